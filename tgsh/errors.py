@@ -1,0 +1,104 @@
+"""Everything that can go wrong, as one tree.
+
+TgshError
+├── InvalidSpec            what was asked for cannot be run; names the field and the remedy
+├── NotFound               no such experiment, task or stage
+├── Conflict               the experiment is not in a state that allows it
+├── DatasetUnavailable     images are missing; names the folder and the files to put there
+├── TrainingDiverged       the loss is no longer a finite number
+├── ArtifactError          a stored array cannot be trusted or reached
+│   ├── ArtifactMissing
+│   └── ArtifactCorrupt    names the tensor or the digest that does not fit
+├── LeaseLost              another worker owns this job now: write nothing
+├── Interrupted            asked to stop: a checkpoint exists, the claim goes back
+├── ServiceUnreachable     no API answers at that URL
+├── ServiceProblem         the API answered with a problem document
+└── MachineProblem         this machine lacks something that `tgsh up` or a worker needs
+
+HTTP status codes are not known here; service/errors.py maps these classes to them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+class TgshError(Exception):
+    """Root of the tree. `str(error)` is a sentence for a person."""
+
+
+class InvalidSpec(TgshError):
+    """What was asked for cannot be run.
+
+    field: dotted path into the request, such as ``training.train_limit``.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class NotFound(TgshError):
+    """No such experiment, task or stage."""
+
+
+class Conflict(TgshError):
+    """The experiment is not in a state that allows this."""
+
+
+class DatasetUnavailable(TgshError):
+    """Images are missing and could not be downloaded."""
+
+    def __init__(self, dataset: str, folder: Path, files: tuple[str, ...], cause: str) -> None:
+        super().__init__(
+            f"dataset {dataset!r} is not in {folder} and could not be downloaded ({cause}). "
+            f"Put these files there by hand, or set TGSH_DATA_DIR to a folder that has them: {', '.join(files)}"
+        )
+        self.dataset = dataset
+        self.folder = folder
+        self.files = files
+
+
+class TrainingDiverged(TgshError):
+    """The loss is no longer a finite number."""
+
+
+class ArtifactError(TgshError):
+    """A stored array cannot be trusted or reached."""
+
+
+class ArtifactMissing(ArtifactError):
+    """No artifact under that key."""
+
+
+class ArtifactCorrupt(ArtifactError):
+    """The bytes are not those that were written, or do not fit the spec."""
+
+
+class LeaseLost(TgshError):
+    """Another worker owns this job now: the caller must write nothing."""
+
+
+class Interrupted(TgshError):
+    """Asked to stop between two batches; what was learned up to the last epoch is kept."""
+
+
+class ServiceUnreachable(TgshError):
+    """No API answers at that URL."""
+
+
+class ServiceProblem(TgshError):
+    """The API answered with an RFC 9457 problem document (kept as `problem`)."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        detail = problem.get("detail") or problem.get("title") or "the service refused"
+        fields = [f"{e.get('field')}: {e.get('message')}" for e in problem.get("errors", [])]
+        super().__init__("\n  ".join([str(detail), *fields]))
+        self.problem = problem
+        self.status = int(problem.get("status", 0))
+
+
+class MachineProblem(TgshError):
+    """This machine lacks something that `tgsh up` or a worker needs; says what to install."""

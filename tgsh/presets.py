@@ -1,0 +1,57 @@
+"""The paper's experiments by name, and how a request names one.
+
+`{"preset": "rotation-mnist"}` is a whole spec; other keys override it, key by key:
+`{"preset": "rotation-mnist", "training": {"epochs": 1}}` keeps the preset's batch size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from tgsh.spec import ExperimentSpec, RotationSuite, TrainingSpec
+
+PresetName = Literal["demo", "rotation-mnist"]
+
+PRESETS: Mapping[PresetName, ExperimentSpec] = MappingProxyType(
+    {
+        "demo": ExperimentSpec(
+            name="demo: rotated digits",
+            dataset="mnist5k",
+            training=TrainingSpec(epochs=10),
+            tags=("demo",),
+        ),
+        "rotation-mnist": ExperimentSpec(name="RotationMNIST", suite=RotationSuite(), tags=("paper",)),
+    }
+)
+
+
+class Submission(ExperimentSpec):
+    """The body of POST /experiments: a spec, or a preset and what differs from it."""
+
+    preset: PresetName | None = Field(None, description="start from this spec; the other keys override it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, body: Any) -> Any:
+        if isinstance(body, dict) and isinstance(name := body.get("preset"), str) and name in PRESETS:
+            preset = PRESETS[name].model_dump(mode="json")  # type: ignore[index]
+            return _override(preset, body)
+        return body
+
+    def spec(self) -> ExperimentSpec:
+        """The whole spec, with the preset resolved."""
+        return ExperimentSpec.model_validate(self.model_dump(exclude={"preset"}))
+
+
+def _override(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` laid over it; objects merge unless their `kind` differs."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = base.get(key)
+        same_kind = isinstance(old, dict) and isinstance(value, dict) and value.get("kind", old.get("kind")) == old.get("kind")
+        merged[key] = _override(old, value) if same_kind else value  # type: ignore[arg-type]
+    return merged

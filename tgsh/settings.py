@@ -1,0 +1,50 @@
+"""Settings that the service and the workers share: environment variables with the prefix TGSH_."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class StoreSettings(BaseSettings):
+    """Where records, artifacts and data lie, and how to reach the queue."""
+
+    model_config = SettingsConfigDict(env_prefix="TGSH_", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    home: Path = Field(Path("tgsh-home"), description="database, artifacts, logs")
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL; unset: SQLite in HOME. PostgreSQL: postgresql+psycopg://user:pw@host/db"
+    )
+    artifacts_url: str | None = Field(None, description="a folder or any fsspec URL; unset: HOME/artifacts")
+    data_dir: Path | None = Field(None, description="datasets in torchvision's layout; unset: HOME/data")
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="the queue")
+    lease_seconds: float = Field(60.0, gt=0, description="a job whose worker is silent this long is given to another")
+    max_attempts: int = Field(3, ge=1, description="a job that lost this many workers has failed")
+    log_level: LogLevel = "INFO"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force (it may hold a password)."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.absolute() / 'tgsh.db'}"
+
+    @property
+    def artifacts(self) -> str:
+        """The artifact folder or URL in force."""
+        return self.artifacts_url or str(self.home.absolute() / "artifacts")
+
+    @property
+    def data(self) -> Path:
+        """The dataset folder in force."""
+        return (self.data_dir or self.home / "data").absolute()
+
+    @property
+    def redis(self) -> str:
+        """The Redis URL in force (it may hold a password)."""
+        return self.redis_url.get_secret_value()

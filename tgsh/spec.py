@@ -1,0 +1,85 @@
+"""What an experiment is: a frozen value with the paper's defaults.
+
+A spec and its seeds determine every byte of the result (on one compute path and kind of machine).
+Unknown keys, NaN and counts out of range are refused by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "mnist5k"]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+MAX_TASKS = 10_000
+MAX_UNITS = 200_000
+
+
+class Frozen(BaseModel):
+    """A strict, immutable value: no unknown keys, no silent conversions, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class RotationSuite(Frozen):
+    """Task k sees every image rotated by k·step_degrees counter-clockwise (nearest neighbour, zero fill)."""
+
+    kind: Literal["rotation"] = "rotation"
+    tasks: int = Field(36, ge=1, le=MAX_TASKS, description="number of tasks, T")
+    step_degrees: float = Field(10.0, gt=-360, lt=360, description="degrees between neighbouring tasks")
+
+
+class FlyNetSpec(Frozen):
+    """logits = g_t · W (c_t ⊙ φ(x)), φ(x) = ReLU(Ax − mean(Ax)): a CRWN after Eq. 2 of the paper."""
+
+    kind: Literal["flynet"] = "flynet"
+    expansion: int = Field(10, ge=1, le=100, description="hidden units per input pixel: H = expansion · D")
+    fan_in: int = Field(7, ge=1, le=128, description="ones in each row of the binary matrix A")
+
+
+SuiteSpec = RotationSuite  # a union tagged by `kind` once there is a second family
+NetworkSpec = FlyNetSpec  # likewise
+
+
+class TrainingSpec(Frozen):
+    """RMSprop (α = 0.99, ε = 1e-8) on cross-entropy, reshuffled every epoch, a fresh optimiser per task."""
+
+    epochs: int = Field(3, ge=1, le=1_000)
+    batch_size: int = Field(128, ge=1, le=65_536)
+    learning_rate: float = Field(0.01, gt=0, le=10)
+    train_limit: int | None = Field(
+        None, ge=1, description="train on the first this many images only; null: all of them"
+    )
+
+
+class ExperimentSpec(Frozen):
+    """An experiment: one dataset turned into a sequence of tasks, one random base, one recipe.
+
+    `base_seed` decides the random base (A, W): vectors of two experiments are comparable exactly
+    when their `base_id` is equal. `seed` decides context initialisation and batch order.
+    """
+
+    name: str = Field("", max_length=200, description="for people; has no influence on the result")
+    dataset: DatasetName = "mnist"
+    suite: SuiteSpec = SuiteSpec()
+    network: NetworkSpec = NetworkSpec()
+    training: TrainingSpec = TrainingSpec()
+    seed: Seed = 0
+    base_seed: Seed = 0
+    tags: tuple[Tag, ...] = Field((), max_length=32, strict=False)
+
+    @property
+    def title(self) -> str:
+        """The name, or a description where none was given."""
+        return self.name or f"{self.suite.kind} on {self.dataset}, {self.network.kind}"
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that has an influence on the result; names and tags have none."""
+        relevant = self.model_dump(mode="json", exclude={"name", "tags"})
+        canonical = json.dumps(relevant, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
