@@ -1,0 +1,18 @@
+"""From a spec to its plan: the tasks it makes and the random base they share. Needs no torch and no images."""
+
+from __future__ import annotations
+
+from tgsh.datasets.info import DATASETS, check_train_limit
+from tgsh.networks.bases import random_base
+from tgsh.spec import ExperimentSpec
+from tgsh.store.experiments import Plan, PlannedTask
+from tgsh.suites import build
+
+
+def plan(spec: ExperimentSpec) -> Plan:
+    """The plan of a spec. Raises InvalidSpec, naming the field, where its parts do not fit together."""
+    info = DATASETS[spec.dataset]
+    check_train_limit(spec.training.train_limit, info)
+    tasks = [PlannedTask(task.label, dict(task.params)) for task in build(spec.suite, info)]
+    base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
+    return Plan(tasks, base.base_id)

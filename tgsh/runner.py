@@ -1,0 +1,223 @@
+"""The only bridge between training and store: takes one job from claim to end.
+
+Training happens between two lifecycle calls, never inside a transaction. After every epoch the
+checkpoint goes to disk first and to the row second; a worker that lost its lease writes neither.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+
+import torch
+
+from tgsh import faults
+from tgsh.datasets.loading import load
+from tgsh.errors import ArtifactError, DatasetUnavailable, Interrupted, LeaseLost, TgshError
+from tgsh.jobs import Job
+from tgsh.settings import StoreSettings
+from tgsh.spec import ExperimentSpec
+from tgsh.store import claims as lifecycle
+from tgsh.store.artifacts import Artifacts
+from tgsh.store.claims import Claim, Lease
+from tgsh.store.database import Database
+from tgsh.store.renewal import LeaseKeeper
+from tgsh.store.vectors import consolidate
+from tgsh.suites import Task, build
+from tgsh.training.checkpoints import from_tensors, to_tensors
+from tgsh.training.state import TaskState
+from tgsh.training.trainer import Trainer
+from tgsh.training.versions import versions
+
+log = logging.getLogger(__name__)
+
+GPU_TASKS = 36
+"""Tasks that a GPU trains in one batch: 4 MB of features each at the paper's size."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a process works: its store, its data, its device and its name."""
+
+    database: Database
+    artifacts: Artifacts
+    data_dir: Path
+    lease_seconds: float
+    device: str
+    worker: str
+
+    @classmethod
+    def from_settings(cls, settings: StoreSettings, device: str, worker: str) -> Bench:
+        """Connect to the store that the settings name."""
+        return cls(
+            Database(settings.database),
+            Artifacts(settings.artifacts),
+            settings.data,
+            settings.lease_seconds,
+            device,
+            worker,
+        )
+
+
+def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> list[Job]:
+    """Claim the job, do it, record how it ended; the jobs that are due because of it.
+
+    A job that is not there to be claimed (a late, repeated or forged hint) is a no-op. `stop` is
+    asked between batches; when it turns true the claim goes back.
+    """
+    faults.point("before claim", job.index)
+    first = lifecycle.claim(bench.database, job, bench.worker, bench.lease_seconds)
+    if first is None:
+        return []
+    faults.point("after claim", job.index)
+    claims = [first, *_company(bench, first)]
+    with LeaseKeeper(bench.database, claims, bench.lease_seconds) as keeper:
+        if job.index is None:
+            return _settled(bench, first, keeper, lambda: _finish(bench, first))
+        try:
+            groups = _groups(bench, claims)
+        except Exception as error:
+            return [due for claim in claims for due in _ended_badly(bench, claim, keeper, error)]
+        return [due for group in groups for due in _train_group(bench, group, keeper, stop)]
+
+
+def _company(bench: Bench, first: Claim) -> list[Claim]:
+    limit = GPU_TASKS - 1 if bench.device != "cpu" else 0
+    return lifecycle.claim_more(bench.database, first, bench.worker, bench.lease_seconds, limit)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A claim with its task and the state it starts from."""
+
+    claim: Claim
+    task: Task
+    state: TaskState
+
+
+def _groups(bench: Bench, claims: Sequence[Claim]) -> list[list[_Work]]:
+    """Claims that stand at the same epoch can be trained in one batch."""
+    spec = claims[0].spec
+    trainer = _trainer(bench, spec)
+    tasks = build(spec.suite, trainer.dataset.info)
+    work = [_Work(claim, tasks[claim.job.index or 0], _start(bench, trainer, claim)) for claim in claims]
+    work.sort(key=lambda item: item.state.epoch)
+    return [list(group) for _, group in groupby(work, key=lambda item: item.state.epoch)]
+
+
+def _trainer(bench: Bench, spec: ExperimentSpec) -> Trainer:
+    return _cached_trainer(spec.model_copy(update={"name": "", "tags": ()}), bench.data_dir, bench.device)
+
+
+@lru_cache(maxsize=1)
+def _cached_trainer(spec: ExperimentSpec, data_dir: Path, device: str) -> Trainer:
+    """Images, random base and buffers stay from job to job of one experiment."""
+    return Trainer(spec, load(spec.dataset, data_dir), torch.device(device))
+
+
+def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:
+    """The last checkpoint, or a fresh start where there is none that can be trusted."""
+    index = claim.job.index
+    assert index is not None
+    if claim.checkpoint is not None and claim.sha256 is not None:
+        try:
+            tensors, metadata = bench.artifacts.load(claim.checkpoint, claim.sha256)
+            return from_tensors(tensors, metadata, claim.spec, index)
+        except ArtifactError as error:
+            log.warning("task %d starts afresh: %s", index, error)
+    return trainer.fresh(index)
+
+
+def _train_group(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[[], bool]) -> list[Job]:
+    """Train a group; if it fails as a group, each task alone, so that one's failure is its own."""
+    if len(work) == 1:
+        return _settled(bench, work[0].claim, keeper, lambda: _train(bench, work, keeper, stop))
+    try:
+        return _train(bench, work, keeper, stop)
+    except Exception:
+        log.exception("a batch of %d tasks failed; training them one by one", len(work))
+    return [due for item in work for due in _train_group(bench, [item], keeper, stop)]
+
+
+def _train(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[[], bool]) -> list[Job]:
+    trainer = _trainer(bench, work[0].claim.spec)
+    tasks = [item.task for item in work]
+    states = [item.state for item in work]
+    epochs = work[0].claim.spec.training.epochs
+    while states[0].epoch < epochs:
+        began = time.perf_counter()
+        faults.point("mid-epoch", tasks[0].index)
+        states = trainer.epoch(tasks, states, lambda: stop() or keeper.should_stop)
+        seconds = (time.perf_counter() - began) / len(work)
+        for item, state in zip(work, states, strict=True):
+            _checkpoint(bench, item.claim, state, seconds)
+    began = time.perf_counter()
+    accuracies = trainer.accuracy(tasks, states)
+    seconds = (time.perf_counter() - began) / len(work)
+    due: list[Job] = []
+    for item, accuracy in zip(work, accuracies, strict=True):
+        faults.point("before completing", item.task.index)
+        due += lifecycle.complete_task(
+            bench.database, item.claim, accuracy, trainer.compute, versions(), seconds
+        )
+        keeper.drop(item.claim)
+    return due
+
+
+def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) -> None:
+    """File, then row. The name holds the attempt's token, so that a zombie overwrites nobody's file."""
+    last = state.epoch == claim.spec.training.epochs
+    tensors, metadata = to_tensors(state, claim.spec, keep_optimiser=not last)
+    key = f"{claim.job.experiment_id}/tasks/{state.index:05d}-e{state.epoch}-{claim.token[:8]}.safetensors"
+    sha256 = bench.artifacts.save(key, tensors, metadata)
+    faults.point("between file and row", state.index)
+    try:
+        lifecycle.record_epoch(bench.database, claim, state.losses, seconds, key, sha256)
+    except LeaseLost:
+        bench.artifacts.remove([key])
+        raise
+    earlier = f"{claim.job.experiment_id}/tasks/{state.index:05d}-e{state.epoch - 1}-{claim.token[:8]}.safetensors"
+    bench.artifacts.remove([earlier])
+
+
+def _finish(bench: Bench, claim: Claim) -> list[Job]:
+    """Put the vectors of all tasks and epochs into one array, and drop files that no row names."""
+    experiment_id = claim.job.experiment_id
+    key = f"{experiment_id}/vectors-{claim.token[:8]}.npy"
+    sha256 = consolidate(bench.database, bench.artifacts, experiment_id, key)
+    faults.point("before finishing")
+    lifecycle.complete_finish(bench.database, claim, key, sha256)
+    return []
+
+
+def _settled(bench: Bench, claim: Claim, keeper: LeaseKeeper, work: Callable[[], list[Job]]) -> list[Job]:
+    """Do the work; whatever it raises ends the claim in the way that fits."""
+    try:
+        return work()
+    except Exception as error:
+        return _ended_badly(bench, claim, keeper, error)
+
+
+def _ended_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Exception) -> list[Job]:
+    try:
+        if isinstance(error, LeaseLost) or keeper.state(claim) is Lease.LOST:
+            log.warning("%s: %s", claim.job, error)
+        elif keeper.state(claim) is Lease.CANCELLED:
+            lifecycle.stop_cancelled(bench.database, claim)
+        elif isinstance(error, Interrupted):
+            lifecycle.release(bench.database, claim)
+        else:
+            log.error("%s failed", claim.job, exc_info=error)
+            reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
+            everybodys = isinstance(error, DatasetUnavailable)
+            return lifecycle.fail(bench.database, claim, reason, with_siblings=everybodys)
+    except LeaseLost as lost:
+        log.warning("%s: %s", claim.job, lost)
+    finally:
+        keeper.drop(claim)
+    return []

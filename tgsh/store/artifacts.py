@@ -1,0 +1,152 @@
+"""Arrays under a folder or any fsspec URL: written whole or not at all, checked by digest when read.
+
+Keys are made by this program only, never by a client. Nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import safetensors.numpy
+from fsspec.implementations.local import LocalFileSystem
+from safetensors import SafetensorError, safe_open
+
+from tgsh.errors import ArtifactCorrupt, ArtifactMissing
+
+
+class Staged:
+    """A file being written; its digest is known once the block that wrote it has ended."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sha256 = ""
+
+
+class Artifacts:
+    """A store of files by key, such as ``0f3a…/tasks/00012-a1-e3.safetensors``."""
+
+    def __init__(self, url: str) -> None:
+        self._fs, self._root = fsspec.url_to_fs(url)
+        self._is_local = isinstance(self._fs, LocalFileSystem)
+        if self._is_local:
+            Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder = Path(self._root)
+        else:
+            # Remote arrays are read through local copies, so that they can be memory-mapped.
+            self._copies = tempfile.TemporaryDirectory(prefix="tgsh-artifacts-")
+            self._folder = Path(self._copies.name)
+
+    @contextmanager
+    def staged(self, key: str) -> Iterator[Staged]:
+        """A temporary file to write; under its key, durably and at once, when the block ends well."""
+        target = self._folder / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".staged-")
+        os.close(descriptor)
+        staged = Staged(Path(name))
+        try:
+            yield staged
+            with staged.path.open("rb+") as file:
+                staged.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                os.fsync(file.fileno())
+            if not self._is_local:
+                self._fs.put_file(name, f"{self._root}/{key}")
+            staged.path.replace(target)
+            _sync_folder(target.parent)
+        finally:
+            staged.path.unlink(missing_ok=True)
+
+    def save(self, key: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
+        """Write tensors with metadata as safetensors; the SHA-256 (hex) of the file."""
+        with self.staged(key) as staged:
+            safetensors.numpy.save_file(dict(tensors), staged.path, dict(metadata))
+        return staged.sha256
+
+    def load(self, key: str, sha256: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """Tensors and metadata of a safetensors file.
+
+        Raises ArtifactMissing, or ArtifactCorrupt where the bytes are not those that were written.
+        """
+        path = self.path(key, sha256)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
+
+    def load_array(self, key: str, sha256: str) -> np.ndarray:
+        """A memory-mapped, read-only array (.npy)."""
+        path = self.path(key, sha256)
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        except (ValueError, OSError) as error:
+            raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
+
+    def path(self, key: str, sha256: str) -> Path:
+        """A local file with the artifact's bytes, their digest checked once a process."""
+        path = self._folder / key
+        if not path.exists() and not self._is_local and self._fs.exists(f"{self._root}/{key}"):
+            self._download(key, path)
+        try:
+            status = path.stat()
+        except FileNotFoundError as error:
+            raise ArtifactMissing(f"artifact {key} is missing") from error
+        if _digest(path, status.st_mtime_ns, status.st_size) != sha256:
+            raise ArtifactCorrupt(f"artifact {key} is not what was written: its SHA-256 differs from the record's")
+        return path
+
+    def _download(self, key: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".download-")
+        os.close(descriptor)
+        self._fs.get_file(f"{self._root}/{key}", name)
+        Path(name).replace(path)
+
+    def keys(self, prefix: str) -> list[str]:
+        """Every key under a prefix (a folder)."""
+        found: Iterable[str] = self._fs.find(f"{self._root}/{prefix}")
+        return sorted(path.removeprefix(self._root).lstrip("/") for path in found)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove artifacts; one that is gone already is no error."""
+        for key in keys:
+            (self._folder / key).unlink(missing_ok=True)
+            if not self._is_local and self._fs.exists(f"{self._root}/{key}"):
+                self._fs.rm_file(f"{self._root}/{key}")
+
+    def remove_all(self, prefix: str) -> None:
+        """Remove everything under a prefix (a folder)."""
+        shutil.rmtree(self._folder / prefix, ignore_errors=True)
+        if self._fs.exists(f"{self._root}/{prefix}"):
+            self._fs.rm(f"{self._root}/{prefix}", recursive=True)
+
+    def free_bytes(self) -> int | None:
+        """Free space for artifacts; None where it cannot be told (object stores)."""
+        if not self._is_local:
+            return None
+        status = os.statvfs(self._folder)
+        return status.f_bavail * status.f_frsize
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, modified_ns: int, size: int) -> str:
+    """SHA-256 (hex) of a file; read again when its time or size changes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

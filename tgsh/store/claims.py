@@ -1,0 +1,267 @@
+"""What a worker changes. Every write carries the claim's token; without the lease nothing is written."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from tgsh.errors import LeaseLost
+from tgsh.jobs import Job
+from tgsh.spec import ExperimentSpec
+from tgsh.store.clock import now
+from tgsh.store.database import Database
+from tgsh.store.experiments import identity, locked, queued_jobs, record_of
+from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
+from tgsh.store.settling import announce_progress, announce_status, announce_task, end, settle
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to work on one job, until the lease runs out unrenewed.
+
+    checkpoint, sha256: where an earlier attempt left off, if it did.
+    """
+
+    job: Job
+    token: str
+    attempt: int
+    spec: ExperimentSpec
+    checkpoint: str | None = None
+    sha256: str | None = None
+
+
+class Lease(Enum):
+    """What a look at a claim finds."""
+
+    KEPT = "kept"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
+def claim(database: Database, job: Job, worker: str, lease_seconds: float) -> Claim | None:
+    """Take the job if it waits for a worker; None if it does not (a late or repeated hint)."""
+    token = secrets.token_hex(16)
+    record = record_of(job)
+    with database.write() as session:
+        experiment = session.get(ExperimentRecord, job.experiment_id, with_for_update=True)
+        if experiment is None or experiment.cancel_requested:
+            return None
+        taken = session.execute(
+            update(record)
+            .where(*identity(job), record.status == "queued")
+            .values(
+                status="running",
+                attempts=record.attempts + 1,
+                token=token,
+                lease_until=now() + lease_seconds,
+                worker=worker,
+                started_at=now(),
+                reason=None,
+            )
+            .returning(record.attempts)
+        ).scalar()
+        if taken is None:
+            return None
+        _note_start(session, experiment)
+        spec = ExperimentSpec.model_validate(experiment.spec)
+        claimed = Claim(job, token, taken, spec)
+        if job.index is not None:
+            task = session.get_one(TaskRecord, (job.experiment_id, job.index))
+            announce_task(session, task)
+            claimed = replace(claimed, checkpoint=task.checkpoint, sha256=task.checkpoint_sha256)
+        return claimed
+
+
+def claim_more(database: Database, first: Claim, worker: str, lease_seconds: float, limit: int) -> list[Claim]:
+    """Up to `limit` further queued tasks of the same experiment, for a device that trains several at once."""
+    if limit < 1 or first.job.index is None:
+        return []
+    siblings = [job for job in queued_jobs(database, first.job.experiment_id) if job.index is not None]
+    claims = (claim(database, job, worker, lease_seconds) for job in siblings[:limit])
+    return [claimed for claimed in claims if claimed is not None]
+
+
+def _note_start(session: Session, experiment: ExperimentRecord) -> None:
+    at = session.scalar(select(now()))
+    if experiment.pace_since is None:
+        experiment.pace_since = at
+        experiment.pace_epochs = experiment.epochs_done
+    if experiment.status != "running":
+        experiment.status = "running"
+        experiment.started_at = experiment.started_at or at
+        announce_status(session, experiment.id, "running")
+
+
+def renew(database: Database, claimed: Claim, lease_seconds: float) -> Lease:
+    """Prolong the lease by `lease_seconds` from now, if it is still ours."""
+    record = record_of(claimed.job)
+    with database.write() as session:
+        kept = session.execute(
+            update(record)
+            .where(*identity(claimed.job), record.status == "running", record.token == claimed.token)
+            .values(lease_until=now() + lease_seconds)
+            .returning(record.experiment_id)
+        ).scalar()
+        return Lease.LOST if kept is None else Lease.KEPT
+
+
+def look(database: Database, claimed: Claim) -> Lease:
+    """Whether the claim is still ours and its experiment still wanted; writes nothing."""
+    record = record_of(claimed.job)
+    with database.read() as session:
+        found = session.execute(
+            select(ExperimentRecord.cancel_requested)
+            .join(record, record.experiment_id == ExperimentRecord.id)
+            .where(*identity(claimed.job), record.status == "running", record.token == claimed.token)
+        ).one_or_none()
+        if found is None:
+            return Lease.LOST
+        return Lease.CANCELLED if found.cancel_requested else Lease.KEPT
+
+
+@contextmanager
+def _fenced(database: Database, claimed: Claim) -> Iterator[tuple[Session, ExperimentRecord, TaskRecord | FinishRecord]]:
+    """A transaction on the claimed row; LeaseLost, and nothing written, if another owns it."""
+    with database.write() as session:
+        experiment = session.get(ExperimentRecord, claimed.job.experiment_id, with_for_update=True)
+        record = record_of(claimed.job)
+        row = session.scalars(
+            select(record).where(*identity(claimed.job)).with_for_update()
+        ).one_or_none()
+        if experiment is None or row is None or row.status != "running" or row.token != claimed.token:
+            raise LeaseLost(f"job {claimed.job} is no longer ours")
+        yield session, experiment, row
+
+
+def record_epoch(
+    database: Database, claimed: Claim, losses: tuple[float, ...], seconds: float, checkpoint: str, sha256: str
+) -> None:
+    """Note a checkpoint that is on disk: `losses` of all epochs so far, `seconds` that the newest one took."""
+    with _fenced(database, claimed) as (session, experiment, task):
+        assert isinstance(task, TaskRecord)
+        epoch = len(losses)
+        experiment.epochs_done += epoch - task.epochs_done
+        task.epochs_done = epoch
+        task.losses = list(losses)
+        task.seconds += seconds
+        task.checkpoint = checkpoint
+        task.checkpoint_sha256 = sha256
+        announce_progress(session, experiment, task.index, epoch, losses[-1])
+
+
+def complete_task(
+    database: Database, claimed: Claim, accuracy: float, compute: str, versions: dict[str, str], seconds: float
+) -> list[Job]:
+    """End a task well; answers with the jobs that are to be published now."""
+    with _fenced(database, claimed) as (session, experiment, task):
+        assert isinstance(task, TaskRecord)
+        _end_job(session, task, "completed")
+        task.accuracy = accuracy
+        task.compute = compute
+        task.seconds += seconds
+        experiment.tasks_done += 1
+        experiment.mean_accuracy = _mean_accuracy(session, experiment.id)
+        experiment.versions = versions
+        announce_task(session, task)
+        settle(session, experiment)
+        return _finish_job(session, experiment)
+
+
+def complete_finish(database: Database, claimed: Claim, vectors: str, sha256: str) -> None:
+    """End the finish, and with it the experiment."""
+    with _fenced(database, claimed) as (session, experiment, finish):
+        assert isinstance(finish, FinishRecord)
+        _end_job(session, finish, "completed")
+        finish.vectors = vectors
+        finish.vectors_sha256 = sha256
+        end(session, experiment, "completed")
+
+
+def fail(database: Database, claimed: Claim, reason: str, *, with_siblings: bool = False) -> list[Job]:
+    """End a job badly, with its reason; siblings go on unless the reason is theirs too."""
+    with _fenced(database, claimed) as (session, experiment, row):
+        fail_row(session, experiment, row, reason, with_siblings=with_siblings)
+        return _finish_job(session, experiment)
+
+
+def fail_row(
+    session: Session,
+    experiment: ExperimentRecord,
+    row: TaskRecord | FinishRecord,
+    reason: str,
+    *,
+    with_siblings: bool = False,
+) -> None:
+    """Mark a job failed and settle its experiment; the caller holds the experiment's lock."""
+    _end_job(session, row, "failed", reason)
+    if isinstance(row, FinishRecord):
+        end(session, experiment, "failed", f"the results could not be put together: {reason}")
+        return
+    if with_siblings:
+        session.execute(
+            update(TaskRecord)
+            .where(TaskRecord.experiment_id == experiment.id, TaskRecord.status == "queued")
+            .values(status="failed", reason=reason, finished_at=now())
+        )
+    announce_task(session, row)
+    settle(session, experiment)
+
+
+def release(database: Database, claimed: Claim) -> None:
+    """Give the claim back unused: the attempt does not count, a hint is due."""
+    with _fenced(database, claimed) as (session, experiment, row):
+        row.attempts -= 1
+        requeue_row(session, row)
+
+
+def requeue_row(session: Session, row: TaskRecord | FinishRecord) -> None:
+    """Let another worker take the job; the caller holds the experiment's lock."""
+    row.status = "queued"
+    row.token = row.lease_until = row.worker = row.published_at = None
+    row.queued_at = session.scalar(select(now()))
+    if isinstance(row, TaskRecord):
+        announce_task(session, row)
+
+
+def stop_cancelled(database: Database, claimed: Claim) -> None:
+    """End a job whose experiment is to be cancelled."""
+    with _fenced(database, claimed) as (session, experiment, row):
+        cancel_row(session, experiment, row)
+
+
+def cancel_row(session: Session, experiment: ExperimentRecord, row: TaskRecord | FinishRecord) -> None:
+    """Mark a job cancelled and settle its experiment; the caller holds the experiment's lock."""
+    _end_job(session, row, "cancelled")
+    if isinstance(row, TaskRecord):
+        announce_task(session, row)
+    settle(session, experiment)
+
+
+def _end_job(session: Session, row: TaskRecord | FinishRecord, status: str, reason: str | None = None) -> None:
+    row.status = status
+    row.reason = reason
+    row.token = row.lease_until = None
+    row.finished_at = session.scalar(select(now()))
+
+
+def _mean_accuracy(session: Session, experiment_id: str) -> float:
+    session.flush()
+    accuracies = session.scalars(
+        select(TaskRecord.accuracy).where(
+            TaskRecord.experiment_id == experiment_id, TaskRecord.status == "completed"
+        )
+    ).all()
+    # fsum rounds once, so the mean does not depend on the order in which tasks ended.
+    return math.fsum(value for value in accuracies if value is not None) / len(accuracies)
+
+
+def _finish_job(session: Session, experiment: ExperimentRecord) -> list[Job]:
+    status = session.scalar(select(FinishRecord.status).where(FinishRecord.experiment_id == experiment.id))
+    return [Job(experiment_id=experiment.id)] if status == "queued" else []

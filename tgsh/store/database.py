@@ -1,0 +1,98 @@
+"""Connections and transactions: SQLite in WAL mode on one machine, PostgreSQL on several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+BUSY_SECONDS = 15.0
+"""How long a SQLite connection waits for a lock before it gives up."""
+
+
+class Database:
+    """A database by SQLAlchemy URL. Make one after a fork, never before."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connect_args = {"timeout": BUSY_SECONDS} if self.is_sqlite else {}
+        self.engine = create_engine(self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _configure_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._writer = self.engine.execution_options(tgsh_write=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that sees one state of the database and changes nothing."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that is committed whole, or rolled back on any exception."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def migrate(self) -> None:
+        """Bring the schema to this version's; safe to call from many processes at once."""
+        from tgsh.store.migrations import upgrade
+
+        if self.is_sqlite:
+            self._use_wal()
+        with self._writer.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(74677368)"))
+            upgrade(connection)
+
+    def _use_wal(self) -> None:
+        # Changing the journal mode does not wait for locks as other statements do.
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA journal_mode=WAL")
+                return
+            except Exception as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            finally:
+                connection.close()
+
+    def is_reachable(self) -> str | None:
+        """None if a statement runs, else why it does not."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except OperationalError as error:
+            return str(error.orig)
+        return None
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def _configure_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, below
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=FULL")  # an answered 202 survives a power cut
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that starts by reading and then writes fails at once when another has written
+    # in between; one that will write takes the lock at its start and waits for it.
+    writes = connection.get_execution_options().get("tgsh_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

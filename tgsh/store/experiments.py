@@ -1,0 +1,211 @@
+"""What a user changes: submit, cancel, resume, delete. One transaction each; publishing comes after the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from tgsh.errors import Conflict, InvalidSpec, NotFound
+from tgsh.jobs import Job
+from tgsh.schemas import TERMINAL
+from tgsh.spec import ExperimentSpec
+from tgsh.store.clock import now
+from tgsh.store.database import Database
+from tgsh.store.records import (
+    ExperimentRecord,
+    FinishRecord,
+    IdempotencyRecord,
+    TagRecord,
+    TaskRecord,
+)
+from tgsh.store.settling import announce_status, settle
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """A task as its suite describes it."""
+
+    label: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a spec amounts to: its tasks and the digest of its random base."""
+
+    tasks: Sequence[PlannedTask]
+    base_id: str
+
+
+def locked(session: Session, experiment_id: str) -> ExperimentRecord:
+    """The experiment's row, locked until the transaction ends: changes of one experiment happen one by one."""
+    experiment = session.get(ExperimentRecord, experiment_id, with_for_update=True)
+    if experiment is None:
+        raise NotFound(f"there is no experiment {experiment_id!r}")
+    return experiment
+
+
+def submit(
+    database: Database, spec: ExperimentSpec, plan: Plan, idempotency_key: str | None = None
+) -> tuple[str, bool]:
+    """Insert an experiment with all its tasks; (id, whether it is new).
+
+    With an idempotency key that was used before: the experiment that it made, or InvalidSpec
+    where the body was another one.
+    """
+    body_digest = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+    with database.write() as session:
+        if idempotency_key is not None:
+            earlier = session.get(IdempotencyRecord, idempotency_key)
+            if earlier is not None and earlier.body_digest != body_digest:
+                raise InvalidSpec("Idempotency-Key", "was used before with another body; use a new key")
+            if earlier is not None:
+                return earlier.experiment_id, False
+        experiment_id = secrets.token_hex(8)
+        _insert(session, experiment_id, spec, plan)
+        if idempotency_key is not None:
+            session.add(
+                IdempotencyRecord(
+                    key=idempotency_key,
+                    body_digest=body_digest,
+                    experiment_id=experiment_id,
+                    created_at=session.scalar(select(now())),
+                )
+            )
+        return experiment_id, True
+
+
+def _insert(session: Session, experiment_id: str, spec: ExperimentSpec, plan: Plan) -> None:
+    created_at = session.scalar(select(now()))
+    session.add(
+        ExperimentRecord(
+            id=experiment_id,
+            name=spec.title,
+            spec=spec.model_dump(mode="json"),
+            digest=spec.digest(),
+            base_id=plan.base_id,
+            suite=spec.suite.kind,
+            dataset=spec.dataset,
+            status="queued",
+            tasks_total=len(plan.tasks),
+            epochs_total=len(plan.tasks) * spec.training.epochs,
+            created_at=created_at,
+        )
+    )
+    session.flush()
+    session.add_all(TagRecord(experiment_id=experiment_id, tag=tag) for tag in dict.fromkeys(spec.tags))
+    session.add(FinishRecord(experiment_id=experiment_id, status="waiting"))
+    rows = [
+        {
+            "experiment_id": experiment_id,
+            "index": index,
+            "label": task.label,
+            "params": task.params,
+            "status": "queued",
+            "queued_at": created_at,
+        }
+        for index, task in enumerate(plan.tasks)
+    ]
+    session.execute(insert(TaskRecord), rows)
+    announce_status(session, experiment_id, "queued")
+
+
+def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
+    """Every job of the experiment that waits for a worker."""
+    with database.read() as session:
+        indices = session.scalars(
+            select(TaskRecord.index)
+            .where(TaskRecord.experiment_id == experiment_id, TaskRecord.status == "queued")
+            .order_by(TaskRecord.index)
+        )
+        jobs = [Job(experiment_id=experiment_id, index=index) for index in indices]
+        finish = session.get(FinishRecord, experiment_id)
+        if finish is not None and finish.status == "queued":
+            jobs.append(Job(experiment_id=experiment_id))
+        return jobs
+
+
+def mark_published(database: Database, jobs: Sequence[Job]) -> None:
+    """Note that hints for these jobs are in the queue."""
+    with database.write() as session:
+        for job in jobs:
+            session.execute(update(record_of(job)).where(*identity(job)).values(published_at=now()))
+
+
+def record_of(job: Job) -> type[TaskRecord] | type[FinishRecord]:
+    """The table that holds the job."""
+    return FinishRecord if job.index is None else TaskRecord
+
+
+def identity(job: Job) -> list[Any]:
+    """The condition that selects the job's row."""
+    if job.index is None:
+        return [FinishRecord.experiment_id == job.experiment_id]
+    return [TaskRecord.experiment_id == job.experiment_id, TaskRecord.index == job.index]
+
+
+def cancel(database: Database, experiment_id: str) -> None:
+    """Ask for the end: queued work ends now, running tasks at their next batch. Cancelling twice is one cancel."""
+    with database.write() as session:
+        experiment = locked(session, experiment_id)
+        if experiment.status == "cancelled":
+            return
+        if experiment.status in TERMINAL:
+            raise Conflict(f"the experiment is {experiment.status}; only queued or running ones can be cancelled")
+        experiment.cancel_requested = True
+        for record in (TaskRecord, FinishRecord):
+            session.execute(
+                update(record)
+                .where(record.experiment_id == experiment_id, record.status == "queued")
+                .values(status="cancelled", finished_at=now())
+            )
+        settle(session, experiment)
+
+
+def resume(database: Database, experiment_id: str) -> None:
+    """Queue again what failed or was cancelled; what is done stays done, checkpoints are gone on from."""
+    with database.write() as session:
+        experiment = locked(session, experiment_id)
+        if experiment.status not in ("failed", "cancelled"):
+            raise Conflict(f"the experiment is {experiment.status}; only failed or cancelled ones can be resumed")
+        fresh_start = {
+            "status": "queued",
+            "reason": None,
+            "attempts": 0,
+            "queued_at": now(),
+            "published_at": None,
+            "finished_at": None,
+        }
+        session.execute(
+            update(TaskRecord)
+            .where(TaskRecord.experiment_id == experiment_id, TaskRecord.status.in_(("failed", "cancelled")))
+            .values(fresh_start)
+        )
+        session.execute(
+            update(FinishRecord)
+            .where(FinishRecord.experiment_id == experiment_id)
+            .values({**fresh_start, "status": "waiting"})
+        )
+        experiment.status = "queued"
+        experiment.reason = None
+        experiment.cancel_requested = False
+        experiment.finished_at = None
+        experiment.pace_since = None
+        announce_status(session, experiment_id, "queued")
+        settle(session, experiment)
+
+
+def delete(database: Database, experiment_id: str) -> None:
+    """Forget the experiment and all its rows. Its artifacts are the caller's to remove, afterwards."""
+    with database.write() as session:
+        experiment = locked(session, experiment_id)
+        if experiment.status == "running":
+            raise Conflict("the experiment is running; cancel it first")
+        session.execute(delete_rows(ExperimentRecord).where(ExperimentRecord.id == experiment_id))

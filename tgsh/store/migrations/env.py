@@ -1,0 +1,15 @@
+"""What Alembic runs: always online, always on the connection it is given."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from tgsh.store.records import Record
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Record.metadata,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,108 @@
+"""What pages and clients read. Rows leave as they are; schemas are made of them elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from tgsh.errors import NotFound
+from tgsh.schemas import TERMINAL, Progress
+from tgsh.store.clock import now
+from tgsh.store.database import Database
+from tgsh.store.records import EventRecord, ExperimentRecord, TagRecord, TaskRecord
+from tgsh.store.settling import progress_of
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An experiment's row with its progress at one moment (`at`, seconds since 1970)."""
+
+    record: ExperimentRecord
+    progress: Progress
+    at: float
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a list of experiments is narrowed to; None: no condition. `text` is looked for in the name."""
+
+    status: str | None = None
+    suite: str | None = None
+    dataset: str | None = None
+    tag: str | None = None
+    text: str | None = None
+
+
+def experiment(database: Database, experiment_id: str) -> Snapshot:
+    """One experiment. Raises NotFound."""
+    with database.read() as session:
+        record = session.get(ExperimentRecord, experiment_id)
+        if record is None:
+            raise NotFound(f"there is no experiment {experiment_id!r}")
+        return _snapshots(session, [record])[0]
+
+
+def experiments(
+    database: Database, filters: Filters, limit: int, after: tuple[float, str] | None = None
+) -> list[Snapshot]:
+    """Up to `limit` experiments, newest first, from behind the one that `after` (created_at, id) names."""
+    query = select(ExperimentRecord)
+    if filters.status is not None:
+        query = query.where(ExperimentRecord.status == filters.status)
+    if filters.suite is not None:
+        query = query.where(ExperimentRecord.suite == filters.suite)
+    if filters.dataset is not None:
+        query = query.where(ExperimentRecord.dataset == filters.dataset)
+    if filters.tag is not None:
+        tagged = select(TagRecord.experiment_id).where(TagRecord.tag == filters.tag)
+        query = query.where(ExperimentRecord.id.in_(tagged))
+    if filters.text is not None:
+        query = query.where(ExperimentRecord.name.icontains(filters.text, autoescape=True))
+    newest_first = tuple_(ExperimentRecord.created_at, ExperimentRecord.id)
+    if after is not None:
+        query = query.where(newest_first < tuple_(*after))
+    query = query.order_by(ExperimentRecord.created_at.desc(), ExperimentRecord.id.desc()).limit(limit)
+    with database.read() as session:
+        return _snapshots(session, list(session.scalars(query)))
+
+
+def _snapshots(session: Session, records: list[ExperimentRecord]) -> list[Snapshot]:
+    at = session.scalar(select(now())) or 0.0
+    return [Snapshot(record, progress_of(record, at), at) for record in records]
+
+
+def tasks(database: Database, experiment_id: str) -> list[TaskRecord]:
+    """All tasks of an experiment in their order. Raises NotFound."""
+    with database.read() as session:
+        if session.get(ExperimentRecord, experiment_id) is None:
+            raise NotFound(f"there is no experiment {experiment_id!r}")
+        query = select(TaskRecord).where(TaskRecord.experiment_id == experiment_id).order_by(TaskRecord.index)
+        return list(session.scalars(query))
+
+
+def task(database: Database, experiment_id: str, index: int) -> TaskRecord:
+    """One task. Raises NotFound."""
+    with database.read() as session:
+        found = session.get(TaskRecord, (experiment_id, index))
+        if found is None:
+            raise NotFound(f"there is no task {index} of an experiment {experiment_id!r}")
+        return found
+
+
+def events(database: Database, experiment_id: str, after: int, limit: int = 500) -> tuple[list[EventRecord], bool]:
+    """Events with ids behind `after`, in order; and whether no more will come. Raises NotFound."""
+    with database.read() as session:
+        # The status is read first: an event written between the two reads is then found next time.
+        status = session.scalar(select(ExperimentRecord.status).where(ExperimentRecord.id == experiment_id))
+        if status is None:
+            raise NotFound(f"there is no experiment {experiment_id!r}")
+        query = (
+            select(EventRecord)
+            .where(EventRecord.experiment_id == experiment_id, EventRecord.id > after)
+            .order_by(EventRecord.id)
+            .limit(limit)
+        )
+        found = list(session.scalars(query))
+        return found, status in TERMINAL and len(found) < limit

@@ -1,0 +1,148 @@
+"""The tables. Times are seconds since 1970 by the database's clock (clock.py).
+
+A row is changed only by experiments.py, claims.py, settling.py and sweeping.py; objects do not save themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Record(DeclarativeBase):
+    """Base of all tables; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+    type_annotation_map = {float: Double(), dict[str, Any]: JSON(), list[Any]: JSON(), str: String(255)}  # noqa: RUF012
+
+
+class ExperimentRecord(Record):
+    """An experiment; `spec` is the truth, the columns beside it are for filters."""
+
+    __tablename__ = "experiments"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str]
+    spec: Mapped[dict[str, Any]]
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    base_id: Mapped[str] = mapped_column(String(64), index=True)
+    suite: Mapped[str]
+    dataset: Mapped[str]
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    versions: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    tasks_total: Mapped[int]
+    tasks_done: Mapped[int] = mapped_column(default=0)
+    epochs_total: Mapped[int]
+    epochs_done: Mapped[int] = mapped_column(default=0)
+    mean_accuracy: Mapped[float | None]
+    pace_since: Mapped[float | None]
+    pace_epochs: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+
+    __table_args__ = (Index("ix_experiments_newest", "created_at", "id"),)
+
+
+class TagRecord(Record):
+    """One tag of one experiment."""
+
+    __tablename__ = "experiment_tags"
+
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
+class Claimable:
+    """What a job needs to be claimed by exactly one worker at a time.
+
+    status: waiting (finish only), queued, running, completed, failed, cancelled.
+    token: random, new with every claim; every write of a worker must carry it (the fence).
+    published_at: when a hint for it was last put into the queue; null: never since it was queued.
+    """
+
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(default=0)
+    token: Mapped[str | None] = mapped_column(String(32))
+    lease_until: Mapped[float | None]
+    worker: Mapped[str | None]
+    queued_at: Mapped[float | None]
+    published_at: Mapped[float | None]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+
+
+class TaskRecord(Claimable, Record):
+    """One task: what it is, who works on it, and the checkpoint that holds what was learned."""
+
+    __tablename__ = "tasks"
+
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True)
+    index: Mapped[int] = mapped_column("task_index", Integer, primary_key=True)
+    label: Mapped[str]
+    params: Mapped[dict[str, Any]]
+    epochs_done: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[list[Any]] = mapped_column(default=list)
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    accuracy: Mapped[float | None]
+    compute: Mapped[str | None]
+    checkpoint: Mapped[str | None]
+    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
+
+
+class FinishRecord(Claimable, Record):
+    """The job that consolidates an experiment's vectors into one array once its last task is done."""
+
+    __tablename__ = "finishes"
+
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True)
+    vectors: Mapped[str | None]
+    vectors_sha256: Mapped[str | None] = mapped_column(String(64))
+
+
+class EventRecord(Record):
+    """What happened to an experiment, in order; ids only grow within one experiment."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    data: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index("ix_events_experiment_id_id", "experiment_id", "id"), {"sqlite_autoincrement": True})
+
+
+class IdempotencyRecord(Record):
+    """An Idempotency-Key that was answered: the same body gets the same experiment."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_digest: Mapped[str] = mapped_column(String(64))
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[float]
+
+
+class WorkerRecord(Record):
+    """The last sign of life of a worker."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    slots: Mapped[list[Any]]
+    seen_at: Mapped[float]

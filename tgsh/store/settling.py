@@ -1,0 +1,113 @@
+"""What follows when a job ends, in the transaction that ends it; and the events that tell of it.
+
+Callers hold the lock on the experiment's row, so that of two tasks that end at once the second sees the first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from tgsh.schemas import Progress, ProgressEvent, StatusEvent, TaskEvent
+from tgsh.store.clock import now
+from tgsh.store.records import EventRecord, ExperimentRecord, FinishRecord, TaskRecord
+
+
+def settle(session: Session, experiment: ExperimentRecord) -> None:
+    """Move the experiment on if none of its tasks is queued or running any more.
+
+    All completed: the finish job is queued. Else the experiment is cancelled or failed, with the
+    first task's reason.
+    """
+    session.flush()
+    counts = dict(
+        session.execute(
+            select(TaskRecord.status, func.count())
+            .where(TaskRecord.experiment_id == experiment.id)
+            .group_by(TaskRecord.status)
+        )
+        .tuples()
+        .all()
+    )
+    if counts.get("queued") or counts.get("running"):
+        return
+    finish = session.get_one(FinishRecord, experiment.id)
+    if experiment.cancel_requested and (counts.get("cancelled") or finish.status in ("waiting", "cancelled")):
+        end(session, experiment, "cancelled")
+    elif failed := counts.get("failed"):
+        end(session, experiment, "failed", _failure(session, experiment, failed))
+    elif finish.status == "waiting":
+        session.execute(
+            update(FinishRecord)
+            .where(FinishRecord.experiment_id == experiment.id)
+            .values(status="queued", queued_at=now(), published_at=None)
+        )
+
+
+def end(session: Session, experiment: ExperimentRecord, status: str, reason: str | None = None) -> None:
+    """Give the experiment its terminal status, once."""
+    experiment.status = status
+    experiment.reason = reason
+    experiment.finished_at = session.scalar(select(now()))
+    announce_status(session, experiment.id, status, reason)
+
+
+def _failure(session: Session, experiment: ExperimentRecord, failed: int) -> str:
+    first = session.execute(
+        select(TaskRecord.index, TaskRecord.label, TaskRecord.reason)
+        .where(TaskRecord.experiment_id == experiment.id, TaskRecord.status == "failed")
+        .order_by(TaskRecord.index)
+        .limit(1)
+    ).one()
+    return f"{failed} of {experiment.tasks_total} tasks failed; task {first.index} ({first.label}): {first.reason}"
+
+
+def progress_of(experiment: ExperimentRecord, at: float) -> Progress:
+    """How far the experiment is at the time `at`; the pace is that since work last began."""
+    done, total = experiment.epochs_done, experiment.epochs_total
+    eta = None
+    if experiment.status == "running" and experiment.pace_since is not None:
+        gained = done - experiment.pace_epochs
+        elapsed = at - experiment.pace_since
+        eta = elapsed / gained * (total - done) if gained > 0 and elapsed > 0 else None
+    fraction = 1.0 if experiment.status == "completed" else min(done / total, 1.0)
+    return Progress(
+        tasks_total=experiment.tasks_total,
+        tasks_done=experiment.tasks_done,
+        fraction=fraction,
+        eta_seconds=eta,
+    )
+
+
+def announce_status(session: Session, experiment_id: str, status: Any, reason: str | None = None) -> None:
+    """Append a `status` event."""
+    _append(session, experiment_id, "status", StatusEvent(status=status, reason=reason))
+
+
+def announce_task(session: Session, task: TaskRecord) -> None:
+    """Append a `task` event with the task's state."""
+    event = TaskEvent.model_validate(
+        {
+            "index": task.index,
+            "label": task.label,
+            "status": task.status,
+            "attempt": task.attempts,
+            "accuracy": task.accuracy,
+            "reason": task.reason,
+        }
+    )
+    _append(session, task.experiment_id, "task", event)
+
+
+def announce_progress(session: Session, experiment: ExperimentRecord, index: int, epoch: int, loss: float) -> None:
+    """Append a `progress` event: a task has ended an epoch."""
+    at = session.scalar(select(now())) or 0.0
+    event = ProgressEvent(index=index, epoch=epoch, loss=loss, progress=progress_of(experiment, at))
+    _append(session, experiment.id, "progress", event)
+
+
+def _append(session: Session, experiment_id: str, kind: str, event: StatusEvent | TaskEvent | ProgressEvent) -> None:
+    session.add(EventRecord(experiment_id=experiment_id, kind=kind, data=event.model_dump(mode="json")))
+    session.flush()

@@ -1,0 +1,66 @@
+"""What nobody else does: take leases from silent workers, and find queued jobs whose hint got lost. Idempotent."""
+
+from __future__ import annotations
+
+from sqlalchemy import or_, select, update
+
+from tgsh.jobs import Job
+from tgsh.store.claims import cancel_row, fail_row, requeue_row
+from tgsh.store.clock import now
+from tgsh.store.database import Database
+from tgsh.store.experiments import identity, record_of
+from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
+
+HINT_GRACE_SECONDS = 5.0
+"""How long after queueing a job its hint may still be on its way."""
+
+
+def take_expired_leases(database: Database, max_attempts: int) -> int:
+    """Requeue every job whose worker fell silent, or fail it at the attempt cap; how many there were."""
+    with database.read() as session:
+        expired = [
+            Job(experiment_id=row.experiment_id, index=getattr(row, "index", None))
+            for record in (TaskRecord, FinishRecord)
+            for row in session.scalars(select(record).where(record.status == "running", record.lease_until < now()))
+        ]
+    return sum(_take(database, job, max_attempts) for job in expired)
+
+
+def _take(database: Database, job: Job, max_attempts: int) -> bool:
+    record = record_of(job)
+    with database.write() as session:
+        experiment = session.get(ExperimentRecord, job.experiment_id, with_for_update=True)
+        row = session.scalars(
+            select(record).where(*identity(job), record.status == "running", record.lease_until < now())
+        ).one_or_none()
+        if experiment is None or row is None:  # deleted, or renewed since we looked
+            return False
+        if experiment.cancel_requested:
+            cancel_row(session, experiment, row)
+        elif row.attempts < max_attempts:
+            requeue_row(session, row)
+        else:
+            reason = f"its worker fell silent {row.attempts} times, the last one was {row.worker}"
+            fail_row(session, experiment, row, reason)
+        return True
+
+
+def due_hints(database: Database, *, queue_is_empty: bool) -> list[Job]:
+    """The queued jobs to publish now, noted as published.
+
+    A job that was never published is due after a grace. One that was is due again only when the
+    queue is empty: while hints are in the queue its own may be among them.
+    """
+    due: list[Job] = []
+    with database.write() as session:
+        for record in (TaskRecord, FinishRecord):
+            never = record.published_at.is_(None) & (record.queued_at < now() - HINT_GRACE_SECONDS)
+            lost = record.published_at < now() - HINT_GRACE_SECONDS
+            rows = session.execute(
+                update(record)
+                .where(record.status == "queued", or_(never, lost) if queue_is_empty else never)
+                .values(published_at=now())
+                .returning(*record.__table__.primary_key.columns)
+            )
+            due += [Job(experiment_id=row[0], index=row[1] if len(row) > 1 else None) for row in rows]
+    return sorted(due, key=lambda job: (job.experiment_id, -1 if job.index is None else job.index))
