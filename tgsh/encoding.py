@@ -1,0 +1,58 @@
+"""A labelled array as bytes: CSV, npy, safetensors. No pickle anywhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import safetensors.numpy
+
+
+@dataclass(frozen=True)
+class LabelledArray:
+    """values [T, N] with a label a row; `columns` names the N columns where they have names.
+
+    about: what it is (measure, stage, base_id, ...), kept in formats that can hold it.
+    """
+
+    values: np.ndarray
+    tasks: Sequence[int]
+    labels: Sequence[str]
+    columns: Sequence[str] | None
+    about: dict[str, str]
+
+
+def to_csv(array: LabelledArray) -> bytes:
+    """A header of column names (or numbers), then a labelled row a task; floats in full precision."""
+    columns = array.columns or [str(column) for column in range(array.values.shape[1])]
+    return table_csv(["", *columns], ([label, *row.tolist()] for label, row in zip(array.labels, array.values, strict=True)))
+
+
+def table_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """RFC 4180 CSV in UTF-8."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def to_npy(array: LabelledArray) -> bytes:
+    """The values alone, NumPy's .npy."""
+    file = io.BytesIO()
+    np.save(file, np.ascontiguousarray(array.values), allow_pickle=False)
+    return file.getvalue()
+
+
+def to_safetensors(array: LabelledArray) -> bytes:
+    """Tensors `values` and `tasks`; labels (JSON) and all that is known about them in the metadata."""
+    tensors = {
+        "values": np.ascontiguousarray(array.values),
+        "tasks": np.asarray(array.tasks, dtype=np.int64),
+    }
+    metadata = {**array.about, "labels": json.dumps(list(array.labels), ensure_ascii=False)}
+    return safetensors.numpy.save(tensors, metadata)

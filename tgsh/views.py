@@ -1,0 +1,87 @@
+"""From rows to what goes over the wire. Links are paths, so that they hold behind any proxy."""
+
+from __future__ import annotations
+
+from tgsh.schemas import Accuracy, Experiment, Task, TaskAccuracy, Timings
+from tgsh.spec import ExperimentSpec
+from tgsh.store.clock import as_datetime
+from tgsh.store.reads import Snapshot
+from tgsh.store.records import TaskRecord
+
+RESULTS = ("tasks", "events", "similarity", "context-vectors", "accuracy")
+
+
+def experiment_view(snapshot: Snapshot) -> Experiment:
+    """An experiment with its progress."""
+    record = snapshot.record
+    root = f"/experiments/{record.id}"
+    return Experiment.model_validate(
+        {
+            "id": record.id,
+            "name": record.name,
+            "status": record.status,
+            "reason": record.reason,
+            "cancel_requested": record.cancel_requested,
+            "spec": ExperimentSpec.model_validate(record.spec),
+            "progress": snapshot.progress,
+            "mean_accuracy": record.mean_accuracy,
+            "base_id": record.base_id,
+            "digest": record.digest,
+            "versions": record.versions,
+            "timings": _timings(snapshot),
+            "links": {"self": root, **{name: f"{root}/{name}" for name in RESULTS}},
+        }
+    )
+
+
+def _timings(snapshot: Snapshot) -> Timings:
+    record = snapshot.record
+    until = record.finished_at or snapshot.at
+    return Timings.model_validate(
+        {
+            "created_at": as_datetime(record.created_at),
+            "started_at": as_datetime(record.started_at),
+            "finished_at": as_datetime(record.finished_at),
+            "seconds": None if record.started_at is None else max(until - record.started_at, 0.0),
+        }
+    )
+
+
+def task_view(record: TaskRecord) -> Task:
+    """One task and what was learned on it."""
+    experiment = f"/experiments/{record.experiment_id}"
+    return Task.model_validate(
+        {
+            "index": record.index,
+            "label": record.label,
+            "params": record.params,
+            "status": record.status,
+            "reason": record.reason,
+            "accuracy": record.accuracy,
+            "epochs_done": record.epochs_done,
+            "loss": record.losses,
+            "seconds": record.seconds,
+            "attempts": record.attempts,
+            "worker": record.worker,
+            "compute": record.compute,
+            "links": {"self": f"{experiment}/tasks/{record.index}", "experiment": experiment},
+        }
+    )
+
+
+def accuracy_view(experiment_id: str, tasks: list[TaskRecord], mean: float | None) -> Accuracy:
+    """Accuracy of the tasks that are done, in task order."""
+    done = [
+        TaskAccuracy(index=task.index, label=task.label, accuracy=task.accuracy)
+        for task in tasks
+        if task.status == "completed" and task.accuracy is not None
+    ]
+    values = [task.accuracy for task in done]
+    return Accuracy(
+        experiment_id=experiment_id,
+        complete=len(done) == len(tasks),
+        mean=mean,
+        min=min(values, default=None),
+        max=max(values, default=None),
+        tasks=done,
+    )

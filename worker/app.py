@@ -1,0 +1,82 @@
+"""The Celery application: `celery -A worker.app worker`.
+
+Messages are acknowledged early and prefetched never: the database's leases, not the queue, see to it that
+nothing is lost (design 5). JSON only; results are not kept.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from celery import Celery, signals
+from celery.utils.log import get_task_logger
+
+from tgsh.errors import MachineProblem
+from tgsh.jobs import JOB_NAME, QUEUE
+from tgsh.store.database import Database
+from worker import devices, jobs, stopping
+from worker.settings import WorkerSettings
+from worker.sweeper import Sweeper
+
+log = get_task_logger(__name__)
+
+
+def create_app(settings: WorkerSettings) -> Celery:
+    """The application with its one task and its sweeper."""
+    app = Celery("tgsh", broker=settings.redis)
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=False,
+        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=1,
+        worker_concurrency=len(devices.slots(settings.devices)),
+        worker_hijack_root_logger=True,
+        worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"visibility_timeout": 86_400, "health_check_interval": 10},
+        task_store_errors_even_if_ignored=False,
+    )
+    app.conf["tgsh_settings"] = settings
+    app.steps["consumer"].add(Sweeper)
+    app.task(jobs.do, name=JOB_NAME)
+    return app
+
+
+@signals.worker_init.connect
+def _prepare_parent(sender: Any, **_: Any) -> None:
+    """Before the pool forks: the schema is there, and children share the flag that ends them."""
+    stopping.prepare()
+    database = Database(WorkerSettings().database)
+    try:
+        database.migrate()
+    except MachineProblem as error:
+        raise SystemExit(str(error)) from error
+    finally:
+        database.dispose()  # no connection may cross the fork
+
+
+@signals.worker_process_init.connect
+def _prepare_child(**_: Any) -> None:
+    from billiard import current_process
+
+    settings = WorkerSettings()
+    slots = devices.slots(settings.devices)
+    slot = slots[getattr(current_process(), "index", 0) % len(slots)]
+    device = devices.bind(slot)
+    jobs.open_bench(settings, device, name=f"{socket.gethostname()}/{os.getpid()}/{slot}")
+
+
+@signals.worker_shutting_down.connect
+def _stop_children(**_: Any) -> None:
+    """SIGTERM: running jobs give their claims back at the next batch instead of being waited for."""
+    stopping.request()
+
+
+app = create_app(WorkerSettings())

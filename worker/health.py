@@ -1,0 +1,21 @@
+"""`python -m worker.health`: exit 0 if a worker on this host gave a sign of life lately. For container health checks."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from tgsh.store.database import Database
+from tgsh.store.workers import living
+from worker.settings import WorkerSettings
+
+
+def main() -> int:
+    """0: a worker of this host lives; 1: none does."""
+    host = socket.gethostname()
+    alive = any(worker.host == host for worker in living(Database(WorkerSettings().database)))
+    return 0 if alive else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""A timer in every worker's parent: signs of life, expired leases, hints that got lost. Idempotent.
+
+It runs on the parent's event loop, not in a thread: children are forked from that loop, and a fork must
+not happen while another thread holds a lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import Any
+
+from celery import bootsteps
+
+from tgsh.jobs import JOB_NAME, QUEUE
+from tgsh.store import workers
+from tgsh.store.database import Database
+from tgsh.store.sweeping import due_hints, take_expired_leases
+from worker import devices
+from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper(bootsteps.StartStopStep):
+    """Starts with the consumer, so with the connection to Redis, and stops with it."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._timer: Any = None
+        self._database: Database | None = None
+        self._settings: WorkerSettings = consumer.app.conf["tgsh_settings"]
+
+    def start(self, consumer: Any) -> None:
+        """Sweep now, then every TGSH_SWEEP_SECONDS."""
+        self._database = Database(self._settings.database)
+        self._sweep(consumer)
+        self._timer = consumer.timer.call_repeatedly(self._settings.sweep_seconds, self._sweep, (consumer,))
+
+    def stop(self, consumer: Any) -> None:
+        """Cancel the timer and say goodbye."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._database is not None:
+            try:
+                workers.bow_out(self._database, consumer.hostname)
+            except Exception as error:
+                log.warning("could not sign off: %s", error)
+            self._database.dispose()
+            self._database = None
+
+    shutdown = stop
+
+    def _sweep(self, consumer: Any) -> None:
+        """One round; a database or queue that cannot be reached is tried again in the next."""
+        assert self._database is not None
+        try:
+            slots = devices.slots(self._settings.devices)
+            workers.beat(self._database, consumer.hostname, socket.gethostname(), os.getpid(), slots)
+            taken = take_expired_leases(self._database, self._settings.max_attempts)
+            if taken:
+                log.warning("took %d jobs from workers that fell silent", taken)
+            self._publish(consumer)
+        except Exception:
+            log.exception("a sweep failed; the next one is in %g s", self._settings.sweep_seconds)
+
+    def _publish(self, consumer: Any) -> None:
+        assert self._database is not None
+        with consumer.app.connection_for_write() as connection:
+            waiting = connection.default_channel.queue_declare(QUEUE, passive=True).message_count
+            with consumer.app.amqp.Producer(connection) as producer:
+                for job in due_hints(self._database, queue_is_empty=waiting == 0):
+                    consumer.app.send_task(JOB_NAME, kwargs=job.model_dump(), queue=QUEUE, producer=producer)
