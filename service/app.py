@@ -1,0 +1,67 @@
+"""`uvicorn service.app:create_app --factory`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
+
+from service import errors
+from service.cache import ByteCache
+from service.deps import Parts
+from service.limits import BodyLimit
+from service.queue import Queue
+from service.routers import catalog, events, experiments, health, results, tasks
+from service.settings import ServiceSettings
+from tgsh.schemas import Problem
+from tgsh.store.artifacts import Artifacts
+from tgsh.store.database import Database
+
+DESCRIPTION = """
+How do learning tasks relate to one another? POST an experiment: workers learn one context vector per
+task over random weights that never change. GET its similarity matrix.
+
+Every error is an RFC 9457 problem document that names the field.
+"""
+
+
+def create_app(settings: ServiceSettings | None = None) -> FastAPI:
+    """The application; settings come from the environment unless given."""
+    settings = settings or ServiceSettings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    app: FastAPI = FastAPIOffline(
+        title="tgsh",
+        version=version("tgsh"),
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: {}}}},
+    )
+    app.state.settings = settings
+    errors.install(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    for router in (experiments, events, tasks, results, catalog, health):
+        app.include_router(router.router)
+    app.get("/", include_in_schema=False)(_root)
+    return app
+
+
+def _root() -> RedirectResponse:
+    return RedirectResponse("/docs")
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: ServiceSettings = app.state.settings
+    database = Database(settings.database)
+    database.migrate()
+    queue = Queue(settings.redis)
+    cache = ByteCache(settings.cache_bytes)
+    app.state.parts = Parts(settings, database, Artifacts(settings.artifacts), queue, cache)
+    yield
+    queue.close()
+    database.dispose()

@@ -1,0 +1,61 @@
+"""Which format an answer has (?format= before Accept), and whether the caller has it already (ETag)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import mimeparse
+from fastapi import Request, Response
+
+from service.cache import ByteCache
+from service.errors import NotAcceptable
+
+MEDIA_TYPES = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "npy": "application/x-npy",
+    "safetensors": "application/vnd.safetensors",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "pdf": "application/pdf",
+}
+
+
+def choose(request: Request, wanted: str | None, offered: Sequence[str]) -> str:
+    """The name of the format to answer in; the first of `offered` where the caller does not mind."""
+    if wanted is not None:
+        if wanted not in offered:
+            raise NotAcceptable(f"format {wanted!r} cannot be served here; ask for one of: {', '.join(offered)}")
+        return wanted
+    accept = request.headers.get("accept") or "*/*"
+    # mimeparse prefers the last of equals
+    types = [MEDIA_TYPES[name] for name in reversed(offered)]
+    try:
+        best = mimeparse.best_match(types, accept)
+    except mimeparse.MimeTypeParseException:
+        best = ""
+    if not best:
+        raise NotAcceptable(f"Accept: {accept} cannot be served here; ask for one of: {', '.join(reversed(types))}")
+    return next(name for name in offered if MEDIA_TYPES[name] == best)
+
+
+def answer(
+    request: Request, cache: ByteCache, key: Sequence[str], name: str, file_name: str, make: Callable[[], bytes]
+) -> Response:
+    """The answer under `key` (its content decides it) in format `name`, or 304 if the caller has it."""
+    etag = '"' + hashlib.sha256("\n".join((*key, name)).encode()).hexdigest()[:32] + '"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+    if _has(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    if name not in ("json", "svg", "png"):
+        headers["Content-Disposition"] = f'attachment; filename="{file_name}.{name}"'
+    return Response(cache.get(etag, make), media_type=MEDIA_TYPES[name], headers=headers)
+
+
+def _has(if_none_match: str | None, etag: str) -> bool:
+    """RFC 9110 section 13.1.2: weak comparison with each of the list."""
+    if if_none_match is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in tags or etag in tags

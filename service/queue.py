@@ -1,0 +1,63 @@
+"""Puts hints into the queue. A broker that is down costs nobody anything: the sweeper publishes later."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from tgsh.jobs import JOB_NAME, QUEUE, Job
+from tgsh.store.database import Database
+from tgsh.store.experiments import mark_published
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 2.0
+
+
+class Queue:
+    """The producing end of the queue."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._celery = Celery("tgsh", broker=redis_url, set_as_current=False)
+        self._celery.conf.update(
+            task_default_queue=QUEUE,
+            task_serializer="json",
+            task_ignore_result=True,
+            task_publish_retry=False,
+            broker_transport_options={
+                "socket_connect_timeout": CONNECT_SECONDS,
+                "socket_timeout": CONNECT_SECONDS,
+                "max_retries": 0,
+            },
+        )
+        self._redis = redis.Redis.from_url(
+            redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS
+        )
+
+    def publish(self, database: Database, jobs: Sequence[Job]) -> None:
+        """Publish hints and note them; on failure they stay noted as unpublished."""
+        try:
+            with self._celery.producer_pool.acquire(block=True, timeout=CONNECT_SECONDS) as producer:
+                for job in jobs:
+                    self._celery.send_task(JOB_NAME, kwargs=job.model_dump(), queue=QUEUE, producer=producer)
+        except (OperationalError, redis.RedisError, OSError) as error:
+            log.warning("the queue cannot be reached, %d jobs wait for the sweeper: %s", len(jobs), error)
+            return
+        mark_published(database, jobs)
+
+    def is_reachable(self) -> str | None:
+        """None if Redis answers, else why it does not."""
+        try:
+            self._redis.ping()
+        except redis.RedisError as error:
+            return str(error)
+        return None
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._celery.close()
+        self._redis.close()

@@ -1,0 +1,63 @@
+"""/catalog: what can be asked for, with JSON Schemas and what it costs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from tgsh.datasets.info import DATASETS
+from tgsh.presets import PRESETS, Submission
+from tgsh.schemas import Catalog, CatalogEntry
+from tgsh.spec import FlyNetSpec, RotationSuite
+
+router = APIRouter(tags=["catalog"])
+
+
+@router.get("/catalog", summary="What can be asked for")
+def catalog() -> Catalog:
+    """Datasets, suites, networks and presets; `spec_schema` is the body of POST /experiments."""
+    return Catalog(
+        datasets=_datasets(),
+        suites=[_kind(RotationSuite, "one task-epoch a task and epoch")],
+        networks=[_kind(FlyNetSpec, "H = expansion · pixels units, fan_in additions each, an image and epoch")],
+        presets=_presets(),
+        spec_schema=Submission.model_json_schema(),
+    )
+
+
+def _datasets() -> list[CatalogEntry]:
+    return [
+        CatalogEntry(
+            name=info.name,
+            description=info.title,
+            cost=f"{info.train_images:,} images a task-epoch",
+            details={
+                "height": info.height,
+                "width": info.width,
+                "classes": info.classes,
+                "train_images": info.train_images,
+                "test_images": info.test_images,
+            },
+        )
+        for info in DATASETS.values()
+    ]
+
+
+def _kind(model: type[RotationSuite] | type[FlyNetSpec], cost: str) -> CatalogEntry:
+    return CatalogEntry(
+        name=model.model_fields["kind"].default,
+        description=(model.__doc__ or "").strip(),
+        json_schema=model.model_json_schema(),
+        cost=cost,
+    )
+
+
+def _presets() -> list[CatalogEntry]:
+    return [
+        CatalogEntry(
+            name=name,
+            description=spec.title,
+            cost=f"{spec.suite.tasks * spec.training.epochs} task-epochs on {spec.dataset}",
+            details={"spec": spec.model_dump(mode="json")},
+        )
+        for name, spec in PRESETS.items()
+    ]

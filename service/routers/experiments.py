@@ -1,0 +1,133 @@
+"""/experiments: submit, list, look, cancel, resume, delete."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
+
+from service.deps import ExperimentId, Parts, PartsDep
+from tgsh.errors import InvalidSpec
+from tgsh.planning import plan
+from tgsh.presets import Submission
+from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus
+from tgsh.store import experiments as lifecycle
+from tgsh.store import reads
+from tgsh.views import experiment_view
+
+router = APIRouter(prefix="/experiments", tags=["experiments"])
+
+POLL_SECONDS = "2"
+
+EXAMPLES = {
+    "demo": {"summary": "the demo: seconds to minutes, no download", "value": {"preset": "demo"}},
+    "paper": {"summary": "the paper's RotationMNIST", "value": {"preset": "rotation-mnist"}},
+    "own": {
+        "summary": "twelve rotations of 30°",
+        "value": {
+            "name": "twelve rotations",
+            "dataset": "mnist5k",
+            "suite": {"kind": "rotation", "tasks": 12, "step_degrees": 30},
+            "training": {"epochs": 2},
+            "seed": 1,
+            "tags": ["example"],
+        },
+    },
+}
+
+
+@router.post("", status_code=202, summary="Submit an experiment")
+def submit(
+    submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],  # type: ignore[arg-type]
+    parts: PartsDep,
+    response: Response,
+    background: BackgroundTasks,
+    idempotency_key: Annotated[
+        str | None, Header(min_length=1, max_length=255, description="the same key and body: the same experiment")
+    ] = None,
+) -> Experiment:
+    """Queue an experiment. The answer comes at once; its Location is where the experiment is from now on."""
+    spec = submission.spec()
+    experiment_id, is_new = lifecycle.submit(parts.database, spec, plan(spec), idempotency_key)
+    if is_new:
+        background.add_task(_publish, parts, experiment_id)
+    return _accepted(parts, experiment_id, response)
+
+
+@router.get("", summary="List experiments, newest first")
+def list_experiments(
+    request: Request,
+    response: Response,
+    parts: PartsDep,
+    status: ExperimentStatus | None = None,
+    suite: str | None = None,
+    dataset: str | None = None,
+    tag: str | None = None,
+    q: Annotated[str | None, Query(max_length=200, description="looked for in the name")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+) -> ExperimentPage:
+    """A page of experiments; `next` (and the Link header) lead to the following one."""
+    filters = reads.Filters(status, suite, dataset, tag, q)
+    found = reads.experiments(parts.database, filters, limit + 1, _decode(cursor) if cursor else None)
+    page, more = found[:limit], len(found) > limit
+    following = _encode(page[-1].record.created_at, page[-1].record.id) if more else None
+    if following is not None:
+        response.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
+    return ExperimentPage(items=[experiment_view(snapshot) for snapshot in page], next=following)
+
+
+@router.get("/{experiment_id}", summary="Look at an experiment")
+def get(experiment_id: ExperimentId, parts: PartsDep) -> Experiment:
+    """Spec, status, progress, and links to everything that can be asked of it."""
+    return experiment_view(reads.experiment(parts.database, experiment_id))
+
+
+@router.delete("/{experiment_id}", status_code=204, summary="Delete an experiment")
+def delete(experiment_id: ExperimentId, parts: PartsDep) -> None:
+    """Forget an experiment and its results. A running one must be cancelled first (409)."""
+    lifecycle.delete(parts.database, experiment_id)
+    parts.artifacts.remove_all(experiment_id)
+
+
+@router.post("/{experiment_id}/cancel", status_code=202, summary="Cancel an experiment")
+def cancel(experiment_id: ExperimentId, parts: PartsDep, response: Response) -> Experiment:
+    """Stop at the next batch. What was learned is kept; resume goes on from there."""
+    lifecycle.cancel(parts.database, experiment_id)
+    return _accepted(parts, experiment_id, response)
+
+
+@router.post("/{experiment_id}/resume", status_code=202, summary="Resume an experiment")
+def resume(
+    experiment_id: ExperimentId, parts: PartsDep, response: Response, background: BackgroundTasks
+) -> Experiment:
+    """Train what is missing of a failed or cancelled experiment."""
+    lifecycle.resume(parts.database, experiment_id)
+    background.add_task(_publish, parts, experiment_id)
+    return _accepted(parts, experiment_id, response)
+
+
+def _publish(parts: Parts, experiment_id: str) -> None:
+    """After the commit and the answer; what gets lost here is found by the sweeper."""
+    parts.queue.publish(parts.database, lifecycle.queued_jobs(parts.database, experiment_id))
+
+
+def _accepted(parts: Parts, experiment_id: str, response: Response) -> Experiment:
+    response.headers["Location"] = f"/experiments/{experiment_id}"
+    response.headers["Retry-After"] = POLL_SECONDS
+    return experiment_view(reads.experiment(parts.database, experiment_id))
+
+
+def _encode(created_at: float, experiment_id: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([created_at, experiment_id]).encode()).decode()
+
+
+def _decode(cursor: str) -> tuple[float, str]:
+    try:
+        created_at, experiment_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return float(created_at), str(experiment_id)
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        raise InvalidSpec("cursor", "is not one of ours; take `next` of the page before") from error

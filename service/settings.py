@@ -1,0 +1,14 @@
+"""Settings of the service: those of the store, and where it listens."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tgsh.settings import StoreSettings
+
+
+class ServiceSettings(StoreSettings):
+    """TGSH_MAX_BODY_BYTES bounds what a client may send; TGSH_CACHE_BYTES what rendered answers may take."""
+
+    max_body_bytes: int = Field(1 << 20, gt=0)
+    cache_bytes: int = Field(32 << 20, ge=0)
