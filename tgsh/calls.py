@@ -1,0 +1,120 @@
+"""Requests to the API as values, and how their answers are read. Nothing here sends anything."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+from httpx_sse import ServerSentEvent
+from pydantic import BaseModel, ValidationError
+
+from tgsh import schemas
+from tgsh.errors import ServiceProblem
+from tgsh.spec import ExperimentSpec
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+Event = schemas.ProgressEvent | schemas.TaskEvent | schemas.StatusEvent
+Spec = ExperimentSpec | Mapping[str, Any] | str
+
+_EVENTS: Mapping[str, type[schemas.ProgressEvent] | type[schemas.TaskEvent] | type[schemas.StatusEvent]] = {
+    "progress": schemas.ProgressEvent,
+    "task": schemas.TaskEvent,
+    "status": schemas.StatusEvent,
+}
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request and how its answer is read. `repeatable`: sending it twice does no more than once."""
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], T]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = True
+
+
+def model(kind: type[M]) -> Callable[[httpx.Response], M]:
+    """Reads a JSON document of that kind."""
+    return lambda response: kind.model_validate_json(response.content)
+
+
+def path(*parts: str | int) -> str:
+    """The path of an experiment, or of something below it."""
+    return "/experiments/" + "/".join(quote(str(part), safe="") for part in parts)
+
+
+def given(**params: Any) -> dict[str, Any]:
+    """The parameters that are not None."""
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def submission(spec: Spec, idempotency_key: str | None = None) -> Call[schemas.Experiment]:
+    """POST a spec, a mapping with a spec's keys, or the name of a preset."""
+    if isinstance(spec, ExperimentSpec):
+        body = spec.model_dump(mode="json")
+    else:
+        body = {"preset": spec} if isinstance(spec, str) else dict(spec)
+    key = idempotency_key or str(uuid.uuid4())
+    return Call(
+        "POST", "/experiments", model(schemas.Experiment), body=body, headers={"Idempotency-Key": key}
+    )
+
+
+def page(cursor: str | None = None, **filters: Any) -> Call[schemas.ExperimentPage]:
+    """One page of experiments, newest first."""
+    return Call("GET", "/experiments", model(schemas.ExperimentPage), params=given(cursor=cursor, **filters))
+
+
+def action(experiment: str, name: str) -> Call[schemas.Experiment]:
+    """POST cancel or resume."""
+    return Call("POST", path(experiment, name), model(schemas.Experiment), repeatable=False)
+
+
+def document(experiment: str, kind: type[M], *parts: str | int, **params: Any) -> Call[M]:
+    """GET something of an experiment as JSON."""
+    return Call("GET", path(experiment, *parts), model(kind), params=given(**params))
+
+
+def problem(response: httpx.Response) -> ServiceProblem:
+    """The problem document in a refused response, or one made from its status line."""
+    try:
+        return ServiceProblem(schemas.Problem.model_validate_json(response.content).model_dump())
+    except ValidationError:
+        detail = f"{response.request.url} answered {response.status_code} {response.reason_phrase}"
+        return ServiceProblem({"status": response.status_code, "detail": f"{detail}; is it a tgsh service?"})
+
+
+def read(call: Call[T], response: httpx.Response) -> T:
+    """The value in a response. Raises: ServiceProblem."""
+    if not response.is_success:
+        raise problem(response)
+    try:
+        return call.read(response)
+    except ValidationError as error:
+        raise _unreadable(str(response.request.url), error) from error
+
+
+def event(sent: ServerSentEvent) -> Event | None:
+    """A typed event; None for kinds that this version does not know. Raises: ServiceProblem."""
+    try:
+        kind = _EVENTS.get(sent.event)
+        return kind.model_validate_json(sent.data) if kind else None
+    except ValidationError as error:
+        raise _unreadable(f"event {sent.event!r}", error) from error
+
+
+def _unreadable(what: str, error: ValidationError) -> ServiceProblem:
+    return ServiceProblem({"detail": f"{what} is not a readable {error.title}; is this a tgsh service?"})
+
+
+def is_last(happened: Event) -> bool:
+    """Whether an experiment rests after this event (a resumed one may show several in its history)."""
+    return isinstance(happened, schemas.StatusEvent) and happened.status in schemas.TERMINAL

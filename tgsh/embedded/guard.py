@@ -1,0 +1,53 @@
+"""Runs one command and ends it, with everything it started, when its own standard input closes.
+
+``python guard.py GRACE COMMAND...`` is what stands between `tgsh up` and each of its parts. The other
+end of the guard's standard input is held by tgsh alone, so the kernel closes it when tgsh ends in *any*
+way: SIGKILL, a crash, a signal that came between two lines of start-up code. Nothing has to be
+registered for that to work, and unlike PR_SET_PDEATHSIG it reaches grandchildren (Celery's pool), works
+beyond Linux and does not depend on which thread did the spawning.
+
+Stopping a part in an orderly way is the same act: close the pipe. SIGTERM, up to GRACE seconds, SIGKILL.
+Run as a file with `-I -S`: it may import nothing but a little of the standard library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; answer its exit status."""
+    grace, command = float(argv[0]), argv[1:]
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+    # Installed after the start, as a signal before it simply ends the guard: there is no child yet.
+    # A handler, not SIG_IGN, since what is ignored stays ignored in whatever a child starts.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: child.terminate())
+    threading.Thread(target=_stop_at_eof, args=(child, grace), daemon=True).start()
+    status = child.wait()
+    _kill_group(child.pid)  # a pool whose master was killed would go on
+    return status if status >= 0 else 128 - status
+
+
+def _stop_at_eof(child: subprocess.Popen[bytes], grace: float) -> None:
+    while os.read(0, 4096):
+        pass
+    child.terminate()
+    try:
+        child.wait(grace)
+    except subprocess.TimeoutExpired:
+        _kill_group(child.pid)
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
