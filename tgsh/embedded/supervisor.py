@@ -11,7 +11,7 @@ from tgsh.errors import MachineProblem
 
 MAX_DEATHS = 5
 WINDOW = 60.0
-FIRST_PAUSE = 0.5
+FIRST_PAUSE = 0.25
 
 
 class Supervisor:

@@ -1,0 +1,33 @@
+"""`tgsh`: the command line. Everything heavy is imported inside the commands: --help must be instant."""
+
+from __future__ import annotations
+
+import typer
+
+from tgsh.cli import experiments, fetching, local, one_machine
+from tgsh.cli.failing import FailingGroup
+
+app = typer.Typer(
+    cls=FailingGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="How do learning tasks relate to one another? Start with: tgsh demo",
+)
+
+for panel, commands in {
+    "On this machine": (one_machine.demo, one_machine.up, local.run),
+    "Experiments": (
+        experiments.submit,
+        experiments.watch,
+        experiments.list_,
+        experiments.show,
+        experiments.cancel,
+        experiments.resume,
+        experiments.delete,
+        fetching.fetch,
+    ),
+    "Other": (experiments.catalog, local.version),
+}.items():
+    for command in commands:
+        app.command(command.__name__.rstrip("_"), rich_help_panel=panel)(command)

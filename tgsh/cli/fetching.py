@@ -1,0 +1,67 @@
+"""`tgsh fetch`: a result as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tgsh.cli.options import Id, Url, connect, resolve
+from tgsh.errors import InvalidSpec
+
+
+def fetch(
+    experiment_id: Id,
+    resource: Annotated[str, typer.Argument(help="Such as similarity, context-vectors or accuracy.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
+    format: Annotated[
+        str | None, typer.Option(help="json, csv, npy, safetensors, png, svg; default: the file's ending.")
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="after, before, or the number of an epoch.")] = None,
+    order: Annotated[str | None, typer.Option(help="task or cluster.")] = None,
+    measure: Annotated[str | None, typer.Option(help="cosine or correlation.")] = None,
+    url: Url = None,
+) -> None:
+    """Write a result of an experiment to a file."""
+    chosen = format or output.suffix.removeprefix(".").lower()
+    if not chosen:
+        raise InvalidSpec("--format", f"{output} has no ending that tells the format; name one, such as csv")
+    with connect(url) as client:
+        wanted = {"stage": stage, "order": order, "measure": measure}
+        content = client.fetch(resolve(client, experiment_id), resource, format=chosen, params=wanted)
+    if str(output) == "-":
+        typer.get_binary_stream("stdout").write(content)
+    else:
+        write_whole(output, content)
+        typer.echo(f"{output} ({len(content):,} bytes)", err=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or, whatever happens, not at all. Raises: InvalidSpec."""
+    import os
+    import tempfile
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise InvalidSpec(str(path), f"cannot be written: {error.strerror}") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files for their owner only
+        temporary.replace(path)
+    except OSError as error:
+        raise InvalidSpec(str(path), f"cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    import os
+
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

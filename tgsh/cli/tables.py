@@ -1,0 +1,114 @@
+"""What commands print for people: tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tgsh.cli.progress import duration
+from tgsh.schemas import Catalog, CatalogEntry, Experiment, Task
+
+COLOURS = {"queued": "yellow", "running": "cyan", "completed": "green", "failed": "red", "cancelled": "dim"}
+SHOWN_TASKS = 60
+
+
+def print_experiments(experiments: Sequence[Experiment]) -> None:
+    """One line each."""
+    table = _table("id", "status", "done", "accuracy", "tasks", "dataset", "submitted", "name")
+    for e in experiments:
+        table.add_row(
+            e.id,
+            _status(e.status),
+            f"{e.progress.fraction:.0%}",
+            _accuracy(e.mean_accuracy),
+            str(e.progress.tasks_total),
+            e.spec.dataset,
+            f"{e.timings.created_at.astimezone():%Y-%m-%d %H:%M}",
+            Text(e.spec.title, overflow="ellipsis", no_wrap=True),
+        )
+    Console().print(table)
+
+
+def print_experiment(e: Experiment, tasks: Sequence[Task]) -> None:
+    """Everything about one, with its tasks."""
+    console = Console()
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in _facts(e).items():
+        table.add_row(name, value)
+    console.print(table)
+    console.print()
+    rows = _table("task", "label", "status", "accuracy", "last loss", "time", "reason")
+    for task in tasks[:SHOWN_TASKS]:
+        rows.add_row(
+            str(task.index),
+            Text(task.label),
+            _status(task.status),
+            _accuracy(task.accuracy),
+            f"{task.loss[-1]:.4f}" if task.loss else "",
+            f"{task.seconds:.1f} s" if task.seconds else "",
+            Text(task.reason or ""),
+        )
+    console.print(rows)
+    if len(tasks) > SHOWN_TASKS:
+        console.print(f"… and {len(tasks) - SHOWN_TASKS} more tasks", style="dim")
+
+
+def print_catalog(catalog: Catalog) -> None:
+    """Names and descriptions, by kind."""
+    console = Console()
+    kinds: dict[str, list[CatalogEntry]] = {
+        "presets": catalog.presets,
+        "datasets": catalog.datasets,
+        "suites": catalog.suites,
+        "networks": catalog.networks,
+    }
+    for kind, entries in kinds.items():
+        table = _table(kind, "", "cost")
+        for entry in entries:
+            table.add_row(Text(entry.name, style="bold"), Text(entry.description), Text(entry.cost or ""))
+        console.print(table)
+
+
+def _facts(e: Experiment) -> dict[str, Text | str]:
+    training = e.spec.training
+    facts: dict[str, Text | str] = {
+        "id": e.id,
+        "name": Text(e.spec.title),
+        "status": _status(e.status),
+        "reason": Text(e.reason or "", style="red"),
+        "progress": f"{e.progress.fraction:.0%}, {e.progress.tasks_done} of {e.progress.tasks_total} tasks",
+        "time left": duration(e.progress.eta_seconds) if e.progress.eta_seconds else "",
+        "accuracy": _accuracy(e.mean_accuracy),
+        "dataset": e.spec.dataset,
+        "suite": e.spec.suite.kind,
+        "network": e.spec.network.kind,
+        "training": f"{training.epochs} epochs, batches of {training.batch_size}",
+        "seeds": f"{e.spec.seed}, base {e.spec.base_seed}",
+        "base id": e.base_id,
+        "digest": e.digest,
+        "submitted": f"{e.timings.created_at.astimezone():%Y-%m-%d %H:%M:%S}",
+        "took": duration(e.timings.seconds) if e.timings.seconds is not None else "",
+        "tags": Text(", ".join(e.spec.tags)),
+    }
+    return {name: value for name, value in facts.items() if str(value)}
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=column in {"id", "status", "submitted"})
+    return table
+
+
+def _status(status: str) -> Text:
+    return Text(status, style=COLOURS.get(status, ""))
+
+
+def _accuracy(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
