@@ -38,7 +38,12 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
 
 
 def problem(
-    status: int, kind: str, title: str, detail: str, instance: str | None = None, errors: list[FieldError] | None = None
+    status: int,
+    kind: str,
+    title: str,
+    detail: str,
+    instance: str | None = None,
+    errors: list[FieldError] | None = None,
 ) -> Response:
     """A problem document as a response."""
     document = Problem(
@@ -135,7 +140,7 @@ def _on_database_error(request: Request, error: Exception) -> Response:
     return response
 
 
-def _on_unforeseen(request: Request, error: Exception) -> Response:
+def _on_unforeseen(request: Request, _: Exception) -> Response:
     # Starlette logs the traceback; the caller learns nothing of the inside.
     detail = "something unforeseen happened; the service's log has the details"
     return problem(500, "internal-error", "The service failed", detail, request.url.path)

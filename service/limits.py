@@ -31,7 +31,9 @@ class BodyLimit:
                     too_large = True
                     break
         if too_large:
-            error = BodyTooLarge(f"the body is over {self._max_bytes} bytes; an experiment's spec is far smaller")
+            error = BodyTooLarge(
+                f"the body is over {self._max_bytes} bytes; an experiment's spec is far smaller"
+            )
             response = problem_for(error, request.url.path)
             response.headers["Connection"] = "close"
             await response(scope, receive, send)

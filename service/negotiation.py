@@ -26,7 +26,9 @@ def choose(request: Request, wanted: str | None, offered: Sequence[str]) -> str:
     """The name of the format to answer in; the first of `offered` where the caller does not mind."""
     if wanted is not None:
         if wanted not in offered:
-            raise NotAcceptable(f"format {wanted!r} cannot be served here; ask for one of: {', '.join(offered)}")
+            raise NotAcceptable(
+                f"format {wanted!r} cannot be served here; ask for one of: {', '.join(offered)}"
+            )
         return wanted
     accept = request.headers.get("accept") or "*/*"
     # mimeparse prefers the last of equals
@@ -36,12 +38,19 @@ def choose(request: Request, wanted: str | None, offered: Sequence[str]) -> str:
     except mimeparse.MimeTypeParseException:
         best = ""
     if not best:
-        raise NotAcceptable(f"Accept: {accept} cannot be served here; ask for one of: {', '.join(reversed(types))}")
+        raise NotAcceptable(
+            f"Accept: {accept} cannot be served here; ask for one of: {', '.join(reversed(types))}"
+        )
     return next(name for name in offered if MEDIA_TYPES[name] == best)
 
 
 def answer(
-    request: Request, cache: ByteCache, key: Sequence[str], name: str, file_name: str, make: Callable[[], bytes]
+    request: Request,
+    cache: ByteCache,
+    key: Sequence[str],
+    name: str,
+    file_name: str,
+    make: Callable[[], bytes],
 ) -> Response:
     """The answer under `key` (its content decides it) in format `name`, or 304 if the caller has it."""
     etag = '"' + hashlib.sha256("\n".join((*key, name)).encode()).hexdigest()[:32] + '"'

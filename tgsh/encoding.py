@@ -29,7 +29,10 @@ class LabelledArray:
 def to_csv(array: LabelledArray) -> bytes:
     """A header of column names (or numbers), then a labelled row a task; floats in full precision."""
     columns = array.columns or [str(column) for column in range(array.values.shape[1])]
-    return table_csv(["", *columns], ([label, *row.tolist()] for label, row in zip(array.labels, array.values, strict=True)))
+    return table_csv(
+        ["", *columns],
+        ([label, *row.tolist()] for label, row in zip(array.labels, array.values, strict=True)),
+    )
 
 
 def table_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
@@ -49,10 +52,11 @@ def to_npy(array: LabelledArray) -> bytes:
 
 
 def to_safetensors(array: LabelledArray) -> bytes:
-    """Tensors `values` and `tasks`; labels (JSON) and all that is known about them in the metadata."""
+    """Tensors `values` and `tasks`; all that is known about them as JSON under the metadata key `tgsh`."""
     tensors = {
         "values": np.ascontiguousarray(array.values),
         "tasks": np.asarray(array.tasks, dtype=np.int64),
     }
-    metadata = {**array.about, "labels": json.dumps(list(array.labels), ensure_ascii=False)}
-    return safetensors.numpy.save(tensors, metadata)
+    # One key: safetensors writes several in a random order, and equal results must have equal bytes.
+    about = json.dumps({**array.about, "labels": list(array.labels)}, ensure_ascii=False, sort_keys=True)
+    return safetensors.numpy.save(tensors, {"tgsh": about})

@@ -54,7 +54,7 @@ class DatasetUnavailable(TgshError):
     def __init__(self, dataset: str, folder: Path, files: tuple[str, ...], cause: str) -> None:
         super().__init__(
             f"dataset {dataset!r} is not in {folder} and could not be downloaded ({cause}). "
-            f"Put these files there by hand, or set TGSH_DATA_DIR to a folder that has them: {', '.join(files)}"
+            f"Put these files there, or set TGSH_DATA_DIR to a folder that has them: {', '.join(files)}"
         )
         self.dataset = dataset
         self.folder = folder

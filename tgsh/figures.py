@@ -120,7 +120,8 @@ def _write_labels(axes: Axes, labels: Sequence[str]) -> None:
     shown = range(0, tasks, _label_step(tasks))
     names = [_printable(labels[i], LONGEST_LABEL) for i in shown]
     size = 8 if len(names) <= 20 else 6
-    upright = max(map(len, names)) * len(names) > 48  # side by side they would run into each other
+    room = min(50, 16 + 6 * len(names))  # characters that fit side by side under the matrix
+    upright = max(map(len, names)) * len(names) > room
     axes.set_xticks(shown, names, rotation=90 if upright else 0, **_text(size))
     axes.set_yticks(shown, names, **_text(size))
     axes.tick_params(length=2.5, width=0.6, color=FAINT, pad=2)

@@ -1,4 +1,4 @@
-"""From a spec to its plan: the tasks it makes and the random base they share. Needs no torch and no images."""
+"""From a spec to its plan: its tasks and the random base they share. Needs no torch and no images."""
 
 from __future__ import annotations
 

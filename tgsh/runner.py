@@ -181,7 +181,9 @@ def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) ->
     except LeaseLost:
         bench.artifacts.remove([key])
         raise
-    earlier = f"{claim.job.experiment_id}/tasks/{state.index:05d}-e{state.epoch - 1}-{claim.token[:8]}.safetensors"
+    earlier = (
+        f"{claim.job.experiment_id}/tasks/{state.index:05d}-e{state.epoch - 1}-{claim.token[:8]}.safetensors"
+    )
     bench.artifacts.remove([earlier])
 
 

@@ -72,9 +72,13 @@ class Task(Wire):
     params: dict[str, Any]
     status: TaskStatus
     reason: str | None = None
-    accuracy: float | None = Field(None, description="share of test images classified right, after the last epoch")
+    accuracy: float | None = Field(
+        None, description="share of test images classified right, after the last epoch"
+    )
     epochs_done: int = 0
-    loss: list[float] = Field(default_factory=list, description="mean training cross-entropy of each epoch, in nats")
+    loss: list[float] = Field(
+        default_factory=list, description="mean training cross-entropy of each epoch, in nats"
+    )
     seconds: float = Field(0.0, description="time spent training, all attempts that count")
     attempts: int = 0
     worker: str | None = None

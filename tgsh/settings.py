@@ -18,12 +18,15 @@ class StoreSettings(BaseSettings):
 
     home: Path = Field(Path("tgsh-home"), description="database, artifacts, logs")
     database_url: SecretStr | None = Field(
-        None, description="SQLAlchemy URL; unset: SQLite in HOME. PostgreSQL: postgresql+psycopg://user:pw@host/db"
+        None,
+        description="SQLAlchemy URL; unset: SQLite in HOME. PostgreSQL: postgresql+psycopg://user:pw@host/db",
     )
     artifacts_url: str | None = Field(None, description="a folder or any fsspec URL; unset: HOME/artifacts")
     data_dir: Path | None = Field(None, description="datasets in torchvision's layout; unset: HOME/data")
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="the queue")
-    lease_seconds: float = Field(60.0, gt=0, description="a job whose worker is silent this long is given to another")
+    lease_seconds: float = Field(
+        60.0, gt=0, description="a job whose worker is silent this long is given to another"
+    )
     max_attempts: int = Field(3, ge=1, description="a job that lost this many workers has failed")
     log_level: LogLevel = "INFO"
 

@@ -50,7 +50,7 @@ def create_app(settings: WorkerSettings) -> Celery:
 
 
 @signals.worker_init.connect
-def _prepare_parent(sender: Any, **_: Any) -> None:
+def _prepare_parent(**_: Any) -> None:
     """Before the pool forks: the schema is there, and children share the flag that ends them."""
     stopping.prepare()
     database = Database(WorkerSettings().database)

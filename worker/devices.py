@@ -25,7 +25,9 @@ def slots(devices: str) -> list[str]:
         elif kind == "cuda" and number.isdecimal():
             found.append(f"cuda:{number}")
         else:
-            raise MachineProblem(f'TGSH_DEVICES={devices!r} is none of "auto", "cpu", "cpu:N", "cuda:0,cuda:1,..."')
+            raise MachineProblem(
+                f'TGSH_DEVICES={devices!r} is none of "auto", "cpu", "cpu:N", "cuda:0,cuda:1,..."'
+            )
     if not found:
         raise MachineProblem(f"TGSH_DEVICES={devices!r} names no device")
     return found

@@ -1,4 +1,4 @@
-"""`python -m worker.health`: exit 0 if a worker on this host gave a sign of life lately. For container health checks."""
+"""`python -m worker.health`: exit 0 if a worker on this host lives. For container health checks."""
 
 from __future__ import annotations
 

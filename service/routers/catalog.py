@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-
 from tgsh.datasets.info import DATASETS
+
 from tgsh.presets import PRESETS, Submission
 from tgsh.schemas import Catalog, CatalogEntry
 from tgsh.spec import FlyNetSpec, RotationSuite
@@ -18,7 +18,9 @@ def catalog() -> Catalog:
     return Catalog(
         datasets=_datasets(),
         suites=[_kind(RotationSuite, "one task-epoch a task and epoch")],
-        networks=[_kind(FlyNetSpec, "H = expansion · pixels units, fan_in additions each, an image and epoch")],
+        networks=[
+            _kind(FlyNetSpec, "H = expansion · pixels units, fan_in additions each, an image and epoch")
+        ],
         presets=_presets(),
         spec_schema=Submission.model_json_schema(),
     )

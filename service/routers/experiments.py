@@ -46,7 +46,8 @@ def submit(
     response: Response,
     background: BackgroundTasks,
     idempotency_key: Annotated[
-        str | None, Header(min_length=1, max_length=255, description="the same key and body: the same experiment")
+        str | None,
+        Header(min_length=1, max_length=255, description="the same key and body: the same experiment"),
     ] = None,
 ) -> Experiment:
     """Queue an experiment. The answer comes at once; its Location is where the experiment is from now on."""

@@ -23,7 +23,9 @@ def livez() -> dict[str, str]:
 def readyz(parts: PartsDep, response: Response) -> Readiness:
     """Store, queue, disk and workers; 503 if one of them is not there."""
     checks = {"store": _store(parts), "redis": _redis(parts), "disk": _disk(parts)}
-    checks["workers"] = _workers(parts) if checks["store"].ok else Check(ok=False, detail="unknown without the store")
+    checks["workers"] = (
+        _workers(parts) if checks["store"].ok else Check(ok=False, detail="unknown without the store")
+    )
     ready = all(check.ok for check in checks.values())
     if not ready:
         response.status_code = 503
@@ -51,5 +53,7 @@ def _workers(parts: Parts) -> Check:
     workers = living(parts.database)
     slots = sum(len(worker.slots) for worker in workers)
     if not workers:
-        return Check(ok=False, detail="no worker was seen lately; start one with: celery -A worker.app worker")
+        return Check(
+            ok=False, detail="no worker was seen lately; start one with: celery -A worker.app worker"
+        )
     return Check(ok=True, detail=f"{len(workers)} worker(s), {slots} job(s) at a time")

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
+from tgsh.analysis.clustering import cluster_order
+from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.analysis.similarity import similarity as similarity_of
 
 from service.deps import ExperimentId, Parts, PartsDep
 from service.errors import NotAcceptable
 from service.negotiation import MEDIA_TYPES, answer, choose
-from tgsh.analysis.clustering import cluster_order
-from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.analysis.similarity import similarity as similarity_of
 from tgsh.encoding import LabelledArray, table_csv, to_csv, to_npy, to_safetensors
 from tgsh.figures import render, similarity_figure
 from tgsh.schemas import Accuracy, ContextVectors, Measure, Order, Similarity
@@ -25,14 +25,19 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 MAX_TEXT_VALUES = 1_000_000
 """Context vectors beyond this many numbers are served as npy or safetensors only."""
 
-Stage = Annotated[str, Query(max_length=8, description='"before" or "after" training, or the number of an epoch')]
+Stage = Annotated[
+    str, Query(max_length=8, description='"before" or "after" training, or the number of an epoch')
+]
 Format = Annotated[str | None, Query(max_length=16, description="overrides the Accept header")]
 
 
 def _formats(model: type, *names: str) -> dict[int | str, dict[str, Any]]:
     """The documented answers of an endpoint that serves these formats."""
     content = {MEDIA_TYPES[name]: {"schema": {"type": "string"}} for name in names if name != "json"}
-    return {200: {"model": model, "content": content}, 304: {"description": "the caller has it (If-None-Match)"}}
+    return {
+        200: {"model": model, "content": content},
+        304: {"description": "the caller has it (If-None-Match)"},
+    }
 
 
 @router.get(
@@ -77,12 +82,20 @@ def _encode_similarity(ref: StageRef, matrix: SimilarityMatrix, order: Order, na
     }
     if name == "json":
         document = Similarity.model_validate(
-            {**about, "complete": ref.complete, "tasks": matrix.tasks, "labels": matrix.labels, "values": matrix.values.tolist()}
+            {
+                **about,
+                "complete": ref.complete,
+                "tasks": matrix.tasks,
+                "labels": matrix.labels,
+                "values": matrix.values.tolist(),
+            }
         )
         return document.model_dump_json().encode()
     if name in ("png", "svg", "pdf"):
         title = f"{matrix.measure.capitalize()} similarity of context vectors ({ref.stage})"
-        return render(similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure), name)
+        return render(
+            similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure), name
+        )
     array = LabelledArray(matrix.values, matrix.tasks, matrix.labels, matrix.labels, about)
     return {"csv": to_csv, "npy": to_npy, "safetensors": to_safetensors}[name](array)
 
@@ -113,11 +126,19 @@ def context_vectors(
 
 def _encode_vectors(ref: StageRef, values: np.ndarray, name: str) -> bytes:
     if name in ("json", "csv") and values.size > MAX_TEXT_VALUES:
-        raise NotAcceptable(f"{values.shape[0]} × {values.shape[1]} numbers are too many for {name}; ask for npy or safetensors")
+        raise NotAcceptable(
+            f"{values.shape[0]} × {values.shape[1]} numbers are too many for {name}; take npy or safetensors"
+        )
     about = {"experiment_id": ref.experiment_id, "base_id": ref.base_id, "stage": ref.stage}
     if name == "json":
         document = ContextVectors.model_validate(
-            {**about, "complete": ref.complete, "tasks": ref.tasks, "labels": ref.labels, "values": values.tolist()}
+            {
+                **about,
+                "complete": ref.complete,
+                "tasks": ref.tasks,
+                "labels": ref.labels,
+                "values": values.tolist(),
+            }
         )
         return document.model_dump_json().encode()
     array = LabelledArray(values, ref.tasks, ref.labels, None, about)
@@ -130,7 +151,9 @@ def _encode_vectors(ref: StageRef, values: np.ndarray, name: str) -> bytes:
     responses=_formats(Accuracy, "json", "csv"),
     response_class=Response,
 )
-def accuracy(experiment_id: ExperimentId, parts: PartsDep, request: Request, format: Format = None) -> Response:
+def accuracy(
+    experiment_id: ExperimentId, parts: PartsDep, request: Request, format: Format = None
+) -> Response:
     """Test accuracy per task, its mean and range; tasks that are not done are left out."""
     name = choose(request, format, ("json", "csv"))
     document = _accuracy(parts, experiment_id)
@@ -139,7 +162,9 @@ def accuracy(experiment_id: ExperimentId, parts: PartsDep, request: Request, for
     def make() -> bytes:
         if name == "json":
             return body.encode()
-        return table_csv(["task", "label", "accuracy"], [(t.index, t.label, t.accuracy) for t in document.tasks])
+        return table_csv(
+            ["task", "label", "accuracy"], [(t.index, t.label, t.accuracy) for t in document.tasks]
+        )
 
     return answer(request, parts.cache, ("accuracy", body), name, f"accuracy-{experiment_id}", make)
 

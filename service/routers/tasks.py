@@ -22,6 +22,8 @@ def tasks(experiment_id: ExperimentId, parts: PartsDep) -> TaskList:
 
 
 @router.get("/{experiment_id}/tasks/{index}", summary="One task")
-def task(experiment_id: ExperimentId, index: Annotated[int, Path(ge=0, le=MAX_TASKS)], parts: PartsDep) -> Task:
+def task(
+    experiment_id: ExperimentId, index: Annotated[int, Path(ge=0, le=MAX_TASKS)], parts: PartsDep
+) -> Task:
     """One task of an experiment."""
     return task_view(reads.task(parts.database, experiment_id, index))

@@ -6,6 +6,7 @@ Keys are made by this program only, never by a client. Nothing is ever pickled.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -21,6 +22,9 @@ from fsspec.implementations.local import LocalFileSystem
 from safetensors import SafetensorError, safe_open
 
 from tgsh.errors import ArtifactCorrupt, ArtifactMissing
+
+ABOUT = "tgsh"
+"""The one metadata key of our safetensors files; its value is a JSON object."""
 
 
 class Staged:
@@ -68,7 +72,9 @@ class Artifacts:
     def save(self, key: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
         """Write tensors with metadata as safetensors; the SHA-256 (hex) of the file."""
         with self.staged(key) as staged:
-            safetensors.numpy.save_file(dict(tensors), staged.path, dict(metadata))
+            # safetensors writes several metadata keys in a random order; one key keeps the bytes equal.
+            about = {ABOUT: json.dumps(dict(metadata), sort_keys=True)}
+            safetensors.numpy.save_file(dict(tensors), staged.path, about)
         return staged.sha256
 
     def load(self, key: str, sha256: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -79,8 +85,9 @@ class Artifacts:
         path = self.path(key, sha256)
         try:
             with safe_open(path, framework="numpy") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                return tensors, json.loads((file.metadata() or {})[ABOUT])
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
 
     def load_array(self, key: str, sha256: str) -> np.ndarray:
@@ -101,7 +108,9 @@ class Artifacts:
         except FileNotFoundError as error:
             raise ArtifactMissing(f"artifact {key} is missing") from error
         if _digest(path, status.st_mtime_ns, status.st_size) != sha256:
-            raise ArtifactCorrupt(f"artifact {key} is not what was written: its SHA-256 differs from the record's")
+            raise ArtifactCorrupt(
+                f"artifact {key} is not what was written: its SHA-256 differs from the record's"
+            )
         return path
 
     def _download(self, key: str, path: Path) -> None:
@@ -138,7 +147,7 @@ class Artifacts:
 
 
 @lru_cache(maxsize=4096)
-def _digest(path: Path, modified_ns: int, size: int) -> str:
+def _digest(path: Path, _modified_ns: int, _size: int) -> str:
     """SHA-256 (hex) of a file; read again when its time or size changes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

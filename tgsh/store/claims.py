@@ -17,7 +17,7 @@ from tgsh.jobs import Job
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.experiments import identity, locked, queued_jobs, record_of
+from tgsh.store.experiments import identity, queued_jobs, record_of
 from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
 from tgsh.store.settling import announce_progress, announce_status, announce_task, end, settle
 
@@ -79,7 +79,9 @@ def claim(database: Database, job: Job, worker: str, lease_seconds: float) -> Cl
         return claimed
 
 
-def claim_more(database: Database, first: Claim, worker: str, lease_seconds: float, limit: int) -> list[Claim]:
+def claim_more(
+    database: Database, first: Claim, worker: str, lease_seconds: float, limit: int
+) -> list[Claim]:
     """Up to `limit` further queued tasks of the same experiment, for a device that trains several at once."""
     if limit < 1 or first.job.index is None:
         return []
@@ -127,23 +129,28 @@ def look(database: Database, claimed: Claim) -> Lease:
 
 
 @contextmanager
-def _fenced(database: Database, claimed: Claim) -> Iterator[tuple[Session, ExperimentRecord, TaskRecord | FinishRecord]]:
+def _fenced(
+    database: Database, claimed: Claim
+) -> Iterator[tuple[Session, ExperimentRecord, TaskRecord | FinishRecord]]:
     """A transaction on the claimed row; LeaseLost, and nothing written, if another owns it."""
     with database.write() as session:
         experiment = session.get(ExperimentRecord, claimed.job.experiment_id, with_for_update=True)
         record = record_of(claimed.job)
-        row = session.scalars(
-            select(record).where(*identity(claimed.job)).with_for_update()
-        ).one_or_none()
+        row = session.scalars(select(record).where(*identity(claimed.job)).with_for_update()).one_or_none()
         if experiment is None or row is None or row.status != "running" or row.token != claimed.token:
             raise LeaseLost(f"job {claimed.job} is no longer ours")
         yield session, experiment, row
 
 
 def record_epoch(
-    database: Database, claimed: Claim, losses: tuple[float, ...], seconds: float, checkpoint: str, sha256: str
+    database: Database,
+    claimed: Claim,
+    losses: tuple[float, ...],
+    seconds: float,
+    checkpoint: str,
+    sha256: str,
 ) -> None:
-    """Note a checkpoint that is on disk: `losses` of all epochs so far, `seconds` that the newest one took."""
+    """Note a checkpoint that is on disk: `losses` of all epochs so far, `seconds` of the newest."""
     with _fenced(database, claimed) as (session, experiment, task):
         assert isinstance(task, TaskRecord)
         epoch = len(losses)
@@ -157,7 +164,12 @@ def record_epoch(
 
 
 def complete_task(
-    database: Database, claimed: Claim, accuracy: float, compute: str, versions: dict[str, str], seconds: float
+    database: Database,
+    claimed: Claim,
+    accuracy: float,
+    compute: str,
+    versions: dict[str, str],
+    seconds: float,
 ) -> list[Job]:
     """End a task well; answers with the jobs that are to be published now."""
     with _fenced(database, claimed) as (session, experiment, task):
@@ -216,7 +228,7 @@ def fail_row(
 
 def release(database: Database, claimed: Claim) -> None:
     """Give the claim back unused: the attempt does not count, a hint is due."""
-    with _fenced(database, claimed) as (session, experiment, row):
+    with _fenced(database, claimed) as (session, _, row):
         row.attempts -= 1
         requeue_row(session, row)
 
@@ -244,7 +256,9 @@ def cancel_row(session: Session, experiment: ExperimentRecord, row: TaskRecord |
     settle(session, experiment)
 
 
-def _end_job(session: Session, row: TaskRecord | FinishRecord, status: str, reason: str | None = None) -> None:
+def _end_job(
+    session: Session, row: TaskRecord | FinishRecord, status: str, reason: str | None = None
+) -> None:
     row.status = status
     row.reason = reason
     row.token = row.lease_until = None

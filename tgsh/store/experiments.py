@@ -1,4 +1,4 @@
-"""What a user changes: submit, cancel, resume, delete. One transaction each; publishing comes after the commit."""
+"""What a user changes: submit, cancel, resume, delete. One transaction each; publish after the commit."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Plan:
 
 
 def locked(session: Session, experiment_id: str) -> ExperimentRecord:
-    """The experiment's row, locked until the transaction ends: changes of one experiment happen one by one."""
+    """The experiment's row, locked until the transaction ends: its changes happen one by one."""
     experiment = session.get(ExperimentRecord, experiment_id, with_for_update=True)
     if experiment is None:
         raise NotFound(f"there is no experiment {experiment_id!r}")
@@ -152,13 +152,15 @@ def identity(job: Job) -> list[Any]:
 
 
 def cancel(database: Database, experiment_id: str) -> None:
-    """Ask for the end: queued work ends now, running tasks at their next batch. Cancelling twice is one cancel."""
+    """Ask for the end: queued work ends now, running tasks soon. Cancelling twice is one cancel."""
     with database.write() as session:
         experiment = locked(session, experiment_id)
         if experiment.status == "cancelled":
             return
         if experiment.status in TERMINAL:
-            raise Conflict(f"the experiment is {experiment.status}; only queued or running ones can be cancelled")
+            raise Conflict(
+                f"the experiment is {experiment.status}; only queued or running ones can be cancelled"
+            )
         experiment.cancel_requested = True
         for record in (TaskRecord, FinishRecord):
             session.execute(
@@ -174,7 +176,9 @@ def resume(database: Database, experiment_id: str) -> None:
     with database.write() as session:
         experiment = locked(session, experiment_id)
         if experiment.status not in ("failed", "cancelled"):
-            raise Conflict(f"the experiment is {experiment.status}; only failed or cancelled ones can be resumed")
+            raise Conflict(
+                f"the experiment is {experiment.status}; only failed or cancelled ones can be resumed"
+            )
         fresh_start = {
             "status": "queued",
             "reason": None,

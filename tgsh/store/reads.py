@@ -91,7 +91,9 @@ def task(database: Database, experiment_id: str, index: int) -> TaskRecord:
         return found
 
 
-def events(database: Database, experiment_id: str, after: int, limit: int = 500) -> tuple[list[EventRecord], bool]:
+def events(
+    database: Database, experiment_id: str, after: int, limit: int = 500
+) -> tuple[list[EventRecord], bool]:
     """Events with ids behind `after`, in order; and whether no more will come. Raises NotFound."""
     with database.read() as session:
         # The status is read first: an event written between the two reads is then found next time.

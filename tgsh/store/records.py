@@ -1,6 +1,6 @@
 """The tables. Times are seconds since 1970 by the database's clock (clock.py).
 
-A row is changed only by experiments.py, claims.py, settling.py and sweeping.py; objects do not save themselves.
+A row is changed only by experiments.py, claims.py, settling.py and sweeping.py.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class TagRecord(Record):
 
     __tablename__ = "experiment_tags"
 
-    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(
+        ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True
+    )
     tag: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
 
 
@@ -89,7 +91,9 @@ class TaskRecord(Claimable, Record):
 
     __tablename__ = "tasks"
 
-    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(
+        ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True
+    )
     index: Mapped[int] = mapped_column("task_index", Integer, primary_key=True)
     label: Mapped[str]
     params: Mapped[dict[str, Any]]
@@ -107,7 +111,9 @@ class FinishRecord(Claimable, Record):
 
     __tablename__ = "finishes"
 
-    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(
+        ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True
+    )
     vectors: Mapped[str | None]
     vectors_sha256: Mapped[str | None] = mapped_column(String(64))
 
@@ -122,7 +128,10 @@ class EventRecord(Record):
     kind: Mapped[str] = mapped_column(String(16))
     data: Mapped[dict[str, Any]]
 
-    __table_args__ = (Index("ix_events_experiment_id_id", "experiment_id", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("ix_events_experiment_id_id", "experiment_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
 
 class IdempotencyRecord(Record):

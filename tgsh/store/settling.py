@@ -1,6 +1,7 @@
 """What follows when a job ends, in the transaction that ends it; and the events that tell of it.
 
-Callers hold the lock on the experiment's row, so that of two tasks that end at once the second sees the first.
+Callers hold the lock on the experiment's row, so that of two tasks that end
+at once the second sees the first.
 """
 
 from __future__ import annotations
@@ -22,15 +23,12 @@ def settle(session: Session, experiment: ExperimentRecord) -> None:
     first task's reason.
     """
     session.flush()
-    counts = dict(
-        session.execute(
-            select(TaskRecord.status, func.count())
-            .where(TaskRecord.experiment_id == experiment.id)
-            .group_by(TaskRecord.status)
-        )
-        .tuples()
-        .all()
+    by_status = (
+        select(TaskRecord.status, func.count())
+        .where(TaskRecord.experiment_id == experiment.id)
+        .group_by(TaskRecord.status)
     )
+    counts = {status: count for status, count in session.execute(by_status)}
     if counts.get("queued") or counts.get("running"):
         return
     finish = session.get_one(FinishRecord, experiment.id)
@@ -61,7 +59,8 @@ def _failure(session: Session, experiment: ExperimentRecord, failed: int) -> str
         .order_by(TaskRecord.index)
         .limit(1)
     ).one()
-    return f"{failed} of {experiment.tasks_total} tasks failed; task {first.index} ({first.label}): {first.reason}"
+    count = f"{failed} of {experiment.tasks_total} tasks failed"
+    return f"{count}; task {first.index} ({first.label}): {first.reason}"
 
 
 def progress_of(experiment: ExperimentRecord, at: float) -> Progress:
@@ -101,13 +100,17 @@ def announce_task(session: Session, task: TaskRecord) -> None:
     _append(session, task.experiment_id, "task", event)
 
 
-def announce_progress(session: Session, experiment: ExperimentRecord, index: int, epoch: int, loss: float) -> None:
+def announce_progress(
+    session: Session, experiment: ExperimentRecord, index: int, epoch: int, loss: float
+) -> None:
     """Append a `progress` event: a task has ended an epoch."""
     at = session.scalar(select(now())) or 0.0
     event = ProgressEvent(index=index, epoch=epoch, loss=loss, progress=progress_of(experiment, at))
     _append(session, experiment.id, "progress", event)
 
 
-def _append(session: Session, experiment_id: str, kind: str, event: StatusEvent | TaskEvent | ProgressEvent) -> None:
+def _append(
+    session: Session, experiment_id: str, kind: str, event: StatusEvent | TaskEvent | ProgressEvent
+) -> None:
     session.add(EventRecord(experiment_id=experiment_id, kind=kind, data=event.model_dump(mode="json")))
     session.flush()

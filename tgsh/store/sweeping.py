@@ -1,4 +1,4 @@
-"""What nobody else does: take leases from silent workers, and find queued jobs whose hint got lost. Idempotent."""
+"""What nobody else does: take leases from silent workers, find queued jobs whose hint got lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def take_expired_leases(database: Database, max_attempts: int) -> int:
         expired = [
             Job(experiment_id=row.experiment_id, index=getattr(row, "index", None))
             for record in (TaskRecord, FinishRecord)
-            for row in session.scalars(select(record).where(record.status == "running", record.lease_until < now()))
+            for row in session.scalars(
+                select(record).where(record.status == "running", record.lease_until < now())
+            )
         ]
     return sum(_take(database, job, max_attempts) for job in expired)
 

@@ -1,4 +1,4 @@
-"""The context vectors of an experiment at one stage: from the finished array, or before that from what there is."""
+"""The context vectors of an experiment at one stage: the finished array, or before that what there is."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def find_stage(database: Database, experiment_id: str, stage: str) -> StageRef:
             .order_by(TaskRecord.index)
         ).all()
         finished = finish.status == "completed"
-        sources = [(finish.vectors, finish.vectors_sha256)] if finished else [(row[2], row[3]) for row in rows]
+        sources = (
+            [(finish.vectors, finish.vectors_sha256)] if finished else [(row[2], row[3]) for row in rows]
+        )
         return StageRef(
             experiment_id=experiment_id,
             base_id=experiment.base_id,

@@ -31,5 +31,9 @@ def bow_out(database: Database, name: str) -> None:
 def living(database: Database) -> list[WorkerRecord]:
     """The workers seen lately."""
     with database.read() as session:
-        alive = select(WorkerRecord).where(WorkerRecord.seen_at > now() - ALIVE_SECONDS).order_by(WorkerRecord.name)
+        alive = (
+            select(WorkerRecord)
+            .where(WorkerRecord.seen_at > now() - ALIVE_SECONDS)
+            .order_by(WorkerRecord.name)
+        )
         return list(session.scalars(alive))

@@ -1,0 +1,52 @@
+"""What many tests share: real stores and small specs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import find_tool, running_postgres
+from tgsh.store.artifacts import Artifacts
+from tgsh.store.database import Database
+from tgsh.store.records import Record
+
+
+def missing(reason: str) -> None:
+    """Skip for want of a part of this machine; CI, where every part must be there, fails instead."""
+    if os.environ.get("TGSH_REQUIRE_ALL"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server for this run."""
+    if find_tool("initdb") is None or find_tool("pg_ctl") is None:
+        missing("no PostgreSQL server tools; install Debian's package postgresql")
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty database with today's schema, of either kind."""
+    if request.param == "sqlite":
+        made = Database(f"sqlite:///{tmp_path}/tgsh.db")
+    else:
+        made = Database(request.getfixturevalue("postgres_url"))
+    made.migrate()
+    yield made
+    if request.param == "postgresql":
+        with made.engine.begin() as connection:
+            Record.metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE alembic_version")
+    made.dispose()
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Artifacts:
+    """An empty artifact folder."""
+    return Artifacts(str(tmp_path / "artifacts"))

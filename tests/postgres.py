@@ -1,0 +1,63 @@
+"""A PostgreSQL of this test run's own, in a temporary folder and on a socket there."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def find_tool(name: str) -> str | None:
+    """A PostgreSQL server tool: on PATH, or where Debian keeps it."""
+    debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or (str(debian[-1]) if debian else None)
+
+
+@contextmanager
+def running_postgres(folder: Path) -> Iterator[str]:
+    """The SQLAlchemy URL of a server that lives as long as the block."""
+    initdb, pg_ctl = find_tool("initdb"), find_tool("pg_ctl")
+    assert initdb is not None
+    assert pg_ctl is not None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = folder / "data"
+    # The server refuses to run as root, so root lends the folder to another user.
+    become: dict[str, object] = {}
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres" if _has_user("postgres") else "nobody")
+        for path in (folder, *folder.parents):
+            if path.owner() == "root" and str(path).startswith("/tmp/"):
+                path.chmod(0o755)
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        become = {"user": user.pw_uid, "group": user.pw_gid, "cwd": str(folder)}
+    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off"
+    _call([initdb, "-D", str(data), "-U", "tgsh", "--auth=trust", "-E", "UTF8"], become)
+    _call([pg_ctl, "-D", str(data), "-w", "-o", options, "-l", str(folder / "log"), "start"], become)
+    try:
+        yield f"postgresql+psycopg://tgsh@127.0.0.1:{port}/postgres"
+    finally:
+        _call([pg_ctl, "-D", str(data), "-m", "immediate", "-w", "stop"], become)
+
+
+def _has_user(name: str) -> bool:
+    return any(entry.pw_name == name for entry in pwd.getpwall())
+
+
+def _call(command: list[str], become: dict[str, object]) -> None:
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+        **become,
+    )  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,82 @@
+"""Arrays on disk: whole or not at all, and never another one than was written."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tgsh.errors import ArtifactCorrupt, ArtifactMissing
+from tgsh.store.artifacts import Artifacts
+
+
+def test_what_is_saved_is_loaded(artifacts: Artifacts) -> None:
+    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
+    sha256 = artifacts.save("e/tasks/1.safetensors", {"vectors": vectors}, {"epoch": "1"})
+    tensors, metadata = artifacts.load("e/tasks/1.safetensors", sha256)
+    assert np.array_equal(tensors["vectors"], vectors)
+    assert metadata == {"epoch": "1"}
+
+
+def test_the_same_content_has_the_same_digest(artifacts: Artifacts) -> None:
+    tensors = {"b": np.ones(3, np.float32), "a": np.zeros(2, np.float32)}
+    metadata = {"x": "1", "y": "2", "z": "3"}
+    assert artifacts.save("one", tensors, metadata) == artifacts.save("two", tensors, metadata)
+
+
+def test_a_flipped_bit_and_a_cut_are_noticed(artifacts: Artifacts, tmp_path: Path) -> None:
+    sha256 = artifacts.save("e/x", {"vectors": np.ones(100, np.float32)}, {})
+    path = tmp_path / "artifacts" / "e" / "x"
+    good = path.read_bytes()
+    for bad in (good[:-1] + bytes([good[-1] ^ 1]), good[:-10], b""):
+        path.write_bytes(bad)
+        with pytest.raises(ArtifactCorrupt, match="e/x"):
+            artifacts.load("e/x", sha256)
+    path.unlink()
+    with pytest.raises(ArtifactMissing, match="e/x"):
+        artifacts.load("e/x", sha256)
+
+
+def test_a_writer_that_dies_leaves_nothing(artifacts: Artifacts, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), artifacts.staged("e/x") as staged:
+        staged.path.write_bytes(b"half")
+        raise RuntimeError
+    assert list((tmp_path / "artifacts" / "e").iterdir()) == []
+    assert artifacts.keys("e") == []
+
+
+def test_no_pickle_is_read(artifacts: Artifacts) -> None:
+    with artifacts.staged("pickle.npy") as staged:
+        staged.path.write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(ArtifactCorrupt):
+        artifacts.load_array("pickle.npy", staged.sha256)
+    with artifacts.staged("object.npy") as staged, staged.path.open("wb") as file:
+        np.save(file, np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ArtifactCorrupt):
+        artifacts.load_array("object.npy", staged.sha256)
+
+
+@pytest.mark.parametrize("url", ["folder", "memory://tgsh-test"])
+def test_folders_and_urls(url: str, tmp_path: Path) -> None:
+    location = str(tmp_path / "here") if url == "folder" else url
+    writer = Artifacts(location)
+    sha256 = writer.save("e/tasks/1", {"vectors": np.ones(4, np.float32)}, {})
+    with writer.staged("e/vectors.npy") as staged:
+        staged.path.write_bytes(_npy(np.arange(3)))
+    reader = Artifacts(location)
+    assert reader.keys("e") == ["e/tasks/1", "e/vectors.npy"]
+    assert np.array_equal(reader.load("e/tasks/1", sha256)[0]["vectors"], np.ones(4))
+    assert reader.load_array("e/vectors.npy", staged.sha256).tolist() == [0, 1, 2]
+    reader.remove(["e/tasks/1", "e/never-was"])
+    assert writer.keys("e") == ["e/vectors.npy"]
+    writer.remove_all("e")
+    assert reader.keys("e") == []
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
