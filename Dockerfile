@@ -1,0 +1,78 @@
+# syntax=docker/dockerfile:1
+#
+# Two images from one file; docker compose builds both:
+#
+#   docker build --target service -t tgsh-service .     the API: no torch inside
+#   docker build --target worker  -t tgsh-worker .      a worker for NVIDIA GPUs
+#   docker build --target worker  -t tgsh-worker:cpu \
+#     --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu .
+#                                                       a worker for machines without: gigabytes smaller
+#
+# TORCH_INDEX names the package index that torch and torchvision come from. Empty: PyPI, whose Linux
+# wheels bring CUDA along (the host needs the NVIDIA driver and the NVIDIA Container Toolkit, no CUDA).
+
+# What both images are at run time.
+FROM python:3.12-slim AS base
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    TGSH_HOME=/var/lib/tgsh \
+    HOME=/tmp \
+    MPLCONFIGDIR=/tmp/matplotlib
+# The uid is fixed, so that folders of the host can be given to it: chown 10001 /srv/datasets
+RUN groupadd --gid 10001 tgsh \
+ && useradd --uid 10001 --gid tgsh --no-create-home --home-dir /var/lib/tgsh --shell /usr/sbin/nologin tgsh \
+ && install --directory --owner=tgsh --group=tgsh --mode=0750 /var/lib/tgsh /srv/datasets
+# A new named volume starts as a copy of the folder it is mounted on, owner included.
+WORKDIR /var/lib/tgsh
+
+
+# Dependencies before source: editing a .py file rebuilds seconds, not gigabytes.
+FROM base AS service-dependencies
+WORKDIR /src
+COPY pyproject.toml LICENSE ./
+RUN --mount=type=cache,target=/tmp/.cache/pip \
+    touch README.md && python -m venv /opt/venv && pip install .
+
+FROM service-dependencies AS worker-dependencies
+ARG TORCH_INDEX=""
+RUN --mount=type=cache,target=/tmp/.cache/pip \
+    if [ -n "$TORCH_INDEX" ]; then pip install --index-url "$TORCH_INDEX" torch torchvision; fi \
+ && pip install ".[worker]"
+
+
+FROM service-dependencies AS service-build
+COPY tgsh tgsh
+COPY service service
+RUN pip install --no-deps --no-cache-dir --force-reinstall . \
+ && python -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is not None)"
+
+FROM worker-dependencies AS worker-build
+COPY tgsh tgsh
+COPY worker worker
+RUN pip install --no-deps --no-cache-dir --force-reinstall .
+
+
+FROM base AS service
+COPY --from=service-build /opt/venv /opt/venv
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:8000/livez', timeout=4)"]
+# Exec form: the program itself gets SIGTERM. Event streams are cut after five seconds, else they would
+# hold up every stop; clients take them up again where they ended.
+CMD ["uvicorn", "service.app:create_app", "--factory", "--host", "0.0.0.0", "--port", "8000", "--timeout-graceful-shutdown", "5"]
+
+
+FROM base AS worker
+# Read by the NVIDIA Container Toolkit: which GPUs (compose narrows it), and CUDA with nvidia-smi.
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    TGSH_DATA_DIR=/srv/datasets
+COPY --from=worker-build /opt/venv /opt/venv
+USER 10001:10001
+# Healthy while the worker on this host signs the database's list of workers, as it does every few seconds.
+HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 \
+  CMD ["python", "-m", "worker.health"]
+# SIGTERM reaches Celery's parent, and its children give their work back after the batch at hand.
+CMD ["celery", "-A", "worker.app", "worker", "--loglevel", "INFO"]
