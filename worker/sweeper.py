@@ -23,7 +23,7 @@ from worker.settings import WorkerSettings
 log = logging.getLogger(__name__)
 
 
-class Sweeper(bootsteps.StartStopStep):
+class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no types
     """Starts with the consumer, so with the connection to Redis, and stops with it."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)

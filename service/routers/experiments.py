@@ -41,7 +41,7 @@ EXAMPLES = {
 
 @router.post("", status_code=202, summary="Submit an experiment")
 def submit(
-    submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],  # type: ignore[arg-type]
+    submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
     parts: PartsDep,
     response: Response,
     background: BackgroundTasks,

@@ -91,7 +91,7 @@ def _encode_similarity(ref: StageRef, matrix: SimilarityMatrix, order: Order, na
             }
         )
         return document.model_dump_json().encode()
-    if name in ("png", "svg", "pdf"):
+    if name == "png" or name == "svg" or name == "pdf":
         title = f"{matrix.measure.capitalize()} similarity of context vectors ({ref.stage})"
         return render(
             similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure), name

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -46,8 +47,8 @@ class Artifacts:
             self._folder = Path(self._root)
         else:
             # Remote arrays are read through local copies, so that they can be memory-mapped.
-            self._copies = tempfile.TemporaryDirectory(prefix="tgsh-artifacts-")
-            self._folder = Path(self._copies.name)
+            self._folder = Path(tempfile.mkdtemp(prefix="tgsh-artifacts-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     @contextmanager
     def staged(self, key: str) -> Iterator[Staged]:

@@ -17,7 +17,7 @@ from tgsh.jobs import Job
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.experiments import identity, queued_jobs, record_of
+from tgsh.store.experiments import identity, queued_jobs, record_of, row_of
 from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
 from tgsh.store.settling import announce_progress, announce_status, announce_task, end, settle
 
@@ -135,9 +135,7 @@ def _fenced(
     """A transaction on the claimed row; LeaseLost, and nothing written, if another owns it."""
     with database.write() as session:
         experiment = session.get(ExperimentRecord, claimed.job.experiment_id, with_for_update=True)
-        record = record_of(claimed.job)
-        row = session.scalars(select(record).where(*identity(claimed.job)).with_for_update()).one_or_none()
-        if experiment is None or row is None or row.status != "running" or row.token != claimed.token:
+        row = row_of(session, claimed.job)
             raise LeaseLost(f"job {claimed.job} is no longer ours")
         yield session, experiment, row
 

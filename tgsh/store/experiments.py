@@ -6,10 +6,10 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from tgsh.errors import Conflict, InvalidSpec, NotFound
@@ -149,6 +149,13 @@ def identity(job: Job) -> list[Any]:
     if job.index is None:
         return [FinishRecord.experiment_id == job.experiment_id]
     return [TaskRecord.experiment_id == job.experiment_id, TaskRecord.index == job.index]
+
+
+def row_of(session: Session, job: Job, *conditions: ColumnElement[bool]) -> TaskRecord | FinishRecord | None:
+    """The job's row, locked, if it is there and meets the conditions."""
+    record: Any = record_of(job)
+    query = select(record).where(*identity(job), *conditions).with_for_update()
+    return cast("TaskRecord | FinishRecord | None", session.scalars(query).one_or_none())
 
 
 def cancel(database: Database, experiment_id: str) -> None:

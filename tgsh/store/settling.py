@@ -28,7 +28,7 @@ def settle(session: Session, experiment: ExperimentRecord) -> None:
         .where(TaskRecord.experiment_id == experiment.id)
         .group_by(TaskRecord.status)
     )
-    counts = {status: count for status, count in session.execute(by_status)}
+    counts = {row[0]: row[1] for row in session.execute(by_status)}
     if counts.get("queued") or counts.get("running"):
         return
     finish = session.get_one(FinishRecord, experiment.id)
@@ -53,14 +53,14 @@ def end(session: Session, experiment: ExperimentRecord, status: str, reason: str
 
 
 def _failure(session: Session, experiment: ExperimentRecord, failed: int) -> str:
-    first = session.execute(
+    index, label, reason = session.execute(
         select(TaskRecord.index, TaskRecord.label, TaskRecord.reason)
         .where(TaskRecord.experiment_id == experiment.id, TaskRecord.status == "failed")
         .order_by(TaskRecord.index)
         .limit(1)
     ).one()
     count = f"{failed} of {experiment.tasks_total} tasks failed"
-    return f"{count}; task {first.index} ({first.label}): {first.reason}"
+    return f"{count}; task {index} ({label}): {reason}"
 
 
 def progress_of(experiment: ExperimentRecord, at: float) -> Progress:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, inspect, or_, select, update
 
 from tgsh.jobs import Job
 from tgsh.store.claims import cancel_row, fail_row, requeue_row
 from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.experiments import identity, record_of
+from tgsh.store.experiments import record_of, row_of
 from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
 
 HINT_GRACE_SECONDS = 5.0
@@ -18,23 +18,21 @@ HINT_GRACE_SECONDS = 5.0
 def take_expired_leases(database: Database, max_attempts: int) -> int:
     """Requeue every job whose worker fell silent, or fail it at the attempt cap; how many there were."""
     with database.read() as session:
-        expired = [
-            Job(experiment_id=row.experiment_id, index=getattr(row, "index", None))
-            for record in (TaskRecord, FinishRecord)
-            for row in session.scalars(
-                select(record).where(record.status == "running", record.lease_until < now())
-            )
-        ]
+        tasks = select(TaskRecord.experiment_id, TaskRecord.index).where(*_is_expired(TaskRecord))
+        finishes = select(FinishRecord.experiment_id).where(*_is_expired(FinishRecord))
+        expired = [Job(experiment_id=row[0], index=row[1]) for row in session.execute(tasks)]
+        expired += [Job(experiment_id=row[0]) for row in session.execute(finishes)]
     return sum(_take(database, job, max_attempts) for job in expired)
 
 
+def _is_expired(record: type[TaskRecord] | type[FinishRecord]) -> list[ColumnElement[bool]]:
+    return [record.status == "running", record.lease_until < now()]
+
+
 def _take(database: Database, job: Job, max_attempts: int) -> bool:
-    record = record_of(job)
     with database.write() as session:
         experiment = session.get(ExperimentRecord, job.experiment_id, with_for_update=True)
-        row = session.scalars(
-            select(record).where(*identity(job), record.status == "running", record.lease_until < now())
-        ).one_or_none()
+        row = row_of(session, job, *_is_expired(record_of(job)))
         if experiment is None or row is None:  # deleted, or renewed since we looked
             return False
         if experiment.cancel_requested:
@@ -62,7 +60,7 @@ def due_hints(database: Database, *, queue_is_empty: bool) -> list[Job]:
                 update(record)
                 .where(record.status == "queued", or_(never, lost) if queue_is_empty else never)
                 .values(published_at=now())
-                .returning(*record.__table__.primary_key.columns)
+                .returning(*inspect(record).primary_key)
             )
             due += [Job(experiment_id=row[0], index=row[1] if len(row) > 1 else None) for row in rows]
     return sorted(due, key=lambda job: (job.experiment_id, -1 if job.index is None else job.index))

@@ -68,8 +68,8 @@ def find_stage(database: Database, experiment_id: str, stage: str) -> StageRef:
             epoch=epoch,
             complete=len(rows) == experiment.tasks_total,
             finished=finished,
-            tasks=tuple(row.index for row in rows),
-            labels=tuple(row.label for row in rows),
+            tasks=tuple(row[0] for row in rows),
+            labels=tuple(row[1] for row in rows),
             sources=tuple((str(key), str(sha)) for key, sha in sources),
         )
 
