@@ -1,0 +1,198 @@
+"""The client against the real service, and against connections that break."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from tgsh import schemas
+from tgsh.client import Client
+from tgsh.embedded.stack import Stack
+from tgsh.errors import ServiceProblem, ServiceUnreachable
+from tgsh.presets import Submission
+
+TINY: dict[str, Any] = {
+    "preset": "demo",
+    "suite": {"tasks": 2},
+    "training": {"epochs": 1, "train_limit": 500},
+    "tags": ["tiny"],
+}
+
+
+class CuttingProxy:
+    """Stands between client and service; the first `cuts` connections break after `limit` bytes of answer."""
+
+    def __init__(self, port: int, cuts: int, limit: int) -> None:
+        self.cuts, self.limit, self.requests = cuts, limit, 0
+        self._port = port
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> CuttingProxy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._server.accept()
+            except OSError:
+                return
+            self.requests += 1
+            limit = self.limit if self.requests <= self.cuts else 2**40
+            far = socket.create_connection(("127.0.0.1", self._port))
+            threading.Thread(target=self._pump, args=(near, far, 2**40), daemon=True).start()
+            threading.Thread(target=self._pump, args=(far, near, limit), daemon=True).start()
+
+    @staticmethod
+    def _pump(source: socket.socket, sink: socket.socket, limit: int) -> None:
+        with contextlib.suppress(OSError):
+            while limit > 0 and (data := source.recv(min(limit, 65_536))):
+                limit -= len(data)
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("client") / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(stack: Stack) -> Iterator[Client]:
+    with Client(stack.url) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def done(client: Client) -> schemas.Experiment:
+    ended = client.wait(client.submit(TINY).id, timeout=90)
+    assert ended.status == "completed", ended.reason
+    return ended
+
+
+def test_results_of_a_finished_experiment(client: Client, done: schemas.Experiment) -> None:
+    assert done.progress.fraction == 1
+    assert [task.status for task in client.tasks(done.id)] == ["completed", "completed"]
+    assert client.task(done.id, 1).index == 1
+    matrix = client.similarity(done.id)
+    assert matrix.complete
+    assert np.allclose(np.diag(matrix.values), 1)
+    before = client.similarity(done.id, stage="before", order="cluster", measure="correlation")
+    assert (before.stage, before.order, before.measure) == ("before", "cluster", "correlation")
+    assert client.accuracy(done.id).mean == pytest.approx(done.mean_accuracy)
+
+
+def test_fetched_bytes_are_the_vectors(client: Client, done: schemas.Experiment) -> None:
+    file = io.BytesIO(client.fetch(done.id, "context-vectors", format="npy", params={"stage": "after"}))
+    vectors = np.load(file, allow_pickle=False)
+    assert np.allclose(vectors, client.context_vectors(done.id).values)
+    assert client.fetch(done.id, "similarity", format="png").startswith(b"\x89PNG")
+
+
+def test_experiments_follows_cursors_and_filters(client: Client, done: schemas.Experiment) -> None:
+    queued = [client.submit(TINY | {"tags": ["many"], "name": f"number {n}"}) for n in range(3)]
+    newest_first = [experiment.id for experiment in reversed(queued)]
+    assert [experiment.id for experiment in client.experiments(tag="many")] == newest_first
+    assert [experiment.name for experiment in client.experiments(q="number 1")] == ["number 1"]
+    assert done.id in {experiment.id for experiment in client.experiments(status="completed")}
+    for experiment in queued:
+        if client.cancel(experiment.id).status != "completed":
+            client.wait(experiment.id, timeout=30)
+        client.delete(experiment.id)
+    assert not list(client.experiments(tag="many"))
+
+
+def test_a_key_makes_one_experiment(client: Client) -> None:
+    spec = Submission.model_validate(TINY | {"tags": ["keyed"]}).spec()
+    first, second = client.submit(spec, "one key"), client.submit(spec, "one key")
+    assert first.id == second.id
+    assert client.wait(first.id, timeout=60).spec == spec
+
+
+def test_an_answer_lost_on_its_way_makes_no_second_experiment(stack: Stack, client: Client) -> None:
+    with CuttingProxy(stack.port, cuts=1, limit=20) as proxy, Client(proxy.url) as shaky:
+        experiment = shaky.submit(TINY | {"tags": ["lost"]})
+    assert proxy.requests == 2
+    assert [found.id for found in client.experiments(tag="lost")] == [experiment.id]
+
+
+def test_events_go_on_where_the_connection_broke(
+    stack: Stack, client: Client, done: schemas.Experiment
+) -> None:
+    whole = list(client.events(done.id))
+    assert isinstance(whole[-1], schemas.StatusEvent)
+    assert whole[-1].status == "completed"
+    kinds = {type(event) for event in whole}
+    assert kinds == {schemas.ProgressEvent, schemas.TaskEvent, schemas.StatusEvent}
+    with CuttingProxy(stack.port, cuts=2, limit=700) as proxy, Client(proxy.url) as shaky:
+        assert list(shaky.events(done.id)) == whole
+    assert proxy.requests == 3
+
+
+def test_a_refused_spec_names_the_field(client: Client) -> None:
+    with pytest.raises(ServiceProblem, match="epocks") as refused:
+        client.submit(TINY | {"epocks": 3})
+    assert refused.value.status == 422
+    with pytest.raises(ServiceProblem) as missing:
+        list(client.events("0" * 16))
+    assert missing.value.status == 404
+
+
+def test_catalog_and_readiness(client: Client) -> None:
+    assert {"demo", "rotation-mnist"} <= {preset.name for preset in client.catalog().presets}
+    assert client.ready().ready
+
+
+def test_wait_gives_up(client: Client) -> None:
+    slow = client.submit({"preset": "demo", "training": {"epochs": 1000}})
+    with pytest.raises(TimeoutError, match="still"):
+        client.wait(slow.id, timeout=0.2)
+    client.cancel(slow.id)
+    assert client.wait(slow.id, timeout=30).status == "cancelled"
+
+
+def test_nothing_there_says_how_to_start_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with Client(url) as client, pytest.raises(ServiceUnreachable, match=rf"{url}.*tgsh up"):
+        client.catalog()
+
+
+def test_the_url_and_the_key_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TGSH_URL", "http://lab:8000/")
+    monkeypatch.setenv("TGSH_API_KEY", "secret")
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, text="<html>")
+
+    with (
+        Client(transport=httpx.MockTransport(answer)) as client,
+        pytest.raises(ServiceProblem, match="is this a tgsh service"),
+    ):
+        client.catalog()
+    assert str(seen[0].url) == "http://lab:8000/catalog"
+    assert seen[0].headers["Authorization"] == "Bearer secret"
+
+
+def test_a_proxy_page_is_no_problem_document() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(404, text="<html>"))
+    with Client(transport=transport) as client, pytest.raises(ServiceProblem, match="404"):
+        client.get("0" * 16)
