@@ -136,6 +136,7 @@ def _fenced(
     with database.write() as session:
         experiment = session.get(ExperimentRecord, claimed.job.experiment_id, with_for_update=True)
         row = row_of(session, claimed.job)
+        if experiment is None or row is None or row.status != "running" or row.token != claimed.token:
             raise LeaseLost(f"job {claimed.job} is no longer ours")
         yield session, experiment, row
 
