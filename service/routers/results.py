@@ -14,13 +14,15 @@ from service.deps import ExperimentId, Parts, PartsDep
 from service.errors import NotAcceptable
 from service.negotiation import MEDIA_TYPES, answer, choose
 from tgsh.encoding import LabelledArray, table_csv, to_csv, to_npy, to_safetensors
-from tgsh.figures import render, similarity_figure
+from tgsh.figures import FigureFormat, render, similarity_figure
 from tgsh.schemas import Accuracy, ContextVectors, Measure, Order, Similarity
 from tgsh.store import reads
 from tgsh.store.vectors import StageRef, find_stage, load_stage
 from tgsh.views import accuracy_view
 
 router = APIRouter(prefix="/experiments", tags=["results"])
+
+FIGURES: dict[str, FigureFormat] = {"png": "png", "svg": "svg", "pdf": "pdf"}
 
 MAX_TEXT_VALUES = 1_000_000
 """Context vectors beyond this many numbers are served as npy or safetensors only."""
@@ -91,7 +93,7 @@ def _encode_similarity(ref: StageRef, matrix: SimilarityMatrix, order: Order, na
             }
         )
         return document.model_dump_json().encode()
-    if name == "png" or name == "svg" or name == "pdf":
+    if name in FIGURES:
         title = f"{matrix.measure.capitalize()} similarity of context vectors ({ref.stage})"
         return render(
             similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure), name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import typer
 
-from tgsh.schemas import Experiment, Progress, ProgressEvent, StatusEvent, TaskEvent
+from tgsh.schemas import Experiment, Progress, ProgressEvent, TaskEvent
 
 if TYPE_CHECKING:
     from tgsh.client import Client
@@ -42,8 +42,6 @@ def follow(client: Client, experiment: Experiment) -> Experiment:
                 shown.update(event.progress)
             elif isinstance(event, TaskEvent) and event.status == "failed":
                 shown.say(f"task {event.index} ({event.label}) failed: {event.reason}")
-            elif isinstance(event, StatusEvent) and event.status == "queued":
-                shown.say("waiting for a free worker")
         ended = client.get(experiment.id)
         shown.update(ended.progress)
     return ended
@@ -54,7 +52,7 @@ def left(progress: Progress, since: float) -> str:
     if progress.fraction >= 1:
         return "done"
     if progress.eta_seconds is None:
-        return "… left"
+        return "not started" if progress.fraction == 0 else "… left"
     return f"{duration(max(0.0, progress.eta_seconds - since))} left"
 
 

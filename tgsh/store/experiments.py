@@ -144,6 +144,11 @@ def record_of(job: Job) -> type[TaskRecord] | type[FinishRecord]:
     return FinishRecord if job.index is None else TaskRecord
 
 
+def job_of(row: TaskRecord | FinishRecord) -> Job:
+    """The job that the row describes."""
+    return Job(experiment_id=row.experiment_id, index=row.index if isinstance(row, TaskRecord) else None)
+
+
 def identity(job: Job) -> list[Any]:
     """The condition that selects the job's row."""
     if job.index is None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, inspect, or_, select, update
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select, update
 
 from tgsh.jobs import Job
 from tgsh.store.claims import cancel_row, fail_row, requeue_row
 from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.experiments import record_of, row_of
+from tgsh.store.experiments import job_of, record_of, row_of
 from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
 
 HINT_GRACE_SECONDS = 5.0
@@ -56,11 +58,11 @@ def due_hints(database: Database, *, queue_is_empty: bool) -> list[Job]:
         for record in (TaskRecord, FinishRecord):
             never = record.published_at.is_(None) & (record.queued_at < now() - HINT_GRACE_SECONDS)
             lost = record.published_at < now() - HINT_GRACE_SECONDS
-            rows = session.execute(
+            rows: Any = session.scalars(
                 update(record)
                 .where(record.status == "queued", or_(never, lost) if queue_is_empty else never)
                 .values(published_at=now())
-                .returning(*inspect(record).primary_key)
+                .returning(record)
             )
-            due += [Job(experiment_id=row[0], index=row[1] if len(row) > 1 else None) for row in rows]
+            due += [job_of(row) for row in rows]
     return sorted(due, key=lambda job: (job.experiment_id, -1 if job.index is None else job.index))
