@@ -1,0 +1,97 @@
+"""Which tasks resemble each other: similarity of their context vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+Measure = Literal["cosine", "correlation"]
+
+BLOCK_BYTES = 32 * 2**20
+"""Vectors are converted to float64 in blocks of rows of about this size: T×H may be large, and memory-mapped."""
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarityMatrix:
+    """A similarity and what it is of.
+
+    values: float64 [T, T], read-only, exactly symmetric, in [−1, 1], ones on the diagonal.
+    labels, tasks: names and indices of the T tasks, in the order of rows and columns. measure: what a value is.
+    """
+
+    values: np.ndarray
+    labels: tuple[str, ...]
+    tasks: tuple[int, ...]
+    measure: Measure
+
+    def __post_init__(self) -> None:
+        size = len(self.tasks)
+        if self.values.shape != (size, size) or len(self.labels) != size:
+            raise ValueError(f"{self.values.shape} values, {len(self.labels)} labels, {size} tasks do not fit")
+        self.values.flags.writeable = False
+
+    def reordered(self, order: Sequence[int]) -> SimilarityMatrix:
+        """The same matrix with rows and columns in that order: a permutation of range(T)."""
+        places = list(order)
+        if sorted(places) != list(range(len(self.tasks))):
+            raise ValueError(f"{places} is not an order of {len(self.tasks)} tasks")
+        return SimilarityMatrix(
+            self.values[np.ix_(places, places)],
+            tuple(self.labels[place] for place in places),
+            tuple(self.tasks[place] for place in places),
+            self.measure,
+        )
+
+
+def similarity(
+    vectors: np.ndarray, labels: Sequence[str], tasks: Sequence[int], measure: Measure = "cosine"
+) -> SimilarityMatrix:
+    """Similarity of every two rows of vectors [T, H], accumulated in float64.
+
+    cosine: ⟨u, v⟩/(|u| |v|), the paper's measure. correlation: the same after each row's mean is taken off.
+    A row of zeros (for correlation: a constant row) has no direction; its similarity to others is 0.
+    Raises ValueError where shapes or the measure do not fit, or a number is not finite.
+    """
+    if measure not in get_args(Measure):
+        raise ValueError(f"unknown measure {measure!r}")
+    if vectors.ndim != 2 or len(vectors) != len(tasks):
+        raise ValueError(f"vectors of shape {vectors.shape} are not those of {len(tasks)} tasks")
+    gram = _gram(vectors, centred=measure == "correlation")
+    if not np.isfinite(gram).all():
+        raise ValueError("vectors hold a number that is not finite")
+    norms = np.sqrt(np.diagonal(gram))
+    norms[norms == 0] = np.inf
+    gram /= norms[:, None]
+    gram /= norms[None, :]
+    np.clip(gram, -1, 1, out=gram)
+    np.fill_diagonal(gram, 1)
+    return SimilarityMatrix(gram, tuple(labels), tuple(tasks), measure)
+
+
+def _gram(vectors: np.ndarray, *, centred: bool) -> np.ndarray:
+    """Inner products of all rows, float64 [T, T]; the upper half is computed, the lower is its mirror."""
+    count, width = vectors.shape
+    rows = max(1, BLOCK_BYTES // (8 * max(width, 1)))
+    gram = np.empty((count, count))
+    for top in range(0, count, rows):
+        block = _block(vectors[top : top + rows], centred)
+        for left in range(top, count, rows):
+            other = block if left == top else _block(vectors[left : left + rows], centred)
+            product = block @ other.T
+            if left == top:
+                product = np.triu(product) + np.triu(product, 1).T
+            gram[top : top + rows, left : left + rows] = product
+            gram[left : left + rows, top : top + rows] = product.T
+    return gram
+
+
+def _block(rows: np.ndarray, centred: bool) -> np.ndarray:
+    block = rows.astype(np.float64)
+    if centred and block.size:
+        constant = block.min(axis=1) == block.max(axis=1)
+        block -= block.mean(axis=1, keepdims=True)
+        block[constant] = 0  # not what rounding in the mean leaves of them
+    return block

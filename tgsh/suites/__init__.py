@@ -1,0 +1,15 @@
+"""Suites: how one dataset becomes a sequence of classification tasks. One file a family."""
+
+from __future__ import annotations
+
+from tgsh.datasets.info import DatasetInfo
+from tgsh.spec import SuiteSpec
+from tgsh.suites.rotation import rotation_tasks
+from tgsh.suites.task import Task
+
+__all__ = ["Task", "build"]
+
+
+def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
+    """The tasks of a suite on a dataset, in order. Cheap: transforms are rendered when they are used."""
+    return rotation_tasks(suite, info)

@@ -1,0 +1,41 @@
+"""A transform that moves pixels without mixing them: a table that says where each pixel comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class PixelMap:
+    """source: int32 [D], read-only. Pixel d of the result is pixel source[d] of the image, or zero if that is D."""
+
+    source: np.ndarray
+
+    def __post_init__(self) -> None:
+        source = np.array(self.source, np.int32)
+        if source.ndim != 1 or source.min(initial=0) < 0 or source.max(initial=0) > source.size:
+            raise ValueError(f"a pixel map of shape {source.shape} must hold values from 0 to {source.size}")
+        source.flags.writeable = False
+        object.__setattr__(self, "source", source)
+
+    @classmethod
+    def identity(cls, pixels: int) -> PixelMap:
+        """The map that changes nothing."""
+        return cls(np.arange(pixels, dtype=np.int32))
+
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """Transformed copies of images [N, D], of the same type."""
+        if images.ndim != 2 or images.shape[1] != self.source.size:
+            raise ValueError(f"images of shape {images.shape} do not have {self.source.size} pixels")
+        outside = self.source == self.source.size
+        moved = images[:, np.where(outside, 0, self.source)]
+        moved[:, outside] = 0
+        return moved
+
+    def then(self, other: PixelMap) -> PixelMap:
+        """This map first, the other on its result."""
+        if other.source.size != self.source.size:
+            raise ValueError("maps of different sizes cannot be composed")
+        return PixelMap(np.append(self.source, self.source.size)[other.source])

@@ -1,0 +1,28 @@
+"""A task: the same images and classes, seen through one transform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from tgsh.suites.pixelmap import PixelMap
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of a suite.
+
+    index: its place in the suite. label: short, for axes and tables. params: what the transform is made of.
+    render: makes the transform; called once, when it is needed, for a suite may have 10,000 tasks.
+    """
+
+    index: int
+    label: str
+    params: Mapping[str, float | int | str]
+    render: Callable[[], PixelMap] = field(repr=False, compare=False)
+
+    @cached_property
+    def transform(self) -> PixelMap:
+        """Where every pixel of the transformed image comes from."""
+        return self.render()
