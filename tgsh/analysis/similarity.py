@@ -11,7 +11,7 @@ import numpy as np
 Measure = Literal["cosine", "correlation"]
 
 BLOCK_BYTES = 32 * 2**20
-"""Vectors are converted to float64 in blocks of rows of about this size: T×H may be large, and memory-mapped."""
+"""Rows are converted to float64 in blocks of about this size: T×H may be large, and memory-mapped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class SimilarityMatrix:
     """A similarity and what it is of.
 
     values: float64 [T, T], read-only, exactly symmetric, in [−1, 1], ones on the diagonal.
-    labels, tasks: names and indices of the T tasks, in the order of rows and columns. measure: what a value is.
+    labels, tasks: names and indices of the T tasks, in the order of the rows. measure: what a value is.
     """
 
     values: np.ndarray
@@ -30,7 +30,9 @@ class SimilarityMatrix:
     def __post_init__(self) -> None:
         size = len(self.tasks)
         if self.values.shape != (size, size) or len(self.labels) != size:
-            raise ValueError(f"{self.values.shape} values, {len(self.labels)} labels, {size} tasks do not fit")
+            raise ValueError(
+                f"{self.values.shape} values, {len(self.labels)} labels, {size} tasks do not fit"
+            )
         self.values.flags.writeable = False
 
     def reordered(self, order: Sequence[int]) -> SimilarityMatrix:

@@ -1,1 +1,1 @@
-"""Networks whose random weights never learn: `bases` draws those weights (no torch), one file a network uses them."""
+"""Networks whose random weights never learn: `bases` draws the weights (no torch), one file a network uses them."""

@@ -59,7 +59,7 @@ def random_base(network: NetworkSpec, pixels: int, classes: int, base_seed: int)
 def _subsets(rng: np.random.Generator, rows: int, population: int, size: int) -> np.ndarray:
     """A uniformly random subset of range(population) a row, ascending; int32 [rows, size].
 
-    Floyd's algorithm (Bentley & Floyd 1987), all rows at once: exact, and without an array of rows × population.
+    Floyd's algorithm (Bentley & Floyd 1987), all rows at once: exact, in memory of rows × size.
     """
     chosen = np.empty((rows, size), np.int32)
     for column, top in enumerate(range(population - size, population)):

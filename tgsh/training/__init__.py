@@ -1,0 +1,1 @@
+"""Learning context vectors: state, optimiser, one epoch, evaluation, checkpoints."""

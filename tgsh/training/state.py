@@ -1,0 +1,43 @@
+"""What one task has learned so far: a value, so that training can stop and go on anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tgsh.networks.bases import FlyNetBase
+from tgsh.spec import ExperimentSpec
+from tgsh.streams import stream
+
+
+@dataclass(frozen=True, eq=False)
+class TaskState:
+    """A task after `epoch` epochs.
+
+    parameters: float32, c [H] and g [1]. squares: RMSprop's averages, same names and shapes; None once the
+    last epoch is over and they were not kept. vectors: float32 [epoch + 1, H], row e is v = g·c after e
+    epochs. losses: mean cross-entropy (nats) of every epoch. Random streams follow from seed, task and
+    epoch, so no generator's state belongs to it.
+    """
+
+    index: int
+    epoch: int
+    parameters: dict[str, np.ndarray]
+    squares: dict[str, np.ndarray] | None
+    vectors: np.ndarray
+    losses: tuple[float, ...]
+
+
+def fresh(spec: ExperimentSpec, base: FlyNetBase, index: int) -> TaskState:
+    """Task `index` before training: c ~ N(0, 2/(H + 1)), g ~ N(0, 1), from its own stream."""
+    rng = stream(spec.seed, "context", index)
+    c = (rng.standard_normal(base.units) * np.sqrt(2 / (base.units + 1))).astype(np.float32)
+    g = rng.standard_normal(1).astype(np.float32)
+    squares = {"c": np.zeros_like(c), "g": np.zeros_like(g)}
+    return TaskState(index, 0, {"c": c, "g": g}, squares, (g * c)[None], ())
+
+
+def batch_order(seed: int, index: int, epoch: int, images: int) -> np.ndarray:
+    """The order in which task `index` sees its images in epoch 0, 1, …: int64 [N]."""
+    return stream(seed, "order", index, epoch).permutation(images)

@@ -1,0 +1,108 @@
+"""One epoch and one evaluation of a group of tasks on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from tgsh.datasets.info import check_train_limit
+from tgsh.datasets.loading import Dataset
+from tgsh.errors import Interrupted, TrainingDiverged
+from tgsh.networks.bases import random_base
+from tgsh.networks.flynet import FlyNets
+from tgsh.spec import ExperimentSpec
+from tgsh.suites import Task
+from tgsh.training.group import Group
+from tgsh.training.state import TaskState, batch_order, fresh
+from tgsh.training.versions import compute
+
+FEATURES_AT_ONCE = 2**24
+"""Features of one task in memory at a time (64 MB); larger batches are taken in parts of this size."""
+
+EVALUATION_BATCH = 128
+
+
+class Trainer:
+    """Trains tasks of one experiment. Images, random base and buffers stay on the device between calls.
+
+    Raises InvalidSpec where the dataset is smaller than training.train_limit, or the base does not fit it.
+    """
+
+    def __init__(self, spec: ExperimentSpec, dataset: Dataset, device: torch.device) -> None:
+        info, limit = dataset.info, check_train_limit(spec.training.train_limit, dataset.info)
+        self.spec, self.dataset, self.device = spec, dataset, device
+        self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
+        self._train = self._on_device(dataset.train_images[:limit], dataset.train_labels[:limit])
+        self._test = self._on_device(dataset.test_images, dataset.test_labels)
+        self._part = max(1, FEATURES_AT_ONCE // self.base.units)
+        self._nets: tuple[tuple[Task, ...], FlyNets] | None = None
+
+    @property
+    def compute(self) -> str:
+        """What trains: device, instruction set, torch and threads."""
+        return compute(self.device)
+
+    def fresh(self, index: int) -> TaskState:
+        """Task `index` before training."""
+        return fresh(self.spec, self.base, index)
+
+    def epoch(
+        self, tasks: Sequence[Task], states: Sequence[TaskState], should_stop: Callable[[], bool]
+    ) -> list[TaskState]:
+        """Train one epoch; the new states. All states stand at the same epoch and have RMSprop's averages.
+
+        Raises Interrupted soon after should_stop() turns true (it is asked before every batch), and
+        TrainingDiverged, naming task and epoch, where a loss or a parameter is no longer finite.
+        """
+        images, labels = self._train
+        batch = self.spec.training.batch_size
+        group = Group(self._flynets(tasks), states, self.spec.training.learning_rate, self._part)
+        orders = [batch_order(self.spec.seed, s.index, s.epoch, len(images)) for s in states]
+        order = torch.from_numpy(np.stack(orders)).to(self.device)
+        with torch.inference_mode():
+            for start in range(0, len(images), batch):
+                if should_stop():
+                    raise Interrupted("stopped between two batches")
+                group.learn(images, labels, order[:, start : start + batch])
+            trained = group.states(states, len(images))
+        for task, state in zip(tasks, trained, strict=True):
+            _check_finite(task, state)
+        return trained
+
+    def accuracy(self, tasks: Sequence[Task], states: Sequence[TaskState]) -> list[float]:
+        """The share of test images, seen as each task shows them, whose class is recognised."""
+        images, labels = self._test
+        nets = self._flynets(tasks)
+        size = min(EVALUATION_BATCH, self._part)
+        correct = torch.zeros(len(tasks), dtype=torch.int64, device=self.device)
+        with torch.inference_mode():
+            nets.modulate(torch.from_numpy(np.stack([s.vectors[-1] for s in states])).to(self.device))
+            for start in range(0, len(images), size):
+                seen = images[start : start + size].expand(len(tasks), -1, -1)
+                believed = nets.logits(nets.features(seen)).argmax(dim=1)
+                correct += (believed == labels[start : start + size]).sum(dim=1)
+        return [count / len(images) for count in correct.tolist()]
+
+    def _on_device(self, images: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        return (
+            torch.tensor(images, device=self.device),
+            torch.tensor(labels, dtype=torch.int64, device=self.device),
+        )
+
+    def _flynets(self, tasks: Sequence[Task]) -> FlyNets:
+        """The networks of these tasks, kept as long as the same tasks go on."""
+        if self._nets is None or self._nets[0] != tuple(tasks):
+            self._nets = None  # before the next ones are made: a GPU may not hold both
+            maps = [task.transform for task in tasks]
+            self._nets = (tuple(tasks), FlyNets(self.base, maps, self.device))
+        return self._nets[1]
+
+
+def _check_finite(task: Task, state: TaskState) -> None:
+    if not np.isfinite(state.losses[-1]) or not np.isfinite(state.vectors[-1]).all():
+        raise TrainingDiverged(
+            f"task {task.label}: the loss is no longer finite in epoch {state.epoch}; "
+            "a smaller training.learning_rate may help"
+        )

@@ -1,0 +1,29 @@
+"""The software that trains; recorded with every result, for bytes depend on it."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import numpy as np
+import torch
+
+
+def versions() -> dict[str, str]:
+    """Versions by name."""
+    return {
+        "tgsh": version("tgsh"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def compute(device: torch.device) -> str:
+    """What trained, for the record: the same words mean the same bytes from the same spec."""
+    torch_version = torch.__version__.split("+")[0]
+    if device.type == "cuda":
+        return f"cuda {torch.cuda.get_device_name(device)} torch {torch_version}"
+    threads = torch.get_num_threads()
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"cpu {capability} torch {torch_version} {threads} thread{'' if threads == 1 else 's'}"
