@@ -6,14 +6,15 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
-from tgsh.analysis.clustering import cluster_order
-from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.analysis.similarity import similarity as similarity_of
 
 from service.deps import ExperimentId, Parts, PartsDep
 from service.errors import NotAcceptable
 from service.negotiation import MEDIA_TYPES, answer, choose
+from tgsh.analysis.clustering import cluster_order
+from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.analysis.similarity import similarity as similarity_of
 from tgsh.encoding import LabelledArray, table_csv, to_csv, to_npy, to_safetensors
+from tgsh.errors import Conflict
 from tgsh.figures import FigureFormat, render, similarity_figure
 from tgsh.schemas import Accuracy, ContextVectors, Measure, Order, Similarity
 from tgsh.store import reads
@@ -94,9 +95,11 @@ def _encode_similarity(ref: StageRef, matrix: SimilarityMatrix, order: Order, na
         )
         return document.model_dump_json().encode()
     if name in FIGURES:
+        if not matrix.tasks:
+            raise Conflict("no task has a vector at this stage yet, so there is nothing to draw")
         title = f"{matrix.measure.capitalize()} similarity of context vectors ({ref.stage})"
         return render(
-            similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure), name
+            similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure), FIGURES[name]
         )
     array = LabelledArray(matrix.values, matrix.tasks, matrix.labels, matrix.labels, about)
     return {"csv": to_csv, "npy": to_npy, "safetensors": to_safetensors}[name](array)

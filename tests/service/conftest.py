@@ -1,0 +1,93 @@
+"""The application behind a real server, over a real store; no queue is there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from service.app import create_app
+from service.deps import Parts
+from service.settings import ServiceSettings
+from tgsh.jobs import Job
+from tgsh.store import claims
+from tgsh.store.vectors import consolidate
+
+EPOCHS = 2
+SPEC = {
+    "name": "three",
+    "dataset": "mnist5k",
+    "suite": {"kind": "rotation", "tasks": 3, "step_degrees": 10},
+    "training": {"epochs": EPOCHS},
+    "tags": ["a"],
+}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> FastAPI:
+    """The application; its store is in `tmp_path`."""
+    return create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of the application, through a socket."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        yield client
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def parts(app: FastAPI, client: httpx.Client) -> Parts:
+    """What the application works with, once it is up."""
+    parts: Parts = app.state.parts
+    return parts
+
+
+def submit(client: httpx.Client, **changes: object) -> str:
+    """The id of a new experiment."""
+    answer = client.post("/experiments", json={**SPEC, **changes})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def vectors_of(index: int) -> np.ndarray:
+    """What the work below learns: float32 [EPOCHS + 1, 5]."""
+    return np.random.default_rng(index).standard_normal((EPOCHS + 1, 5)).astype(np.float32)
+
+
+def work(parts: Parts, experiment_id: str, *indices: int) -> None:
+    """Do what a worker does, with vectors of our own."""
+    for index in indices:
+        claim = claims.claim(parts.database, Job(experiment_id=experiment_id, index=index), "w", 60)
+        assert claim is not None
+        for epoch in range(1, EPOCHS + 1):
+            key = f"{experiment_id}/tasks/{index}-{epoch}"
+            sha256 = parts.artifacts.save(key, {"vectors": vectors_of(index)[: epoch + 1]}, {})
+            claims.record_epoch(parts.database, claim, tuple([0.5] * epoch), 1.0, key, sha256)
+        claims.complete_task(parts.database, claim, 0.25 * index, "cpu", {"torch": "2"}, 0.1)
+
+
+def finish(parts: Parts, experiment_id: str) -> None:
+    """Do what the finish job does."""
+    claim = claims.claim(parts.database, Job(experiment_id=experiment_id), "w", 60)
+    assert claim is not None
+    key = f"{experiment_id}/vectors.npy"
+    sha256 = consolidate(parts.database, parts.artifacts, experiment_id, key)
+    claims.complete_finish(parts.database, claim, key, sha256)

@@ -1,0 +1,106 @@
+"""Whatever is sent, the answer is a problem document that names the field, and nothing is inserted."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+BAD_BODIES = {
+    "unknown key": (b'{"epohcs": 3}', 422, "epohcs"),
+    "unknown key inside": (b'{"training": {"epohcs": 3}}', 422, "training.epohcs"),
+    "a billion tasks": (b'{"suite": {"tasks": 1000000000}}', 422, "suite.tasks"),
+    "no tasks": (b'{"suite": {"tasks": 0}}', 422, "suite.tasks"),
+    "NaN": (b'{"training": {"learning_rate": NaN}}', 422, "training.learning_rate"),
+    "infinity": (b'{"suite": {"step_degrees": Infinity}}', 422, "suite.step_degrees"),
+    "negative epochs": (b'{"training": {"epochs": -1}}', 422, "training.epochs"),
+    "unknown dataset": (b'{"dataset": "imagenet"}', 422, "dataset"),
+    "unknown suite": (b'{"suite": {"kind": "fold"}}', 422, "suite.kind"),
+    "unknown network": (b'{"network": {"kind": "transformer"}}', 422, "network.kind"),
+    "unknown preset": (b'{"preset": "nope"}', 422, "preset"),
+    "preset of a wrong type": (b'{"preset": ["demo"]}', 422, "preset"),
+    "bad override of a preset": (b'{"preset": "demo", "training": {"epochs": 0}}', 422, "training.epochs"),
+    "text for a number": (b'{"training": {"epochs": "3"}}', 422, "training.epochs"),
+    "a fraction of an epoch": (b'{"training": {"epochs": 1.5}}', 422, "training.epochs"),
+    "true for a number": (b'{"seed": true}', 422, "seed"),
+    "null for an object": (b'{"suite": null}', 422, "suite"),
+    "a seed beyond 63 bits": (b'{"seed": 9223372036854775808}', 422, "seed"),
+    "more fan-in than pixels allow": (b'{"network": {"fan_in": 1000}}', 422, "network.fan_in"),
+    "more images than there are": (
+        b'{"dataset": "mnist5k", "training": {"train_limit": 4001}}',
+        422,
+        "training.train_limit",
+    ),
+    "a long name": (json.dumps({"name": "x" * 201}).encode(), 422, "name"),
+    "an empty tag": (b'{"tags": ["ok", " "]}', 422, "tags.1"),
+    "tags that are text": (b'{"tags": "paper"}', 422, "tags"),
+    "a list": (b"[1]", 422, "body"),
+    "null": (b"null", 422, "body"),
+    "empty": (b"", 422, "body"),
+    "no JSON": (b"{not json", 422, "body"),
+    "bytes that are no text": (b'{"name": "\xff\xfe"}', 400, "body"),
+    "deep": (b'{"suite":' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "body"),
+    "5 MB": (json.dumps({"name": "x" * 5_000_000}).encode(), 413, "body"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BODIES)
+def test_bad_bodies(client: httpx.Client, name: str) -> None:
+    body, status, field = BAD_BODIES[name]
+    answer = client.post("/experiments", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["type"].startswith("urn:tgsh:problem:")
+    assert field in [error["field"] for error in problem["errors"]]
+    assert problem["detail"]
+    assert client.get("/experiments").json()["items"] == []
+
+
+def test_a_body_whose_length_is_not_told_is_cut_off(client: httpx.Client) -> None:
+    def endless() -> object:
+        for _ in range(1000):
+            yield b" " * 10_000
+
+    answer = client.post("/experiments", content=endless(), headers={"Content-Type": "application/json"})  # type: ignore[arg-type]
+    assert answer.status_code == 413
+    assert answer.json()["errors"][0]["field"] == "body"
+
+
+def test_a_form_is_told_to_be_json(client: httpx.Client) -> None:
+    answer = client.post("/experiments", data={"preset": "demo"})
+    assert answer.status_code == 422
+    assert "Content-Type: application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/experiments/ffffffffffffffff", 404),
+        ("/experiments/ffffffffffffffff/similarity", 404),
+        ("/experiments/ffffffffffffffff/events", 404),
+        ("/experiments/ffffffffffffffff/tasks", 404),
+        ("/experiments/ffffffffffffffff/tasks/0", 404),
+        ("/experiments/ffffffffffffffff/accuracy", 404),
+        ("/experiments/ffffffffffffffff/context-vectors", 404),
+        ("/experiments/..%2f..%2fetc", 404),
+        ("/experiments/nonsense", 422),
+        ("/nowhere", 404),
+        ("/experiments?limit=0", 422),
+        ("/experiments?limit=100000", 422),
+        ("/experiments?cursor=nonsense", 422),
+        ("/experiments?status=asleep", 422),
+    ],
+)
+def test_bad_paths_and_queries(client: httpx.Client, path: str, status: int) -> None:
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+
+
+def test_a_wrong_method_says_so(client: httpx.Client) -> None:
+    answer = client.put("/experiments")
+    assert answer.status_code == 405
+    assert "PUT is not possible" in answer.json()["detail"]
