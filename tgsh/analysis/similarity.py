@@ -66,8 +66,8 @@ def similarity(
         raise ValueError("vectors hold a number that is not finite")
     norms = np.sqrt(np.diagonal(gram))
     norms[norms == 0] = np.inf
-    gram /= norms[:, None]
-    gram /= norms[None, :]
+    for row, norm in zip(gram, norms, strict=True):
+        row /= norm * norms  # one division of the product: exactly symmetric
     np.clip(gram, -1, 1, out=gram)
     np.fill_diagonal(gram, 1)
     return SimilarityMatrix(gram, tuple(labels), tuple(tasks), measure)

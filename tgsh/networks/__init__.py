@@ -1,1 +1,1 @@
-"""Networks whose random weights never learn: `bases` draws the weights (no torch), one file a network uses them."""
+"""Networks with random weights that never learn. `bases` draws the weights (no torch); one file a network."""

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class PixelMap:
-    """Pixel d of the result is pixel source[d] of the image, or zero where source[d] = D; int32 [D], read-only."""
+    """Pixel d of the result is pixel source[d] of the image, or zero where that is D. source: int32 [D]."""
 
     source: np.ndarray
 

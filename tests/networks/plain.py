@@ -1,0 +1,30 @@
+"""FlyNet as its definition says, in float64, with a dense A: the oracle of the fast code."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tgsh.networks.bases import FlyNetBase
+
+MEAN, DEVIATION = 0.1307, 0.3081
+
+
+def dense(base: FlyNetBase, pixels: int) -> Tensor:
+    """A as a binary matrix, float64 [H, D]."""
+    a = np.zeros((base.units, pixels))
+    np.put_along_axis(a, base.indices.astype(np.int64), 1.0, axis=1)
+    return torch.from_numpy(a)
+
+
+def features(a: Tensor, images: np.ndarray) -> Tensor:
+    """φ(x) = ReLU(Ax − mean(Ax)), float64 [N, H], of transformed images uint8 [N, D]."""
+    x = (torch.from_numpy(images.astype(np.float64)) / 255 - MEAN) / DEVIATION
+    h = x @ a.T
+    return torch.relu(h - h.mean(dim=1, keepdim=True))
+
+
+def logits(base: FlyNetBase, phi: Tensor, c: Tensor, g: Tensor) -> Tensor:
+    """g·W(c ⊙ φ), [N, K]."""
+    return g * ((c * phi) @ torch.from_numpy(base.readout.astype(np.float64)).T)

@@ -1,0 +1,84 @@
+"""The random base: what it holds, that it never changes, and what it refuses."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare, kstest
+
+from tgsh.errors import InvalidSpec
+from tgsh.networks.bases import random_base
+from tgsh.spec import FlyNetSpec
+
+PAPER = FlyNetSpec()
+
+
+def test_rows_are_ascending_subsets_of_the_pixels() -> None:
+    base = random_base(PAPER, 784, 10, 0)
+    assert base.indices.shape == (7840, 7)
+    assert base.indices.dtype == np.int32
+    assert (np.diff(base.indices, axis=1) > 0).all()
+    assert base.indices.min() == 0
+    assert base.indices.max() == 783
+
+
+def test_every_subset_is_as_likely_as_any_other() -> None:
+    base = random_base(FlyNetSpec(expansion=100, fan_in=3), 6, 2, 1)
+    many = np.concatenate(
+        [random_base(FlyNetSpec(expansion=100, fan_in=3), 6, 2, s).indices for s in range(40)]
+    )
+    subsets = list(itertools.combinations(range(6), 3))
+    counts = [int((many == subset).all(axis=1).sum()) for subset in subsets]
+    assert sum(counts) == len(many) == 40 * base.units
+    assert chisquare(counts).pvalue > 0.001
+
+
+def test_readout_is_uniform_within_its_bound() -> None:
+    base = random_base(PAPER, 784, 10, 0)
+    bound = 1 / np.sqrt(7840)
+    assert base.readout.shape == (10, 7840)
+    assert base.readout.dtype == np.float32
+    assert kstest(base.readout.ravel(), "uniform", args=(-bound, 2 * bound)).pvalue > 0.001
+
+
+def test_base_id_is_the_same_on_every_machine_and_numpy() -> None:
+    assert random_base(PAPER, 784, 10, 0).base_id == (
+        "8caf7c99e4da856c6823fa471dc877a836c6908aaa194763be9c8b737b3f8644"
+    )
+
+
+def test_base_id_tells_bases_apart() -> None:
+    ids = {
+        random_base(network, 784, classes, seed).base_id
+        for network in (PAPER, FlyNetSpec(fan_in=8), FlyNetSpec(expansion=9))
+        for classes in (10, 26)
+        for seed in (0, 1)
+    }
+    assert len(ids) == 12
+
+
+def test_a_base_cannot_be_changed() -> None:
+    base = random_base(PAPER, 784, 10, 0)
+    for array in (base.indices, base.readout):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0] = 1
+
+
+@pytest.mark.parametrize(
+    ("network", "pixels", "field"),
+    [
+        (FlyNetSpec(fan_in=50), 49, "network.fan_in"),
+        (FlyNetSpec(expansion=100), 2001, "network.expansion"),
+    ],
+)
+def test_impossible_bases_are_refused_by_field(network: FlyNetSpec, pixels: int, field: str) -> None:
+    with pytest.raises(InvalidSpec) as refusal:
+        random_base(network, pixels, 10, 0)
+    assert refusal.value.field == field
+
+
+def test_a_row_may_take_every_pixel() -> None:
+    base = random_base(FlyNetSpec(fan_in=49), 49, 10, 0)
+    assert (base.indices == np.arange(49)).all()
