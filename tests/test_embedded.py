@@ -118,6 +118,7 @@ def test_up_restarts_what_dies_and_stops_on_sigterm(home: Path) -> None:
     process = up(home)
     url = wait_for_url(home, process)
     with Client(url) as client:
+        assert client.ready().ready
         for name in ("api", "worker", "redis"):
             guard_pid = json.loads((home / "up.json").read_text())["pids"][name]
             (child,) = psutil.Process(guard_pid).children()
@@ -189,11 +190,9 @@ def test_a_part_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
     part.start()
     said: list[str] = []
     supervisor = Supervisor([part], start=Part.start, report=said.append, changed=lambda: None)
-    part_start = time.monotonic()
     with pytest.raises(MachineProblem, match=rf"(?s)api ended {MAX_DEATHS} times.*no luck"):
         supervisor.run()
     assert len(said) == MAX_DEATHS - 1
-    assert time.monotonic() - part_start < 15
     part.kill()
     home.release()
 

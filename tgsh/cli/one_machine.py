@@ -34,7 +34,7 @@ def demo(
     from tgsh.client import Client
     from tgsh.embedded.stack import Stack
 
-    with Stack(home, workers=workers) as stack:
+    with Stack(home, workers=workers, say=typer.echo) as stack:
         _started(stack)
         with _telling(), Client(stack.url) as client:
             ended = follow(client, _demo_experiment(client))
@@ -58,7 +58,7 @@ def up(
     from tgsh.embedded.stack import Stack
 
     try:
-        with Stack(home, host, port, workers) as stack:
+        with Stack(home, host, port, workers, say=typer.echo) as stack:
             _started(stack)
             if host not in LOOPBACK:
                 complain(f"Whoever can reach {host}:{stack.port} can use it: there are no keys yet.")
@@ -81,7 +81,7 @@ def _telling() -> Iterator[None]:
 
 
 def _started(stack: Stack) -> None:
-    typer.echo(f"Redis, API and workers are up, with their data in {stack.home.path}")
+    typer.echo(f"Ready, with all data in {stack.home.path}")
     typer.echo(f"API: {stack.url} (try it at {stack.url}/docs)")
 
 

@@ -16,7 +16,7 @@ def read_body(source: str) -> dict[str, Any]:
     if source == "-":
         return _parse("standard input", sys.stdin.read())
     path = Path(source)
-    if path.suffix.lower() == ".json" or path.is_file():
+    if path.suffix.lower() == ".json" or path.exists():
         return _parse(source, _text(path))
     if path.parent != Path() or path.suffix:
         raise InvalidSpec(source, "no such file")

@@ -23,6 +23,12 @@ from tgsh.errors import MachineProblem
 from tgsh.schemas import Readiness
 
 READY_TIMEOUT = 120.0  # the first import of a fresh installation compiles every module
+QUICK = (
+    "--loglevel",
+    "INFO",
+    "--without-mingle",
+    "--without-gossip",
+)  # nobody to mingle with: a second saved
 
 
 class Stack:
@@ -31,6 +37,7 @@ class Stack:
     home: folder of database, artifacts, Redis and logs; made with mode 0700.
     port: where the API listens; 0 takes a free one.
     workers: worker processes; None lets the worker choose, one a core or GPU.
+    say: is told, in lines for a person, what takes a while.
 
     Enter it in the main thread, so that Ctrl-C and SIGTERM end it in order. Ended in any other way, the
     guards see their pipes close and end what they guard.
@@ -39,12 +46,18 @@ class Stack:
     """
 
     def __init__(
-        self, home: Path, host: str = "127.0.0.1", port: int = 0, workers: int | None = None
+        self,
+        home: Path,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        workers: int | None = None,
+        say: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.home = Home(home)
         self.host = host
         self.port = port
         self.workers = workers
+        self._say = say
         self._signals = StopSignals()
         self._cleanup = ExitStack()
         self._parts: list[Part] = []
@@ -64,6 +77,7 @@ class Stack:
                 require_free(self.host, self.port)
             else:
                 self.port = free_port(self.host)
+            self._say("Starting Redis, the API and the workers …")
             self._start(server)
         except BaseException:
             self._leave()
@@ -99,7 +113,7 @@ class Stack:
         commands = {
             "redis": [server, str(config.write())],
             "api": [sys.executable, "-m", "uvicorn", "service.app:create_app", "--factory", *listen],
-            "worker": [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *workers, "-l", "INFO"],
+            "worker": [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *workers, *QUICK],
         }
         for name, command in commands.items():
             extra = {"OMP_NUM_THREADS": "1"} if name == "worker" else {}
