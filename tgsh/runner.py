@@ -23,6 +23,7 @@ from tgsh.jobs import Job
 from tgsh.settings import StoreSettings
 from tgsh.spec import ExperimentSpec
 from tgsh.store import claims as lifecycle
+from tgsh.store import reads
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.claims import Claim, Lease
 from tgsh.store.database import Database
@@ -194,6 +195,8 @@ def _finish(bench: Bench, claim: Claim) -> list[Job]:
     sha256 = consolidate(bench.database, bench.artifacts, experiment_id, key)
     faults.point("before finishing")
     lifecycle.complete_finish(bench.database, claim, key, sha256)
+    checkpoints = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
+    bench.artifacts.remove(set(bench.artifacts.keys(experiment_id)) - checkpoints - {key})
     return []
 
 

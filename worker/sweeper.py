@@ -70,7 +70,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
     def _publish(self, consumer: Any) -> None:
         assert self._database is not None
         with consumer.app.connection_for_write() as connection:
-            waiting = connection.default_channel.queue_declare(QUEUE, passive=True).message_count
+            waiting = connection.default_channel.queue_declare(QUEUE).message_count
             with consumer.app.amqp.Producer(connection) as producer:
                 for job in due_hints(self._database, queue_is_empty=waiting == 0):
                     consumer.app.send_task(JOB_NAME, kwargs=job.model_dump(), queue=QUEUE, producer=producer)

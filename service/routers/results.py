@@ -98,9 +98,8 @@ def _encode_similarity(ref: StageRef, matrix: SimilarityMatrix, order: Order, na
         if not matrix.tasks:
             raise Conflict("no task has a vector at this stage yet, so there is nothing to draw")
         title = f"{matrix.measure.capitalize()} similarity of context vectors ({ref.stage})"
-        return render(
-            similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure), FIGURES[name]
-        )
+        figure = similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)
+        return render(figure, FIGURES[name])
     array = LabelledArray(matrix.values, matrix.tasks, matrix.labels, matrix.labels, about)
     return {"csv": to_csv, "npy": to_npy, "safetensors": to_safetensors}[name](array)
 

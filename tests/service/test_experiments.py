@@ -121,8 +121,9 @@ def test_events_replay_from_any_point_and_end(client: httpx.Client, parts: Parts
     whole = client.get(f"/experiments/{experiment_id}/events")
     assert whole.headers["content-type"].startswith("text/event-stream")
     events = [event for event in whole.text.split("\n\n") if "event:" in event]
-    assert events[0].startswith('event: status\ndata: {"status":"queued"')
-    assert '"status":"completed"' in events[-1]
+    assert events[0].startswith("event: status\ndata: ")
+    assert '"queued"' in events[0]
+    assert '"completed"' in events[-1]
     ids = [int(line[4:]) for line in whole.text.splitlines() if line.startswith("id: ")]
     assert ids == sorted(ids)
     rest = client.get(f"/experiments/{experiment_id}/events", headers={"Last-Event-ID": str(ids[-3])})

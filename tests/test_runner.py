@@ -1,0 +1,223 @@
+"""From claim to end, with real training: the same bytes whatever happened on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tgsh import runner
+from tgsh.jobs import Job
+from tgsh.planning import plan
+from tgsh.presets import Submission
+from tgsh.runner import Bench
+from tgsh.spec import ExperimentSpec
+from tgsh.store import claims, experiments, reads, sweeping
+from tgsh.store.artifacts import Artifacts
+from tgsh.store.database import Database
+from tgsh.store.vectors import find_stage, load_stage
+
+SPEC = Submission.model_validate(
+    {
+        "dataset": "mnist5k",
+        "suite": {"kind": "rotation", "tasks": 3, "step_degrees": 15},
+        "network": {"kind": "flynet", "expansion": 2},
+        "training": {"epochs": 2, "train_limit": 600},
+    }
+).spec()
+
+
+def never() -> bool:
+    return False
+
+
+def bench_in(folder: Path, name: str = "worker", lease_seconds: float = 60) -> Bench:
+    database = Database(f"sqlite:///{folder}/tgsh.db")
+    database.migrate()
+    return Bench(database, Artifacts(str(folder / "artifacts")), folder / "data", lease_seconds, "cpu", name)
+
+
+def submit(bench: Bench, spec: ExperimentSpec = SPEC) -> str:
+    return experiments.submit(bench.database, spec, plan(spec))[0]
+
+
+def work_off(bench: Bench, experiment_id: str, stop: Callable[[], bool] = never) -> None:
+    """What workers do until the experiment has ended."""
+    while jobs := experiments.queued_jobs(bench.database, experiment_id):
+        for job in jobs:
+            runner.run(bench, job, stop)
+
+
+def digest(bench: Bench, experiment_id: str) -> str:
+    """A hash of all vectors of all epochs."""
+    assert reads.experiment(bench.database, experiment_id).record.status == "completed"
+    ref = find_stage(bench.database, experiment_id, "after")
+    return hashlib.sha256(bench.artifacts.path(*ref.sources[0]).read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The hash of the vectors when nothing happens."""
+    bench = bench_in(tmp_path_factory.mktemp("undisturbed"))
+    experiment_id = submit(bench)
+    work_off(bench, experiment_id)
+    return digest(bench, experiment_id)
+
+
+def test_a_second_run_has_the_same_bytes_and_another_seed_has_others(
+    tmp_path: Path, undisturbed: str
+) -> None:
+    bench = bench_in(tmp_path)
+    again = submit(bench)
+    work_off(bench, again)
+    assert digest(bench, again) == undisturbed
+    other = submit(bench, SPEC.model_copy(update={"seed": 1}))
+    work_off(bench, other)
+    assert digest(bench, other) != undisturbed
+
+
+def test_tasks_in_any_order_and_on_several_threads_have_the_same_bytes(
+    tmp_path: Path, undisturbed: str
+) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench)
+    jobs = experiments.queued_jobs(bench.database, experiment_id)
+    for job in reversed(jobs):
+        runner.run(bench, job, never)
+    work_off(bench, experiment_id)
+    assert digest(bench, experiment_id) == undisturbed
+
+
+@pytest.mark.parametrize("after_batches", [0, 1, 7])
+def test_a_task_that_is_stopped_and_resumed_has_the_same_bytes(
+    tmp_path: Path, undisturbed: str, after_batches: int
+) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench)
+    job = Job(experiment_id=experiment_id, index=1)
+    asked = iter(range(after_batches + 1))
+    runner.run(bench, job, lambda: next(asked, None) is None)
+    task = reads.task(bench.database, experiment_id, 1)
+    assert (task.status, task.attempts) == ("queued", 0)
+    assert task.epochs_done == (1 if after_batches > 5 else 0)  # 600 images are five batches
+    work_off(bench, experiment_id)
+    assert digest(bench, experiment_id) == undisturbed
+    assert reads.experiment(bench.database, experiment_id).record.epochs_done == 6
+
+
+def test_a_lost_worker_is_succeeded_and_writes_nothing(tmp_path: Path, undisturbed: str) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench)
+    job = Job(experiment_id=experiment_id, index=0)
+    calls = 0
+
+    def be_succeeded() -> bool:
+        """In the middle of the second epoch another worker takes over, and finishes."""
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            with bench.database.write() as session:
+                session.get_one(experiments.TaskRecord, (experiment_id, 0)).lease_until = 0.0
+            assert sweeping.take_expired_leases(bench.database, max_attempts=3) == 1
+            successor = bench_in(tmp_path, "successor")
+            thread = threading.Thread(target=runner.run, args=(successor, job, never))
+            thread.start()
+            thread.join()
+        return False
+
+    assert runner.run(bench, job, be_succeeded) == []
+    task = reads.task(bench.database, experiment_id, 0)
+    assert (task.status, task.attempts, task.worker) == ("completed", 2, "successor")
+    work_off(bench, experiment_id)
+    assert digest(bench, experiment_id) == undisturbed
+
+
+def test_a_damaged_checkpoint_is_computed_again(tmp_path: Path, undisturbed: str) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench)
+    asked = iter(range(8))
+    runner.run(bench, Job(experiment_id=experiment_id, index=2), lambda: next(asked, None) is None)
+    [checkpoint] = (tmp_path / "artifacts").rglob("*.safetensors")
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 1
+    checkpoint.write_bytes(content)
+    work_off(bench, experiment_id)
+    assert digest(bench, experiment_id) == undisturbed
+    assert reads.experiment(bench.database, experiment_id).record.epochs_done == 6
+
+
+def test_a_task_that_raises_fails_alone_and_resume_trains_what_is_missing(
+    tmp_path: Path, undisturbed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps([{"point": "mid-epoch", "index": 1, "action": "raise"}]))
+    monkeypatch.setenv("TGSH_TEST_FAULTS", str(faults))
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench)
+    work_off(bench, experiment_id)
+    record = reads.experiment(bench.database, experiment_id).record
+    assert record.status == "failed"
+    assert record.reason == "1 of 3 tasks failed; task 1 (15°): InjectedFault: injected at mid-epoch"
+    before = {task.index: task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
+    faults.unlink()
+    experiments.resume(bench.database, experiment_id)
+    work_off(bench, experiment_id)
+    assert digest(bench, experiment_id) == undisturbed
+    after = {task.index: task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
+    assert (before[0], before[2]) == (after[0], after[2])  # they were not trained again
+
+
+def test_cancel_is_noticed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(
+        bench, SPEC.model_copy(update={"training": SPEC.training.model_copy(update={"epochs": 900})})
+    )
+    thread = threading.Thread(
+        target=runner.run, args=(bench, Job(experiment_id=experiment_id, index=0), never)
+    )
+    thread.start()
+    while reads.task(bench.database, experiment_id, 0).epochs_done == 0:
+        assert thread.is_alive()
+    experiments.cancel(bench.database, experiment_id)
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    assert reads.experiment(bench.database, experiment_id).record.status == "cancelled"
+
+
+def test_missing_images_fail_the_experiment_at_once(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench, SPEC.model_copy(update={"dataset": "kmnist"}))
+    runner.run(bench, Job(experiment_id=experiment_id, index=0), never)
+    record = reads.experiment(bench.database, experiment_id).record
+    assert record.status == "failed"
+    assert record.reason is not None
+    assert str(tmp_path / "data" / "KMNIST" / "raw") in record.reason
+    assert "train-images-idx3-ubyte" in record.reason
+    assert [task.status for task in reads.tasks(bench.database, experiment_id)] == ["failed"] * 3
+
+
+def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench)
+    bench.artifacts.save(f"{experiment_id}/tasks/00000-e1-zombie", {"v": np.zeros(1, np.float32)}, {})
+    work_off(bench, experiment_id)
+    named = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
+    ref = find_stage(bench.database, experiment_id, "after")
+    assert set(bench.artifacts.keys(experiment_id)) == named | {ref.sources[0][0]}
+    assert load_stage(bench.artifacts, ref).shape == (3, 1568)
+
+
+def test_a_hint_delivered_late_does_nothing(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench)
+    work_off(bench, experiment_id)
+    events = len(reads.events(bench.database, experiment_id, 0)[0])
+    for index in (0, 1, 2, None, 7):
+        assert runner.run(bench, Job(experiment_id=experiment_id, index=index), never) == []
+    assert len(reads.events(bench.database, experiment_id, 0)[0]) == events
+    assert claims.claim(bench.database, Job(experiment_id=experiment_id), "w", 60) is None
