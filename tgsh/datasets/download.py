@@ -6,6 +6,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 from filelock import FileLock
 
@@ -53,6 +54,8 @@ def _answering(source: Any) -> list[str]:
             found.append(mirror)
         except OSError as error:  # URLError and timeouts among them
             failure = error
+            if isinstance(error, HTTPError):
+                error.close()
     if not found:
         raise failure or OSError("it has no mirrors")
     return found

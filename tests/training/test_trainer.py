@@ -1,0 +1,129 @@
+"""The same bytes in any company and after any interruption; stopping, failing, refusing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from tests.training import runs
+from tgsh.datasets.loading import Dataset
+from tgsh.errors import Interrupted, InvalidSpec, TrainingDiverged
+from tgsh.training import trainer as module
+from tgsh.training.checkpoints import from_tensors, to_tensors
+from tgsh.training.state import batch_order
+from tgsh.training.trainer import Trainer
+
+
+def test_same_seed_same_bytes(digits: Dataset) -> None:
+    spec = runs.small()
+    [once], [again] = runs.train(spec, digits, [7]), runs.train(spec, digits, [7])
+    [other] = runs.train(spec.model_copy(update={"seed": 6}), digits, [7])
+    assert runs.digest(once) == runs.digest(again) != runs.digest(other)
+
+
+def test_same_bytes_whatever_a_trainer_did_before(digits: Dataset) -> None:
+    spec = runs.small()
+    trainer = Trainer(spec, digits, runs.CPU)
+    alone = [runs.digest(state) for index in (2, 9) for state in runs.train(spec, digits, [index])]
+    in_turn = [
+        runs.digest(state) for index in (2, 9, 2) for state in runs.train(spec, digits, [index], trainer)
+    ]
+    assert in_turn == [*alone, alone[0]]
+
+
+def test_company_changes_nothing_but_rounding(digits: Dataset) -> None:
+    spec = runs.small()
+    together = runs.train(spec, digits, [0, 5, 17])
+    for state in together:
+        [alone] = runs.train(spec, digits, [state.index])
+        np.testing.assert_allclose(state.vectors, alone.vectors, atol=2e-4)
+        np.testing.assert_allclose(state.losses, alone.losses, rtol=1e-5)
+
+
+def test_resuming_after_every_epoch_gives_the_same_bytes(digits: Dataset) -> None:
+    spec = runs.small(epochs=3)
+    [undisturbed] = runs.train(spec, digits, [3])
+    state = Trainer(spec, digits, runs.CPU).fresh(3)
+    for _ in range(3):
+        state = from_tensors(*to_tensors(state, spec, keep_optimiser=True), spec, 3)
+        trainer = Trainer(spec, digits, runs.CPU)  # as another process would have it
+        [state] = trainer.epoch(runs.chosen(spec, digits, [3]), [state], runs.never)
+    assert runs.digest(state) == runs.digest(undisturbed)
+
+
+def test_a_batch_taken_in_parts_is_the_same_batch(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    [whole] = runs.train(runs.small(), digits, [1])
+    monkeypatch.setattr(module, "FEATURES_AT_ONCE", 17 * 1568)
+    [parts] = runs.train(runs.small(), digits, [1])
+    np.testing.assert_allclose(parts.vectors, whole.vectors, atol=2e-4)
+
+
+def test_states_are_values(digits: Dataset) -> None:
+    spec = runs.small()
+    trainer = Trainer(spec, digits, runs.CPU)
+    before = trainer.fresh(0)
+    kept = runs.digest(before)
+    [after] = trainer.epoch(runs.chosen(spec, digits, [0]), [before], runs.never)
+    assert runs.digest(before) == kept
+    assert (after.epoch, len(after.losses), after.vectors.shape) == (1, 1, (2, 1568))
+    assert (after.vectors[0] == before.vectors[0]).all()
+    assert (after.vectors[1] == after.parameters["g"] * after.parameters["c"]).all()
+
+
+def test_contexts_start_as_the_paper_says(digits: Dataset) -> None:
+    trainer = Trainer(runs.small(), digits, runs.CPU)
+    states = [trainer.fresh(index) for index in range(200)]
+    c = np.stack([state.parameters["c"] for state in states])
+    g = np.concatenate([state.parameters["g"] for state in states])
+    assert c.var() == pytest.approx(2 / 1569, rel=0.02)
+    assert abs(c.mean()) < 4 * math.sqrt(2 / 1569 / c.size)
+    assert g.var() == pytest.approx(1, abs=0.35)
+    assert abs(np.corrcoef(c)[np.triu_indices(200, 1)]).max() < 0.15
+
+
+def test_every_epoch_of_every_task_has_its_own_order() -> None:
+    orders = [batch_order(0, task, epoch, 100).tolist() for task in range(3) for epoch in range(3)]
+    assert all(sorted(order) == list(range(100)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 9
+
+
+def test_it_stops_between_two_batches(digits: Dataset) -> None:
+    trainer = Trainer(runs.small(), digits, runs.CPU)
+    asked = iter([False, False, True])
+    with pytest.raises(Interrupted):
+        trainer.epoch(runs.chosen(runs.small(), digits, [0]), [trainer.fresh(0)], lambda: next(asked))
+    assert next(asked, "none left") == "none left"
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf])
+def test_divergence_names_task_and_epoch(digits: Dataset, poison: float) -> None:
+    trainer = Trainer(runs.small(), digits, runs.CPU)
+    state = trainer.fresh(4)
+    c = state.parameters["c"].copy()
+    c[:] = poison
+    poisoned = dataclasses.replace(state, parameters={**state.parameters, "c": c})
+    with pytest.raises(TrainingDiverged, match=r"40°.*epoch 1"):
+        trainer.epoch(runs.chosen(runs.small(), digits, [0, 4]), [trainer.fresh(0), poisoned], runs.never)
+
+
+def test_a_state_without_averages_cannot_go_on(digits: Dataset) -> None:
+    trainer = Trainer(runs.small(), digits, runs.CPU)
+    state = dataclasses.replace(trainer.fresh(0), squares=None)
+    with pytest.raises(ValueError, match="averages"):
+        trainer.epoch(runs.chosen(runs.small(), digits, [0]), [state], runs.never)
+
+
+def test_a_limit_beyond_the_dataset_is_refused_by_field(digits: Dataset) -> None:
+    with pytest.raises(InvalidSpec) as refusal:
+        Trainer(runs.small(train_limit=4001), digits, runs.CPU)
+    assert refusal.value.field == "training.train_limit"
+    Trainer(runs.small(train_limit=4000), digits, runs.CPU)
+
+
+def test_the_record_says_what_trained(digits: Dataset) -> None:
+    compute = Trainer(runs.small(), digits, runs.CPU).compute
+    assert compute.startswith("cpu ")
+    assert compute.endswith(" 1 thread")
