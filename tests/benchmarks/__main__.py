@@ -1,0 +1,44 @@
+"""python -m tests.benchmarks task-epoch [--json FILE] [--rounds N] [--plain-batches N]
+python -m tests.benchmarks parts
+
+Full MNIST must lie under TGSH_DATA_DIR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    commands = parser.add_subparsers(dest="command", required=True)
+    epoch = commands.add_parser("task-epoch", help="plain PyTorch against tgsh, both cores at work")
+    epoch.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
+    epoch.add_argument("--rounds", type=int, default=7, help="tgsh's times are medians of so many")
+    epoch.add_argument("--plain-batches", type=int, metavar="N", help="quick: extrapolate from N of 469")
+    commands.add_parser("parts", help="where the time of a task-epoch goes")
+    chosen = parser.parse_args()
+    data_dir = os.environ.get("TGSH_DATA_DIR")
+    if not data_dir or not (Path(data_dir) / "MNIST" / "raw").is_dir():
+        print("set TGSH_DATA_DIR to a folder that has MNIST/raw with full MNIST in it", file=sys.stderr)
+        return 2
+    if chosen.command == "parts":
+        from tests.benchmarks.parts import report
+
+        print(report(Path(data_dir)))
+        return 0
+    from tests.benchmarks.task_epoch import compare
+
+    comparison = compare(Path(data_dir), chosen.rounds, chosen.plain_batches)
+    print(comparison.table())
+    if chosen.json:
+        chosen.json.write_text(json.dumps(comparison.document(), indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
