@@ -86,11 +86,13 @@ class Client:
         dataset: str | None = None,
         tag: str | None = None,
         q: str | None = None,
+        page_size: int | None = None,
     ) -> Iterator[schemas.Experiment]:
         """All experiments that fit, newest first; pages are fetched as they are needed."""
+        filters = {"status": status, "suite": suite, "dataset": dataset, "tag": tag, "q": q}
         cursor: str | None = None
         while True:
-            found = self._send(calls.page(cursor, status=status, suite=suite, dataset=dataset, tag=tag, q=q))
+            found = self._send(calls.page(cursor, limit=page_size, **filters))
             yield from found.items
             if (cursor := found.next) is None:
                 return

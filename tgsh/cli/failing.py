@@ -29,8 +29,10 @@ class FailingGroup(TyperGroup):
 
 
 def complain(message: str) -> None:
-    """An error, red, on standard error."""
-    typer.secho(message, fg=typer.colors.RED, err=True)
+    """An error, red, on standard error. A problem's detail may be one of its fields' lines: said once."""
+    first, *others = message.splitlines()
+    told = [first, *(line for line in others if line.strip() != first.strip())]
+    typer.secho("\n".join(told), fg=typer.colors.RED, err=True)
 
 
 def _status(error: TgshError) -> int:
