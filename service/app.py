@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 from service import errors
 from service.cache import ByteCache
 from service.deps import Parts
+from service.drawing import Artist
 from service.limits import BodyLimit
 from service.queue import Queue
 from service.routers import catalog, events, experiments, health, results, tasks
@@ -33,7 +34,9 @@ Every error is an RFC 9457 problem document that names the field.
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or ServiceSettings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for ours in ("service", "tgsh"):
+        logging.getLogger(ours).setLevel(settings.log_level)
     app: FastAPI = FastAPIOffline(
         title="tgsh",
         version=version("tgsh"),
@@ -60,8 +63,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database = Database(settings.database)
     database.migrate()
     queue = Queue(settings.redis)
-    cache = ByteCache(settings.cache_bytes)
-    app.state.parts = Parts(settings, database, Artifacts(settings.artifacts), queue, cache)
+    cache, artist = ByteCache(settings.cache_bytes), Artist()
+    app.state.parts = Parts(settings, database, Artifacts(settings.artifacts), queue, cache, artist)
     yield
+    artist.close()
     queue.close()
     database.dispose()

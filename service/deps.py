@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from service.cache import ByteCache
+from service.drawing import Artist
 from service.queue import Queue
 from service.settings import ServiceSettings
 from tgsh.store import reads
@@ -24,6 +25,7 @@ class Parts:
     artifacts: Artifacts
     queue: Queue
     cache: ByteCache
+    artist: Artist
 
 
 def _parts(request: Request) -> Parts:

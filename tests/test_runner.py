@@ -190,6 +190,7 @@ def test_cancel_is_noticed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
 
 
 def test_missing_images_fail_the_experiment_at_once(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a folder is expected: nothing can be downloaded there")
     bench = bench_in(tmp_path)
     experiment_id = submit(bench, SPEC.model_copy(update={"dataset": "kmnist"}))
     runner.run(bench, Job(experiment_id=experiment_id, index=0), never)

@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from service.deps import ExperimentId, Parts, PartsDep
+from service.drawing import FigureFormat
 from service.errors import NotAcceptable
 from service.negotiation import MEDIA_TYPES, answer, choose
 from tgsh.analysis.clustering import cluster_order
@@ -15,7 +16,6 @@ from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.analysis.similarity import similarity as similarity_of
 from tgsh.encoding import LabelledArray, table_csv, to_csv, to_npy, to_safetensors
 from tgsh.errors import Conflict
-from tgsh.figures import FigureFormat, render, similarity_figure
 from tgsh.schemas import Accuracy, ContextVectors, Measure, Order, Similarity
 from tgsh.store import reads
 from tgsh.store.vectors import StageRef, find_stage, load_stage
@@ -69,10 +69,26 @@ def similarity(
         matrix = similarity_of(load_stage(parts.artifacts, ref), ref.labels, ref.tasks, measure)
         if order == "cluster":
             matrix = matrix.reordered(cluster_order(matrix))
+        if name in FIGURES:
+            return _draw_similarity(parts, ref, matrix, FIGURES[name])
         return _encode_similarity(ref, matrix, order, name)
 
     key = ("similarity", experiment_id, ref.digest, str(ref.complete), order, measure)
     return answer(request, parts.cache, key, name, f"similarity-{experiment_id}-{stage}", make)
+
+
+def _draw_similarity(parts: Parts, ref: StageRef, matrix: SimilarityMatrix, format: FigureFormat) -> bytes:
+    if not matrix.tasks:
+        raise Conflict("no task has a vector at this stage yet, so there is nothing to draw")
+    name = reads.experiment(parts.database, ref.experiment_id).record.name
+    when = {"before": "before training", "after": "after training"}.get(ref.stage, f"after epoch {ref.stage}")
+    return parts.artist.similarity(
+        matrix.values,
+        matrix.labels,
+        title=f"{name}: context vectors {when}",
+        measure=matrix.measure,
+        format=format,
+    )
 
 
 def _encode_similarity(ref: StageRef, matrix: SimilarityMatrix, order: Order, name: str) -> bytes:
@@ -94,12 +110,6 @@ def _encode_similarity(ref: StageRef, matrix: SimilarityMatrix, order: Order, na
             }
         )
         return document.model_dump_json().encode()
-    if name in FIGURES:
-        if not matrix.tasks:
-            raise Conflict("no task has a vector at this stage yet, so there is nothing to draw")
-        title = f"{matrix.measure.capitalize()} similarity of context vectors ({ref.stage})"
-        figure = similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)
-        return render(figure, FIGURES[name])
     array = LabelledArray(matrix.values, matrix.tasks, matrix.labels, matrix.labels, about)
     return {"csv": to_csv, "npy": to_npy, "safetensors": to_safetensors}[name](array)
 

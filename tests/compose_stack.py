@@ -1,0 +1,104 @@
+"""What docker-compose.yml starts, started here: its commands and environment, other folders and ports."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.compose import ROOT, command, environment, load_compose
+from tgsh.embedded.ports import free_port
+from tgsh.embedded.redis import find_server
+
+WORKER = "worker-cpu"
+
+
+class ComposeStack:
+    """Redis, service and worker as processes. Only names that exist inside containers are replaced."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = {"redis": free_port(), "service": free_port()}
+        self._services = load_compose({"TGSH_REDIS_PASSWORD": "secret", "TGSH_DATA_MOUNT": "data"})[
+            "services"
+        ]
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.data_dir = folder / "data"
+        self.faults = folder / "faults.json"
+        self.url = f"http://127.0.0.1:{self._ports['service']}"
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        """Start one service of the compose file with its command and environment."""
+        service = self._services[name]
+        words = [self._local(word) for word in command(service)]
+        if words[0] == "redis-server":
+            folder = self._folder / "redis"
+            folder.mkdir(exist_ok=True)
+            words = [find_server(), *words[1:], "--port", str(self._ports["redis"]), "--dir", str(folder)]
+        else:
+            words[0] = str(Path(sys.executable).with_name(words[0]))
+        given = {key: self._local(value) for key, value in environment(service).items()}
+        plain = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        with (self._folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                words,
+                env={**plain, **given, "TGSH_TEST_FAULTS": str(self.faults), "PYTHONPATH": str(ROOT)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._processes[name] = process
+        return process
+
+    def wait_until_ready(self, seconds: float = 60) -> None:
+        """Until /readyz says that store, queue, disk and a worker are there."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for name, process in self._processes.items():
+                assert process.poll() is None, (self._folder / f"{name}.log").read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError("\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log")))
+
+    def family(self, name: str) -> list[psutil.Process]:
+        """A service's process and its children."""
+        parent = psutil.Process(self._processes[name].pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def stop(self, name: str, seconds: float = 30) -> float:
+        """What `docker compose stop` does: SIGTERM, and patience. The seconds it took."""
+        process = self._processes.pop(name)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(seconds)
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        """End everything that is still there."""
+        for process in self._processes.values():
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _local(self, word: str) -> str:
+        """A container's host names, ports and folders as this machine's."""
+        places = {
+            "@redis:6379": f"@127.0.0.1:{self._ports['redis']}",
+            "/var/lib/tgsh": str(self._folder / "home"),
+            "/srv/datasets": str(self.data_dir),
+            "0.0.0.0": "127.0.0.1",
+        }
+        if word == "8000":
+            return str(self._ports["service"])
+        for there, here in places.items():
+            word = word.replace(there, here)
+        return word

@@ -1,0 +1,69 @@
+"""Which device each child has."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tgsh.errors import MachineProblem
+from worker import devices
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program that lists GPUs as NVIDIA's does; this machine may have none."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU 0: H100 (UUID: GPU-1)'\necho 'GPU 1: H100 (UUID: GPU-2)'\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return program
+
+
+def test_every_core_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert devices.slots("auto") == ["cpu"] * len(os.sched_getaffinity(0))
+
+
+def test_every_gpu_where_there_are_some(nvidia_smi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert devices.slots("auto") == ["cuda:0", "cuda:1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert devices.slots("auto") == ["cuda:0"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert set(devices.slots("auto")) == {"cpu"}
+
+
+def test_devices_by_name() -> None:
+    assert devices.slots("cpu:3") == ["cpu"] * 3
+    assert devices.slots("cuda:1, cpu:1") == ["cuda:1", "cpu"]
+    for bad in ("gpu", "cuda", "cpu:x", "", "cpu:0"):
+        with pytest.raises(MachineProblem, match="TGSH_DEVICES"):
+            devices.slots(bad)
+
+
+@pytest.mark.parametrize(
+    ("slot", "visible", "expected"),
+    [
+        ("cpu", "0,1", "cpu||1"),
+        ("cuda:1", "", "cuda:0|1|1"),
+        ("cuda:1", "4,7", "cuda:0|7|1"),
+    ],
+)
+def test_a_child_sees_its_device_alone_and_has_one_thread(slot: str, visible: str, expected: str) -> None:
+    code = f"""
+import os
+from worker.devices import bind
+name = bind({slot!r})
+import torch
+print(name, os.environ["CUDA_VISIBLE_DEVICES"], torch.get_num_threads(), sep="|")
+"""
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": visible}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == expected
