@@ -45,8 +45,9 @@ def test_the_application_is_configured_as_designed() -> None:
     code = """
 import json
 from worker.app import app
-keys = ["task_acks_late", "worker_disable_prefetch", "task_ignore_result", "accept_content", "task_serializer"]
-print(json.dumps({**{key: app.conf[key] for key in keys}, "tasks": [t for t in app.tasks if "celery." not in t]}))
+keys = "task_acks_late worker_disable_prefetch task_ignore_result accept_content task_serializer".split()
+tasks = [name for name in app.tasks if "celery." not in name]
+print(json.dumps({**{key: app.conf[key] for key in keys}, "tasks": tasks}))
 """
     environment = {**os.environ, "TGSH_DEVICES": "cpu:2"}
     done = subprocess.run(
