@@ -11,7 +11,7 @@ from tests.compose import ROOT
 
 
 @pytest.mark.timeout(600)  # mypy without its cache reads every dependency's types
-@pytest.mark.parametrize("arguments", ["ruff check", "ruff format --check", "mypy"])
+@pytest.mark.parametrize("arguments", ["ruff check --no-cache", "ruff format --check", "mypy"])
 def test_linter_has_no_complaint(arguments: str) -> None:
     command = [sys.executable, "-m", *arguments.split()]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=590, check=False)
