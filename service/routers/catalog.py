@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from tgsh.datasets.info import DATASETS
 
+from tgsh.datasets.info import DATASETS
 from tgsh.presets import PRESETS, Submission
 from tgsh.schemas import Catalog, CatalogEntry
 from tgsh.spec import FlyNetSpec, RotationSuite
