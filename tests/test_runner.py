@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,36 @@ def test_a_task_that_raises_fails_alone_and_resume_trains_what_is_missing(
     assert digest(bench, experiment_id) == undisturbed
     after = {task.index: task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
     assert (before[0], before[2]) == (after[0], after[2])  # they were not trained again
+
+
+def test_tasks_trained_in_one_batch_as_on_a_gpu(tmp_path: Path) -> None:
+    alone, together = bench_in(tmp_path / "alone"), replace(bench_in(tmp_path / "together"), at_once=3)
+    expected = submit(alone)
+    work_off(alone, expected)
+    experiment_id = submit(together)
+    due = runner.run(together, Job(experiment_id=experiment_id, index=1), never)
+    assert due == [Job(experiment_id=experiment_id)]  # one job, three tasks
+    work_off(together, experiment_id)
+    vectors = [
+        load_stage(bench.artifacts, find_stage(bench.database, identifier, "after"))
+        for bench, identifier in ((alone, expected), (together, experiment_id))
+    ]
+    np.testing.assert_allclose(vectors[1], vectors[0], rtol=1e-3, atol=1e-4)
+
+
+def test_one_of_a_batch_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps([{"point": "before completing", "index": 1, "action": "raise"}]))
+    monkeypatch.setenv("TGSH_TEST_FAULTS", str(faults))
+    bench = replace(bench_in(tmp_path), at_once=3)
+    experiment_id = submit(bench)
+    runner.run(bench, Job(experiment_id=experiment_id, index=0), never)
+    assert [task.status for task in reads.tasks(bench.database, experiment_id)] == [
+        "completed",
+        "failed",
+        "completed",
+    ]
+    assert reads.experiment(bench.database, experiment_id).record.status == "failed"
 
 
 def test_cancel_is_noticed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:

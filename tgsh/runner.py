@@ -43,7 +43,10 @@ GPU_TASKS = 36
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a process works: its store, its data, its device and its name."""
+    """Where a process works: its store, its data, its device and its name.
+
+    at_once: how many tasks of an experiment it trains in one batch.
+    """
 
     database: Database
     artifacts: Artifacts
@@ -51,6 +54,7 @@ class Bench:
     lease_seconds: float
     device: str
     worker: str
+    at_once: int = 1
 
     @classmethod
     def from_settings(cls, settings: StoreSettings, device: str, worker: str) -> Bench:
@@ -62,6 +66,7 @@ class Bench:
             settings.lease_seconds,
             device,
             worker,
+            at_once=1 if device == "cpu" else GPU_TASKS,
         )
 
 
@@ -88,7 +93,7 @@ def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> list[Job]:
 
 
 def _company(bench: Bench, first: Claim) -> list[Claim]:
-    limit = GPU_TASKS - 1 if bench.device != "cpu" else 0
+    limit = bench.at_once - 1
     return lifecycle.claim_more(bench.database, first, bench.worker, bench.lease_seconds, limit)
 
 
