@@ -21,6 +21,7 @@ from tgsh.encoding import LabelledArray, table_csv, to_csv, to_safetensors
 from tgsh.errors import Conflict
 from tgsh.figures import render, similarity_figure
 from tgsh.jobs import Job
+from tgsh.machine import cores
 from tgsh.planning import plan
 from tgsh.schemas import TERMINAL, Experiment, Progress
 from tgsh.settings import StoreSettings
@@ -57,7 +58,7 @@ def run(
     try:
         database.migrate()
         experiment_id = _open(database, spec, lambda: lifecycle.submit(database, spec, planned)[0])
-        _work(database, settings, experiment_id, workers or len(os.sched_getaffinity(0)), on_progress)
+        _work(database, settings, experiment_id, workers or cores(), on_progress)
         experiment = experiment_view(reads.experiment(database, experiment_id))
         _export(database, Artifacts(settings.artifacts), experiment, folder)
         return experiment

@@ -8,6 +8,7 @@ import subprocess
 import warnings
 
 from tgsh.errors import MachineProblem
+from tgsh.machine import cores
 
 
 def slots(devices: str) -> list[str]:
@@ -16,12 +17,12 @@ def slots(devices: str) -> list[str]:
     Raises MachineProblem for a setting that makes no sense.
     """
     if devices == "auto":
-        return [f"cuda:{index}" for index in range(_count_gpus())] or ["cpu"] * _cores()
+        return [f"cuda:{index}" for index in range(_count_gpus())] or ["cpu"] * cores()
     found: list[str] = []
     for part in devices.split(","):
         kind, _, number = part.strip().partition(":")
         if kind == "cpu" and (not number or number.isdecimal()):
-            found += ["cpu"] * (int(number) if number else _cores())
+            found += ["cpu"] * (int(number) if number else cores())
         elif kind == "cuda" and number.isdecimal():
             found.append(f"cuda:{number}")
         else:
@@ -51,10 +52,6 @@ def bind(slot: str) -> str:
 
     torch.set_num_threads(1)
     return "cuda:0" if kind == "cuda" else "cpu"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _count_gpus() -> int:

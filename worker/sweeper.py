@@ -46,7 +46,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
             self._timer = None
         if self._database is not None:
             try:
-                workers.bow_out(self._database, consumer.hostname)
+                workers.bow_out(self._database, _name(consumer))
             except Exception as error:
                 log.warning("could not sign off: %s", error)
             self._database.dispose()
@@ -59,7 +59,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         assert self._database is not None
         try:
             slots = devices.slots(self._settings.devices)
-            workers.beat(self._database, consumer.hostname, socket.gethostname(), os.getpid(), slots)
+            workers.beat(self._database, _name(consumer), socket.gethostname(), os.getpid(), slots)
             taken = take_expired_leases(self._database, self._settings.max_attempts)
             if taken:
                 log.warning("took %d jobs from workers that fell silent", taken)
@@ -74,3 +74,8 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
             with consumer.app.amqp.Producer(connection) as producer:
                 for job in due_hints(self._database, queue_is_empty=waiting == 0):
                     consumer.app.send_task(JOB_NAME, kwargs=job.model_dump(), queue=QUEUE, producer=producer)
+
+
+def _name(consumer: Any) -> str:
+    """Unlike Celery's node name, no other worker's, even on the same machine."""
+    return f"{consumer.hostname}/{os.getpid()}"

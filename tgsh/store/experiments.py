@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,6 +27,9 @@ from tgsh.store.records import (
     TaskRecord,
 )
 from tgsh.store.settling import announce_status, settle
+
+MAX_IN = 1_000
+"""Values in one IN (…): databases bound the parameters of a statement."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +138,21 @@ def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
 
 def mark_published(database: Database, jobs: Sequence[Job]) -> None:
     """Note that hints for these jobs are in the queue."""
+    tasks: dict[str, list[int]] = defaultdict(list)
+    finishes = [job.experiment_id for job in jobs if job.index is None]
+    for job in jobs:
+        if job.index is not None:
+            tasks[job.experiment_id].append(job.index)
     with database.write() as session:
-        for job in jobs:
-            session.execute(update(record_of(job)).where(*identity(job)).values(published_at=now()))
+        note = {"published_at": now()}
+        for experiment_id, indices in tasks.items():
+            for start in range(0, len(indices), MAX_IN):
+                chosen = TaskRecord.index.in_(indices[start : start + MAX_IN])
+                ours = TaskRecord.experiment_id == experiment_id
+                session.execute(update(TaskRecord).where(ours, chosen).values(note))
+        if finishes:
+            ours = FinishRecord.experiment_id.in_(finishes)
+            session.execute(update(FinishRecord).where(ours).values(note))
 
 
 def record_of(job: Job) -> type[TaskRecord] | type[FinishRecord]:
