@@ -205,6 +205,18 @@ def test_a_part_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path)
     home.release()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+def test_a_command_ends_when_its_guard_is_killed() -> None:
+    command = [sys.executable, "-I", "-S", guard.__file__, "5", "sleep", "60"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    assert until(lambda: bool(psutil.Process(process.pid).children()), 10)
+    (child,) = psutil.Process(process.pid).children()
+    assert until(lambda: child.name() == "sleep", 10)
+    process.kill()
+    process.communicate()
+    assert until(lambda: not child.is_running(), 10)
+
+
 def test_the_guard_ends_its_command_when_its_input_closes(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-S", guard.__file__, "0.3", "sh", "-c", "trap '' TERM; sleep 60 & wait"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)

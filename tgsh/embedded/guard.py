@@ -7,23 +7,29 @@ registered for that to work, and unlike PR_SET_PDEATHSIG it reaches grandchildre
 beyond Linux and does not depend on which thread did the spawning.
 
 Stopping a part in an orderly way is the same act: close the pipe. SIGTERM, up to GRACE seconds, SIGKILL.
+Should somebody kill the guard itself, Linux sends the command SIGTERM.
 Run as a file with `-I -S`: it may import nothing but a little of the standard library.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
 
 def main(argv: list[str]) -> int:
     """Run the command; answer its exit status."""
     grace, command = float(argv[0]), argv[1:]
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=_end_with_the_guard
+    )
     # Installed after the start, as a signal before it simply ends the guard: there is no child yet.
     # A handler, not SIG_IGN, since what is ignored stays ignored in whatever a child starts.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -32,6 +38,11 @@ def main(argv: list[str]) -> int:
     status = child.wait()
     _kill_group(child.pid)  # a pool whose master was killed would go on
     return status if status >= 0 else 128 - status
+
+
+def _end_with_the_guard() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop_at_eof(child: subprocess.Popen[bytes], grace: float) -> None:
