@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from tgsh.spec import ExperimentSpec, RotationSuite, TrainingSpec
+from tgsh.spec import ExperimentSpec, RotationSuite, ShiftSuite, TrainingSpec
 
-PresetName = Literal["demo", "rotation-mnist"]
+PresetName = Literal["demo", "rotation-mnist", "shift-mnist-1px", "shift-mnist-2px"]
 
 PRESETS: Mapping[PresetName, ExperimentSpec] = MappingProxyType(
     {
@@ -25,6 +25,13 @@ PRESETS: Mapping[PresetName, ExperimentSpec] = MappingProxyType(
             tags=("demo",),
         ),
         "rotation-mnist": ExperimentSpec(name="RotationMNIST", suite=RotationSuite(), tags=("paper",)),
+        "shift-mnist-1px": ExperimentSpec(
+            name="ShiftMNIST, 1 pixel", suite=ShiftSuite(step_pixels=1), tags=("paper",)
+        ),
+        # Another seed over the same base: what the two have in common is due to the tasks, not to chance.
+        "shift-mnist-2px": ExperimentSpec(
+            name="ShiftMNIST, 2 pixels", suite=ShiftSuite(step_pixels=2), seed=1, tags=("paper",)
+        ),
     }
 )
 

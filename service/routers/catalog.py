@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from tgsh.datasets.info import DATASETS
 from tgsh.presets import PRESETS, Submission
 from tgsh.schemas import Catalog, CatalogEntry
-from tgsh.spec import FlyNetSpec, RotationSuite
+from tgsh.spec import ExperimentSpec, FlyNetSpec, Frozen, PermutationSuite, RotationSuite, ShiftSuite
+from tgsh.suites import build
 
 router = APIRouter(tags=["catalog"])
 
@@ -17,7 +18,10 @@ def catalog() -> Catalog:
     """Datasets, suites, networks and presets; `spec_schema` is the body of POST /experiments."""
     return Catalog(
         datasets=_datasets(),
-        suites=[_kind(RotationSuite, "one task-epoch a task and epoch")],
+        suites=[
+            _kind(suite, "one task-epoch a task and epoch; pixels are moved at no cost")
+            for suite in (RotationSuite, ShiftSuite, PermutationSuite)
+        ],
         networks=[
             _kind(FlyNetSpec, "H = expansion · pixels units, fan_in additions each, an image and epoch")
         ],
@@ -44,7 +48,7 @@ def _datasets() -> list[CatalogEntry]:
     ]
 
 
-def _kind(model: type[RotationSuite] | type[FlyNetSpec], cost: str) -> CatalogEntry:
+def _kind(model: type[Frozen], cost: str) -> CatalogEntry:
     return CatalogEntry(
         name=model.model_fields["kind"].default,
         description=(model.__doc__ or "").strip(),
@@ -58,8 +62,12 @@ def _presets() -> list[CatalogEntry]:
         CatalogEntry(
             name=name,
             description=spec.title,
-            cost=f"{spec.suite.tasks * spec.training.epochs} task-epochs on {spec.dataset}",
+            cost=f"{_tasks(spec) * spec.training.epochs} task-epochs on {spec.dataset}",
             details={"spec": spec.model_dump(mode="json")},
         )
         for name, spec in PRESETS.items()
     ]
+
+
+def _tasks(spec: ExperimentSpec) -> int:
+    return len(build(spec.suite, DATASETS[spec.dataset]))

@@ -17,6 +17,8 @@ BAD_BODIES = {
     "negative epochs": (b'{"training": {"epochs": -1}}', 422, "training.epochs"),
     "unknown dataset": (b'{"dataset": "imagenet"}', 422, "dataset"),
     "unknown suite": (b'{"suite": {"kind": "fold"}}', 422, "suite.kind"),
+    "a step round the image": (b'{"suite": {"kind": "shift", "step_pixels": 28}}', 422, "suite.step_pixels"),
+    "a key of another suite": (b'{"suite": {"kind": "shift", "step_degrees": 1}}', 422, "suite.step_degrees"),
     "unknown network": (b'{"network": {"kind": "transformer"}}', 422, "network.kind"),
     "unknown preset": (b'{"preset": "nope"}', 422, "preset"),
     "preset of a wrong type": (b'{"preset": ["demo"]}', 422, "preset"),

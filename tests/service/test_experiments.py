@@ -160,7 +160,7 @@ def test_the_api_pages_load_nothing_from_elsewhere(client: httpx.Client, path: s
 def test_the_catalog_describes_what_can_be_posted(client: httpx.Client) -> None:
     catalog = client.get("/catalog").json()
     assert {entry["name"] for entry in catalog["datasets"]} >= {"mnist", "mnist5k"}
-    assert [entry["name"] for entry in catalog["suites"]] == ["rotation"]
+    assert [entry["name"] for entry in catalog["suites"]] == ["rotation", "shift", "permutation"]
     assert catalog["spec_schema"]["properties"]["preset"]
     for preset in catalog["presets"]:
         assert client.post("/experiments", json={"preset": preset["name"]}).status_code == 202

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from tgsh.datasets.info import DatasetInfo
-from tgsh.spec import SuiteSpec
+from tgsh.spec import PermutationSuite, RotationSuite, ShiftSuite, SuiteSpec
+from tgsh.suites.permutation import permutation_tasks
 from tgsh.suites.rotation import rotation_tasks
+from tgsh.suites.shift import shift_tasks
 from tgsh.suites.task import Task
 
 __all__ = ["Task", "build"]
 
 
 def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
-    """The tasks of a suite on a dataset, in order. Cheap: transforms are rendered when they are used."""
-    return rotation_tasks(suite, info)
+    """The tasks of a suite on a dataset, in order. Cheap: transforms are rendered when they are used.
+
+    Raises InvalidSpec, naming the field, where the suite does not fit the images.
+    """
+    match suite:
+        case RotationSuite():
+            return rotation_tasks(suite, info)
+        case ShiftSuite():
+            return shift_tasks(suite, info)
+        case PermutationSuite():
+            return permutation_tasks(suite, info)

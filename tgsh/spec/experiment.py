@@ -10,40 +10,14 @@ import hashlib
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from tgsh.spec.networks import FlyNetSpec, NetworkSpec
+from tgsh.spec.suites import RotationSuite, SuiteSpec
+from tgsh.spec.values import Frozen, Seed
 
 DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "mnist5k"]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-
-MAX_TASKS = 10_000
-MAX_UNITS = 200_000
-
-
-class Frozen(BaseModel):
-    """A strict, immutable value: no unknown keys, no silent conversions, no NaN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class RotationSuite(Frozen):
-    """Task k sees every image rotated by k·step_degrees counter-clockwise (nearest neighbour, zero fill)."""
-
-    kind: Literal["rotation"] = "rotation"
-    tasks: int = Field(36, ge=1, le=MAX_TASKS, description="number of tasks, T")
-    step_degrees: float = Field(10.0, gt=-360, lt=360, description="degrees between neighbouring tasks")
-
-
-class FlyNetSpec(Frozen):
-    """logits = g_t · W (c_t ⊙ φ(x)), φ(x) = ReLU(Ax − mean(Ax)): a CRWN after Eq. 2 of the paper."""
-
-    kind: Literal["flynet"] = "flynet"
-    expansion: int = Field(10, ge=1, le=100, description="hidden units per input pixel: H = expansion · D")
-    fan_in: int = Field(7, ge=1, le=128, description="ones in each row of the binary matrix A")
-
-
-SuiteSpec = RotationSuite  # a union tagged by `kind` once there is a second family
-NetworkSpec = FlyNetSpec  # likewise
 
 
 class TrainingSpec(Frozen):
@@ -66,8 +40,8 @@ class ExperimentSpec(Frozen):
 
     name: str = Field("", max_length=200, description="for people; has no influence on the result")
     dataset: DatasetName = "mnist"
-    suite: SuiteSpec = SuiteSpec()
-    network: NetworkSpec = NetworkSpec()
+    suite: SuiteSpec = RotationSuite()
+    network: NetworkSpec = FlyNetSpec()
     training: TrainingSpec = TrainingSpec()
     seed: Seed = 0
     base_seed: Seed = 0

@@ -1,0 +1,24 @@
+"""What an experiment is: frozen values with the paper's defaults. Needs neither torch nor images."""
+
+from __future__ import annotations
+
+from tgsh.spec.experiment import DatasetName, ExperimentSpec, TrainingSpec
+from tgsh.spec.networks import MAX_UNITS, FlyNetSpec, NetworkSpec
+from tgsh.spec.suites import MAX_TASKS, PermutationSuite, RotationSuite, ShiftSuite, SuiteSpec
+from tgsh.spec.values import Frozen, Seed
+
+__all__ = [
+    "MAX_TASKS",
+    "MAX_UNITS",
+    "DatasetName",
+    "ExperimentSpec",
+    "FlyNetSpec",
+    "Frozen",
+    "NetworkSpec",
+    "PermutationSuite",
+    "RotationSuite",
+    "Seed",
+    "ShiftSuite",
+    "SuiteSpec",
+    "TrainingSpec",
+]

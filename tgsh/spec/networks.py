@@ -1,0 +1,23 @@
+"""Networks: random weights that never learn, and what of them is learned for a task."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tgsh.spec.tagged import tagged
+from tgsh.spec.values import Frozen
+
+MAX_UNITS = 200_000
+
+
+class FlyNetSpec(Frozen):
+    """logits = g_t · W (c_t ⊙ φ(x)), φ(x) = ReLU(Ax − mean(Ax)): a CRWN after Eq. 2 of the paper."""
+
+    kind: Literal["flynet"] = "flynet"
+    expansion: int = Field(10, ge=1, le=100, description="hidden units per input pixel: H = expansion · D")
+    fan_in: int = Field(7, ge=1, le=128, description="ones in each row of the binary matrix A")
+
+
+NetworkSpec = Annotated[FlyNetSpec, tagged(FlyNetSpec, default="flynet")]

@@ -1,0 +1,42 @@
+"""Suites: how one dataset becomes a sequence of tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tgsh.spec.tagged import tagged
+from tgsh.spec.values import Frozen, Seed
+
+MAX_TASKS = 10_000
+
+
+class RotationSuite(Frozen):
+    """Task k sees every image rotated by k·step_degrees counter-clockwise (nearest neighbour, zero fill)."""
+
+    kind: Literal["rotation"] = "rotation"
+    tasks: int = Field(36, ge=1, le=MAX_TASKS, description="number of tasks, T")
+    step_degrees: float = Field(10.0, gt=-360, lt=360, description="degrees between neighbouring tasks")
+
+
+class ShiftSuite(Frozen):
+    """Task k sees every image rolled k·step_pixels to the right; what leaves comes back on the left."""
+
+    kind: Literal["shift"] = "shift"
+    tasks: int | None = Field(
+        None, ge=1, le=MAX_TASKS, description="number of tasks, T; null: as many as fit until it wraps"
+    )
+    step_pixels: int = Field(1, ge=1, description="pixels between neighbouring tasks; less than the width")
+
+
+class PermutationSuite(Frozen):
+    """Task 0 sees images as they are, every other task through a fixed random permutation of its own."""
+
+    kind: Literal["permutation"] = "permutation"
+    tasks: int = Field(10, ge=1, le=MAX_TASKS, description="number of tasks, T")
+    permutation_seed: Seed = Field(0, description="decides the permutations, and nothing else")
+
+
+_Suites = RotationSuite | ShiftSuite | PermutationSuite
+SuiteSpec = Annotated[_Suites, Field(discriminator="kind"), tagged(_Suites, default="rotation")]
