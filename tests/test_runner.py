@@ -21,6 +21,7 @@ from tgsh.spec import ExperimentSpec
 from tgsh.store import claims, experiments, reads, sweeping
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.store.results import result
 from tgsh.store.vectors import find_stage, load_stage
 
 SPEC = Submission.model_validate(
@@ -240,8 +241,29 @@ def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
     work_off(bench, experiment_id)
     named = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
     ref = find_stage(bench.database, experiment_id, "after")
-    assert set(bench.artifacts.keys(experiment_id)) == named | {ref.sources[0][0]}
+    kept = set(bench.artifacts.keys(experiment_id)) - named
+    assert {key.split("/")[1].rsplit("-", 1)[0] for key in kept} == {"vectors", "class-means", "geometry"}
+    assert ref.sources[0][0] in kept
     assert load_stage(bench.artifacts, ref).shape == (3, 1568)
+
+
+def test_the_finish_measures_what_reads_need(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench)
+    assert result(bench.database, bench.artifacts, experiment_id, "geometry") is None
+    work_off(bench, experiment_id)
+    means = result(bench.database, bench.artifacts, experiment_id, "class-means")
+    assert means is not None
+    assert means[0]["means"].shape == (3, 10, 784)
+    found = result(bench.database, bench.artifacts, experiment_id, "geometry")
+    assert found is not None
+    tensors, about = found
+    summaries, sample = json.loads(about["summaries"]), json.loads(about["sample"])
+    assert sample == {"tasks": [0, 1, 2], "classes": 10, "images": 5}
+    assert tensors["after.intra"].sum() == 3 * 45 * 25
+    assert tensors["after.inter"].sum() == 3 * 10 * 25
+    assert summaries["before"]["inter_mean"] == pytest.approx(0, abs=0.1)  # contexts are independent
+    assert 0 < summaries["after"]["inter_mean"] < summaries["after"]["intra_mean"] + 0.5
 
 
 def test_a_hint_delivered_late_does_nothing(tmp_path: Path) -> None:

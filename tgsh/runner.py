@@ -31,6 +31,7 @@ from tgsh.store.renewal import LeaseKeeper
 from tgsh.store.vectors import consolidate
 from tgsh.suites import Task, build
 from tgsh.training.checkpoints import from_tensors, to_tensors
+from tgsh.training.probe import measured
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
 from tgsh.training.versions import versions
@@ -194,14 +195,21 @@ def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) ->
 
 
 def _finish(bench: Bench, claim: Claim) -> list[Job]:
-    """Put the vectors of all tasks and epochs into one array, and drop files that no row names."""
-    experiment_id = claim.job.experiment_id
-    key = f"{experiment_id}/vectors-{claim.token[:8]}.npy"
-    sha256 = consolidate(bench.database, bench.artifacts, experiment_id, key)
+    """Put together what reads need, and drop files that no row names."""
+    experiment_id, own = claim.job.experiment_id, claim.token[:8]
+    key = f"{experiment_id}/vectors-{own}.npy"
+    results = {"vectors": (key, consolidate(bench.database, bench.artifacts, experiment_id, key))}
+    trainer = _trainer(bench, claim.spec)
+    vectors = bench.artifacts.load_array(*results["vectors"])
+    tasks = build(claim.spec.suite, trainer.dataset.info)
+    for name, (tensors, about) in measured(trainer, tasks, vectors).items():
+        key = f"{experiment_id}/{name}-{own}.safetensors"
+        results[name] = (key, bench.artifacts.save(key, tensors, about))
     faults.point("before finishing")
-    lifecycle.complete_finish(bench.database, claim, key, sha256)
-    checkpoints = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
-    bench.artifacts.remove(set(bench.artifacts.keys(experiment_id)) - checkpoints - {key})
+    lifecycle.complete_finish(bench.database, claim, results)
+    named = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
+    named |= {key for key, _ in results.values()}
+    bench.artifacts.remove(set(bench.artifacts.keys(experiment_id)) - named)
     return []
 
 

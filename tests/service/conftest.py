@@ -90,4 +90,4 @@ def finish(parts: Parts, experiment_id: str) -> None:
     assert claim is not None
     key = f"{experiment_id}/vectors.npy"
     sha256 = consolidate(parts.database, parts.artifacts, experiment_id, key)
-    claims.complete_finish(parts.database, claim, key, sha256)
+    claims.complete_finish(parts.database, claim, {"vectors": (key, sha256)})

@@ -38,7 +38,7 @@ def test_an_experiment_runs_from_queued_to_completed(database: Database) -> None
     assert status(database, experiment_id) == "running"
     due = completed(database, claimed(database, experiment_id, 0), 0.25)
     assert due == [Job(experiment_id=experiment_id)]
-    claims.complete_finish(database, claimed(database, experiment_id, None), "vectors", "s" * 64)
+    claims.complete_finish(database, claimed(database, experiment_id, None), {"vectors": ("key", "s" * 64)})
     snapshot = reads.experiment(database, experiment_id)
     assert snapshot.record.status == "completed"
     assert snapshot.record.mean_accuracy == 0.5
@@ -195,7 +195,7 @@ def test_states_that_do_not_allow_it(database: Database) -> None:
     with pytest.raises(Conflict, match="cancel it first"):
         experiments.delete(database, experiment_id)
     completed(database, running)
-    claims.complete_finish(database, claimed(database, experiment_id, None), "v", "s" * 64)
+    claims.complete_finish(database, claimed(database, experiment_id, None), {"vectors": ("key", "s" * 64)})
     with pytest.raises(Conflict, match="completed"):
         experiments.cancel(database, experiment_id)
     with pytest.raises(Conflict, match="completed"):

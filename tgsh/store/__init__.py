@@ -11,5 +11,6 @@ sweeping.py   what nobody else does: expired leases, hints that got lost
 renewal.py    the thread that keeps a lease while training runs
 reads.py      what pages and clients read
 artifacts.py  arrays under a folder or URL, whole or not at all
+results.py    what the finish has put together
 vectors.py    the context vectors of an experiment at one stage
 """

@@ -185,13 +185,12 @@ def complete_task(
         return _finish_job(session, experiment)
 
 
-def complete_finish(database: Database, claimed: Claim, vectors: str, sha256: str) -> None:
-    """End the finish, and with it the experiment."""
+def complete_finish(database: Database, claimed: Claim, results: dict[str, tuple[str, str]]) -> None:
+    """End the finish, and with it the experiment; results: (artifact key, SHA-256) by name."""
     with _fenced(database, claimed) as (session, experiment, finish):
         assert isinstance(finish, FinishRecord)
         _end_job(session, finish, "completed")
-        finish.vectors = vectors
-        finish.vectors_sha256 = sha256
+        finish.results = {name: list(where) for name, where in results.items()}
         end(session, experiment, "completed")
 
 

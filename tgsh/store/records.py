@@ -107,15 +107,17 @@ class TaskRecord(Claimable, Record):
 
 
 class FinishRecord(Claimable, Record):
-    """The job that consolidates an experiment's vectors into one array once its last task is done."""
+    """The job that puts an experiment's results together once its last task is done.
+
+    results: what it made, by name: [artifact key, SHA-256]; `vectors` is [E + 1, T, H].
+    """
 
     __tablename__ = "finishes"
 
     experiment_id: Mapped[str] = mapped_column(
         ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True
     )
-    vectors: Mapped[str | None]
-    vectors_sha256: Mapped[str | None] = mapped_column(String(64))
+    results: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class EventRecord(Record):

@@ -58,9 +58,7 @@ def find_stage(database: Database, experiment_id: str, stage: str) -> StageRef:
             .order_by(TaskRecord.index)
         ).all()
         finished = finish.status == "completed"
-        sources = (
-            [(finish.vectors, finish.vectors_sha256)] if finished else [(row[2], row[3]) for row in rows]
-        )
+        sources = [finish.results["vectors"]] if finished else [(row[2], row[3]) for row in rows]
         return StageRef(
             experiment_id=experiment_id,
             base_id=experiment.base_id,

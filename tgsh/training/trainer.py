@@ -85,6 +85,13 @@ class Trainer:
                 correct += (believed == labels[start : start + size]).sum(dim=1)
         return [count / len(images) for count in correct.tolist()]
 
+    def representations(self, task: Task, vectors: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """r_t(x) = v_t ⊙ φ(x) of images uint8 [n, D] as the task shows them; float32 [n, H]."""
+        with torch.inference_mode():
+            seen = torch.tensor(images, device=self.device).unsqueeze(0)
+            features = self._flynets([task]).features(seen)[0].T
+            return (features * torch.tensor(vectors, device=self.device)).cpu().numpy()
+
     def _on_device(self, images: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         return (
             torch.tensor(images, device=self.device),

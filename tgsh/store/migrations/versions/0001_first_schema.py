@@ -88,8 +88,7 @@ def upgrade() -> None:
     op.create_table(
         "finishes",
         sa.Column("experiment_id", sa.String(length=16), nullable=False),
-        sa.Column("vectors", sa.String(length=255), nullable=True),
-        sa.Column("vectors_sha256", sa.String(length=64), nullable=True),
+        sa.Column("results", sa.JSON(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),

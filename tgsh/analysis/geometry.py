@@ -1,0 +1,75 @@
+"""Definition 1 of the paper, measured: is the network a task-specific geometric-sensitive hash?
+
+It is one where representations of one task are more alike, though their classes differ, than
+representations of one class are across tasks (Hong & Pavlic 2023, Definition 1 and Fig. 2a).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 100
+"""Bins of the histograms, over cosines from −1 to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Cosines of pairs of representations.
+
+    intra: pairs of one task and different classes; inter: of one class and different tasks. Histograms are
+    int64 [BINS] counts between `edges` float64 [BINS + 1]. overlap: shared area of the two distributions,
+    0 to 1. p_intra_greater: probability that a random intra pair is more alike than a random inter pair
+    (ties count half). Numbers are None where there is no pair of a kind.
+    """
+
+    edges: np.ndarray
+    intra: np.ndarray
+    inter: np.ndarray
+    intra_mean: float | None
+    inter_mean: float | None
+    overlap: float | None
+    p_intra_greater: float | None
+
+
+def geometry(representations: np.ndarray) -> Geometry:
+    """Measure r_t(x), float32 [T, K, n, M]: n images of each of K classes as T tasks represent them."""
+    tasks, classes, images, width = representations.shape
+    rows = representations.reshape(tasks, classes * images, width)
+    lengths = np.linalg.norm(rows, axis=2, keepdims=True)
+    rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    label = np.repeat(np.arange(classes), images)
+    same_class = label[:, None] == label[None]
+    once = np.triu(~same_class)  # every unordered pair of different classes, once
+    intra = [(rows[t] @ rows[t].T)[once] for t in range(tasks)]
+    inter = [(rows[t] @ rows[s].T)[same_class] for t in range(tasks) for s in range(t)]
+    return _summary(_joined(intra), _joined(inter))
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    values = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    return np.clip(values, -1, 1)
+
+
+def _summary(intra: np.ndarray, inter: np.ndarray) -> Geometry:
+    edges = np.linspace(-1, 1, BINS + 1)
+    counts = [np.histogram(values, edges)[0] for values in (intra, inter)]
+    both = len(intra) > 0 and len(inter) > 0
+    return Geometry(
+        edges=edges,
+        intra=counts[0],
+        inter=counts[1],
+        intra_mean=float(intra.mean(dtype=np.float64)) if len(intra) else None,
+        inter_mean=float(inter.mean(dtype=np.float64)) if len(inter) else None,
+        overlap=float(np.minimum(counts[0] / len(intra), counts[1] / len(inter)).sum()) if both else None,
+        p_intra_greater=_probability_greater(intra, inter) if both else None,
+    )
+
+
+def _probability_greater(ones: np.ndarray, others: np.ndarray) -> float:
+    """P(one > other) + P(one = other)/2 for independent draws: the Mann–Whitney U statistic, scaled."""
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, ones, side="left")
+    not_above = np.searchsorted(ordered, ones, side="right")
+    return float((below + not_above).mean() / (2 * len(others)))

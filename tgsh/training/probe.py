@@ -1,0 +1,69 @@
+"""What needs images once training is over: measured on a few test images, so that reads need none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from tgsh.analysis.geometry import geometry
+from tgsh.suites import Task
+from tgsh.suites.class_means import class_means
+from tgsh.training.trainer import Trainer
+
+IMAGES_A_CLASS = 5
+MOST_TASKS = 36
+MOST_CLASSES = 20
+MOST_CLASS_MEANS = 1_000
+"""Tasks whose class means are kept (31 MB at the paper's size); with more, reconstructions have no score."""
+
+Measurement = tuple[dict[str, np.ndarray], dict[str, str]]
+"""Named arrays, and text that describes them."""
+
+
+def measured_tasks(tasks: Sequence[Task]) -> list[Task]:
+    """All tasks, or as many as are measured, evenly spread."""
+    places = np.linspace(0, len(tasks) - 1, min(len(tasks), MOST_TASKS)).round().astype(int)
+    return [tasks[place] for place in dict.fromkeys(places.tolist())]
+
+
+def measured(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) -> dict[str, Measurement]:
+    """Everything that is measured once training is over, by name; vectors float32 [E + 1, T, H].
+
+    class-means: `means` [T, K, D]. geometry: histograms of intra and inter cosines before and after
+    training, and a summary of each.
+    """
+    found = {"geometry": _geometry(trainer, measured_tasks(tasks), vectors)}
+    if len(tasks) <= MOST_CLASS_MEANS:
+        dataset = trainer.dataset
+        means = class_means(tasks, dataset.train_images, dataset.train_labels, dataset.info.classes)
+        found["class-means"] = {"means": means}, {}
+    return found
+
+
+def _geometry(trainer: Trainer, tasks: list[Task], vectors: np.ndarray) -> Measurement:
+    images, classes = _test_images(trainer)
+    tensors: dict[str, np.ndarray] = {}
+    summaries: dict[str, object] = {}
+    for stage, epoch in (("before", 0), ("after", -1)):
+        seen = [trainer.representations(task, vectors[epoch, task.index], images) for task in tasks]
+        found = geometry(np.stack(seen).reshape(len(tasks), classes, len(images) // classes, -1))
+        tensors |= {"edges": found.edges, f"{stage}.intra": found.intra, f"{stage}.inter": found.inter}
+        summaries[stage] = {
+            "intra_mean": found.intra_mean,
+            "inter_mean": found.inter_mean,
+            "overlap": found.overlap,
+            "p_intra_greater": found.p_intra_greater,
+        }
+    sample = {"tasks": [task.index for task in tasks], "classes": classes, "images": len(images) // classes}
+    return tensors, {"summaries": json.dumps(summaries), "sample": json.dumps(sample)}
+
+
+def _test_images(trainer: Trainer) -> tuple[np.ndarray, int]:
+    """The first test images of every class, equally many, class after class; and how many classes."""
+    dataset = trainer.dataset
+    classes = min(dataset.info.classes, MOST_CLASSES)
+    chosen = [np.flatnonzero(dataset.test_labels == label)[:IMAGES_A_CLASS] for label in range(classes)]
+    fewest = min(len(found) for found in chosen)
+    return dataset.test_images[np.concatenate([found[:fewest] for found in chosen])], classes
