@@ -38,7 +38,7 @@ class Decoder:
 
 def codes(vectors: np.ndarray, readout: np.ndarray) -> np.ndarray:
     """v_t ⊙ w_k for every task and class: float64 [T, K, H] from vectors [T, H] and W [K, H]."""
-    return vectors[:, None].astype(np.float64) * readout[None]
+    return np.asarray(vectors[:, None].astype(np.float64) * readout[None])
 
 
 @dataclass(frozen=True)
