@@ -17,11 +17,32 @@ from service.deps import Parts
 from service.drawing import Artist
 from service.limits import BodyLimit
 from service.queue import Queue
-from service.routers import catalog, events, experiments, health, results, tasks
+from service.routers import (
+    accuracy,
+    catalog,
+    context_vectors,
+    events,
+    experiments,
+    health,
+    similarity,
+    tasks,
+)
 from service.settings import ServiceSettings
 from tgsh.schemas import Problem
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+
+ROUTERS = (
+    experiments,
+    events,
+    tasks,
+    similarity,
+    context_vectors,
+    accuracy,
+    catalog,
+    health,
+)
+"""In the order in which the API pages show them."""
 
 DESCRIPTION = """
 How do learning tasks relate to one another? POST an experiment: workers learn one context vector per
@@ -47,8 +68,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.state.settings = settings
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    for router in (experiments, events, tasks, results, catalog, health):
-        app.include_router(router.router)
+    for module in ROUTERS:
+        app.include_router(module.router)
     app.get("/", include_in_schema=False)(_root)
     return app
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, ParamSpec
 
-import numpy as np
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
 
 FigureFormat = Literal["png", "svg", "pdf"]
+
+DRAWN: dict[str, FigureFormat] = {"png": "png", "svg": "svg", "pdf": "pdf"}
+"""The formats that are pictures."""
 
 FIGURES_A_CHILD = 200
 """Matplotlib keeps some memory with every figure; a child is replaced after so many."""
@@ -25,16 +31,15 @@ class Artist:
         self._pool: ProcessPoolExecutor | None = None
         self._lock = threading.Lock()
 
-    def similarity(
-        self, values: np.ndarray, labels: Sequence[str], *, title: str, measure: str, format: FigureFormat
+    def draw(
+        self, sketch: Callable[P, Figure], format: FigureFormat, /, *args: P.args, **kwargs: P.kwargs
     ) -> bytes:
-        """A similarity matrix [T, T] as a picture."""
-        arguments = (values, tuple(labels), title, measure, format)
+        """The figure that `sketch`, one of service/sketches.py, makes of these values, as a file's bytes."""
         try:
-            return self._open().submit(_draw_similarity, *arguments).result()
+            return self._open().submit(_draw, sketch, format, *args, **kwargs).result()
         except BrokenProcessPool:  # the child was killed; nothing was lost but its work
             self.close()
-            return self._open().submit(_draw_similarity, *arguments).result()
+            return self._open().submit(_draw, sketch, format, *args, **kwargs).result()
 
     def close(self) -> None:
         """End the child."""
@@ -57,9 +62,7 @@ def _leave_signals_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _draw_similarity(
-    values: np.ndarray, labels: tuple[str, ...], title: str, measure: str, format: FigureFormat
-) -> bytes:
-    from tgsh.figures import render, similarity_figure  # brings matplotlib, which the API does without
+def _draw(sketch: Callable[P, Figure], format: FigureFormat, /, *args: P.args, **kwargs: P.kwargs) -> bytes:
+    from tgsh.figures import render
 
-    return render(similarity_figure(values, labels, title=title, measure=measure), format)
+    return render(sketch(*args, **kwargs), format)

@@ -35,7 +35,7 @@ BREAKS = [
     ("plain-store", "tgsh/store/claims.py", "import tgsh.suites"),
     ("plain-store", "tgsh/store/records.py", "import tgsh.figures"),
     ("plain-science", "tgsh/training/__init__.py", "import tgsh.store"),
-    ("plain-science", "tgsh/figures.py", "from tgsh.store.reads import Snapshot"),
+    ("plain-science", "tgsh/figures/__init__.py", "from tgsh.store.reads import Snapshot"),
     ("one-bridge", "tgsh/local.py", "import tgsh.training"),
     ("one-bridge", "worker/jobs.py", "from tgsh import training"),
     ("client-over-the-wire", "tgsh/client.py", "import tgsh.store.records"),

@@ -1,0 +1,70 @@
+"""What the endpoints of results share: their parameters, their documentation, the vectors they start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import Query
+
+from service.deps import Parts
+from service.negotiation import MEDIA_TYPES
+from tgsh.analysis.similarity import SimilarityMatrix, similarity
+from tgsh.encoding import LabelledArray, to_csv, to_npy, to_safetensors
+from tgsh.errors import Conflict
+from tgsh.schemas import Measure
+from tgsh.store import reads
+from tgsh.store.vectors import StageRef, load_stage
+
+Stage = Annotated[
+    str, Query(max_length=8, description='"before" or "after" training, or the number of an epoch')
+]
+Format = Annotated[str | None, Query(max_length=16, description="overrides the Accept header")]
+
+ARRAYS: dict[str, Callable[[LabelledArray], bytes]] = {
+    "csv": to_csv,
+    "npy": to_npy,
+    "safetensors": to_safetensors,
+}
+"""Writers of labelled arrays by the name of their format."""
+
+
+def documented(model: type, *names: str) -> dict[int | str, dict[str, Any]]:
+    """The documented answers of an endpoint that serves these formats."""
+    content = {MEDIA_TYPES[name]: {"schema": {"type": "string"}} for name in names if name != "json"}
+    return {
+        200: {"model": model, "content": content},
+        304: {"description": "the caller has it (If-None-Match)"},
+    }
+
+
+def vectors(parts: Parts, ref: StageRef) -> np.ndarray:
+    """The context vectors of a stage, float32 [T, H]."""
+    return load_stage(parts.artifacts, ref)
+
+
+def similarities(parts: Parts, ref: StageRef, measure: Measure) -> SimilarityMatrix:
+    """How alike the tasks are at a stage."""
+    return similarity(vectors(parts, ref), ref.labels, ref.tasks, measure)
+
+
+def about(ref: StageRef) -> dict[str, str]:
+    """What every answer about a stage says of itself."""
+    return {"experiment_id": ref.experiment_id, "base_id": ref.base_id, "stage": ref.stage}
+
+
+def title(parts: Parts, ref: StageRef, what: str) -> str:
+    """A figure's title: the experiment's name, what is shown, and when."""
+    when = {"before": "before training", "after": "after training"}.get(ref.stage, f"after epoch {ref.stage}")
+    return f"{reads.experiment(parts.database, ref.experiment_id).record.name}: {what} {when}"
+
+
+def require_tasks(ref: StageRef, fewest: int = 1) -> None:
+    """Refuse to draw what has too few tasks. Raises Conflict."""
+    if not ref.tasks:
+        raise Conflict("no task has a vector at this stage yet, so there is nothing to draw")
+    if len(ref.tasks) < fewest:
+        raise Conflict(
+            f"{len(ref.tasks)} task(s) have a vector at this stage, and this figure needs {fewest}"
+        )

@@ -1,0 +1,17 @@
+"""What the drawing child is asked for: each imports its figure only there, as matplotlib comes along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tgsh.analysis.similarity import SimilarityMatrix
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def similarity(matrix: SimilarityMatrix, title: str) -> Figure:
+    """The matrix as a heatmap."""
+    from tgsh.figures import similarity_figure
+
+    return similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)

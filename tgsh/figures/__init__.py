@@ -1,0 +1,10 @@
+"""Results drawn as matplotlib figures: no pyplot, no files, the same bytes for the same values.
+
+Figures may be made in threads, so nothing here touches a global style: fonts and sizes are given to every
+text, and the few options that matplotlib reads only from its global table are set under a lock, in `render`.
+"""
+
+from tgsh.figures.rendering import FigureFormat, render
+from tgsh.figures.similarity import similarity_figure
+
+__all__ = ["FigureFormat", "render", "similarity_figure"]
