@@ -23,7 +23,9 @@ from service.routers import (
     context_vectors,
     events,
     experiments,
+    geometry,
     health,
+    reconstructions,
     similarity,
     tasks,
 )
@@ -39,6 +41,8 @@ ROUTERS = (
     similarity,
     context_vectors,
     accuracy,
+    geometry,
+    reconstructions,
     catalog,
     health,
 )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.schemas import Geometry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,3 +18,23 @@ def similarity(matrix: SimilarityMatrix, title: str) -> Figure:
     from tgsh.figures import similarity_figure
 
     return similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)
+
+
+def reconstructions(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
+    """Images [T, K, height, width], a row a task, a column a class."""
+    from tgsh.figures import image_sheet
+
+    return image_sheet(images, rows, columns, title=title, across="class")
+
+
+def geometry(measured: Geometry, title: str) -> Figure:
+    """Intra and inter cosines, untrained contexts over trained ones."""
+    from tgsh.figures import Panel, distributions_figure
+
+    panels = [
+        Panel(name, (stage.intra, stage.inter), (stage.intra_mean, stage.inter_mean), stage.p_intra_greater)
+        for name, stage in (("before training", measured.before), ("after training", measured.after))
+    ]
+    names = ("intra (one task, two classes)", "inter (one class, two tasks)")
+    across = "cosine of two representations"
+    return distributions_figure(panels, measured.edges, names, title=title, across=across)

@@ -135,7 +135,7 @@ class Accuracy(Wire):
 
 
 class ReconstructionScore(Wire):
-    """Reconstructions against the mean images of their class and task, over the tasks and classes asked for."""
+    """Reconstructions against mean images of class and task, over the tasks and classes asked for."""
 
     correlation: float = Field(description="mean class-centred correlation with the mean image")
     right_class: float | None = Field(description="share whose own class, of these classes, fits best")

@@ -30,7 +30,9 @@ OFFERED = ("json", "csv", "safetensors", "png", "svg", "pdf")
     responses=documented(Geometry, *OFFERED),
     response_class=Response,
 )
-def geometry(experiment_id: ExperimentId, parts: PartsDep, request: Request, format: Format = None) -> Response:
+def geometry(
+    experiment_id: ExperimentId, parts: PartsDep, request: Request, format: Format = None
+) -> Response:
     """Definition 1 and Fig. 2a of the paper, measured on test images when the experiment completes.
 
     Cosines of representations r_t(x) = v_t ⊙ φ(x): `intra` pairs share the task and differ in class,

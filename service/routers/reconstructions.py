@@ -59,7 +59,9 @@ def reconstructions(
     experiment_id: ExperimentId,
     parts: PartsDep,
     request: Request,
-    tasks: Annotated[str | None, Query(max_length=2000, description="such as 0,9,18 or 0-35; all of them")] = None,
+    tasks: Annotated[
+        str | None, Query(max_length=2000, description="such as 0,9,18 or 0-35; all of them")
+    ] = None,
     classes: Annotated[str | None, Query(max_length=2000, description="such as 0-9; all of them")] = None,
     samples: Annotated[int, Query(ge=1, le=100, description="draws of the noise ε a task and class")] = 1,
     seed: Annotated[Seed, Query(description="of the noise")] = 0,
@@ -93,7 +95,12 @@ def reconstructions(
     choice = (wanted.tasks, wanted.classes, samples, seed, wanted.ridge)
     key = ("reconstructions", experiment_id, ref.digest, str(ref.finished), str(choice))
     return answer(
-        request, parts.cache, key, name, f"reconstructions-{experiment_id}", lambda: _encode(parts, wanted, name)
+        request,
+        parts.cache,
+        key,
+        name,
+        f"reconstructions-{experiment_id}",
+        lambda: _encode(parts, wanted, name),
     )
 
 
@@ -138,7 +145,9 @@ def _reconstruct(parts: Parts, wanted: Wanted) -> tuple[np.ndarray, Reconstructi
         clean = codes(vectors[row : row + 1], wanted.base.readout[wanted.classes])[0]
         for column, label in enumerate(wanted.classes):
             # A stream a task and class: what is drawn does not depend on what else was asked for.
-            noise = stream(wanted.seed, "reconstruction", task, label).standard_normal((wanted.samples, units))
+            noise = stream(wanted.seed, "reconstruction", task, label).standard_normal(
+                (wanted.samples, units)
+            )
             images[place, column] = decoder.decode(clean[column] + noise / units)
     return images.reshape(*shape[:3], info.height, info.width), _score(parts, wanted, images.mean(axis=2))
 

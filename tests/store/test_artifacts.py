@@ -21,6 +21,14 @@ def test_what_is_saved_is_loaded(artifacts: Artifacts) -> None:
     assert metadata == {"epoch": "1"}
 
 
+def test_arrays_in_any_memory_order_come_back_as_they_were(artifacts: Artifacts) -> None:
+    table = np.arange(24, dtype=np.float32).reshape(4, 6)
+    odd = {"fortran": np.asfortranarray(table), "strided": table[::2, ::3], "turned": table.T}
+    tensors, _ = artifacts.load("x", artifacts.save("x", odd, {}))
+    for name, array in odd.items():
+        np.testing.assert_array_equal(tensors[name], array)
+
+
 def test_the_same_content_has_the_same_digest(artifacts: Artifacts) -> None:
     tensors = {"b": np.ones(3, np.float32), "a": np.zeros(2, np.float32)}
     metadata = {"x": "1", "y": "2", "z": "3"}

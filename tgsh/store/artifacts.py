@@ -75,7 +75,9 @@ class Artifacts:
         with self.staged(key) as staged:
             # safetensors writes several metadata keys in a random order; one key keeps the bytes equal.
             about = {ABOUT: json.dumps(dict(metadata), sort_keys=True)}
-            safetensors.numpy.save_file(dict(tensors), staged.path, about)
+            # It also writes memory as it lies, so an array in Fortran's order would come back shuffled.
+            rows = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+            safetensors.numpy.save_file(rows, staged.path, about)
         return staged.sha256
 
     def load(self, key: str, sha256: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -1,0 +1,106 @@
+"""Reconstructions and geometry over HTTP, from an experiment that was really trained."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import httpx
+import numpy as np
+import pytest
+
+from service.deps import Parts
+from tests.service.conftest import submit
+from tgsh import runner
+from tgsh.runner import Bench
+from tgsh.store import experiments
+
+
+@pytest.fixture
+def trained(client: httpx.Client, parts: Parts) -> str:
+    """The path of a completed experiment of three rotations by 90°."""
+    experiment_id = submit(
+        client,
+        suite={"kind": "rotation", "tasks": 3, "step_degrees": 90},
+        network={"kind": "flynet", "expansion": 10},
+        training={"epochs": 3},
+    )
+    bench = Bench(parts.database, parts.artifacts, parts.settings.data, 60, "cpu", "test")
+    while jobs := experiments.queued_jobs(parts.database, experiment_id):
+        for job in jobs:
+            runner.run(bench, job, lambda: False)
+    return f"/experiments/{experiment_id}"
+
+
+def test_reconstructions_in_every_format(client: httpx.Client, trained: str) -> None:
+    document = client.get(f"{trained}/reconstructions").json()
+    images = np.array(document["images"])
+    assert images.shape == (3, 10, 1, 28, 28)
+    assert document["labels"] == ["0°", "90°", "180°"]
+    assert document["score"]["correlation"] > 0.1
+    assert document["score"]["right_class"] > 0.6
+    assert document["score"]["right_task"] == 1.0
+    npy = np.load(io.BytesIO(client.get(f"{trained}/reconstructions?format=npy").content))
+    np.testing.assert_allclose(npy, images, rtol=1e-6)
+    for name, magic in {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}.items():
+        assert client.get(f"{trained}/reconstructions?format={name}").content.startswith(magic)
+
+
+def test_what_is_chosen_does_not_change_what_is_drawn(client: httpx.Client, trained: str) -> None:
+    everything = np.array(client.get(f"{trained}/reconstructions?samples=2").json()["images"])
+    chosen = client.get(f"{trained}/reconstructions?samples=2&tasks=2,0&classes=7-8").json()
+    assert (chosen["tasks"], chosen["classes"]) == ([2, 0], [7, 8])
+    np.testing.assert_array_equal(chosen["images"], everything[np.ix_([2, 0], [7, 8])])
+    assert not np.array_equal(everything[:, :, 0], everything[:, :, 1])
+    reseeded = np.array(client.get(f"{trained}/reconstructions?samples=2&seed=1").json()["images"])
+    assert not np.array_equal(everything, reseeded)
+    regularised = client.get(f"{trained}/reconstructions?method=ridge&ridge=50").json()
+    assert (regularised["method"], regularised["ridge"]) == ("ridge", 50)
+    assert not np.array_equal(everything[:, :, :1], regularised["images"])
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("tasks=3", "tasks"),
+        ("tasks=all", "tasks"),
+        ("classes=10", "classes"),
+        ("samples=0", "samples"),
+        ("samples=100", "tasks"),
+        ("method=magic", "method"),
+        ("ridge=-1", "ridge"),
+        ("ridge=nan", "ridge"),
+        ("seed=-1", "seed"),
+    ],
+)
+def test_bad_questions_name_the_field(client: httpx.Client, trained: str, query: str, field: str) -> None:
+    answer = client.get(f"{trained}/reconstructions?{query}")
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_geometry_in_every_format(client: httpx.Client, trained: str) -> None:
+    answer = client.get(f"{trained}/geometry")
+    document = answer.json()
+    assert document["sample"] == {"tasks": [0, 1, 2], "classes": 10, "images": 5}
+    for stage in ("before", "after"):
+        assert sum(document[stage]["intra"]) == 3 * 45 * 25
+        assert sum(document[stage]["inter"]) == 3 * 10 * 25
+    assert document["after"]["p_intra_greater"] > 0.5
+    rows = list(csv.reader(io.StringIO(client.get(f"{trained}/geometry?format=csv").text)))
+    assert len(rows) == 101
+    assert sum(int(row[4]) for row in rows[1:]) == 3 * 45 * 25
+    for name, magic in {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}.items():
+        assert client.get(f"{trained}/geometry?format={name}").content.startswith(magic)
+    again = client.get(f"{trained}/geometry", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_before_the_end(client: httpx.Client, parts: Parts) -> None:
+    experiment_id = submit(client, network={"kind": "flynet", "expansion": 2})
+    refused = client.get(f"/experiments/{experiment_id}/geometry")
+    assert refused.status_code == 409
+    assert "completes" in refused.json()["detail"]
+    empty = client.get(f"/experiments/{experiment_id}/reconstructions").json()
+    assert (empty["images"], empty["score"]) == ([], None)
+    assert client.get(f"/experiments/{experiment_id}/reconstructions?format=png").status_code == 409
