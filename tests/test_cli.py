@@ -151,7 +151,7 @@ def test_bad_specs_name_what_is_wrong(tgsh: Tgsh, tmp_path: Path) -> None:
         assert len(refused.stderr.splitlines()) == 1
     preset = tgsh("submit", "no-such-preset")
     assert preset.returncode == 1
-    assert "preset: Input should be 'demo', 'rotation-mnist'" in preset.stderr
+    assert "preset: Input should be 'augment-mnist', 'demo'" in preset.stderr
     assert len(preset.stderr.splitlines()) == 1
 
 

@@ -12,6 +12,7 @@ from tgsh.presets import PRESETS, Submission
 from tgsh.spec import ExperimentSpec, PermutationSuite, ShiftSuite
 
 DIGESTS = {
+    "augment-mnist": "91160ea756d5d6ba9e775343bba2d1a440d3ed5d5389c53440f63b34c320d258",
     "demo": "87b53c4518699bb9e7b0d78b4c8431369f445fa14843d493291895e33ecd9af8",
     "rotation-mnist": "f0b6302d7a52f16a5059095ac01cd87e9f4cd6758a579bf510fe6d6d140f9108",
     "shift-mnist-1px": "ba12f74db4fd23f22ff4f22b384496d34b53c83baa0a86b68f3e37443d387fd3",

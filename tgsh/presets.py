@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from tgsh.spec import ExperimentSpec, RotationSuite, ShiftSuite, TrainingSpec
+from tgsh.spec import AugmentSuite, ExperimentSpec, RotationSuite, ShiftSuite, TrainingSpec
 
-PresetName = Literal["demo", "rotation-mnist", "shift-mnist-1px", "shift-mnist-2px"]
+PresetName = Literal["augment-mnist", "demo", "rotation-mnist", "shift-mnist-1px", "shift-mnist-2px"]
 
 PRESETS: Mapping[PresetName, ExperimentSpec] = MappingProxyType(
     {
+        "augment-mnist": ExperimentSpec(name="AugmentMNIST", suite=AugmentSuite(), tags=("paper",)),
         "demo": ExperimentSpec(
             name="demo: rotated digits",
             dataset="mnist5k",

@@ -7,8 +7,20 @@ from fastapi import APIRouter
 from tgsh.datasets.info import DATASETS
 from tgsh.presets import PRESETS, Submission
 from tgsh.schemas import Catalog, CatalogEntry
-from tgsh.spec import ExperimentSpec, FlyNetSpec, Frozen, PermutationSuite, RotationSuite, ShiftSuite
+from tgsh.spec import (
+    AugmentSuite,
+    CustomSuite,
+    ExperimentSpec,
+    FlyNetSpec,
+    Frozen,
+    PermutationSuite,
+    RotationSuite,
+    ShiftSuite,
+)
 from tgsh.suites import build
+
+MOVED = "one task-epoch a task and epoch"
+COMPUTED = "up to two task-epochs a task and epoch, as images are computed anew in each"
 
 router = APIRouter(tags=["catalog"])
 
@@ -19,8 +31,11 @@ def catalog() -> Catalog:
     return Catalog(
         datasets=_datasets(),
         suites=[
-            _kind(suite, "one task-epoch a task and epoch; pixels are moved at no cost")
-            for suite in (RotationSuite, ShiftSuite, PermutationSuite)
+            _kind(RotationSuite, MOVED),
+            _kind(ShiftSuite, MOVED),
+            _kind(PermutationSuite, MOVED),
+            _kind(AugmentSuite, COMPUTED),
+            _kind(CustomSuite, f"{MOVED} where pixels are only moved, else {COMPUTED}"),
         ],
         networks=[
             _kind(FlyNetSpec, "H = expansion · pixels units, fan_in additions each, an image and epoch")

@@ -36,6 +36,27 @@ EXAMPLES = {
             "tags": ["example"],
         },
     },
+    "custom": {
+        "summary": "tasks composed of transforms",
+        "value": {
+            "name": "mirrored, tilted and blurred",
+            "dataset": "mnist5k",
+            "suite": {
+                "kind": "custom",
+                "tasks": [
+                    {"label": "as they are"},
+                    {"label": "mirrored", "transforms": [{"kind": "horizontal-flip"}]},
+                    {
+                        "label": "tilted and blurred",
+                        "transforms": [
+                            {"kind": "rotate", "degrees": 20},
+                            {"kind": "gaussian-blur", "sigma": 1},
+                        ],
+                    },
+                ],
+            },
+        },
+    },
 }
 
 

@@ -11,8 +11,8 @@ from tgsh.networks.bases import FlyNetBase, random_base
 from tgsh.networks.flynet import PIXEL_SCALE, FlyNets
 from tgsh.spec import FlyNetSpec
 from tgsh.streams import stream
+from tgsh.suites.maps import rotation_map
 from tgsh.suites.pixelmap import PixelMap
-from tgsh.suites.rotation import rotation_map
 
 CPU = torch.device("cpu")
 SIDE = 28

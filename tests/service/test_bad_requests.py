@@ -19,6 +19,12 @@ BAD_BODIES = {
     "unknown suite": (b'{"suite": {"kind": "fold"}}', 422, "suite.kind"),
     "a step round the image": (b'{"suite": {"kind": "shift", "step_pixels": 28}}', 422, "suite.step_pixels"),
     "a key of another suite": (b'{"suite": {"kind": "shift", "step_degrees": 1}}', 422, "suite.step_degrees"),
+    "a blur beyond the image": (
+        b'{"suite": {"kind": "custom", "tasks": [{"label": "a", "transforms": '
+        b'[{"kind": "gaussian-blur", "kernel_size": 57}]}]}}',
+        422,
+        "suite.tasks.0.transforms.0.kernel_size",
+    ),
     "unknown network": (b'{"network": {"kind": "transformer"}}', 422, "network.kind"),
     "unknown preset": (b'{"preset": "nope"}', 422, "preset"),
     "preset of a wrong type": (b'{"preset": ["demo"]}', 422, "preset"),

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from service.deps import Parts
+from service.routers.experiments import EXAMPLES
 from tests.service.conftest import finish, submit, work
 from tgsh.jobs import Job
 from tgsh.store import claims
@@ -160,8 +161,19 @@ def test_the_api_pages_load_nothing_from_elsewhere(client: httpx.Client, path: s
 def test_the_catalog_describes_what_can_be_posted(client: httpx.Client) -> None:
     catalog = client.get("/catalog").json()
     assert {entry["name"] for entry in catalog["datasets"]} >= {"mnist", "mnist5k"}
-    assert [entry["name"] for entry in catalog["suites"]] == ["rotation", "shift", "permutation"]
+    assert [entry["name"] for entry in catalog["suites"]] == [
+        "rotation",
+        "shift",
+        "permutation",
+        "augment",
+        "custom",
+    ]
     assert catalog["spec_schema"]["properties"]["preset"]
     for preset in catalog["presets"]:
         assert client.post("/experiments", json={"preset": preset["name"]}).status_code == 202
         assert client.post("/experiments", json=preset["details"]["spec"]).status_code == 202
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_the_api_pages_can_be_posted(client: httpx.Client, name: str) -> None:
+    assert client.post("/experiments", json=EXAMPLES[name]["value"]).status_code == 202

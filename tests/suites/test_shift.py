@@ -12,7 +12,7 @@ from tgsh.datasets.loading import load
 from tgsh.errors import InvalidSpec
 from tgsh.spec import ShiftSuite
 from tgsh.suites import build
-from tgsh.suites.shift import roll_map
+from tgsh.suites.maps import roll_map
 
 DIGITS = load("mnist5k", Path("unused")).test_images[:50]
 MNIST = DATASETS["mnist"]

@@ -2,10 +2,10 @@
 
     logits = W (v ⊙ φ(x)),  v = g·c,  φ(x) = ReLU(Ax − mean(Ax))        (Hong & Pavlic 2023, Eq. 2)
 
-x are pixels (p/255 − 0.1307)/0.3081 after the task's transform, p uint8. Three facts make it fast:
+x are pixels (p/255 − 0.1307)/0.3081 after the task's transform. Three facts make it fast:
 
 - Every row of A has `fan_in` ones, so the shift cancels in Ax − mean(Ax) and the scale can go into W.
-- A transform that moves pixels composes with A's table of indices; images are never transformed.
+- A transform that moves pixels composes with A's table of indices; such images are never transformed.
 - Ax is then a sum of rows of a table pixels × batch, and −mean(Ax) is one more row of it: embedding_bag.
 
 Features lie unit × image, so both products with them are thin GEMMs. Sums of pixels are integers below
@@ -53,10 +53,16 @@ class FlyNets:
         torch.mul(self._readout, v.unsqueeze(1), out=self._modulated)
 
     def features(self, images: Tensor) -> Tensor:
-        """φ of images uint8 [T, B, D], not yet transformed; float32 [T, H, B], in units of PIXEL_SCALE."""
+        """φ of images [T, B, D] on which the maps are still due; float32 [T, H, B], in units of PIXEL_SCALE.
+
+        images: uint8 from 0 to 255 or float32 from 0 to 1.
+        """
         batch = images.shape[1]
         table = self._pixel_table(batch)
-        table[:, : self.pixels] = images.transpose(1, 2)
+        if images.dtype == torch.uint8:
+            table[:, : self.pixels] = images.transpose(1, 2)
+        else:
+            torch.mul(images.transpose(1, 2), 255, out=table[:, : self.pixels])
         mean = torch.bmm(self._degrees, table[:, : self.pixels])
         torch.mul(mean, -1 / self.units, out=table[:, self.pixels + 1 :])
         flat = embedding_bag(self._wiring, table.view(-1, batch), self._starts, mode="sum")

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from tgsh.spec.experiment import DatasetName, ExperimentSpec, TrainingSpec
 from tgsh.spec.networks import MAX_UNITS, FlyNetSpec, NetworkSpec
-from tgsh.spec.suites import MAX_TASKS, PermutationSuite, RotationSuite, ShiftSuite, SuiteSpec
+from tgsh.spec.suites import (
+    MAX_TASKS,
+    AugmentSuite,
+    CustomSuite,
+    CustomTask,
+    PermutationSuite,
+    RotationSuite,
+    ShiftSuite,
+    SuiteSpec,
+)
 from tgsh.spec.values import Frozen, Seed
 
 __all__ = [
     "MAX_TASKS",
     "MAX_UNITS",
+    "AugmentSuite",
+    "CustomSuite",
+    "CustomTask",
     "DatasetName",
     "ExperimentSpec",
     "FlyNetSpec",

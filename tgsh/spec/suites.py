@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, field_validator
 
 from tgsh.spec.tagged import tagged
+from tgsh.spec.transforms import TransformSpec
 from tgsh.spec.values import Frozen, Seed
 
 MAX_TASKS = 10_000
@@ -38,5 +39,36 @@ class PermutationSuite(Frozen):
     permutation_seed: Seed = Field(0, description="decides the permutations, and nothing else")
 
 
-_Suites = RotationSuite | ShiftSuite | PermutationSuite
+class AugmentSuite(Frozen):
+    """The eight transforms of the paper's Table 1, a task each; what is random is drawn anew every epoch."""
+
+    kind: Literal["augment"] = "augment"
+
+
+class CustomTask(Frozen):
+    """A task of transforms, one after the other; none is the identity."""
+
+    label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+    transforms: Annotated[tuple[TransformSpec, ...], Field(strict=False)] = Field((), max_length=16)
+
+
+class CustomSuite(Frozen):
+    """Tasks that the caller composes of named transforms with parameters."""
+
+    kind: Literal["custom"] = "custom"
+    tasks: Annotated[tuple[CustomTask, ...], Field(strict=False)] = Field(
+        max_length=MAX_TASKS, json_schema_extra={"minItems": 1}
+    )
+
+    @field_validator("tasks")
+    @classmethod
+    def _can_be_told_apart(cls, tasks: tuple[CustomTask, ...]) -> tuple[CustomTask, ...]:
+        if not tasks:  # min_length would complain of tasks that are there but not valid, too
+            raise ValueError("there must be a task")
+        if len({task.label for task in tasks}) < len(tasks):
+            raise ValueError("labels must differ: a matrix is read by them")
+        return tasks
+
+
+_Suites = RotationSuite | ShiftSuite | PermutationSuite | AugmentSuite | CustomSuite
 SuiteSpec = Annotated[_Suites, Field(discriminator="kind"), tagged(_Suites, default="rotation")]

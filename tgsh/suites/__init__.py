@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tgsh.datasets.info import DatasetInfo
-from tgsh.spec import PermutationSuite, RotationSuite, ShiftSuite, SuiteSpec
+from tgsh.spec import AugmentSuite, CustomSuite, PermutationSuite, RotationSuite, ShiftSuite, SuiteSpec
+from tgsh.suites.augment import augment_tasks
+from tgsh.suites.custom import custom_tasks
 from tgsh.suites.permutation import permutation_tasks
 from tgsh.suites.rotation import rotation_tasks
 from tgsh.suites.shift import shift_tasks
@@ -24,3 +26,7 @@ def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
             return shift_tasks(suite, info)
         case PermutationSuite():
             return permutation_tasks(suite, info)
+        case AugmentSuite():
+            return augment_tasks(info)
+        case CustomSuite():
+            return custom_tasks(suite, info)

@@ -6,8 +6,7 @@ from functools import partial
 
 from tgsh.datasets.info import DatasetInfo
 from tgsh.spec import PermutationSuite
-from tgsh.streams import stream
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.suites.maps import permutation_map
 from tgsh.suites.task import Task
 
 
@@ -22,10 +21,3 @@ def permutation_tasks(suite: PermutationSuite, info: DatasetInfo) -> tuple[Task,
         )
         for index in range(suite.tasks)
     )
-
-
-def permutation_map(seed: int, index: int, pixels: int) -> PixelMap:
-    """Permutation `index` of a seed, from its own stream; number 0 is the identity."""
-    if index == 0:
-        return PixelMap.identity(pixels)
-    return PixelMap(stream(seed, "permutation", index).permutation(pixels))

@@ -39,3 +39,14 @@ class PixelMap:
         if other.source.size != self.source.size:
             raise ValueError("maps of different sizes cannot be composed")
         return PixelMap(np.append(self.source, self.source.size)[other.source])
+
+
+def numbered(height: int, width: int) -> np.ndarray:
+    """An image [height, width] of pixel numbers from 1, int32, for a transform to move; 0 means outside."""
+    return np.arange(1, height * width + 1, dtype=np.int32).reshape(height, width)
+
+
+def from_numbered(moved: object) -> PixelMap:
+    """The map that moved a numbered image (an array, or an image of PIL)."""
+    numbers = np.asarray(moved).ravel()
+    return PixelMap(np.where(numbers == 0, numbers.size, numbers - 1))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from tgsh.datasets.info import DatasetInfo
 from tgsh.errors import InvalidSpec
 from tgsh.spec import ShiftSuite
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.suites.maps import roll_map
 from tgsh.suites.task import Task
 
 
@@ -27,9 +25,3 @@ def shift_tasks(suite: ShiftSuite, info: DatasetInfo) -> tuple[Task, ...]:
 def _task(index: int, pixels: int, info: DatasetInfo) -> Task:
     render = partial(roll_map, pixels, 0, info.height, info.width)
     return Task(index, f"{pixels} px", {"shift": pixels}, render)
-
-
-def roll_map(right: int, down: int, height: int, width: int) -> PixelMap:
-    """So many pixels to the right and down, with periodic boundary: numpy.roll."""
-    numbers = np.arange(height * width, dtype=np.int32).reshape(height, width)
-    return PixelMap(np.roll(numbers, (down, right), axis=(0, 1)).ravel())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.suites.chain import Transform
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Task:
     index: int
     label: str
     params: Mapping[str, float | int | str]
-    render: Callable[[], PixelMap] = field(repr=False, compare=False)
+    render: Callable[[], Transform] = field(repr=False, compare=False)
 
     @cached_property
-    def transform(self) -> PixelMap:
-        """Where every pixel of the transformed image comes from."""
+    def transform(self) -> Transform:
+        """How it sees an image."""
         return self.render()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tgsh.networks.flynet import FlyNets
+from tgsh.training.inputs import Inputs
 from tgsh.training.rmsprop import RMSprop
 from tgsh.training.state import TaskState
 
@@ -32,14 +33,13 @@ class Group:
         self._v_gradient = torch.empty_like(self._v)
         self._loss = torch.zeros(nets.tasks, dtype=torch.float64, device=self._device)
 
-    def learn(self, images: Tensor, labels: Tensor, chosen: Tensor) -> None:
-        """One step on a batch: images uint8 [N, D], labels int64 [N], chosen int64 [T, B] which of them."""
+    def learn(self, inputs: Inputs, labels: Tensor, chosen: Tensor) -> None:
+        """One step on a batch: labels int64 [N], chosen int64 [T, B] which of the N images."""
         torch.mul(self._c, self._g, out=self._v)
         self._nets.modulate(self._v)
         for start in range(0, chosen.shape[1], self._part):
             part = chosen[:, start : start + self._part]
-            seen = images.index_select(0, part.reshape(-1)).view(*part.shape, -1)
-            features = self._nets.features(seen)
+            features = self._nets.features(inputs.batch(part))
             errors = self._errors(self._nets.logits(features), labels[part], chosen.shape[1])
             self._nets.correlate(errors, features, more=start > 0)
         self._nets.gradient(out=self._v_gradient)

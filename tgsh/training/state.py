@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -41,3 +42,8 @@ def fresh(spec: ExperimentSpec, base: FlyNetBase, index: int) -> TaskState:
 def batch_order(seed: int, index: int, epoch: int, images: int) -> np.ndarray:
     """The order in which task `index` sees its images in epoch 0, 1, …: int64 [N]."""
     return stream(seed, "order", index, epoch).permutation(images)
+
+
+def transform_stream(seed: int, index: int, epoch: int | Literal["test"]) -> np.random.Generator:
+    """From where task `index` draws what is random in its transform, in epoch 0, 1, … or for test images."""
+    return stream(seed, "transform", index, epoch)

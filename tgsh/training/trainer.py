@@ -15,7 +15,8 @@ from tgsh.networks.flynet import FlyNets
 from tgsh.spec import ExperimentSpec
 from tgsh.suites import Task
 from tgsh.training.group import Group
-from tgsh.training.state import TaskState, batch_order, fresh
+from tgsh.training.inputs import Inputs, wiring_of
+from tgsh.training.state import TaskState, batch_order, fresh, transform_stream
 from tgsh.training.versions import compute
 
 FEATURES_AT_ONCE = 2**24
@@ -59,28 +60,36 @@ class Trainer:
         images, labels = self._train
         batch = self.spec.training.batch_size
         group = Group(self._flynets(tasks), states, self.spec.training.learning_rate, self._part)
+        rngs = [transform_stream(self.spec.seed, s.index, s.epoch) for s in states]
+        inputs = Inputs(images, self.dataset.info, tasks, rngs)
         orders = [batch_order(self.spec.seed, s.index, s.epoch, len(images)) for s in states]
         order = torch.from_numpy(np.stack(orders)).to(self.device)
         with torch.inference_mode():
             for start in range(0, len(images), batch):
                 if should_stop():
                     raise Interrupted("stopped between two batches")
-                group.learn(images, labels, order[:, start : start + batch])
+                group.learn(inputs, labels, order[:, start : start + batch])
             trained = group.states(states, len(images))
         for task, state in zip(tasks, trained, strict=True):
             _check_finite(task, state)
         return trained
 
     def accuracy(self, tasks: Sequence[Task], states: Sequence[TaskState]) -> list[float]:
-        """The share of test images, seen as each task shows them, whose class is recognised."""
+        """The share of test images, seen as each task shows them, whose class is recognised.
+
+        What is random in a task's transform is drawn once for all test images, always the same.
+        """
         images, labels = self._test
+        rngs = [transform_stream(self.spec.seed, task.index, "test") for task in tasks]
+        inputs = Inputs(images, self.dataset.info, tasks, rngs)
+        places = torch.arange(len(images), device=self.device)
         nets = self._flynets(tasks)
         size = min(EVALUATION_BATCH, self._part)
         correct = torch.zeros(len(tasks), dtype=torch.int64, device=self.device)
         with torch.inference_mode():
             nets.modulate(torch.from_numpy(np.stack([s.vectors[-1] for s in states])).to(self.device))
             for start in range(0, len(images), size):
-                seen = images[start : start + size].expand(len(tasks), -1, -1)
+                seen = inputs.batch(places[start : start + size].expand(len(tasks), -1))
                 believed = nets.logits(nets.features(seen)).argmax(dim=1)
                 correct += (believed == labels[start : start + size]).sum(dim=1)
         return [count / len(images) for count in correct.tolist()]
@@ -102,7 +111,7 @@ class Trainer:
         """The networks of these tasks, kept as long as the same tasks go on."""
         if self._nets is None or self._nets[0] != tuple(tasks):
             self._nets = None  # before the next ones are made: a GPU may not hold both
-            maps = [task.transform for task in tasks]
+            maps = [wiring_of(task, self.dataset.info.pixels) for task in tasks]
             self._nets = (tuple(tasks), FlyNets(self.base, maps, self.device))
         return self._nets[1]
 

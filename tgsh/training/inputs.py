@@ -1,0 +1,50 @@
+"""What tasks see of the images that they share, a batch at a time, on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tgsh.datasets.info import DatasetInfo
+from tgsh.suites import Task
+from tgsh.suites.chain import ImageTransform
+from tgsh.suites.pixelmap import PixelMap
+from tgsh.transforms.carrying_out import Operation, drawn
+
+
+class Inputs:
+    """N images as T tasks see them, but for moved pixels: those are a network's wiring (`wiring_of`).
+
+    images: uint8 [N, D] on a device. rngs: a generator a task; everything random is drawn here and now.
+    """
+
+    def __init__(
+        self, images: Tensor, info: DatasetInfo, tasks: Sequence[Task], rngs: Sequence[np.random.Generator]
+    ) -> None:
+        self._images, self._size = images, (info.height, info.width)
+        self._operations: list[Operation | None] = [
+            drawn(task.transform, len(images), self._size, rng, images.device)
+            if isinstance(task.transform, ImageTransform)
+            else None
+            for task, rng in zip(tasks, rngs, strict=True)
+        ]
+        self._as_they_are = not any(self._operations)
+
+    def batch(self, chosen: Tensor) -> Tensor:
+        """Images chosen int64 [T, B]: uint8 [T, B, D] where no task changes values, else float32, 0 to 1."""
+        seen = self._images.index_select(0, chosen.reshape(-1)).view(*chosen.shape, -1)
+        if self._as_they_are:
+            return seen
+        seen = seen.to(torch.float32).div_(255)
+        for row, operation in enumerate(self._operations):
+            if operation is not None:
+                seen[row] = operation(seen[row].view(-1, *self._size), chosen[row]).flatten(1)
+        return seen
+
+
+def wiring_of(task: Task, pixels: int) -> PixelMap:
+    """The map that is left to the network: the whole transform where it only moves pixels, else none."""
+    return task.transform if isinstance(task.transform, PixelMap) else PixelMap.identity(pixels)
