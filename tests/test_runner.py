@@ -266,6 +266,24 @@ def test_the_finish_measures_what_reads_need(tmp_path: Path) -> None:
     assert 0 < summaries["after"]["inter_mean"] < summaries["after"]["intra_mean"] + 0.5
 
 
+def test_tasks_that_change_values_are_measured_as_they_show_images(tmp_path: Path) -> None:
+    tasks = [
+        {"label": "as it is", "transforms": []},
+        {"label": "turned", "transforms": [{"kind": "rotate", "degrees": 180}]},
+        {"label": "inverted", "transforms": [{"kind": "invert"}]},
+    ]
+    changes = {"suite": {"kind": "custom", "tasks": tasks}}
+    spec = Submission.model_validate({**SPEC.model_dump(mode="json"), **changes}).spec()
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench, spec)
+    work_off(bench, experiment_id)
+    found = result(bench.database, bench.artifacts, experiment_id, "class-means")
+    assert found is not None
+    plain, turned, inverted = found[0]["means"]
+    np.testing.assert_allclose(turned, plain.reshape(10, 28, 28)[:, ::-1, ::-1].reshape(10, -1), atol=1e-6)
+    np.testing.assert_allclose(inverted, 1 - plain, atol=1e-5)
+
+
 def test_a_hint_delivered_late_does_nothing(tmp_path: Path) -> None:
     bench = bench_in(tmp_path)
     experiment_id = submit(bench)

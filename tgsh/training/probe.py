@@ -9,10 +9,10 @@ import numpy as np
 
 from tgsh.analysis.geometry import geometry
 from tgsh.suites import Task
-from tgsh.suites.class_means import class_means
 from tgsh.training.trainer import Trainer
 
 IMAGES_A_CLASS = 5
+IMAGES_A_MEAN = 500
 MOST_TASKS = 36
 MOST_CLASSES = 20
 MOST_CLASS_MEANS = 1_000
@@ -36,14 +36,13 @@ def measured(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) -> di
     """
     found = {"geometry": _geometry(trainer, measured_tasks(tasks), vectors)}
     if len(tasks) <= MOST_CLASS_MEANS:
-        dataset = trainer.dataset
-        means = class_means(tasks, dataset.train_images, dataset.train_labels, dataset.info.classes)
-        found["class-means"] = {"means": means}, {}
+        found["class-means"] = {"means": _class_means(trainer, tasks)}, {}
     return found
 
 
 def _geometry(trainer: Trainer, tasks: list[Task], vectors: np.ndarray) -> Measurement:
-    images, classes = _test_images(trainer)
+    dataset, most = trainer.dataset, min(trainer.dataset.info.classes, MOST_CLASSES)
+    images, classes = _first_of_each_class(dataset.test_images, dataset.test_labels, most, IMAGES_A_CLASS)
     tensors: dict[str, np.ndarray] = {}
     summaries: dict[str, object] = {}
     for stage, epoch in (("before", 0), ("after", -1)):
@@ -60,10 +59,20 @@ def _geometry(trainer: Trainer, tasks: list[Task], vectors: np.ndarray) -> Measu
     return tensors, {"summaries": json.dumps(summaries), "sample": json.dumps(sample)}
 
 
-def _test_images(trainer: Trainer) -> tuple[np.ndarray, int]:
-    """The first test images of every class, equally many, class after class; and how many classes."""
+def _class_means(trainer: Trainer, tasks: Sequence[Task]) -> np.ndarray:
+    """Mean training image of each class as each task shows it; float32 [T, K, D], pixels in [0, 1]."""
     dataset = trainer.dataset
-    classes = min(dataset.info.classes, MOST_CLASSES)
-    chosen = [np.flatnonzero(dataset.test_labels == label)[:IMAGES_A_CLASS] for label in range(classes)]
+    images, classes = _first_of_each_class(
+        dataset.train_images, dataset.train_labels, dataset.info.classes, IMAGES_A_MEAN
+    )
+    shape = (classes, len(images) // classes, dataset.info.pixels)
+    return np.stack([trainer.views(task, images).reshape(shape).mean(axis=1) for task in tasks])
+
+
+def _first_of_each_class(
+    images: np.ndarray, labels: np.ndarray, classes: int, most: int
+) -> tuple[np.ndarray, int]:
+    """The first images of every class, equally many, class after class; and how many classes."""
+    chosen = [np.flatnonzero(labels == label)[:most] for label in range(classes)]
     fewest = min(len(found) for found in chosen)
-    return dataset.test_images[np.concatenate([found[:fewest] for found in chosen])], classes
+    return images[np.concatenate([found[:fewest] for found in chosen])], classes

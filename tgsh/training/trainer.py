@@ -94,12 +94,24 @@ class Trainer:
                 correct += (believed == labels[start : start + size]).sum(dim=1)
         return [count / len(images) for count in correct.tolist()]
 
-    def representations(self, task: Task, vectors: np.ndarray, images: np.ndarray) -> np.ndarray:
+    def representations(self, task: Task, vector: np.ndarray, images: np.ndarray) -> np.ndarray:
         """r_t(x) = v_t ⊙ φ(x) of images uint8 [n, D] as the task shows them; float32 [n, H]."""
         with torch.inference_mode():
-            seen = torch.tensor(images, device=self.device).unsqueeze(0)
-            features = self._flynets([task]).features(seen)[0].T
-            return (features * torch.tensor(vectors, device=self.device)).cpu().numpy()
+            features = self._flynets([task]).features(self._shown(task, images))[0].T
+            return (features * torch.tensor(vector, device=self.device)).cpu().numpy()
+
+    def views(self, task: Task, images: np.ndarray) -> np.ndarray:
+        """Images uint8 [n, D] as the task shows them, what is random drawn once; float32 [n, D], 0 to 1."""
+        with torch.inference_mode():
+            shown = self._shown(task, images)[0].cpu().numpy()
+        pixels = shown.astype(np.float32) / (255 if shown.dtype == np.uint8 else 1)
+        return wiring_of(task, self.dataset.info.pixels).apply(pixels)
+
+    def _shown(self, task: Task, images: np.ndarray) -> torch.Tensor:
+        """Images [1, n, D] on the device, on which the task's pixel map is still due."""
+        rng = transform_stream(self.spec.seed, task.index, "test")
+        inputs = Inputs(torch.tensor(images, device=self.device), self.dataset.info, [task], [rng])
+        return inputs.batch(torch.arange(len(images), device=self.device)[None])
 
     def _on_device(self, images: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         return (
