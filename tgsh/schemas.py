@@ -167,6 +167,10 @@ class GeometryStage(Wire):
     inter_mean: float | None
     overlap: float | None = Field(description="shared area of the two distributions, 0 to 1")
     p_intra_greater: float | None = Field(description="P(intra > inter) of two random pairs")
+    task_accuracy: float = Field(description="how well a ridge map names the task, on images it never saw")
+    parameter_r2: float | None = Field(
+        description="share of the variance of the task's angle or shift (as cosine and sine) that it reads"
+    )
 
 
 class GeometrySample(Wire):

@@ -39,6 +39,8 @@ def geometry(
     `inter` pairs share the class and differ in task. T-GSH means that intra exceeds inter. Beside the
     trained contexts stand the untrained ones: their P(intra > inter) is near 1 too, as independent random
     contexts share nothing; what training adds is that alike tasks come closer (inter grows above 0).
+    Recoverability of γ: a ridge map from representations to the task, and to its angle or shift, fitted
+    on one half of the images and scored on the other.
     """
     name = choose(request, format, OFFERED)
     record = reads.experiment(parts.database, experiment_id).record

@@ -82,14 +82,15 @@ def test_bad_questions_name_the_field(client: httpx.Client, trained: str, query:
 def test_geometry_in_every_format(client: httpx.Client, trained: str) -> None:
     answer = client.get(f"{trained}/geometry")
     document = answer.json()
-    assert document["sample"] == {"tasks": [0, 1, 2], "classes": 10, "images": 5}
+    assert document["sample"] == {"tasks": [0, 1, 2], "classes": 10, "images": 6}
     for stage in ("before", "after"):
-        assert sum(document[stage]["intra"]) == 3 * 45 * 25
-        assert sum(document[stage]["inter"]) == 3 * 10 * 25
+        assert sum(document[stage]["intra"]) == 3 * 45 * 36
+        assert sum(document[stage]["inter"]) == 3 * 10 * 36
     assert document["after"]["p_intra_greater"] > 0.5
+    assert document["after"]["task_accuracy"] > 0.9
     rows = list(csv.reader(io.StringIO(client.get(f"{trained}/geometry?format=csv").text)))
     assert len(rows) == 101
-    assert sum(int(row[4]) for row in rows[1:]) == 3 * 45 * 25
+    assert sum(int(row[4]) for row in rows[1:]) == 3 * 45 * 36
     for name, magic in {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}.items():
         assert client.get(f"{trained}/geometry?format={name}").content.startswith(magic)
     again = client.get(f"{trained}/geometry", headers={"If-None-Match": answer.headers["ETag"]})

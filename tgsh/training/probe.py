@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tgsh.analysis.geometry import geometry
+from tgsh.analysis.recoverability import recoverability
 from tgsh.suites import Task
+from tgsh.suites.parameter import parameters
 from tgsh.training.trainer import Trainer
 
-IMAGES_A_CLASS = 5
+IMAGES_A_CLASS = 6  # an even number: recoverability is fitted on one half and scored on the other
 IMAGES_A_MEAN = 500
 MOST_TASKS = 36
 MOST_CLASSES = 20
@@ -32,7 +34,7 @@ def measured(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) -> di
     """Everything that is measured once training is over, by name; vectors float32 [E + 1, T, H].
 
     class-means: `means` [T, K, D]. geometry: histograms of intra and inter cosines before and after
-    training, and a summary of each.
+    training, and a summary of each, with what a linear map reads of the task.
     """
     found = {"geometry": _geometry(trainer, measured_tasks(tasks), vectors)}
     if len(tasks) <= MOST_CLASS_MEANS:
@@ -43,17 +45,21 @@ def measured(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) -> di
 def _geometry(trainer: Trainer, tasks: list[Task], vectors: np.ndarray) -> Measurement:
     dataset, most = trainer.dataset, min(trainer.dataset.info.classes, MOST_CLASSES)
     images, classes = _first_of_each_class(dataset.test_images, dataset.test_labels, most, IMAGES_A_CLASS)
+    gamma = parameters(trainer.spec.suite, tasks, dataset.info)
     tensors: dict[str, np.ndarray] = {}
     summaries: dict[str, object] = {}
     for stage, epoch in (("before", 0), ("after", -1)):
-        seen = [trainer.representations(task, vectors[epoch, task.index], images) for task in tasks]
-        found = geometry(np.stack(seen).reshape(len(tasks), classes, len(images) // classes, -1))
+        seen = np.stack([trainer.representations(t, vectors[epoch, t.index], images) for t in tasks])
+        found = geometry(seen.reshape(len(tasks), classes, len(images) // classes, -1))
+        read = recoverability(seen, gamma)
         tensors |= {"edges": found.edges, f"{stage}.intra": found.intra, f"{stage}.inter": found.inter}
         summaries[stage] = {
             "intra_mean": found.intra_mean,
             "inter_mean": found.inter_mean,
             "overlap": found.overlap,
             "p_intra_greater": found.p_intra_greater,
+            "task_accuracy": read.task_accuracy,
+            "parameter_r2": read.parameter_r2,
         }
     sample = {"tasks": [task.index for task in tasks], "classes": classes, "images": len(images) // classes}
     return tensors, {"summaries": json.dumps(summaries), "sample": json.dumps(sample)}
