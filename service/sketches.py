@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tgsh.analysis.clustering import Dendrogram
 from tgsh.analysis.similarity import SimilarityMatrix
 
 if TYPE_CHECKING:
@@ -15,3 +16,10 @@ def similarity(matrix: SimilarityMatrix, title: str) -> Figure:
     from tgsh.figures import similarity_figure
 
     return similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)
+
+
+def dendrogram(tree: Dendrogram, matrix: SimilarityMatrix, title: str) -> Figure:
+    """The tree beside the ordered heatmap."""
+    from tgsh.figures import dendrogram_figure
+
+    return dendrogram_figure(tree, matrix, title=title)
