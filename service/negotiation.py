@@ -19,7 +19,12 @@ MEDIA_TYPES = {
     "png": "image/png",
     "svg": "image/svg+xml",
     "pdf": "application/pdf",
+    "newick": "text/x-nh",
 }
+
+
+ENDINGS = {"newick": "nwk"}
+"""Endings of files where they are not the format's name."""
 
 
 def choose(request: Request, wanted: str | None, offered: Sequence[str]) -> str:
@@ -58,7 +63,7 @@ def answer(
     if _has(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     if name not in ("json", "svg", "png"):
-        headers["Content-Disposition"] = f'attachment; filename="{file_name}.{name}"'
+        headers["Content-Disposition"] = f'attachment; filename="{file_name}.{ENDINGS.get(name, name)}"'
     return Response(cache.get(etag, make), media_type=MEDIA_TYPES[name], headers=headers)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tgsh.analysis.clustering import Dendrogram
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.schemas import Geometry
 
@@ -38,3 +39,10 @@ def geometry(measured: Geometry, title: str) -> Figure:
     names = ("intra (one task, two classes)", "inter (one class, two tasks)")
     across = "cosine of two representations"
     return distributions_figure(panels, measured.edges, names, title=title, across=across)
+
+
+def dendrogram(tree: Dendrogram, matrix: SimilarityMatrix, title: str) -> Figure:
+    """The tree beside the ordered heatmap."""
+    from tgsh.figures import dendrogram_figure
+
+    return dendrogram_figure(tree, matrix, title=title)

@@ -93,6 +93,7 @@ def test_fetch_takes_the_format_from_the_ending(tgsh: Tgsh, done: str, tmp_path:
     for resource, name in (
         ("similarity", "s.csv"),
         ("similarity", "s.png"),
+        ("dendrogram", "tree.nwk"),
         ("context-vectors", "deep/v.npy"),
     ):
         fetched = tgsh("fetch", done, resource, "-o", name)
@@ -100,7 +101,8 @@ def test_fetch_takes_the_format_from_the_ending(tgsh: Tgsh, done: str, tmp_path:
     assert len(list(csv.reader(io.StringIO((tmp_path / "s.csv").read_text())))) == 3
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
     assert np.load(tmp_path / "deep" / "v.npy", allow_pickle=False).shape == (2, 7840)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "s.csv", "s.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "s.csv", "s.png", "tree.nwk"]
+    assert (tmp_path / "tree.nwk").read_text("utf-8").startswith("('0°':")
     before = tgsh("fetch", done, "similarity", "-o", "-", "--format", "json", "--stage", "before")
     assert json.loads(before.stdout)["stage"] == "before"
     assert tgsh("fetch", done, "similarity", "-o", "no-ending").returncode == 2

@@ -95,6 +95,8 @@ def test_results_of_a_finished_experiment(client: Client, done: schemas.Experime
     assert np.allclose(np.diag(matrix.values), 1)
     before = client.similarity(done.id, stage="before", order="cluster", measure="correlation")
     assert (before.stage, before.order, before.measure) == ("before", "cluster", "correlation")
+    tree = client.dendrogram(done.id, method="single")
+    assert (len(tree.linkage), tree.method, sorted(tree.leaves)) == (1, "single", [0, 1])
     assert client.accuracy(done.id).mean == pytest.approx(done.mean_accuracy)
 
 

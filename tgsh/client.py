@@ -129,6 +129,19 @@ class Client:
         )
         return self._send(call)
 
+    def dendrogram(
+        self,
+        experiment: str,
+        stage: str | int = "after",
+        method: str = "average",
+        measure: schemas.Measure = "cosine",
+    ) -> schemas.Dendrogram:
+        """Clustering of the tasks on 1 − similarity; method: average, single, complete or weighted."""
+        call = calls.document(
+            experiment, schemas.Dendrogram, "dendrogram", stage=stage, method=method, measure=measure
+        )
+        return self._send(call)
+
     def context_vectors(self, experiment: str, stage: str | int = "after") -> schemas.ContextVectors:
         """The T×H context vectors as lists; `fetch` has them as npy or safetensors."""
         return self._send(calls.document(experiment, schemas.ContextVectors, "context-vectors", stage=stage))

@@ -105,6 +105,52 @@ class Similarity(Wire):
     values: list[list[float]]
 
 
+class Dendrogram(Wire):
+    """Agglomerative clustering of the tasks on the distance 1 − similarity.
+
+    `linkage` is SciPy's, T − 1 rows [node, node, distance, tasks below]: numbers below T are places in
+    `tasks` and `labels`, T + i is what row i made. `scipy.cluster.hierarchy` takes it as it is.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "experiment_id": "47341124ceace8e6",
+                    "base_id": "0f3a5c",
+                    "stage": "after",
+                    "measure": "cosine",
+                    "method": "average",
+                    "complete": True,
+                    "tasks": [0, 1, 2],
+                    "labels": ["0°", "10°", "180°"],
+                    "linkage": [[0, 1, 0.25, 2], [2, 3, 0.9, 3]],
+                    "leaves": [2, 0, 1],
+                    "leaf_labels": ["180°", "0°", "10°"],
+                    "cophenetic_correlation": 0.99,
+                    "newick": "('180°':0.45,('0°':0.125,'10°':0.125):0.325);",
+                }
+            ]
+        }
+    )
+
+    experiment_id: str
+    base_id: str
+    stage: str
+    measure: Measure
+    method: str = Field(description="single, complete, average or weighted")
+    complete: bool = Field(description="whether every task of the experiment is in it")
+    tasks: list[int]
+    labels: list[str]
+    linkage: list[tuple[int, int, float, int]]
+    leaves: list[int] = Field(description="places in `tasks`, left to right, like beside like")
+    leaf_labels: list[str]
+    cophenetic_correlation: float | None = Field(
+        description="of the tree's distances with the true ones; null where it is not defined"
+    )
+    newick: str = Field(description="with lengths; two leaves are their cophenetic distance apart")
+
+
 class ContextVectors(Wire):
     """Context vectors v_t = g_t·c_t, one row a task: T×H."""
 

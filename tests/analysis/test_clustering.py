@@ -8,7 +8,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import pdist
 
 from tgsh.analysis import clustering
-from tgsh.analysis.clustering import cluster_order, linkage
+from tgsh.analysis.clustering import METHODS, cluster_order, dendrogram, linkage
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.streams import stream
 
@@ -24,7 +24,7 @@ def _ring(tasks: int) -> np.ndarray:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
-@pytest.mark.parametrize("method", ["single", "complete", "average", "weighted"])
+@pytest.mark.parametrize("method", METHODS)
 def test_linkage_is_scipys_on_cosine_distance(method: str) -> None:
     wanted = hierarchy.linkage(pdist(VECTORS, "cosine"), method)
     np.testing.assert_allclose(linkage(_matrix(VECTORS), method), wanted, atol=1e-12)
@@ -61,3 +61,21 @@ def test_few_tasks_have_an_order_too(tasks: int) -> None:
 def test_methods_that_need_coordinates_are_refused() -> None:
     with pytest.raises(ValueError, match="ward"):
         linkage(_matrix(VECTORS), "ward")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_dendrogram_is_scipys(method: str) -> None:
+    distances = pdist(VECTORS, "cosine")
+    wanted = hierarchy.linkage(distances, method, optimal_ordering=True)
+    tree = dendrogram(_matrix(VECTORS), method)
+    np.testing.assert_allclose(tree.linkage, wanted, atol=1e-12)
+    assert list(tree.leaves) == hierarchy.leaves_list(wanted).tolist()
+    assert tree.cophenetic == pytest.approx(hierarchy.cophenet(wanted, distances)[0], abs=1e-12)
+    assert not tree.linkage.flags.writeable
+
+
+@pytest.mark.parametrize("vectors", [VECTORS[:0], VECTORS[:1], VECTORS[:2], np.eye(5)])
+def test_where_a_correlation_is_not_defined_there_is_none(vectors: np.ndarray) -> None:
+    tree = dendrogram(_matrix(vectors))
+    assert tree.cophenetic is None
+    assert sorted(tree.leaves) == list(range(len(vectors)))

@@ -67,6 +67,15 @@ def submit(client: httpx.Client, **changes: object) -> str:
     return str(answer.json()["id"])
 
 
+def completed(client: httpx.Client, parts: Parts, tasks: int = 3) -> str:
+    """The path of a completed experiment of so many rotations by 10°."""
+    suite = {"kind": "rotation", "tasks": tasks, "step_degrees": 10}
+    experiment_id = submit(client, suite=suite)
+    work(parts, experiment_id, *range(tasks))
+    finish(parts, experiment_id)
+    return f"/experiments/{experiment_id}"
+
+
 def vectors_of(index: int) -> np.ndarray:
     """What the work below learns: float32 [EPOCHS + 1, 5]."""
     return np.random.default_rng(index).standard_normal((EPOCHS + 1, 5)).astype(np.float32)

@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from tgsh.analysis.similarity import SimilarityMatrix
 
+METHODS = ("average", "single", "complete", "weighted")
+"""SciPy's methods that need only distances."""
+
 MOST_ORDERED = 500
 """Optimal leaf ordering takes cubic time; larger trees keep the order in which SciPy draws them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dendrogram:
+    """A tree over tasks, and how faithful it is.
+
+    linkage: SciPy's, float64 [T − 1, 4], read-only: row i joins two nodes at a distance into node T + i of
+    so many tasks; numbers below T are places in `labels` and `tasks`. leaves: those places, left to right.
+    cophenetic: correlation of the tree's distances with the true ones; None where it is not defined (fewer
+    than three tasks, or all distances equal). method: what the distance of two groups is.
+    """
+
+    linkage: np.ndarray
+    leaves: tuple[int, ...]
+    cophenetic: float | None
+    method: str
+    labels: tuple[str, ...]
+    tasks: tuple[int, ...]
+
+
+def dendrogram(matrix: SimilarityMatrix, method: str = "average") -> Dendrogram:
+    """Agglomerative clustering on 1 − similarity, the leaves in the order that puts like beside like.
+
+    Raises ValueError for a method that is not one of METHODS.
+    """
+    tree = linkage(matrix, method)
+    if 2 <= len(tree) < MOST_ORDERED:
+        tree = np.asarray(hierarchy.optimal_leaf_ordering(tree, _distances(matrix)))
+    tree.flags.writeable = False
+    return Dendrogram(
+        tree, _leaves(tree, len(matrix.tasks)), _fidelity(tree, matrix), method, matrix.labels, matrix.tasks
+    )
 
 
 def linkage(matrix: SimilarityMatrix, method: str = "average") -> np.ndarray:
     """SciPy linkage, float64 [T − 1, 4], on 1 − similarity; no rows for fewer than two tasks.
 
-    method: one of SciPy's that need only distances: single, complete, average, weighted.
-    Raises ValueError for others.
+    method: one of METHODS. Raises ValueError for others.
     """
-    if method not in ("single", "complete", "average", "weighted"):
+    if method not in METHODS:
         raise ValueError(f"method {method!r} does not work on similarities")
     if len(matrix.tasks) < 2:
         return np.empty((0, 4))
@@ -27,12 +63,21 @@ def linkage(matrix: SimilarityMatrix, method: str = "average") -> np.ndarray:
 
 def cluster_order(matrix: SimilarityMatrix, method: str = "average") -> list[int]:
     """Places of the tasks, left to right under their dendrogram, neighbours as alike as the tree allows."""
-    tree = linkage(matrix, method)
-    if len(tree) < 2:
-        return list(range(len(matrix.tasks)))
-    if len(tree) < MOST_ORDERED:
-        tree = hierarchy.optimal_leaf_ordering(tree, _distances(matrix))
-    return [int(place) for place in hierarchy.leaves_list(tree)]
+    return list(dendrogram(matrix, method).leaves)
+
+
+def _leaves(tree: np.ndarray, tasks: int) -> tuple[int, ...]:
+    if not len(tree):
+        return tuple(range(tasks))
+    return tuple(int(place) for place in hierarchy.leaves_list(tree))
+
+
+def _fidelity(tree: np.ndarray, matrix: SimilarityMatrix) -> float | None:
+    distances = _distances(matrix)
+    if len(tree) < 2 or np.ptp(distances) == 0:
+        return None
+    in_tree = hierarchy.cophenet(tree)
+    return None if np.ptp(in_tree) == 0 else float(np.corrcoef(distances, in_tree)[0, 1])
 
 
 def _distances(matrix: SimilarityMatrix) -> np.ndarray:

@@ -10,25 +10,33 @@ import typer
 from tgsh.cli.options import Id, Url, connect, resolve
 from tgsh.errors import InvalidSpec
 
+FORMATS = {"nwk": "newick", "nh": "newick", "tree": "newick"}
+"""What endings stand for that are no format's name."""
+
 
 def fetch(
     experiment_id: Id,
-    resource: Annotated[str, typer.Argument(help="Such as similarity, context-vectors or accuracy.")],
+    resource: Annotated[
+        str, typer.Argument(help="Such as similarity, dendrogram, context-vectors or accuracy.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
     format: Annotated[
-        str | None, typer.Option(help="json, csv, npy, safetensors, png, svg; default: the file's ending.")
+        str | None,
+        typer.Option(help="json, csv, npy, safetensors, png, svg, pdf, newick; default: the file's ending."),
     ] = None,
     stage: Annotated[str | None, typer.Option(help="after, before, or the number of an epoch.")] = None,
     order: Annotated[str | None, typer.Option(help="task or cluster.")] = None,
     measure: Annotated[str | None, typer.Option(help="cosine or correlation.")] = None,
+    method: Annotated[str | None, typer.Option(help="Of a dendrogram: average, single, complete.")] = None,
     url: Url = None,
 ) -> None:
     """Write a result of an experiment to a file."""
-    chosen = format or output.suffix.removeprefix(".").lower()
+    ending = output.suffix.removeprefix(".").lower()
+    chosen = format or FORMATS.get(ending, ending)
     if not chosen:
         raise InvalidSpec("--format", f"{output} has no ending that tells the format; name one, such as csv")
     with connect(url) as client:
-        wanted = {"stage": stage, "order": order, "measure": measure}
+        wanted = {"stage": stage, "order": order, "measure": measure, "method": method}
         content = client.fetch(resolve(client, experiment_id), resource, format=chosen, params=wanted)
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(content)

@@ -4,9 +4,18 @@ Figures may be made in threads, so nothing here touches a global style: fonts an
 text, and the few options that matplotlib reads only from its global table are set under a lock, in `render`.
 """
 
+from tgsh.figures.dendrogram import dendrogram_figure
 from tgsh.figures.distributions import Panel, distributions_figure
 from tgsh.figures.rendering import FigureFormat, render
 from tgsh.figures.sheet import image_sheet
 from tgsh.figures.similarity import similarity_figure
 
-__all__ = ["FigureFormat", "Panel", "distributions_figure", "image_sheet", "render", "similarity_figure"]
+__all__ = [
+    "FigureFormat",
+    "Panel",
+    "dendrogram_figure",
+    "distributions_figure",
+    "image_sheet",
+    "render",
+    "similarity_figure",
+]

@@ -1,0 +1,103 @@
+"""/experiments/{id}/dendrogram: which tasks belong together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from service import results, sketches
+from service.deps import ExperimentId, PartsDep
+from service.drawing import DRAWN
+from service.negotiation import answer, choose
+from service.results import Format, Stage
+from tgsh import schemas
+from tgsh.analysis.clustering import METHODS, Dendrogram
+from tgsh.analysis.clustering import dendrogram as dendrogram_of
+from tgsh.analysis.newick import newick
+from tgsh.encoding import table_csv
+from tgsh.errors import InvalidSpec
+from tgsh.schemas import Measure
+from tgsh.store.vectors import StageRef, find_stage
+
+router = APIRouter(prefix="/experiments", tags=["results"])
+
+FORMATS = ("json", "csv", "newick", "png", "svg", "pdf")
+
+
+@router.get(
+    "/{experiment_id}/dendrogram",
+    summary="Which tasks belong together",
+    responses=results.documented(schemas.Dendrogram, *FORMATS),
+    response_class=Response,
+)
+def dendrogram(
+    experiment_id: ExperimentId,
+    parts: PartsDep,
+    request: Request,
+    stage: Stage = "after",
+    method: Annotated[
+        str,
+        Query(
+            max_length=32,
+            description="how far apart two groups are",
+            json_schema_extra={"enum": list(METHODS)},
+        ),
+    ] = "average",
+    measure: Measure = "cosine",
+    format: Format = None,
+) -> Response:
+    """Agglomerative clustering of the tasks on the distance 1 − similarity.
+
+    Answers SciPy's linkage matrix, the order of the leaves, the cophenetic correlation and Newick; as a
+    picture, the tree beside the matrix in its order. One task is a tree of one leaf, no task an empty one.
+    """
+    name = choose(request, format, FORMATS)
+    _check(method)
+    ref = find_stage(parts.database, experiment_id, stage)
+
+    def make() -> bytes:
+        matrix = results.similarities(parts, ref, measure)
+        tree = dendrogram_of(matrix, method)
+        if name in DRAWN:
+            results.require_tasks(ref)
+            title = results.title(parts, ref, "context vectors")
+            return parts.artist.draw(sketches.dendrogram, DRAWN[name], tree, matrix, title)
+        return _encode(ref, tree, measure, name)
+
+    key = ("dendrogram", experiment_id, ref.digest, str(ref.complete), method, measure)
+    return answer(request, parts.cache, key, name, f"dendrogram-{experiment_id}-{stage}", make)
+
+
+def _check(method: str) -> None:
+    if method in ("ward", "centroid", "median"):
+        raise InvalidSpec(
+            "method",
+            f"{method} joins groups by Euclidean distances of their centres, and 1 − similarity is no "
+            f"Euclidean distance; take one of: {', '.join(METHODS)}",
+        )
+    if method not in METHODS:
+        raise InvalidSpec("method", f"{method!r} is unknown; take one of: {', '.join(METHODS)}")
+
+
+def _encode(ref: StageRef, tree: Dendrogram, measure: Measure, name: str) -> bytes:
+    if name == "newick":
+        return f"{newick(tree)}\n".encode()
+    merges = [(int(a), int(b), float(distance), int(size)) for a, b, distance, size in tree.linkage]
+    if name == "csv":
+        rows = [(len(tree.tasks) + place, *merge) for place, merge in enumerate(merges)]
+        return table_csv(["node", "left", "right", "distance", "tasks"], rows)
+    document = schemas.Dendrogram(
+        **results.about(ref),
+        measure=measure,
+        method=tree.method,
+        complete=ref.complete,
+        tasks=list(tree.tasks),
+        labels=list(tree.labels),
+        linkage=merges,
+        leaves=list(tree.leaves),
+        leaf_labels=[tree.labels[place] for place in tree.leaves],
+        cophenetic_correlation=tree.cophenetic,
+        newick=newick(tree),
+    )
+    return document.model_dump_json().encode()

@@ -1,0 +1,66 @@
+"""A tree of tasks beside the matrix that it was made of."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from tgsh.analysis.clustering import Dendrogram
+from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, margin_of, side_of
+from tgsh.figures.rendering import DPI
+from tgsh.figures.text import INK, open_frame, text, write_title
+
+TREE = 0.42  # the tree's width, of the matrix's
+
+
+def dendrogram_figure(tree: Dendrogram, matrix: SimilarityMatrix, *, title: str) -> Figure:
+    """Draw the matrix in the order of the tree's leaves, and the tree to its left, root outermost.
+
+    matrix: the T×T similarities that the tree was made of, in task order. The tree's axis is the distance
+    1 − similarity at which groups were joined; it starts at 0. Raises ValueError where shapes do not fit.
+    """
+    ordered = matrix.reordered(tree.leaves)
+    side, margin = side_of(len(ordered.labels)), margin_of(ordered.labels or ("",))
+    figure = Figure(figsize=((1 + TREE) * side + margin + 0.8, side + margin), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
+    axes = figure.add_subplot(facecolor="white")
+    draw_heatmap(axes, ordered.values, ordered.labels)
+    axes.yaxis.tick_right()
+    beside = axes.inset_axes((-TREE - 0.02, 0, TREE, 1), sharey=axes)
+    _draw_tree(beside, tree)
+    write_title(beside, title, (1 + TREE) * side)
+    add_colour_bar(figure, axes, matrix.measure)
+    return figure
+
+
+def _draw_tree(axes: Axes, tree: Dendrogram) -> None:
+    brackets = _brackets(tree)
+    axes.add_collection(LineCollection(list(brackets), colors=INK, linewidths=0.8, capstyle="projecting"))
+    highest = float(tree.linkage[:, 2].max(initial=0)) or 1.0
+    axes.set_xlim(1.04 * highest, 0)  # the leaves touch the matrix
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter("{x:g}")  # "0.00" would reach under the matrix
+    open_frame(axes)
+    axes.tick_params(left=False, labelleft=False)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("1 − similarity", labelpad=4, **text(9))
+
+
+def _brackets(tree: Dendrogram) -> np.ndarray:
+    """The T − 1 joints as open polygons, float64 [T − 1, 4, 2]: (distance, row)."""
+    tasks = len(tree.tasks)
+    rows = np.zeros(tasks + len(tree.linkage))
+    heights = np.concatenate([np.zeros(tasks), tree.linkage[:, 2]])
+    rows[list(tree.leaves)] = np.arange(tasks)
+    brackets = np.empty((len(tree.linkage), 4, 2))
+    for place, joint in enumerate(tree.linkage):
+        left, right = int(joint[0]), int(joint[1])
+        node = tasks + place
+        rows[node] = (rows[left] + rows[right]) / 2
+        brackets[place, :, 0] = heights[left], heights[node], heights[node], heights[right]
+        brackets[place, :, 1] = rows[left], rows[left], rows[right], rows[right]
+    return brackets
