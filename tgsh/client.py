@@ -149,6 +149,19 @@ class Client:
     def accuracy(self, experiment: str) -> schemas.Accuracy:
         return self._send(calls.document(experiment, schemas.Accuracy, "accuracy"))
 
+    def geometry(self, experiment: str) -> schemas.Geometry:
+        """Definition 1 measured; there once the experiment has completed."""
+        return self._send(calls.document(experiment, schemas.Geometry, "geometry"))
+
+    def reconstructions(
+        self, experiment: str, tasks: str | None = None, classes: str | None = None, **params: Any
+    ) -> schemas.Reconstructions:
+        """Images that the network believes in; tasks and classes such as "0,9" or "0-3"; params: the API's."""
+        call = calls.document(
+            experiment, schemas.Reconstructions, "reconstructions", tasks=tasks, classes=classes, **params
+        )
+        return self._send(call)
+
     def fetch(
         self, experiment: str, resource: str, *, format: str, params: Mapping[str, Any] | None = None
     ) -> bytes:
