@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tgsh.analysis.clustering import Dendrogram
+from tgsh.analysis.embedding import Embedding
 from tgsh.analysis.similarity import SimilarityMatrix
 
 if TYPE_CHECKING:
@@ -23,3 +24,10 @@ def dendrogram(tree: Dendrogram, matrix: SimilarityMatrix, title: str) -> Figure
     from tgsh.figures import dendrogram_figure
 
     return dendrogram_figure(tree, matrix, title=title)
+
+
+def embedding(found: Embedding, title: str) -> Figure:
+    """The tasks as points."""
+    from tgsh.figures import embedding_figure
+
+    return embedding_figure(found, title=title)

@@ -97,6 +97,8 @@ def test_results_of_a_finished_experiment(client: Client, done: schemas.Experime
     assert (before.stage, before.order, before.measure) == ("before", "cluster", "correlation")
     tree = client.dendrogram(done.id, method="single")
     assert (len(tree.linkage), tree.method, sorted(tree.leaves)) == (1, "single", [0, 1])
+    points = client.embedding(done.id, method="pca", dimensions=3)
+    assert (points.method, np.shape(points.values)) == ("pca", (2, 3))
     assert client.accuracy(done.id).mean == pytest.approx(done.mean_accuracy)
 
 

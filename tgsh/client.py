@@ -142,6 +142,18 @@ class Client:
         )
         return self._send(call)
 
+    def embedding(
+        self,
+        experiment: str,
+        stage: str | int = "after",
+        method: schemas.EmbeddingMethod = "mds",
+        dimensions: int = 2,
+        measure: schemas.Measure = "cosine",
+    ) -> schemas.Embedding:
+        """The tasks as points in 2 or 3 dimensions, by classical MDS of 1 − similarity or PCA."""
+        wanted = {"stage": stage, "method": method, "dimensions": dimensions, "measure": measure}
+        return self._send(calls.document(experiment, schemas.Embedding, "embedding", **wanted))
+
     def context_vectors(self, experiment: str, stage: str | int = "after") -> schemas.ContextVectors:
         """The T×H context vectors as lists; `fetch` has them as npy or safetensors."""
         return self._send(calls.document(experiment, schemas.ContextVectors, "context-vectors", stage=stage))

@@ -5,7 +5,8 @@ text, and the few options that matplotlib reads only from its global table are s
 """
 
 from tgsh.figures.dendrogram import dendrogram_figure
+from tgsh.figures.embedding import embedding_figure
 from tgsh.figures.rendering import FigureFormat, render
 from tgsh.figures.similarity import similarity_figure
 
-__all__ = ["FigureFormat", "dendrogram_figure", "render", "similarity_figure"]
+__all__ = ["FigureFormat", "dendrogram_figure", "embedding_figure", "render", "similarity_figure"]
