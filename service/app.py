@@ -27,6 +27,7 @@ from service.routers import (
     experiments,
     health,
     similarity,
+    similarity_epochs,
     tasks,
 )
 from service.settings import ServiceSettings
@@ -39,6 +40,7 @@ ROUTERS = (
     events,
     tasks,
     similarity,
+    similarity_epochs,
     dendrogram,
     embedding,
     context_vectors,

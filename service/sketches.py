@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tgsh.analysis.clustering import Dendrogram
+from tgsh.analysis.courses import Course
 from tgsh.analysis.embedding import Embedding
 from tgsh.analysis.similarity import SimilarityMatrix
 
@@ -31,3 +33,10 @@ def embedding(found: Embedding, title: str) -> Figure:
     from tgsh.figures import embedding_figure
 
     return embedding_figure(found, title=title)
+
+
+def courses(found: Sequence[Course], measure: str, title: str) -> Figure:
+    """Similarity over the epochs."""
+    from tgsh.figures import courses_figure
+
+    return courses_figure(found, title=title, measure=measure)

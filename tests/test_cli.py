@@ -105,6 +105,8 @@ def test_fetch_takes_the_format_from_the_ending(tgsh: Tgsh, done: str, tmp_path:
     assert (tmp_path / "tree.nwk").read_text("utf-8").startswith("('0°':")
     space = tgsh("fetch", done, "embedding", "-o", "-", "--format", "csv", "--dimensions", "3")
     assert space.stdout.splitlines()[0] == "task,label,x,y,z"
+    course = tgsh("fetch", done, "similarity/epochs", "-o", "-", "--format", "csv", "--pairs", "1-0")
+    assert course.stdout.splitlines()[0] == "epoch,1-0"
     before = tgsh("fetch", done, "similarity", "-o", "-", "--format", "json", "--stage", "before")
     assert json.loads(before.stdout)["stage"] == "before"
     assert tgsh("fetch", done, "similarity", "-o", "no-ending").returncode == 2

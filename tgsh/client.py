@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -126,6 +126,19 @@ class Client:
         """The labelled T×T matrix; stage is "before", "after" or the number of an epoch."""
         call = calls.document(
             experiment, schemas.Similarity, "similarity", stage=stage, order=order, measure=measure
+        )
+        return self._send(call)
+
+    def similarity_epochs(
+        self,
+        experiment: str,
+        pairs: Iterable[tuple[int, int]] | None = None,
+        measure: schemas.Measure = "cosine",
+    ) -> schemas.SimilarityEpochs:
+        """The similarity of pairs of tasks at every epoch; by default of the first task and some others."""
+        wanted = None if pairs is None else ",".join(f"{one}-{other}" for one, other in pairs)
+        call = calls.document(
+            experiment, schemas.SimilarityEpochs, "similarity", "epochs", pairs=wanted, measure=measure
         )
         return self._send(call)
 

@@ -105,6 +105,43 @@ class Similarity(Wire):
     values: list[list[float]]
 
 
+class SimilarityCourse(Wire):
+    """The similarity of two tasks at every epoch; null where one of them has no vector yet."""
+
+    tasks: tuple[int, int]
+    labels: tuple[str, str]
+    values: list[float | None]
+
+
+class SimilarityEpochs(Wire):
+    """How the similarity of chosen pairs of tasks changes while they are learned."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "experiment_id": "47341124ceace8e6",
+                    "base_id": "0f3a5c",
+                    "measure": "cosine",
+                    "complete": True,
+                    "epochs": [0, 1, 2],
+                    "pairs": [
+                        {"tasks": [0, 1], "labels": ["0°", "10°"], "values": [0.01, 0.62, 0.71]},
+                        {"tasks": [0, 18], "labels": ["0°", "180°"], "values": [-0.02, 0.05, 0.11]},
+                    ],
+                }
+            ]
+        }
+    )
+
+    experiment_id: str
+    base_id: str
+    measure: Measure
+    complete: bool = Field(description="whether every value is there")
+    epochs: list[int] = Field(description="0 is before training")
+    pairs: list[SimilarityCourse]
+
+
 class Dendrogram(Wire):
     """Agglomerative clustering of the tasks on the distance 1 − similarity.
 

@@ -8,7 +8,16 @@ from tgsh.store.clock import as_datetime
 from tgsh.store.reads import Snapshot
 from tgsh.store.records import TaskRecord
 
-RESULTS = ("tasks", "events", "similarity", "dendrogram", "embedding", "context-vectors", "accuracy")
+RESULTS = (
+    "tasks",
+    "events",
+    "similarity",
+    "similarity/epochs",
+    "dendrogram",
+    "embedding",
+    "context-vectors",
+    "accuracy",
+)
 
 
 def experiment_view(snapshot: Snapshot) -> Experiment:

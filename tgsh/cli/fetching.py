@@ -17,7 +17,7 @@ FORMATS = {"nwk": "newick", "nh": "newick", "tree": "newick"}
 def fetch(
     experiment_id: Id,
     resource: Annotated[
-        str, typer.Argument(help="Such as similarity, dendrogram, embedding, context-vectors or accuracy.")
+        str, typer.Argument(help="Such as similarity, similarity/epochs, dendrogram, embedding.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
     format: Annotated[
@@ -31,6 +31,7 @@ def fetch(
         str | None, typer.Option(help="Dendrogram: average, single, complete; embedding: mds, pca.")
     ] = None,
     dimensions: Annotated[int | None, typer.Option(help="Of an embedding: 2 or 3.")] = None,
+    pairs: Annotated[str | None, typer.Option(help="Of similarity/epochs, such as 0-1,0-18.")] = None,
     url: Url = None,
 ) -> None:
     """Write a result of an experiment to a file."""
@@ -45,6 +46,7 @@ def fetch(
             "measure": measure,
             "method": method,
             "dimensions": dimensions,
+            "pairs": pairs,
         }
         content = client.fetch(resolve(client, experiment_id), resource, format=chosen, params=wanted)
     if str(output) == "-":

@@ -4,9 +4,17 @@ Figures may be made in threads, so nothing here touches a global style: fonts an
 text, and the few options that matplotlib reads only from its global table are set under a lock, in `render`.
 """
 
+from tgsh.figures.courses import courses_figure
 from tgsh.figures.dendrogram import dendrogram_figure
 from tgsh.figures.embedding import embedding_figure
 from tgsh.figures.rendering import FigureFormat, render
 from tgsh.figures.similarity import similarity_figure
 
-__all__ = ["FigureFormat", "dendrogram_figure", "embedding_figure", "render", "similarity_figure"]
+__all__ = [
+    "FigureFormat",
+    "courses_figure",
+    "dendrogram_figure",
+    "embedding_figure",
+    "render",
+    "similarity_figure",
+]

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextToPath
 
-from tgsh.figures.text import FONT
+from tgsh.figures.text import width_of
 
 HEIGHT = 1.2  # of a line, in font sizes
 TURNS = (0, 1, -1, 2, -2, 3, -3, 4)  # eighths of a full turn from where a name should be, best first
@@ -42,7 +40,7 @@ def place_names(
     taken = np.column_stack([points - gap / 2, points + gap / 2])  # boxes: left, low, right, high
     placed: list[Place] = []
     for index, name in enumerate(names):
-        half = (_width(name, size) / 2, HEIGHT * size / 2)
+        half = ((width_of(name, size) + size / 4) / 2, HEIGHT * size / 2)
         for right, up in _candidates(outward[index], half, gap):
             centre = points[index] + (right, up)
             box = np.concatenate([centre - half, centre + half])
@@ -52,13 +50,6 @@ def place_names(
                 placed.append(Place(index, right, up))
                 break
     return placed
-
-
-def _width(name: str, size: float) -> float:
-    width, _, _ = TextToPath().get_text_width_height_descent(
-        name, FontProperties(family=FONT, size=size), False
-    )
-    return float(width) + size / 4
 
 
 def _candidates(outward: np.ndarray, half: tuple[float, float], gap: float) -> list[tuple[float, float]]:
