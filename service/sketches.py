@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tgsh.analysis.clustering import Dendrogram
+from tgsh.analysis.courses import Course
+from tgsh.analysis.embedding import Embedding
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.schemas import Geometry
 
@@ -46,3 +49,17 @@ def dendrogram(tree: Dendrogram, matrix: SimilarityMatrix, title: str) -> Figure
     from tgsh.figures import dendrogram_figure
 
     return dendrogram_figure(tree, matrix, title=title)
+
+
+def embedding(found: Embedding, title: str) -> Figure:
+    """The tasks as points."""
+    from tgsh.figures import embedding_figure
+
+    return embedding_figure(found, title=title)
+
+
+def courses(found: Sequence[Course], measure: str, title: str) -> Figure:
+    """Similarity over the epochs."""
+    from tgsh.figures import courses_figure
+
+    return courses_figure(found, title=title, measure=measure)

@@ -103,6 +103,10 @@ def test_fetch_takes_the_format_from_the_ending(tgsh: Tgsh, done: str, tmp_path:
     assert np.load(tmp_path / "deep" / "v.npy", allow_pickle=False).shape == (2, 7840)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "s.csv", "s.png", "tree.nwk"]
     assert (tmp_path / "tree.nwk").read_text("utf-8").startswith("('0°':")
+    space = tgsh("fetch", done, "embedding", "-o", "-", "--format", "csv", "--dimensions", "3")
+    assert space.stdout.splitlines()[0] == "task,label,x,y,z"
+    course = tgsh("fetch", done, "similarity/epochs", "-o", "-", "--format", "csv", "--pairs", "1-0")
+    assert course.stdout.splitlines()[0] == "epoch,1-0"
     before = tgsh("fetch", done, "similarity", "-o", "-", "--format", "json", "--stage", "before")
     assert json.loads(before.stdout)["stage"] == "before"
     assert tgsh("fetch", done, "similarity", "-o", "no-ending").returncode == 2

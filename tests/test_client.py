@@ -95,8 +95,12 @@ def test_results_of_a_finished_experiment(client: Client, done: schemas.Experime
     assert np.allclose(np.diag(matrix.values), 1)
     before = client.similarity(done.id, stage="before", order="cluster", measure="correlation")
     assert (before.stage, before.order, before.measure) == ("before", "cluster", "correlation")
+    course = client.similarity_epochs(done.id, [(1, 0)]).pairs[0]
+    assert course.values[-1] == pytest.approx(matrix.values[0][1])
     tree = client.dendrogram(done.id, method="single")
     assert (len(tree.linkage), tree.method, sorted(tree.leaves)) == (1, "single", [0, 1])
+    points = client.embedding(done.id, method="pca", dimensions=3)
+    assert (points.method, np.shape(points.values)) == ("pca", (2, 3))
     assert client.accuracy(done.id).mean == pytest.approx(done.mean_accuracy)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -129,6 +129,19 @@ class Client:
         )
         return self._send(call)
 
+    def similarity_epochs(
+        self,
+        experiment: str,
+        pairs: Iterable[tuple[int, int]] | None = None,
+        measure: schemas.Measure = "cosine",
+    ) -> schemas.SimilarityEpochs:
+        """The similarity of pairs of tasks at every epoch; by default of the first task and some others."""
+        wanted = None if pairs is None else ",".join(f"{one}-{other}" for one, other in pairs)
+        call = calls.document(
+            experiment, schemas.SimilarityEpochs, "similarity", "epochs", pairs=wanted, measure=measure
+        )
+        return self._send(call)
+
     def dendrogram(
         self,
         experiment: str,
@@ -141,6 +154,18 @@ class Client:
             experiment, schemas.Dendrogram, "dendrogram", stage=stage, method=method, measure=measure
         )
         return self._send(call)
+
+    def embedding(
+        self,
+        experiment: str,
+        stage: str | int = "after",
+        method: schemas.EmbeddingMethod = "mds",
+        dimensions: int = 2,
+        measure: schemas.Measure = "cosine",
+    ) -> schemas.Embedding:
+        """The tasks as points in 2 or 3 dimensions, by classical MDS of 1 − similarity or PCA."""
+        wanted = {"stage": stage, "method": method, "dimensions": dimensions, "measure": measure}
+        return self._send(calls.document(experiment, schemas.Embedding, "embedding", **wanted))
 
     def context_vectors(self, experiment: str, stage: str | int = "after") -> schemas.ContextVectors:
         """The T×H context vectors as lists; `fetch` has them as npy or safetensors."""
@@ -156,7 +181,7 @@ class Client:
     def reconstructions(
         self, experiment: str, tasks: str | None = None, classes: str | None = None, **params: Any
     ) -> schemas.Reconstructions:
-        """Images that the network believes in; tasks and classes such as "0,9" or "0-3"; params: the API's."""
+        """Images that the network believes in; tasks and classes such as "0,9" or "0-3"."""
         call = calls.document(
             experiment, schemas.Reconstructions, "reconstructions", tasks=tasks, classes=classes, **params
         )

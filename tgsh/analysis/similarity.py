@@ -61,7 +61,7 @@ def similarity(
         raise ValueError(f"unknown measure {measure!r}")
     if vectors.ndim != 2 or len(vectors) != len(tasks):
         raise ValueError(f"vectors of shape {vectors.shape} are not those of {len(tasks)} tasks")
-    gram = _gram(vectors, centred=measure == "correlation")
+    gram = inner_products(vectors, centred=measure == "correlation")
     if not np.isfinite(gram).all():
         raise ValueError("vectors hold a number that is not finite")
     norms = np.sqrt(np.diagonal(gram))
@@ -73,8 +73,11 @@ def similarity(
     return SimilarityMatrix(gram, tuple(labels), tuple(tasks), measure)
 
 
-def _gram(vectors: np.ndarray, *, centred: bool) -> np.ndarray:
-    """Inner products of all rows, float64 [T, T]; the upper half is computed, the lower is its mirror."""
+def inner_products(vectors: np.ndarray, *, centred: bool = False) -> np.ndarray:
+    """Inner products of all rows of [T, H], float64 [T, T]; the upper half is computed, the lower its mirror.
+
+    centred: take each row's own mean off first.
+    """
     count, width = vectors.shape
     rows = max(1, BLOCK_BYTES // (8 * max(width, 1)))
     gram = np.empty((count, count))

@@ -17,7 +17,7 @@ FORMATS = {"nwk": "newick", "nh": "newick", "tree": "newick"}
 def fetch(
     experiment_id: Id,
     resource: Annotated[
-        str, typer.Argument(help="Such as similarity, dendrogram, context-vectors or accuracy.")
+        str, typer.Argument(help="Such as similarity, similarity/epochs, dendrogram, embedding.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
     format: Annotated[
@@ -27,7 +27,11 @@ def fetch(
     stage: Annotated[str | None, typer.Option(help="after, before, or the number of an epoch.")] = None,
     order: Annotated[str | None, typer.Option(help="task or cluster.")] = None,
     measure: Annotated[str | None, typer.Option(help="cosine or correlation.")] = None,
-    method: Annotated[str | None, typer.Option(help="Of a dendrogram: average, single, complete.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Dendrogram: average, single, complete; embedding: mds, pca.")
+    ] = None,
+    dimensions: Annotated[int | None, typer.Option(help="Of an embedding: 2 or 3.")] = None,
+    pairs: Annotated[str | None, typer.Option(help="Of similarity/epochs, such as 0-1,0-18.")] = None,
     url: Url = None,
 ) -> None:
     """Write a result of an experiment to a file."""
@@ -36,7 +40,14 @@ def fetch(
     if not chosen:
         raise InvalidSpec("--format", f"{output} has no ending that tells the format; name one, such as csv")
     with connect(url) as client:
-        wanted = {"stage": stage, "order": order, "measure": measure, "method": method}
+        wanted = {
+            "stage": stage,
+            "order": order,
+            "measure": measure,
+            "method": method,
+            "dimensions": dimensions,
+            "pairs": pairs,
+        }
         content = client.fetch(resolve(client, experiment_id), resource, format=chosen, params=wanted)
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(content)

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.font_manager import findfont, get_font
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.textpath import TextToPath
 
 FONT = "DejaVu Sans"  # ships with matplotlib: the same glyphs on every machine
 INK, FAINT, MISSING = "#222222", "#8a8a8a", "#d9d9d9"
@@ -30,6 +31,14 @@ def printable(line: str, longest: int = LONGEST_LABEL) -> str:
         line = line[: longest - 1].rstrip() + "…"
     font = get_font(findfont(FONT))
     return "".join(c if font.get_char_index(ord(c)) else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def width_of(line: str, size: float) -> float:
+    """How wide a line is in our font, in typographic points."""
+    width, _, _ = TextToPath().get_text_width_height_descent(
+        line, FontProperties(family=FONT, size=size), False
+    )
+    return float(width)
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -1,0 +1,93 @@
+"""/experiments/{id}/embedding: the tasks as points."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from service import results, sketches
+from service.deps import ExperimentId, Parts, PartsDep
+from service.drawing import DRAWN
+from service.negotiation import answer, choose
+from service.results import Format, Stage
+from tgsh import schemas
+from tgsh.analysis.embedding import Embedding, classical_mds, pca
+from tgsh.encoding import LabelledArray, table_csv, to_npy
+from tgsh.schemas import EmbeddingMethod, Measure
+from tgsh.store.vectors import StageRef, find_stage
+
+router = APIRouter(prefix="/experiments", tags=["results"])
+
+FORMATS = ("json", "csv", "npy", "png", "svg", "pdf")
+
+Dimensions = Annotated[int, Query(ge=2, le=3, description="in a plane or in space")]
+
+
+@router.get(
+    "/{experiment_id}/embedding",
+    summary="The tasks as points",
+    responses=results.documented(schemas.Embedding, *FORMATS),
+    response_class=Response,
+)
+def embedding(
+    experiment_id: ExperimentId,
+    parts: PartsDep,
+    request: Request,
+    stage: Stage = "after",
+    method: Annotated[
+        EmbeddingMethod, Query(description="classical MDS of 1 − similarity, or PCA of the context vectors")
+    ] = "mds",
+    dimensions: Dimensions = 2,
+    measure: Annotated[Measure, Query(description="of the similarity behind mds")] = "cosine",
+    format: Format = None,
+) -> Response:
+    """Points that lie near each other where tasks are alike, and how much of the truth they show.
+
+    Axes that so few tasks do not have are 0. A picture of three dimensions has two panels.
+    """
+    name = choose(request, format, FORMATS)
+    ref = find_stage(parts.database, experiment_id, stage)
+
+    def make() -> bytes:
+        found = _embed(parts, ref, method, dimensions, measure)
+        if name in DRAWN:
+            results.require_tasks(ref)
+            title = results.title(parts, ref, "context vectors")
+            return parts.artist.draw(sketches.embedding, DRAWN[name], found, title)
+        return _encode(ref, found, measure, name)
+
+    key = ("embedding", experiment_id, ref.digest, str(ref.complete), method, str(dimensions), measure)
+    return answer(request, parts.cache, key, name, f"embedding-{experiment_id}-{stage}", make)
+
+
+def _embed(
+    parts: Parts, ref: StageRef, method: EmbeddingMethod, dimensions: int, measure: Measure
+) -> Embedding:
+    if method == "pca":
+        return pca(results.vectors(parts, ref), ref.labels, ref.tasks, dimensions)
+    return classical_mds(results.similarities(parts, ref, measure), dimensions)
+
+
+def _encode(ref: StageRef, found: Embedding, measure: Measure, name: str) -> bytes:
+    if name == "csv":
+        rows = zip(found.tasks, found.labels, found.points.tolist(), strict=True)
+        axes = ["x", "y", "z"][: found.points.shape[1]]
+        return table_csv(["task", "label", *axes], ((task, label, *point) for task, label, point in rows))
+    about = {**results.about(ref), "method": found.method}
+    if name == "npy":
+        return to_npy(LabelledArray(found.points, found.tasks, found.labels, None, about))
+    document = schemas.Embedding(
+        **results.about(ref),
+        method=found.method,
+        measure=measure if found.method == "mds" else None,
+        dimensions=found.points.shape[1],
+        complete=ref.complete,
+        tasks=list(found.tasks),
+        labels=list(found.labels),
+        values=found.points.tolist(),
+        explained=list(found.explained),
+        positive_eigenvalue_share=found.positive,
+        stress=found.stress,
+    )
+    return document.model_dump_json().encode()

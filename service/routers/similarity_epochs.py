@@ -1,0 +1,119 @@
+"""/experiments/{id}/similarity/epochs: how the similarity of tasks changes while they are learned."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from service import results, sketches
+from service.deps import ExperimentId, Parts, PartsDep
+from service.drawing import DRAWN
+from service.negotiation import answer, choose
+from service.results import Format
+from tgsh import schemas
+from tgsh.analysis.courses import Course, similarity_course, telling_pairs
+from tgsh.encoding import table_csv
+from tgsh.errors import Conflict, InvalidSpec
+from tgsh.schemas import Measure, SimilarityEpochs
+from tgsh.store import reads
+from tgsh.store.courses import Courses, find_courses, load_course
+
+router = APIRouter(prefix="/experiments", tags=["results"])
+
+FORMATS = ("json", "csv", "png", "svg", "pdf")
+
+MOST_PAIRS = 20
+"""As many lines as a figure can tell apart, and as many arrays as one request may read."""
+
+
+@router.get(
+    "/{experiment_id}/similarity/epochs",
+    summary="How the similarity of tasks changes while they are learned",
+    responses=results.documented(SimilarityEpochs, *FORMATS),
+    response_class=Response,
+)
+def similarity_epochs(
+    experiment_id: ExperimentId,
+    parts: PartsDep,
+    request: Request,
+    pairs: Annotated[
+        str | None,
+        Query(
+            pattern=r"^\d{1,5}-\d{1,5}(,\d{1,5}-\d{1,5})*$",
+            max_length=20 * MOST_PAIRS,
+            description=f"indices of at most {MOST_PAIRS} pairs of tasks; by default the first task with "
+            "each other one, or where these are more than seven, with those 1, 2, T/4 and T/2 steps away",
+            examples=["0-1,0-18"],
+        ),
+    ] = None,
+    measure: Measure = "cosine",
+    format: Format = None,
+) -> Response:
+    """Similarity of chosen pairs of tasks at every epoch, from before training to after the last one.
+
+    What a running experiment has not reached yet is null, and `complete` says so.
+    """
+    name = choose(request, format, FORMATS)
+    courses = find_courses(parts.database, experiment_id)
+    wanted = telling_pairs(len(courses.tasks)) if pairs is None else _pairs(pairs, len(courses.tasks))
+
+    def make() -> bytes:
+        found = [_course(parts, courses, pair, measure) for pair in wanted]
+        if name in DRAWN:
+            return _draw(parts, courses, found, measure, name)
+        return _encode(courses, found, measure, name)
+
+    content = courses.digest(*(task for pair in wanted for task in pair))
+    key = ("similarity-epochs", experiment_id, content, repr(wanted), measure)
+    return answer(request, parts.cache, key, name, f"similarity-epochs-{experiment_id}", make)
+
+
+def _pairs(text: str, tasks: int) -> list[tuple[int, int]]:
+    """Raises InvalidSpec for too many pairs, or one that names a task that is not there."""
+    found: dict[tuple[int, int], None] = {}  # keeps the order, not what is named twice
+    for pair in text.split(","):
+        one, other = (int(index) for index in pair.split("-"))
+        if max(one, other) >= tasks:
+            raise InvalidSpec("pairs", f"{pair} names a task that is not there: they are 0 to {tasks - 1}")
+        found[one, other] = None
+    if len(found) > MOST_PAIRS:
+        raise InvalidSpec("pairs", f"{len(found)} pairs are too many; ask for at most {MOST_PAIRS}")
+    return list(found)
+
+
+def _course(parts: Parts, courses: Courses, pair: tuple[int, int], measure: Measure) -> Course:
+    one, other = (courses.tasks[index] for index in pair)
+    vectors = load_course(parts.artifacts, one), load_course(parts.artifacts, other)
+    values = similarity_course(*vectors, courses.epochs, measure)
+    return Course(pair, (one.label, other.label), values)
+
+
+def _draw(parts: Parts, courses: Courses, found: list[Course], measure: Measure, name: str) -> bytes:
+    if not any(math.isfinite(value) for course in found for value in course.values):
+        raise Conflict("no pair of tasks has vectors yet, so there is nothing to draw")
+    title = reads.experiment(parts.database, courses.experiment_id).record.name
+    return parts.artist.draw(
+        sketches.courses, DRAWN[name], found, measure, f"{title}: context vectors while learning"
+    )
+
+
+def _encode(courses: Courses, found: list[Course], measure: Measure, name: str) -> bytes:
+    epochs = list(range(courses.epochs + 1))
+    values = [[float(v) if math.isfinite(v) else None for v in course.values] for course in found]
+    if name == "csv":
+        header = ["epoch", *(f"{one}-{other}" for one, other in (course.tasks for course in found))]
+        return table_csv(header, zip(epochs, *values, strict=True))
+    document = SimilarityEpochs(
+        experiment_id=courses.experiment_id,
+        base_id=courses.base_id,
+        measure=measure,
+        complete=all(value is not None for row in values for value in row),
+        epochs=epochs,
+        pairs=[
+            schemas.SimilarityCourse(tasks=course.tasks, labels=course.labels, values=row)
+            for course, row in zip(found, values, strict=True)
+        ],
+    )
+    return document.model_dump_json().encode()

@@ -1,0 +1,71 @@
+"""Lines over the epochs, each named at its end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from tests.figures.test_similarity import FORMATS, MAGIC
+from tgsh.analysis.courses import Course
+from tgsh.figures import FigureFormat, courses_figure, render
+from tgsh.figures.courses import COLOURS, MOST_LINES, STYLES
+from tgsh.streams import stream
+
+
+def courses(count: int, epochs: int = 5, label: str = "{}°") -> list[Course]:
+    values = stream(12, "lines").uniform(-0.2, 1, (count, epochs + 1))
+    return [Course((0, k), (label.format(0), label.format(k)), values[k].copy()) for k in range(count)]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("count", "epochs"), [(1, 1), (4, 3), (MOST_LINES, 1000)])
+def test_any_number_of_lines_in_any_format(count: int, epochs: int, format: FigureFormat) -> None:
+    figures = [courses_figure(courses(count, epochs), title="t", measure="cosine") for _ in range(2)]
+    bodies = {render(figure, format) for figure in figures}
+    assert len(bodies) == 1
+    assert bodies.pop().startswith(MAGIC[format])
+
+
+@pytest.mark.parametrize("label", ["{}°", "W" * 30 + "{}", "$x_{}$", "_{}"])
+@pytest.mark.parametrize("count", [2, 7, MOST_LINES])
+def test_names_cover_neither_each_other_nor_the_edge(count: int, label: str) -> None:
+    figure = courses_figure(courses(count, label=label), title="t", measure="cosine")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in figure.axes[0].texts]
+    assert len(boxes) == count
+    for place, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[place + 1 :])
+        assert box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+
+
+def test_names_are_in_the_order_of_the_ends() -> None:
+    found = courses(9)
+    texts = courses_figure(found, title="t", measure="cosine").axes[0].texts
+    heights = [text.get_position()[1] for text in texts]
+    assert np.argsort(heights).tolist() == np.argsort([course.values[-1] for course in found]).tolist()
+
+
+def test_no_two_lines_look_alike() -> None:
+    assert len(set(COLOURS)) == len(COLOURS)
+    assert len(set(STYLES)) == len(STYLES)
+    lines = courses_figure(courses(MOST_LINES), title="t", measure="cosine").axes[0].lines
+    drawn = [line for line in lines if line.get_marker() == "o"]
+    assert len({(line.get_color(), line.get_linestyle()) for line in drawn}) == MOST_LINES
+
+
+def test_gaps_stay_gaps_and_what_has_no_value_is_left_out() -> None:
+    part = Course((0, 1), ("a", "b"), np.array([0.1, 0.2, np.nan]))
+    none = Course((0, 2), ("a", "c"), np.full(3, np.nan))
+    axes = courses_figure([none, part], title="t", measure="cosine").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["a · b"]
+
+
+@pytest.mark.parametrize(
+    "found", [[], courses(MOST_LINES + 1), [Course((0, 1), ("a", "b"), np.array([np.nan]))]]
+)
+def test_what_cannot_be_drawn(found: list[Course]) -> None:
+    with pytest.raises(ValueError, match=r"no course|told apart"):
+        courses_figure(found, title="t", measure="cosine")

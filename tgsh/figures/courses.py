@@ -1,0 +1,113 @@
+"""Similarity of pairs of tasks over the epochs, as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from tgsh.analysis.courses import Course
+from tgsh.figures.rendering import DPI
+from tgsh.figures.text import FAINT, MEASURES, open_frame, printable, text, width_of
+
+# Okabe and Ito's colours without yellow, which is too light for a line on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+STYLES = ("-", "--", ":")
+MOST_LINES = len(COLOURS) * len(STYLES)
+
+FRAME = (4.4, 3.2)  # inches; higher where the names of the lines need it
+LEFT, BELOW, ABOVE = 0.75, 0.55, 0.45
+NAME = 8.0  # size of a line's name, typographic points
+LINE = 1.35 * NAME  # from name to name
+MOST_MARKED = 20  # epochs; beyond, marks would hide the line
+
+
+def courses_figure(courses: Sequence[Course], *, title: str, measure: str) -> Figure:
+    """Draw each course as a line, named at its end; epoch 0 is before training.
+
+    A course without any value yet is left out. Raises ValueError where there is nothing to draw, or more
+    lines than can be told apart.
+    """
+    courses = [course for course in courses if not np.isnan(course.values).all()]
+    if not courses:
+        raise ValueError("there is no course to draw")
+    if len(courses) > MOST_LINES:
+        raise ValueError(f"{len(courses)} lines cannot be told apart; {MOST_LINES} can")
+    names = [f"{printable(one)} · {printable(other)}" for one, other in (c.labels for c in courses)]
+    height = max(FRAME[1], len(names) * LINE / 72)
+    right = 0.5 + max(width_of(name, NAME) for name in names) / 72
+    size = (LEFT + FRAME[0] + right, BELOW + height + ABOVE)
+    figure = Figure(figsize=size, dpi=DPI, facecolor="white")
+    frame = (LEFT / size[0], BELOW / size[1], FRAME[0] / size[0], height / size[1])
+    axes = figure.add_axes(frame, facecolor="white")
+    _draw_lines(axes, courses)
+    _name_lines(axes, courses, names, height)
+    open_frame(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    axes.set_xlabel("epoch (0: before training)", **text(9))
+    axes.set_ylabel(MEASURES.get(measure, printable(measure)), **text(9))
+    line = printable(title, int(12 * (size[0] - LEFT)))
+    figure.text(LEFT / size[0], 1 - 0.28 / size[1], line, va="baseline", **text(10))
+    return figure
+
+
+def _draw_lines(axes: Axes, courses: Sequence[Course]) -> None:
+    values = np.concatenate([[0.0], *(course.values for course in courses)])
+    low, high = np.nanmin(values), np.nanmax(values)
+    pad = 0.06 * (high - low or 1)
+    epochs = max(len(course.values) for course in courses) - 1
+    axes.set_xlim(-0.02 * epochs, 1.02 * epochs)
+    axes.set_ylim(low - pad, high + pad)
+    axes.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
+    for place, course in enumerate(courses):
+        axes.plot(
+            course.values,
+            color=_colour(place),
+            linestyle=STYLES[place // len(COLOURS)],
+            linewidth=1.3,
+            marker="o" if epochs <= MOST_MARKED else "",
+            markersize=3,
+            zorder=2,
+        )
+
+
+def _name_lines(axes: Axes, courses: Sequence[Course], names: Sequence[str], height: float) -> None:
+    """At the right, level with the ends of the lines where that leaves room between the names."""
+    low, high = axes.get_ylim()
+    ends = [_end(course) for course in courses]
+    levels = (np.array([end[1] for end in ends]) - low) / (high - low) * 72 * height
+    for place, level in enumerate(_spread(levels, LINE, 72 * height)):
+        (epoch, value), at = ends[place], low + level / (72 * height) * (high - low)
+        edge = axes.get_xlim()[1]
+        leader = 0.045 * (edge - axes.get_xlim()[0])
+        way = [epoch, edge, edge + leader], [value, value, at]
+        axes.plot(*way, color=_colour(place), linewidth=0.5, clip_on=False, zorder=1)
+        axes.text(edge + 1.3 * leader, at, names[place], va="center_baseline", **text(NAME))
+
+
+def _end(course: Course) -> tuple[int, float]:
+    last = int(np.flatnonzero(~np.isnan(course.values))[-1])
+    return last, float(course.values[last])
+
+
+def _spread(levels: np.ndarray, gap: float, height: float) -> np.ndarray:
+    """The nearest levels in the same order that are `gap` apart and within the height."""
+    order = np.argsort(levels, kind="stable")
+    steps = gap * np.arange(len(levels))
+    # With the steps taken off, levels that keep the gap never fall; pooled means are the nearest such.
+    pooled: list[list[float]] = []
+    for level in levels[order] - steps:
+        pooled.append([float(level)])
+        while len(pooled) > 1 and np.mean(pooled[-2]) > np.mean(pooled[-1]):
+            pooled[-2:] = [pooled[-2] + pooled[-1]]
+    flat = np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pooled])
+    spread = np.empty(len(levels))
+    spread[order] = np.clip(flat, gap / 2, max(gap / 2, height - gap / 2 - steps[-1])) + steps
+    return spread
+
+
+def _colour(place: int) -> str:
+    return COLOURS[place % len(COLOURS)]

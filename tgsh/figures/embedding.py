@@ -1,0 +1,101 @@
+"""Tasks as labelled points, neighbours in the suite joined by a line."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy.spatial.distance import pdist
+
+from tgsh.analysis.embedding import Embedding
+from tgsh.figures.placing import place_names
+from tgsh.figures.rendering import DPI
+from tgsh.figures.text import FAINT, FONT, INK, printable, text, trim
+
+SIDE = 4.4  # inches of a panel's frame
+LEFT, BELOW, ABOVE, BETWEEN, RIGHT = 0.75, 0.6, 0.7, 0.85, 0.2  # inches around the panels
+NAME, GAP = 7.0, 6.0  # size of a task's name, and its way from its point, in typographic points
+MARGIN = 0.14  # of the frame, on every side: room for the names of the outermost points
+
+
+def embedding_figure(embedding: Embedding, *, title: str) -> Figure:
+    """Draw the first two axes against each other; of three dimensions, the first and third beside them.
+
+    Both axes of a panel have the same scale, so that distances are what is seen. Colours follow the suite;
+    where its end is as near to its start as neighbours are, they and the line close. The share that an axis
+    explains is written at it, stress and positive share above. Raises ValueError where there is no point.
+    """
+    if not len(embedding.tasks):
+        raise ValueError("there is no point to draw")
+    panels = embedding.points.shape[1] - 1
+    width = LEFT + panels * SIDE + (panels - 1) * BETWEEN + RIGHT
+    height = BELOW + SIDE + ABOVE
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    for panel in range(panels):
+        left = LEFT + panel * (SIDE + BETWEEN)
+        frame = (left / width, BELOW / height, SIDE / width, SIDE / height)
+        _draw_panel(figure.add_axes(frame, facecolor="white"), embedding, panel + 1)
+    top = {"x": LEFT / width, "ha": "left", "va": "baseline"}
+    line = printable(title, int(12 * (width - LEFT - RIGHT)))
+    figure.text(y=1 - 0.3 / height, s=line, **top, **text(10))
+    figure.text(y=1 - 0.52 / height, s=_fidelity(embedding), **top, **text(8, FAINT))
+    return figure
+
+
+def _fidelity(embedding: Embedding) -> str:
+    if embedding.method == "pca":
+        return f"PCA; stress {embedding.stress:.2f}"
+    share = f"{100 * embedding.positive:.0f} %"
+    return f"classical MDS of 1 − similarity; stress {embedding.stress:.2f}, positive eigenvalues {share}"
+
+
+def _draw_panel(axes: Axes, embedding: Embedding, second: int) -> None:
+    points = embedding.points[:, [0, second]]
+    _frame(axes, points)
+    closed = _is_closed(embedding.points)
+    path = np.vstack([points, points[:1]]) if closed else points
+    axes.plot(path[:, 0], path[:, 1], color=FAINT, linewidth=0.6, zorder=1)
+    count = max(len(points) - 1, 1) if not closed else len(points)
+    colours = colormaps["twilight_shifted" if closed else "cividis"](np.arange(len(points)) / count)
+    axes.scatter(points[:, 0], points[:, 1], s=26, c=colours, edgecolors=INK, linewidths=0.5, zorder=2)
+    _write_names(axes, points, embedding.labels)
+    for axis, number in ((axes.xaxis, 0), (axes.yaxis, second)):
+        share = 100 * embedding.explained[number]
+        axis.set_label_text(f"axis {number + 1} ({share:.1f} %)", **text(9))
+        axis.set_major_locator(MaxNLocator(5))
+    trim(axes)
+    axes.tick_params(labelsize=8, labelcolor=INK, labelfontfamily=FONT)
+
+
+def _frame(axes: Axes, points: np.ndarray) -> None:
+    """Square limits around all points."""
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    reach = float(np.ptp(points, axis=0).max()) / 2 / (1 - 2 * MARGIN) or 1.0
+    axes.set_xlim(middle[0] - reach, middle[0] + reach)
+    axes.set_ylim(middle[1] - reach, middle[1] + reach)
+
+
+def _write_names(axes: Axes, points: np.ndarray, labels: tuple[str, ...]) -> None:
+    corner = np.array([axes.get_xlim()[0], axes.get_ylim()[0]])
+    scale = 72 * SIDE / (axes.get_xlim()[1] - axes.get_xlim()[0])
+    names = [printable(label) for label in labels]
+    for place in place_names((points - corner) * scale, names, 72 * SIDE, NAME, GAP):
+        axes.annotate(
+            names[place.index],
+            points[place.index],
+            (place.right, place.up),
+            textcoords="offset points",
+            ha="center",
+            va="center_baseline",
+            **text(NAME),
+        )
+
+
+def _is_closed(points: np.ndarray) -> bool:
+    """Whether the suite ends near where it began: no farther than two steps, and steps are short ones."""
+    if len(points) < 4:
+        return False
+    step = float(np.median(np.linalg.norm(np.diff(points, axis=0), axis=1)))
+    return bool(np.linalg.norm(points[0] - points[-1]) <= 2 * step and step <= 0.7 * np.median(pdist(points)))

@@ -1,0 +1,87 @@
+"""The context vectors of single tasks at all epochs so far."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import select
+
+from tgsh.errors import ArtifactCorrupt, NotFound
+from tgsh.spec import ExperimentSpec
+from tgsh.store.artifacts import Artifacts
+from tgsh.store.database import Database
+from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
+from tgsh.store.vectors import vectors_of
+
+
+@dataclass(frozen=True)
+class CourseRef:
+    """Where the vectors of one task lie; cheap to make, no array is touched.
+
+    epochs_done: 0 where there are none yet. source: (artifact key, SHA-256) of its checkpoint, or of the
+    finished array [E+1, T, H], in which it has the row `row`.
+    """
+
+    task: int
+    label: str
+    epochs_done: int
+    source: tuple[str, str]
+    row: int | None
+
+
+@dataclass(frozen=True)
+class Courses:
+    """The courses of all tasks of an experiment of so many epochs, in task order."""
+
+    experiment_id: str
+    base_id: str
+    epochs: int
+    tasks: tuple[CourseRef, ...]
+
+    def digest(self, *tasks: int) -> str:
+        """Follows from the content of these tasks: equal digests mean equal vectors."""
+        refs = [self.tasks[task] for task in tasks]
+        parts = [f"{ref.task} {ref.epochs_done} {ref.source[1]}" for ref in refs]
+        return hashlib.sha256("\n".join([self.base_id, *parts]).encode()).hexdigest()
+
+
+def find_courses(database: Database, experiment_id: str) -> Courses:
+    """Where the vectors of all epochs lie. Raises NotFound for an unknown experiment."""
+    with database.read() as session:
+        experiment = session.get(ExperimentRecord, experiment_id)
+        if experiment is None:
+            raise NotFound(f"there is no experiment {experiment_id!r}")
+        finish = session.get_one(FinishRecord, experiment_id)
+        rows = session.scalars(
+            select(TaskRecord).where(TaskRecord.experiment_id == experiment_id).order_by(TaskRecord.index)
+        ).all()
+        whole = (str(finish.vectors), str(finish.vectors_sha256)) if finish.status == "completed" else None
+        return Courses(
+            experiment_id,
+            experiment.base_id,
+            ExperimentSpec.model_validate(experiment.spec).training.epochs,
+            tuple(
+                CourseRef(
+                    row.index,
+                    row.label,
+                    row.epochs_done,
+                    whole or (str(row.checkpoint), str(row.checkpoint_sha256)),
+                    place if whole else None,
+                )
+                for place, row in enumerate(rows)
+            ),
+        )
+
+
+def load_course(artifacts: Artifacts, ref: CourseRef) -> np.ndarray:
+    """The vectors of one task, float32 [epochs done + 1, H], before training first; [0, 0] where none are."""
+    if ref.epochs_done == 0:
+        return np.zeros((0, 0), np.float32)
+    if ref.row is None:
+        return vectors_of(artifacts, *ref.source)[: ref.epochs_done + 1]
+    array = artifacts.load_array(*ref.source)
+    if array.ndim != 3 or array.shape[0] <= ref.epochs_done or array.shape[1] <= ref.row:
+        raise ArtifactCorrupt(f"artifact {ref.source[0]} has the wrong shape {array.shape}")
+    return np.asarray(array[: ref.epochs_done + 1, ref.row])
