@@ -15,8 +15,10 @@ from tgsh.analysis.clustering import cluster_order
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.analysis.similarity import similarity as similarity_of
 from tgsh.encoding import LabelledArray, table_csv, to_csv, to_npy, to_safetensors
-from tgsh.errors import Conflict
+from tgsh.errors import Conflict, InvalidSpec
+from tgsh.planning import layers
 from tgsh.schemas import Accuracy, ContextVectors, Measure, Order, Similarity
+from tgsh.spec import ExperimentSpec
 from tgsh.store import reads
 from tgsh.store.vectors import StageRef, find_stage, load_stage
 from tgsh.views import accuracy_view
@@ -56,28 +58,47 @@ def similarity(
     stage: Stage = "after",
     order: Annotated[Order, Query(description="rows as the suite has them, or like beside like")] = "task",
     measure: Measure = "cosine",
+    layer: Annotated[
+        str | None, Query(max_length=32, description="compare one layer's part only, such as layer-1")
+    ] = None,
     format: Format = None,
 ) -> Response:
     """The labelled T×T matrix of similarities between context vectors v_t = g_t·c_t.
 
-    Tasks that have no vector at this stage yet are left out, and `complete` says so.
+    Tasks that have no vector at this stage yet are left out, and `complete` says so. The vectors of a
+    network of several layers are v_1, v_2, … one after the other; `layer` compares one of them.
     """
     name = choose(request, format, ("json", "csv", "npy", "safetensors", "png", "svg", "pdf"))
     ref = find_stage(parts.database, experiment_id, stage)
+    columns = _columns(parts, experiment_id, layer)
 
     def make() -> bytes:
-        matrix = similarity_of(load_stage(parts.artifacts, ref), ref.labels, ref.tasks, measure)
+        vectors = load_stage(parts.artifacts, ref)[:, columns]
+        matrix = similarity_of(vectors, ref.labels, ref.tasks, measure)
         if order == "cluster":
             matrix = matrix.reordered(cluster_order(matrix))
         if name in FIGURES:
-            return _draw_similarity(parts, ref, matrix, FIGURES[name])
-        return _encode_similarity(ref, matrix, order, name)
+            return _draw_similarity(parts, ref, matrix, layer, FIGURES[name])
+        return _encode_similarity(ref, matrix, order, layer, name)
 
-    key = ("similarity", experiment_id, ref.digest, str(ref.complete), order, measure)
+    key = ("similarity", experiment_id, ref.digest, str(ref.complete), order, measure, str(layer))
     return answer(request, parts.cache, key, name, f"similarity-{experiment_id}-{stage}", make)
 
 
-def _draw_similarity(parts: Parts, ref: StageRef, matrix: SimilarityMatrix, format: FigureFormat) -> bytes:
+def _columns(parts: Parts, experiment_id: str, layer: str | None) -> slice:
+    """Which numbers of a context vector are compared. Raises InvalidSpec for a layer that is not there."""
+    if layer is None:
+        return slice(None)
+    spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
+    known = layers(spec)
+    if layer not in known:
+        raise InvalidSpec("layer", f"a {spec.network.kind} like this has {', '.join(known)}")
+    return known[layer]
+
+
+def _draw_similarity(
+    parts: Parts, ref: StageRef, matrix: SimilarityMatrix, layer: str | None, format: FigureFormat
+) -> bytes:
     if not matrix.tasks:
         raise Conflict("no task has a vector at this stage yet, so there is nothing to draw")
     name = reads.experiment(parts.database, ref.experiment_id).record.name
@@ -85,20 +106,22 @@ def _draw_similarity(parts: Parts, ref: StageRef, matrix: SimilarityMatrix, form
     return parts.artist.similarity(
         matrix.values,
         matrix.labels,
-        title=f"{name}: context vectors {when}",
+        title=f"{name}: context vectors{f' of {layer}' if layer else ''} {when}",
         measure=matrix.measure,
         format=format,
     )
 
 
-def _encode_similarity(ref: StageRef, matrix: SimilarityMatrix, order: Order, name: str) -> bytes:
+def _encode_similarity(
+    ref: StageRef, matrix: SimilarityMatrix, order: Order, layer: str | None, name: str
+) -> bytes:
     about = {
         "experiment_id": ref.experiment_id,
         "base_id": ref.base_id,
         "stage": ref.stage,
         "measure": matrix.measure,
         "order": order,
-    }
+    } | ({} if layer is None else {"layer": layer})
     if name == "json":
         document = Similarity.model_validate(
             {
