@@ -12,13 +12,18 @@ from service.deps import Parts
 from service.negotiation import MEDIA_TYPES
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.encoding import LabelledArray, to_csv, to_npy, to_safetensors
-from tgsh.errors import Conflict
+from tgsh.errors import Conflict, InvalidSpec
+from tgsh.planning import layers
 from tgsh.schemas import Measure
+from tgsh.spec import ExperimentSpec
 from tgsh.store import reads
 from tgsh.store.vectors import StageRef, load_stage
 
 Stage = Annotated[
     str, Query(max_length=8, description='"before" or "after" training, or the number of an epoch')
+]
+Layer = Annotated[
+    str | None, Query(max_length=32, description="compare one layer's part only, such as layer-1")
 ]
 Format = Annotated[str | None, Query(max_length=16, description="overrides the Accept header")]
 
@@ -39,14 +44,24 @@ def documented(model: type, *names: str) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def vectors(parts: Parts, ref: StageRef) -> np.ndarray:
-    """The context vectors of a stage, float32 [T, H]."""
-    return load_stage(parts.artifacts, ref)
+def vectors(parts: Parts, ref: StageRef, layer: str | None = None) -> np.ndarray:
+    """The context vectors of a stage, float32 [T, H], or one layer's part of them.
+
+    Raises InvalidSpec for a layer that the network does not have.
+    """
+    whole = load_stage(parts.artifacts, ref)
+    if layer is None:
+        return whole
+    spec = ExperimentSpec.model_validate(reads.experiment(parts.database, ref.experiment_id).record.spec)
+    known = layers(spec)
+    if layer not in known:
+        raise InvalidSpec("layer", f"a {spec.network.kind} like this has {', '.join(known)}")
+    return whole[:, known[layer]]
 
 
-def similarities(parts: Parts, ref: StageRef, measure: Measure) -> SimilarityMatrix:
-    """How alike the tasks are at a stage."""
-    return similarity(vectors(parts, ref), ref.labels, ref.tasks, measure)
+def similarities(parts: Parts, ref: StageRef, measure: Measure, layer: str | None = None) -> SimilarityMatrix:
+    """How alike the tasks are at a stage, in all layers or one."""
+    return similarity(vectors(parts, ref, layer), ref.labels, ref.tasks, measure)
 
 
 def about(ref: StageRef) -> dict[str, str]:

@@ -295,3 +295,34 @@ def test_a_hint_delivered_late_does_nothing(tmp_path: Path) -> None:
         assert runner.run(bench, Job(experiment_id=experiment_id, index=index), never) == []
     assert len(reads.events(bench.database, experiment_id, 0)[0]) == events
     assert claims.claim(bench.database, Job(experiment_id=experiment_id), "w", 60) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "width"),
+    [
+        ({"network": {"kind": "neuromodnet", "layers": [30, 20]}}, 784 + 30 + 20),
+        ({"suite": {"kind": "shift", "step_pixels": 9, "tasks": 3}}, 1568),
+        ({"suite": {"kind": "permutation", "tasks": 3}}, 1568),
+    ],
+)
+def test_every_network_and_suite_goes_the_same_way(
+    tmp_path: Path, changes: dict[str, object], width: int
+) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench, ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes))
+    work_off(bench, experiment_id)
+    ref = find_stage(bench.database, experiment_id, "after")
+    assert load_stage(bench.artifacts, ref).shape == (3, width)
+    assert all(task.accuracy for task in reads.tasks(bench.database, experiment_id))
+
+
+def test_random_transforms_have_the_same_bytes_after_a_stop(tmp_path: Path) -> None:
+    spec = ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | {"suite": {"kind": "augment"}})
+    undisturbed, stopped = (bench_in(tmp_path / name) for name in ("undisturbed", "stopped"))
+    ids = [submit(bench, spec) for bench in (undisturbed, stopped)]
+    asked = iter(range(8))  # in the middle of the second epoch
+    runner.run(stopped, Job(experiment_id=ids[1], index=5), lambda: next(asked, None) is None)
+    assert reads.task(stopped.database, ids[1], 5).epochs_done == 1
+    for bench, experiment_id in zip((undisturbed, stopped), ids, strict=True):
+        work_off(bench, experiment_id)
+    assert digest(undisturbed, ids[0]) == digest(stopped, ids[1])

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tgsh.datasets.info import DATASETS, check_train_limit
 from tgsh.networks.bases import random_base
+from tgsh.networks.contexts import context_of
 from tgsh.spec import ExperimentSpec
 from tgsh.store.experiments import Plan, PlannedTask
 from tgsh.suites import build
+
+
+def layers(spec: ExperimentSpec) -> Mapping[str, slice]:
+    """Where each layer of the network lies in its context vectors, by name: layer-1, layer-2, …"""
+    return context_of(spec.network, DATASETS[spec.dataset].pixels).parts
 
 
 def plan(spec: ExperimentSpec) -> Plan:

@@ -12,9 +12,16 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from tgsh.spec import AugmentSuite, ExperimentSpec, RotationSuite, ShiftSuite, TrainingSpec
+from tgsh.spec import AugmentSuite, ExperimentSpec, NeuroModNetSpec, RotationSuite, ShiftSuite, TrainingSpec
 
-PresetName = Literal["augment-mnist", "demo", "rotation-mnist", "shift-mnist-1px", "shift-mnist-2px"]
+PresetName = Literal[
+    "augment-mnist",
+    "demo",
+    "rotation-mnist",
+    "rotation-mnist-neuromodnet",
+    "shift-mnist-1px",
+    "shift-mnist-2px",
+]
 
 PRESETS: Mapping[PresetName, ExperimentSpec] = MappingProxyType(
     {
@@ -26,6 +33,9 @@ PRESETS: Mapping[PresetName, ExperimentSpec] = MappingProxyType(
             tags=("demo",),
         ),
         "rotation-mnist": ExperimentSpec(name="RotationMNIST", suite=RotationSuite(), tags=("paper",)),
+        "rotation-mnist-neuromodnet": ExperimentSpec(
+            name="RotationMNIST, NeuroModNet", network=NeuroModNetSpec(), tags=("paper",)
+        ),
         "shift-mnist-1px": ExperimentSpec(
             name="ShiftMNIST, 1 pixel", suite=ShiftSuite(step_pixels=1), tags=("paper",)
         ),

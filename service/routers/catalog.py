@@ -13,6 +13,7 @@ from tgsh.spec import (
     ExperimentSpec,
     FlyNetSpec,
     Frozen,
+    NeuroModNetSpec,
     PermutationSuite,
     RotationSuite,
     ShiftSuite,
@@ -38,7 +39,8 @@ def catalog() -> Catalog:
             _kind(CustomSuite, f"{MOVED} where pixels are only moved, else {COMPUTED}"),
         ],
         networks=[
-            _kind(FlyNetSpec, "H = expansion · pixels units, fan_in additions each, an image and epoch")
+            _kind(FlyNetSpec, "H = expansion · pixels units, fan_in additions each, an image and epoch"),
+            _kind(NeuroModNetSpec, "four multiplications a random weight, an image and epoch"),
         ],
         presets=_presets(),
         spec_schema=Submission.model_json_schema(),

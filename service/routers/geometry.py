@@ -45,6 +45,9 @@ def geometry(
     name = choose(request, format, OFFERED)
     record = reads.experiment(parts.database, experiment_id).record
     measured = result(parts.database, parts.artifacts, experiment_id, "geometry")
+    if measured is None and record.status == "completed":
+        kind = record.spec["network"]["kind"]
+        raise Conflict(f"geometry is measured for flynet; this experiment's network is {kind}")
     if measured is None:
         raise Conflict(f"geometry is measured when an experiment completes; this one is {record.status}")
     tensors, about = measured

@@ -79,10 +79,15 @@ def reconstructions(
     ref = find_stage(parts.database, experiment_id, stage)
     spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
     info = DATASETS[spec.dataset]
+    base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
+    if not isinstance(base, FlyNetBase):
+        raise Conflict(
+            f"reconstruction inverts FlyNet's matrix A; this experiment's network is {spec.network.kind}"
+        )
     wanted = Wanted(
         ref=ref,
         info=info,
-        base=random_base(spec.network, info.pixels, info.classes, spec.base_seed),
+        base=base,
         tasks=numbers(tasks, ref.tasks, "tasks"),
         classes=numbers(classes, tuple(range(info.classes)), "classes"),
         samples=samples,

@@ -10,7 +10,7 @@ from service import results, sketches
 from service.deps import ExperimentId, PartsDep
 from service.drawing import DRAWN
 from service.negotiation import answer, choose
-from service.results import Format, Stage
+from service.results import Format, Layer, Stage
 from tgsh.analysis.clustering import cluster_order
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.encoding import LabelledArray
@@ -35,31 +35,35 @@ def similarity(
     stage: Stage = "after",
     order: Annotated[Order, Query(description="rows as the suite has them, or like beside like")] = "task",
     measure: Measure = "cosine",
+    layer: Layer = None,
     format: Format = None,
 ) -> Response:
     """The labelled T×T matrix of similarities between context vectors v_t = g_t·c_t.
 
-    Tasks that have no vector at this stage yet are left out, and `complete` says so.
+    Tasks that have no vector at this stage yet are left out, and `complete` says so. The vectors of a
+    network of several layers are v_1, v_2, … one after the other; `layer` compares one of them.
     """
     name = choose(request, format, FORMATS)
     ref = find_stage(parts.database, experiment_id, stage)
 
     def make() -> bytes:
-        matrix = results.similarities(parts, ref, measure)
+        matrix = results.similarities(parts, ref, measure, layer)
         if order == "cluster":
             matrix = matrix.reordered(cluster_order(matrix))
         if name in DRAWN:
             results.require_tasks(ref)
-            title = results.title(parts, ref, "context vectors")
+            title = results.title(parts, ref, f"context vectors of {layer}" if layer else "context vectors")
             return parts.artist.draw(sketches.similarity, DRAWN[name], matrix, title)
-        return _encode(ref, matrix, order, name)
+        return _encode(ref, matrix, order, layer, name)
 
-    key = ("similarity", experiment_id, ref.digest, str(ref.complete), order, measure)
+    key = ("similarity", experiment_id, ref.digest, str(ref.complete), order, measure, str(layer))
     return answer(request, parts.cache, key, name, f"similarity-{experiment_id}-{stage}", make)
 
 
-def _encode(ref: StageRef, matrix: SimilarityMatrix, order: Order, name: str) -> bytes:
+def _encode(ref: StageRef, matrix: SimilarityMatrix, order: Order, layer: str | None, name: str) -> bytes:
     about = {**results.about(ref), "measure": matrix.measure, "order": order}
+    if layer is not None:
+        about["layer"] = layer
     if name == "json":
         document = Similarity.model_validate(
             {

@@ -1,12 +1,14 @@
-"""FlyNet as its definition says, in float64, with a dense A: the oracle of the fast code."""
+"""Networks as their definitions say, in float64, with every matrix dense: the oracle of the fast code."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tgsh.networks.bases import FlyNetBase
+from tgsh.networks.bases import FlyNetBase, NeuroModNetBase
 
 MEAN, DEVIATION = 0.1307, 0.3081
 
@@ -28,3 +30,14 @@ def features(a: Tensor, images: np.ndarray) -> Tensor:
 def logits(base: FlyNetBase, phi: Tensor, c: Tensor, g: Tensor) -> Tensor:
     """g·W(c ⊙ φ), [N, K]."""
     return g * ((c * phi) @ torch.from_numpy(base.readout.astype(np.float64)).T)
+
+
+def neuromodnet(base: NeuroModNetBase, images: np.ndarray, parameters: Mapping[str, Tensor]) -> Tensor:
+    """The last layer of a NeuroModNet, float64 [N, K], of transformed images [N, D] from 0 to 255."""
+    h = (torch.from_numpy(images.astype(np.float64)) / 255 - MEAN) / DEVIATION
+    for layer, weights in enumerate(base.weights, 1):
+        r = torch.from_numpy(weights.astype(np.float64))
+        h = parameters[f"g{layer}"] * ((parameters[f"c{layer}"] * h) @ r.T)
+        if layer < len(base.weights):
+            h = torch.relu(h)
+    return h

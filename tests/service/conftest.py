@@ -76,19 +76,19 @@ def completed(client: httpx.Client, parts: Parts, tasks: int = 3) -> str:
     return f"/experiments/{experiment_id}"
 
 
-def vectors_of(index: int) -> np.ndarray:
-    """What the work below learns: float32 [EPOCHS + 1, 5]."""
-    return np.random.default_rng(index).standard_normal((EPOCHS + 1, 5)).astype(np.float32)
+def vectors_of(index: int, width: int = 5) -> np.ndarray:
+    """What the work below learns: float32 [EPOCHS + 1, width]."""
+    return np.random.default_rng(index).standard_normal((EPOCHS + 1, width)).astype(np.float32)
 
 
-def work(parts: Parts, experiment_id: str, *indices: int) -> None:
+def work(parts: Parts, experiment_id: str, *indices: int, width: int = 5) -> None:
     """Do what a worker does, with vectors of our own."""
     for index in indices:
         claim = claims.claim(parts.database, Job(experiment_id=experiment_id, index=index), "w", 60)
         assert claim is not None
         for epoch in range(1, EPOCHS + 1):
             key = f"{experiment_id}/tasks/{index}-{epoch}"
-            sha256 = parts.artifacts.save(key, {"vectors": vectors_of(index)[: epoch + 1]}, {})
+            sha256 = parts.artifacts.save(key, {"vectors": vectors_of(index, width)[: epoch + 1]}, {})
             claims.record_epoch(parts.database, claim, tuple([0.5] * epoch), 1.0, key, sha256)
         claims.complete_task(parts.database, claim, 0.25 * index, "cpu", {"torch": "2"}, 0.1)
 

@@ -9,6 +9,7 @@ import torch
 
 from tgsh.datasets.loading import Dataset
 from tgsh.networks.bases import random_base
+from tgsh.networks.contexts import Context, context_of
 from tgsh.spec import ExperimentSpec, FlyNetSpec, TrainingSpec
 from tgsh.suites import Task, build
 from tgsh.training.state import TaskState
@@ -52,3 +53,7 @@ def digest(state: TaskState) -> str:
 
 def base_of(spec: ExperimentSpec, digits: Dataset):  # type: ignore[no-untyped-def]
     return random_base(spec.network, digits.info.pixels, digits.info.classes, spec.base_seed)
+
+
+def context(spec: ExperimentSpec, digits: Dataset) -> Context:
+    return context_of(spec.network, digits.info.pixels)

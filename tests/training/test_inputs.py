@@ -40,7 +40,7 @@ def _seen(digits: Dataset, spec: ExperimentSpec, index: int, epoch: int) -> np.n
 
 def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndarray, list[float]]:
     base = runs.base_of(spec, digits)
-    start = fresh(spec, base, index).parameters
+    start = fresh(spec, runs.context(spec, digits), index).parameters
     c, g = (torch.from_numpy(start[name].astype(np.float64)).requires_grad_() for name in ("c", "g"))
     optimiser = torch.optim.RMSprop([c, g], lr=spec.training.learning_rate)
     a = plain.dense(base, digits.info.pixels)

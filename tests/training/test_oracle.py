@@ -27,7 +27,7 @@ def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndar
     a = plain.dense(base, digits.info.pixels)
     phi = plain.features(a, transform.apply(digits.train_images[:limit]))
     labels = torch.from_numpy(digits.train_labels[:limit].astype(np.int64))
-    start = fresh(spec, base, index).parameters
+    start = fresh(spec, runs.context(spec, digits), index).parameters
     c, g = (torch.from_numpy(start[name].astype(np.float64)).requires_grad_() for name in ("c", "g"))
     optimiser = torch.optim.RMSprop([c, g], lr=spec.training.learning_rate)
     losses = []

@@ -1,76 +1,30 @@
-"""The random base of a FlyNet: weights that never learn, from (network, D, K, base seed) alone.
+"""Random bases: weights that never learn, from (network, D, K, base seed) alone, by kind of network.
 
-Context vectors can be compared exactly when they were learned over the same base, so the base has an id:
-a digest of its bytes. Only integers and one scaling are drawn, hence every machine draws the same bytes.
+Context vectors can be compared exactly when they were learned over the same base, so a base has an id:
+a digest of its bytes. Every machine draws the same ones, with or without torch.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
-from functools import lru_cache
+from typing import overload
 
-import numpy as np
+from tgsh.networks.flynet_base import FlyNetBase, flynet_base
+from tgsh.networks.neuromodnet_base import NeuroModNetBase, neuromodnet_base
+from tgsh.spec import FlyNetSpec, NetworkSpec, NeuroModNetSpec
 
-from tgsh.errors import InvalidSpec
-from tgsh.spec import MAX_UNITS, NetworkSpec
-from tgsh.streams import stream
+__all__ = ["FlyNetBase", "NeuroModNetBase", "RandomBase", "random_base"]
 
-
-@dataclass(frozen=True, eq=False)
-class FlyNetBase:
-    """A and W of FlyNet, read-only.
-
-    indices: int32 [H, fan_in], where the ones of each row of the binary matrix A are, ascending.
-    readout: float32 [K, H], W ~ U(−1/√H, 1/√H). base_id: SHA-256 (hex) of both and of what they are.
-    """
-
-    indices: np.ndarray
-    readout: np.ndarray
-    base_id: str
-
-    @property
-    def units(self) -> int:
-        """H: hidden units."""
-        return int(self.indices.shape[0])
+RandomBase = FlyNetBase | NeuroModNetBase
 
 
-@lru_cache(maxsize=4)
-def random_base(network: NetworkSpec, pixels: int, classes: int, base_seed: int) -> FlyNetBase:
-    """The base for images of D = pixels and K = classes.
-
-    Raises InvalidSpec for network.fan_in > D or more than MAX_UNITS hidden units.
-    """
-    units = network.expansion * pixels
-    if network.fan_in > pixels:
-        raise InvalidSpec("network.fan_in", f"an image has {pixels} pixels; {network.fan_in} cannot be drawn")
-    if units > MAX_UNITS:
-        raise InvalidSpec("network.expansion", f"{units:,} hidden units are more than {MAX_UNITS:,}")
-    indices = _subsets(stream(base_seed, "flynet", "A"), units, pixels, network.fan_in)
-    bound = 1 / np.sqrt(units)
-    readout = stream(base_seed, "flynet", "W").uniform(-bound, bound, (classes, units)).astype(np.float32)
-    for array in (indices, readout):
-        array.flags.writeable = False
-    header = {**network.model_dump(mode="json"), "pixels": pixels, "classes": classes}
-    return FlyNetBase(indices, readout, _digest(header, indices, readout))
-
-
-def _subsets(rng: np.random.Generator, rows: int, population: int, size: int) -> np.ndarray:
-    """A uniformly random subset of range(population) a row, ascending; int32 [rows, size].
-
-    Floyd's algorithm (Bentley & Floyd 1987), all rows at once: exact, in memory of rows × size.
-    """
-    chosen = np.empty((rows, size), np.int32)
-    for column, top in enumerate(range(population - size, population)):
-        drawn = rng.integers(0, top, rows, endpoint=True)
-        taken = (chosen[:, :column] == drawn[:, None]).any(axis=1)
-        chosen[:, column] = np.where(taken, top, drawn)
-    return np.sort(chosen, axis=1)
-
-
-def _digest(header: dict[str, object], *arrays: np.ndarray) -> str:
-    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for array in arrays:
-        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
-    return digest.hexdigest()
+@overload
+def random_base(network: FlyNetSpec, pixels: int, classes: int, base_seed: int) -> FlyNetBase: ...
+@overload
+def random_base(network: NeuroModNetSpec, pixels: int, classes: int, base_seed: int) -> NeuroModNetBase: ...
+def random_base(network: NetworkSpec, pixels: int, classes: int, base_seed: int) -> RandomBase:
+    """The base for images of D = pixels and K = classes. Raises InvalidSpec where there can be none."""
+    match network:
+        case FlyNetSpec():
+            return flynet_base(network, pixels, classes, base_seed)
+        case NeuroModNetSpec():
+            return neuromodnet_base(network, pixels, classes, base_seed)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from tgsh.networks.bases import FlyNetBase
+from tgsh.networks.flynet_base import FlyNetBase
 from tgsh.suites.pixelmap import PixelMap
 
 PIXEL_SCALE = 1 / (255 * 0.3081)

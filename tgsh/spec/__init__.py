@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tgsh.spec.experiment import DatasetName, ExperimentSpec, TrainingSpec
-from tgsh.spec.networks import MAX_UNITS, FlyNetSpec, NetworkSpec
+from tgsh.spec.networks import MAX_UNITS, FlyNetSpec, NetworkSpec, NeuroModNetSpec
 from tgsh.spec.suites import (
     MAX_TASKS,
     AugmentSuite,
@@ -27,6 +27,7 @@ __all__ = [
     "FlyNetSpec",
     "Frozen",
     "NetworkSpec",
+    "NeuroModNetSpec",
     "PermutationSuite",
     "RotationSuite",
     "Seed",

@@ -57,7 +57,8 @@ def find_courses(database: Database, experiment_id: str) -> Courses:
         rows = session.scalars(
             select(TaskRecord).where(TaskRecord.experiment_id == experiment_id).order_by(TaskRecord.index)
         ).all()
-        whole = (str(finish.vectors), str(finish.vectors_sha256)) if finish.status == "completed" else None
+        key, sha256 = finish.results.get("vectors", ("", ""))
+        whole = (key, sha256) if finish.status == "completed" else None
         return Courses(
             experiment_id,
             experiment.base_id,

@@ -10,18 +10,18 @@ import numpy as np
 
 from tgsh.datasets.info import DATASETS
 from tgsh.errors import ArtifactCorrupt
+from tgsh.networks.contexts import Context, context_of, vector_size
 from tgsh.spec import ExperimentSpec
 from tgsh.training.state import TaskState
 from tgsh.training.versions import versions
 
 FORMAT = "tgsh.task/1"
-PARAMETERS = ("c", "g")
 
 
 def to_tensors(
     state: TaskState, spec: ExperimentSpec, *, keep_optimiser: bool
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Tensors (c, g, vectors, and with keep_optimiser squares.c, squares.g) and metadata of a checkpoint."""
+    """Tensors (parameters, vectors, and with keep_optimiser squares.…) and metadata of a checkpoint."""
     tensors = {**state.parameters, "vectors": state.vectors}
     if keep_optimiser and state.squares is not None:
         tensors |= {f"squares.{name}": array for name, array in state.squares.items()}
@@ -48,26 +48,31 @@ def from_tensors(
         if metadata.get(key) != expected:
             raise ArtifactCorrupt(f"checkpoint: {key} is {metadata.get(key)!r}, not {expected!r}")
     epoch = _epoch(metadata, spec)
-    shapes = _shapes(spec, epoch, with_squares="squares.c" in tensors or epoch < spec.training.epochs)
+    some = any(name.startswith("squares.") for name in tensors)
+    context = _context(spec)
+    shapes = _shapes(context, epoch, with_squares=some or epoch < spec.training.epochs)
     if left_over := sorted(set(tensors) - set(shapes)):
         raise ArtifactCorrupt(f"checkpoint: nobody knows tensor {left_over[0]!r}")
     checked = {name: _tensor(tensors, name, shape) for name, shape in shapes.items()}
-    squares = {name: checked[f"squares.{name}"] for name in PARAMETERS if f"squares.{name}" in checked}
+    squares = {name: checked[f"squares.{name}"] for name in context.shapes if f"squares.{name}" in checked}
     return TaskState(
         index,
         epoch,
-        {name: checked[name] for name in PARAMETERS},
+        {name: checked[name] for name in context.shapes},
         squares or None,
         checked["vectors"],
         _losses(metadata, epoch),
     )
 
 
-def _shapes(spec: ExperimentSpec, epoch: int, *, with_squares: bool) -> dict[str, tuple[int, ...]]:
-    units = spec.network.expansion * DATASETS[spec.dataset].pixels
-    shapes: dict[str, tuple[int, ...]] = {"c": (units,), "g": (1,), "vectors": (epoch + 1, units)}
+def _context(spec: ExperimentSpec) -> Context:
+    return context_of(spec.network, DATASETS[spec.dataset].pixels)
+
+
+def _shapes(context: Context, epoch: int, *, with_squares: bool) -> dict[str, tuple[int, ...]]:
+    shapes = {**context.shapes, "vectors": (epoch + 1, vector_size(context))}
     if with_squares:
-        shapes |= {"squares.c": (units,), "squares.g": (1,)}
+        shapes |= {f"squares.{name}": shape for name, shape in context.shapes.items()}
     return shapes
 
 

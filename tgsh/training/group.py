@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tgsh.networks.flynet import FlyNets
+from tgsh.networks.contexts import Context
+from tgsh.networks.learners import Learner
 from tgsh.training.inputs import Inputs
 from tgsh.training.rmsprop import RMSprop
 from tgsh.training.state import TaskState
@@ -17,35 +19,36 @@ from tgsh.training.state import TaskState
 class Group:
     """T tasks at the same epoch, and their losses since then.
 
-    c and g lie in one tensor [T, H + 1], so that one optimiser step serves both. part: images of a batch
-    that are taken at once; gradients of the parts add up, so it decides memory and nothing else.
+    All parameters of a task lie in one row of a tensor [T, P], so that one optimiser step serves all. part:
+    images of a batch that are taken at once; gradients of the parts add up, so it decides memory and
+    nothing else.
     """
 
-    def __init__(self, nets: FlyNets, states: Sequence[TaskState], learning_rate: float, part: int) -> None:
-        self._nets, self._part = nets, part
-        self._device = nets.device
-        parameters = self._stack([state.parameters for state in states])
-        squares = self._stack([state.squares for state in states])
+    def __init__(
+        self,
+        learner: Learner,
+        context: Context,
+        states: Sequence[TaskState],
+        learning_rate: float,
+        part: int,
+        device: torch.device,
+    ) -> None:
+        self._learner, self._context, self._part, self._device = learner, context, part, device
+        parameters = stacked([state.parameters for state in states], context, device)
+        squares = stacked([state.squares for state in states], context, device)
         self._optimiser = RMSprop(parameters, squares, learning_rate)
-        self._c, self._g = parameters[:, :-1], parameters[:, -1:]
         self._gradient = torch.empty_like(parameters)
-        self._v = torch.empty(nets.tasks, nets.units, device=self._device)
-        self._v_gradient = torch.empty_like(self._v)
-        self._loss = torch.zeros(nets.tasks, dtype=torch.float64, device=self._device)
+        self._loss = torch.zeros(len(states), dtype=torch.float64, device=device)
 
     def learn(self, inputs: Inputs, labels: Tensor, chosen: Tensor) -> None:
         """One step on a batch: labels int64 [N], chosen int64 [T, B] which of the N images."""
-        torch.mul(self._c, self._g, out=self._v)
-        self._nets.modulate(self._v)
+        self._learner.take(self._optimiser.parameters)
         for start in range(0, chosen.shape[1], self._part):
             part = chosen[:, start : start + self._part]
-            features = self._nets.features(inputs.batch(part))
-            errors = self._errors(self._nets.logits(features), labels[part], chosen.shape[1])
-            self._nets.correlate(errors, features, more=start > 0)
-        self._nets.gradient(out=self._v_gradient)
-        # v = g·c: dL/dc = g·dL/dv and dL/dg = ⟨c, dL/dv⟩
-        torch.mul(self._v_gradient, self._g, out=self._gradient[:, :-1])
-        torch.sum(self._v_gradient.mul_(self._c), 1, keepdim=True, out=self._gradient[:, -1:])
+            logits = self._learner.logits(inputs.batch(part))
+            errors = self._errors(logits, labels[part], chosen.shape[1])
+            self._learner.learn_from(errors, more=start > 0)
+        self._learner.gradient(out=self._gradient)
         self._optimiser.step(self._gradient)
 
     def states(self, before: Sequence[TaskState], images: int) -> list[TaskState]:
@@ -53,17 +56,17 @@ class Group:
         parameters = self._optimiser.parameters.cpu().numpy()
         squares = self._optimiser.squares.cpu().numpy()
         losses = (self._loss / images).tolist()
-        return [
-            TaskState(
-                state.index,
-                state.epoch + 1,
-                _named(parameters[row]),
-                _named(squares[row]),
-                np.concatenate([state.vectors, parameters[row, None, :-1] * parameters[row, -1]]),
-                (*state.losses, losses[row]),
+        after = []
+        for row, state in enumerate(before):
+            named = _named(parameters[row], self._context)
+            vectors = np.concatenate([state.vectors, self._context.vector(named)[None]])
+            averages = _named(squares[row], self._context)
+            after.append(
+                TaskState(
+                    state.index, state.epoch + 1, named, averages, vectors, (*state.losses, losses[row])
+                )
             )
-            for row, state in enumerate(before)
-        ]
+        return after
 
     def _errors(self, logits: Tensor, labels: Tensor, batch: int) -> Tensor:
         """dL/dlogits of mean cross-entropy: (softmax − one-hot)/B, [T, K, b]. Adds up the loss on the way."""
@@ -73,14 +76,23 @@ class Group:
         classes = torch.arange(logits.shape[1], device=self._device)[:, None]
         return log_probabilities.exp_().sub_((classes == labels).float()).div_(batch)
 
-    def _stack(self, named: Sequence[dict[str, np.ndarray] | None]) -> Tensor:
-        rows = []
-        for arrays in named:
-            if arrays is None:
-                raise ValueError("a task whose RMSprop averages were not kept cannot go on learning")
-            rows.append(np.concatenate([arrays["c"], arrays["g"]]))
-        return torch.from_numpy(np.stack(rows)).to(self._device)
+
+def stacked(
+    named: Sequence[Mapping[str, np.ndarray] | None], context: Context, device: torch.device
+) -> Tensor:
+    """Parameters or averages of several tasks, a row each: float32 [T, P] on the device."""
+    rows = []
+    for arrays in named:
+        if arrays is None:
+            raise ValueError("a task whose RMSprop averages were not kept cannot go on learning")
+        rows.append(np.concatenate([arrays[name].ravel() for name in context.shapes]))
+    return torch.from_numpy(np.stack(rows)).to(device)
 
 
-def _named(row: np.ndarray) -> dict[str, np.ndarray]:
-    return {"c": row[:-1].copy(), "g": row[-1:].copy()}
+def _named(row: np.ndarray, context: Context) -> dict[str, np.ndarray]:
+    """Copies of a row's parts, by name and in shape."""
+    sizes = [int(np.prod(shape)) for shape in context.shapes.values()]
+    return {
+        name: row[stop - size : stop].copy().reshape(shape)
+        for (name, shape), size, stop in zip(context.shapes.items(), sizes, accumulate(sizes), strict=True)
+    }

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from tgsh.networks.bases import FlyNetBase
+from tgsh.networks.contexts import Context
 from tgsh.spec import ExperimentSpec
 from tgsh.streams import stream
 
@@ -16,10 +16,10 @@ from tgsh.streams import stream
 class TaskState:
     """A task after `epoch` epochs.
 
-    parameters: float32, c [H] and g [1]. squares: RMSprop's averages, same names and shapes; None once the
-    last epoch is over and they were not kept. vectors: float32 [epoch + 1, H], row e is v = g·c after e
-    epochs. losses: mean cross-entropy (nats) of every epoch. Random streams follow from seed, task and
-    epoch, so no generator's state belongs to it.
+    parameters: float32, by name, as the network's context has them. squares: RMSprop's averages, same
+    names and shapes; None once the last epoch is over and they were not kept. vectors: float32
+    [epoch + 1, V], row e is the context vector after e epochs. losses: mean cross-entropy (nats) of every
+    epoch. Random streams follow from seed, task and epoch, so no generator's state belongs to it.
     """
 
     index: int
@@ -30,13 +30,11 @@ class TaskState:
     losses: tuple[float, ...]
 
 
-def fresh(spec: ExperimentSpec, base: FlyNetBase, index: int) -> TaskState:
-    """Task `index` before training: c ~ N(0, 2/(H + 1)), g ~ N(0, 1), from its own stream."""
-    rng = stream(spec.seed, "context", index)
-    c = (rng.standard_normal(base.units) * np.sqrt(2 / (base.units + 1))).astype(np.float32)
-    g = rng.standard_normal(1).astype(np.float32)
-    squares = {"c": np.zeros_like(c), "g": np.zeros_like(g)}
-    return TaskState(index, 0, {"c": c, "g": g}, squares, (g * c)[None], ())
+def fresh(spec: ExperimentSpec, context: Context, index: int) -> TaskState:
+    """Task `index` before training, drawn from its own stream."""
+    parameters = context.draw(stream(spec.seed, "context", index))
+    squares = {name: np.zeros_like(array) for name, array in parameters.items()}
+    return TaskState(index, 0, parameters, squares, context.vector(parameters)[None], ())
 
 
 def batch_order(seed: int, index: int, epoch: int, images: int) -> np.ndarray:

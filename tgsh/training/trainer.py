@@ -11,10 +11,11 @@ from tgsh.datasets.info import check_train_limit
 from tgsh.datasets.loading import Dataset
 from tgsh.errors import Interrupted, TrainingDiverged
 from tgsh.networks.bases import random_base
-from tgsh.networks.flynet import FlyNets
+from tgsh.networks.contexts import context_of
+from tgsh.networks.learners import Learner, learner, units_of
 from tgsh.spec import ExperimentSpec
 from tgsh.suites import Task
-from tgsh.training.group import Group
+from tgsh.training.group import Group, stacked
 from tgsh.training.inputs import Inputs, wiring_of
 from tgsh.training.state import TaskState, batch_order, fresh, transform_stream
 from tgsh.training.versions import compute
@@ -35,10 +36,11 @@ class Trainer:
         info, limit = dataset.info, check_train_limit(spec.training.train_limit, dataset.info)
         self.spec, self.dataset, self.device = spec, dataset, device
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
+        self.context = context_of(spec.network, info.pixels)
         self._train = self._on_device(dataset.train_images[:limit], dataset.train_labels[:limit])
         self._test = self._on_device(dataset.test_images, dataset.test_labels)
-        self._part = max(1, FEATURES_AT_ONCE // self.base.units)
-        self._nets: tuple[tuple[Task, ...], FlyNets] | None = None
+        self._part = max(1, FEATURES_AT_ONCE // units_of(self.base))
+        self._learner: tuple[tuple[Task, ...], Learner] | None = None
 
     @property
     def compute(self) -> str:
@@ -47,7 +49,7 @@ class Trainer:
 
     def fresh(self, index: int) -> TaskState:
         """Task `index` before training."""
-        return fresh(self.spec, self.base, index)
+        return fresh(self.spec, self.context, index)
 
     def epoch(
         self, tasks: Sequence[Task], states: Sequence[TaskState], should_stop: Callable[[], bool]
@@ -59,7 +61,8 @@ class Trainer:
         """
         images, labels = self._train
         batch = self.spec.training.batch_size
-        group = Group(self._flynets(tasks), states, self.spec.training.learning_rate, self._part)
+        rate = self.spec.training.learning_rate
+        group = Group(self._learner_of(tasks), self.context, states, rate, self._part, self.device)
         rngs = [transform_stream(self.spec.seed, s.index, s.epoch) for s in states]
         inputs = Inputs(images, self.dataset.info, tasks, rngs)
         orders = [batch_order(self.spec.seed, s.index, s.epoch, len(images)) for s in states]
@@ -83,32 +86,26 @@ class Trainer:
         rngs = [transform_stream(self.spec.seed, task.index, "test") for task in tasks]
         inputs = Inputs(images, self.dataset.info, tasks, rngs)
         places = torch.arange(len(images), device=self.device)
-        nets = self._flynets(tasks)
+        nets = self._learner_of(tasks)
         size = min(EVALUATION_BATCH, self._part)
         correct = torch.zeros(len(tasks), dtype=torch.int64, device=self.device)
         with torch.inference_mode():
-            nets.modulate(torch.from_numpy(np.stack([s.vectors[-1] for s in states])).to(self.device))
+            nets.take(stacked([state.parameters for state in states], self.context, self.device))
             for start in range(0, len(images), size):
                 seen = inputs.batch(places[start : start + size].expand(len(tasks), -1))
-                believed = nets.logits(nets.features(seen)).argmax(dim=1)
+                believed = nets.logits(seen).argmax(dim=1)
                 correct += (believed == labels[start : start + size]).sum(dim=1)
         return [count / len(images) for count in correct.tolist()]
-
-    def representations(self, task: Task, vector: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """r_t(x) = v_t ⊙ φ(x) of images uint8 [n, D] as the task shows them; float32 [n, H]."""
-        with torch.inference_mode():
-            features = self._flynets([task]).features(self._shown(task, images))[0].T
-            return (features * torch.tensor(vector, device=self.device)).cpu().numpy()
 
     def views(self, task: Task, images: np.ndarray) -> np.ndarray:
         """Images uint8 [n, D] as the task shows them, what is random drawn once; float32 [n, D], 0 to 1."""
         with torch.inference_mode():
-            shown = self._shown(task, images)[0].cpu().numpy()
+            shown = self.shown(task, images)[0].cpu().numpy()
         pixels = shown.astype(np.float32) / (255 if shown.dtype == np.uint8 else 1)
         return wiring_of(task, self.dataset.info.pixels).apply(pixels)
 
-    def _shown(self, task: Task, images: np.ndarray) -> torch.Tensor:
-        """Images [1, n, D] on the device, on which the task's pixel map is still due."""
+    def shown(self, task: Task, images: np.ndarray) -> torch.Tensor:
+        """Images uint8 [n, D] as [1, n, D] on the device, on which the task's pixel map is still due."""
         rng = transform_stream(self.spec.seed, task.index, "test")
         inputs = Inputs(torch.tensor(images, device=self.device), self.dataset.info, [task], [rng])
         return inputs.batch(torch.arange(len(images), device=self.device)[None])
@@ -119,13 +116,13 @@ class Trainer:
             torch.tensor(labels, dtype=torch.int64, device=self.device),
         )
 
-    def _flynets(self, tasks: Sequence[Task]) -> FlyNets:
+    def _learner_of(self, tasks: Sequence[Task]) -> Learner:
         """The networks of these tasks, kept as long as the same tasks go on."""
-        if self._nets is None or self._nets[0] != tuple(tasks):
-            self._nets = None  # before the next ones are made: a GPU may not hold both
+        if self._learner is None or self._learner[0] != tuple(tasks):
+            self._learner = None  # before the next ones are made: a GPU may not hold both
             maps = [wiring_of(task, self.dataset.info.pixels) for task in tasks]
-            self._nets = (tuple(tasks), FlyNets(self.base, maps, self.device))
-        return self._nets[1]
+            self._learner = (tuple(tasks), learner(self.base, maps, self.device))
+        return self._learner[1]
 
 
 def _check_finite(task: Task, state: TaskState) -> None:

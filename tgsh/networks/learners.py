@@ -1,0 +1,51 @@
+"""How networks learn: parameters in, logits and a gradient out, for several tasks at once (torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tgsh.networks.bases import FlyNetBase, NeuroModNetBase, RandomBase
+from tgsh.networks.flynet_learner import FlyNetLearner
+from tgsh.networks.neuromodnet import NeuroModNets
+from tgsh.suites.pixelmap import PixelMap
+
+
+class Learner(Protocol):
+    """T networks of one kind on one random base, on one device.
+
+    A step is `take`, then for every part of a batch `logits` and `learn_from`, then `gradient`.
+    """
+
+    def take(self, parameters: Tensor) -> None:
+        """Work with these parameters from now on: float32 [T, P], a task a row, in their context's order."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits [T, K, B] of images [T, B, D] on which the maps are still due: uint8, or float32 0 to 1."""
+
+    def learn_from(self, errors: Tensor, *, more: bool) -> None:
+        """Add what errors [T, K, B] = dL/d(the latest logits) mean; without `more`, forget earlier ones."""
+
+    def gradient(self, out: Tensor) -> None:
+        """dL/dparameters, [T, P], of all that was learned from since `more` was last false."""
+
+
+def learner(base: RandomBase, maps: Sequence[PixelMap], device: torch.device) -> Learner:
+    """The networks of tasks that see images through these maps."""
+    match base:
+        case FlyNetBase():
+            return FlyNetLearner(base, maps, device)
+        case NeuroModNetBase():
+            return NeuroModNets(base, maps, device)
+
+
+def units_of(base: RandomBase) -> int:
+    """Numbers that one image of one task takes in memory while it is learned from."""
+    match base:
+        case FlyNetBase():
+            return base.units
+        case NeuroModNetBase():
+            return sum(sum(weights.shape) for weights in base.weights)

@@ -1,0 +1,78 @@
+"""NeuroModNet, a contextually modulated randomly weighted network, for several tasks at once (torch).
+
+    h_l = ReLU(g_l · R_l (c_l ⊙ h_(l−1))),  h_0 = x, the last layer without ReLU        (Hong & Pavlic 2023)
+
+The random weights R_l are shared, so images of all tasks go through them in one GEMM a layer; the context
+is an elementwise product on either side. Backwards, with δ = dL/d(g_l·z_l) and z_l = R_l (c_l ⊙ h_(l−1)):
+dL/dg_l = Σ δ ⊙ z_l, then e = R_lᵀ (g_l·δ), dL/dc_l = Σ_images e ⊙ h_(l−1) and dL/dh_(l−1) = e ⊙ c_l.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from tgsh.networks.neuromodnet_base import NeuroModNetBase
+from tgsh.networks.pixels import Pixels
+from tgsh.suites.pixelmap import PixelMap
+
+
+class NeuroModNets:
+    """T NeuroModNets on one random base; parameters [T, P] are c_1, g_1, c_2, g_2, …"""
+
+    def __init__(self, base: NeuroModNetBase, maps: Sequence[PixelMap], device: torch.device) -> None:
+        self._weights = [torch.tensor(weights, device=device) for weights in base.weights]
+        self._pixels = Pixels(maps, device)
+        size = sum(weights.shape[1] + 1 for weights in base.weights)
+        self._sum = torch.zeros(len(maps), size, device=device)
+        self._c_sums, self._g_sums = self._by_layer(self._sum)
+
+    def take(self, parameters: Tensor) -> None:
+        """Work with these parameters."""
+        self._c, self._g = self._by_layer(parameters)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """The last layer's output, [T, K, B]."""
+        h = self._pixels.normalised(images)
+        self._inputs, self._outputs = [], []
+        for layer, weights in enumerate(self._weights):
+            z = _times(h * self._c[layer], weights.T)
+            self._inputs.append(h)
+            self._outputs.append(z)
+            h = z * self._g[layer]
+            if layer < len(self._weights) - 1:
+                h = h.relu_()
+        return h.transpose(1, 2)
+
+    def learn_from(self, errors: Tensor, *, more: bool) -> None:
+        """Back through the layers."""
+        if not more:
+            self._sum.zero_()
+        delta = errors.transpose(1, 2)
+        for layer in reversed(range(len(self._weights))):
+            h = self._inputs[layer]
+            self._g_sums[layer] += (delta * self._outputs[layer]).sum(dim=(1, 2), keepdim=True)
+            e = _times(delta * self._g[layer], self._weights[layer])
+            self._c_sums[layer] += (e * h).sum(dim=1, keepdim=True)
+            delta = e.mul_(self._c[layer]).mul_(h > 0)  # of layer 0 nobody asks
+
+    def gradient(self, out: Tensor) -> None:
+        """What was added up, [T, P]."""
+        out.copy_(self._sum)
+
+    def _by_layer(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Views of [T, P]: c_l [T, 1, n] and g_l [T, 1, 1] of every layer."""
+        c, g, start = [], [], 0
+        for weights in self._weights:
+            stop = start + weights.shape[1]
+            c.append(flat[:, None, start:stop])
+            g.append(flat[:, None, stop : stop + 1])
+            start = stop + 1
+        return c, g
+
+
+def _times(images: Tensor, weights: Tensor) -> Tensor:
+    """[T, B, n] times [n, m], as one GEMM."""
+    return (images.reshape(-1, len(weights)) @ weights).view(*images.shape[:2], -1)

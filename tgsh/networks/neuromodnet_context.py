@@ -1,0 +1,51 @@
+"""What a task learns over a NeuroModNet: c_l and g_l for the input of every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class NeuroModNetContext:
+    """c1 [n_0], g1 [1], c2 [n_1], …; v is v_1, v_2, … one after the other, v_l = g_l·c_l.
+
+    widths: n_0 = D, n_1, …: how many units each layer takes in.
+    """
+
+    widths: tuple[int, ...]
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """c1, g1, c2, g2, …"""
+        return {
+            name: shape
+            for layer, width in enumerate(self.widths, 1)
+            for name, shape in ((f"c{layer}", (width,)), (f"g{layer}", (1,)))
+        }
+
+    @property
+    def parts(self) -> Mapping[str, slice]:
+        """v_1, v_2, …"""
+        stops = list(accumulate(self.widths))
+        return {
+            f"layer-{layer}": slice(stop - width, stop)
+            for layer, (width, stop) in enumerate(zip(self.widths, stops, strict=True), 1)
+        }
+
+    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """c_l ~ N(0, 2/(n + 1)) for a layer that takes in n units, g_l ~ N(0, 1)."""
+        return dict(self._drawn(rng))
+
+    def vector(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+        """v, float32 [n_0 + n_1 + …]."""
+        layers = range(1, len(self.widths) + 1)
+        return np.concatenate([parameters[f"g{layer}"] * parameters[f"c{layer}"] for layer in layers])
+
+    def _drawn(self, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
+        for layer, width in enumerate(self.widths, 1):
+            yield f"c{layer}", (rng.standard_normal(width) * np.sqrt(2 / (width + 1))).astype(np.float32)
+            yield f"g{layer}", rng.standard_normal(1).astype(np.float32)
