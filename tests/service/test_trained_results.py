@@ -16,20 +16,21 @@ from tgsh.runner import Bench
 from tgsh.store import experiments
 
 
-@pytest.fixture
-def trained(client: httpx.Client, parts: Parts) -> str:
-    """The path of a completed experiment of three rotations by 90°."""
-    experiment_id = submit(
-        client,
-        suite={"kind": "rotation", "tasks": 3, "step_degrees": 90},
-        network={"kind": "flynet", "expansion": 10},
-        training={"epochs": 3},
-    )
+def train(client: httpx.Client, parts: Parts, **changes: object) -> str:
+    """The path of a completed experiment of three rotations by 90°, really trained."""
+    suite = {"kind": "rotation", "tasks": 3, "step_degrees": 90}
+    experiment_id = submit(client, suite=suite, **changes)
     bench = Bench(parts.database, parts.artifacts, parts.settings.data, 60, "cpu", "test")
     while jobs := experiments.queued_jobs(parts.database, experiment_id):
         for job in jobs:
             runner.run(bench, job, lambda: False)
     return f"/experiments/{experiment_id}"
+
+
+@pytest.fixture
+def trained(client: httpx.Client, parts: Parts) -> str:
+    """A FlyNet of the paper's size."""
+    return train(client, parts, network={"kind": "flynet", "expansion": 10}, training={"epochs": 3})
 
 
 def test_reconstructions_in_every_format(client: httpx.Client, trained: str) -> None:
@@ -105,3 +106,15 @@ def test_before_the_end(client: httpx.Client, parts: Parts) -> None:
     empty = client.get(f"/experiments/{experiment_id}/reconstructions").json()
     assert (empty["images"], empty["score"]) == ([], None)
     assert client.get(f"/experiments/{experiment_id}/reconstructions?format=png").status_code == 409
+
+
+def test_what_a_network_cannot_answer_is_said(client: httpx.Client, parts: Parts) -> None:
+    path = train(client, parts, network={"kind": "neuromodnet", "layers": [16]}, training={"epochs": 1})
+    for resource in ("geometry", "reconstructions"):
+        refused = client.get(f"{path}/{resource}")
+        assert refused.status_code == 409
+        assert "neuromodnet" in refused.json()["detail"]
+    whole = client.get(f"{path}/similarity").json()
+    parts_of_it = [client.get(f"{path}/similarity?layer=layer-{layer}").json() for layer in (1, 2)]
+    assert [document["layer"] for document in (whole, *parts_of_it)] == [None, "layer-1", "layer-2"]
+    assert whole["values"] != parts_of_it[0]["values"] != parts_of_it[1]["values"]
