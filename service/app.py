@@ -25,6 +25,7 @@ from service.routers import (
     embedding,
     events,
     experiments,
+    figures,
     health,
     similarity,
     similarity_epochs,
@@ -45,6 +46,7 @@ ROUTERS = (
     embedding,
     context_vectors,
     accuracy,
+    figures,
     catalog,
     health,
 )

@@ -40,3 +40,10 @@ def courses(found: Sequence[Course], measure: str, title: str) -> Figure:
     from tgsh.figures import courses_figure
 
     return courses_figure(found, title=title, measure=measure)
+
+
+def accuracy(values: Sequence[float], labels: Sequence[str], title: str) -> Figure:
+    """The accuracy of each task, their mean and range."""
+    from tgsh.figures import accuracy_figure
+
+    return accuracy_figure(values, labels, title=title)

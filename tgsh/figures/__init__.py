@@ -4,6 +4,7 @@ Figures may be made in threads, so nothing here touches a global style: fonts an
 text, and the few options that matplotlib reads only from its global table are set under a lock, in `render`.
 """
 
+from tgsh.figures.accuracy import accuracy_figure
 from tgsh.figures.courses import courses_figure
 from tgsh.figures.dendrogram import dendrogram_figure
 from tgsh.figures.embedding import embedding_figure
@@ -12,6 +13,7 @@ from tgsh.figures.similarity import similarity_figure
 
 __all__ = [
     "FigureFormat",
+    "accuracy_figure",
     "courses_figure",
     "dendrogram_figure",
     "embedding_figure",
