@@ -21,6 +21,13 @@ def similarity(matrix: SimilarityMatrix, title: str) -> Figure:
     return similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)
 
 
+def before_after(before: SimilarityMatrix, after: SimilarityMatrix, title: str) -> Figure:
+    """What training made of the similarities."""
+    from tgsh.figures import before_after_figure
+
+    return before_after_figure(before, after, title=title)
+
+
 def dendrogram(tree: Dendrogram, matrix: SimilarityMatrix, title: str) -> Figure:
     """The tree beside the ordered heatmap."""
     from tgsh.figures import dendrogram_figure

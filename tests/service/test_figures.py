@@ -7,7 +7,9 @@ import pytest
 
 from service.deps import Parts
 from service.routers.figures import FIGURES
-from tests.service.conftest import completed, submit
+from tests.service.conftest import completed, submit, vectors_of, work
+from tgsh.jobs import Job
+from tgsh.store import claims
 
 TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 
@@ -37,6 +39,20 @@ def test_a_figure_is_its_results(client: httpx.Client, done: str) -> None:
     for name in ("similarity", "dendrogram", "embedding", "accuracy"):
         figure = client.get(f"{done}/figures/{name}.png").content
         assert figure == client.get(f"{done}/{name}?format=png").content
+
+
+def test_before_after_shows_the_tasks_that_are_done(client: httpx.Client, parts: Parts) -> None:
+    experiment_id = submit(client)
+    path = f"/experiments/{experiment_id}/figures/similarity-before-after.png"
+    work(parts, experiment_id, 1)
+    alone = client.get(path)
+    assert alone.content.startswith(b"\x89PNG")
+    claim = claims.claim(parts.database, Job(experiment_id=experiment_id, index=0), "w", 60)
+    assert claim is not None
+    key = f"{experiment_id}/tasks/0-1"
+    sha256 = parts.artifacts.save(key, {"vectors": vectors_of(0)[:2]}, {})
+    claims.record_epoch(parts.database, claim, (0.5,), 1.0, key, sha256)  # has a first vector, not the last
+    assert client.get(path).content == alone.content
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from tgsh.figures.courses import courses_figure
 from tgsh.figures.dendrogram import dendrogram_figure
 from tgsh.figures.embedding import embedding_figure
 from tgsh.figures.rendering import FigureFormat, render
-from tgsh.figures.similarity import similarity_figure
+from tgsh.figures.similarity import before_after_figure, similarity_figure
 
 __all__ = [
     "FigureFormat",
     "accuracy_figure",
+    "before_after_figure",
     "courses_figure",
     "dendrogram_figure",
     "embedding_figure",
