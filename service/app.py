@@ -25,6 +25,7 @@ from service.routers import (
     embedding,
     events,
     experiments,
+    figures,
     geometry,
     health,
     reconstructions,
@@ -49,6 +50,7 @@ ROUTERS = (
     accuracy,
     geometry,
     reconstructions,
+    figures,
     catalog,
     health,
 )

@@ -44,6 +44,13 @@ def geometry(measured: Geometry, title: str) -> Figure:
     return distributions_figure(panels, measured.edges, names, title=title, across=across)
 
 
+def before_after(before: SimilarityMatrix, after: SimilarityMatrix, title: str) -> Figure:
+    """What training made of the similarities."""
+    from tgsh.figures import before_after_figure
+
+    return before_after_figure(before, after, title=title)
+
+
 def dendrogram(tree: Dendrogram, matrix: SimilarityMatrix, title: str) -> Figure:
     """The tree beside the ordered heatmap."""
     from tgsh.figures import dendrogram_figure
@@ -63,3 +70,10 @@ def courses(found: Sequence[Course], measure: str, title: str) -> Figure:
     from tgsh.figures import courses_figure
 
     return courses_figure(found, title=title, measure=measure)
+
+
+def accuracy(values: Sequence[float], labels: Sequence[str], title: str) -> Figure:
+    """The accuracy of each task, their mean and range."""
+    from tgsh.figures import accuracy_figure
+
+    return accuracy_figure(values, labels, title=title)

@@ -107,6 +107,9 @@ def test_fetch_takes_the_format_from_the_ending(tgsh: Tgsh, done: str, tmp_path:
     assert space.stdout.splitlines()[0] == "task,label,x,y,z"
     course = tgsh("fetch", done, "similarity/epochs", "-o", "-", "--format", "csv", "--pairs", "1-0")
     assert course.stdout.splitlines()[0] == "epoch,1-0"
+    assert tgsh("fetch", done, "figures/accuracy", "-o", "a.svg").returncode == 0
+    assert (tmp_path / "a.svg").read_bytes().startswith(b"<?xml")
+    assert tgsh("fetch", done, "figures/similarity", "-o", "b.png", "--stage", "before").returncode == 2
     before = tgsh("fetch", done, "similarity", "-o", "-", "--format", "json", "--stage", "before")
     assert json.loads(before.stdout)["stage"] == "before"
     assert tgsh("fetch", done, "similarity", "-o", "no-ending").returncode == 2

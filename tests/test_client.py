@@ -108,7 +108,9 @@ def test_fetched_bytes_are_the_vectors(client: Client, done: schemas.Experiment)
     file = io.BytesIO(client.fetch(done.id, "context-vectors", format="npy", params={"stage": "after"}))
     vectors = np.load(file, allow_pickle=False)
     assert np.allclose(vectors, client.context_vectors(done.id).values)
-    assert client.fetch(done.id, "similarity", format="png").startswith(b"\x89PNG")
+    picture = client.fetch(done.id, "similarity", format="png")
+    assert picture.startswith(b"\x89PNG")
+    assert client.figure(done.id, "similarity") == picture
 
 
 def test_experiments_follows_cursors_and_filters(client: Client, done: schemas.Experiment) -> None:

@@ -217,6 +217,16 @@ def test_missing_images_are_told_with_folder_and_files(http: httpx.Client) -> No
 def test_memory_stays_small(http: httpx.Client, stack: ComposeStack, done: str) -> None:
     for format in ("png", "svg", "json", "csv", "npy", "safetensors"):
         assert http.get(f"{done}/similarity?format={format}&order=cluster").status_code == 200
+    for result in (
+        "dendrogram",
+        "embedding?dimensions=3",
+        "embedding?method=pca",
+        "similarity/epochs",
+        "accuracy",
+    ):
+        assert http.get(f"{done}/{result}").status_code == 200
+    for name in ("similarity-before-after", "similarity-epochs", "dendrogram", "embedding", "accuracy"):
+        assert http.get(f"{done}/figures/{name}.png").content.startswith(b"\x89PNG")
     api = stack.family("service")[0]
     assert api.memory_info().rss < 200 * MEGABYTE
     parent, *children = stack.family(WORKER)

@@ -195,6 +195,11 @@ class Client:
         wanted = {**calls.given(**(params or {})), "format": format}
         return self._send(Call("GET", path, lambda response: response.content, params=wanted))
 
+    def figure(self, experiment: str, name: str, format: str = "png") -> bytes:
+        """A figure under its stable name, such as "dendrogram", as the bytes of a png, svg or pdf file."""
+        path = calls.path(experiment, "figures", f"{name}.{format}")
+        return self._send(Call("GET", path, lambda response: response.content))
+
     def catalog(self) -> schemas.Catalog:
         return self._send(Call("GET", "/catalog", calls.model(schemas.Catalog)))
 

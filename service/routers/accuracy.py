@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from service import results
+from service import results, sketches
 from service.deps import ExperimentId, Parts, PartsDep
+from service.drawing import DRAWN
 from service.negotiation import answer, choose
 from service.results import Format
 from tgsh.encoding import table_csv
+from tgsh.errors import Conflict
 from tgsh.schemas import Accuracy
 from tgsh.store import reads
 from tgsh.views import accuracy_view
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
-FORMATS = ("json", "csv")
+FORMATS = ("json", "csv", "png", "svg", "pdf")
 
 
 @router.get(
@@ -35,6 +37,8 @@ def accuracy(
     def make() -> bytes:
         if name == "json":
             return body.encode()
+        if name in DRAWN:
+            return _draw(parts, document, name)
         return table_csv(
             ["task", "label", "accuracy"], [(t.index, t.label, t.accuracy) for t in document.tasks]
         )
@@ -45,3 +49,11 @@ def accuracy(
 def _accuracy(parts: Parts, experiment_id: str) -> Accuracy:
     mean = reads.experiment(parts.database, experiment_id).record.mean_accuracy
     return accuracy_view(experiment_id, reads.tasks(parts.database, experiment_id), mean)
+
+
+def _draw(parts: Parts, document: Accuracy, name: str) -> bytes:
+    if not document.tasks:
+        raise Conflict("no task is done yet, so there is nothing to draw")
+    title = reads.experiment(parts.database, document.experiment_id).record.name
+    values, labels = [t.accuracy for t in document.tasks], [t.label for t in document.tasks]
+    return parts.artist.draw(sketches.accuracy, DRAWN[name], values, labels, f"{title}: test accuracy")

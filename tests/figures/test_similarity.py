@@ -11,10 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from tgsh.figures import FigureFormat, render, similarity_figure
+from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.figures import FigureFormat, before_after_figure, render, similarity_figure
 
 MAGIC: dict[FigureFormat, bytes] = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-"}
 FORMATS = list(MAGIC)
@@ -139,6 +141,13 @@ def test_the_scale_is_always_minus_one_to_one_and_says_what_it_measures() -> Non
     assert bar.get_ylabel() == "correlation"
 
 
+def test_nothing_is_minus_zero() -> None:
+    texts = (
+        similarity_figure([[1, -0.001], [-0.001, 1]], ["a", "b"], title="", measure="cosine").axes[0].texts
+    )
+    assert [text.get_text() for text in texts] == ["1.00", "0.00", "0.00", "1.00"]
+
+
 def test_a_missing_value_is_grey() -> None:
     pixels = np.asarray(image(similarity_figure([[np.nan]], ["a"], title="", measure="cosine")).get_array())
     assert pixels[0, 0].tolist() == [0xD9, 0xD9, 0xD9, 0xFF]
@@ -160,3 +169,35 @@ def test_ten_thousand_tasks_are_averaged() -> None:
 def test_values_that_do_not_fit_the_labels_are_refused(values: object, labels: list[str]) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         similarity_figure(np.asarray(values), labels, title="", measure="cosine")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("tasks", [1, 2, 8, 36])
+def test_before_beside_after(tasks: int, format: FigureFormat) -> None:
+    labels, indices = tuple(f"{10 * k}°" for k in range(tasks)), tuple(range(tasks))
+    before = SimilarityMatrix(np.eye(tasks), labels, indices, "cosine")
+    after = SimilarityMatrix(np.ones((tasks, tasks)), labels, indices, "cosine")
+    figure = before_after_figure(before, after, title="a title")
+    assert render(figure, format).startswith(MAGIC[format])
+    left, right, _ = figure.axes
+    assert (left.get_title("left"), right.get_title("left")) == ("before training", "after training")
+    boxes = left.get_window_extent(), right.get_window_extent()
+    assert boxes[0].width == pytest.approx(boxes[1].width, rel=1e-3)
+    assert boxes[0].y0 == pytest.approx(boxes[1].y0)
+
+
+def test_long_names_fit_beneath_both() -> None:
+    labels = tuple("a rather long name" for _ in range(8))
+    one = SimilarityMatrix(np.eye(8), labels, tuple(range(8)), "cosine")
+    figure = before_after_figure(one, one, title="a title")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = figure.get_tightbbox(canvas.get_renderer())
+    assert 0 <= box.x0 < box.x1 <= figure.get_figwidth()
+    assert 0 <= box.y0 < box.y1 <= figure.get_figheight()
+
+
+def test_before_and_after_are_of_the_same_tasks() -> None:
+    one, other = (SimilarityMatrix(np.eye(1), ("a",), (index,), "cosine") for index in (0, 1))
+    with pytest.raises(ValueError, match="same tasks"):
+        before_after_figure(one, other, title="")

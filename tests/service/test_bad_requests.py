@@ -90,6 +90,7 @@ def test_a_form_is_told_to_be_json(client: httpx.Client) -> None:
         ("/experiments/ffffffffffffffff/dendrogram", 404),
         ("/experiments/ffffffffffffffff/embedding", 404),
         ("/experiments/ffffffffffffffff/similarity/epochs", 404),
+        ("/experiments/ffffffffffffffff/figures/accuracy.png", 404),
         ("/experiments/ffffffffffffffff/events", 404),
         ("/experiments/ffffffffffffffff/tasks", 404),
         ("/experiments/ffffffffffffffff/tasks/0", 404),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tgsh.cli.options import Id, Url, connect, resolve
 from tgsh.errors import InvalidSpec
+
+if TYPE_CHECKING:
+    from tgsh.client import Client
 
 FORMATS = {"nwk": "newick", "nh": "newick", "tree": "newick"}
 """What endings stand for that are no format's name."""
@@ -17,7 +20,7 @@ FORMATS = {"nwk": "newick", "nh": "newick", "tree": "newick"}
 def fetch(
     experiment_id: Id,
     resource: Annotated[
-        str, typer.Argument(help="Such as similarity, similarity/epochs, dendrogram, embedding.")
+        str, typer.Argument(help="Such as similarity, similarity/epochs, dendrogram, figures/accuracy.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
     format: Annotated[
@@ -48,12 +51,23 @@ def fetch(
             "dimensions": dimensions,
             "pairs": pairs,
         }
-        content = client.fetch(resolve(client, experiment_id), resource, format=chosen, params=wanted)
+        content = _content(client, resolve(client, experiment_id), resource, chosen, wanted)
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(content)
     else:
         write_whole(output, content)
         typer.echo(f"{output} ({len(content):,} bytes)", err=True)
+
+
+def _content(client: Client, experiment: str, resource: str, format: str, wanted: dict[str, Any]) -> bytes:
+    if not resource.startswith("figures/"):
+        return client.fetch(experiment, resource, format=format, params=wanted)
+    for name, value in wanted.items():
+        if value is not None:
+            raise InvalidSpec(
+                f"--{name}", "figures/ has every figure in one way only; fetch the result instead"
+            )
+    return client.figure(experiment, resource.removeprefix("figures/"), format)
 
 
 def write_whole(path: Path, content: bytes) -> None:

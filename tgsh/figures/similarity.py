@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, margin_of, side_of
 from tgsh.figures.rendering import DPI
-from tgsh.figures.text import write_title
+from tgsh.figures.text import printable, text, write_title
 
 
 def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, measure: str) -> Figure:
@@ -27,4 +28,28 @@ def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, m
     draw_heatmap(axes, np.asarray(values), labels)
     write_title(axes, title, side)
     add_colour_bar(figure, axes, measure)
+    return figure
+
+
+def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, title: str) -> Figure:
+    """Draw the similarities of the same tasks before and after training side by side, in one colour scale.
+
+    Raises ValueError where the two are not of the same tasks and measure.
+    """
+    if (before.tasks, before.measure) != (after.tasks, after.measure):
+        raise ValueError("the two matrices are not of the same tasks and measure")
+    side, margin = side_of(len(after.labels)), margin_of(after.labels or ("",))
+    height = side + margin + 0.9  # two lines of titles
+    figure = Figure(figsize=(2 * side + margin + 1.0, height), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
+    panels = [figure.add_subplot(1, 2, place, facecolor="white") for place in (1, 2)]
+    for axes, matrix, when in zip(
+        panels, (before, after), ("before training", "after training"), strict=True
+    ):
+        draw_heatmap(axes, matrix.values, matrix.labels)
+        write_title(axes, when, side)
+    panels[1].tick_params(labelleft=False)  # as in the panel to its left
+    add_colour_bar(figure, panels, after.measure)
+    line = printable(title, int(22 * side))
+    figure.suptitle(line, x=0.01, ha="left", **text(10))
     return figure

@@ -42,8 +42,8 @@ def width_of(line: str, size: float) -> float:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A number with a minus sign that is as wide as a plus."""
-    return f"{value:.{digits}f}".replace("-", "−")
+    """A number with a minus sign that is as wide as a plus; nothing that is shown as 0 has one."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def write_title(axes: Axes, title: str, width: float) -> None:

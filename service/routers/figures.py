@@ -1,0 +1,82 @@
+"""/experiments/{id}/figures/{name}.{format}: every figure under a name that stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from service import results, sketches
+from service.deps import ExperimentId, Parts, PartsDep
+from service.drawing import DRAWN
+from service.errors import NotAcceptable
+from service.negotiation import MEDIA_TYPES, answer
+from service.routers.accuracy import accuracy
+from service.routers.dendrogram import dendrogram
+from service.routers.embedding import embedding
+from service.routers.similarity import similarity
+from service.routers.similarity_epochs import similarity_epochs
+from tgsh.analysis.similarity import similarity as similarity_of
+from tgsh.errors import NotFound
+from tgsh.store import reads
+from tgsh.store.vectors import find_stage
+
+router = APIRouter(prefix="/experiments", tags=["results"])
+
+Figure = Callable[[str, Parts, Request, str], Response]
+
+FIGURES: dict[str, Figure] = {
+    "similarity": lambda id, parts, request, format: similarity(id, parts, request, format=format),
+    "similarity-before-after": lambda id, parts, request, format: _before_after(id, parts, request, format),
+    "similarity-epochs": lambda id, parts, request, format: similarity_epochs(
+        id, parts, request, format=format
+    ),
+    "dendrogram": lambda id, parts, request, format: dendrogram(id, parts, request, format=format),
+    "embedding": lambda id, parts, request, format: embedding(id, parts, request, format=format),
+    "accuracy": lambda id, parts, request, format: accuracy(id, parts, request, format=format),
+}
+"""Each drawn as its own endpoint draws it when nothing more is asked; before-after has no other."""
+
+
+@router.get(
+    "/{experiment_id}/figures/{name}.{format}",
+    summary="A figure under its stable name",
+    responses={
+        200: {"content": {MEDIA_TYPES[name]: {"schema": {"type": "string"}} for name in DRAWN}},
+        304: {"description": "the caller has it (If-None-Match)"},
+    },
+    response_class=Response,
+)
+def figure(
+    experiment_id: ExperimentId,
+    name: Annotated[str, Path(json_schema_extra={"enum": list(FIGURES)}, examples=["similarity"])],
+    format: Annotated[str, Path(json_schema_extra={"enum": list(DRAWN)}, examples=["png"])],
+    parts: PartsDep,
+    request: Request,
+) -> Response:
+    """The figure of a result as it is after training; the result's own endpoint draws other stages."""
+    if name not in FIGURES:
+        raise NotFound(f"there is no figure {name!r}: ask for one of {', '.join(FIGURES)}")
+    if format not in DRAWN:
+        raise NotAcceptable(f"figures are not drawn as {format!r}; ask for one of: {', '.join(DRAWN)}")
+    return FIGURES[name](experiment_id, parts, request, format)
+
+
+def _before_after(experiment_id: str, parts: Parts, request: Request, format: str) -> Response:
+    # In this order: what has its last vector has its first one too, whatever happens in between.
+    after = find_stage(parts.database, experiment_id, "after")
+    before = find_stage(parts.database, experiment_id, "before")
+    rows = [before.tasks.index(task) for task in after.tasks]
+
+    def make() -> bytes:
+        results.require_tasks(after)
+        first = similarity_of(results.vectors(parts, before)[rows], after.labels, after.tasks)
+        last = results.similarities(parts, after, "cosine")
+        name = reads.experiment(parts.database, experiment_id).record.name
+        return parts.artist.draw(
+            sketches.before_after, DRAWN[format], first, last, f"{name}: context vectors"
+        )
+
+    key = ("similarity-before-after", experiment_id, before.digest, after.digest)
+    return answer(request, parts.cache, key, format, f"similarity-before-after-{experiment_id}", make)

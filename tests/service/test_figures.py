@@ -1,0 +1,78 @@
+"""Figures under their stable names are those of the results."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from service.deps import Parts
+from service.routers.figures import FIGURES
+from tests.service.conftest import completed, submit, vectors_of, work
+from tgsh.jobs import Job
+from tgsh.store import claims
+
+TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
+
+
+@pytest.fixture
+def done(client: httpx.Client, parts: Parts) -> str:
+    """The path of an experiment of four tasks."""
+    return completed(client, parts, 4)
+
+
+def test_every_figure_in_every_format(client: httpx.Client, done: str) -> None:
+    seen = set()
+    for name in FIGURES:
+        for format, media_type in TYPES.items():
+            answer = client.get(f"{done}/figures/{name}.{format}", headers={"Accept": "text/html"})
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["content-type"] == media_type
+            seen.add(answer.content)
+            again = client.get(
+                f"{done}/figures/{name}.{format}", headers={"If-None-Match": answer.headers["ETag"]}
+            )
+            assert again.status_code == 304
+    assert len(seen) == len(FIGURES) * len(TYPES)
+
+
+def test_a_figure_is_its_results(client: httpx.Client, done: str) -> None:
+    for name in ("similarity", "dendrogram", "embedding", "accuracy"):
+        figure = client.get(f"{done}/figures/{name}.png").content
+        assert figure == client.get(f"{done}/{name}?format=png").content
+
+
+def test_before_after_shows_the_tasks_that_are_done(client: httpx.Client, parts: Parts) -> None:
+    experiment_id = submit(client)
+    path = f"/experiments/{experiment_id}/figures/similarity-before-after.png"
+    work(parts, experiment_id, 1)
+    alone = client.get(path)
+    assert alone.content.startswith(b"\x89PNG")
+    claim = claims.claim(parts.database, Job(experiment_id=experiment_id, index=0), "w", 60)
+    assert claim is not None
+    key = f"{experiment_id}/tasks/0-1"
+    sha256 = parts.artifacts.save(key, {"vectors": vectors_of(0)[:2]}, {})
+    claims.record_epoch(parts.database, claim, (0.5,), 1.0, key, sha256)  # has a first vector, not the last
+    assert client.get(path).content == alone.content
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("portrait.png", 404), ("similarity.gif", 406), ("similarity", 404)]
+)
+def test_what_is_not_there(client: httpx.Client, done: str, name: str, status: int) -> None:
+    answer = client.get(f"{done}/figures/{name}")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_before_there_is_anything_to_draw(client: httpx.Client, name: str) -> None:
+    answer = client.get(f"/experiments/{submit(client)}/figures/{name}.png")
+    assert answer.status_code == 409
+    assert "nothing to draw" in answer.json()["detail"]
+
+
+def test_the_api_pages_name_them(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    [operation] = document["paths"]["/experiments/{experiment_id}/figures/{name}.{format}"].values()
+    named = {parameter["name"]: parameter["schema"].get("enum") for parameter in operation["parameters"]}
+    assert (named["name"], named["format"]) == (list(FIGURES), list(TYPES))
