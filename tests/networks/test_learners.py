@@ -9,7 +9,7 @@ from scipy.stats import kstest
 
 from tests.networks import plain
 from tgsh.errors import InvalidSpec
-from tgsh.networks.bases import RandomBase, random_base
+from tgsh.networks.bases import FlyNetBase, NeuroModNetBase, RandomBase, TgshBase, random_base
 from tgsh.networks.contexts import context_of
 from tgsh.networks.learners import Learner, learner
 from tgsh.spec import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
@@ -83,6 +83,40 @@ def test_logits_and_gradient_are_those_of_the_definition(
         assert _distance(logits[task].T, wanted.detach()) < 1e-5
         flat = torch.cat([leaves[name].grad.ravel() for name in context.shapes])  # type: ignore[union-attr]
         assert _distance(gradient[task], flat) < 1e-5
+
+
+def _readout(base: RandomBase, parameters: dict[str, np.ndarray]) -> np.ndarray:
+    match base:
+        case FlyNetBase() | TgshBase():
+            return base.readout
+        case NeuroModNetBase():
+            return base.weights[-1]
+    return parameters["A"]
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+def test_representations_are_what_the_readout_makes_logits_of(network: NetworkSpec, tasks: int) -> None:
+    context, images = context_of(network, 784, 10), torch.from_numpy(_images(tasks, 5))
+    drawn = [context.draw(stream(5, task)) for task in range(tasks)]
+    nets = _learner(network, tasks)
+    nets.take(stacked(drawn, context, CPU))
+    seen, logits = nets.representations(images), nets.logits(images)
+    for task in range(tasks):
+        readout = torch.tensor(_readout(_base(network), drawn[task]), dtype=torch.float64)
+        assert _distance(logits[task].T, seen[task].double() @ readout.T) < 1e-5
+
+
+def test_the_vector_alone_decides_the_logits(network: NetworkSpec) -> None:
+    context, images = context_of(network, 784, 10), torch.from_numpy(_images(1, 5))
+    drawn = context.draw(stream(5, 0))
+    again = context.parameters(context.vector(drawn))
+    assert {name: array.shape for name, array in again.items()} == dict(context.shapes)
+    np.testing.assert_array_equal(context.vector(again), context.vector(drawn))
+    nets = _learner(network, 1)
+    nets.take(stacked([drawn], context, CPU))
+    wanted = nets.logits(images).double()
+    nets.take(stacked([again], context, CPU))
+    assert _distance(nets.logits(images), wanted) < 1e-5
 
 
 def test_gradients_of_parts_add_up(network: NetworkSpec) -> None:

@@ -35,6 +35,9 @@ class Context(Protocol):
     def vector(self, parameters: Arrays) -> np.ndarray:
         """The context vector that parameters make, float32 [V]."""
 
+    def parameters(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters that make this vector; the network's output follows from the vector alone."""
+
 
 def context_of(network: NetworkSpec, pixels: int, classes: int) -> Context:
     """What a task learns over this network, for images of D = pixels and K = classes."""

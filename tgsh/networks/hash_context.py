@@ -33,6 +33,10 @@ class TgshContext:
         """vec(B), float32 [rank·H]."""
         return parameters["B"].ravel()
 
+    def parameters(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """B."""
+        return {"B": vector.reshape(self.rank, self.hidden)}
+
 
 @dataclass(frozen=True)
 class GshContext:
@@ -63,6 +67,11 @@ class GshContext:
     def vector(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
         """vec(B), then vec(A), float32."""
         return np.concatenate([parameters["B"].ravel(), parameters["A"].ravel()])
+
+    def parameters(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """B and A."""
+        b, a = (vector[part] for part in self.parts.values())
+        return {"B": b.reshape(self.rank, self.hidden), "A": a.reshape(self.classes, self.rank)}
 
 
 def _normal(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:

@@ -34,8 +34,11 @@ class TgshNets:
 
     def logits(self, images: Tensor) -> Tensor:
         """R B φ, [T, K, B]."""
-        self._phi = (self._pixels.normalised(images) @ self._first.T).relu_()
-        return self._readout @ torch.bmm(self._b, self._phi.transpose(1, 2))
+        return self._readout @ self._hashes(images)
+
+    def representations(self, images: Tensor) -> Tensor:
+        """B φ, [T, B, rank]; R follows."""
+        return self._hashes(images).transpose(1, 2)
 
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
         """dL/dB = (Rᵀ·errors) φᵀ."""
@@ -44,6 +47,10 @@ class TgshNets:
     def gradient(self, out: Tensor) -> None:
         """What was added up and the decay, [T, P]."""
         torch.add(self._sum.view(out.shape), self._parameters, alpha=self._decay, out=out)
+
+    def _hashes(self, images: Tensor) -> Tensor:
+        self._phi = (self._pixels.normalised(images) @ self._first.T).relu_()
+        return torch.bmm(self._b, self._phi.transpose(1, 2))
 
 
 class GshNets:
@@ -69,6 +76,11 @@ class GshNets:
         self._phi = torch.bmm(self._pixels.normalised(images), self._first.transpose(1, 2)).relu_()
         self._hashes = torch.bmm(self._b, self._phi.transpose(1, 2))
         return torch.bmm(self._a, self._hashes)
+
+    def representations(self, images: Tensor) -> Tensor:
+        """B φ, [T, B, rank]; A follows."""
+        self.logits(images)
+        return self._hashes.transpose(1, 2)
 
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
         """dL/dA = errors (Bφ)ᵀ and dL/dB = (Aᵀ·errors) φᵀ."""

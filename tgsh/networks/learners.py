@@ -27,6 +27,9 @@ class Learner(Protocol):
     def logits(self, images: Tensor) -> Tensor:
         """Logits [T, K, B] of images [T, B, D] on which the maps are still due: uint8, or float32 0 to 1."""
 
+    def representations(self, images: Tensor) -> Tensor:
+        """r_t(x), what a readout makes logits of: float32 [T, B, R], of the same images as `logits` takes."""
+
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
         """Add what errors [T, K, B] = dL/d(the latest logits) mean; without `more`, forget earlier ones."""
 
