@@ -301,6 +301,8 @@ def test_a_hint_delivered_late_does_nothing(tmp_path: Path) -> None:
     ("changes", "width"),
     [
         ({"network": {"kind": "neuromodnet", "layers": [30, 20]}}, 784 + 30 + 20),
+        ({"network": {"kind": "tgsh", "hidden": 20, "rank": 4}}, 80),
+        ({"network": {"kind": "gsh", "hidden": 20, "rank": 4}}, 80 + 40),
         ({"suite": {"kind": "shift", "step_pixels": 9, "tasks": 3}}, 1568),
         ({"suite": {"kind": "permutation", "tasks": 3}}, 1568),
     ],

@@ -16,6 +16,8 @@ DIGESTS = {
     "demo": "87b53c4518699bb9e7b0d78b4c8431369f445fa14843d493291895e33ecd9af8",
     "rotation-mnist": "f0b6302d7a52f16a5059095ac01cd87e9f4cd6758a579bf510fe6d6d140f9108",
     "rotation-mnist-neuromodnet": "0c0edf55a8e901bffa5fdb3d41754704befe34b67a73f4bb16ccefb66f4aabb5",
+    "rotation-mnist-gsh": "3d11029af3718e3f34d302a8db13c296708be76ab4ab690ffb88d1576b3671b8",
+    "rotation-mnist-tgsh": "bdfbb5a6426286c58831edad157d33061a94227beb5325c9b9950e2cd000e27b",
     "shift-mnist-1px": "ba12f74db4fd23f22ff4f22b384496d34b53c83baa0a86b68f3e37443d387fd3",
     "shift-mnist-2px": "66d20f04c9c456a29382ea46b98491c0708b7a632d54c9ff08e5b2344c101101",
 }
@@ -67,6 +69,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"network": {"fan_in": 0}}, "network.fan_in"),
     ({"network": {"kind": "neuromodnet", "layers": [10, 0]}}, "network.layers.1"),
     ({"network": {"kind": "neuromodnet", "layers": 1024}}, "network.layers"),
+    ({"network": {"kind": "tgsh", "rank": 0}}, "network.rank"),
+    ({"network": {"kind": "gsh", "weight_decay": -0.1}}, "network.weight_decay"),
     ({"network": {"kind": "neuromodnet", "fan_in": 7}}, "network.fan_in"),
 ]
 

@@ -14,7 +14,8 @@ from tgsh.suites import build
 
 def layers(spec: ExperimentSpec) -> Mapping[str, slice]:
     """Where each layer of the network lies in its context vectors, by name: layer-1, layer-2, …"""
-    return context_of(spec.network, DATASETS[spec.dataset].pixels).parts
+    info = DATASETS[spec.dataset]
+    return context_of(spec.network, info.pixels, info.classes).parts
 
 
 def plan(spec: ExperimentSpec) -> Plan:

@@ -13,10 +13,12 @@ from tgsh.spec import (
     ExperimentSpec,
     FlyNetSpec,
     Frozen,
+    GshSpec,
     NeuroModNetSpec,
     PermutationSuite,
     RotationSuite,
     ShiftSuite,
+    TgshSpec,
 )
 from tgsh.suites import build
 
@@ -41,6 +43,12 @@ def catalog() -> Catalog:
         networks=[
             _kind(FlyNetSpec, "H = expansion · pixels units, fan_in additions each, an image and epoch"),
             _kind(NeuroModNetSpec, "four multiplications a random weight, an image and epoch"),
+            _kind(TgshSpec, "hidden · (pixels + 2·rank) multiplications an image and epoch"),
+            _kind(
+                GshSpec,
+                "hidden · (pixels + 2·rank) multiplications an image and epoch; no random weights are "
+                "shared, so that similarities of its vectors mean nothing",
+            ),
         ],
         presets=_presets(),
         spec_schema=Submission.model_json_schema(),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tgsh.networks.bases import FlyNetBase, NeuroModNetBase
+from tgsh.networks.bases import FlyNetBase, GshBase, NeuroModNetBase, RandomBase, TgshBase
 
 MEAN, DEVIATION = 0.1307, 0.3081
 
@@ -41,3 +41,23 @@ def neuromodnet(base: NeuroModNetBase, images: np.ndarray, parameters: Mapping[s
         if layer < len(base.weights):
             h = torch.relu(h)
     return h
+
+
+def logits_of(base: RandomBase, images: np.ndarray, parameters: Mapping[str, Tensor], index: int) -> Tensor:
+    """Logits of any network's task `index`, float64 [N, K], of transformed images [N, D] from 0 to 255."""
+    match base:
+        case FlyNetBase():
+            phi = features(dense(base, images.shape[1]), images)
+            return logits(base, phi, parameters["c"], parameters["g"])
+        case NeuroModNetBase():
+            return neuromodnet(base, images, parameters)
+    x = (torch.from_numpy(images.astype(np.float64)) / 255 - MEAN) / DEVIATION
+    first = base.first if isinstance(base, TgshBase) else base.first(index)
+    last = torch.tensor(base.readout, dtype=torch.float64) if isinstance(base, TgshBase) else parameters["A"]
+    return torch.relu(x @ torch.tensor(first, dtype=torch.float64).T) @ parameters["B"].T @ last.T
+
+
+def penalty(base: RandomBase, parameters: Mapping[str, Tensor]) -> Tensor:
+    """λ/2·‖θ‖² of a network with weight decay, else zero."""
+    decay = base.weight_decay if isinstance(base, TgshBase | GshBase) else 0.0
+    return decay / 2 * torch.stack([(array**2).sum() for array in parameters.values()]).sum()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tgsh.networks.contexts import Context, context_of, vector_size
-from tgsh.spec import FlyNetSpec, NetworkSpec, NeuroModNetSpec
+from tgsh.spec import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 from tgsh.streams import stream
 
 NETWORKS: list[NetworkSpec] = [
@@ -14,12 +14,14 @@ NETWORKS: list[NetworkSpec] = [
     NeuroModNetSpec(),
     NeuroModNetSpec(layers=(30, 20, 10)),
     NeuroModNetSpec(layers=()),
+    TgshSpec(hidden=50, rank=6),
+    GshSpec(hidden=50, rank=6),
 ]
 
 
 @pytest.fixture(params=NETWORKS, ids=str)
 def context(request: pytest.FixtureRequest) -> Context:
-    return context_of(request.param, 784)
+    return context_of(request.param, 784, 10)
 
 
 def test_parameters_have_their_shapes(context: Context) -> None:
@@ -38,7 +40,7 @@ def test_parts_are_the_whole_vector_in_order(context: Context) -> None:
 
 
 def test_every_layer_is_its_gain_times_its_contexts() -> None:
-    context = context_of(NeuroModNetSpec(layers=(30, 20)), 784)
+    context = context_of(NeuroModNetSpec(layers=(30, 20)), 784, 10)
     drawn = context.draw(stream(0, "x"))
     vector = context.vector(drawn)
     assert list(context.parts) == ["layer-1", "layer-2", "layer-3"]
@@ -47,7 +49,7 @@ def test_every_layer_is_its_gain_times_its_contexts() -> None:
 
 
 def test_contexts_start_as_the_paper_says() -> None:
-    context = context_of(NeuroModNetSpec(), 784)
+    context = context_of(NeuroModNetSpec(), 784, 10)
     many = [context.draw(stream(0, index)) for index in range(200)]
     for layer, width in ((1, 784), (2, 1024), (3, 1024)):
         c = np.stack([drawn[f"c{layer}"] for drawn in many])

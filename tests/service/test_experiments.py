@@ -168,6 +168,7 @@ def test_the_catalog_describes_what_can_be_posted(client: httpx.Client) -> None:
         "augment",
         "custom",
     ]
+    assert [entry["name"] for entry in catalog["networks"]] == ["flynet", "neuromodnet", "tgsh", "gsh"]
     assert catalog["spec_schema"]["properties"]["preset"]
     for preset in catalog["presets"]:
         assert client.post("/experiments", json={"preset": preset["name"]}).status_code == 202

@@ -56,4 +56,4 @@ def base_of(spec: ExperimentSpec, digits: Dataset):  # type: ignore[no-untyped-d
 
 
 def context(spec: ExperimentSpec, digits: Dataset) -> Context:
-    return context_of(spec.network, digits.info.pixels)
+    return context_of(spec.network, digits.info.pixels, digits.info.classes)

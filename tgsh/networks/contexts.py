@@ -11,8 +11,9 @@ from typing import Protocol
 import numpy as np
 
 from tgsh.networks.flynet_context import FlyNetContext
+from tgsh.networks.hash_context import GshContext, TgshContext
 from tgsh.networks.neuromodnet_context import NeuroModNetContext
-from tgsh.spec import FlyNetSpec, NetworkSpec, NeuroModNetSpec
+from tgsh.spec import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -34,14 +35,21 @@ class Context(Protocol):
     def vector(self, parameters: Arrays) -> np.ndarray:
         """The context vector that parameters make, float32 [V]."""
 
+    def parameters(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters that make this vector; the network's output follows from the vector alone."""
 
-def context_of(network: NetworkSpec, pixels: int) -> Context:
-    """What a task learns over this network, for images of D = pixels."""
+
+def context_of(network: NetworkSpec, pixels: int, classes: int) -> Context:
+    """What a task learns over this network, for images of D = pixels and K = classes."""
     match network:
         case FlyNetSpec():
             return FlyNetContext(network.expansion * pixels)
         case NeuroModNetSpec():
             return NeuroModNetContext((pixels, *network.layers))
+        case TgshSpec():
+            return TgshContext(network.rank, network.hidden)
+        case GshSpec():
+            return GshContext(network.rank, network.hidden, classes)
 
 
 def vector_size(context: Context) -> int:

@@ -32,3 +32,7 @@ class FlyNetContext:
     def vector(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
         """v = g·c, float32 [H]."""
         return parameters["g"] * parameters["c"]  # type: ignore[no-any-return]
+
+    def parameters(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """c = v and g = 1."""
+        return {"c": vector, "g": np.ones(1, np.float32)}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tgsh.networks.flynet import FlyNets
+from tgsh.networks.flynet import PIXEL_SCALE, FlyNets
 from tgsh.networks.flynet_base import FlyNetBase
 from tgsh.suites.pixelmap import PixelMap
 
@@ -29,6 +29,10 @@ class FlyNetLearner:
         """W (v ⊙ φ), [T, K, B]."""
         self._features = self.nets.features(images)
         return self.nets.logits(self._features)
+
+    def representations(self, images: Tensor) -> Tensor:
+        """v ⊙ φ, [T, B, H]; W follows."""
+        return self.nets.features(images).transpose(1, 2) * (self._v * PIXEL_SCALE).unsqueeze(1)
 
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
         """Correlate errors with features."""

@@ -8,8 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tgsh.networks.bases import FlyNetBase, NeuroModNetBase, RandomBase
+from tgsh.networks.bases import FlyNetBase, GshBase, NeuroModNetBase, RandomBase, TgshBase
 from tgsh.networks.flynet_learner import FlyNetLearner
+from tgsh.networks.hashes import GshNets, TgshNets
 from tgsh.networks.neuromodnet import NeuroModNets
 from tgsh.suites.pixelmap import PixelMap
 
@@ -26,6 +27,9 @@ class Learner(Protocol):
     def logits(self, images: Tensor) -> Tensor:
         """Logits [T, K, B] of images [T, B, D] on which the maps are still due: uint8, or float32 0 to 1."""
 
+    def representations(self, images: Tensor) -> Tensor:
+        """r_t(x), what a readout makes logits of: float32 [T, B, R], of the same images as `logits` takes."""
+
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
         """Add what errors [T, K, B] = dL/d(the latest logits) mean; without `more`, forget earlier ones."""
 
@@ -33,13 +37,19 @@ class Learner(Protocol):
         """dL/dparameters, [T, P], of all that was learned from since `more` was last false."""
 
 
-def learner(base: RandomBase, maps: Sequence[PixelMap], device: torch.device) -> Learner:
-    """The networks of tasks that see images through these maps."""
+def learner(
+    base: RandomBase, maps: Sequence[PixelMap], indices: Sequence[int], device: torch.device
+) -> Learner:
+    """The networks of tasks of these indices, which see images through these maps."""
     match base:
         case FlyNetBase():
             return FlyNetLearner(base, maps, device)
         case NeuroModNetBase():
             return NeuroModNets(base, maps, device)
+        case TgshBase():
+            return TgshNets(base, maps, device)
+        case GshBase():
+            return GshNets(base, maps, indices, device)
 
 
 def units_of(base: RandomBase) -> int:
@@ -49,3 +59,7 @@ def units_of(base: RandomBase) -> int:
             return base.units
         case NeuroModNetBase():
             return sum(sum(weights.shape) for weights in base.weights)
+        case TgshBase():
+            return sum(base.first.shape)
+        case GshBase():
+            return base.hidden + base.pixels

@@ -46,6 +46,11 @@ class NeuroModNets:
                 h = h.relu_()
         return h.transpose(1, 2)
 
+    def representations(self, images: Tensor) -> Tensor:
+        """v_L ⊙ h_(L−1), [T, B, n]; R_L follows."""
+        self.logits(images)
+        return self._inputs[-1] * (self._c[-1] * self._g[-1])
+
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
         """Back through the layers."""
         if not more:

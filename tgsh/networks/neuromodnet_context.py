@@ -45,6 +45,15 @@ class NeuroModNetContext:
         layers = range(1, len(self.widths) + 1)
         return np.concatenate([parameters[f"g{layer}"] * parameters[f"c{layer}"] for layer in layers])
 
+    def parameters(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """c_l = v_l and g_l = 1."""
+        one = np.ones(1, np.float32)
+        return {
+            name: array
+            for layer, part in enumerate(self.parts.values(), 1)
+            for name, array in ((f"c{layer}", vector[part]), (f"g{layer}", one))
+        }
+
     def _drawn(self, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
         for layer, width in enumerate(self.widths, 1):
             yield f"c{layer}", (rng.standard_normal(width) * np.sqrt(2 / (width + 1))).astype(np.float32)

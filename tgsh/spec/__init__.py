@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tgsh.spec.experiment import DatasetName, ExperimentSpec, TrainingSpec
-from tgsh.spec.networks import MAX_UNITS, FlyNetSpec, NetworkSpec, NeuroModNetSpec
+from tgsh.spec.networks import MAX_UNITS, FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 from tgsh.spec.suites import (
     MAX_TASKS,
     AugmentSuite,
@@ -26,6 +26,7 @@ __all__ = [
     "ExperimentSpec",
     "FlyNetSpec",
     "Frozen",
+    "GshSpec",
     "NetworkSpec",
     "NeuroModNetSpec",
     "PermutationSuite",
@@ -33,5 +34,6 @@ __all__ = [
     "Seed",
     "ShiftSuite",
     "SuiteSpec",
+    "TgshSpec",
     "TrainingSpec",
 ]

@@ -31,5 +31,23 @@ class NeuroModNetSpec(Frozen):
     )
 
 
-_Networks = FlyNetSpec | NeuroModNetSpec
+class TgshSpec(Frozen):
+    """logits = R B_t ReLU(Cx), R and C random and shared, B_t learned with weight decay: Eq. 1."""
+
+    kind: Literal["tgsh"] = "tgsh"
+    hidden: Width = Field(1024, description="hidden units H: rows of C")
+    rank: Width = Field(64, description="rows of B_t")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="λ of the term λ/2·‖B_t‖² in the loss")
+
+
+class GshSpec(Frozen):
+    """logits = A_t B_t ReLU(C_t x), A_t and B_t learned, nothing shared: the baseline (Dikkala 2021)."""
+
+    kind: Literal["gsh"] = "gsh"
+    hidden: Width = Field(1024, description="hidden units H: rows of C_t")
+    rank: Width = Field(64, description="rows of B_t")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="λ of the term λ/2·(‖A_t‖² + ‖B_t‖²)")
+
+
+_Networks = FlyNetSpec | NeuroModNetSpec | TgshSpec | GshSpec
 NetworkSpec = Annotated[_Networks, Field(discriminator="kind"), tagged(_Networks, default="flynet")]

@@ -66,7 +66,8 @@ def from_tensors(
 
 
 def _context(spec: ExperimentSpec) -> Context:
-    return context_of(spec.network, DATASETS[spec.dataset].pixels)
+    info = DATASETS[spec.dataset]
+    return context_of(spec.network, info.pixels, info.classes)
 
 
 def _shapes(context: Context, epoch: int, *, with_squares: bool) -> dict[str, tuple[int, ...]]:

@@ -36,7 +36,7 @@ class Trainer:
         info, limit = dataset.info, check_train_limit(spec.training.train_limit, dataset.info)
         self.spec, self.dataset, self.device = spec, dataset, device
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
-        self.context = context_of(spec.network, info.pixels)
+        self.context = context_of(spec.network, info.pixels, info.classes)
         self._train = self._on_device(dataset.train_images[:limit], dataset.train_labels[:limit])
         self._test = self._on_device(dataset.test_images, dataset.test_labels)
         self._part = max(1, FEATURES_AT_ONCE // units_of(self.base))
@@ -121,7 +121,10 @@ class Trainer:
         if self._learner is None or self._learner[0] != tuple(tasks):
             self._learner = None  # before the next ones are made: a GPU may not hold both
             maps = [wiring_of(task, self.dataset.info.pixels) for task in tasks]
-            self._learner = (tuple(tasks), learner(self.base, maps, self.device))
+            self._learner = (
+                tuple(tasks),
+                learner(self.base, maps, [task.index for task in tasks], self.device),
+            )
         return self._learner[1]
 
 

@@ -1,4 +1,4 @@
-"""Whole epochs of NeuroModNets against autograd in float64; checkpoints; company."""
+"""Whole epochs of every network but FlyNet against autograd in float64; checkpoints; company."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from tests.networks import plain
 from tests.training import runs
 from tgsh.datasets.loading import Dataset
 from tgsh.errors import ArtifactCorrupt
-from tgsh.networks.bases import NeuroModNetBase
-from tgsh.spec import ExperimentSpec, NeuroModNetSpec
+from tgsh.spec import ExperimentSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 from tgsh.suites import build
 from tgsh.training.checkpoints import from_tensors, to_tensors
 from tgsh.training.state import batch_order, fresh
 from tgsh.training.trainer import Trainer
 
-SPEC = runs.small().model_copy(update={"network": NeuroModNetSpec(layers=(64, 32))})
+NETWORKS: list[NetworkSpec] = [
+    NeuroModNetSpec(layers=(64, 32)),
+    TgshSpec(hidden=96, rank=12, weight_decay=0.01),
+    GshSpec(hidden=96, rank=12, weight_decay=0.01),
+]
+SPEC = runs.small().model_copy(update={"network": NETWORKS[0]})
 
 
 def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndarray, list[float]]:
     """The context vector after all epochs, and the losses, by the definition."""
     base, context = runs.base_of(spec, digits), runs.context(spec, digits)
-    assert isinstance(base, NeuroModNetBase)
     limit = spec.training.train_limit
     assert limit is not None
     seen = build(spec.suite, digits.info)[index].transform.apply(digits.train_images[:limit])  # type: ignore[union-attr]
@@ -40,8 +43,8 @@ def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndar
         order = torch.from_numpy(batch_order(spec.seed, index, epoch, limit))
         for batch in order.split(spec.training.batch_size):
             optimiser.zero_grad()
-            loss = cross_entropy(plain.neuromodnet(base, seen[batch.numpy()], leaves), labels[batch])
-            loss.backward()
+            loss = cross_entropy(plain.logits_of(base, seen[batch.numpy()], leaves, index), labels[batch])
+            (loss + plain.penalty(base, leaves)).backward()
             optimiser.step()
             total += loss.item() * len(batch)
         losses.append(total / limit)
@@ -50,13 +53,19 @@ def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndar
 
 # RMSprop's first step is a gradient's sign: where that is almost zero, rounding decides it, and over
 # many steps through several layers the rest follows. A few steps agree to rounding but for such places.
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.kind)
 @pytest.mark.parametrize(("images", "epochs", "tolerance"), [(192, 1, 1e-4), (300, 2, 1e-2)])
 @pytest.mark.parametrize("indices", [(4,), (0, 4, 13)])
 def test_epochs_are_those_of_the_definition(
-    indices: tuple[int, ...], images: int, epochs: int, tolerance: float, digits: Dataset
+    network: NetworkSpec,
+    indices: tuple[int, ...],
+    images: int,
+    epochs: int,
+    tolerance: float,
+    digits: Dataset,
 ) -> None:
     training = SPEC.training.model_copy(update={"train_limit": images, "epochs": epochs})
-    spec = SPEC.model_copy(update={"training": training})
+    spec = SPEC.model_copy(update={"training": training, "network": network})
     for state in runs.train(spec, digits, indices):
         v, losses = _plainly(spec, digits, state.index)
         differences = np.sort(np.abs(state.vectors[-1] - v))
@@ -65,14 +74,22 @@ def test_epochs_are_those_of_the_definition(
         np.testing.assert_allclose(state.losses, losses, rtol=tolerance)
 
 
-def test_resuming_gives_the_same_bytes_and_vectors_are_kept_by_epoch(digits: Dataset) -> None:
-    [undisturbed] = runs.train(SPEC, digits, [3])
-    state = Trainer(SPEC, digits, runs.CPU).fresh(3)
+@pytest.mark.parametrize(
+    ("network", "width"),
+    list(zip(NETWORKS, (784 + 64 + 32, 96 * 12, 96 * 12 + 12 * 10), strict=True)),
+    ids=lambda network: str(network)[:8],
+)
+def test_resuming_gives_the_same_bytes_and_vectors_are_kept_by_epoch(
+    network: NetworkSpec, width: int, digits: Dataset
+) -> None:
+    spec = SPEC.model_copy(update={"network": network})
+    [undisturbed] = runs.train(spec, digits, [3])
+    state = Trainer(spec, digits, runs.CPU).fresh(3)
     for _ in range(2):
-        state = from_tensors(*to_tensors(state, SPEC, keep_optimiser=True), SPEC, 3)
-        [state] = Trainer(SPEC, digits, runs.CPU).epoch(runs.chosen(SPEC, digits, [3]), [state], runs.never)
+        state = from_tensors(*to_tensors(state, spec, keep_optimiser=True), spec, 3)
+        [state] = Trainer(spec, digits, runs.CPU).epoch(runs.chosen(spec, digits, [3]), [state], runs.never)
     assert runs.digest(state) == runs.digest(undisturbed)
-    assert state.vectors.shape == (3, 784 + 64 + 32)
+    assert state.vectors.shape == (3, width)
 
 
 @pytest.mark.parametrize("name", ["c2", "g3", "squares.c1", "vectors"])
