@@ -35,19 +35,17 @@ def geometry(
 ) -> Response:
     """Definition 1 and Fig. 2a of the paper, measured on test images when the experiment completes.
 
-    Cosines of representations r_t(x) = v_t ⊙ φ(x): `intra` pairs share the task and differ in class,
-    `inter` pairs share the class and differ in task. T-GSH means that intra exceeds inter. Beside the
-    trained contexts stand the untrained ones: their P(intra > inter) is near 1 too, as independent random
-    contexts share nothing; what training adds is that alike tasks come closer (inter grows above 0).
+    Cosines of representations r_t(x), such as v_t ⊙ φ(x) of FlyNet: `intra` pairs share the task and
+    differ in class, `inter` pairs share the class and differ in task. T-GSH means that intra exceeds
+    inter. Beside the trained contexts stand the untrained ones: their P(intra > inter) is near 1 too, as
+    independent random contexts share nothing; what training adds is that alike tasks come closer (inter
+    grows above 0).
     Recoverability of γ: a ridge map from representations to the task, and to its angle or shift, fitted
     on one half of the images and scored on the other.
     """
     name = choose(request, format, OFFERED)
     record = reads.experiment(parts.database, experiment_id).record
     measured = result(parts.database, parts.artifacts, experiment_id, "geometry")
-    if measured is None and record.status == "completed":
-        kind = record.spec["network"]["kind"]
-        raise Conflict(f"geometry is measured for flynet; this experiment's network is {kind}")
     if measured is None:
         raise Conflict(f"geometry is measured when an experiment completes; this one is {record.status}")
     tensors, about = measured

@@ -110,11 +110,34 @@ def test_before_the_end(client: httpx.Client, parts: Parts) -> None:
 
 def test_what_a_network_cannot_answer_is_said(client: httpx.Client, parts: Parts) -> None:
     path = train(client, parts, network={"kind": "neuromodnet", "layers": [16]}, training={"epochs": 1})
-    for resource in ("geometry", "reconstructions"):
-        refused = client.get(f"{path}/{resource}")
-        assert refused.status_code == 409
-        assert "neuromodnet" in refused.json()["detail"]
+    refused = client.get(f"{path}/reconstructions")
+    assert refused.status_code == 409
+    assert "neuromodnet" in refused.json()["detail"]
     whole = client.get(f"{path}/similarity").json()
     parts_of_it = [client.get(f"{path}/similarity?layer=layer-{layer}").json() for layer in (1, 2)]
     assert [document["layer"] for document in (whole, *parts_of_it)] == [None, "layer-1", "layer-2"]
     assert whole["values"] != parts_of_it[0]["values"] != parts_of_it[1]["values"]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"kind": "neuromodnet", "layers": [64, 32]},
+        {"kind": "tgsh", "hidden": 64, "rank": 16},
+        {"kind": "gsh", "hidden": 64, "rank": 16},
+    ],
+    ids=lambda network: network["kind"],
+)
+def test_every_network_answers_what_all_can(
+    client: httpx.Client, parts: Parts, network: dict[str, object]
+) -> None:
+    path = train(client, parts, network=network, training={"epochs": 1})
+    experiment = client.get(path).json()
+    assert (experiment["status"], experiment["reason"]) == ("completed", None)
+    assert experiment["mean_accuracy"] > 0.3
+    values = np.array(client.get(f"{path}/similarity").json()["values"])
+    assert np.isfinite(values).all()
+    measured = client.get(f"{path}/geometry").json()
+    assert measured["after"]["task_accuracy"] > 1 / 3
+    for resource in ("dendrogram", "embedding", "accuracy", "similarity/epochs"):
+        assert client.get(f"{path}/{resource}").status_code == 200, resource

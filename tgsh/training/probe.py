@@ -6,15 +6,11 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from tgsh.analysis.geometry import geometry
 from tgsh.analysis.recoverability import recoverability
-from tgsh.networks.bases import FlyNetBase
-from tgsh.networks.flynet import FlyNets
 from tgsh.suites import Task
 from tgsh.suites.parameter import parameters
-from tgsh.training.inputs import wiring_of
 from tgsh.training.trainer import Trainer
 
 IMAGES_A_CLASS = 6  # an even number: recoverability is fitted on one half and scored on the other
@@ -38,24 +34,22 @@ def measured(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) -> di
     """Everything that is measured once training is over, by name; vectors float32 [E + 1, T, H].
 
     class-means: `means` [T, K, D]. geometry: histograms of intra and inter cosines before and after
-    training, and a summary of each, with what a linear map reads of the task; of FlyNet only.
+    training, and a summary of each, with what a linear map reads of the task.
     """
-    found: dict[str, Measurement] = {}
-    if isinstance(trainer.base, FlyNetBase):
-        found["geometry"] = _geometry(trainer, trainer.base, measured_tasks(tasks), vectors)
+    found = {"geometry": _geometry(trainer, measured_tasks(tasks), vectors)}
     if len(tasks) <= MOST_CLASS_MEANS:
         found["class-means"] = {"means": _class_means(trainer, tasks)}, {}
     return found
 
 
-def _geometry(trainer: Trainer, base: FlyNetBase, tasks: list[Task], vectors: np.ndarray) -> Measurement:
+def _geometry(trainer: Trainer, tasks: list[Task], vectors: np.ndarray) -> Measurement:
     dataset, most = trainer.dataset, min(trainer.dataset.info.classes, MOST_CLASSES)
     images, classes = _first_of_each_class(dataset.test_images, dataset.test_labels, most, IMAGES_A_CLASS)
     gamma = parameters(trainer.spec.suite, tasks, dataset.info)
     tensors: dict[str, np.ndarray] = {}
     summaries: dict[str, object] = {}
     for stage, epoch in (("before", 0), ("after", -1)):
-        seen = np.stack([_represent(trainer, base, t, vectors[epoch, t.index], images) for t in tasks])
+        seen = np.stack([trainer.representations(t, vectors[epoch, t.index], images) for t in tasks])
         found = geometry(seen.reshape(len(tasks), classes, len(images) // classes, -1))
         read = recoverability(seen, gamma)
         tensors |= {"edges": found.edges, f"{stage}.intra": found.intra, f"{stage}.inter": found.inter}
@@ -69,16 +63,6 @@ def _geometry(trainer: Trainer, base: FlyNetBase, tasks: list[Task], vectors: np
         }
     sample = {"tasks": [task.index for task in tasks], "classes": classes, "images": len(images) // classes}
     return tensors, {"summaries": json.dumps(summaries), "sample": json.dumps(sample)}
-
-
-def _represent(
-    trainer: Trainer, base: FlyNetBase, task: Task, vector: np.ndarray, images: np.ndarray
-) -> np.ndarray:
-    """r_t(x) = v_t ⊙ φ(x) of images uint8 [n, D] as the task shows them; float32 [n, H]."""
-    with torch.inference_mode():
-        nets = FlyNets(base, [wiring_of(task, trainer.dataset.info.pixels)], trainer.device)
-        features = nets.features(trainer.shown(task, images))[0].T
-        return np.asarray((features * torch.tensor(vector, device=trainer.device)).cpu().numpy())
 
 
 def _class_means(trainer: Trainer, tasks: Sequence[Task]) -> np.ndarray:

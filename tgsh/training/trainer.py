@@ -97,6 +97,15 @@ class Trainer:
                 correct += (believed == labels[start : start + size]).sum(dim=1)
         return [count / len(images) for count in correct.tolist()]
 
+    def representations(self, task: Task, vector: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """r_t(x) of images uint8 [n, D] as the task shows them, under this context vector; float32 [n, R]."""
+        parameters = stacked([self.context.parameters(vector)], self.context, self.device)
+        with torch.inference_mode():
+            nets = self._learner_of([task])
+            nets.take(parameters)
+            seen: np.ndarray = nets.representations(self.shown(task, images))[0].cpu().numpy()
+            return seen.copy()
+
     def views(self, task: Task, images: np.ndarray) -> np.ndarray:
         """Images uint8 [n, D] as the task shows them, what is random drawn once; float32 [n, D], 0 to 1."""
         with torch.inference_mode():
