@@ -25,7 +25,7 @@ BREAKS = [
     ("no-web-no-queue", "tgsh/jobs.py", "import celery"),
     ("no-web-no-queue", "tgsh/client.py", "from fastapi import FastAPI"),
     ("light-service", "service/cache.py", "import torch"),
-    ("light-service", "tgsh/schemas.py", "import torchvision"),
+    ("light-service", "tgsh/schemas/__init__.py", "import torchvision"),
     ("light-service", "tgsh/encoding.py", "def lazily(): import mlxtend.data"),
     ("light-service", "tgsh/suites/__init__.py", "from numba import njit"),
     ("no-web-in-workers", "worker/devices.py", "import uvicorn"),

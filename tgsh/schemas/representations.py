@@ -1,0 +1,69 @@
+"""What is read from representations: the T-GSH property, and what a class looks like in a task."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tgsh.schemas.wire import Wire
+
+ReconstructionMethod = Literal["pinv", "ridge"]
+
+
+class ReconstructionScore(Wire):
+    """Reconstructions against mean images of class and task, over the tasks and classes asked for."""
+
+    correlation: float = Field(description="mean class-centred correlation with the mean image")
+    right_class: float | None = Field(description="share whose own class, of these classes, fits best")
+    right_task: float | None = Field(description="share whose own task, of these tasks, fits best")
+
+
+class Reconstructions(Wire):
+    """x̂ = A⁺(v_t ⊙ w_k + ε): images[task][class][sample][row][column], in units of the network's input."""
+
+    experiment_id: str
+    base_id: str
+    stage: str
+    method: ReconstructionMethod
+    ridge: float = Field(description="λ; 0 is the pseudo-inverse")
+    seed: int
+    tasks: list[int]
+    labels: list[str]
+    classes: list[int]
+    score: ReconstructionScore | None = Field(description="of the mean over samples; null before the finish")
+    images: list[list[list[list[list[float]]]]]
+
+
+class GeometryStage(Wire):
+    """Cosines of representations: intra (one task, different classes), inter (one class, different tasks)."""
+
+    intra: list[int] = Field(description="pairs in each bin")
+    inter: list[int] = Field(description="pairs in each bin")
+    intra_mean: float | None
+    inter_mean: float | None
+    overlap: float | None = Field(description="shared area of the two distributions, 0 to 1")
+    p_intra_greater: float | None = Field(description="P(intra > inter) of two random pairs")
+    task_accuracy: float = Field(description="how well a ridge map names the task, on images it never saw")
+    parameter_r2: float | None = Field(
+        description="share of the variance of the task's angle or shift (as cosine and sine) that it reads"
+    )
+
+
+class GeometrySample(Wire):
+    """What was measured on: these tasks, so many classes, so many test images a class."""
+
+    tasks: list[int]
+    classes: int
+    images: int
+
+
+class Geometry(Wire):
+    """Definition 1 measured, with untrained and with trained contexts."""
+
+    experiment_id: str
+    base_id: str
+    sample: GeometrySample
+    edges: list[float] = Field(description="of the bins; one more than there are bins")
+    before: GeometryStage
+    after: GeometryStage
