@@ -21,7 +21,7 @@ from tgsh.encoding import LabelledArray, table_csv, to_csv, to_safetensors
 from tgsh.errors import Conflict
 from tgsh.figures import render, similarity_figure
 from tgsh.jobs import Job
-from tgsh.machine import cores
+from tgsh.machine import cores, keep_freed_memory
 from tgsh.planning import plan
 from tgsh.schemas import TERMINAL, Experiment, Progress
 from tgsh.settings import StoreSettings
@@ -130,6 +130,7 @@ def _prepare(settings: str, stop: Event) -> None:
     """In the child: one thread, one connection; Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
+    keep_freed_memory()
     import torch
 
     from tgsh.runner import Bench

@@ -8,7 +8,7 @@ import subprocess
 import warnings
 
 from tgsh.errors import MachineProblem
-from tgsh.machine import cores
+from tgsh.machine import cores, keep_freed_memory
 
 
 def slots(devices: str) -> list[str]:
@@ -40,6 +40,7 @@ def bind(slot: str) -> str:
     Call before torch is imported: OpenMP and CUDA read the environment once.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
+    keep_freed_memory()
     kind, _, number = slot.partition(":")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if kind == "cuda" else []
     if kind == "cuda":

@@ -59,10 +59,12 @@ def _report(data_dir: Path, index: int, rounds: int, barrier: Barrier) -> dict[s
 
     torch.set_num_threads(1)
     from tgsh.datasets.loading import load
+    from tgsh.machine import keep_freed_memory
     from tgsh.spec import ExperimentSpec
     from tgsh.suites import build
     from tgsh.training.trainer import Trainer
 
+    keep_freed_memory()  # as workers do
     dataset = load("mnist", data_dir)
     spec = ExperimentSpec()
     trainer = Trainer(spec, dataset, torch.device("cpu"))

@@ -19,6 +19,8 @@ class FlyNetLearner:
         self.nets = FlyNets(base, maps, device)
         self._v = torch.empty(self.nets.tasks, self.nets.units, device=device)
         self._v_gradient = torch.empty_like(self._v)
+        self._none = torch.empty(0, device=device)
+        self._features = self._none
 
     def take(self, parameters: Tensor) -> None:
         """Work with these parameters."""
@@ -27,6 +29,9 @@ class FlyNetLearner:
 
     def logits(self, images: Tensor) -> Tensor:
         """W (v ⊙ φ), [T, K, B]."""
+        # The latest features go before the next ones come: with both alive at once their memory goes back
+        # to the system with every batch, and taking it again costs as much as the arithmetic.
+        self._features = self._none
         self._features = self.nets.features(images)
         return self.nets.logits(self._features)
 
