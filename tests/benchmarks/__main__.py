@@ -1,7 +1,8 @@
 """python -m tests.benchmarks task-epoch [--json FILE] [--rounds N] [--plain-batches N]
 python -m tests.benchmarks parts
+python -m tests.benchmarks transforms
 
-Full MNIST must lie under TGSH_DATA_DIR.
+Full MNIST must lie under TGSH_DATA_DIR for the first two.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ def main() -> int:
     epoch.add_argument("--rounds", type=int, default=7, help="tgsh's times are medians of so many")
     epoch.add_argument("--plain-batches", type=int, metavar="N", help="quick: extrapolate from N of 469")
     commands.add_parser("parts", help="where the time of a task-epoch goes")
+    commands.add_parser("transforms", help="seconds per 60,000 images of transforms that change values")
     chosen = parser.parse_args()
+    if chosen.command == "transforms":
+        from tests.benchmarks import transforms
+
+        print(transforms.report())
+        return 0
     data_dir = os.environ.get("TGSH_DATA_DIR")
     if not data_dir or not (Path(data_dir) / "MNIST" / "raw").is_dir():
         print("set TGSH_DATA_DIR to a folder that has MNIST/raw with full MNIST in it", file=sys.stderr)

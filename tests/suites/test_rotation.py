@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +74,8 @@ def test_a_transform_is_rendered_once_and_only_when_used() -> None:
     assert rendered == ["now"]
 
 
-def test_ten_thousand_tasks_are_built_in_no_time() -> None:
-    began = time.process_time()
-    build(RotationSuite(tasks=10_000, step_degrees=0.036), DATASETS["mnist"])
-    assert time.process_time() - began < 0.5
+def test_building_ten_thousand_tasks_renders_none() -> None:
+    tasks = build(RotationSuite(tasks=10_000, step_degrees=0.036), DATASETS["mnist"])
+    assert not any("transform" in vars(task) for task in tasks)
+    assert tasks[1].transform.source.shape == (784,)
+    assert "transform" in vars(tasks[1])

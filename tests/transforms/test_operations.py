@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -154,21 +153,3 @@ def test_a_chain_is_one_step_after_the_other() -> None:
     moved = chain(steps[:1], 28, 28)
     exact = torch.from_numpy(moved.apply(images.flatten(1).numpy())).view_as(images)  # type: ignore[union-attr]
     assert torch.equal(got, torch.roll(1 - exact, 3, dims=2).flip(1))
-
-
-@pytest.mark.parametrize("step", [named.GaussianBlur(), named.Invert(), *RANDOM], ids=lambda step: step.kind)
-def test_sixty_thousand_images_take_about_a_second(step: Any) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    transform = chain([step], 28, 28)
-    assert isinstance(transform, ImageTransform)
-    images = torch.rand(128, 28, 28)
-    began = time.process_time()
-    operation = drawn(transform, 60_000, (28, 28), stream(0, "draw"), CPU)
-    for start in range(0, 60_000, 128):
-        chosen = torch.arange(start, min(start + 128, 60_000))
-        operation(images[: len(chosen)], chosen)
-    seconds = time.process_time() - began
-    torch.set_num_threads(threads)
-    print(f"{step.kind}: {seconds:.2f} s for 60,000 images")
-    assert seconds < 3  # 0.1 to 1 s where nothing else runs
