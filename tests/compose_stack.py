@@ -75,8 +75,8 @@ class ComposeStack:
         parent = psutil.Process(self._processes[name].pid)
         return [parent, *parent.children(recursive=True)]
 
-    def stop(self, name: str, seconds: float = 60) -> None:
-        """What `docker compose stop` does: SIGTERM, and as much patience as the compose file has."""
+    def stop(self, name: str, seconds: float = 30) -> None:
+        """What `docker compose stop` does: SIGTERM, and patience, though less than the compose file has."""
         process = self._processes.pop(name)
         process.send_signal(signal.SIGTERM)
         process.wait(seconds)
