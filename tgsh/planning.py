@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tgsh.datasets.info import DATASETS, check_train_limit
+from tgsh.datasets.info import check_train_limit, info_of
 from tgsh.networks.bases import random_base
 from tgsh.networks.contexts import context_of
 from tgsh.spec import ExperimentSpec
@@ -14,13 +14,13 @@ from tgsh.suites import build
 
 def layers(spec: ExperimentSpec) -> Mapping[str, slice]:
     """Where each layer of the network lies in its context vectors, by name: layer-1, layer-2, …"""
-    info = DATASETS[spec.dataset]
+    info = info_of(spec)
     return context_of(spec.network, info.pixels, info.classes).parts
 
 
 def plan(spec: ExperimentSpec) -> Plan:
     """The plan of a spec. Raises InvalidSpec, naming the field, where its parts do not fit together."""
-    info = DATASETS[spec.dataset]
+    info = info_of(spec)
     check_train_limit(spec.training.train_limit, info)
     tasks = [PlannedTask(task.label, dict(task.params)) for task in build(spec.suite, info)]
     base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)

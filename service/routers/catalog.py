@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from tgsh.datasets.info import DATASETS
+from tgsh.datasets.info import DATASETS, info_of
 from tgsh.presets import PRESETS, Submission
 from tgsh.schemas import Catalog, CatalogEntry
 from tgsh.spec import (
@@ -95,4 +95,4 @@ def _presets() -> list[CatalogEntry]:
 
 
 def _tasks(spec: ExperimentSpec) -> int:
-    return len(build(spec.suite, DATASETS[spec.dataset]))
+    return len(build(spec.suite, info_of(spec)))

@@ -15,7 +15,7 @@ from service.negotiation import answer, choose
 from service.results import Format, Stage
 from service.selection import numbers
 from tgsh.analysis.reconstruction import Decoder, agreement, codes
-from tgsh.datasets.info import DATASETS, DatasetInfo
+from tgsh.datasets.info import DatasetInfo, info_of
 from tgsh.encoding import LabelledArray
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.networks.bases import FlyNetBase, random_base
@@ -78,7 +78,7 @@ def reconstructions(
     name = choose(request, format, OFFERED)
     ref = find_stage(parts.database, experiment_id, stage)
     spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
-    info = DATASETS[spec.dataset]
+    info = info_of(spec)
     base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
     if not isinstance(base, FlyNetBase):
         raise Conflict(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tgsh.errors import InvalidSpec
+from tgsh.spec import ExperimentSpec
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
         )
     }
 )
+
+
+def info_of(spec: ExperimentSpec) -> DatasetInfo:
+    """What an experiment's images are."""
+    return DATASETS[spec.dataset]
 
 
 def check_train_limit(train_limit: int | None, info: DatasetInfo) -> int:

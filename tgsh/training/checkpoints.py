@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tgsh.datasets.info import DATASETS
+from tgsh.datasets.info import info_of
 from tgsh.errors import ArtifactCorrupt
 from tgsh.networks.contexts import Context, context_of, vector_size
 from tgsh.spec import ExperimentSpec
@@ -66,7 +66,7 @@ def from_tensors(
 
 
 def _context(spec: ExperimentSpec) -> Context:
-    info = DATASETS[spec.dataset]
+    info = info_of(spec)
     return context_of(spec.network, info.pixels, info.classes)
 
 
