@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tgsh.datasets.loading import Dataset, load
+from tgsh.datasets.dataset import Dataset
+from tgsh.datasets.loading import load
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from tgsh.datasets.loading import Dataset
+from tgsh.datasets.dataset import Dataset
 from tgsh.networks.bases import random_base
 from tgsh.networks.contexts import Context, context_of
 from tgsh.spec import ExperimentSpec, FlyNetSpec, TrainingSpec

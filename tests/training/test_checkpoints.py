@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from tests.training import runs
-from tgsh.datasets.loading import Dataset
+from tgsh.datasets.dataset import Dataset
 from tgsh.errors import ArtifactCorrupt
 from tgsh.training.checkpoints import from_tensors, to_tensors
 from tgsh.training.state import TaskState

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from tests.networks import plain
 from tests.training import runs
-from tgsh.datasets.loading import Dataset
+from tgsh.datasets.dataset import Dataset
 from tgsh.spec import AugmentSuite, ExperimentSpec
 from tgsh.streams import stream
 from tgsh.suites.chain import ImageTransform
@@ -106,11 +106,11 @@ def test_pixels_that_only_move_stay_uint8_and_are_the_networks_to_move(digits: D
     moving = runs.chosen(_spec(), digits, [0, MIRRORED])
     rngs = [stream(0, name) for name in ("a", "b")]
     chosen = torch.tensor([[3, 1], [0, 19]])
-    seen = Inputs(images, digits.info, moving, rngs).batch(chosen)
+    seen = Inputs([images, images], digits.info, moving, rngs).batch(chosen)
     assert torch.equal(seen, images[chosen])
     assert (wiring_of(moving[1], 784).source == moving[1].transform.source).all()  # type: ignore[union-attr]
     mixed = runs.chosen(_spec(), digits, [MIRRORED, INVERTED])
-    seen = Inputs(images, digits.info, mixed, rngs).batch(chosen)
+    seen = Inputs([images, images], digits.info, mixed, rngs).batch(chosen)
     assert torch.equal(seen[0], images[chosen[0]] / 255)
     assert torch.equal(seen[1], 1 - images[chosen[1]] / 255)
     assert (wiring_of(mixed[1], 784).source == np.arange(784)).all()

@@ -11,7 +11,8 @@ from tests.conftest import missing
 from tests.training import runs
 from tgsh.analysis.neighbours import nearest
 from tgsh.analysis.similarity import similarity
-from tgsh.datasets.loading import Dataset, load
+from tgsh.datasets.dataset import Dataset
+from tgsh.datasets.loading import load
 from tgsh.spec import ExperimentSpec, TrainingSpec
 from tgsh.training.trainer import Trainer
 

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from tests.networks import plain
 from tests.training import runs
-from tgsh.datasets.loading import Dataset
+from tgsh.datasets.dataset import Dataset
 from tgsh.errors import ArtifactCorrupt
 from tgsh.spec import ExperimentSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 from tgsh.suites import build

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from tests.networks import plain
 from tests.training import runs
-from tgsh.datasets.loading import Dataset
+from tgsh.datasets.dataset import Dataset
 from tgsh.spec import ExperimentSpec, TrainingSpec
 from tgsh.suites import build
 from tgsh.training.state import TaskState, batch_order, fresh

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.training import runs
-from tgsh.datasets.loading import Dataset
+from tgsh.datasets.dataset import Dataset
 from tgsh.errors import Interrupted, InvalidSpec, TrainingDiverged
 from tgsh.training import trainer as module
 from tgsh.training.checkpoints import from_tensors, to_tensors

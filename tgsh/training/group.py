@@ -41,12 +41,12 @@ class Group:
         self._loss = torch.zeros(len(states), dtype=torch.float64, device=device)
 
     def learn(self, inputs: Inputs, labels: Tensor, chosen: Tensor) -> None:
-        """One step on a batch: labels int64 [N], chosen int64 [T, B] which of the N images."""
+        """One step on a batch: labels int64 [T, N], chosen int64 [T, B] which of the N images."""
         self._learner.take(self._optimiser.parameters)
         for start in range(0, chosen.shape[1], self._part):
             part = chosen[:, start : start + self._part]
             logits = self._learner.logits(inputs.batch(part))
-            errors = self._errors(logits, labels[part], chosen.shape[1])
+            errors = self._errors(logits, labels.gather(1, part), chosen.shape[1])
             self._learner.learn_from(errors, more=start > 0)
         self._learner.gradient(out=self._gradient)
         self._optimiser.step(self._gradient)

@@ -1,4 +1,4 @@
-"""What tasks see of the images that they share, a batch at a time, on the device."""
+"""What tasks see of their images, a batch at a time, on the device."""
 
 from __future__ import annotations
 
@@ -16,26 +16,32 @@ from tgsh.transforms.carrying_out import Operation, drawn
 
 
 class Inputs:
-    """N images as T tasks see them, but for moved pixels: those are a network's wiring (`wiring_of`).
+    """N images a task as T tasks see them, but for moved pixels: those are a network's wiring (`wiring_of`).
 
-    images: uint8 [N, D] on a device. rngs: a generator a task; everything random is drawn here and now.
+    images: uint8 [N, D] a task, on a device; the same tensor where tasks share them. rngs: a generator a
+    task; everything random is drawn here and now.
     """
 
     def __init__(
-        self, images: Tensor, info: DatasetInfo, tasks: Sequence[Task], rngs: Sequence[np.random.Generator]
+        self,
+        images: Sequence[Tensor],
+        info: DatasetInfo,
+        tasks: Sequence[Task],
+        rngs: Sequence[np.random.Generator],
     ) -> None:
         self._images, self._size = images, (info.height, info.width)
+        self._shared = all(own is images[0] for own in images)
         self._operations: list[Operation | None] = [
-            drawn(task.transform, len(images), self._size, rng, images.device)
+            drawn(task.transform, len(own), self._size, rng, own.device)
             if isinstance(task.transform, ImageTransform)
             else None
-            for task, rng in zip(tasks, rngs, strict=True)
+            for task, own, rng in zip(tasks, images, rngs, strict=True)
         ]
         self._as_they_are = not any(self._operations)
 
     def batch(self, chosen: Tensor) -> Tensor:
         """Images chosen int64 [T, B]: uint8 [T, B, D] where no task changes values, else float32, 0 to 1."""
-        seen = self._images.index_select(0, chosen.reshape(-1)).view(*chosen.shape, -1)
+        seen = self._chosen(chosen)
         if self._as_they_are:
             return seen
         seen = seen.to(torch.float32).div_(255)
@@ -43,6 +49,11 @@ class Inputs:
             if operation is not None:
                 seen[row] = operation(seen[row].view(-1, *self._size), chosen[row]).flatten(1)
         return seen
+
+    def _chosen(self, chosen: Tensor) -> Tensor:
+        if self._shared:
+            return self._images[0].index_select(0, chosen.reshape(-1)).view(*chosen.shape, -1)
+        return torch.stack([own.index_select(0, row) for own, row in zip(self._images, chosen, strict=True)])
 
 
 def wiring_of(task: Task, pixels: int) -> PixelMap:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from tgsh.datasets.dataset import Source
 from tgsh.datasets.info import check_train_limit
-from tgsh.datasets.loading import Dataset
 from tgsh.errors import Interrupted, TrainingDiverged
 from tgsh.networks.bases import random_base
 from tgsh.networks.contexts import context_of
@@ -16,6 +16,7 @@ from tgsh.networks.learners import Learner, learner, units_of
 from tgsh.spec import ExperimentSpec
 from tgsh.suites import Task
 from tgsh.training.group import Group, stacked
+from tgsh.training.images import Images
 from tgsh.training.inputs import Inputs, wiring_of
 from tgsh.training.state import TaskState, batch_order, fresh, transform_stream
 from tgsh.training.versions import compute
@@ -29,16 +30,16 @@ EVALUATION_BATCH = 128
 class Trainer:
     """Trains tasks of one experiment. Images, random base and buffers stay on the device between calls.
 
+    source: where the tasks have their images from; a Dataset where they share them.
     Raises InvalidSpec where the dataset is smaller than training.train_limit, or the base does not fit it.
     """
 
-    def __init__(self, spec: ExperimentSpec, dataset: Dataset, device: torch.device) -> None:
-        info, limit = dataset.info, check_train_limit(spec.training.train_limit, dataset.info)
-        self.spec, self.dataset, self.device = spec, dataset, device
+    def __init__(self, spec: ExperimentSpec, source: Source, device: torch.device) -> None:
+        self.spec, self.source, self.info, self.device = spec, source, source.info, device
+        info, limit = source.info, check_train_limit(spec.training.train_limit, source.info)
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
         self.context = context_of(spec.network, info.pixels, info.classes)
-        self._train = self._on_device(dataset.train_images[:limit], dataset.train_labels[:limit])
-        self._test = self._on_device(dataset.test_images, dataset.test_labels)
+        self._images = Images(source, limit, device)
         self._part = max(1, FEATURES_AT_ONCE // units_of(self.base))
         self._learner: tuple[tuple[Task, ...], Learner] | None = None
 
@@ -59,20 +60,20 @@ class Trainer:
         Raises Interrupted soon after should_stop() turns true (it is asked before every batch), and
         TrainingDiverged, naming task and epoch, where a loss or a parameter is no longer finite.
         """
-        images, labels = self._train
+        data = self._images.training(tasks)
         batch = self.spec.training.batch_size
         rate = self.spec.training.learning_rate
         group = Group(self._learner_of(tasks), self.context, states, rate, self._part, self.device)
         rngs = [transform_stream(self.spec.seed, s.index, s.epoch) for s in states]
-        inputs = Inputs(images, self.dataset.info, tasks, rngs)
-        orders = [batch_order(self.spec.seed, s.index, s.epoch, len(images)) for s in states]
+        inputs = Inputs(data.images, self.info, tasks, rngs)
+        orders = [batch_order(self.spec.seed, s.index, s.epoch, len(data)) for s in states]
         order = torch.from_numpy(np.stack(orders)).to(self.device)
         with torch.inference_mode():
-            for start in range(0, len(images), batch):
+            for start in range(0, len(data), batch):
                 if should_stop():
                     raise Interrupted("stopped between two batches")
-                group.learn(inputs, labels, order[:, start : start + batch])
-            trained = group.states(states, len(images))
+                group.learn(inputs, data.labels, order[:, start : start + batch])
+            trained = group.states(states, len(data))
         for task, state in zip(tasks, trained, strict=True):
             _check_finite(task, state)
         return trained
@@ -82,20 +83,20 @@ class Trainer:
 
         What is random in a task's transform is drawn once for all test images, always the same.
         """
-        images, labels = self._test
+        data = self._images.testing(tasks)
         rngs = [transform_stream(self.spec.seed, task.index, "test") for task in tasks]
-        inputs = Inputs(images, self.dataset.info, tasks, rngs)
-        places = torch.arange(len(images), device=self.device)
+        inputs = Inputs(data.images, self.info, tasks, rngs)
+        places = torch.arange(len(data), device=self.device)
         nets = self._learner_of(tasks)
         size = min(EVALUATION_BATCH, self._part)
         correct = torch.zeros(len(tasks), dtype=torch.int64, device=self.device)
         with torch.inference_mode():
             nets.take(stacked([state.parameters for state in states], self.context, self.device))
-            for start in range(0, len(images), size):
+            for start in range(0, len(data), size):
                 seen = inputs.batch(places[start : start + size].expand(len(tasks), -1))
                 believed = nets.logits(seen).argmax(dim=1)
-                correct += (believed == labels[start : start + size]).sum(dim=1)
-        return [count / len(images) for count in correct.tolist()]
+                correct += (believed == data.labels[:, start : start + size]).sum(dim=1)
+        return [right / len(data) for right in correct.tolist()]
 
     def representations(self, task: Task, vector: np.ndarray, images: np.ndarray) -> np.ndarray:
         """r_t(x) of images uint8 [n, D] as the task shows them, under this context vector; float32 [n, R]."""
@@ -111,25 +112,19 @@ class Trainer:
         with torch.inference_mode():
             shown = self.shown(task, images)[0].cpu().numpy()
         pixels = shown.astype(np.float32) / (255 if shown.dtype == np.uint8 else 1)
-        return wiring_of(task, self.dataset.info.pixels).apply(pixels)
+        return wiring_of(task, self.info.pixels).apply(pixels)
 
     def shown(self, task: Task, images: np.ndarray) -> torch.Tensor:
         """Images uint8 [n, D] as [1, n, D] on the device, on which the task's pixel map is still due."""
         rng = transform_stream(self.spec.seed, task.index, "test")
-        inputs = Inputs(torch.tensor(images, device=self.device), self.dataset.info, [task], [rng])
+        inputs = Inputs([torch.tensor(images, device=self.device)], self.info, [task], [rng])
         return inputs.batch(torch.arange(len(images), device=self.device)[None])
-
-    def _on_device(self, images: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        return (
-            torch.tensor(images, device=self.device),
-            torch.tensor(labels, dtype=torch.int64, device=self.device),
-        )
 
     def _learner_of(self, tasks: Sequence[Task]) -> Learner:
         """The networks of these tasks, kept as long as the same tasks go on."""
         if self._learner is None or self._learner[0] != tuple(tasks):
             self._learner = None  # before the next ones are made: a GPU may not hold both
-            maps = [wiring_of(task, self.dataset.info.pixels) for task in tasks]
+            maps = [wiring_of(task, self.info.pixels) for task in tasks]
             self._learner = (
                 tuple(tasks),
                 learner(self.base, maps, [task.index for task in tasks], self.device),
