@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tgsh.errors import InvalidSpec
 from tgsh.planning import plan
 from tgsh.presets import PRESETS, Submission
-from tgsh.spec import ExperimentSpec, PermutationSuite, ShiftSuite
+from tgsh.spec import ExperimentSpec, ManifoldSuite, PermutationSuite, ShiftSuite
 
 DIGESTS = {
     "augment-mnist": "91160ea756d5d6ba9e775343bba2d1a440d3ed5d5389c53440f63b34c320d258",
@@ -55,6 +56,34 @@ def test_a_preset_of_another_kind_is_replaced_not_merged() -> None:
     assert merged == ShiftSuite(tasks=3, step_pixels=2)
 
 
+def test_the_manifold_suite_makes_its_own_images() -> None:
+    for body in ({}, {"dataset": "synthetic"}, {"preset": "rotation-mnist"}):
+        spec = Submission.model_validate({**body, "suite": {"kind": "manifold", "tasks": 3}}).spec()
+        assert (spec.dataset, len(plan(spec).tasks)) == ("synthetic", 3)
+    assert ExperimentSpec(suite=ManifoldSuite()).dataset == "synthetic"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"dataset": "mnist", "suite": {"kind": "manifold"}}, "dataset"),
+        ({"dataset": "synthetic"}, "dataset"),
+        ({"suite": {"kind": "manifold", "train_images": 1_000_000, "side": 64}}, "suite.train_images"),
+        ({"suite": {"kind": "manifold", "classes": 20, "test_images": 19}}, "suite.classes"),
+        ({"suite": {"tasks": 101}, "accuracy_matrix": True}, "accuracy_matrix"),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_named(body: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidSpec) as refusal:
+        plan(Submission.model_validate(body).spec())
+    assert refusal.value.field == field
+
+
+def test_what_is_measured_does_not_change_what_is_learned() -> None:
+    spec = PRESETS["rotation-mnist"]
+    assert spec.model_copy(update={"accuracy_matrix": True}).digest() == spec.digest()
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"suite": {"kind": "shift", "tasks": 0}}, "suite.tasks"),
     ({"suite": {"kind": "shift", "step_pixels": 0}}, "suite.step_pixels"),
@@ -62,6 +91,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"suite": {"kind": "shift", "step_degrees": 1.0}}, "suite.step_degrees"),
     ({"suite": {"kind": "permutation", "permutation_seed": -1}}, "suite.permutation_seed"),
     ({"suite": {"kind": "fold"}}, "suite.kind"),
+    ({"suite": {"kind": "manifold", "task_dimensions": 1}}, "suite.task_dimensions"),
+    ({"suite": {"kind": "manifold", "perturbation": -1.0}}, "suite.perturbation"),
+    ({"accuracy_matrix": 1}, "accuracy_matrix"),
     ({"suite": {"kind": 3}}, "suite.kind"),
     ({"suite": {"kind": ["shift"]}}, "suite.kind"),
     ({"suite": None}, "suite"),

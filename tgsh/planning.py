@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tgsh.datasets.info import check_train_limit, info_of
+from tgsh.errors import InvalidSpec
 from tgsh.networks.bases import random_base
 from tgsh.networks.contexts import context_of
 from tgsh.spec import ExperimentSpec
 from tgsh.store.experiments import Plan, PlannedTask
 from tgsh.suites import build
+
+MOST_CROSSED = 100
+"""Tasks of which an accuracy matrix is measured: 10,000 evaluations take minutes."""
 
 
 def layers(spec: ExperimentSpec) -> Mapping[str, slice]:
@@ -23,5 +27,10 @@ def plan(spec: ExperimentSpec) -> Plan:
     info = info_of(spec)
     check_train_limit(spec.training.train_limit, info)
     tasks = [PlannedTask(task.label, dict(task.params)) for task in build(spec.suite, info)]
+    if spec.accuracy_matrix and len(tasks) > MOST_CROSSED:
+        raise InvalidSpec(
+            "accuracy_matrix",
+            f"is for {MOST_CROSSED} tasks at most: {len(tasks):,} take {len(tasks) ** 2:,} evaluations",
+        )
     base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
     return Plan(tasks, base.base_id)

@@ -16,16 +16,19 @@ from tgsh.spec import (
     AugmentSuite,
     ExperimentSpec,
     GshSpec,
+    ManifoldSuite,
     NeuroModNetSpec,
     RotationSuite,
     ShiftSuite,
     TgshSpec,
     TrainingSpec,
 )
+from tgsh.spec.experiment import with_own_images
 
 PresetName = Literal[
     "augment-mnist",
     "demo",
+    "manifold",
     "rotation-mnist",
     "rotation-mnist-gsh",
     "rotation-mnist-neuromodnet",
@@ -42,6 +45,13 @@ PRESETS: Mapping[PresetName, ExperimentSpec] = MappingProxyType(
             dataset="mnist5k",
             training=TrainingSpec(epochs=10),
             tags=("demo",),
+        ),
+        "manifold": ExperimentSpec(
+            name="manifolds with known geometry",
+            dataset="synthetic",
+            suite=ManifoldSuite(),
+            training=TrainingSpec(epochs=5),
+            tags=("paper",),
         ),
         "rotation-mnist": ExperimentSpec(name="RotationMNIST", suite=RotationSuite(), tags=("paper",)),
         "rotation-mnist-neuromodnet": ExperimentSpec(
@@ -81,7 +91,7 @@ class Submission(ExperimentSpec):
     def _expand(cls, body: Any) -> Any:
         if isinstance(body, dict) and isinstance(name := body.get("preset"), str) and name in PRESETS:
             preset = PRESETS[name].model_dump(mode="json")  # type: ignore[index]
-            return _override(preset, body)
+            return _override(preset, with_own_images(body))
         return body
 
     def spec(self) -> ExperimentSpec:

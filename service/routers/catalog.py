@@ -14,6 +14,7 @@ from tgsh.spec import (
     FlyNetSpec,
     Frozen,
     GshSpec,
+    ManifoldSuite,
     NeuroModNetSpec,
     PermutationSuite,
     RotationSuite,
@@ -38,6 +39,7 @@ def catalog() -> Catalog:
             _kind(ShiftSuite, MOVED),
             _kind(PermutationSuite, MOVED),
             _kind(AugmentSuite, COMPUTED),
+            _kind(ManifoldSuite, MOVED),
             _kind(CustomSuite, f"{MOVED} where pixels are only moved, else {COMPUTED}"),
         ],
         networks=[
@@ -56,6 +58,7 @@ def catalog() -> Catalog:
 
 
 def _datasets() -> list[CatalogEntry]:
+    made = CatalogEntry(name="synthetic", description="images that the manifold suite makes")
     return [
         CatalogEntry(
             name=info.name,
@@ -70,7 +73,7 @@ def _datasets() -> list[CatalogEntry]:
             },
         )
         for info in DATASETS.values()
-    ]
+    ] + [made]
 
 
 def _kind(model: type[Frozen], cost: str) -> CatalogEntry:

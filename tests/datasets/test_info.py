@@ -12,7 +12,7 @@ from tgsh.spec import DatasetName
 
 
 def test_every_dataset_that_a_spec_may_name_is_known() -> None:
-    assert set(DATASETS) == set(get_args(DatasetName))
+    assert {*DATASETS, "synthetic"} == set(get_args(DatasetName))
     assert all(
         name == info.name and info.pixels == info.height * info.width for name, info in DATASETS.items()
     )

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tgsh.errors import InvalidSpec
-from tgsh.spec import ExperimentSpec
+from tgsh.spec import ExperimentSpec, ManifoldSuite
+
+MAX_MADE_BYTES = 100_000_000
+"""Pixels of the images that are made for one task."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,29 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
 
 
 def info_of(spec: ExperimentSpec) -> DatasetInfo:
-    """What an experiment's images are."""
+    """What an experiment's images are. Raises InvalidSpec where its suite does not go with its dataset."""
+    if isinstance(spec.suite, ManifoldSuite):
+        if spec.dataset != "synthetic":
+            raise InvalidSpec("dataset", 'the manifold suite makes its own images; write "synthetic"')
+        return manifold_info(spec.suite)
+    if spec.dataset == "synthetic":
+        raise InvalidSpec("dataset", f"no images are made for suite {spec.suite.kind!r}; name a dataset")
     return DATASETS[spec.dataset]
+
+
+def manifold_info(suite: ManifoldSuite) -> DatasetInfo:
+    """What the images that a manifold suite makes are. Raises InvalidSpec for more than MAX_MADE_BYTES."""
+    size = (suite.train_images + suite.test_images) * suite.side**2
+    if size > MAX_MADE_BYTES:
+        raise InvalidSpec(
+            "suite.train_images",
+            f"{size:,} pixels a task are more than {MAX_MADE_BYTES:,}; make fewer or smaller",
+        )
+    if min(suite.train_images, suite.test_images) < suite.classes:
+        raise InvalidSpec("suite.classes", "every class needs a training and a test image")
+    title = "made by the manifold suite"
+    sizes = (suite.side, suite.side, suite.classes, suite.train_images, suite.test_images)
+    return DatasetInfo("synthetic", title, *sizes)
 
 
 def check_train_limit(train_limit: int | None, info: DatasetInfo) -> int:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
+from tgsh.datasets.dataset import Dataset, Source
 from tgsh.datasets.download import download
 from tgsh.datasets.idx import read_idx
 from tgsh.datasets.info import DATASETS, DatasetInfo
+from tgsh.datasets.manifold import ManifoldImages
 from tgsh.errors import DatasetUnavailable
+from tgsh.spec import ExperimentSpec, ManifoldSuite
 
 CLASSES: Mapping[str, str] = MappingProxyType(
     {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
@@ -31,15 +33,11 @@ TRAIN_PER_CLASS = 400
 """mnist5k: the first 400 digits of each class are for training, the last 100 for testing."""
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images uint8 [N, D], row-major as they lie in the file, and labels uint8 [N]. Arrays are read-only."""
-
-    info: DatasetInfo
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
+def source_of(spec: ExperimentSpec, data_dir: Path) -> Source:
+    """Where the tasks of an experiment have their images from. Raises DatasetUnavailable as `load` does."""
+    if isinstance(spec.suite, ManifoldSuite):
+        return ManifoldImages(spec.suite)
+    return load(spec.dataset, data_dir)
 
 
 @lru_cache(maxsize=2)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from tgsh.spec.networks import FlyNetSpec, NetworkSpec
 from tgsh.spec.suites import RotationSuite, SuiteSpec
 from tgsh.spec.values import Frozen, Seed
 
-DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "mnist5k"]
+DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "mnist5k", "synthetic"]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 
 
@@ -39,13 +39,23 @@ class ExperimentSpec(Frozen):
     """
 
     name: str = Field("", max_length=200, description="for people; has no influence on the result")
-    dataset: DatasetName = "mnist"
+    dataset: DatasetName = Field(
+        "mnist", description='"synthetic" is made by the suite; for the manifold suite it is the default'
+    )
     suite: SuiteSpec = RotationSuite()
     network: NetworkSpec = FlyNetSpec()
     training: TrainingSpec = TrainingSpec()
     seed: Seed = 0
     base_seed: Seed = 0
+    accuracy_matrix: bool = Field(
+        False, description="also measure how every task's context does on every task's data: T² evaluations"
+    )
     tags: tuple[Tag, ...] = Field((), max_length=32, strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_images(cls, body: Any) -> Any:
+        return with_own_images(body)
 
     @property
     def title(self) -> str:
@@ -53,7 +63,16 @@ class ExperimentSpec(Frozen):
         return self.name or f"{self.suite.kind} on {self.dataset}, {self.network.kind}"
 
     def digest(self) -> str:
-        """SHA-256 (hex) of all that has an influence on the result; names and tags have none."""
-        relevant = self.model_dump(mode="json", exclude={"name", "tags"})
+        """SHA-256 (hex) of what decides what is learned: not names, tags and what is measured of it."""
+        relevant = self.model_dump(mode="json", exclude={"name", "tags", "accuracy_matrix"})
         canonical = json.dumps(relevant, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def with_own_images(body: Any) -> Any:
+    """The body of a spec, whose dataset is "synthetic" where its suite makes images and it names none."""
+    if not isinstance(body, dict) or "dataset" in body:
+        return body
+    suite = body.get("suite")
+    kind = suite.get("kind") if isinstance(suite, dict) else getattr(suite, "kind", None)
+    return {**body, "dataset": "synthetic"} if kind == "manifold" else body

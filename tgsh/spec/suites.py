@@ -45,6 +45,28 @@ class AugmentSuite(Frozen):
     kind: Literal["augment"] = "augment"
 
 
+Dimensions = Annotated[int, Field(ge=2, le=64)]
+
+
+class ManifoldSuite(Frozen):
+    """Synthetic tasks x = F(γ_t, ω_k, θ) on unit spheres, F a random analytic map (section 2.1 of the paper).
+
+    Makes its own images, so that `dataset` is "synthetic". The true γ_t are among the tasks' parameters.
+    """
+
+    kind: Literal["manifold"] = "manifold"
+    tasks: int = Field(24, ge=1, le=MAX_TASKS, description="number of tasks, T")
+    classes: int = Field(10, ge=2, le=1_000, description="number of classes, K; they are alike in all tasks")
+    side: int = Field(16, ge=4, le=64, description="height and width of an image, pixels")
+    task_dimensions: Dimensions = Field(3, description="of the sphere's space that γ_t lies in")
+    class_dimensions: Dimensions = Field(8, description="of the space of ω_k")
+    perturbation_dimensions: Dimensions = Field(8, description="of the space of θ")
+    perturbation: float = Field(2.0, ge=0, le=10, description="length of θ, where γ_t and ω_k have length 1")
+    train_images: int = Field(4_000, ge=1, le=1_000_000, description="training images of each task")
+    test_images: int = Field(1_000, ge=1, le=1_000_000, description="test images of each task")
+    manifold_seed: Seed = Field(0, description="decides F and all points on the spheres, and nothing else")
+
+
 class CustomTask(Frozen):
     """A task of transforms, one after the other; none is the identity."""
 
@@ -70,5 +92,5 @@ class CustomSuite(Frozen):
         return tasks
 
 
-_Suites = RotationSuite | ShiftSuite | PermutationSuite | AugmentSuite | CustomSuite
+_Suites = RotationSuite | ShiftSuite | PermutationSuite | AugmentSuite | CustomSuite | ManifoldSuite
 SuiteSpec = Annotated[_Suites, Field(discriminator="kind"), tagged(_Suites, default="rotation")]

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from tgsh.datasets.info import DatasetInfo
-from tgsh.spec import AugmentSuite, CustomSuite, PermutationSuite, RotationSuite, ShiftSuite, SuiteSpec
+from tgsh.spec import (
+    AugmentSuite,
+    CustomSuite,
+    ManifoldSuite,
+    PermutationSuite,
+    RotationSuite,
+    ShiftSuite,
+    SuiteSpec,
+)
 from tgsh.suites.augment import augment_tasks
 from tgsh.suites.custom import custom_tasks
+from tgsh.suites.manifold import manifold_tasks
 from tgsh.suites.permutation import permutation_tasks
 from tgsh.suites.rotation import rotation_tasks
 from tgsh.suites.shift import shift_tasks
@@ -30,3 +39,5 @@ def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
             return augment_tasks(info)
         case CustomSuite():
             return custom_tasks(suite, info)
+        case ManifoldSuite():
+            return manifold_tasks(suite, info)

@@ -19,7 +19,7 @@ class Task:
 
     index: int
     label: str
-    params: Mapping[str, float | int | str]
+    params: Mapping[str, float | int | str | tuple[float, ...]]
     render: Callable[[], Transform] = field(repr=False, compare=False)
 
     @cached_property
