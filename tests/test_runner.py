@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tgsh import runner
+from tgsh.datasets.loading import load
 from tgsh.jobs import Job
 from tgsh.planning import plan
 from tgsh.presets import Submission
@@ -242,7 +243,8 @@ def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
     named = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
     ref = find_stage(bench.database, experiment_id, "after")
     kept = set(bench.artifacts.keys(experiment_id)) - named
-    assert {key.split("/")[1].rsplit("-", 1)[0] for key in kept} == {"vectors", "class-means", "geometry"}
+    names = {key.split("/")[1].rsplit("-", 1)[0] for key in kept}
+    assert names == {"vectors", "class-means", "geometry", "samples"}
     assert ref.sources[0][0] in kept
     assert load_stage(bench.artifacts, ref).shape == (3, 1568)
 
@@ -255,6 +257,14 @@ def test_the_finish_measures_what_reads_need(tmp_path: Path) -> None:
     means = result(bench.database, bench.artifacts, experiment_id, "class-means")
     assert means is not None
     assert means[0]["means"].shape == (3, 10, 784)
+    samples = result(bench.database, bench.artifacts, experiment_id, "samples")
+    assert samples is not None
+    digits = load("mnist5k", tmp_path)
+    assert samples[0]["images"].shape == (3, 10, 784)
+    assert samples[0]["classes"].tolist() == list(range(10))
+    np.testing.assert_allclose(samples[0]["images"][0], digits.test_images[:10] / 255, atol=1e-6)
+    assert json.loads(samples[1]["tasks"]) == [0, 1, 2]
+    assert result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix") is None
     found = result(bench.database, bench.artifacts, experiment_id, "geometry")
     assert found is not None
     tensors, about = found
@@ -305,6 +315,7 @@ def test_a_hint_delivered_late_does_nothing(tmp_path: Path) -> None:
         ({"network": {"kind": "gsh", "hidden": 20, "rank": 4}}, 80 + 40),
         ({"suite": {"kind": "shift", "step_pixels": 9, "tasks": 3}}, 1568),
         ({"suite": {"kind": "permutation", "tasks": 3}}, 1568),
+        ({"suite": {"kind": "manifold", "tasks": 3, "side": 8}, "dataset": "synthetic"}, 128),
     ],
 )
 def test_every_network_and_suite_goes_the_same_way(
@@ -328,3 +339,45 @@ def test_random_transforms_have_the_same_bytes_after_a_stop(tmp_path: Path) -> N
     for bench, experiment_id in zip((undisturbed, stopped), ids, strict=True):
         work_off(bench, experiment_id)
     assert digest(undisturbed, ids[0]) == digest(stopped, ids[1])
+
+
+NETWORKS = [
+    {"kind": "flynet", "expansion": 2},
+    {"kind": "neuromodnet", "layers": [30, 20]},
+    {"kind": "tgsh", "hidden": 20, "rank": 4},
+    {"kind": "gsh", "hidden": 20, "rank": 4},
+]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network["kind"])
+def test_the_accuracy_matrix_shows_that_nothing_is_forgotten(
+    tmp_path: Path, network: dict[str, object]
+) -> None:
+    changes = {"network": network, "accuracy_matrix": True}
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench, ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes))
+    work_off(bench, experiment_id)
+    found = result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix")
+    assert found is not None
+    matrix, untrained = found[0]["matrix"], found[0]["untrained"]
+    learned = [task.accuracy for task in reads.tasks(bench.database, experiment_id)]
+    assert np.diagonal(matrix).tolist() == learned
+    assert matrix.shape == (3, 3)
+    assert untrained.shape == (3,)
+    assert untrained.mean() < np.mean(learned)
+    if network["kind"] == "flynet":
+        assert matrix[0, 0] > matrix[0, 1] > matrix[0, 2]  # 15° away is easier than 30°
+
+
+def test_a_finish_that_is_stopped_gives_its_claim_back(tmp_path: Path) -> None:
+    spec = SPEC.model_copy(update={"accuracy_matrix": True})
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench, spec)
+    for job in experiments.queued_jobs(bench.database, experiment_id):
+        runner.run(bench, job, never)
+    asked = iter(range(4))
+    runner.run(bench, Job(experiment_id=experiment_id), lambda: next(asked, None) is None)
+    assert reads.experiment(bench.database, experiment_id).record.status == "running"
+    assert experiments.queued_jobs(bench.database, experiment_id) == [Job(experiment_id=experiment_id)]
+    work_off(bench, experiment_id)
+    assert result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix") is not None

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from tgsh import faults
-from tgsh.datasets.loading import load
+from tgsh.datasets.loading import source_of
 from tgsh.errors import ArtifactError, DatasetUnavailable, Interrupted, LeaseLost, TgshError
 from tgsh.jobs import Job
 from tgsh.settings import StoreSettings
@@ -85,7 +85,8 @@ def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> list[Job]:
     claims = [first, *_company(bench, first)]
     with LeaseKeeper(bench.database, claims, bench.lease_seconds) as keeper:
         if job.index is None:
-            return _settled(bench, first, keeper, lambda: _finish(bench, first))
+            should_stop = _stopping(keeper, stop)
+            return _settled(bench, first, keeper, lambda: _finish(bench, first, should_stop))
         try:
             groups = _groups(bench, claims)
         except Exception as error:
@@ -111,7 +112,7 @@ def _groups(bench: Bench, claims: Sequence[Claim]) -> list[list[_Work]]:
     """Claims that stand at the same epoch can be trained in one batch."""
     spec = claims[0].spec
     trainer = _trainer(bench, spec)
-    tasks = build(spec.suite, trainer.dataset.info)
+    tasks = build(spec.suite, trainer.info)
     work = [_Work(claim, tasks[claim.job.index or 0], _start(bench, trainer, claim)) for claim in claims]
     work.sort(key=lambda item: item.state.epoch)
     return [list(group) for _, group in groupby(work, key=lambda item: item.state.epoch)]
@@ -124,7 +125,7 @@ def _trainer(bench: Bench, spec: ExperimentSpec) -> Trainer:
 @lru_cache(maxsize=1)
 def _cached_trainer(spec: ExperimentSpec, data_dir: Path, device: str) -> Trainer:
     """Images, random base and buffers stay from job to job of one experiment."""
-    return Trainer(spec, load(spec.dataset, data_dir), torch.device(device))
+    return Trainer(spec, source_of(spec, data_dir), torch.device(device))
 
 
 def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:
@@ -159,7 +160,7 @@ def _train(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[
     while states[0].epoch < epochs:
         began = time.perf_counter()
         faults.point("mid-epoch", tasks[0].index)
-        states = trainer.epoch(tasks, states, lambda: stop() or keeper.should_stop)
+        states = trainer.epoch(tasks, states, _stopping(keeper, stop))
         seconds = (time.perf_counter() - began) / len(work)
         for item, state in zip(work, states, strict=True):
             _checkpoint(bench, item.claim, state, seconds)
@@ -194,15 +195,21 @@ def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) ->
     bench.artifacts.remove([earlier])
 
 
-def _finish(bench: Bench, claim: Claim) -> list[Job]:
+def _finish(bench: Bench, claim: Claim, should_stop: Callable[[], bool]) -> list[Job]:
     """Put together what reads need, and drop files that no row names."""
     experiment_id, own = claim.job.experiment_id, claim.token[:8]
     key = f"{experiment_id}/vectors-{own}.npy"
     results = {"vectors": (key, consolidate(bench.database, bench.artifacts, experiment_id, key))}
     trainer = _trainer(bench, claim.spec)
     vectors = bench.artifacts.load_array(*results["vectors"])
-    tasks = build(claim.spec.suite, trainer.dataset.info)
-    for name, (tensors, about) in measured(trainer, tasks, vectors).items():
+    tasks = build(claim.spec.suite, trainer.info)
+
+    def learned(index: int) -> TaskState:
+        record = reads.task(bench.database, experiment_id, index)
+        found = bench.artifacts.load(str(record.checkpoint), str(record.checkpoint_sha256))
+        return from_tensors(*found, claim.spec, index)
+
+    for name, (tensors, about) in measured(trainer, tasks, vectors, learned, should_stop).items():
         key = f"{experiment_id}/{name}-{own}.safetensors"
         results[name] = (key, bench.artifacts.save(key, tensors, about))
     faults.point("before finishing")
@@ -211,6 +218,10 @@ def _finish(bench: Bench, claim: Claim) -> list[Job]:
     named |= {key for key, _ in results.values()}
     bench.artifacts.remove(set(bench.artifacts.keys(experiment_id)) - named)
     return []
+
+
+def _stopping(keeper: LeaseKeeper, stop: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: stop() or keeper.should_stop
 
 
 def _settled(bench: Bench, claim: Claim, keeper: LeaseKeeper, work: Callable[[], list[Job]]) -> list[Job]:

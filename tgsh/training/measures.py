@@ -1,0 +1,114 @@
+"""Measurements on images: named arrays, and text that describes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tgsh.analysis.geometry import geometry
+from tgsh.analysis.recoverability import recoverability
+from tgsh.errors import Interrupted
+from tgsh.suites import Task
+from tgsh.suites.parameter import parameters
+from tgsh.training.state import TaskState
+from tgsh.training.trainer import Trainer
+
+IMAGES_A_CLASS = 6  # an even number: recoverability is fitted on one half and scored on the other
+IMAGES_A_MEAN = 500
+MOST_CLASSES = 20
+MOST_SAMPLES = 10
+
+Measurement = tuple[dict[str, np.ndarray], dict[str, str]]
+
+
+def geometry_of(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) -> Measurement:
+    """Histograms of intra and inter cosines before and after training, and a summary of each.
+
+    The summaries hold what a linear map reads of the task, too. vectors: float32 [E + 1, T, V].
+    """
+    classes = min(trainer.info.classes, MOST_CLASSES)
+    shown = [_test_images(trainer, task, classes, IMAGES_A_CLASS) for task in tasks]
+    images = min(map(len, shown)) // classes
+    gamma = parameters(trainer.spec.suite, tasks, trainer.info)
+    tensors: dict[str, np.ndarray] = {}
+    summaries: dict[str, object] = {}
+    for stage, epoch in (("before", 0), ("after", -1)):
+        seen = np.stack(
+            [
+                trainer.representations(task, vectors[epoch, task.index], own)
+                for task, own in zip(tasks, shown, strict=True)
+            ]
+        )
+        found = geometry(seen.reshape(len(tasks), classes, images, -1))
+        read = recoverability(seen, gamma)
+        tensors |= {"edges": found.edges, f"{stage}.intra": found.intra, f"{stage}.inter": found.inter}
+        summaries[stage] = {
+            "intra_mean": found.intra_mean,
+            "inter_mean": found.inter_mean,
+            "overlap": found.overlap,
+            "p_intra_greater": found.p_intra_greater,
+            "task_accuracy": read.task_accuracy,
+            "parameter_r2": read.parameter_r2,
+        }
+    sample = {"tasks": [task.index for task in tasks], "classes": classes, "images": images}
+    return tensors, {"summaries": json.dumps(summaries), "sample": json.dumps(sample)}
+
+
+def samples(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
+    """`images` float32 [T, n, D], pixels in [0, 1]: the first test image of each class as each task shows it.
+
+    `classes` int64 [n] says which class; a task of random transforms shows them as it does when it is tested.
+    """
+    classes = min(trainer.info.classes, MOST_SAMPLES)
+    images = np.stack([trainer.views(task, _test_images(trainer, task, classes, 1)) for task in tasks])
+    about = {"tasks": json.dumps([task.index for task in tasks])}
+    return {"images": images, "classes": np.arange(classes)}, about
+
+
+def class_means(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
+    """`means` float32 [T, K, D]: mean training image of each class as each task shows it, pixels 0 to 1."""
+    classes = trainer.info.classes
+    means = []
+    for task in tasks:
+        own = trainer.source.of(task.index)
+        images = first_of_each_class(own.train_images, own.train_labels, classes, IMAGES_A_MEAN)
+        means.append(trainer.views(task, images).reshape(classes, -1, trainer.info.pixels).mean(axis=1))
+    return {"means": np.stack(means)}, {}
+
+
+def accuracy_matrix(
+    trainer: Trainer,
+    tasks: Sequence[Task],
+    trained: Sequence[TaskState],
+    should_stop: Callable[[], bool],
+) -> Measurement:
+    """`matrix` float64 [T, T]: accuracy of the context of task i on the test images of task j.
+
+    Measured when all tasks have been learned, so what an earlier task lost to later ones would show in the
+    diagonal. `untrained` float64 [T]: that of each task's context before training, on its own images.
+    Raises Interrupted between two evaluations.
+    """
+
+    def accuracy(task: Task, state: TaskState) -> float:
+        if should_stop():
+            raise Interrupted("stopped between two evaluations")
+        return trainer.accuracy([task], [state])[0]
+
+    # Task by task, so that the networks' wiring to its images is made once.
+    columns = [[accuracy(task, state) for state in (*trained, trainer.fresh(task.index))] for task in tasks]
+    *matrix, untrained = np.array(columns).T
+    return {"matrix": np.array(matrix), "untrained": untrained}, {}
+
+
+def first_of_each_class(images: np.ndarray, labels: np.ndarray, classes: int, most: int) -> np.ndarray:
+    """The first images of every class, equally many, class after class."""
+    chosen = [np.flatnonzero(labels == label)[:most] for label in range(classes)]
+    fewest = min(len(found) for found in chosen)
+    return np.asarray(images[np.concatenate([found[:fewest] for found in chosen])])
+
+
+def _test_images(trainer: Trainer, task: Task, classes: int, most: int) -> np.ndarray:
+    own = trainer.source.of(task.index)
+    return first_of_each_class(own.test_images, own.test_labels, classes, most)
