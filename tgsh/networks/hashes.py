@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tgsh.networks.frozen import FrozenWeights
 from tgsh.networks.hash_base import GshBase, TgshBase
 from tgsh.networks.pixels import Pixels
 from tgsh.suites.pixelmap import PixelMap
@@ -23,7 +24,7 @@ class TgshNets:
 
     def __init__(self, base: TgshBase, maps: Sequence[PixelMap], device: torch.device) -> None:
         self._pixels, self._decay = Pixels(maps, device), base.weight_decay
-        self._first = torch.tensor(base.first, device=device)
+        self._first = FrozenWeights(base.first, device)
         self._readout = torch.tensor(base.readout, device=device)
         shape = (len(maps), base.readout.shape[1], len(base.first))
         self._sum = torch.zeros(shape, device=device)
@@ -49,7 +50,7 @@ class TgshNets:
         torch.add(self._sum.view(out.shape), self._parameters, alpha=self._decay, out=out)
 
     def _hashes(self, images: Tensor) -> Tensor:
-        self._phi = (self._pixels.normalised(images) @ self._first.T).relu_()
+        self._phi = self._first.project(self._pixels.normalised(images)).relu_()
         return torch.bmm(self._b, self._phi.transpose(1, 2))
 
 
@@ -60,7 +61,7 @@ class GshNets:
         self, base: GshBase, maps: Sequence[PixelMap], indices: Sequence[int], device: torch.device
     ) -> None:
         self._pixels, self._decay = Pixels(maps, device), base.weight_decay
-        self._first = torch.stack([torch.tensor(base.first(index), device=device) for index in indices])
+        self._first = [FrozenWeights(base.first(index), device) for index in indices]
         self._b_sum = torch.zeros(len(maps), base.rank, base.hidden, device=device)
         self._a_sum = torch.zeros(len(maps), base.classes, base.rank, device=device)
 
@@ -73,7 +74,9 @@ class GshNets:
 
     def logits(self, images: Tensor) -> Tensor:
         """A B φ, [T, K, B]."""
-        self._phi = torch.bmm(self._pixels.normalised(images), self._first.transpose(1, 2)).relu_()
+        seen = self._pixels.normalised(images)
+        hidden = [first.project(own) for first, own in zip(self._first, seen, strict=True)]
+        self._phi = (hidden[0][None] if len(hidden) == 1 else torch.stack(hidden)).relu_()
         self._hashes = torch.bmm(self._b, self._phi.transpose(1, 2))
         return torch.bmm(self._a, self._hashes)
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tgsh.networks.frozen import FrozenWeights
 from tgsh.networks.neuromodnet_base import NeuroModNetBase
 from tgsh.networks.pixels import Pixels
 from tgsh.suites.pixelmap import PixelMap
@@ -23,9 +24,10 @@ class NeuroModNets:
     """T NeuroModNets on one random base; parameters [T, P] are c_1, g_1, c_2, g_2, …"""
 
     def __init__(self, base: NeuroModNetBase, maps: Sequence[PixelMap], device: torch.device) -> None:
-        self._weights = [torch.tensor(weights, device=device) for weights in base.weights]
+        self._weights = [FrozenWeights(weights, device) for weights in base.weights]
+        self._widths = [weights.shape[1] for weights in base.weights]
         self._pixels = Pixels(maps, device)
-        size = sum(weights.shape[1] + 1 for weights in base.weights)
+        size = sum(width + 1 for width in self._widths)
         self._sum = torch.zeros(len(maps), size, device=device)
         self._c_sums, self._g_sums = self._by_layer(self._sum)
 
@@ -38,7 +40,7 @@ class NeuroModNets:
         h = self._pixels.normalised(images)
         self._inputs, self._outputs = [], []
         for layer, weights in enumerate(self._weights):
-            z = _times(h * self._c[layer], weights.T)
+            z = weights.project(h * self._c[layer])
             self._inputs.append(h)
             self._outputs.append(z)
             h = z * self._g[layer]
@@ -58,10 +60,11 @@ class NeuroModNets:
         delta = errors.transpose(1, 2)
         for layer in reversed(range(len(self._weights))):
             h = self._inputs[layer]
-            self._g_sums[layer] += (delta * self._outputs[layer]).sum(dim=(1, 2), keepdim=True)
-            e = _times(delta * self._g[layer], self._weights[layer])
+            self._g_sums[layer] += torch.einsum("tbn,tbn->t", delta, self._outputs[layer])[:, None, None]
+            e = self._weights[layer].back(delta * self._g[layer])
             self._c_sums[layer] += (e * h).sum(dim=1, keepdim=True)
-            delta = e.mul_(self._c[layer]).mul_(h > 0)  # of layer 0 nobody asks
+            if layer:
+                delta = e.mul_(self._c[layer]).mul_(h > 0)
 
     def gradient(self, out: Tensor) -> None:
         """What was added up, [T, P]."""
@@ -70,14 +73,9 @@ class NeuroModNets:
     def _by_layer(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Views of [T, P]: c_l [T, 1, n] and g_l [T, 1, 1] of every layer."""
         c, g, start = [], [], 0
-        for weights in self._weights:
-            stop = start + weights.shape[1]
+        for width in self._widths:
+            stop = start + width
             c.append(flat[:, None, start:stop])
             g.append(flat[:, None, stop : stop + 1])
             start = stop + 1
         return c, g
-
-
-def _times(images: Tensor, weights: Tensor) -> Tensor:
-    """[T, B, n] times [n, m], as one GEMM."""
-    return (images.reshape(-1, len(weights)) @ weights).view(*images.shape[:2], -1)
