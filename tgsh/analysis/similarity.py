@@ -82,9 +82,9 @@ def inner_products(vectors: np.ndarray, *, centred: bool = False) -> np.ndarray:
     rows = max(1, BLOCK_BYTES // (8 * max(width, 1)))
     gram = np.empty((count, count))
     for top in range(0, count, rows):
-        block = _block(vectors[top : top + rows], centred)
+        block = in_float64(vectors[top : top + rows], centred)
         for left in range(top, count, rows):
-            other = block if left == top else _block(vectors[left : left + rows], centred)
+            other = block if left == top else in_float64(vectors[left : left + rows], centred)
             product = block @ other.T
             if left == top:
                 product = np.triu(product) + np.triu(product, 1).T
@@ -93,7 +93,8 @@ def inner_products(vectors: np.ndarray, *, centred: bool = False) -> np.ndarray:
     return gram
 
 
-def _block(rows: np.ndarray, centred: bool) -> np.ndarray:
+def in_float64(rows: np.ndarray, centred: bool) -> np.ndarray:
+    """A copy of rows [any, H], each less its own mean where `centred`."""
     block = rows.astype(np.float64)
     if centred and block.size:
         constant = block.min(axis=1) == block.max(axis=1)
