@@ -27,14 +27,23 @@ class BodyTooLarge(TgshError):
     """The request's body is over the limit."""
 
 
+class UnsupportedMediaType(TgshError):
+    """The request's body is of a type that this endpoint does not read."""
+
+
 KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     InvalidSpec: (422, "invalid-request", "The request cannot be carried out as it is"),
     NotFound: (404, "not-found", "There is no such thing"),
     Conflict: (409, "conflict", "The experiment is not in a state that allows this"),
     NotAcceptable: (406, "not-acceptable", "None of the accepted formats can be served"),
     BodyTooLarge: (413, "body-too-large", "The request's body is too large"),
+    UnsupportedMediaType: (415, "unsupported-media-type", "The body's type cannot be read here"),
     ArtifactError: (500, "artifact-error", "A stored result cannot be trusted or reached"),
 }
+
+
+PLACES: dict[type[TgshError], str] = {BodyTooLarge: "body", UnsupportedMediaType: "content-type"}
+"""The part of a request that an error is about, where it does not name a field itself."""
 
 
 def problem(
@@ -66,8 +75,8 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
     else:
         status, name, title = 500, "internal-error", "The service failed"
     fields = [FieldError(field=error.field, message=error.message)] if isinstance(error, InvalidSpec) else []
-    if isinstance(error, BodyTooLarge):
-        fields = [FieldError(field="body", message=str(error))]
+    if type(error) in PLACES:
+        fields = [FieldError(field=PLACES[type(error)], message=str(error))]
     return problem(status, name, title, str(error), instance, fields)
 
 

@@ -32,7 +32,7 @@ class BodyLimit:
                     break
         if too_large:
             error = BodyTooLarge(
-                f"the body is over {self._max_bytes} bytes; an experiment's spec is far smaller"
+                f"the body is over {self._max_bytes} bytes; a spec is far smaller, and images go in parts"
             )
             response = problem_for(error, request.url.path)
             response.headers["Connection"] = "close"

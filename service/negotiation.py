@@ -62,9 +62,18 @@ def answer(
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if _has(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
+    return _content(cache.get(etag, make), name, file_name, headers)
+
+
+def answer_once(content: bytes, name: str, file_name: str) -> Response:
+    """The answer to what was sent with the question, in format `name`: nobody keeps it."""
+    return _content(content, name, file_name, {"Cache-Control": "no-store"})
+
+
+def _content(content: bytes, name: str, file_name: str, headers: dict[str, str]) -> Response:
     if name not in ("json", "svg", "png"):
         headers["Content-Disposition"] = f'attachment; filename="{file_name}.{ENDINGS.get(name, name)}"'
-    return Response(cache.get(etag, make), media_type=MEDIA_TYPES[name], headers=headers)
+    return Response(content, media_type=MEDIA_TYPES[name], headers=headers)
 
 
 def _has(if_none_match: str | None, etag: str) -> bool:

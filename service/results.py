@@ -9,6 +9,7 @@ import numpy as np
 from fastapi import Query
 
 from service.deps import Parts
+from service.errors import NotAcceptable
 from service.negotiation import MEDIA_TYPES
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.encoding import LabelledArray, to_csv, to_npy, to_safetensors
@@ -33,6 +34,10 @@ ARRAYS: dict[str, Callable[[LabelledArray], bytes]] = {
     "safetensors": to_safetensors,
 }
 """Writers of labelled arrays by the name of their format."""
+
+
+MAX_TEXT_VALUES = 1_000_000
+"""Arrays of more numbers than this are served as npy or safetensors only."""
 
 
 def documented(model: type, *names: str) -> dict[int | str, dict[str, Any]]:
@@ -73,6 +78,12 @@ def title(parts: Parts, ref: StageRef, what: str) -> str:
     """A figure's title: the experiment's name, what is shown, and when."""
     when = {"before": "before training", "after": "after training"}.get(ref.stage, f"after epoch {ref.stage}")
     return f"{reads.experiment(parts.database, ref.experiment_id).record.name}: {what} {when}"
+
+
+def check_text(name: str, rows: int, columns: int) -> None:
+    """Refuse to write so many numbers as text. Raises NotAcceptable."""
+    if name in ("json", "csv") and rows * columns > MAX_TEXT_VALUES:
+        raise NotAcceptable(f"{rows} × {columns} numbers are too many for {name}; take npy or safetensors")
 
 
 def require_tasks(ref: StageRef, fewest: int = 1) -> None:

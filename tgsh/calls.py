@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
+import numpy as np
 from httpx_sse import ServerSentEvent
 from pydantic import BaseModel, ValidationError
 
@@ -20,6 +22,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 Event = schemas.ProgressEvent | schemas.TaskEvent | schemas.StatusEvent
 Spec = ExperimentSpec | Mapping[str, Any] | str
+Images = np.ndarray | Sequence[Any]
 
 _EVENTS: Mapping[str, type[schemas.ProgressEvent] | type[schemas.TaskEvent] | type[schemas.StatusEvent]] = {
     "progress": schemas.ProgressEvent,
@@ -30,13 +33,17 @@ _EVENTS: Mapping[str, type[schemas.ProgressEvent] | type[schemas.TaskEvent] | ty
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """One request and how its answer is read. `repeatable`: sending it twice does no more than once."""
+    """One request and how its answer is read. `repeatable`: sending it twice does no more than once.
+
+    What is sent is `body` as JSON, or `content` as it is.
+    """
 
     method: str
     path: str
     read: Callable[[httpx.Response], T]
     params: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
+    content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
 
@@ -81,6 +88,47 @@ def action(experiment: str, name: str) -> Call[schemas.Experiment]:
 def document(experiment: str, kind: type[M], *parts: str | int, **params: Any) -> Call[M]:
     """GET something of an experiment as JSON."""
     return Call("GET", path(experiment, *parts), model(kind), params=given(**params))
+
+
+def predictions(experiment: str, task: int, images: Images, **params: Any) -> Call[schemas.Predictions]:
+    """POST images, and read what a task's network sees in them."""
+    return _posted(images, path(experiment, "tasks", task, "predictions"), model(schemas.Predictions), params)
+
+
+def representations(experiment: str, task: int, images: Images, **params: Any) -> Call[np.ndarray]:
+    """POST images, and read how a task's network represents them."""
+    where = path(experiment, "tasks", task, "representations")
+    return _posted(images, where, array, {**params, "format": "npy"})
+
+
+def _posted(
+    images: Images, where: str, read: Callable[[httpx.Response], T], params: Mapping[str, Any]
+) -> Call[T]:
+    headers = {"Content-Type": "application/x-npy"}
+    return Call("POST", where, read, params=params, content=_npy(images), headers=headers)
+
+
+def _npy(images: Images) -> bytes:
+    """An array as .npy, in no more bytes than its pixels need: NumPy makes 8 of each number in a list."""
+    pixels = np.asarray(images)
+    if pixels.dtype.kind in "iu" and pixels.size and pixels.min() >= 0 and pixels.max() <= 255:
+        pixels = pixels.astype(np.uint8)
+    elif pixels.dtype.kind == "f" and pixels.itemsize > 4:
+        with np.errstate(over="ignore"):  # infinities are refused where they arrive
+            pixels = pixels.astype(np.float32)
+    file = io.BytesIO()
+    np.save(file, pixels, allow_pickle=False)
+    return file.getvalue()
+
+
+def array(response: httpx.Response) -> np.ndarray:
+    """Reads a .npy file. Raises: ServiceProblem."""
+    try:
+        found: np.ndarray = np.load(io.BytesIO(response.content), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        detail = f"{response.request.url} answered no .npy file; is this a tgsh service?"
+        raise ServiceProblem({"detail": detail}) from error
+    return found
 
 
 def problem(response: httpx.Response) -> ServiceProblem:

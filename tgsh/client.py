@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from tgsh import calls, schemas
-from tgsh.calls import Call, Event, Spec
+from tgsh.calls import Call, Event, Images, Spec
 from tgsh.errors import ServiceUnreachable
 
 T = TypeVar("T")
@@ -187,6 +188,33 @@ class Client:
         )
         return self._send(call)
 
+    def predictions(
+        self,
+        experiment: str,
+        task: int,
+        images: Images,
+        *,
+        stage: str | int = "after",
+        transform: bool = False,
+    ) -> schemas.Predictions:
+        """What a task's network sees in images: up to 1,000 of them, uint8 (0 to 255) or floats (0 to 1).
+
+        transform: the images are as the dataset has them; move their pixels as the task does first.
+        """
+        return self._send(calls.predictions(experiment, task, images, stage=stage, transform=transform))
+
+    def representations(
+        self,
+        experiment: str,
+        task: int,
+        images: Images,
+        *,
+        stage: str | int = "after",
+        transform: bool = False,
+    ) -> np.ndarray:
+        """r_t(x) of images, float32 [n, R]; they are sent as to `predictions`."""
+        return self._send(calls.representations(experiment, task, images, stage=stage, transform=transform))
+
     def fetch(
         self, experiment: str, resource: str, *, format: str, params: Mapping[str, Any] | None = None
     ) -> bytes:
@@ -267,7 +295,12 @@ class Client:
         while True:
             try:
                 response = self._http.request(
-                    call.method, call.path, params=call.params, json=call.body, headers=call.headers
+                    call.method,
+                    call.path,
+                    params=call.params,
+                    json=call.body,
+                    content=call.content,
+                    headers=call.headers,
                 )
             except httpx.TransportError as error:
                 if not call.repeatable:

@@ -61,6 +61,7 @@ def _timings(snapshot: Snapshot) -> Timings:
 def task_view(record: TaskRecord) -> Task:
     """One task and what was learned on it."""
     experiment = f"/experiments/{record.experiment_id}"
+    root = f"{experiment}/tasks/{record.index}"
     return Task.model_validate(
         {
             "index": record.index,
@@ -75,7 +76,11 @@ def task_view(record: TaskRecord) -> Task:
             "attempts": record.attempts,
             "worker": record.worker,
             "compute": record.compute,
-            "links": {"self": f"{experiment}/tasks/{record.index}", "experiment": experiment},
+            "links": {
+                "self": root,
+                "experiment": experiment,
+                **{name: f"{root}/{name}" for name in ("representations", "predictions")},
+            },
         }
     )
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 
 from service import results
 from service.deps import ExperimentId, PartsDep
-from service.errors import NotAcceptable
 from service.negotiation import answer, choose
 from service.results import Format, Stage
 from tgsh.encoding import LabelledArray
@@ -17,9 +16,6 @@ from tgsh.store.vectors import StageRef, find_stage
 router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "npy", "safetensors", "csv")
-
-MAX_TEXT_VALUES = 1_000_000
-"""Context vectors beyond this many numbers are served as npy or safetensors only."""
 
 
 @router.get(
@@ -47,10 +43,7 @@ def context_vectors(
 
 
 def _encode(ref: StageRef, values: np.ndarray, name: str) -> bytes:
-    if name in ("json", "csv") and values.size > MAX_TEXT_VALUES:
-        raise NotAcceptable(
-            f"{values.shape[0]} × {values.shape[1]} numbers are too many for {name}; take npy or safetensors"
-        )
+    results.check_text(name, *values.shape)
     if name == "json":
         document = ContextVectors.model_validate(
             {

@@ -8,7 +8,8 @@ import torch
 
 from tests.networks import plain
 from tgsh.networks.bases import FlyNetBase, random_base
-from tgsh.networks.flynet import PIXEL_SCALE, FlyNets
+from tgsh.networks.flynet import FlyNets
+from tgsh.networks.normalisation import PIXEL_SCALE
 from tgsh.spec import FlyNetSpec
 from tgsh.streams import stream
 from tgsh.suites.maps import rotation_map

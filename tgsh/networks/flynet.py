@@ -22,10 +22,8 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from tgsh.networks.flynet_base import FlyNetBase
+from tgsh.networks.normalisation import PIXEL_SCALE
 from tgsh.suites.pixelmap import PixelMap
-
-PIXEL_SCALE = 1 / (255 * 0.3081)
-"""What is left of the normalisation (p/255 − 0.1307)/0.3081 in differences of pixels."""
 
 
 class FlyNets:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tgsh.networks.flynet import PIXEL_SCALE, FlyNets
+from tgsh.networks.flynet import FlyNets
 from tgsh.networks.flynet_base import FlyNetBase
+from tgsh.networks.normalisation import PIXEL_SCALE
 from tgsh.suites.pixelmap import PixelMap
 
 

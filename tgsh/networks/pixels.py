@@ -8,10 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tgsh.networks.normalisation import DEVIATION, MEAN
 from tgsh.suites.pixelmap import PixelMap
-
-MEAN, DEVIATION = 0.1307, 0.3081
-"""Of MNIST's pixels from 0 to 1; the paper's normalisation, whatever the dataset."""
 
 
 class Pixels:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tgsh.schemas.inference import Predictions as Predictions
+from tgsh.schemas.inference import Representations as Representations
 from tgsh.schemas.representations import Geometry as Geometry
 from tgsh.schemas.representations import GeometrySample as GeometrySample
 from tgsh.schemas.representations import GeometryStage as GeometryStage

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tgsh.errors import ArtifactCorrupt, NotFound
 from tgsh.spec import ExperimentSpec
@@ -53,27 +54,39 @@ def find_courses(database: Database, experiment_id: str) -> Courses:
         experiment = session.get(ExperimentRecord, experiment_id)
         if experiment is None:
             raise NotFound(f"there is no experiment {experiment_id!r}")
-        finish = session.get_one(FinishRecord, experiment_id)
+        whole = _finished(session, experiment_id)
         rows = session.scalars(
             select(TaskRecord).where(TaskRecord.experiment_id == experiment_id).order_by(TaskRecord.index)
         ).all()
-        key, sha256 = finish.results.get("vectors", ("", ""))
-        whole = (key, sha256) if finish.status == "completed" else None
         return Courses(
             experiment_id,
             experiment.base_id,
             ExperimentSpec.model_validate(experiment.spec).training.epochs,
-            tuple(
-                CourseRef(
-                    row.index,
-                    row.label,
-                    row.epochs_done,
-                    whole or (str(row.checkpoint), str(row.checkpoint_sha256)),
-                    place if whole else None,
-                )
-                for place, row in enumerate(rows)
-            ),
+            tuple(_course(row, whole) for row in rows),
         )
+
+
+def find_course(database: Database, experiment_id: str, task: int) -> CourseRef:
+    """Where the vectors of one task lie. Raises NotFound for an unknown experiment or task."""
+    with database.read() as session:
+        row = session.get(TaskRecord, (experiment_id, task))
+        if row is None:
+            raise NotFound(f"there is no task {task} of an experiment {experiment_id!r}")
+        return _course(row, _finished(session, experiment_id))
+
+
+def _finished(session: Session, experiment_id: str) -> tuple[str, str] | None:
+    """The finished array (artifact key, SHA-256), which has a row a task; None where there is none yet."""
+    finish = session.get_one(FinishRecord, experiment_id)
+    if finish.status != "completed":
+        return None
+    key, sha256 = finish.results["vectors"]
+    return str(key), str(sha256)
+
+
+def _course(row: TaskRecord, whole: tuple[str, str] | None) -> CourseRef:
+    own = (str(row.checkpoint), str(row.checkpoint_sha256))
+    return CourseRef(row.index, row.label, row.epochs_done, whole or own, row.index if whole else None)
 
 
 def load_course(artifacts: Artifacts, ref: CourseRef) -> np.ndarray:

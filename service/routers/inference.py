@@ -1,0 +1,177 @@
+"""/experiments/{id}/tasks/{index}/predictions and …/representations: of images that the caller sends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from scipy.special import softmax
+
+from service import results
+from service.deps import ExperimentId, Parts, PartsDep
+from service.images import DOCUMENTED, images_in
+from service.negotiation import answer_once, choose
+from service.results import Format, Stage
+from tgsh.datasets.info import DatasetInfo, info_of
+from tgsh.encoding import LabelledArray, table_csv
+from tgsh.errors import ArtifactCorrupt, Conflict, InvalidSpec
+from tgsh.networks.bases import random_base
+from tgsh.networks.contexts import context_of, vector_size
+from tgsh.networks.inference import TaskNetwork, task_network
+from tgsh.schemas import Predictions, Representations
+from tgsh.spec import MAX_TASKS, ExperimentSpec
+from tgsh.store import reads
+from tgsh.store.courses import find_course, load_course
+from tgsh.store.vectors import epoch_of
+from tgsh.suites import build
+from tgsh.suites.pixelmap import PixelMap
+
+router = APIRouter(prefix="/experiments", tags=["tasks"])
+
+PREDICTED = ("json", "csv", "npy")
+REPRESENTED = ("json", "csv", "npy", "safetensors")
+
+MAX_VALUES = 20_000_000
+"""Numbers in one answer (80 MB); networks of the paper's size stay far below it with all images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A task's network at a stage, and the images [n, D] that it is shown. about: what it all belongs to."""
+
+    about: dict[str, str]
+    task: int
+    label: str
+    network: TaskNetwork
+    images: np.ndarray
+
+    def document(self, **found: object) -> dict[str, object]:
+        """An answer's content as JSON has it."""
+        return {**self.about, "task": self.task, "label": self.label, **found}
+
+    def array(self, values: np.ndarray) -> LabelledArray:
+        """The same for the formats of arrays."""
+        return LabelledArray(values, [self.task], [self.label], None, self.about)
+
+    def file_name(self, what: str) -> str:
+        """What a download is called."""
+        return f"{what}-{self.about['experiment_id']}-{self.task}"
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+def _asked(
+    experiment_id: ExperimentId,
+    index: Annotated[int, Path(ge=0, le=MAX_TASKS)],
+    parts: PartsDep,
+    request: Request,
+    body: Annotated[bytes, Depends(_body)],
+    stage: Stage = "after",
+    transform: Annotated[
+        bool,
+        Query(description="the images are the dataset's kind: move their pixels as the task does first"),
+    ] = False,
+) -> Asked:
+    record = reads.experiment(parts.database, experiment_id).record
+    spec = ExperimentSpec.model_validate(record.spec)
+    info = info_of(spec)
+    label, network = _network(parts, experiment_id, spec, info, index, stage)
+    images = images_in(body, request.headers.get("content-type"), info)
+    if transform:
+        images = _pixel_map(spec, info, index).apply(images)
+    about = {"experiment_id": experiment_id, "base_id": record.base_id, "stage": stage}
+    return Asked(about, index, label, network, images)
+
+
+AskedDep = Annotated[Asked, Depends(_asked)]
+
+
+@router.post(
+    "/{experiment_id}/tasks/{index}/predictions",
+    summary="What a task's network sees in your images",
+    responses={200: results.documented(Predictions, *PREDICTED)[200]},
+    response_class=Response,
+    openapi_extra=DOCUMENTED,
+)
+def predictions(asked: AskedDep, request: Request, format: Format = None) -> Response:
+    """The class of every image and the probabilities of all classes: the softmax of the task's logits.
+
+    Images are taken as the task's network sees them, already transformed; `transform=true` moves the pixels
+    of images as the dataset has them first.
+    """
+    name = choose(request, format, PREDICTED)
+    logits = asked.network.logits(asked.images)
+    classes, probabilities = logits.argmax(axis=1).tolist(), softmax(logits, axis=1)
+    if name == "json":
+        document = asked.document(classes=classes, probabilities=probabilities.tolist())
+        content = Predictions.model_validate(document).model_dump_json().encode()
+    elif name == "csv":
+        header = ["image", "class", *map(str, range(probabilities.shape[1]))]
+        rows = zip(classes, probabilities.tolist(), strict=True)
+        content = table_csv(header, ([image, found, *row] for image, (found, row) in enumerate(rows)))
+    else:
+        content = results.ARRAYS[name](asked.array(probabilities))
+    return answer_once(content, name, asked.file_name("predictions"))
+
+
+@router.post(
+    "/{experiment_id}/tasks/{index}/representations",
+    summary="How a task's network represents your images",
+    responses={200: results.documented(Representations, *REPRESENTED)[200]},
+    response_class=Response,
+    openapi_extra=DOCUMENTED,
+)
+def representations(asked: AskedDep, request: Request, format: Format = None) -> Response:
+    """r_t(x) of every image, what the readout makes logits of: v_t ⊙ φ(x) of a FlyNet, B_t φ(x) of a hash.
+
+    Images are taken as the task's network sees them, already transformed; `transform=true` moves the pixels
+    of images as the dataset has them first.
+    """
+    name = choose(request, format, REPRESENTED)
+    images, size = len(asked.images), asked.network.size
+    results.check_text(name, images, size)
+    if images * size > MAX_VALUES:
+        raise InvalidSpec("images", f"each becomes {size:,} numbers; send {MAX_VALUES // size} at most")
+    values = asked.network.representations(asked.images)
+    if name == "json":
+        document = asked.document(values=values.tolist())
+        content = Representations.model_validate(document).model_dump_json().encode()
+    elif name == "csv":
+        rows = ([image, *row] for image, row in enumerate(values.tolist()))
+        content = table_csv(["image", *map(str, range(size))], rows)
+    else:
+        content = results.ARRAYS[name](asked.array(values))
+    return answer_once(content, name, asked.file_name("representations"))
+
+
+def _network(
+    parts: Parts, experiment_id: str, spec: ExperimentSpec, info: DatasetInfo, index: int, stage: str
+) -> tuple[str, TaskNetwork]:
+    """A task's label and its network. Raises NotFound, or Conflict where it is not trained so far."""
+    course = find_course(parts.database, experiment_id, index)
+    epoch = epoch_of(stage, spec.training.epochs)
+    if course.epochs_done < max(epoch, 1):
+        raise Conflict(
+            f"task {index} has no vector at stage {stage!r} yet: {course.epochs_done} of "
+            f"{spec.training.epochs} epochs are done; wait, or ask for an earlier stage"
+        )
+    vector = load_course(parts.artifacts, course)[epoch]
+    context = context_of(spec.network, info.pixels, info.classes)
+    if len(vector) != vector_size(context):
+        raise ArtifactCorrupt(f"artifact {course.source[0]} holds vectors that are not of this network")
+    base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
+    return course.label, task_network(base, context, np.asarray(vector), index)
+
+
+def _pixel_map(spec: ExperimentSpec, info: DatasetInfo, index: int) -> PixelMap:
+    task = build(spec.suite, info)[index]
+    if not isinstance(task.transform, PixelMap):
+        raise Conflict(
+            f"task {index} ({task.label}) changes the values of pixels, which only workers carry out; "
+            "send the images already transformed, with transform=false"
+        )
+    return task.transform

@@ -1,0 +1,139 @@
+"""What one task's network makes of images, from its random base and its context vector; numpy and scipy.
+
+The learners train with torch; this is for who only asks, such as the API. Images are taken as the task's
+network sees them: what its pixel map does has been done. Logits are W r(x) in every network:
+
+    flynet       r = v ⊙ φ(x), φ(x) = ReLU(Ax − mean(Ax))     W is W
+    neuromodnet  r = v_L ⊙ h_(L−1), h_l = ReLU(R_l (v_l ⊙ h_(l−1)))     W is R_L
+    tgsh         r = B ReLU(Cx)     W is R
+    gsh          r = B ReLU(C_t x)     W is A
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from tgsh.networks.bases import FlyNetBase, GshBase, NeuroModNetBase, RandomBase, TgshBase
+from tgsh.networks.contexts import Context
+from tgsh.networks.normalisation import DEVIATION, MEAN, PIXEL_SCALE
+
+BLOCK_NUMBERS = 2**21
+"""Units of a block of images that are in memory at a time (8 MB); wide networks see fewer images at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class TaskNetwork:
+    """A network with the context of one task.
+
+    represent: r(x), float32 [B, R], of B images. readout: float32 [K, R]. widest: units of the widest layer.
+    """
+
+    represent: Callable[[np.ndarray], np.ndarray]
+    readout: np.ndarray
+    widest: int
+
+    @property
+    def size(self) -> int:
+        """R: numbers in the representation of an image."""
+        return int(self.readout.shape[1])
+
+    def representations(self, images: np.ndarray) -> np.ndarray:
+        """r(x), float32 [n, R], of images [n, D]: uint8 from 0 to 255, or floats from 0 to 1."""
+        found = np.empty((len(images), self.size), np.float32)
+        for block in self._blocks(len(images)):
+            found[block] = self.represent(images[block])
+        return found
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """W r(x), float32 [n, K], of the same images; a softmax makes probabilities of them."""
+        found = np.empty((len(images), len(self.readout)), np.float32)
+        for block in self._blocks(len(images)):
+            found[block] = self.represent(images[block]) @ self.readout.T
+        return found
+
+    def _blocks(self, images: int) -> Iterator[slice]:
+        size = max(1, BLOCK_NUMBERS // self.widest)
+        return (slice(start, start + size) for start in range(0, images, size))
+
+
+def task_network(base: RandomBase, context: Context, vector: np.ndarray, index: int) -> TaskNetwork:
+    """The network of task `index` under a context vector, float32 [V]."""
+    parameters = context.parameters(vector)
+    match base:
+        case FlyNetBase():
+            v = parameters["g"] * parameters["c"]
+            return TaskNetwork(_FlyNet(base, v), base.readout, base.units)
+        case NeuroModNetBase():
+            layers = range(1, len(base.weights) + 1)
+            contexts = [parameters[f"g{layer}"] * parameters[f"c{layer}"] for layer in layers]
+            widest = max(max(weights.shape) for weights in base.weights)
+            return TaskNetwork(_NeuroModNet(base, contexts), base.weights[-1], widest)
+        case TgshBase():
+            return TaskNetwork(_Hash(base.first, parameters["B"]), base.readout, max(base.first.shape))
+        case GshBase():
+            first = base.first(index)
+            return TaskNetwork(_Hash(first, parameters["B"]), parameters["A"], max(first.shape))
+
+
+class _FlyNet:
+    """v ⊙ φ(x). Sums of bytes are integers below 2^24 at the paper's size, hence exact in float32."""
+
+    def __init__(self, base: FlyNetBase, v: np.ndarray) -> None:
+        self._indices, self._units, self._v = base.indices.ravel(), base.units, v * np.float32(PIXEL_SCALE)
+        self._ones = np.ones(base.indices.size, np.float32)
+        self._starts = np.arange(0, base.indices.size + 1, base.indices.shape[1], dtype=np.int32)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        pixels = np.ascontiguousarray(images.T, np.float32)
+        if images.dtype != np.uint8:
+            pixels *= 255
+        a = csr_array((self._ones, self._indices, self._starts), shape=(self._units, len(pixels)))
+        degrees = np.bincount(self._indices, minlength=len(pixels)).astype(np.float32)
+        features: np.ndarray = a @ pixels
+        features -= degrees @ pixels / np.float32(self._units)
+        return _relu(features).T * self._v
+
+
+class _NeuroModNet:
+    """v_L ⊙ h_(L−1)."""
+
+    def __init__(self, base: NeuroModNetBase, contexts: list[np.ndarray]) -> None:
+        self._hidden, self._contexts = base.weights[:-1], contexts
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        h = _normalised(images)
+        h *= self._contexts[0]
+        for weights, context in zip(self._hidden, self._contexts[1:], strict=True):
+            h = _relu(h @ weights.T)
+            h *= context
+        return h
+
+
+class _Hash:
+    """B ReLU(Cx)."""
+
+    def __init__(self, first: np.ndarray, b: np.ndarray) -> None:
+        self._first, self._b = first, b
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        phi = _relu(_normalised(images) @ self._first.T)
+        seen: np.ndarray = phi @ self._b.T
+        return seen
+
+
+def _normalised(images: np.ndarray) -> np.ndarray:
+    """(p − 0.1307)/0.3081 of pixels p from 0 to 1, float32."""
+    scale = 255 if images.dtype == np.uint8 else 1
+    pixels = images.astype(np.float32)
+    pixels *= np.float32(1 / (scale * DEVIATION))
+    pixels -= np.float32(MEAN / DEVIATION)
+    return pixels
+
+
+def _relu(values: np.ndarray) -> np.ndarray:
+    np.maximum(values, 0, out=values)
+    return values
