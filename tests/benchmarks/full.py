@@ -1,0 +1,88 @@
+"""All of RotationMNIST over HTTP, from POST to `completed`, against the plain implementation; and its memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import psutil
+
+from tests.benchmarks import plain
+from tests.benchmarks.table import Row
+from tgsh.client import Client
+from tgsh.embedded.stack import Stack
+
+TASK_EPOCHS = 108
+MEGABYTE = 1 << 20
+
+
+def rows(data_dir: Path) -> list[Row]:
+    """The plain implementation's time is that of one task-epoch with its evaluation, times 108."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yardstick = pool.submit(plain.measure, data_dir, None).result()
+    whole = TASK_EPOCHS * (yardstick["epoch_seconds"] + yardstick["evaluation_seconds"])
+    os.environ["TGSH_DATA_DIR"] = str(data_dir)
+    with TemporaryDirectory() as folder, Stack(Path(folder)) as stack, Client(stack.url) as client:
+        with _Memory(os.getpid()) as memory:
+            began = time.perf_counter()
+            experiment = client.submit("rotation-mnist")
+            ended = client.wait(experiment.id)
+            seconds = time.perf_counter() - began
+            values = np.array(client.similarity(experiment.id).values)
+        assert ended.status == "completed", ended.reason
+    lags = [float(np.mean([values[i, (i + lag) % 36] for i in range(36)])) for lag in (1, 2, 9, 18)]
+    against = "plain PyTorch: 108 × (task-epoch + evaluation)"
+    return [
+        Row("RotationMNIST, POST to completed", "s", seconds, whole, against),
+        Row("its mean accuracy", "", ended.mean_accuracy or 0, yardstick["accuracy"], "plain, one epoch"),
+        *(
+            Row(f"mean cosine at lag {lag}", "", value)
+            for lag, value in zip((1, 2, 9, 18), lags, strict=True)
+        ),
+        *(Row(f"peak memory: {name}", "MB", peak / MEGABYTE) for name, peak in sorted(memory.peaks.items())),
+    ]
+
+
+class _Memory:
+    """The peak resident memory of every process below one, by what it runs; looked at five times a second."""
+
+    def __init__(self, pid: int) -> None:
+        self.peaks: dict[str, float] = {}
+        self._root, self._ended = psutil.Process(pid), threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> _Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.2):
+            for process in self._root.children(recursive=True):
+                try:
+                    name, size = _name(process), process.memory_info().rss
+                except psutil.Error:
+                    continue
+                if name:
+                    self.peaks[name] = max(self.peaks.get(name, 0), size)
+
+
+def _name(process: psutil.Process) -> str | None:
+    """What a process is; a worker's children are forks of their parent, a guard is nobody's memory."""
+    line, parent = " ".join(process.cmdline()), process.parent()
+    for word, name in (("guard.py", None), ("redis-server", "Redis"), ("uvicorn", "API")):
+        if word in line:
+            return name
+    if "celery" not in line or parent is None:
+        return None
+    above = " ".join(parent.cmdline())
+    return "a worker's child" if "celery" in above and "guard.py" not in above else "a worker's parent"
