@@ -1,4 +1,4 @@
-"""All of RotationMNIST over HTTP, from POST to `completed`, against the plain implementation; and its memory."""
+"""All of RotationMNIST over HTTP, from POST to `completed`, against the plain implementation; its memory."""
 
 from __future__ import annotations
 
