@@ -10,7 +10,7 @@ from service import results, sketches
 from service.deps import ExperimentId, PartsDep
 from service.drawing import DRAWN
 from service.negotiation import answer, choose
-from service.results import Format, Stage
+from service.results import Format, Layer, Stage
 from tgsh import schemas
 from tgsh.analysis.clustering import METHODS, Dendrogram
 from tgsh.analysis.clustering import dendrogram as dendrogram_of
@@ -45,6 +45,7 @@ def dendrogram(
         ),
     ] = "average",
     measure: Measure = "cosine",
+    layer: Layer = None,
     format: Format = None,
 ) -> Response:
     """Agglomerative clustering of the tasks on the distance 1 − similarity.
@@ -57,16 +58,17 @@ def dendrogram(
     ref = find_stage(parts.database, experiment_id, stage)
 
     def make() -> bytes:
-        matrix = results.similarities(parts, ref, measure)
+        matrix = results.similarities(parts, ref, measure, layer)
         tree = dendrogram_of(matrix, method)
         if name in DRAWN:
             results.require_tasks(ref)
-            title = results.title(parts, ref, "context vectors")
+            title = results.title(parts, ref, results.shown(layer))
             return parts.artist.draw(sketches.dendrogram, DRAWN[name], tree, matrix, title)
-        return _encode(ref, tree, measure, name)
+        return _encode(ref, tree, measure, layer, name)
 
-    key = ("dendrogram", experiment_id, ref.digest, str(ref.complete), method, measure)
-    return answer(request, parts.cache, key, name, f"dendrogram-{experiment_id}-{stage}", make)
+    key = ("dendrogram", experiment_id, ref.digest, str(ref.complete), method, measure, str(layer))
+    file_name = results.file_name("dendrogram", experiment_id, stage, layer)
+    return answer(request, parts.cache, key, name, file_name, make)
 
 
 def _check(method: str) -> None:
@@ -80,7 +82,7 @@ def _check(method: str) -> None:
         raise InvalidSpec("method", f"{method!r} is unknown; take one of: {', '.join(METHODS)}")
 
 
-def _encode(ref: StageRef, tree: Dendrogram, measure: Measure, name: str) -> bytes:
+def _encode(ref: StageRef, tree: Dendrogram, measure: Measure, layer: str | None, name: str) -> bytes:
     if name == "newick":
         return f"{newick(tree)}\n".encode()
     merges = [(int(a), int(b), float(distance), int(size)) for a, b, distance, size in tree.linkage]
@@ -88,7 +90,7 @@ def _encode(ref: StageRef, tree: Dendrogram, measure: Measure, name: str) -> byt
         rows = [(len(tree.tasks) + place, *merge) for place, merge in enumerate(merges)]
         return table_csv(["node", "left", "right", "distance", "tasks"], rows)
     document = schemas.Dendrogram(
-        **results.about(ref),
+        **results.about(ref, layer),
         measure=measure,
         method=tree.method,
         complete=ref.complete,

@@ -52,18 +52,17 @@ def similarity(
             matrix = matrix.reordered(cluster_order(matrix))
         if name in DRAWN:
             results.require_tasks(ref)
-            title = results.title(parts, ref, f"context vectors of {layer}" if layer else "context vectors")
+            title = results.title(parts, ref, results.shown(layer))
             return parts.artist.draw(sketches.similarity, DRAWN[name], matrix, title)
         return _encode(ref, matrix, order, layer, name)
 
     key = ("similarity", experiment_id, ref.digest, str(ref.complete), order, measure, str(layer))
-    return answer(request, parts.cache, key, name, f"similarity-{experiment_id}-{stage}", make)
+    file_name = results.file_name("similarity", experiment_id, stage, layer)
+    return answer(request, parts.cache, key, name, file_name, make)
 
 
 def _encode(ref: StageRef, matrix: SimilarityMatrix, order: Order, layer: str | None, name: str) -> bytes:
-    about = {**results.about(ref), "measure": matrix.measure, "order": order}
-    if layer is not None:
-        about["layer"] = layer
+    about = {**results.about(ref, layer), "measure": matrix.measure, "order": order}
     if name == "json":
         document = Similarity.model_validate(
             {

@@ -35,6 +35,7 @@ def fetch(
     ] = None,
     dimensions: Annotated[int | None, typer.Option(help="Of an embedding: 2 or 3.")] = None,
     pairs: Annotated[str | None, typer.Option(help="Of similarity/epochs, such as 0-1,0-18.")] = None,
+    layer: Annotated[str | None, typer.Option(help="One layer's part only, such as layer-1.")] = None,
     url: Url = None,
 ) -> None:
     """Write a result of an experiment to a file."""
@@ -50,6 +51,7 @@ def fetch(
             "method": method,
             "dimensions": dimensions,
             "pairs": pairs,
+            "layer": layer,
         }
         content = _content(client, resolve(client, experiment_id), resource, chosen, wanted)
     if str(output) == "-":

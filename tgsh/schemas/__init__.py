@@ -104,7 +104,7 @@ class Similarity(Wire):
     stage: str = Field(description='"before", "after" or the number of an epoch')
     measure: Measure
     order: Order
-    layer: str | None = Field(None, description="the layer whose part was compared; null: the whole vectors")
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
     complete: bool = Field(description="whether every task of the experiment is in it")
     tasks: list[int]
     labels: list[str]
@@ -117,6 +117,7 @@ class ContextVectors(Wire):
     experiment_id: str
     base_id: str
     stage: str
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
     complete: bool
     tasks: list[int]
     labels: list[str]

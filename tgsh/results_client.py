@@ -1,0 +1,115 @@
+"""What a client asks of an experiment's results: each a document, or the bytes of a file."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from tgsh import calls, schemas
+from tgsh.calls import Call
+
+T = TypeVar("T")
+
+
+class Results(ABC):
+    """The results of experiments, for whoever can send a call.
+
+    stage is "before", "after" or the number of an epoch; layer, such as "layer-1", takes one layer's part
+    of the context vectors, None all of them.
+    """
+
+    @abstractmethod
+    def _send(self, call: Call[T]) -> T: ...
+
+    def similarity(
+        self,
+        experiment: str,
+        stage: str | int = "after",
+        order: schemas.Order = "task",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+    ) -> schemas.Similarity:
+        """The labelled T×T matrix."""
+        wanted = {"stage": stage, "order": order, "measure": measure, "layer": layer}
+        return self._send(calls.document(experiment, schemas.Similarity, "similarity", **wanted))
+
+    def similarity_epochs(
+        self,
+        experiment: str,
+        pairs: Iterable[tuple[int, int]] | None = None,
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+    ) -> schemas.SimilarityEpochs:
+        """The similarity of pairs of tasks at every epoch; by default of the first task and some others."""
+        chosen = None if pairs is None else ",".join(f"{one}-{other}" for one, other in pairs)
+        wanted = {"pairs": chosen, "measure": measure, "layer": layer}
+        call = calls.document(experiment, schemas.SimilarityEpochs, "similarity", "epochs", **wanted)
+        return self._send(call)
+
+    def dendrogram(
+        self,
+        experiment: str,
+        stage: str | int = "after",
+        method: str = "average",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+    ) -> schemas.Dendrogram:
+        """Clustering of the tasks on 1 − similarity; method: average, single, complete or weighted."""
+        wanted = {"stage": stage, "method": method, "measure": measure, "layer": layer}
+        return self._send(calls.document(experiment, schemas.Dendrogram, "dendrogram", **wanted))
+
+    def embedding(
+        self,
+        experiment: str,
+        stage: str | int = "after",
+        method: schemas.EmbeddingMethod = "mds",
+        dimensions: int = 2,
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+    ) -> schemas.Embedding:
+        """The tasks as points in 2 or 3 dimensions, by classical MDS of 1 − similarity or PCA."""
+        wanted = {
+            "stage": stage,
+            "method": method,
+            "dimensions": dimensions,
+            "measure": measure,
+            "layer": layer,
+        }
+        return self._send(calls.document(experiment, schemas.Embedding, "embedding", **wanted))
+
+    def context_vectors(
+        self, experiment: str, stage: str | int = "after", layer: str | None = None
+    ) -> schemas.ContextVectors:
+        """The T×H context vectors as lists; `fetch` has them as npy or safetensors."""
+        wanted = {"stage": stage, "layer": layer}
+        return self._send(calls.document(experiment, schemas.ContextVectors, "context-vectors", **wanted))
+
+    def accuracy(self, experiment: str) -> schemas.Accuracy:
+        return self._send(calls.document(experiment, schemas.Accuracy, "accuracy"))
+
+    def geometry(self, experiment: str) -> schemas.Geometry:
+        """Definition 1 measured; there once the experiment has completed."""
+        return self._send(calls.document(experiment, schemas.Geometry, "geometry"))
+
+    def reconstructions(
+        self, experiment: str, tasks: str | None = None, classes: str | None = None, **params: Any
+    ) -> schemas.Reconstructions:
+        """Images that the network believes in; tasks and classes such as "0,9" or "0-3"."""
+        call = calls.document(
+            experiment, schemas.Reconstructions, "reconstructions", tasks=tasks, classes=classes, **params
+        )
+        return self._send(call)
+
+    def fetch(
+        self, experiment: str, resource: str, *, format: str, params: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """A result as the bytes of a file: resource such as "similarity", format such as "png"."""
+        path = calls.path(experiment, *resource.split("/"))
+        wanted = {**calls.given(**(params or {})), "format": format}
+        return self._send(Call("GET", path, lambda response: response.content, params=wanted))
+
+    def figure(self, experiment: str, name: str, format: str = "png") -> bytes:
+        """A figure under its stable name, such as "dendrogram", as the bytes of a png, svg or pdf file."""
+        path = calls.path(experiment, "figures", f"{name}.{format}")
+        return self._send(Call("GET", path, lambda response: response.content))
