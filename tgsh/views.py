@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
+from tgsh.networks.answers import answers
 from tgsh.schemas import Accuracy, Experiment, Task, TaskAccuracy, Timings
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import as_datetime
 from tgsh.store.reads import Snapshot
 from tgsh.store.records import TaskRecord
 
-RESULTS = (
-    "tasks",
-    "events",
-    "similarity",
-    "similarity/epochs",
-    "dendrogram",
-    "embedding",
-    "geometry",
-    "reconstructions",
-    "context-vectors",
-    "accuracy",
-)
-
 
 def experiment_view(snapshot: Snapshot) -> Experiment:
     """An experiment with its progress."""
     record = snapshot.record
     root = f"/experiments/{record.id}"
+    spec = ExperimentSpec.model_validate(record.spec)
+    below = ("tasks", "events", *answers(spec.network))
     return Experiment.model_validate(
         {
             "id": record.id,
@@ -33,14 +23,14 @@ def experiment_view(snapshot: Snapshot) -> Experiment:
             "status": record.status,
             "reason": record.reason,
             "cancel_requested": record.cancel_requested,
-            "spec": ExperimentSpec.model_validate(record.spec),
+            "spec": spec,
             "progress": snapshot.progress,
             "mean_accuracy": record.mean_accuracy,
             "base_id": record.base_id,
             "digest": record.digest,
             "versions": record.versions,
             "timings": _timings(snapshot),
-            "links": {"self": root, **{name: f"{root}/{name}" for name in RESULTS}},
+            "links": {"self": root, **{name: f"{root}/{name}" for name in below}},
         }
     )
 
