@@ -17,6 +17,7 @@ from tgsh.planning import layers
 from tgsh.schemas import Measure
 from tgsh.spec import ExperimentSpec
 from tgsh.store import reads
+from tgsh.store.results import result
 from tgsh.store.vectors import StageRef, load_stage
 
 Stage = Annotated[
@@ -66,6 +67,20 @@ def vectors(parts: Parts, ref: StageRef, layer: str | None = None) -> np.ndarray
 def similarities(parts: Parts, ref: StageRef, measure: Measure, layer: str | None = None) -> SimilarityMatrix:
     """How alike the tasks are at a stage, in all layers or one."""
     return similarity(vectors(parts, ref, layer), ref.labels, ref.tasks, measure)
+
+
+def measured(parts: Parts, experiment_id: str, name: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """What the finish of an experiment measured under this name: tensors, and text about them.
+
+    Raises NotFound for an unknown experiment, Conflict where it has no such result (yet).
+    """
+    record = reads.experiment(parts.database, experiment_id).record
+    found = result(parts.database, parts.artifacts, experiment_id, name)
+    if found is None and record.status == "completed":
+        raise Conflict(f"{experiment_id} has no {name}: a version that did not measure it completed it")
+    if found is None:
+        raise Conflict(f"{name} is measured when an experiment completes; {experiment_id} is {record.status}")
+    return found
 
 
 def about(ref: StageRef, layer: str | None = None) -> dict[str, str]:

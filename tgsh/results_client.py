@@ -88,9 +88,12 @@ class Results(ABC):
     def accuracy(self, experiment: str) -> schemas.Accuracy:
         return self._send(calls.document(experiment, schemas.Accuracy, "accuracy"))
 
-    def geometry(self, experiment: str) -> schemas.Geometry:
-        """Definition 1 measured; there once the experiment has completed."""
-        return self._send(calls.document(experiment, schemas.Geometry, "geometry"))
+    def geometry(self, experiment: str, baseline: str | None = None) -> schemas.Geometry:
+        """Definition 1 measured; there once the experiment has completed.
+
+        baseline: the id of another experiment on the same tasks and images, measured beside it.
+        """
+        return self._send(calls.document(experiment, schemas.Geometry, "geometry", baseline=baseline))
 
     def reconstructions(
         self, experiment: str, tasks: str | None = None, classes: str | None = None, **params: Any

@@ -48,7 +48,19 @@ def test_histograms_are_densities() -> None:
     figure = drawn()
     heights = figure.axes[1].patches[0].get_data().values
     assert (np.asarray(heights) * np.diff(edges)).sum() == pytest.approx(1)
-    notes = [text.get_text() for text in figure.axes[1].texts]
-    assert "mean intra 0.20" in notes[0]
-    assert "P(intra > inter) = 0.90" in notes[0]
+    note = figure.axes[1].get_title(loc="left")
+    assert note == "after\nmean intra 0.20, mean inter −0.50, P(intra > inter) = 0.90"
     assert render(figure, "svg") == render(drawn(), "svg")
+
+
+def test_histograms_in_columns() -> None:
+    panels = [Panel(name, ([1, 0], [0, 1]), (0.2, 0.1), 0.9) for name in "abcdef"]
+    figure = distributions_figure(panels, [0, 1, 2], ("x", "y"), title="t", across="c", columns=2)
+    assert [axes.get_title(loc="left").split("\n")[0] for axes in figure.axes] == list("abcdef")
+    places = [axes.get_subplotspec() for axes in figure.axes]
+    assert [(place.rowspan.start, place.colspan.start) for place in places if place] == [
+        (row, column) for row in range(3) for column in range(2)
+    ]
+    for wrong in (panels[:5], []):
+        with pytest.raises(ValueError, match="do not fill"):
+            distributions_figure(wrong, [0, 1, 2], ("x", "y"), title="t", across="c", columns=2)

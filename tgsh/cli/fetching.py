@@ -36,6 +36,7 @@ def fetch(
     dimensions: Annotated[int | None, typer.Option(help="Of an embedding: 2 or 3.")] = None,
     pairs: Annotated[str | None, typer.Option(help="Of similarity/epochs, such as 0-1,0-18.")] = None,
     layer: Annotated[str | None, typer.Option(help="One layer's part only, such as layer-1.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Of geometry: ID of an experiment beside it.")] = None,
     url: Url = None,
 ) -> None:
     """Write a result of an experiment to a file."""
@@ -44,6 +45,7 @@ def fetch(
     if not chosen:
         raise InvalidSpec("--format", f"{output} has no ending that tells the format; name one, such as csv")
     with connect(url) as client:
+        experiment = resolve(client, experiment_id)
         wanted = {
             "stage": stage,
             "order": order,
@@ -52,8 +54,9 @@ def fetch(
             "dimensions": dimensions,
             "pairs": pairs,
             "layer": layer,
+            "baseline": baseline and resolve(client, baseline),
         }
-        content = _content(client, resolve(client, experiment_id), resource, chosen, wanted)
+        content = _content(client, experiment, resource, chosen, wanted)
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(content)
     else:

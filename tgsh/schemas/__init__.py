@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from tgsh.schemas.representations import Geometry as Geometry
+from tgsh.schemas.representations import GeometryBaseline as GeometryBaseline
 from tgsh.schemas.representations import GeometrySample as GeometrySample
 from tgsh.schemas.representations import GeometryStage as GeometryStage
 from tgsh.schemas.representations import ReconstructionMethod as ReconstructionMethod

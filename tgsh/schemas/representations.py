@@ -58,12 +58,24 @@ class GeometrySample(Wire):
     images: int
 
 
+class GeometryBaseline(Wire):
+    """The same measured on the same tasks and images, with the contexts of another experiment."""
+
+    experiment_id: str
+    name: str
+    network: str = Field(description="kind of its network")
+    before: GeometryStage
+    after: GeometryStage
+
+
 class Geometry(Wire):
     """Definition 1 measured, with untrained and with trained contexts."""
 
     experiment_id: str
     base_id: str
+    network: str = Field(description="kind of the network")
     sample: GeometrySample
     edges: list[float] = Field(description="of the bins; one more than there are bins")
     before: GeometryStage
     after: GeometryStage
+    baseline: GeometryBaseline | None = Field(None, description="of the experiment that was asked for")
