@@ -31,6 +31,13 @@ def reconstructions(images: np.ndarray, rows: list[str], columns: list[str], tit
     return image_sheet(images, rows, columns, title=title, across="class")
 
 
+def samples(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
+    """Images [T, n, height, width], a row a task, a column an image; pixels are shown as they are."""
+    from tgsh.figures import image_sheet
+
+    return image_sheet(images, rows, columns, title=title, across="class of the image", scale=(0, 1))
+
+
 def geometry(measured: Geometry, title: str) -> Figure:
     """Intra and inter cosines, untrained contexts over trained ones; a baseline's to their right."""
     from tgsh.figures import Panel, distributions_figure

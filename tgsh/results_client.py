@@ -104,6 +104,10 @@ class Results(ABC):
         )
         return self._send(call)
 
+    def samples(self, experiment: str, tasks: str | None = None) -> schemas.Samples:
+        """The same test images as each task shows them; tasks such as "0,9" or "0-3"."""
+        return self._send(calls.document(experiment, schemas.Samples, "samples", tasks=tasks))
+
     def fetch(
         self, experiment: str, resource: str, *, format: str, params: Mapping[str, Any] | None = None
     ) -> bytes:

@@ -36,6 +36,7 @@ def fetch(
     dimensions: Annotated[int | None, typer.Option(help="Of an embedding: 2 or 3.")] = None,
     pairs: Annotated[str | None, typer.Option(help="Of similarity/epochs, such as 0-1,0-18.")] = None,
     layer: Annotated[str | None, typer.Option(help="One layer's part only, such as layer-1.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Of samples and reconstructions, such as 0-3,9.")] = None,
     baseline: Annotated[str | None, typer.Option(help="Of geometry: ID of an experiment beside it.")] = None,
     url: Url = None,
 ) -> None:
@@ -54,6 +55,7 @@ def fetch(
             "dimensions": dimensions,
             "pairs": pairs,
             "layer": layer,
+            "tasks": tasks,
             "baseline": baseline and resolve(client, baseline),
         }
         content = _content(client, experiment, resource, chosen, wanted)

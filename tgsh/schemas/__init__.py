@@ -14,6 +14,7 @@ from tgsh.schemas.representations import GeometryStage as GeometryStage
 from tgsh.schemas.representations import ReconstructionMethod as ReconstructionMethod
 from tgsh.schemas.representations import Reconstructions as Reconstructions
 from tgsh.schemas.representations import ReconstructionScore as ReconstructionScore
+from tgsh.schemas.representations import Samples as Samples
 from tgsh.schemas.similarities import Dendrogram as Dendrogram
 from tgsh.schemas.similarities import Embedding as Embedding
 from tgsh.schemas.similarities import EmbeddingMethod as EmbeddingMethod

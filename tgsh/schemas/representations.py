@@ -35,6 +35,16 @@ class Reconstructions(Wire):
     images: list[list[list[list[list[float]]]]]
 
 
+class Samples(Wire):
+    """The same test images as each task shows them: images[task][image][row][column], 0 black to 1 white."""
+
+    experiment_id: str
+    tasks: list[int]
+    labels: list[str] = Field(description="of the tasks")
+    classes: list[int] = Field(description="of the images")
+    images: list[list[list[list[float]]]]
+
+
 class GeometryStage(Wire):
     """Cosines of representations: intra (one task, different classes), inter (one class, different tasks)."""
 
