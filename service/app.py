@@ -19,6 +19,7 @@ from service.limits import BodyLimit
 from service.queue import Queue
 from service.routers import (
     accuracy,
+    accuracy_matrix,
     catalog,
     context_vectors,
     dendrogram,
@@ -50,6 +51,7 @@ ROUTERS = (
     embedding,
     context_vectors,
     accuracy,
+    accuracy_matrix,
     geometry,
     reconstructions,
     figures,

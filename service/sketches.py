@@ -11,7 +11,7 @@ from tgsh.analysis.clustering import Dendrogram
 from tgsh.analysis.courses import Course
 from tgsh.analysis.embedding import Embedding
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.schemas import Geometry
+from tgsh.schemas import AccuracyMatrix, Geometry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,3 +93,10 @@ def accuracy(values: Sequence[float], labels: Sequence[str], title: str) -> Figu
     from tgsh.figures import accuracy_figure
 
     return accuracy_figure(values, labels, title=title)
+
+
+def accuracy_matrix(found: AccuracyMatrix, title: str) -> Figure:
+    """The accuracy of each context on every task."""
+    from tgsh.figures import accuracy_matrix_figure
+
+    return accuracy_matrix_figure(found.values, found.labels, title=title)

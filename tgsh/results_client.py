@@ -88,6 +88,10 @@ class Results(ABC):
     def accuracy(self, experiment: str) -> schemas.Accuracy:
         return self._send(calls.document(experiment, schemas.Accuracy, "accuracy"))
 
+    def accuracy_matrix(self, experiment: str) -> schemas.AccuracyMatrix:
+        """How well the context of each task does on every task; where "accuracy_matrix" was submitted."""
+        return self._send(calls.document(experiment, schemas.AccuracyMatrix, "accuracy", "matrix"))
+
     def geometry(self, experiment: str, baseline: str | None = None) -> schemas.Geometry:
         """Definition 1 measured; there once the experiment has completed.
 

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from tgsh.networks.answers import answers
-from tgsh.schemas import Accuracy, Experiment, Task, TaskAccuracy, Timings
+from tgsh.schemas import (
+    Accuracy,
+    AccuracyMatrix,
+    AccuracyMatrixSummary,
+    Experiment,
+    Task,
+    TaskAccuracy,
+    Timings,
+)
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import as_datetime
 from tgsh.store.reads import Snapshot
@@ -70,8 +78,10 @@ def task_view(record: TaskRecord) -> Task:
     )
 
 
-def accuracy_view(experiment_id: str, tasks: list[TaskRecord], mean: float | None) -> Accuracy:
-    """Accuracy of the tasks that are done, in task order."""
+def accuracy_view(
+    experiment_id: str, tasks: list[TaskRecord], mean: float | None, matrix: AccuracyMatrix | None = None
+) -> Accuracy:
+    """Accuracy of the tasks that are done, in task order; what the matrix says, where there is one."""
     done = [
         TaskAccuracy(index=task.index, label=task.label, accuracy=task.accuracy)
         for task in tasks
@@ -85,4 +95,14 @@ def accuracy_view(experiment_id: str, tasks: list[TaskRecord], mean: float | Non
         min=min(values, default=None),
         max=max(values, default=None),
         tasks=done,
+        matrix=None if matrix is None else _summary(matrix),
+    )
+
+
+def _summary(matrix: AccuracyMatrix) -> AccuracyMatrixSummary:
+    return AccuracyMatrixSummary(
+        forgetting=matrix.forgetting,
+        mean_forgetting=matrix.mean_forgetting,
+        forward_transfer=matrix.forward_transfer,
+        link=f"/experiments/{matrix.experiment_id}/accuracy/matrix",
     )

@@ -13,6 +13,7 @@ from service.drawing import DRAWN
 from service.errors import NotAcceptable
 from service.negotiation import MEDIA_TYPES, answer
 from service.routers.accuracy import accuracy
+from service.routers.accuracy_matrix import accuracy_matrix
 from service.routers.dendrogram import dendrogram
 from service.routers.embedding import embedding
 from service.routers.geometry import geometry
@@ -41,6 +42,7 @@ FIGURES: dict[str, Figure] = {
     "reconstructions": lambda id, parts, request, format: reconstructions(id, parts, request, format=format),
     "samples": lambda id, parts, request, format: samples(id, parts, request, format=format),
     "accuracy": lambda id, parts, request, format: accuracy(id, parts, request, format=format),
+    "accuracy-matrix": lambda id, parts, request, format: accuracy_matrix(id, parts, request, format=format),
 }
 """Each drawn as its own endpoint draws it when nothing more is asked; before-after has no other."""
 

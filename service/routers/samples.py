@@ -100,7 +100,7 @@ def _encode(parts: Parts, shown: Shown, name: str) -> bytes:
         return document.model_dump_json().encode()
     if name in DRAWN:
         columns = [str(label) for label in shown.classes]
-        sheet = (shown.images, shown.labels, columns, f"{shown.name}: samples of the tasks")
+        sheet = (shown.images, shown.labels, columns, f"{shown.name}: samples")
         return parts.artist.draw(sketches.samples, DRAWN[name], *sheet)
     about = {"experiment_id": shown.experiment_id, "classes": json.dumps(shown.classes)}
     return results.ARRAYS[name](LabelledArray(shown.images, shown.tasks, shown.labels, None, about))

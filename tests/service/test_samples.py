@@ -12,6 +12,7 @@ import safetensors.numpy
 
 from service.deps import Parts
 from tests.service.conftest import Measured, completed, submit
+from tgsh.client import Client
 
 KEPT = [0, 2, 3]
 CLASSES = [7, 2, 1, 0]
@@ -50,6 +51,12 @@ def test_tasks_can_be_chosen(client: httpx.Client, path: str) -> None:
     for wrong in ("1", "4", "all", ""):
         refused = client.get(path, params={"tasks": wrong})
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "tasks"), wrong
+
+
+def test_the_client_reads_them(client: httpx.Client, path: str) -> None:
+    with Client(str(client.base_url)) as reader:
+        samples = reader.samples(path.split("/")[2], tasks="2,0")
+    assert (samples.tasks, samples.classes) == ([2, 0], CLASSES)
 
 
 def test_other_formats(client: httpx.Client, path: str) -> None:

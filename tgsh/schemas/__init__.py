@@ -7,6 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tgsh.schemas.accuracies import Accuracy as Accuracy
+from tgsh.schemas.accuracies import AccuracyMatrix as AccuracyMatrix
+from tgsh.schemas.accuracies import AccuracyMatrixSummary as AccuracyMatrixSummary
+from tgsh.schemas.accuracies import TaskAccuracy as TaskAccuracy
 from tgsh.schemas.representations import Geometry as Geometry
 from tgsh.schemas.representations import GeometryBaseline as GeometryBaseline
 from tgsh.schemas.representations import GeometrySample as GeometrySample
@@ -124,23 +128,6 @@ class ContextVectors(Wire):
     tasks: list[int]
     labels: list[str]
     values: list[list[float]]
-
-
-class TaskAccuracy(Wire):
-    index: int
-    label: str
-    accuracy: float
-
-
-class Accuracy(Wire):
-    """Test accuracy of the tasks that are done."""
-
-    experiment_id: str
-    complete: bool
-    mean: float | None = None
-    min: float | None = None
-    max: float | None = None
-    tasks: list[TaskAccuracy]
 
 
 class CatalogEntry(Wire):
