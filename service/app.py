@@ -37,6 +37,7 @@ from service.routers import (
 )
 from service.settings import ServiceSettings
 from tgsh.schemas import Problem
+from tgsh.schemas.examples import PROBLEM
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 
@@ -79,7 +80,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         version=version("tgsh"),
         description=DESCRIPTION,
         lifespan=_lifespan,
-        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: {}}}},
+        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: {"example": PROBLEM}}}},
     )
     app.state.settings = settings
     errors.install(app)

@@ -36,9 +36,13 @@ ARRAYS: dict[str, Callable[[LabelledArray], bytes]] = {
 """Writers of labelled arrays by the name of their format."""
 
 
-def documented(model: type, *names: str) -> dict[int | str, dict[str, Any]]:
-    """The documented answers of an endpoint that serves these formats."""
-    content = {MEDIA_TYPES[name]: {"schema": {"type": "string"}} for name in names if name != "json"}
+def documented(model: type, *names: str, **examples: str) -> dict[int | str, dict[str, Any]]:
+    """The documented answers of an endpoint that serves these formats, with examples of those of text."""
+    content: dict[str, dict[str, Any]] = {
+        MEDIA_TYPES[name]: {"schema": {"type": "string"}} for name in names if name != "json"
+    }
+    for name, text in examples.items():
+        content[MEDIA_TYPES[name]]["example"] = text
     return {
         200: {"model": model, "content": content},
         304: {"description": "the caller has it (If-None-Match)"},

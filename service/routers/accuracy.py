@@ -20,11 +20,14 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "png", "svg", "pdf")
 
+EXAMPLE = "task,label,accuracy\n0,0°,0.9447\n1,10°,0.9461\n2,20°,0.9454\n"
+"""What the API page shows."""
+
 
 @router.get(
     "/{experiment_id}/accuracy",
     summary="How well each task was learned",
-    responses=results.documented(Accuracy, *FORMATS),
+    responses=results.documented(Accuracy, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def accuracy(

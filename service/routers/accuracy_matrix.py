@@ -21,11 +21,14 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "npy", "safetensors", "png", "svg", "pdf")
 
+EXAMPLE = ",0°,10°,20°\n0°,0.9447,0.83,0.58\n10°,0.84,0.9461,0.83\n20°,0.57,0.84,0.9454\n"
+"""What the API page shows."""
+
 
 @router.get(
     "/{experiment_id}/accuracy/matrix",
     summary="How well each context does on every task",
-    responses=results.documented(AccuracyMatrix, *FORMATS),
+    responses=results.documented(AccuracyMatrix, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def accuracy_matrix(

@@ -18,6 +18,9 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "npy", "safetensors", "csv")
 
+EXAMPLE = ",0,1,2\n0°,1.31,0.02,-0.45\n10°,1.18,0.1,-0.31\n20°,0.97,0.16,-0.12\n"
+"""What the API page shows."""
+
 MAX_TEXT_VALUES = 1_000_000
 """Context vectors beyond this many numbers are served as npy or safetensors only."""
 
@@ -25,7 +28,7 @@ MAX_TEXT_VALUES = 1_000_000
 @router.get(
     "/{experiment_id}/context-vectors",
     summary="What was learned",
-    responses=results.documented(ContextVectors, *FORMATS),
+    responses=results.documented(ContextVectors, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def context_vectors(

@@ -24,11 +24,15 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "newick", "png", "svg", "pdf")
 
+EXAMPLE = "node,left,right,distance,tasks\n3,0,1,0.285,2\n4,2,3,0.395,3\n"
+NEWICK = "('20°':0.1975,('0°':0.1425,'10°':0.1425):0.055);\n"
+"""What the API page shows."""
+
 
 @router.get(
     "/{experiment_id}/dendrogram",
     summary="Which tasks belong together",
-    responses=results.documented(schemas.Dendrogram, *FORMATS),
+    responses=results.documented(schemas.Dendrogram, *FORMATS, csv=EXAMPLE, newick=NEWICK),
     response_class=Response,
 )
 def dendrogram(

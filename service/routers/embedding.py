@@ -21,13 +21,16 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "npy", "png", "svg", "pdf")
 
+EXAMPLE = "task,label,x,y\n0,0°,-0.254,0.071\n1,10°,0.001,-0.142\n2,20°,0.253,0.071\n"
+"""What the API page shows."""
+
 Dimensions = Annotated[int, Query(ge=2, le=3, description="in a plane or in space")]
 
 
 @router.get(
     "/{experiment_id}/embedding",
     summary="The tasks as points",
-    responses=results.documented(schemas.Embedding, *FORMATS),
+    responses=results.documented(schemas.Embedding, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def embedding(

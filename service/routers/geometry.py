@@ -27,6 +27,13 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 OFFERED = ("json", "csv", "safetensors", "png", "svg", "pdf")
 
+EXAMPLE = (
+    "from,to,before intra,before inter,after intra,after inter\n"
+    "0.0,0.02,0,12400,12,3021\n"
+    "0.02,0.04,0,3105,25,5840\n"
+)
+"""What the API page shows."""
+
 STAGES = ("before", "after")
 
 
@@ -46,7 +53,7 @@ class Measured:
 @router.get(
     "/{experiment_id}/geometry",
     summary="Is it a task-specific geometric-sensitive hash",
-    responses=documented(Geometry, *OFFERED),
+    responses=documented(Geometry, *OFFERED, csv=EXAMPLE),
     response_class=Response,
 )
 def geometry(

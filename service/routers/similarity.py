@@ -21,11 +21,14 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "npy", "safetensors", "png", "svg", "pdf")
 
+EXAMPLE = ",0°,10°,20°\n0°,1.0,0.715,0.493\n10°,0.715,1.0,0.716\n20°,0.493,0.716,1.0\n"
+"""What the API page shows."""
+
 
 @router.get(
     "/{experiment_id}/similarity",
     summary="How alike the tasks are",
-    responses=results.documented(Similarity, *FORMATS),
+    responses=results.documented(Similarity, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def similarity(

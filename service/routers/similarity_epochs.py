@@ -24,6 +24,9 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "png", "svg", "pdf")
 
+EXAMPLE = "epoch,0-1,0-2\n0,0.004,-0.011\n1,0.612,0.377\n2,0.683,0.452\n"
+"""What the API page shows."""
+
 MOST_PAIRS = 20
 """As many lines as a figure can tell apart, and as many arrays as one request may read."""
 
@@ -31,7 +34,7 @@ MOST_PAIRS = 20
 @router.get(
     "/{experiment_id}/similarity/epochs",
     summary="How the similarity of tasks changes while they are learned",
-    responses=results.documented(SimilarityEpochs, *FORMATS),
+    responses=results.documented(SimilarityEpochs, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def similarity_epochs(

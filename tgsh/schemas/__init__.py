@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from tgsh.schemas import examples
 from tgsh.schemas.accuracies import Accuracy as Accuracy
 from tgsh.schemas.accuracies import AccuracyMatrix as AccuracyMatrix
 from tgsh.schemas.accuracies import AccuracyMatrixSummary as AccuracyMatrixSummary
@@ -54,6 +55,8 @@ class Timings(Wire):
 class Experiment(Wire):
     """An experiment as the service sees it."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPERIMENT]})
+
     id: str
     name: str
     status: ExperimentStatus
@@ -72,12 +75,16 @@ class Experiment(Wire):
 class ExperimentPage(Wire):
     """A page of experiments, newest first; `next` is the cursor of the page after, null on the last."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPERIMENT_PAGE]})
+
     items: list[Experiment]
     next: str | None = None
 
 
 class Task(Wire):
     """One task of an experiment and what was learned on it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TASK]})
 
     index: int
     label: str
@@ -99,11 +106,15 @@ class Task(Wire):
 
 
 class TaskList(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TASK_LIST]})
+
     items: list[Task]
 
 
 class Similarity(Wire):
     """A labelled T×T matrix. Rows and columns follow `tasks`; tasks that have no vector yet are left out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SIMILARITY]})
 
     experiment_id: str
     base_id: str
@@ -119,6 +130,8 @@ class Similarity(Wire):
 
 class ContextVectors(Wire):
     """Context vectors v_t = g_t·c_t, one row a task: T×H."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONTEXT_VECTORS]})
 
     experiment_id: str
     base_id: str
@@ -141,6 +154,8 @@ class CatalogEntry(Wire):
 class Catalog(Wire):
     """What can be asked for."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CATALOG]})
+
     datasets: list[CatalogEntry]
     suites: list[CatalogEntry]
     networks: list[CatalogEntry]
@@ -156,6 +171,8 @@ class Check(Wire):
 class Readiness(Wire):
     """Whether the service can do its work: store, queue, disk, workers."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.READINESS]})
+
     ready: bool
     checks: dict[str, Check]
 
@@ -167,6 +184,8 @@ class FieldError(Wire):
 
 class Problem(Wire):
     """RFC 9457 problem document, `application/problem+json`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM]})
 
     type: str = Field(description="stable identifier of the kind of problem")
     title: str

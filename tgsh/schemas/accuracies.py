@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from tgsh.schemas import examples
 from tgsh.schemas.wire import Wire
 
 
@@ -35,6 +36,8 @@ class AccuracyMatrixSummary(Transfers):
 class Accuracy(Wire):
     """Test accuracy of the tasks that are done."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ACCURACY]})
+
     experiment_id: str
     complete: bool
     mean: float | None = None
@@ -48,6 +51,8 @@ class Accuracy(Wire):
 
 class AccuracyMatrix(Transfers):
     """Test accuracies once all tasks are learned: values[i][j] of the context of task i on the data of j."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ACCURACY_MATRIX]})
 
     experiment_id: str
     tasks: list[int]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from tgsh.schemas import examples
 from tgsh.schemas.wire import Wire
 
 ReconstructionMethod = Literal["pinv", "ridge"]
@@ -22,6 +23,8 @@ class ReconstructionScore(Wire):
 class Reconstructions(Wire):
     """x̂ = A⁺(v_t ⊙ w_k + ε): images[task][class][sample][row][column], in units of the network's input."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RECONSTRUCTIONS]})
+
     experiment_id: str
     base_id: str
     stage: str
@@ -37,6 +40,8 @@ class Reconstructions(Wire):
 
 class Samples(Wire):
     """The same test images as each task shows them: images[task][image][row][column], 0 black to 1 white."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SAMPLES]})
 
     experiment_id: str
     tasks: list[int]
@@ -80,6 +85,8 @@ class GeometryBaseline(Wire):
 
 class Geometry(Wire):
     """Definition 1 measured, with untrained and with trained contexts."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.GEOMETRY]})
 
     experiment_id: str
     base_id: str
