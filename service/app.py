@@ -61,6 +61,8 @@ ROUTERS = (
 )
 """In the order in which the API pages show them."""
 
+REFUSAL = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": PROBLEM}
+
 DESCRIPTION = """
 How do learning tasks relate to one another? POST an experiment: workers learn one context vector per
 task over random weights that never change. GET its similarity matrix.
@@ -80,7 +82,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         version=version("tgsh"),
         description=DESCRIPTION,
         lifespan=_lifespan,
-        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: {"example": PROBLEM}}}},
+        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: REFUSAL}}},
     )
     app.state.settings = settings
     errors.install(app)

@@ -29,8 +29,9 @@ OFFERED = ("json", "csv", "safetensors", "png", "svg", "pdf")
 
 EXAMPLE = (
     "from,to,before intra,before inter,after intra,after inter\n"
-    "0.0,0.02,0,12400,12,3021\n"
-    "0.02,0.04,0,3105,25,5840\n"
+    "-1.0,-0.33,0,0,0,0\n"
+    "-0.33,0.33,0,37800,9120,34900\n"
+    "0.33,1.0,58320,0,49200,2900\n"
 )
 """What the API page shows."""
 

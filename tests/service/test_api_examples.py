@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,11 +16,12 @@ from httpx_sse import EventSource
 
 from service.deps import Parts
 from tests.analysis.test_newick import leaf_paths
-from tests.service.conftest import completed
+from tests.service.conftest import Measured, completed
 from tests.service.test_accuracy_matrix import measured as matrix_measured
 from tgsh import calls, schemas
 from tgsh.planning import plan
 from tgsh.presets import Submission
+from tgsh.schemas.examples import GEOMETRY
 
 SHOWN = ("/experiments", "/catalog", "/readyz", "/livez")
 TEXTS = ("text/csv", "text/x-nh", "text/event-stream")
@@ -104,16 +106,33 @@ def test_the_event_stream_is_one(app: FastAPI) -> None:
         "context-vectors",
         "accuracy",
         "accuracy/matrix",
+        "geometry",
     ],
 )
 def test_tables_look_like_that(client: httpx.Client, parts: Parts, app: FastAPI, resource: str) -> None:
-    path = completed(client, parts, 3, matrix_measured())
+    path = completed(client, parts, 3, {**matrix_measured(), **geometry_measured()})
     operation = app.openapi()["paths"][f"/experiments/{{experiment_id}}/{resource}"]["get"]
     shown = table(operation["responses"]["200"]["content"]["text/csv"]["example"])
     answered = table(client.get(f"{path}/{resource}?format=csv").text)
     assert shown[0] == answered[0][: len(shown[0])]
     assert [len(row) for row in shown] == [len(shown[0])] * len(answered)
     assert np.isfinite([float(cell) for row in shown[1:] for cell in row[-1:]]).all()
+
+
+def geometry_measured() -> Measured:
+    """The finish's measurement that the example of the document is made of."""
+    stages = {stage: GEOMETRY[stage] for stage in ("before", "after")}
+    kinds = [(stage, kind) for stage in stages for kind in ("intra", "inter")]
+    tensors = {f"{stage}.{kind}": np.array(stages[stage][kind]) for stage, kind in kinds}
+    about = {"summaries": json.dumps(stages), "sample": json.dumps(GEOMETRY["sample"])}
+    return {"geometry": ({**tensors, "edges": np.array(GEOMETRY["edges"])}, about)}
+
+
+def test_the_example_of_geometry_is_what_is_answered(client: httpx.Client, parts: Parts) -> None:
+    path = completed(client, parts, 3, geometry_measured())
+    answered = client.get(f"{path}/geometry").json()
+    same = set(GEOMETRY) - {"experiment_id", "base_id", "baseline"}
+    assert {name: answered[name] for name in same} == {name: GEOMETRY[name] for name in same}
 
 
 def table(text: str) -> list[list[str]]:
