@@ -19,6 +19,7 @@ from service.limits import BodyLimit
 from service.queue import Queue
 from service.routers import (
     accuracy,
+    accuracy_matrix,
     catalog,
     context_vectors,
     dendrogram,
@@ -30,12 +31,14 @@ from service.routers import (
     health,
     inference,
     reconstructions,
+    samples,
     similarity,
     similarity_epochs,
     tasks,
 )
 from service.settings import ServiceSettings
 from tgsh.schemas import Problem
+from tgsh.schemas.examples import PROBLEM
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 
@@ -44,12 +47,14 @@ ROUTERS = (
     events,
     tasks,
     inference,
+    samples,
     similarity,
     similarity_epochs,
     dendrogram,
     embedding,
     context_vectors,
     accuracy,
+    accuracy_matrix,
     geometry,
     reconstructions,
     figures,
@@ -57,6 +62,8 @@ ROUTERS = (
     health,
 )
 """In the order in which the API pages show them."""
+
+REFUSAL = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": PROBLEM}
 
 DESCRIPTION = """
 How do learning tasks relate to one another? POST an experiment: workers learn one context vector per
@@ -77,7 +84,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         version=version("tgsh"),
         description=DESCRIPTION,
         lifespan=_lifespan,
-        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: {}}}},
+        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: REFUSAL}}},
     )
     app.state.settings = settings
     errors.install(app)

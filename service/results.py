@@ -18,13 +18,14 @@ from tgsh.planning import layers
 from tgsh.schemas import Measure
 from tgsh.spec import ExperimentSpec
 from tgsh.store import reads
+from tgsh.store.results import result
 from tgsh.store.vectors import StageRef, load_stage
 
 Stage = Annotated[
     str, Query(max_length=8, description='"before" or "after" training, or the number of an epoch')
 ]
 Layer = Annotated[
-    str | None, Query(max_length=32, description="compare one layer's part only, such as layer-1")
+    str | None, Query(max_length=32, description="one layer's part of the vectors only, such as layer-1")
 ]
 Format = Annotated[str | None, Query(max_length=16, description="overrides the Accept header")]
 
@@ -40,28 +41,36 @@ MAX_TEXT_VALUES = 1_000_000
 """Arrays of more numbers than this are served as npy or safetensors only."""
 
 
-def documented(model: type, *names: str) -> dict[int | str, dict[str, Any]]:
-    """The documented answers of an endpoint that serves these formats."""
-    content = {MEDIA_TYPES[name]: {"schema": {"type": "string"}} for name in names if name != "json"}
+def documented(model: type, *names: str, **examples: str) -> dict[int | str, dict[str, Any]]:
+    """The documented answers of an endpoint that serves these formats, with examples of those of text."""
+    content: dict[str, dict[str, Any]] = {
+        MEDIA_TYPES[name]: {"schema": {"type": "string"}} for name in names if name != "json"
+    }
+    for name, text in examples.items():
+        content[MEDIA_TYPES[name]]["example"] = text
     return {
         200: {"model": model, "content": content},
         304: {"description": "the caller has it (If-None-Match)"},
     }
 
 
-def vectors(parts: Parts, ref: StageRef, layer: str | None = None) -> np.ndarray:
-    """The context vectors of a stage, float32 [T, H], or one layer's part of them.
+def part(parts: Parts, experiment_id: str, layer: str | None) -> slice:
+    """Where a layer lies in the experiment's context vectors; all of them where it is None.
 
     Raises InvalidSpec for a layer that the network does not have.
     """
-    whole = load_stage(parts.artifacts, ref)
     if layer is None:
-        return whole
-    spec = ExperimentSpec.model_validate(reads.experiment(parts.database, ref.experiment_id).record.spec)
+        return slice(None)
+    spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
     known = layers(spec)
     if layer not in known:
         raise InvalidSpec("layer", f"a {spec.network.kind} like this has {', '.join(known)}")
-    return whole[:, known[layer]]
+    return known[layer]
+
+
+def vectors(parts: Parts, ref: StageRef, layer: str | None = None) -> np.ndarray:
+    """The context vectors of a stage, float32 [T, H], or one layer's part of them. Raises as `part` does."""
+    return load_stage(parts.artifacts, ref)[:, part(parts, ref.experiment_id, layer)]
 
 
 def similarities(parts: Parts, ref: StageRef, measure: Measure, layer: str | None = None) -> SimilarityMatrix:
@@ -69,9 +78,34 @@ def similarities(parts: Parts, ref: StageRef, measure: Measure, layer: str | Non
     return similarity(vectors(parts, ref, layer), ref.labels, ref.tasks, measure)
 
 
-def about(ref: StageRef) -> dict[str, str]:
+def measured(parts: Parts, experiment_id: str, name: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """What the finish of an experiment measured under this name: tensors, and text about them.
+
+    Raises NotFound for an unknown experiment, Conflict where it has no such result (yet).
+    """
+    record = reads.experiment(parts.database, experiment_id).record
+    found = result(parts.database, parts.artifacts, experiment_id, name)
+    if found is None and record.status == "completed":
+        raise Conflict(f"{experiment_id} has no {name}: a version that did not measure it completed it")
+    if found is None:
+        raise Conflict(f"{name} is measured when an experiment completes; {experiment_id} is {record.status}")
+    return found
+
+
+def about(ref: StageRef, layer: str | None = None) -> dict[str, str]:
     """What every answer about a stage says of itself."""
-    return {"experiment_id": ref.experiment_id, "base_id": ref.base_id, "stage": ref.stage}
+    found = {"experiment_id": ref.experiment_id, "base_id": ref.base_id, "stage": ref.stage}
+    return found if layer is None else {**found, "layer": layer}
+
+
+def file_name(what: str, experiment_id: str, *parts: str | None) -> str:
+    """The name of a file with a result, without its ending: stage and layer are told where they matter."""
+    return "-".join([what, experiment_id, *(part for part in parts if part is not None)])
+
+
+def shown(layer: str | None) -> str:
+    """What a figure of context vectors says that it shows."""
+    return "context vectors" if layer is None else f"context vectors of {layer}"
 
 
 def title(parts: Parts, ref: StageRef, what: str) -> str:

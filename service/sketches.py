@@ -11,7 +11,7 @@ from tgsh.analysis.clustering import Dendrogram
 from tgsh.analysis.courses import Course
 from tgsh.analysis.embedding import Embedding
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.schemas import Geometry
+from tgsh.schemas import AccuracyMatrix, Geometry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,17 +31,33 @@ def reconstructions(images: np.ndarray, rows: list[str], columns: list[str], tit
     return image_sheet(images, rows, columns, title=title, across="class")
 
 
+def samples(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
+    """Images [T, n, height, width], a row a task, a column an image; pixels are shown as they are."""
+    from tgsh.figures import image_sheet
+
+    return image_sheet(images, rows, columns, title=title, across="class of the image", scale=(0, 1))
+
+
 def geometry(measured: Geometry, title: str) -> Figure:
-    """Intra and inter cosines, untrained contexts over trained ones."""
+    """Intra and inter cosines, untrained contexts over trained ones; a baseline's to their right."""
     from tgsh.figures import Panel, distributions_figure
 
+    rows = [[("before training", measured.before)], [("after training", measured.after)]]
+    if (beside := measured.baseline) is not None:
+        rows = [
+            [(f"{measured.network}, {when}", stage), (f"baseline {beside.network}, {when}", other)]
+            for [(when, stage)], other in zip(rows, (beside.before, beside.after), strict=True)
+        ]
     panels = [
         Panel(name, (stage.intra, stage.inter), (stage.intra_mean, stage.inter_mean), stage.p_intra_greater)
-        for name, stage in (("before training", measured.before), ("after training", measured.after))
+        for row in rows
+        for name, stage in row
     ]
     names = ("intra (one task, two classes)", "inter (one class, two tasks)")
     across = "cosine of two representations"
-    return distributions_figure(panels, measured.edges, names, title=title, across=across)
+    return distributions_figure(
+        panels, measured.edges, names, title=title, across=across, columns=len(rows[0])
+    )
 
 
 def before_after(before: SimilarityMatrix, after: SimilarityMatrix, title: str) -> Figure:
@@ -77,3 +93,10 @@ def accuracy(values: Sequence[float], labels: Sequence[str], title: str) -> Figu
     from tgsh.figures import accuracy_figure
 
     return accuracy_figure(values, labels, title=title)
+
+
+def accuracy_matrix(found: AccuracyMatrix, title: str) -> Figure:
+    """The accuracy of each context on every task."""
+    from tgsh.figures import accuracy_matrix_figure
+
+    return accuracy_matrix_figure(found.values, found.labels, title=title)

@@ -112,6 +112,10 @@ def test_fetch_takes_the_format_from_the_ending(tgsh: Tgsh, done: str, tmp_path:
     assert tgsh("fetch", done, "figures/similarity", "-o", "b.png", "--stage", "before").returncode == 2
     before = tgsh("fetch", done, "similarity", "-o", "-", "--format", "json", "--stage", "before")
     assert json.loads(before.stdout)["stage"] == "before"
+    both = tgsh("fetch", done, "geometry", "-o", "-", "--format", "csv", "--baseline", done[:8])
+    assert both.stdout.splitlines()[0].endswith("baseline after inter")
+    layer = tgsh("fetch", done, "dendrogram", "-o", "-", "--format", "json", "--layer", "layer-1")
+    assert json.loads(layer.stdout)["layer"] == "layer-1"
     assert tgsh("fetch", done, "similarity", "-o", "no-ending").returncode == 2
     assert tgsh("fetch", done, "similarity", "-o", "s.gif").returncode == 1
     assert tgsh("fetch", done, "similarity", "-o", "/proc/nothing.csv").returncode == 2

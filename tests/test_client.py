@@ -101,6 +101,13 @@ def test_results_of_a_finished_experiment(client: Client, done: schemas.Experime
     assert (len(tree.linkage), tree.method, sorted(tree.leaves)) == (1, "single", [0, 1])
     points = client.embedding(done.id, method="pca", dimensions=3)
     assert (points.method, np.shape(points.values)) == ("pca", (2, 3))
+    for ask in (client.similarity, client.dendrogram, client.embedding, client.context_vectors):
+        assert ask(done.id, layer="layer-1").layer == "layer-1"
+    assert client.similarity_epochs(done.id, layer="layer-1").layer == "layer-1"
+    beside = client.geometry(done.id, baseline=done.id)
+    assert client.geometry(done.id).baseline is None
+    assert beside.baseline is not None
+    assert beside.baseline.after == beside.after
     assert client.accuracy(done.id).mean == pytest.approx(done.mean_accuracy)
 
 

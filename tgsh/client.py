@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-import numpy as np
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from tgsh import calls, schemas
-from tgsh.calls import Call, Event, Images, Spec
+from tgsh.calls import Call, Event, Spec
 from tgsh.errors import ServiceUnreachable
+from tgsh.results_client import Results
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ SILENCE = 60.0  # seconds without even a keep-alive after which an event stream 
 AWAY = {502, 503, 504}  # what a proxy says while the service restarts
 
 
-class Client:
+class Client(Results):
     """A connection to the service; use it as a context manager.
 
     url: default TGSH_URL, else http://127.0.0.1:8000. key: bearer key, default TGSH_API_KEY.
@@ -116,117 +116,6 @@ class Client:
 
     def task(self, experiment: str, index: int) -> schemas.Task:
         return self._send(calls.document(experiment, schemas.Task, "tasks", index))
-
-    def similarity(
-        self,
-        experiment: str,
-        stage: str | int = "after",
-        order: schemas.Order = "task",
-        measure: schemas.Measure = "cosine",
-    ) -> schemas.Similarity:
-        """The labelled T×T matrix; stage is "before", "after" or the number of an epoch."""
-        call = calls.document(
-            experiment, schemas.Similarity, "similarity", stage=stage, order=order, measure=measure
-        )
-        return self._send(call)
-
-    def similarity_epochs(
-        self,
-        experiment: str,
-        pairs: Iterable[tuple[int, int]] | None = None,
-        measure: schemas.Measure = "cosine",
-    ) -> schemas.SimilarityEpochs:
-        """The similarity of pairs of tasks at every epoch; by default of the first task and some others."""
-        wanted = None if pairs is None else ",".join(f"{one}-{other}" for one, other in pairs)
-        call = calls.document(
-            experiment, schemas.SimilarityEpochs, "similarity", "epochs", pairs=wanted, measure=measure
-        )
-        return self._send(call)
-
-    def dendrogram(
-        self,
-        experiment: str,
-        stage: str | int = "after",
-        method: str = "average",
-        measure: schemas.Measure = "cosine",
-    ) -> schemas.Dendrogram:
-        """Clustering of the tasks on 1 − similarity; method: average, single, complete or weighted."""
-        call = calls.document(
-            experiment, schemas.Dendrogram, "dendrogram", stage=stage, method=method, measure=measure
-        )
-        return self._send(call)
-
-    def embedding(
-        self,
-        experiment: str,
-        stage: str | int = "after",
-        method: schemas.EmbeddingMethod = "mds",
-        dimensions: int = 2,
-        measure: schemas.Measure = "cosine",
-    ) -> schemas.Embedding:
-        """The tasks as points in 2 or 3 dimensions, by classical MDS of 1 − similarity or PCA."""
-        wanted = {"stage": stage, "method": method, "dimensions": dimensions, "measure": measure}
-        return self._send(calls.document(experiment, schemas.Embedding, "embedding", **wanted))
-
-    def context_vectors(self, experiment: str, stage: str | int = "after") -> schemas.ContextVectors:
-        """The T×H context vectors as lists; `fetch` has them as npy or safetensors."""
-        return self._send(calls.document(experiment, schemas.ContextVectors, "context-vectors", stage=stage))
-
-    def accuracy(self, experiment: str) -> schemas.Accuracy:
-        return self._send(calls.document(experiment, schemas.Accuracy, "accuracy"))
-
-    def geometry(self, experiment: str) -> schemas.Geometry:
-        """Definition 1 measured; there once the experiment has completed."""
-        return self._send(calls.document(experiment, schemas.Geometry, "geometry"))
-
-    def reconstructions(
-        self, experiment: str, tasks: str | None = None, classes: str | None = None, **params: Any
-    ) -> schemas.Reconstructions:
-        """Images that the network believes in; tasks and classes such as "0,9" or "0-3"."""
-        call = calls.document(
-            experiment, schemas.Reconstructions, "reconstructions", tasks=tasks, classes=classes, **params
-        )
-        return self._send(call)
-
-    def predictions(
-        self,
-        experiment: str,
-        task: int,
-        images: Images,
-        *,
-        stage: str | int = "after",
-        transform: bool = False,
-    ) -> schemas.Predictions:
-        """What a task's network sees in images: up to 1,000 of them, uint8 (0 to 255) or floats (0 to 1).
-
-        transform: the images are as the dataset has them; move their pixels as the task does first.
-        """
-        return self._send(calls.predictions(experiment, task, images, stage=stage, transform=transform))
-
-    def representations(
-        self,
-        experiment: str,
-        task: int,
-        images: Images,
-        *,
-        stage: str | int = "after",
-        transform: bool = False,
-    ) -> np.ndarray:
-        """r_t(x) of images, float32 [n, R]; they are sent as to `predictions`."""
-        return self._send(calls.representations(experiment, task, images, stage=stage, transform=transform))
-
-    def fetch(
-        self, experiment: str, resource: str, *, format: str, params: Mapping[str, Any] | None = None
-    ) -> bytes:
-        """A result as the bytes of a file: resource such as "similarity", format such as "png"."""
-        path = calls.path(experiment, *resource.split("/"))
-        wanted = {**calls.given(**(params or {})), "format": format}
-        return self._send(Call("GET", path, lambda response: response.content, params=wanted))
-
-    def figure(self, experiment: str, name: str, format: str = "png") -> bytes:
-        """A figure under its stable name, such as "dendrogram", as the bytes of a png, svg or pdf file."""
-        path = calls.path(experiment, "figures", f"{name}.{format}")
-        return self._send(Call("GET", path, lambda response: response.content))
 
     def catalog(self) -> schemas.Catalog:
         return self._send(Call("GET", "/catalog", calls.model(schemas.Catalog)))

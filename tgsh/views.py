@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from tgsh.schemas import Accuracy, Experiment, Task, TaskAccuracy, Timings
+from tgsh.networks.answers import answers
+from tgsh.schemas import (
+    Accuracy,
+    AccuracyMatrix,
+    AccuracyMatrixSummary,
+    Experiment,
+    Task,
+    TaskAccuracy,
+    Timings,
+)
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import as_datetime
 from tgsh.store.reads import Snapshot
 from tgsh.store.records import TaskRecord
-
-RESULTS = (
-    "tasks",
-    "events",
-    "similarity",
-    "similarity/epochs",
-    "dendrogram",
-    "embedding",
-    "geometry",
-    "reconstructions",
-    "context-vectors",
-    "accuracy",
-)
 
 
 def experiment_view(snapshot: Snapshot) -> Experiment:
     """An experiment with its progress."""
     record = snapshot.record
     root = f"/experiments/{record.id}"
+    spec = ExperimentSpec.model_validate(record.spec)
+    below = ("tasks", "events", *answers(spec.network))
     return Experiment.model_validate(
         {
             "id": record.id,
@@ -33,14 +31,14 @@ def experiment_view(snapshot: Snapshot) -> Experiment:
             "status": record.status,
             "reason": record.reason,
             "cancel_requested": record.cancel_requested,
-            "spec": ExperimentSpec.model_validate(record.spec),
+            "spec": spec,
             "progress": snapshot.progress,
             "mean_accuracy": record.mean_accuracy,
             "base_id": record.base_id,
             "digest": record.digest,
             "versions": record.versions,
             "timings": _timings(snapshot),
-            "links": {"self": root, **{name: f"{root}/{name}" for name in RESULTS}},
+            "links": {"self": root, **{name: f"{root}/{name}" for name in below}},
         }
     )
 
@@ -85,8 +83,10 @@ def task_view(record: TaskRecord) -> Task:
     )
 
 
-def accuracy_view(experiment_id: str, tasks: list[TaskRecord], mean: float | None) -> Accuracy:
-    """Accuracy of the tasks that are done, in task order."""
+def accuracy_view(
+    experiment_id: str, tasks: list[TaskRecord], mean: float | None, matrix: AccuracyMatrix | None = None
+) -> Accuracy:
+    """Accuracy of the tasks that are done, in task order; what the matrix says, where there is one."""
     done = [
         TaskAccuracy(index=task.index, label=task.label, accuracy=task.accuracy)
         for task in tasks
@@ -100,4 +100,14 @@ def accuracy_view(experiment_id: str, tasks: list[TaskRecord], mean: float | Non
         min=min(values, default=None),
         max=max(values, default=None),
         tasks=done,
+        matrix=None if matrix is None else _summary(matrix),
+    )
+
+
+def _summary(matrix: AccuracyMatrix) -> AccuracyMatrixSummary:
+    return AccuracyMatrixSummary(
+        forgetting=matrix.forgetting,
+        mean_forgetting=matrix.mean_forgetting,
+        forward_transfer=matrix.forward_transfer,
+        link=f"/experiments/{matrix.experiment_id}/accuracy/matrix",
     )

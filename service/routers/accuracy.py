@@ -9,6 +9,7 @@ from service.deps import ExperimentId, Parts, PartsDep
 from service.drawing import DRAWN
 from service.negotiation import answer, choose
 from service.results import Format
+from service.routers.accuracy_matrix import measured
 from tgsh.encoding import table_csv
 from tgsh.errors import Conflict
 from tgsh.schemas import Accuracy
@@ -19,17 +20,23 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "png", "svg", "pdf")
 
+EXAMPLE = "task,label,accuracy\n0,0°,0.9447\n1,10°,0.9461\n2,20°,0.9454\n"
+"""What the API page shows."""
+
 
 @router.get(
     "/{experiment_id}/accuracy",
     summary="How well each task was learned",
-    responses=results.documented(Accuracy, *FORMATS),
+    responses=results.documented(Accuracy, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def accuracy(
     experiment_id: ExperimentId, parts: PartsDep, request: Request, format: Format = None
 ) -> Response:
-    """Test accuracy per task, its mean and range; tasks that are not done are left out."""
+    """Test accuracy per task, its mean and range; tasks that are not done are left out.
+
+    Where the accuracy matrix was asked for, `matrix` has forgetting and forward transfer.
+    """
     name = choose(request, format, FORMATS)
     document = _accuracy(parts, experiment_id)
     body = document.model_dump_json()
@@ -48,7 +55,8 @@ def accuracy(
 
 def _accuracy(parts: Parts, experiment_id: str) -> Accuracy:
     mean = reads.experiment(parts.database, experiment_id).record.mean_accuracy
-    return accuracy_view(experiment_id, reads.tasks(parts.database, experiment_id), mean)
+    tasks = reads.tasks(parts.database, experiment_id)
+    return accuracy_view(experiment_id, tasks, mean, measured(parts, experiment_id))
 
 
 def _draw(parts: Parts, document: Accuracy, name: str) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from tgsh.datasets.info import DATASETS, info_of
+from tgsh.networks.answers import answers
+from tgsh.networks.contexts import context_of
 from tgsh.presets import PRESETS, Submission
 from tgsh.schemas import Catalog, CatalogEntry
 from tgsh.spec import (
@@ -15,6 +17,7 @@ from tgsh.spec import (
     Frozen,
     GshSpec,
     ManifoldSuite,
+    NetworkSpec,
     NeuroModNetSpec,
     PermutationSuite,
     RotationSuite,
@@ -31,7 +34,10 @@ router = APIRouter(tags=["catalog"])
 
 @router.get("/catalog", summary="What can be asked for")
 def catalog() -> Catalog:
-    """Datasets, suites, networks and presets; `spec_schema` is the body of POST /experiments."""
+    """Datasets, suites, networks and presets; `spec_schema` is the body of POST /experiments.
+
+    `details.answers` of a network are the results that an experiment with it has.
+    """
     return Catalog(
         datasets=_datasets(),
         suites=[
@@ -43,11 +49,11 @@ def catalog() -> Catalog:
             _kind(CustomSuite, f"{MOVED} where pixels are only moved, else {COMPUTED}"),
         ],
         networks=[
-            _kind(FlyNetSpec, "H = expansion · pixels units, fan_in additions each, an image and epoch"),
-            _kind(NeuroModNetSpec, "four multiplications a random weight, an image and epoch"),
-            _kind(TgshSpec, "hidden · (pixels + 2·rank) multiplications an image and epoch"),
-            _kind(
-                GshSpec,
+            _network(FlyNetSpec(), "H = expansion · pixels units, fan_in additions each, an image and epoch"),
+            _network(NeuroModNetSpec(), "four multiplications a random weight, an image and epoch"),
+            _network(TgshSpec(), "hidden · (pixels + 2·rank) multiplications an image and epoch"),
+            _network(
+                GshSpec(),
                 "hidden · (pixels + 2·rank) multiplications an image and epoch; no random weights are "
                 "shared, so that similarities of its vectors mean nothing",
             ),
@@ -76,13 +82,22 @@ def _datasets() -> list[CatalogEntry]:
     ] + [made]
 
 
-def _kind(model: type[Frozen], cost: str) -> CatalogEntry:
+def _kind(model: type[Frozen], cost: str, **details: object) -> CatalogEntry:
     return CatalogEntry(
         name=model.model_fields["kind"].default,
         description=(model.__doc__ or "").strip(),
         json_schema=model.model_json_schema(),
         cost=cost,
+        details=details,
     )
+
+
+def _network(network: NetworkSpec, cost: str) -> CatalogEntry:
+    """Its layers are those of the defaults on MNIST, each with its share of a context vector's numbers."""
+    info = DATASETS["mnist"]
+    layers = context_of(network, info.pixels, info.classes).parts
+    widths = {name: part.stop - part.start for name, part in layers.items()}
+    return _kind(type(network), cost, answers=list(answers(network)), layers=widths)
 
 
 def _presets() -> list[CatalogEntry]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from service import results
 from service.deps import ExperimentId, PartsDep
 from service.negotiation import answer, choose
-from service.results import Format, Stage
+from service.results import Format, Layer, Stage
 from tgsh.encoding import LabelledArray
 from tgsh.schemas import ContextVectors
 from tgsh.store.vectors import StageRef, find_stage
@@ -17,11 +17,14 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "npy", "safetensors", "csv")
 
+EXAMPLE = ",0,1,2\n0°,1.31,0.02,-0.45\n10°,1.18,0.1,-0.31\n20°,0.97,0.16,-0.12\n"
+"""What the API page shows."""
+
 
 @router.get(
     "/{experiment_id}/context-vectors",
     summary="What was learned",
-    responses=results.documented(ContextVectors, *FORMATS),
+    responses=results.documented(ContextVectors, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def context_vectors(
@@ -29,25 +32,27 @@ def context_vectors(
     parts: PartsDep,
     request: Request,
     stage: Stage = "after",
+    layer: Layer = None,
     format: Format = None,
 ) -> Response:
-    """The context vectors v_t = g_t·c_t, one row a task: T×H."""
+    """The context vectors v_t = g_t·c_t, one row a task: T×H, or the part of one layer."""
     name = choose(request, format, FORMATS)
     ref = find_stage(parts.database, experiment_id, stage)
 
     def make() -> bytes:
-        return _encode(ref, results.vectors(parts, ref), name)
+        return _encode(ref, results.vectors(parts, ref, layer), layer, name)
 
-    key = ("context-vectors", experiment_id, ref.digest, str(ref.complete))
-    return answer(request, parts.cache, key, name, f"context-vectors-{experiment_id}-{stage}", make)
+    key = ("context-vectors", experiment_id, ref.digest, str(ref.complete), str(layer))
+    file_name = results.file_name("context-vectors", experiment_id, stage, layer)
+    return answer(request, parts.cache, key, name, file_name, make)
 
 
-def _encode(ref: StageRef, values: np.ndarray, name: str) -> bytes:
+def _encode(ref: StageRef, values: np.ndarray, layer: str | None, name: str) -> bytes:
     results.check_text(name, *values.shape)
     if name == "json":
         document = ContextVectors.model_validate(
             {
-                **results.about(ref),
+                **results.about(ref, layer),
                 "complete": ref.complete,
                 "tasks": ref.tasks,
                 "labels": ref.labels,
@@ -55,4 +60,4 @@ def _encode(ref: StageRef, values: np.ndarray, name: str) -> bytes:
             }
         )
         return document.model_dump_json().encode()
-    return results.ARRAYS[name](LabelledArray(values, ref.tasks, ref.labels, None, results.about(ref)))
+    return results.ARRAYS[name](LabelledArray(values, ref.tasks, ref.labels, None, results.about(ref, layer)))

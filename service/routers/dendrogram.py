@@ -10,7 +10,7 @@ from service import results, sketches
 from service.deps import ExperimentId, PartsDep
 from service.drawing import DRAWN
 from service.negotiation import answer, choose
-from service.results import Format, Stage
+from service.results import Format, Layer, Stage
 from tgsh import schemas
 from tgsh.analysis.clustering import METHODS, Dendrogram
 from tgsh.analysis.clustering import dendrogram as dendrogram_of
@@ -24,11 +24,15 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "newick", "png", "svg", "pdf")
 
+EXAMPLE = "node,left,right,distance,tasks\n3,0,1,0.285,2\n4,2,3,0.395,3\n"
+NEWICK = "('20°':0.1975,('0°':0.1425,'10°':0.1425):0.055);\n"
+"""What the API page shows."""
+
 
 @router.get(
     "/{experiment_id}/dendrogram",
     summary="Which tasks belong together",
-    responses=results.documented(schemas.Dendrogram, *FORMATS),
+    responses=results.documented(schemas.Dendrogram, *FORMATS, csv=EXAMPLE, newick=NEWICK),
     response_class=Response,
 )
 def dendrogram(
@@ -45,6 +49,7 @@ def dendrogram(
         ),
     ] = "average",
     measure: Measure = "cosine",
+    layer: Layer = None,
     format: Format = None,
 ) -> Response:
     """Agglomerative clustering of the tasks on the distance 1 − similarity.
@@ -57,16 +62,17 @@ def dendrogram(
     ref = find_stage(parts.database, experiment_id, stage)
 
     def make() -> bytes:
-        matrix = results.similarities(parts, ref, measure)
+        matrix = results.similarities(parts, ref, measure, layer)
         tree = dendrogram_of(matrix, method)
         if name in DRAWN:
             results.require_tasks(ref)
-            title = results.title(parts, ref, "context vectors")
+            title = results.title(parts, ref, results.shown(layer))
             return parts.artist.draw(sketches.dendrogram, DRAWN[name], tree, matrix, title)
-        return _encode(ref, tree, measure, name)
+        return _encode(ref, tree, measure, layer, name)
 
-    key = ("dendrogram", experiment_id, ref.digest, str(ref.complete), method, measure)
-    return answer(request, parts.cache, key, name, f"dendrogram-{experiment_id}-{stage}", make)
+    key = ("dendrogram", experiment_id, ref.digest, str(ref.complete), method, measure, str(layer))
+    file_name = results.file_name("dendrogram", experiment_id, stage, layer)
+    return answer(request, parts.cache, key, name, file_name, make)
 
 
 def _check(method: str) -> None:
@@ -80,7 +86,7 @@ def _check(method: str) -> None:
         raise InvalidSpec("method", f"{method!r} is unknown; take one of: {', '.join(METHODS)}")
 
 
-def _encode(ref: StageRef, tree: Dendrogram, measure: Measure, name: str) -> bytes:
+def _encode(ref: StageRef, tree: Dendrogram, measure: Measure, layer: str | None, name: str) -> bytes:
     if name == "newick":
         return f"{newick(tree)}\n".encode()
     merges = [(int(a), int(b), float(distance), int(size)) for a, b, distance, size in tree.linkage]
@@ -88,7 +94,7 @@ def _encode(ref: StageRef, tree: Dendrogram, measure: Measure, name: str) -> byt
         rows = [(len(tree.tasks) + place, *merge) for place, merge in enumerate(merges)]
         return table_csv(["node", "left", "right", "distance", "tasks"], rows)
     document = schemas.Dendrogram(
-        **results.about(ref),
+        **results.about(ref, layer),
         measure=measure,
         method=tree.method,
         complete=ref.complete,

@@ -10,7 +10,7 @@ from service import results, sketches
 from service.deps import ExperimentId, Parts, PartsDep
 from service.drawing import DRAWN
 from service.negotiation import answer, choose
-from service.results import Format, Stage
+from service.results import Format, Layer, Stage
 from tgsh import schemas
 from tgsh.analysis.embedding import Embedding, classical_mds, pca
 from tgsh.encoding import LabelledArray, table_csv, to_npy
@@ -21,13 +21,16 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "npy", "png", "svg", "pdf")
 
+EXAMPLE = "task,label,x,y\n0,0°,-0.254,0.071\n1,10°,0.001,-0.142\n2,20°,0.253,0.071\n"
+"""What the API page shows."""
+
 Dimensions = Annotated[int, Query(ge=2, le=3, description="in a plane or in space")]
 
 
 @router.get(
     "/{experiment_id}/embedding",
     summary="The tasks as points",
-    responses=results.documented(schemas.Embedding, *FORMATS),
+    responses=results.documented(schemas.Embedding, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def embedding(
@@ -40,6 +43,7 @@ def embedding(
     ] = "mds",
     dimensions: Dimensions = 2,
     measure: Annotated[Measure, Query(description="of the similarity behind mds")] = "cosine",
+    layer: Layer = None,
     format: Format = None,
 ) -> Response:
     """Points that lie near each other where tasks are alike, and how much of the truth they show.
@@ -50,35 +54,42 @@ def embedding(
     ref = find_stage(parts.database, experiment_id, stage)
 
     def make() -> bytes:
-        found = _embed(parts, ref, method, dimensions, measure)
+        found = _embed(parts, ref, method, dimensions, measure, layer)
         if name in DRAWN:
             results.require_tasks(ref)
-            title = results.title(parts, ref, "context vectors")
+            title = results.title(parts, ref, results.shown(layer))
             return parts.artist.draw(sketches.embedding, DRAWN[name], found, title)
-        return _encode(ref, found, measure, name)
+        return _encode(ref, found, measure, layer, name)
 
-    key = ("embedding", experiment_id, ref.digest, str(ref.complete), method, str(dimensions), measure)
-    return answer(request, parts.cache, key, name, f"embedding-{experiment_id}-{stage}", make)
+    choice = (method, str(dimensions), measure, str(layer))
+    key = ("embedding", experiment_id, ref.digest, str(ref.complete), *choice)
+    file_name = results.file_name("embedding", experiment_id, stage, layer)
+    return answer(request, parts.cache, key, name, file_name, make)
 
 
 def _embed(
-    parts: Parts, ref: StageRef, method: EmbeddingMethod, dimensions: int, measure: Measure
+    parts: Parts,
+    ref: StageRef,
+    method: EmbeddingMethod,
+    dimensions: int,
+    measure: Measure,
+    layer: str | None,
 ) -> Embedding:
     if method == "pca":
-        return pca(results.vectors(parts, ref), ref.labels, ref.tasks, dimensions)
-    return classical_mds(results.similarities(parts, ref, measure), dimensions)
+        return pca(results.vectors(parts, ref, layer), ref.labels, ref.tasks, dimensions)
+    return classical_mds(results.similarities(parts, ref, measure, layer), dimensions)
 
 
-def _encode(ref: StageRef, found: Embedding, measure: Measure, name: str) -> bytes:
+def _encode(ref: StageRef, found: Embedding, measure: Measure, layer: str | None, name: str) -> bytes:
     if name == "csv":
         rows = zip(found.tasks, found.labels, found.points.tolist(), strict=True)
         axes = ["x", "y", "z"][: found.points.shape[1]]
         return table_csv(["task", "label", *axes], ((task, label, *point) for task, label, point in rows))
-    about = {**results.about(ref), "method": found.method}
+    about = {**results.about(ref, layer), "method": found.method}
     if name == "npy":
         return to_npy(LabelledArray(found.points, found.tasks, found.labels, None, about))
     document = schemas.Embedding(
-        **results.about(ref),
+        **results.about(ref, layer),
         method=found.method,
         measure=measure if found.method == "mds" else None,
         dimensions=found.points.shape[1],

@@ -18,8 +18,34 @@ router = APIRouter(prefix="/experiments", tags=["experiments"])
 
 LOOK_SECONDS = 0.25
 
+PROGRESS = '{"tasks_total":2,"tasks_done":1,"fraction":0.75,"eta_seconds":1.2}'
+STREAM = f"""\
+event: status
+data: {{"status":"running","reason":null}}
+id: 2
 
-@router.get("/{experiment_id}/events", response_class=EventSourceResponse, summary="Follow an experiment")
+event: task
+data: {{"index":1,"label":"10°","status":"running","attempt":1,"accuracy":null,"reason":null}}
+id: 5
+
+event: progress
+data: {{"index":1,"epoch":1,"loss":0.412,"progress":{PROGRESS}}}
+id: 6
+
+event: status
+data: {{"status":"completed","reason":null}}
+id: 9
+
+"""
+"""What the API page shows."""
+
+
+@router.get(
+    "/{experiment_id}/events",
+    response_class=EventSourceResponse,
+    summary="Follow an experiment",
+    responses={200: {"content": {"text/event-stream": {"example": STREAM}}}},
+)
 async def events(
     experiment_id: ExistingId,
     parts: PartsDep,

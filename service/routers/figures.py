@@ -13,10 +13,12 @@ from service.drawing import DRAWN
 from service.errors import NotAcceptable
 from service.negotiation import MEDIA_TYPES, answer
 from service.routers.accuracy import accuracy
+from service.routers.accuracy_matrix import accuracy_matrix
 from service.routers.dendrogram import dendrogram
 from service.routers.embedding import embedding
 from service.routers.geometry import geometry
 from service.routers.reconstructions import reconstructions
+from service.routers.samples import samples
 from service.routers.similarity import similarity
 from service.routers.similarity_epochs import similarity_epochs
 from tgsh.analysis.similarity import similarity as similarity_of
@@ -38,7 +40,9 @@ FIGURES: dict[str, Figure] = {
     "embedding": lambda id, parts, request, format: embedding(id, parts, request, format=format),
     "geometry": lambda id, parts, request, format: geometry(id, parts, request, format=format),
     "reconstructions": lambda id, parts, request, format: reconstructions(id, parts, request, format=format),
+    "samples": lambda id, parts, request, format: samples(id, parts, request, format=format),
     "accuracy": lambda id, parts, request, format: accuracy(id, parts, request, format=format),
+    "accuracy-matrix": lambda id, parts, request, format: accuracy_matrix(id, parts, request, format=format),
 }
 """Each drawn as its own endpoint draws it when nothing more is asked; before-after has no other."""
 

@@ -3,35 +3,69 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from reprlib import Repr
+from typing import Annotated, Any
 
 import numpy as np
 import safetensors.numpy
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from service import sketches
+from service import results, sketches
 from service.deps import ExperimentId, Parts, PartsDep
 from service.drawing import DRAWN
 from service.negotiation import answer, choose
 from service.results import Format, documented
 from tgsh.encoding import table_csv
-from tgsh.errors import Conflict
+from tgsh.errors import InvalidSpec
 from tgsh.schemas import Geometry
+from tgsh.spec import ExperimentSpec
 from tgsh.store import reads
-from tgsh.store.results import result
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
 OFFERED = ("json", "csv", "safetensors", "png", "svg", "pdf")
 
+EXAMPLE = (
+    "from,to,before intra,before inter,after intra,after inter\n"
+    "-1.0,-0.33,0,0,0,0\n"
+    "-0.33,0.33,0,37800,9120,34900\n"
+    "0.33,1.0,58320,0,49200,2900\n"
+)
+"""What the API page shows."""
+
+STAGES = ("before", "after")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one experiment, and of which one."""
+
+    experiment_id: str
+    base_id: str
+    name: str
+    network: str
+    sample: dict[str, Any]
+    tensors: dict[str, np.ndarray]
+    stages: dict[str, dict[str, Any]]
+
 
 @router.get(
     "/{experiment_id}/geometry",
     summary="Is it a task-specific geometric-sensitive hash",
-    responses=documented(Geometry, *OFFERED),
+    responses=documented(Geometry, *OFFERED, csv=EXAMPLE),
     response_class=Response,
 )
 def geometry(
-    experiment_id: ExperimentId, parts: PartsDep, request: Request, format: Format = None
+    experiment_id: ExperimentId,
+    parts: PartsDep,
+    request: Request,
+    baseline: Annotated[
+        str | None,
+        Query(pattern="^[0-9a-f]{16}$", description="id of an experiment on the same tasks and images"),
+    ] = None,
+    format: Format = None,
 ) -> Response:
     """Definition 1 and Fig. 2a of the paper, measured on test images when the experiment completes.
 
@@ -42,51 +76,112 @@ def geometry(
     grows above 0).
     Recoverability of γ: a ridge map from representations to the task, and to its angle or shift, fitted
     on one half of the images and scored on the other.
+    `baseline` names another completed experiment on the same tasks and images, such as one with the
+    network `gsh`, which shares nothing: what the two have not in common is what its modulation adds.
     """
     name = choose(request, format, OFFERED)
-    record = reads.experiment(parts.database, experiment_id).record
-    measured = result(parts.database, parts.artifacts, experiment_id, "geometry")
-    if measured is None:
-        raise Conflict(f"geometry is measured when an experiment completes; this one is {record.status}")
-    tensors, about = measured
-    document = Geometry.model_validate(
-        {
-            "experiment_id": experiment_id,
-            "base_id": record.base_id,
-            "sample": json.loads(about["sample"]),
-            "edges": tensors["edges"].tolist(),
-            **{
-                stage: {
-                    **summary,
-                    "intra": tensors[f"{stage}.intra"].tolist(),
-                    "inter": tensors[f"{stage}.inter"].tolist(),
-                }
-                for stage, summary in json.loads(about["summaries"]).items()
-            },
-        }
-    )
+    own = _measured(parts, experiment_id)
+    beside = None if baseline is None else _baseline(parts, own, baseline)
+    document = _document(own, beside)
     body = document.model_dump_json()
-    key = ("geometry", body, record.name)
+    title = own.name if beside is None else f"{own.name}, beside {beside.name}"
     return answer(
         request,
         parts.cache,
-        key,
+        ("geometry", body, title),
         name,
-        f"geometry-{experiment_id}",
-        lambda: _encode(parts, document, body, tensors, record.name, name),
+        results.file_name("geometry", experiment_id, baseline),
+        lambda: _encode(parts, document, _tensors(own, beside), title, name),
     )
 
 
-def _encode(
-    parts: Parts, document: Geometry, body: str, tensors: dict[str, np.ndarray], title: str, name: str
-) -> bytes:
+def _measured(parts: Parts, experiment_id: str) -> Measured:
+    tensors, about = results.measured(parts, experiment_id, "geometry")
+    record = reads.experiment(parts.database, experiment_id).record
+    stages = json.loads(about["summaries"])
+    for stage in STAGES:
+        stages[stage] |= {kind: tensors[f"{stage}.{kind}"].tolist() for kind in ("intra", "inter")}
+    return Measured(
+        experiment_id=experiment_id,
+        base_id=record.base_id,
+        name=record.name,
+        network=_spec(parts, experiment_id).network.kind,
+        sample=json.loads(about["sample"]),
+        tensors=tensors,
+        stages=stages,
+    )
+
+
+def _spec(parts: Parts, experiment_id: str) -> ExperimentSpec:
+    return ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
+
+
+def _baseline(parts: Parts, own: Measured, experiment_id: str) -> Measured:
+    """Raises InvalidSpec, saying what differs, where it was not measured on the same tasks and images."""
+    _require_equal(*(_tasks(_spec(parts, which)) for which in (own.experiment_id, experiment_id)))
+    found = _measured(parts, experiment_id)
+    _require_equal(*({**which.sample, "edges": which.tensors["edges"].tolist()} for which in (own, found)))
+    return found
+
+
+def _tasks(spec: ExperimentSpec) -> dict[str, object]:
+    suite = spec.suite.model_dump(mode="json")
+    return {"dataset": spec.dataset, **{f"suite.{key}": value for key, value in suite.items()}}
+
+
+def _require_equal(ours: Mapping[str, object], theirs: Mapping[str, object]) -> None:
+    short = Repr()
+    differing = [
+        f"its {key} is {short.repr(theirs[key])} instead of {short.repr(value)}"
+        for key, value in ours.items()
+        if key in theirs and theirs[key] != value
+    ]
+    if differing:
+        raise InvalidSpec(
+            "baseline", f"was not measured on the same tasks and images: {', '.join(differing)}"
+        )
+
+
+def _document(own: Measured, beside: Measured | None) -> Geometry:
+    return Geometry.model_validate(
+        {
+            "experiment_id": own.experiment_id,
+            "base_id": own.base_id,
+            "network": own.network,
+            "sample": own.sample,
+            "edges": own.tensors["edges"].tolist(),
+            **own.stages,
+            "baseline": None
+            if beside is None
+            else {
+                "experiment_id": beside.experiment_id,
+                "name": beside.name,
+                "network": beside.network,
+                **beside.stages,
+            },
+        }
+    )
+
+
+def _tensors(own: Measured, beside: Measured | None) -> dict[str, np.ndarray]:
+    other = {} if beside is None else beside.tensors
+    return own.tensors | {f"baseline.{name}": tensor for name, tensor in other.items() if name != "edges"}
+
+
+def _encode(parts: Parts, document: Geometry, tensors: dict[str, np.ndarray], title: str, name: str) -> bytes:
     if name == "json":
-        return body.encode()
+        return document.model_dump_json().encode()
     if name == "safetensors":
         return safetensors.numpy.save(tensors)
     if name in DRAWN:
         return parts.artist.draw(sketches.geometry, DRAWN[name], document, title)
-    stages = (document.before, document.after)
-    counts = [column for stage in stages for column in (stage.intra, stage.inter)]
-    header = ["from", "to", "before intra", "before inter", "after intra", "after inter"]
-    return table_csv(header, zip(document.edges[:-1], document.edges[1:], *counts, strict=True))
+    measured = {"": document, "baseline ": document.baseline}
+    columns = {
+        f"{whose}{stage} {kind}": getattr(getattr(of, stage), kind)
+        for whose, of in measured.items()
+        if of is not None
+        for stage in STAGES
+        for kind in ("intra", "inter")
+    }
+    edges = document.edges
+    return table_csv(["from", "to", *columns], zip(edges[:-1], edges[1:], *columns.values(), strict=True))

@@ -93,7 +93,9 @@ AskedDep = Annotated[Asked, Depends(_asked)]
 @router.post(
     "/{experiment_id}/tasks/{index}/predictions",
     summary="What a task's network sees in your images",
-    responses={200: results.documented(Predictions, *PREDICTED)[200]},
+    responses={
+        200: results.documented(Predictions, *PREDICTED, csv="image,class,0,1,2\n0,1,0.02,0.95,0.03\n")[200]
+    },
     response_class=Response,
     openapi_extra=DOCUMENTED,
 )
@@ -121,7 +123,9 @@ def predictions(asked: AskedDep, request: Request, format: Format = None) -> Res
 @router.post(
     "/{experiment_id}/tasks/{index}/representations",
     summary="How a task's network represents your images",
-    responses={200: results.documented(Representations, *REPRESENTED)[200]},
+    responses={
+        200: results.documented(Representations, *REPRESENTED, csv="image,0,1,2\n0,0.0,0.31,0.02\n")[200]
+    },
     response_class=Response,
     openapi_extra=DOCUMENTED,
 )

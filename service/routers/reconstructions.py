@@ -18,6 +18,7 @@ from tgsh.analysis.reconstruction import Decoder, agreement, codes
 from tgsh.datasets.info import DatasetInfo, info_of
 from tgsh.encoding import LabelledArray
 from tgsh.errors import Conflict, InvalidSpec
+from tgsh.networks.answers import obstacle
 from tgsh.networks.bases import FlyNetBase, random_base
 from tgsh.schemas import ReconstructionMethod, Reconstructions, ReconstructionScore
 from tgsh.spec import ExperimentSpec, Seed
@@ -79,11 +80,10 @@ def reconstructions(
     ref = find_stage(parts.database, experiment_id, stage)
     spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
     info = info_of(spec)
+    if (why := obstacle(spec.network, "reconstructions")) is not None:
+        raise Conflict(why)
     base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
-    if not isinstance(base, FlyNetBase):
-        raise Conflict(
-            f"reconstruction inverts FlyNet's matrix A; this experiment's network is {spec.network.kind}"
-        )
+    assert isinstance(base, FlyNetBase)
     wanted = Wanted(
         ref=ref,
         info=info,

@@ -21,11 +21,14 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "npy", "safetensors", "png", "svg", "pdf")
 
+EXAMPLE = ",0°,10°,20°\n0°,1.0,0.715,0.493\n10°,0.715,1.0,0.716\n20°,0.493,0.716,1.0\n"
+"""What the API page shows."""
+
 
 @router.get(
     "/{experiment_id}/similarity",
     summary="How alike the tasks are",
-    responses=results.documented(Similarity, *FORMATS),
+    responses=results.documented(Similarity, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def similarity(
@@ -52,18 +55,17 @@ def similarity(
             matrix = matrix.reordered(cluster_order(matrix))
         if name in DRAWN:
             results.require_tasks(ref)
-            title = results.title(parts, ref, f"context vectors of {layer}" if layer else "context vectors")
+            title = results.title(parts, ref, results.shown(layer))
             return parts.artist.draw(sketches.similarity, DRAWN[name], matrix, title)
         return _encode(ref, matrix, order, layer, name)
 
     key = ("similarity", experiment_id, ref.digest, str(ref.complete), order, measure, str(layer))
-    return answer(request, parts.cache, key, name, f"similarity-{experiment_id}-{stage}", make)
+    file_name = results.file_name("similarity", experiment_id, stage, layer)
+    return answer(request, parts.cache, key, name, file_name, make)
 
 
 def _encode(ref: StageRef, matrix: SimilarityMatrix, order: Order, layer: str | None, name: str) -> bytes:
-    about = {**results.about(ref), "measure": matrix.measure, "order": order}
-    if layer is not None:
-        about["layer"] = layer
+    about = {**results.about(ref, layer), "measure": matrix.measure, "order": order}
     if name == "json":
         document = Similarity.model_validate(
             {

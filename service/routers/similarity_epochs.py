@@ -11,7 +11,7 @@ from service import results, sketches
 from service.deps import ExperimentId, Parts, PartsDep
 from service.drawing import DRAWN
 from service.negotiation import answer, choose
-from service.results import Format
+from service.results import Format, Layer
 from tgsh import schemas
 from tgsh.analysis.courses import Course, similarity_course, telling_pairs
 from tgsh.encoding import table_csv
@@ -24,6 +24,9 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "png", "svg", "pdf")
 
+EXAMPLE = "epoch,0-1,0-2\n0,0.004,-0.011\n1,0.612,0.377\n2,0.683,0.452\n"
+"""What the API page shows."""
+
 MOST_PAIRS = 20
 """As many lines as a figure can tell apart, and as many arrays as one request may read."""
 
@@ -31,7 +34,7 @@ MOST_PAIRS = 20
 @router.get(
     "/{experiment_id}/similarity/epochs",
     summary="How the similarity of tasks changes while they are learned",
-    responses=results.documented(SimilarityEpochs, *FORMATS),
+    responses=results.documented(SimilarityEpochs, *FORMATS, csv=EXAMPLE),
     response_class=Response,
 )
 def similarity_epochs(
@@ -49,6 +52,7 @@ def similarity_epochs(
         ),
     ] = None,
     measure: Measure = "cosine",
+    layer: Layer = None,
     format: Format = None,
 ) -> Response:
     """Similarity of chosen pairs of tasks at every epoch, from before training to after the last one.
@@ -60,14 +64,16 @@ def similarity_epochs(
     wanted = telling_pairs(len(courses.tasks)) if pairs is None else _pairs(pairs, len(courses.tasks))
 
     def make() -> bytes:
-        found = [_course(parts, courses, pair, measure) for pair in wanted]
+        part = results.part(parts, experiment_id, layer)
+        found = [_course(parts, courses, pair, measure, part) for pair in wanted]
         if name in DRAWN:
-            return _draw(parts, courses, found, measure, name)
-        return _encode(courses, found, measure, name)
+            return _draw(parts, courses, found, measure, layer, name)
+        return _encode(courses, found, measure, layer, name)
 
     content = courses.digest(*(task for pair in wanted for task in pair))
-    key = ("similarity-epochs", experiment_id, content, repr(wanted), measure)
-    return answer(request, parts.cache, key, name, f"similarity-epochs-{experiment_id}", make)
+    key = ("similarity-epochs", experiment_id, content, repr(wanted), measure, str(layer))
+    file_name = results.file_name("similarity-epochs", experiment_id, layer)
+    return answer(request, parts.cache, key, name, file_name, make)
 
 
 def _pairs(text: str, tasks: int) -> list[tuple[int, int]]:
@@ -83,23 +89,25 @@ def _pairs(text: str, tasks: int) -> list[tuple[int, int]]:
     return list(found)
 
 
-def _course(parts: Parts, courses: Courses, pair: tuple[int, int], measure: Measure) -> Course:
+def _course(parts: Parts, courses: Courses, pair: tuple[int, int], measure: Measure, part: slice) -> Course:
     one, other = (courses.tasks[index] for index in pair)
-    vectors = load_course(parts.artifacts, one), load_course(parts.artifacts, other)
-    values = similarity_course(*vectors, courses.epochs, measure)
+    first, second = (load_course(parts.artifacts, task)[:, part] for task in (one, other))
+    values = similarity_course(first, second, courses.epochs, measure)
     return Course(pair, (one.label, other.label), values)
 
 
-def _draw(parts: Parts, courses: Courses, found: list[Course], measure: Measure, name: str) -> bytes:
+def _draw(
+    parts: Parts, courses: Courses, found: list[Course], measure: Measure, layer: str | None, name: str
+) -> bytes:
     if not any(math.isfinite(value) for course in found for value in course.values):
         raise Conflict("no pair of tasks has vectors yet, so there is nothing to draw")
     title = reads.experiment(parts.database, courses.experiment_id).record.name
     return parts.artist.draw(
-        sketches.courses, DRAWN[name], found, measure, f"{title}: context vectors while learning"
+        sketches.courses, DRAWN[name], found, measure, f"{title}: {results.shown(layer)} while learning"
     )
 
 
-def _encode(courses: Courses, found: list[Course], measure: Measure, name: str) -> bytes:
+def _encode(courses: Courses, found: list[Course], measure: Measure, layer: str | None, name: str) -> bytes:
     epochs = list(range(courses.epochs + 1))
     values = [[float(v) if math.isfinite(v) else None for v in course.values] for course in found]
     if name == "csv":
@@ -109,6 +117,7 @@ def _encode(courses: Courses, found: list[Course], measure: Measure, name: str) 
         experiment_id=courses.experiment_id,
         base_id=courses.base_id,
         measure=measure,
+        layer=layer,
         complete=all(value is not None for row in values for value in row),
         epochs=epochs,
         pairs=[

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import numpy as np
@@ -20,6 +21,8 @@ from service.settings import ServiceSettings
 from tgsh.jobs import Job
 from tgsh.store import claims
 from tgsh.store.vectors import consolidate
+
+Measured = Mapping[str, tuple[dict[str, np.ndarray], dict[str, str]]]
 
 EPOCHS = 2
 SPEC = {
@@ -67,12 +70,14 @@ def submit(client: httpx.Client, **changes: object) -> str:
     return str(answer.json()["id"])
 
 
-def completed(client: httpx.Client, parts: Parts, tasks: int = 3) -> str:
-    """The path of a completed experiment of so many rotations by 10°."""
+def completed(
+    client: httpx.Client, parts: Parts, tasks: int = 3, measured: Measured = MappingProxyType({})
+) -> str:
+    """The path of a completed experiment of so many rotations by 10°, with what its finish measured."""
     suite = {"kind": "rotation", "tasks": tasks, "step_degrees": 10}
     experiment_id = submit(client, suite=suite)
     work(parts, experiment_id, *range(tasks))
-    finish(parts, experiment_id)
+    finish(parts, experiment_id, measured)
     return f"/experiments/{experiment_id}"
 
 
@@ -93,10 +98,14 @@ def work(parts: Parts, experiment_id: str, *indices: int, width: int = 5) -> Non
         claims.complete_task(parts.database, claim, 0.25 * index, "cpu", {"torch": "2"}, 0.1)
 
 
-def finish(parts: Parts, experiment_id: str) -> None:
-    """Do what the finish job does."""
+def finish(parts: Parts, experiment_id: str, measured: Measured = MappingProxyType({})) -> None:
+    """Do what the finish job does, with measurements of our own: tensors, and text about them."""
     claim = claims.claim(parts.database, Job(experiment_id=experiment_id), "w", 60)
     assert claim is not None
     key = f"{experiment_id}/vectors.npy"
     sha256 = consolidate(parts.database, parts.artifacts, experiment_id, key)
-    claims.complete_finish(parts.database, claim, {"vectors": (key, sha256)})
+    results = {"vectors": (key, sha256)}
+    for name, (tensors, about) in measured.items():
+        key = f"{experiment_id}/{name}.safetensors"
+        results[name] = (key, parts.artifacts.save(key, tensors, about))
+    claims.complete_finish(parts.database, claim, results)

@@ -166,6 +166,7 @@ def test_the_catalog_describes_what_can_be_posted(client: httpx.Client) -> None:
         "shift",
         "permutation",
         "augment",
+        "manifold",
         "custom",
     ]
     assert [entry["name"] for entry in catalog["networks"]] == ["flynet", "neuromodnet", "tgsh", "gsh"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import httpx
+import numpy as np
 import pytest
 
 from service.deps import Parts
 from service.routers.figures import FIGURES
 from tests.service.conftest import completed, submit, vectors_of, work
+from tests.service.test_accuracy_matrix import measured as matrix_measured
+from tests.service.test_samples import measured as samples_measured
 from tgsh.jobs import Job
 from tgsh.store import claims
 
-MEASURED = ("geometry", "reconstructions")
+MEASURED = ("geometry", "reconstructions", "samples", "accuracy-matrix")
 """Drawn from what training leaves beside the vectors, which the work in conftest.py does not make."""
 
 TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
@@ -43,6 +46,15 @@ def test_a_figure_is_its_results(client: httpx.Client, done: str) -> None:
     for name in ("similarity", "dendrogram", "embedding", "accuracy"):
         figure = client.get(f"{done}/figures/{name}.png").content
         assert figure == client.get(f"{done}/{name}?format=png").content
+
+
+def test_a_measured_figure_is_its_results(client: httpx.Client, parts: Parts) -> None:
+    measured = {**samples_measured(), **matrix_measured(np.eye(4), np.zeros(4))}
+    path = completed(client, parts, 4, measured)
+    for name, resource in (("samples", "samples"), ("accuracy-matrix", "accuracy/matrix")):
+        for format in TYPES:
+            figure = client.get(f"{path}/figures/{name}.{format}").content
+            assert figure == client.get(f"{path}/{resource}?format={format}").content
 
 
 def test_before_after_shows_the_tasks_that_are_done(client: httpx.Client, parts: Parts) -> None:

@@ -176,18 +176,3 @@ def test_a_damaged_result_is_an_error_not_an_answer(client: httpx.Client, parts:
     answer = client.get(f"/experiments/{experiment_id}/similarity")
     assert answer.status_code == 500
     assert "SHA-256 differs" in answer.json()["detail"]
-
-
-def test_one_layer_of_a_network_can_be_compared(client: httpx.Client, parts: Parts) -> None:
-    experiment_id = submit(client, network={"kind": "neuromodnet", "layers": [3]})
-    work(parts, experiment_id, 0, 1, 2, width=784 + 3)
-    vectors = np.stack([vectors_of(index, 784 + 3)[EPOCHS] for index in range(3)])
-    path = f"/experiments/{experiment_id}/similarity"
-    for layer, part in ((None, vectors), ("layer-1", vectors[:, :784]), ("layer-2", vectors[:, 784:])):
-        document = client.get(path, params={"layer": layer} if layer else {}).json()
-        assert document["layer"] == layer
-        np.testing.assert_allclose(document["values"], 1 - cdist(part, part, "cosine"), atol=1e-6)
-    assert client.get(path, params={"layer": "layer-2", "format": "png"}).content.startswith(b"\x89PNG")
-    refused = client.get(path, params={"layer": "layer-3"})
-    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "layer")
-    assert "layer-1, layer-2" in refused.json()["detail"]

@@ -35,6 +35,9 @@ def fetch(
     ] = None,
     dimensions: Annotated[int | None, typer.Option(help="Of an embedding: 2 or 3.")] = None,
     pairs: Annotated[str | None, typer.Option(help="Of similarity/epochs, such as 0-1,0-18.")] = None,
+    layer: Annotated[str | None, typer.Option(help="One layer's part only, such as layer-1.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Of samples and reconstructions, such as 0-3,9.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Of geometry: ID of an experiment beside it.")] = None,
     url: Url = None,
 ) -> None:
     """Write a result of an experiment to a file."""
@@ -43,6 +46,7 @@ def fetch(
     if not chosen:
         raise InvalidSpec("--format", f"{output} has no ending that tells the format; name one, such as csv")
     with connect(url) as client:
+        experiment = resolve(client, experiment_id)
         wanted = {
             "stage": stage,
             "order": order,
@@ -50,8 +54,11 @@ def fetch(
             "method": method,
             "dimensions": dimensions,
             "pairs": pairs,
+            "layer": layer,
+            "tasks": tasks,
+            "baseline": baseline and resolve(client, baseline),
         }
-        content = _content(client, resolve(client, experiment_id), resource, chosen, wanted)
+        content = _content(client, experiment, resource, chosen, wanted)
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(content)
     else:

@@ -5,6 +5,7 @@ text, and the few options that matplotlib reads only from its global table are s
 """
 
 from tgsh.figures.accuracy import accuracy_figure
+from tgsh.figures.accuracy_matrix import accuracy_matrix_figure
 from tgsh.figures.courses import courses_figure
 from tgsh.figures.dendrogram import dendrogram_figure
 from tgsh.figures.distributions import Panel, distributions_figure
@@ -17,6 +18,7 @@ __all__ = [
     "FigureFormat",
     "Panel",
     "accuracy_figure",
+    "accuracy_matrix_figure",
     "before_after_figure",
     "courses_figure",
     "dendrogram_figure",

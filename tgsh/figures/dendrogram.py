@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tgsh.analysis.clustering import Dendrogram
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, margin_of, side_of
+from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
 from tgsh.figures.rendering import DPI
 from tgsh.figures.text import INK, open_frame, text, write_title
 
@@ -27,13 +27,13 @@ def dendrogram_figure(tree: Dendrogram, matrix: SimilarityMatrix, *, title: str)
     side, margin = side_of(len(ordered.labels)), margin_of(ordered.labels or ("",))
     figure = Figure(figsize=((1 + TREE) * side + margin + 0.8, side + margin), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
-    draw_heatmap(axes, ordered.values, ordered.labels)
+    axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(matrix.measure)
+    draw_heatmap(axes, ordered.values, ordered.labels, scale)
     axes.yaxis.tick_right()
     beside = axes.inset_axes((-TREE - 0.02, 0, TREE, 1), sharey=axes)
     _draw_tree(beside, tree)
     write_title(beside, title, (1 + TREE) * side)
-    add_colour_bar(figure, axes, matrix.measure)
+    add_colour_bar(figure, axes, scale)
     return figure
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tgsh.figures.rendering import DPI
-from tgsh.figures.text import number, open_frame, text, write_title
+from tgsh.figures.text import number, open_frame, text, wrapped
 
 COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion of Okabe and Ito, told apart by all eyes
 
@@ -26,20 +27,37 @@ class Panel:
 
 
 def distributions_figure(
-    panels: Sequence[Panel], edges: Sequence[float], names: tuple[str, str], *, title: str, across: str
+    panels: Sequence[Panel],
+    edges: Sequence[float],
+    names: tuple[str, str],
+    *,
+    title: str,
+    across: str,
+    columns: int = 1,
 ) -> Figure:
-    """Draw panels of two normalised histograms each, one above the other, over the same bins.
+    """Draw panels of two normalised histograms each, over the same bins, row by row in so many columns.
 
-    edges: bin edges, in units of `across`; one more than there are counts.
+    edges: bin edges, in units of `across`; one more than there are counts. Raises ValueError where the
+    panels do not fill their rows.
     """
-    figure = Figure(figsize=(5.2, 1.0 + 1.7 * len(panels)), dpi=DPI, facecolor="white")
-    figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.09)
-    rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, panel in zip(rows, panels, strict=True):
+    rows, rest = divmod(len(panels), columns)
+    if rest or not panels:
+        raise ValueError(f"{len(panels)} panels do not fill rows of {columns}")
+    width = 5.2 if columns == 1 else 4.0 * columns
+    figure = Figure(figsize=(width, 1.3 + 1.9 * rows), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
+    grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=True):
         _draw(axes, panel, np.asarray(edges, float), names)
-    write_title(rows[0], title, 5.0)
-    rows[0].legend(loc="upper left", frameon=False, prop={"family": text(8)["fontfamily"], "size": 8})
-    rows[-1].set_xlabel(across, **text(9))
+    for axes in grid[-1]:
+        axes.set_xlabel(across, **text(9))
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    for axes in grid[:, 0]:
+        axes.set_ylabel("density", **text(8))
+    figure.suptitle(wrapped(title, width - 0.2), x=0.01, ha="left", **text(10))
+    shown = grid[0, 0].get_legend_handles_labels()
+    font = {"family": text(8)["fontfamily"], "size": 8}
+    figure.legend(*shown, loc="outside lower center", ncols=2, frameon=False, prop=font)
     return figure
 
 
@@ -53,11 +71,14 @@ def _draw(axes: Axes, panel: Panel, edges: np.ndarray, names: tuple[str, str]) -
             axes.axvline(mean, color=colour, linewidth=0.9, linestyle=(0, (4, 2)))
     open_frame(axes)
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("density", **text(8))
+    # Above the axes, where no distribution can be.
+    axes.set_title("\n".join([panel.title, _summary(panel, names)]), loc="left", linespacing=1.4, **text(8))
+
+
+def _summary(panel: Panel, names: tuple[str, str]) -> str:
     first, second = (name.split()[0] for name in names)
     means = zip((first, second), panel.means, strict=True)
     known = [f"mean {name} {number(mean)}" for name, mean in means if mean is not None]
     if panel.p_greater is not None:
         known.append(f"P({first} > {second}) = {number(panel.p_greater)}")
-    note = "\n".join([panel.title, *known])
-    axes.text(0.99, 0.97, note, transform=axes.transAxes, ha="right", va="top", linespacing=1.4, **text(8))
+    return ", ".join(known)

@@ -1,8 +1,9 @@
-"""A labelled matrix of similarities in colours."""
+"""A labelled matrix in colours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,31 @@ from tgsh.figures.text import (
 SIDES = (3.0, 5.2)  # inches, of few and of many tasks: labels not counted
 PIXELS = 1024  # more rows than this are averaged: no page and no screen shows them apart
 MOST_NUMBERS = 10  # values are written into the cells up to here
+DARK = 0.5  # luma below which white can be read better than ink
 
 
-def colours() -> ScalarMappable:
-    """Centred at 0 and always from −1 to 1, so that two figures can be compared by eye; NaN is grey."""
-    return ScalarMappable(Normalize(-1, 1), colormaps["RdBu_r"].with_extremes(bad=MISSING))
+@dataclass(frozen=True)
+class Scale:
+    """What colours mean: one of matplotlib's maps over a range, and how values in it are written.
+
+    The range does not depend on the values, so that two figures can be compared by eye; NaN is grey.
+    """
+
+    map: str
+    range: tuple[float, float]
+    ticks: tuple[float, ...]
+    name: str
+    digits: int
+
+    def colours(self) -> ScalarMappable:
+        """From values to colours."""
+        return ScalarMappable(Normalize(*self.range), colormaps[self.map].with_extremes(bad=MISSING))
+
+
+def similarity_scale(measure: str) -> Scale:
+    """Centred at 0 and always from −1 to 1."""
+    name = MEASURES.get(measure, printable(measure))
+    return Scale("RdBu_r", (-1, 1), (-1, -0.5, 0, 0.5, 1), name, digits=2)
 
 
 def side_of(tasks: int) -> float:
@@ -47,7 +68,7 @@ def margin_of(labels: Sequence[str]) -> float:
     return 0.06 * min(LONGEST_LABEL, max(map(len, labels)))
 
 
-def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str]) -> None:
+def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale: Scale) -> None:
     """A T×T matrix with its labels on both axes, the first task at the top left.
 
     Raises ValueError where shapes do not fit, or there is nothing to draw.
@@ -55,18 +76,18 @@ def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str]) -> Non
     if matrix.ndim != 2 or matrix.shape != (len(labels), len(labels)) or not len(labels):
         raise ValueError(f"a matrix of shape {matrix.shape} does not fit {len(labels)} labels")
     edges = (-0.5, len(labels) - 0.5, len(labels) - 0.5, -0.5)
-    axes.imshow(_pixels(matrix, colours()), extent=edges, interpolation="none", aspect="equal")
+    axes.imshow(_pixels(matrix, scale.colours()), extent=edges, interpolation="none", aspect="equal")
     name_columns(axes, labels)
     name_rows(axes, labels)
     trim(axes)
-    _write_values(axes, matrix)
+    _write_values(axes, matrix, scale)
 
 
-def add_colour_bar(figure: Figure, axes: Axes | list[Axes], measure: str, pad: float = 0.03) -> None:
+def add_colour_bar(figure: Figure, axes: Axes | list[Axes], scale: Scale, pad: float = 0.03) -> None:
     """What the colours mean, beside the axes."""
-    bar = figure.colorbar(colours(), ax=axes, shrink=0.6, aspect=22, pad=pad)
-    bar.set_ticks([-1, -0.5, 0, 0.5, 1], labels=["−1", "−0.5", "0", "0.5", "1"], **text(8))
-    bar.set_label(MEASURES.get(measure, printable(measure)), labelpad=4, **text(9))
+    bar = figure.colorbar(scale.colours(), ax=axes, shrink=0.6, aspect=22, pad=pad)
+    bar.set_ticks(scale.ticks, labels=[f"{tick:g}".replace("-", "−") for tick in scale.ticks], **text(8))
+    bar.set_label(scale.name, labelpad=4, **text(9))
     bar.ax.tick_params(length=2.5, width=0.6, color=FAINT, pad=2)
     bar.outline.set(linewidth=0.6, edgecolor=FAINT)
 
@@ -89,11 +110,14 @@ def _pixels(matrix: NDArray[Any], colours: ScalarMappable) -> NDArray[np.uint8]:
     return rgba.repeat(times, axis=0).repeat(times, axis=1)
 
 
-def _write_values(axes: Axes, matrix: NDArray[Any]) -> None:
+def _write_values(axes: Axes, matrix: NDArray[Any], scale: Scale) -> None:
     """Small matrices are read number by number; white on dark cells, ink on light ones."""
     if len(matrix) > MOST_NUMBERS:
         return
+    colours = scale.colours()
     for (row, column), value in np.ndenumerate(matrix):
         if np.isfinite(value):
-            colour = "white" if abs(float(value)) > 0.6 else INK
-            axes.text(column, row, number(float(value)), ha="center", va="center", **text(8, colour))
+            red, green, blue, _ = colours.to_rgba(value)
+            is_dark = 0.299 * red + 0.587 * green + 0.114 * blue < DARK
+            written = number(float(value), scale.digits)
+            axes.text(column, row, written, ha="center", va="center", **text(8, "white" if is_dark else INK))

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, margin_of, side_of
+from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
 from tgsh.figures.rendering import DPI
 from tgsh.figures.text import printable, text, write_title
 
@@ -24,10 +24,10 @@ def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, m
     side, margin = side_of(len(labels)), margin_of(labels or [""])
     figure = Figure(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
-    draw_heatmap(axes, np.asarray(values), labels)
+    axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(measure)
+    draw_heatmap(axes, np.asarray(values), labels, scale)
     write_title(axes, title, side)
-    add_colour_bar(figure, axes, measure)
+    add_colour_bar(figure, axes, scale)
     return figure
 
 
@@ -43,13 +43,14 @@ def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, ti
     figure = Figure(figsize=(2 * side + margin + 1.0, height), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     panels = [figure.add_subplot(1, 2, place, facecolor="white") for place in (1, 2)]
+    scale = similarity_scale(after.measure)
     for axes, matrix, when in zip(
         panels, (before, after), ("before training", "after training"), strict=True
     ):
-        draw_heatmap(axes, matrix.values, matrix.labels)
+        draw_heatmap(axes, matrix.values, matrix.labels, scale)
         write_title(axes, when, side)
     panels[1].tick_params(labelleft=False)  # as in the panel to its left
-    add_colour_bar(figure, panels, after.measure)
+    add_colour_bar(figure, panels, scale)
     line = printable(title, int(22 * side))
     figure.suptitle(line, x=0.01, ha="left", **text(10))
     return figure

@@ -48,8 +48,13 @@ def number(value: float, digits: int = 2) -> str:
 
 def write_title(axes: Axes, title: str, width: float) -> None:
     """A title of one or two lines over axes that are `width` inches wide."""
+    axes.set_title(wrapped(title, width), loc="left", pad=8, **text(10))
+
+
+def wrapped(title: str, width: float) -> str:
+    """A title in the large size as one or two lines, at most `width` inches wide."""
     lines = textwrap.wrap(printable(title, 200), int(11 * width), max_lines=2, placeholder=" …")
-    axes.set_title("\n".join(lines), loc="left", pad=8, **text(10))
+    return "\n".join(lines)
 
 
 def trim(axes: Axes) -> None:

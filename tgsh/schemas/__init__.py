@@ -5,16 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from tgsh.schemas import examples
+from tgsh.schemas.accuracies import Accuracy as Accuracy
+from tgsh.schemas.accuracies import AccuracyMatrix as AccuracyMatrix
+from tgsh.schemas.accuracies import AccuracyMatrixSummary as AccuracyMatrixSummary
+from tgsh.schemas.accuracies import TaskAccuracy as TaskAccuracy
 from tgsh.schemas.inference import Predictions as Predictions
 from tgsh.schemas.inference import Representations as Representations
 from tgsh.schemas.representations import Geometry as Geometry
+from tgsh.schemas.representations import GeometryBaseline as GeometryBaseline
 from tgsh.schemas.representations import GeometrySample as GeometrySample
 from tgsh.schemas.representations import GeometryStage as GeometryStage
 from tgsh.schemas.representations import ReconstructionMethod as ReconstructionMethod
 from tgsh.schemas.representations import Reconstructions as Reconstructions
 from tgsh.schemas.representations import ReconstructionScore as ReconstructionScore
+from tgsh.schemas.representations import Samples as Samples
 from tgsh.schemas.similarities import Dendrogram as Dendrogram
 from tgsh.schemas.similarities import Embedding as Embedding
 from tgsh.schemas.similarities import EmbeddingMethod as EmbeddingMethod
@@ -50,6 +57,8 @@ class Timings(Wire):
 class Experiment(Wire):
     """An experiment as the service sees it."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPERIMENT]})
+
     id: str
     name: str
     status: ExperimentStatus
@@ -68,12 +77,16 @@ class Experiment(Wire):
 class ExperimentPage(Wire):
     """A page of experiments, newest first; `next` is the cursor of the page after, null on the last."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPERIMENT_PAGE]})
+
     items: list[Experiment]
     next: str | None = None
 
 
 class Task(Wire):
     """One task of an experiment and what was learned on it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TASK]})
 
     index: int
     label: str
@@ -95,18 +108,22 @@ class Task(Wire):
 
 
 class TaskList(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TASK_LIST]})
+
     items: list[Task]
 
 
 class Similarity(Wire):
     """A labelled T×T matrix. Rows and columns follow `tasks`; tasks that have no vector yet are left out."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SIMILARITY]})
+
     experiment_id: str
     base_id: str
     stage: str = Field(description='"before", "after" or the number of an epoch')
     measure: Measure
     order: Order
-    layer: str | None = Field(None, description="the layer whose part was compared; null: the whole vectors")
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
     complete: bool = Field(description="whether every task of the experiment is in it")
     tasks: list[int]
     labels: list[str]
@@ -116,30 +133,16 @@ class Similarity(Wire):
 class ContextVectors(Wire):
     """Context vectors v_t = g_t·c_t, one row a task: T×H."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONTEXT_VECTORS]})
+
     experiment_id: str
     base_id: str
     stage: str
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
     complete: bool
     tasks: list[int]
     labels: list[str]
     values: list[list[float]]
-
-
-class TaskAccuracy(Wire):
-    index: int
-    label: str
-    accuracy: float
-
-
-class Accuracy(Wire):
-    """Test accuracy of the tasks that are done."""
-
-    experiment_id: str
-    complete: bool
-    mean: float | None = None
-    min: float | None = None
-    max: float | None = None
-    tasks: list[TaskAccuracy]
 
 
 class CatalogEntry(Wire):
@@ -152,6 +155,8 @@ class CatalogEntry(Wire):
 
 class Catalog(Wire):
     """What can be asked for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CATALOG]})
 
     datasets: list[CatalogEntry]
     suites: list[CatalogEntry]
@@ -168,6 +173,8 @@ class Check(Wire):
 class Readiness(Wire):
     """Whether the service can do its work: store, queue, disk, workers."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.READINESS]})
+
     ready: bool
     checks: dict[str, Check]
 
@@ -179,6 +186,8 @@ class FieldError(Wire):
 
 class Problem(Wire):
     """RFC 9457 problem document, `application/problem+json`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM]})
 
     type: str = Field(description="stable identifier of the kind of problem")
     title: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from tgsh.schemas import examples
 from tgsh.schemas.wire import Wire
 
 ReconstructionMethod = Literal["pinv", "ridge"]
@@ -22,6 +23,8 @@ class ReconstructionScore(Wire):
 class Reconstructions(Wire):
     """x̂ = A⁺(v_t ⊙ w_k + ε): images[task][class][sample][row][column], in units of the network's input."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RECONSTRUCTIONS]})
+
     experiment_id: str
     base_id: str
     stage: str
@@ -33,6 +36,18 @@ class Reconstructions(Wire):
     classes: list[int]
     score: ReconstructionScore | None = Field(description="of the mean over samples; null before the finish")
     images: list[list[list[list[list[float]]]]]
+
+
+class Samples(Wire):
+    """The same test images as each task shows them: images[task][image][row][column], 0 black to 1 white."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SAMPLES]})
+
+    experiment_id: str
+    tasks: list[int]
+    labels: list[str] = Field(description="of the tasks")
+    classes: list[int] = Field(description="of the images")
+    images: list[list[list[list[float]]]]
 
 
 class GeometryStage(Wire):
@@ -58,12 +73,26 @@ class GeometrySample(Wire):
     images: int
 
 
+class GeometryBaseline(Wire):
+    """The same measured on the same tasks and images, with the contexts of another experiment."""
+
+    experiment_id: str
+    name: str
+    network: str = Field(description="kind of its network")
+    before: GeometryStage
+    after: GeometryStage
+
+
 class Geometry(Wire):
     """Definition 1 measured, with untrained and with trained contexts."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.GEOMETRY]})
+
     experiment_id: str
     base_id: str
+    network: str = Field(description="kind of the network")
     sample: GeometrySample
     edges: list[float] = Field(description="of the bins; one more than there are bins")
     before: GeometryStage
     after: GeometryStage
+    baseline: GeometryBaseline | None = Field(None, description="of the experiment that was asked for")

@@ -43,6 +43,7 @@ class SimilarityEpochs(Wire):
     experiment_id: str
     base_id: str
     measure: Measure
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
     complete: bool = Field(description="whether every value is there")
     epochs: list[int] = Field(description="0 is before training")
     pairs: list[SimilarityCourse]
@@ -80,6 +81,7 @@ class Dendrogram(Wire):
     experiment_id: str
     base_id: str
     stage: str
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
     measure: Measure
     method: str = Field(description="single, complete, average or weighted")
     complete: bool = Field(description="whether every task of the experiment is in it")
@@ -125,6 +127,7 @@ class Embedding(Wire):
     experiment_id: str
     base_id: str
     stage: str
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
     method: EmbeddingMethod
     measure: Measure | None = Field(description="of the similarity behind mds; null for pca")
     dimensions: int

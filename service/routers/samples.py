@@ -1,0 +1,106 @@
+"""/experiments/{id}/samples: what the images of each task look like."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+
+from service import results, sketches
+from service.deps import ExperimentId, Parts, PartsDep
+from service.drawing import DRAWN
+from service.negotiation import answer, choose
+from service.results import Format
+from service.selection import numbers
+from tgsh.datasets.info import info_of
+from tgsh.encoding import LabelledArray
+from tgsh.schemas import Samples
+from tgsh.spec import ExperimentSpec
+from tgsh.store import reads
+
+router = APIRouter(prefix="/experiments", tags=["results"])
+
+OFFERED = ("json", "npy", "safetensors", "png", "svg", "pdf")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The same n test images as some tasks show them: images float32 [T, n, height, width], 0 to 1."""
+
+    experiment_id: str
+    name: str
+    tasks: list[int]
+    labels: list[str]
+    classes: list[int]
+    images: np.ndarray
+
+
+@router.get(
+    "/{experiment_id}/samples",
+    summary="What the images of each task look like",
+    responses=results.documented(Samples, *OFFERED),
+    response_class=Response,
+)
+def samples(
+    experiment_id: ExperimentId,
+    parts: PartsDep,
+    request: Request,
+    tasks: Annotated[
+        str | None, Query(max_length=2000, description="such as 0,9,18 or 0-35; all that are kept")
+    ] = None,
+    format: Format = None,
+) -> Response:
+    """The same few test images in every task, pixels from 0 (black) to 1 (white), before any scaling.
+
+    They are kept when an experiment completes, of 36 tasks at most, evenly spread. The sheet has a row a
+    task and a column an image.
+    """
+    name = choose(request, format, OFFERED)
+    shown = _shown(parts, experiment_id, tasks)
+    return answer(
+        request,
+        parts.cache,
+        ("samples", experiment_id, shown.name, str(shown.tasks)),
+        name,
+        results.file_name("samples", experiment_id),
+        lambda: _encode(parts, shown, name),
+    )
+
+
+def _shown(parts: Parts, experiment_id: str, tasks: str | None) -> Shown:
+    tensors, about = results.measured(parts, experiment_id, "samples")
+    kept = tuple(json.loads(about["tasks"]))
+    chosen = numbers(tasks, kept, "tasks")
+    record = reads.experiment(parts.database, experiment_id).record
+    labels = {task.index: task.label for task in reads.tasks(parts.database, experiment_id)}
+    info = info_of(ExperimentSpec.model_validate(record.spec))
+    images = tensors["images"][[kept.index(task) for task in chosen]]
+    return Shown(
+        experiment_id=experiment_id,
+        name=record.name,
+        tasks=chosen,
+        labels=[labels[task] for task in chosen],
+        classes=tensors["classes"].tolist(),
+        images=images.reshape(*images.shape[:2], info.height, info.width),
+    )
+
+
+def _encode(parts: Parts, shown: Shown, name: str) -> bytes:
+    if name == "json":
+        document = Samples(
+            experiment_id=shown.experiment_id,
+            tasks=shown.tasks,
+            labels=shown.labels,
+            classes=shown.classes,
+            images=shown.images.tolist(),
+        )
+        return document.model_dump_json().encode()
+    if name in DRAWN:
+        columns = [str(label) for label in shown.classes]
+        sheet = (shown.images, shown.labels, columns, f"{shown.name}: samples")
+        return parts.artist.draw(sketches.samples, DRAWN[name], *sheet)
+    about = {"experiment_id": shown.experiment_id, "classes": json.dumps(shown.classes)}
+    return results.ARRAYS[name](LabelledArray(shown.images, shown.tasks, shown.labels, None, about))

@@ -1,0 +1,198 @@
+"""What the API page shows of each document: short, and with numbers like those of RotationMNIST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Example = dict[str, Any]
+
+ID = "47341124ceace8e6"
+BASE = "0f3a5c"
+PATH = f"/experiments/{ID}"
+TASKS: Example = {"tasks": [0, 1, 2], "labels": ["0°", "10°", "20°"]}
+STAGE: Example = {"experiment_id": ID, "base_id": BASE, "stage": "after", "complete": True}
+
+SPEC: Example = {
+    "name": "RotationMNIST",
+    "dataset": "mnist",
+    "suite": {"kind": "rotation", "tasks": 36, "step_degrees": 10.0},
+    "network": {"kind": "flynet", "expansion": 10, "fan_in": 7},
+    "training": {"epochs": 3, "batch_size": 128, "learning_rate": 0.01, "train_limit": None},
+    "seed": 0,
+    "base_seed": 0,
+    "tags": ["paper"],
+}
+
+EXPERIMENT: Example = {
+    "id": ID,
+    "name": "RotationMNIST",
+    "status": "running",
+    "reason": None,
+    "cancel_requested": False,
+    "spec": SPEC,
+    "progress": {"tasks_total": 36, "tasks_done": 20, "fraction": 0.57, "eta_seconds": 27.0},
+    "mean_accuracy": 0.9457,
+    "base_id": BASE,
+    "digest": "b3c0d1",
+    "versions": {"torch": "2.15.0", "numpy": "2.3.4"},
+    "timings": {
+        "created_at": "2026-11-24T06:55:29Z",
+        "started_at": "2026-11-24T06:55:30Z",
+        "finished_at": None,
+        "seconds": 36.1,
+    },
+    "links": {"self": PATH, "tasks": f"{PATH}/tasks", "similarity": f"{PATH}/similarity"},
+}
+EXPERIMENT_PAGE: Example = {"items": [EXPERIMENT], "next": "WzE3OTU1MDMzMjkuMCwgIjQ3MzQxMTI0Y2VhY2U4ZTYiXQ=="}
+
+TASK: Example = {
+    "index": 1,
+    "label": "10°",
+    "params": {"angle": 10.0},
+    "status": "completed",
+    "reason": None,
+    "accuracy": 0.9461,
+    "epochs_done": 3,
+    "loss": [0.412, 0.229, 0.196],
+    "seconds": 1.7,
+    "attempts": 1,
+    "worker": "worker@lab:4711",
+    "compute": "cpu AVX512 torch 2.15.0 2 threads",
+    "links": {"self": f"{PATH}/tasks/1", "experiment": PATH},
+}
+TASK_LIST: Example = {"items": [TASK]}
+
+SIMILARITY: Example = {
+    **STAGE,
+    **TASKS,
+    "measure": "cosine",
+    "order": "task",
+    "layer": None,
+    "values": [[1.0, 0.715, 0.493], [0.715, 1.0, 0.716], [0.493, 0.716, 1.0]],
+}
+CONTEXT_VECTORS: Example = {
+    **STAGE,
+    **TASKS,
+    "layer": None,
+    "values": [[1.31, 0.02, -0.45], [1.18, 0.1, -0.31], [0.97, 0.16, -0.12]],
+}
+SAMPLES: Example = {
+    "experiment_id": ID,
+    "tasks": [0, 9],
+    "labels": ["0°", "90°"],
+    "classes": [1],
+    "images": [[[[0.0, 1.0, 0.0], [0.0, 0.9, 0.0]]], [[[0.0, 0.0, 0.0], [1.0, 0.9, 0.0]]]],
+}
+RECONSTRUCTIONS: Example = {
+    "experiment_id": ID,
+    "base_id": BASE,
+    "stage": "after",
+    "method": "pinv",
+    "ridge": 0.0,
+    "seed": 0,
+    "tasks": [0],
+    "labels": ["0°"],
+    "classes": [1],
+    "score": {"correlation": 0.3, "right_class": 1.0, "right_task": 0.71},
+    "images": [[[[[-0.02, 0.31, 0.01], [0.04, 0.28, -0.03]]]]],
+}
+
+_TRANSFERS: Example = {"forgetting": [0.0, 0.0, 0.0], "mean_forgetting": 0.0, "forward_transfer": 0.72}
+ACCURACY: Example = {
+    "experiment_id": ID,
+    "complete": True,
+    "mean": 0.9454,
+    "min": 0.9447,
+    "max": 0.9461,
+    "tasks": [
+        {"index": 0, "label": "0°", "accuracy": 0.9447},
+        {"index": 1, "label": "10°", "accuracy": 0.9461},
+        {"index": 2, "label": "20°", "accuracy": 0.9454},
+    ],
+    "matrix": {**_TRANSFERS, "link": f"{PATH}/accuracy/matrix"},
+}
+ACCURACY_MATRIX: Example = {
+    "experiment_id": ID,
+    **TASKS,
+    "values": [[0.9447, 0.83, 0.58], [0.84, 0.9461, 0.83], [0.57, 0.84, 0.9454]],
+    "untrained": [0.11, 0.09, 0.13],
+    **_TRANSFERS,
+}
+
+_UNTRAINED: Example = {
+    "intra": [0, 0, 58320],
+    "inter": [0, 37800, 0],
+    "intra_mean": 0.43,
+    "inter_mean": 0.0,
+    "overlap": 0.0,
+    "p_intra_greater": 1.0,
+    "task_accuracy": 0.98,
+    "parameter_r2": 0.83,
+}
+_TRAINED: Example = {
+    "intra": [0, 9120, 49200],
+    "inter": [0, 34900, 2900],
+    "intra_mean": 0.36,
+    "inter_mean": 0.08,
+    "overlap": 0.23,
+    "p_intra_greater": 0.95,
+    "task_accuracy": 1.0,
+    "parameter_r2": 0.98,
+}
+GEOMETRY: Example = {
+    "experiment_id": ID,
+    "base_id": BASE,
+    "network": "flynet",
+    "sample": {"tasks": [0, 1, 2], "classes": 10, "images": 6},
+    "edges": [-1.0, -0.33, 0.33, 1.0],
+    "before": _UNTRAINED,
+    "after": _TRAINED,
+    "baseline": {
+        "experiment_id": "9326c31d29f87427",
+        "name": "RotationMNIST, GSH without a shared base",
+        "network": "gsh",
+        "before": _UNTRAINED,
+        "after": {**_TRAINED, "inter_mean": 0.0, "p_intra_greater": 0.99},
+    },
+}
+
+CATALOG: Example = {
+    "datasets": [
+        {
+            "name": "mnist",
+            "description": "MNIST: handwritten digits",
+            "json_schema": None,
+            "cost": "60,000 images a task-epoch",
+            "details": {"height": 28, "width": 28, "classes": 10},
+        }
+    ],
+    "suites": [{"name": "rotation", "description": "Task k sees every image rotated by k·step_degrees"}],
+    "networks": [
+        {
+            "name": "flynet",
+            "description": "logits = g_t · W (c_t ⊙ φ(x)): a CRWN after Eq. 2 of the paper.",
+            "details": {"answers": ["similarity", "reconstructions"], "layers": {"layer-1": 7840}},
+        }
+    ],
+    "presets": [{"name": "demo", "description": "demo: rotated digits", "details": {"spec": SPEC}}],
+    "spec_schema": {"title": "Submission", "type": "object"},
+}
+READINESS: Example = {
+    "ready": True,
+    "checks": {
+        "store": {"ok": True, "detail": "sqlite"},
+        "redis": {"ok": True, "detail": "answers"},
+        "disk": {"ok": True, "detail": "118.3 GB free for artifacts"},
+        "workers": {"ok": True, "detail": "1 worker(s), 2 job(s) at a time"},
+    },
+}
+PROBLEM: Example = {
+    "type": "urn:tgsh:problem:invalid-request",
+    "title": "The request cannot be carried out as it is",
+    "status": 422,
+    "detail": "training.epochs: Input should be greater than or equal to 1",
+    "instance": "/experiments",
+    "errors": [
+        {"field": "training.epochs", "message": "Input should be greater than or equal to 1"},
+    ],
+}
