@@ -48,8 +48,8 @@ def test_the_full_plan_trains_what_the_presets_train() -> None:
 def test_claims_about_augment_are_read_after_the_papers_epochs() -> None:
     plan = {each.name: each for each in planned("mnist")}
     assert (plan["augment-flynet"].stage, plan["augment-flynet"].spec.training.epochs) == (3, 12)
-    assert plan["augment-flynet"].subject == "augment, flynet, 3 epochs"
-    assert plan["shift-2px-neuromodnet"].subject == "shift 2 px, neuromodnet, 3 epochs"
+    assert plan["augment-flynet"].subject == "flynet, augment, 3 epochs"
+    assert plan["shift-2px-neuromodnet"].subject == "neuromodnet, shift 2 px, 3 epochs"
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -132,7 +132,7 @@ def test_the_report_fits_a_hundred_columns_and_names_what_changed() -> None:
         "images are missing",
         "* trained by an earlier run",
         "0.500",
-        "1 not measured",
+        "not measured: 1",
     ):
         assert words in said
     assert "adjacent.rotation: does not hold, but holds in the earlier run" in " ".join(said.split())

@@ -157,7 +157,7 @@ def test_the_command(
     command = ["reproduce", "--url", stack.url, "-o", str(tmp_path / "out")]
     ended = CliRunner().invoke(app, command)
     assert ended.exit_code == 0, ended.output
-    assert "1 claim on mnist5k: 1 hold." in ended.stdout
+    assert "1 claims on mnist5k. holds: 1, does not hold: 0, not measured: 0" in ended.stdout
     assert "good-no-such-figure.png is left out: there is no figure" in ended.stderr
     names = ["claims.json", "good-dendrogram.png", "good-early.png"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names

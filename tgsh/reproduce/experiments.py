@@ -72,11 +72,11 @@ class Planned:
 
     @property
     def subject(self) -> str:
-        """What it is, for a person: "rotation, flynet, 3 epochs"."""
+        """What it is, for a person: "flynet, rotation, 3 epochs"."""
         suite = self.spec.suite
         pixels = f" {suite.step_pixels} px" if isinstance(suite, ShiftSuite) else ""
         plural = "" if self.epochs == 1 else "s"
-        return f"{suite.kind}{pixels}, {self.spec.network.kind}, {self.epochs} epoch{plural}"
+        return f"{self.spec.network.kind}, {suite.kind}{pixels}, {self.epochs} epoch{plural}"
 
 
 def planned(dataset: DatasetChoice) -> tuple[Planned, ...]:

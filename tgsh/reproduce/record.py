@@ -26,7 +26,7 @@ class ExperimentResult(Wire):
     """An experiment that claims are about."""
 
     name: str
-    subject: str = Field(description="suite, network and epochs, for a person")
+    subject: str = Field(description="network, suite and epochs, for a person")
     digest: str
     spec: ExperimentSpec
     id: str | None = None

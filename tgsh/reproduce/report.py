@@ -13,7 +13,7 @@ from rich.text import Text
 from tgsh.reproduce.record import ClaimResult, ExperimentResult, Record, Verdict, changes
 
 COLOURS: dict[Verdict, str] = {"holds": "green", "does not hold": "yellow", "not measured": "magenta"}
-WIDTHS = {"of": 16, "expected": 15, "measured": 19, "verdict": 13}
+WIDTHS = {"of": 20, "expected": 14, "measured": 19, "verdict": 13}
 EARLIER_MARK = "*"
 
 
@@ -39,13 +39,10 @@ def changed(record: Record) -> list[Text]:
 
 
 def summary(record: Record) -> Text:
+    """How many claims have which verdict."""
     counts = Counter(claim.verdict for claim in record.claims)
-    said = [f"{counts[verdict]} {word}" for verdict, word in _WORDS.items() if counts[verdict]]
-    total = len(record.claims)
-    return Text(f"{total} claim{'s' if total != 1 else ''} on {record.dataset}: {', '.join(said)}.", "bold")
-
-
-_WORDS: dict[Verdict, str] = {"holds": "hold", "does not hold": "do not hold", "not measured": "not measured"}
+    said = ", ".join(f"{verdict}: {counts[verdict]}" for verdict in COLOURS)
+    return Text(f"{len(record.claims)} claims on {record.dataset}. {said}", "bold")
 
 
 def _claims(record: Record) -> Table:
@@ -64,10 +61,16 @@ def _claims(record: Record) -> Table:
 
 
 def _row(claim: ClaimResult) -> tuple[Text, ...]:
-    subject = claim.subject + (f" {EARLIER_MARK}" if claim.earlier else "")
+    subject = "\n".join(_broken(each, claim.earlier) for each in claim.subject.split("; "))
     shown = Text(claim.shown) if claim.reason is None else Text(claim.reason, style="dim")
     colour = "bold red" if claim.lost else COLOURS[claim.verdict]
     return Text(subject), Text(claim.expected), shown, Text(claim.verdict, style=colour)
+
+
+def _broken(subject: str, earlier: bool) -> str:
+    """The network on a line of its own, with the mark."""
+    network, comma, rest = subject.partition(", ")
+    return f"{network}{comma.strip()}{f' {EARLIER_MARK}' if earlier else ''}\n{rest}".rstrip()
 
 
 def _columns() -> Table:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from tgsh.reproduce.claims.claim import Claim, Finding, NotMeasured
+from tgsh.reproduce.claims.claim import Claim, Finding, NotMeasured, number
 from tgsh.reproduce.experiments import DatasetChoice
 from tgsh.schemas import Dendrogram, Similarity, SimilarityEpochs
 
@@ -58,7 +56,7 @@ def nearer(matrix: Similarity, task: int = T7, one: int = T1, other: int = T2) -
     """Whether a task is more similar to `one` than to `other`."""
     to_one, to_other = matrix.values[task][one], matrix.values[task][other]
     numbers = {f"T{one + 1}": to_one, f"T{other + 1}": to_other}
-    return Finding(to_one > to_other, numbers, f"{_signed(to_one)} and {_signed(to_other)}")
+    return Finding(to_one > to_other, numbers, f"{number(to_one)} and {number(to_other)}")
 
 
 def negative_to_all(matrix: Similarity, task: int = T7) -> Finding:
@@ -66,7 +64,7 @@ def negative_to_all(matrix: Similarity, task: int = T7) -> Finding:
     others = {f"T{i + 1}": value for i, value in enumerate(matrix.values[task]) if i != task}
     below = sum(value < 0 for value in others.values())
     low, high = min(others.values()), max(others.values())
-    shown = f"negative to {below} of {len(others)} ({_signed(low)} to {_signed(high)})"
+    shown = f"negative to {below} of {len(others)} ({number(low)} to {number(high)})"
     return Finding(below == len(others), others, shown)
 
 
@@ -81,7 +79,7 @@ def sign_changes(courses: SimilarityEpochs, epochs: Sequence[int]) -> Finding:
     if len(found) < len(epochs):
         raise NotMeasured(f"the course ends before epoch {epochs[-1]}")
     numbers = {"similarity_after_epoch": dict(zip(map(str, epochs), found, strict=True))}
-    return Finding(found[0] < 0 < found[-1], numbers, ", ".join(_signed(value) for value in found))
+    return Finding(found[0] < 0 < found[-1], numbers, ", ".join(number(value) for value in found))
 
 
 def _groups(tree: Dendrogram) -> list[set[int]]:
@@ -98,10 +96,6 @@ def _below(tree: Dendrogram, node: int) -> set[int]:
         else:
             todo += tree.linkage[at - tasks][:2]
     return found
-
-
-def _signed(value: float) -> str:
-    return f"{np.round(value, 2) + 0.0:.2f}".replace("-", "−")  # a minus sign, and no −0.00
 
 
 def _together(network: str) -> Claim:

@@ -40,3 +40,8 @@ class Claim:
     expected: str
     about: tuple[str, ...]
     measure: Callable[..., Finding]
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number for a table: with a minus sign, and no −0.00."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tgsh.reproduce.claims.claim import Claim, Finding, NotMeasured
+from tgsh.reproduce.claims.claim import Claim, Finding, NotMeasured, number
 from tgsh.reproduce.experiments import DatasetChoice
 from tgsh.schemas import Geometry, GeometryStage, Reconstructions
 
@@ -48,7 +48,8 @@ def parameter_read(geometry: Geometry) -> Finding:
     accuracy = {"before": geometry.before.task_accuracy, "after": geometry.after.task_accuracy}
     chance = 1 / len(geometry.sample.tasks)
     numbers = {"r2": {"before": before, "after": after}, "task_accuracy": accuracy, "chance": chance}
-    shown = f"R² {before:.2f} → {after:.2f}\ntask {accuracy['before']:.2f} → {accuracy['after']:.2f}"
+    task = f"task {number(accuracy['before'])} → {number(accuracy['after'])}"
+    shown = f"R² {number(before)} → {number(after)}\n{task}"
     return Finding(after > before and accuracy["after"] > chance, numbers, shown)
 
 
@@ -61,7 +62,7 @@ def seen_in_reconstructions(found: Reconstructions) -> Finding:
     if score is None or score.right_class is None or score.right_task is None:
         raise NotMeasured("the reconstructions have no score")
     right = score.right_class >= RIGHT_CLASS and score.right_task >= RIGHT_TASK
-    shown = f"{score.correlation:.2f}, {score.right_class:.0%}, {score.right_task:.0%}"
+    shown = f"{number(score.correlation)}, {score.right_class:.0%}, {score.right_task:.0%}"
     return Finding(right, score.model_dump(), shown)
 
 
@@ -72,7 +73,8 @@ def _cosines(stage: GeometryStage) -> dict[str, float]:
 
 
 def _line(cosines: dict[str, float]) -> str:
-    return f"{cosines['intra']:.2f} / {cosines['inter']:.2f}, {cosines['p_intra_greater']:.2f}"
+    intra, inter, above = (number(cosines[name]) for name in ("intra", "inter", "p_intra_greater"))
+    return f"{intra} / {inter}, {above}"
 
 
 def _hash(about: str, expected: str) -> Claim:

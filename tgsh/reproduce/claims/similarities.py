@@ -6,7 +6,7 @@ import numpy as np
 
 from tgsh.analysis.neighbours import nearest
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.reproduce.claims.claim import Claim, Finding, NotMeasured
+from tgsh.reproduce.claims.claim import Claim, Finding, NotMeasured, number
 from tgsh.reproduce.experiments import DatasetChoice
 from tgsh.schemas import Similarity
 
@@ -53,7 +53,7 @@ def half_turn(matrix: Similarity) -> Finding:
     values, tasks = _values(matrix), len(matrix.tasks)
     lags = (1, 2, tasks // 4, tasks // 2)
     means = {lag: _at_lag(values, lag) for lag in lags}
-    shown = " / ".join(f"{means[lag]:.{2 if lag < 3 else 3}f}" for lag in lags)
+    shown = " / ".join(number(means[lag], 2 if lag < 3 else 3) for lag in lags)
     numbers = {"mean_at_lag": {str(lag): mean for lag, mean in means.items()}}
     return Finding(means[tasks // 2] > means[tasks // 4], numbers, shown)
 
