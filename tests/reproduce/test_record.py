@@ -6,12 +6,14 @@ import json
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from rich.console import Console
 
 from tgsh.errors import InvalidSpec
+from tgsh.reproduce.claims import paper_claims
+from tgsh.reproduce.experiments import DatasetChoice, planned
 from tgsh.reproduce.record import (
     EARLIER,
     SHIPPED,
@@ -25,7 +27,8 @@ from tgsh.reproduce.record import (
     shipped_record,
 )
 from tgsh.reproduce.report import print_report
-from tgsh.spec import ExperimentSpec
+
+DATASETS: tuple[DatasetChoice, ...] = get_args(DatasetChoice)
 
 
 def claim(verdict: Verdict = "holds", id: str = "adjacent.rotation", **more: Any) -> ClaimResult:
@@ -35,7 +38,7 @@ def claim(verdict: Verdict = "holds", id: str = "adjacent.rotation", **more: Any
 
 
 def experiment(**more: Any) -> ExperimentResult:
-    about = {"name": "rotation", "subject": "rotation, flynet", "digest": "2", "spec": ExperimentSpec()}
+    about = {"name": "rotation", "subject": "flynet, rotation", "digest": "2", "spec": {}, "epochs": 3}
     return ExperimentResult.model_validate({**about, **more})
 
 
@@ -103,6 +106,17 @@ def test_what_is_no_record_is_refused(tmp_path: Path, text: str, dataset: str, c
         read_record(tmp_path / "claims.json", dataset)
     with pytest.raises(InvalidSpec, match="cannot be read"):
         read_record(tmp_path / "nothing.json", dataset)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_what_is_shipped_is_a_record_of_todays_claims(dataset: DatasetChoice) -> None:
+    shipped = shipped_record(dataset)
+    if shipped is None:
+        pytest.skip(f"nothing has been recorded of {dataset} yet")
+    assert shipped.dataset == dataset
+    assert list(shipped.verdicts()) == [claim.id for claim in paper_claims(dataset)]
+    assert {each.name for each in shipped.experiments} == {each.name for each in planned(dataset)}
+    assert any(claim.verdict == "holds" for claim in shipped.claims)
 
 
 def test_nothing_is_shipped_of_an_unknown_dataset() -> None:

@@ -95,7 +95,11 @@ def _service(home: Path, workers: int | None, url: str | None) -> Iterator[Clien
 
     if url is not None:
         with Client(url) as client:
-            yield client
+            try:
+                yield client
+            except KeyboardInterrupt:
+                _say("The service goes on with what it has; the same command comes back to it.")
+                raise
         return
     with Stack(home, workers=workers, say=_say) as stack:
         _say(f"Ready, with all data in {stack.home.path}")

@@ -15,7 +15,6 @@ from tgsh.errors import InvalidSpec
 from tgsh.reproduce.claims.claim import Claim, Finding
 from tgsh.reproduce.run import Run
 from tgsh.schemas import ExperimentStatus, Wire
-from tgsh.spec import ExperimentSpec
 
 Verdict = Literal["holds", "does not hold", "not measured"]
 
@@ -28,7 +27,8 @@ class ExperimentResult(Wire):
     name: str
     subject: str = Field(description="network, suite and epochs, for a person")
     digest: str
-    spec: ExperimentSpec
+    spec: dict[str, Any] = Field(description="as it was; other versions may know other keys")
+    epochs: int
     id: str | None = None
     status: ExperimentStatus | None = Field(None, description="null where it could not be submitted")
     reason: str | None = Field(None, description="why it has no results")
@@ -46,7 +46,8 @@ class ExperimentResult(Wire):
             name=planned.name,
             subject=planned.subject,
             digest=planned.spec.digest(),
-            spec=planned.spec,
+            spec=planned.spec.model_dump(mode="json"),
+            epochs=planned.spec.training.epochs,
             reason=run.reason,
             earlier=run.earlier,
         )

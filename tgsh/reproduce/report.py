@@ -13,7 +13,7 @@ from rich.text import Text
 from tgsh.reproduce.record import ClaimResult, ExperimentResult, Record, Verdict, changes
 
 COLOURS: dict[Verdict, str] = {"holds": "green", "does not hold": "yellow", "not measured": "magenta"}
-WIDTHS = {"of": 20, "expected": 14, "measured": 19, "verdict": 13}
+WIDTHS = {"of": 21, "expected": 14, "measured": 19, "verdict": 13}
 EARLIER_MARK = "*"
 
 
@@ -97,7 +97,7 @@ def _experiments(experiments: Sequence[ExperimentResult]) -> Table:
             each.name + (f" {EARLIER_MARK}" if each.earlier else ""),
             each.status or "refused",
             "" if each.mean_accuracy is None else f"{each.mean_accuracy:.3f}",
-            str(each.spec.training.epochs),
+            str(each.epochs),
             "" if each.seconds is None else f"{each.seconds:.0f}",
             each.id or "",
         )

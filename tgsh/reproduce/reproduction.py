@@ -66,4 +66,4 @@ def _result(client: Client, run: Run) -> ExperimentResult:
 
 def _machine() -> dict[str, str]:
     """This machine; with a service elsewhere, `compute` of the experiments tells what trained them."""
-    return {"system": platform.platform(), "processor": platform.machine(), "cores": str(cores())}
+    return {"system": platform.system(), "processor": platform.machine(), "cores": str(cores())}
