@@ -132,21 +132,27 @@ def test_the_report_fits_a_hundred_columns_and_names_what_changed() -> None:
     held = {EARLIER: record(claim("holds"))}
     found = record(
         claim("does not hold", shown="3 of 36", earlier=True).beside(held),
-        claim("not measured", id="other", reason="rotation: the images are missing"),
-        experiments=(experiment(earlier=True, id="1", status="completed", mean_accuracy=0.5, seconds=2.0),),
+        claim("not measured", id="other", reason="it has no score"),
+        claim("not measured", id="third", reason="bad: images are missing", experiments=["bad"]),
+        experiments=(
+            experiment(earlier=True, id="1", status="completed", mean_accuracy=0.5, seconds=2.0),
+            experiment(name="bad", status="failed", reason="images are missing"),
+        ),
     )
     console = Console(file=StringIO(), width=100)
     print_report(found, console)
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert max(map(len, said.splitlines())) <= 100
-    assert said.count("Adjacent tasks") == 1, "one claim about two experiments"
+    assert said.count("Adjacent tasks") == 1, "one claim about several experiments"
+    assert said.count("images are missing") == 1, "a reason is told once"
     for words in (
         "Fig. 9",
         "3 of 36",
-        "images are missing",
+        "it has no score",
+        "bad has no results: images are missing",
         "* trained by an earlier run",
         "0.500",
-        "not measured: 1",
+        "not measured: 2",
     ):
         assert words in said
     assert "adjacent.rotation: does not hold, but holds in the earlier run" in " ".join(said.split())

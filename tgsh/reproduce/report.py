@@ -21,6 +21,9 @@ def print_report(record: Record, console: Console) -> None:
     """The table of claims, the table of experiments, changes, and one line that sums up."""
     console.print(_claims(record))
     console.print(_experiments(record.experiments))
+    for each in record.experiments:
+        if each.reason:
+            console.print(Text(f"{each.name} has no results: {each.reason}", style="red"))
     if any(experiment.earlier for experiment in record.experiments):
         console.print(f"{EARLIER_MARK} trained by an earlier run on the same home", style="dim")
     for line in changed(record):
@@ -52,17 +55,20 @@ def _claims(record: Record) -> Table:
     header = _columns()
     header.add_row(*(Text(name, style="bold") for name in WIDTHS))
     table.add_column(header, width=sum(WIDTHS.values()) + len(WIDTHS) - 1)
+    without = {experiment.name for experiment in record.experiments if experiment.reason}
     for family in _families(record.claims):
         rows = _columns()
         for claim in family:
-            rows.add_row(*_row(claim))
+            rows.add_row(*_row(claim, without))
         table.add_row(Text.assemble(family[0].text, "\n", (family[0].where, "dim")), rows)
     return table
 
 
-def _row(claim: ClaimResult) -> tuple[Text, ...]:
+def _row(claim: ClaimResult, without: set[str]) -> tuple[Text, ...]:
+    """without: names of experiments that have no results; their reasons are told once, elsewhere."""
     subject = "\n".join(_broken(each, claim.earlier) for each in claim.subject.split("; "))
-    shown = Text(claim.shown) if claim.reason is None else Text(claim.reason, style="dim")
+    lacking = [f"{name} has no results" for name in claim.experiments if name in without]
+    shown = Text("\n".join(lacking) or claim.reason or claim.shown, style="dim" if claim.reason else "")
     colour = "bold red" if claim.lost else COLOURS[claim.verdict]
     return Text(subject), Text(claim.expected), shown, Text(claim.verdict, style=colour)
 
