@@ -11,7 +11,7 @@ from tgsh.reproduce.claims.claim import Claim, NotMeasured
 from tgsh.reproduce.experiments import TAG, Drawing, Planned
 from tgsh.reproduce.record import ClaimResult
 from tgsh.reproduce.run import Run
-from tgsh.schemas import TERMINAL, Experiment
+from tgsh.schemas import Experiment
 
 Follow = Callable[[Client, Experiment], Experiment]
 
@@ -31,7 +31,7 @@ def run_all(
     for place, planned in enumerate(plan, 1):
         begun = _begun(client, planned, left.get(planned.spec.digest()))
         say(f"{place} of {len(plan)}: {_told(begun)}")
-        if begun.experiment is None or begun.experiment.status in TERMINAL:
+        if begun.experiment is None or begun.completed:
             yield begun
             continue
         ended = follow(client, begun.experiment)
