@@ -36,7 +36,7 @@ def demo(
 
     with Stack(home, workers=workers, say=typer.echo) as stack:
         _started(stack)
-        with _telling(), Client(stack.url) as client:
+        with telling(), Client(stack.url) as client:
             ended = follow(client, _demo_experiment(client))
             conclude(ended)
             _report(client, ended, output)
@@ -63,7 +63,7 @@ def up(
             if host not in LOOPBACK:
                 complain(f"Whoever can reach {host}:{stack.port} can use it: there are no keys yet.")
             typer.echo("Submit something with: tgsh submit demo --watch. Stop with Ctrl-C.")
-            with _telling():
+            with telling():
                 stack.supervise(complain)
     except Stopped as stopped:
         typer.echo("Everything is stopped.")
@@ -72,7 +72,8 @@ def up(
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def telling() -> Iterator[None]:
+    """Says that Ctrl-C was heard: stopping takes a moment."""
     try:
         yield
     except KeyboardInterrupt:

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from tgsh.transforms.sampling import centres, sample
 
+BEYOND = 2.0
+"""A place outside the image, in grid_sample's coordinates."""
+
 
 def coefficients(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The maps from result to image that take each quadrilateral to the image's rectangle: float64 [N, 3, 3].
@@ -51,6 +54,8 @@ class Perspective:
         batch, height, width = images.shape
         mapped = (self._maps[chosen].view(-1, 3) @ self._places).view(batch, 3, -1)
         grid = (mapped[:, :2] / mapped[:, 2:]).sub_(1).view(batch, 2, height, width).permute(0, 2, 3, 1)
+        # A pixel whose centre lies on the horizon, where the divisor is 0, shows nothing of the image.
+        grid = grid.nan_to_num_(nan=BEYOND, posinf=BEYOND, neginf=-BEYOND)
         # torchvision samples a mask too, and fades the image with it where it ends.
         faded = sample(torch.stack([images, torch.ones_like(images)], dim=1), grid)
         return faded[:, 0] * faded[:, 1]

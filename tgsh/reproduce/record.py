@@ -1,0 +1,191 @@
+"""claims.json: what was found, how it came about, and how it compares with what was found before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from tgsh.errors import InvalidSpec
+from tgsh.reproduce.claims.claim import Claim, Finding
+from tgsh.reproduce.run import Run
+from tgsh.schemas import ExperimentStatus, Wire
+
+Verdict = Literal["holds", "does not hold", "not measured"]
+
+EARLIER, SHIPPED = "earlier run", "shipped record"
+
+
+class ExperimentResult(Wire):
+    """An experiment that claims are about."""
+
+    name: str
+    subject: str = Field(description="network, suite and epochs, for a person")
+    digest: str
+    spec: dict[str, Any] = Field(description="as it was; other versions may know other keys")
+    epochs: int
+    id: str | None = None
+    status: ExperimentStatus | None = Field(None, description="null where it could not be submitted")
+    reason: str | None = Field(None, description="why it has no results")
+    earlier: bool = Field(False, description="whether an earlier run had completed it")
+    seconds: float | None = Field(None, description="from its start to its end")
+    mean_accuracy: float | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    compute: list[str] = Field(default_factory=list, description="devices and code paths that trained it")
+
+    @classmethod
+    def of(cls, run: Run, compute: Iterable[str] = ()) -> ExperimentResult:
+        """What has become of a planned experiment, trained by `compute`."""
+        planned, experiment = run.planned, run.experiment
+        result = cls(
+            name=planned.name,
+            subject=planned.subject,
+            digest=planned.spec.digest(),
+            spec=planned.spec.model_dump(mode="json"),
+            epochs=planned.spec.training.epochs,
+            reason=run.reason,
+            earlier=run.earlier,
+        )
+        if experiment is None:
+            return result
+        return result.model_copy(
+            update={
+                "id": experiment.id,
+                "status": experiment.status,
+                "seconds": experiment.timings.seconds,
+                "mean_accuracy": experiment.mean_accuracy,
+                "versions": experiment.versions,
+                "compute": sorted(set(compute)),
+            }
+        )
+
+
+class ClaimResult(Wire):
+    """What was found of one claim."""
+
+    id: str
+    text: str
+    where: str = Field(description="in the paper")
+    subject: str
+    criterion: str
+    expected: str
+    measured: dict[str, Any] = Field(default_factory=dict)
+    shown: str = ""
+    verdict: Verdict = "not measured"
+    reason: str | None = Field(None, description="why it was not measured")
+    experiments: list[str] = Field(description="names")
+    ids: list[str]
+    digests: list[str]
+    earlier: bool = Field(False, description="whether an earlier run had completed what it is about")
+    before: dict[str, Verdict] = Field(default_factory=dict, description="verdicts of records")
+
+    @classmethod
+    def of(cls, claim: Claim, about: Sequence[Run]) -> ClaimResult:
+        """A claim of which nothing has been found yet."""
+        return cls(
+            id=claim.id,
+            text=claim.text,
+            where=claim.where,
+            subject="; ".join(run.planned.subject for run in about),
+            criterion=claim.criterion,
+            expected=claim.expected,
+            experiments=[run.planned.name for run in about],
+            ids=[run.experiment.id for run in about if run.experiment],
+            digests=[run.planned.spec.digest() for run in about],
+            earlier=any(run.earlier for run in about),
+        )
+
+    def found(self, finding: Finding) -> ClaimResult:
+        verdict = "holds" if finding.holds else "does not hold"
+        changes = {"measured": dict(finding.measured), "shown": finding.shown, "verdict": verdict}
+        return self.model_copy(update=changes)
+
+    def not_measured(self, reason: str) -> ClaimResult:
+        return self.model_copy(update={"verdict": "not measured", "reason": reason})
+
+    def beside(self, records: Mapping[str, Record]) -> ClaimResult:
+        """The same with its verdicts in records, by their names."""
+        verdicts = {name: record.verdicts().get(self.id) for name, record in records.items()}
+        found = {name: verdict for name, verdict in verdicts.items() if verdict}
+        return self.model_copy(update={"before": found})
+
+    @property
+    def lost(self) -> bool:
+        """Whether it held in a record and does not, or could not be measured, now."""
+        return self.verdict != "holds" and "holds" in self.before.values()
+
+
+class Record(Wire):
+    """The document claims.json; a copy of it in this package is what is known to hold."""
+
+    schema_version: Literal[1] = 1
+    dataset: str
+    created_at: datetime
+    machine: dict[str, str]
+    versions: dict[str, str] = Field(description="that trained; several are joined by a slash")
+    seconds: float = Field(description="of the run that wrote this")
+    experiments: list[ExperimentResult]
+    claims: list[ClaimResult]
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """By a claim's id."""
+        return {claim.id: claim.verdict for claim in self.claims}
+
+    @property
+    def good(self) -> bool:
+        """Whether every claim was measured and none that held before was lost."""
+        return not any(claim.lost or claim.verdict == "not measured" for claim in self.claims)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A claim whose verdict differs from that of a record."""
+
+    claim: ClaimResult
+    record: str
+    was: Verdict
+
+
+def changes(record: Record) -> list[Change]:
+    """Every verdict that is not what it was, claim after claim."""
+    return [
+        Change(claim, name, was)
+        for claim in record.claims
+        for name, was in claim.before.items()
+        if was != claim.verdict
+    ]
+
+
+def read_record(path: Path, dataset: str) -> Record:
+    """A claims.json. Raises: InvalidSpec where it is none, or is of another dataset."""
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InvalidSpec(str(path), f"cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise InvalidSpec(str(path), f"is no record of `tgsh reproduce`: {where}: {first['msg']}") from error
+    if record.dataset != dataset:
+        raise InvalidSpec(str(path), f"is a record of {record.dataset}, not of {dataset}; name another")
+    return record
+
+
+def shipped_record(dataset: str) -> Record | None:
+    """What was found when this version was made; None where nothing was recorded of the dataset."""
+    file = resources.files("tgsh.reproduce") / "records" / f"{dataset}.json"
+    return Record.model_validate_json(file.read_bytes()) if file.is_file() else None
+
+
+def joined_versions(experiments: Iterable[ExperimentResult]) -> dict[str, str]:
+    """The versions of all; where they differ, all of them."""
+    every: dict[str, dict[str, None]] = {}
+    for experiment in experiments:
+        for name, version in experiment.versions.items():
+            every.setdefault(name, {})[version] = None
+    return {name: " / ".join(found) for name, found in every.items()}
