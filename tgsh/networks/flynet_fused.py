@@ -1,4 +1,4 @@
-"""One FlyNet on the processor, fused: a batch goes from pixels to RMSprop's step without leaving the cache.
+"""FlyNets on the processor, fused: a batch goes from pixels to RMSprop's step without leaving the cache.
 
     logits = W (v ⊙ φ(x)),  v = g·c,  φ(x) = ReLU(Ax − mean(Ax))        (Hong & Pavlic 2023, Eq. 2)
 
@@ -9,9 +9,12 @@ images and parameters always give the same bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from tgsh.networks import flynet_kernels as kernels
 from tgsh.networks.flynet import PIXEL_SCALE
@@ -21,6 +24,46 @@ from tgsh.suites.pixelmap import PixelMap
 
 MOST_CLASSES = 10
 """Classes whose sums over units fit a core's registers; more of them are taken in groups."""
+
+
+class FusedFlyNets:
+    """T FlyNets as tgsh.networks.learners wants them, but that a whole step is a call of its own: `learn`."""
+
+    def __init__(self, base: FlyNetBase, maps: Sequence[PixelMap]) -> None:
+        self._nets = [FusedFlyNet(base, pixel_map) for pixel_map in maps]
+
+    def take(self, parameters: Tensor) -> None:
+        """Work with these parameters: float32 [T, H + 1], c, then g."""
+        self._parameters = parameters.numpy()
+
+    def logits(self, images: Tensor) -> Tensor:
+        """W (v ⊙ φ), [T, K, B], of images [T, B, D]."""
+        return self._of_each(FusedFlyNet.logits, images)
+
+    def representations(self, images: Tensor) -> Tensor:
+        """v ⊙ φ, [T, B, H]; W follows."""
+        return self._of_each(FusedFlyNet.representations, images)
+
+    def learn(
+        self, task: int, images: Tensor, labels: Tensor, chosen: Tensor, squares: Tensor, rate: float
+    ) -> float:
+        """A step of one task on images[chosen]; its parameters and squares, a row each, change in place."""
+        return self._nets[task].learn(
+            images.numpy(),
+            labels.numpy(),
+            chosen.numpy(),
+            self._parameters[task],
+            squares[task].numpy(),
+            rate,
+        )
+
+    def _of_each(self, what: Callable[..., np.ndarray], images: Tensor) -> Tensor:
+        every = np.arange(images.shape[1])
+        found = [
+            what(net, seen, every, parameters)
+            for net, seen, parameters in zip(self._nets, images.numpy(), self._parameters, strict=True)
+        ]
+        return torch.from_numpy(np.stack(found))
 
 
 class FusedFlyNet:
@@ -62,6 +105,13 @@ class FusedFlyNet:
         kernels.logits(self._net, block, images, chosen, parameters, self._v, found)
         return found
 
+    def representations(self, images: np.ndarray, chosen: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+        """v ⊙ φ of a batch, float32 [B, H]."""
+        found = np.empty((len(chosen), self._net.units), np.float32)
+        block = self._block(images.dtype)
+        kernels.representations(self._net, block, images, chosen, parameters, self._v, found)
+        return found * np.float32(PIXEL_SCALE)
+
     def _block(self, dtype: np.dtype[Any]) -> kernels.Block:
         if dtype not in self._blocks:
             kind = np.int16 if dtype == np.uint8 else np.float32
@@ -88,9 +138,7 @@ def _net(base: FlyNetBase, pixel_map: PixelMap) -> kernels.Net:
     rows = np.pad(rows * np.int32(LANES), ((0, padding), (0, 0)), constant_values=pixels * LANES)
     weights = np.pad(base.readout * np.float32(PIXEL_SCALE), ((0, groups * size - classes), (0, padding)))
     grouped = weights.reshape(groups, size, -1).transpose(0, 2, 1)
-    return kernels.Net(
-        (0,) * size, base.units, classes, _copied(rows), _copied(grouped), _copied(degrees)
-    )
+    return kernels.Net((0,) * size, base.units, classes, _copied(rows), _copied(grouped), _copied(degrees))
 
 
 def _copied(array: np.ndarray) -> np.ndarray:

@@ -6,19 +6,44 @@ Images come in blocks of LANES. Lanes beyond the end of a batch repeat its last 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from tgsh.networks.flynet_lanes import LANES, UNROLLED, add_gradient, add_logits, sum_pixels, transpose
+from tgsh.networks import flynet_lanes
+from tgsh.networks.flynet_lanes import (
+    LANES,
+    UNROLLED,
+    add_gradient,
+    add_logits,
+    average,
+    sum_pixels,
+    transpose,
+)
 
 PANEL = 64 * UNROLLED
 """Units whose sums of pixels are still in the nearest cache when their logits are added up."""
 
 DECAY, ADDED, EPSILON = np.float32(0.99), np.float32(1 - 0.99), np.float32(1e-8)
 
-compiled = njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+_inner = njit(nogil=True, boundscheck=False, error_model="numpy")
+
+
+def _kept(function: Callable[..., Any]) -> Any:
+    """The function compiled, its machine code kept on disk for the next process where a folder is writable.
+
+    numba trusts what it kept as long as this file is the same, but the code comes from a second one too:
+    that one's digest becomes part of the name.
+    """
+    function.__qualname__ += "_" + sha256(Path(flynet_lanes.__file__).read_bytes()).hexdigest()[:16]
+    try:
+        return njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")(function)
+    except RuntimeError:  # neither beside the source, nor in the user's cache, nor in NUMBA_CACHE_DIR
+        return _inner(function)
 
 
 class Net(NamedTuple):
@@ -40,9 +65,10 @@ class Net(NamedTuple):
 class Block(NamedTuple):
     """What is known of a block of images, flat, LANES wide.
 
-    scale: what a pixel is multiplied by to lie from 0 to 255. rows: int64, where the images begin. table: [D + 1, LANES] pixels from 0 to 255, the last row zero;
-    sums: [H, LANES] of the same type, int16 or float32. mean: float32, of an image's sums. logits: float32
-    [groups · classes of a group, LANES], later dL/dlogits.
+    scale: what a pixel is multiplied by to lie from 0 to 255. rows: int64, where the images begin. table:
+    [D + 1, LANES] pixels from 0 to 255, the last row zero; sums: [H, LANES] of the same type, int16 or
+    float32. mean: float32, of an image's sums. logits: float32 [groups · classes of a group, LANES], later
+    dL/dlogits.
     """
 
     scale: int
@@ -53,7 +79,7 @@ class Block(NamedTuple):
     logits: np.ndarray
 
 
-@compiled
+@_kept
 def learn(net, block, images, labels, chosen, parameters, squares, rate, v, gradient):  # type: ignore[no-untyped-def]
     """One step on images[chosen]; the sum of their losses."""
     _modulate(net, parameters, v)
@@ -67,7 +93,7 @@ def learn(net, block, images, labels, chosen, parameters, squares, rate, v, grad
     return loss
 
 
-@compiled
+@_kept
 def logits(net, block, images, chosen, parameters, v, found):  # type: ignore[no-untyped-def]
     """found = logits [K, B] of images[chosen]."""
     _modulate(net, parameters, v)
@@ -78,17 +104,29 @@ def logits(net, block, images, chosen, parameters, v, found):  # type: ignore[no
                 found[k, start + lane] = block.logits[k * LANES + lane]
 
 
-@compiled
+@_kept
+def representations(net, block, images, chosen, parameters, v, found):  # type: ignore[no-untyped-def]
+    """found = v ⊙ φ, [B, units], of images[chosen], in units of the weights' scale."""
+    _modulate(net, parameters, v)
+    for start in range(0, len(chosen), LANES):
+        _forward(net, block, images, chosen, start, v)
+        for lane in range(min(LANES, len(chosen) - start)):
+            for h in range(net.units):
+                above = block.sums[h * LANES + lane] - block.mean[lane]
+                found[start + lane, h] = v[h] * max(above, np.float32(0))
+
+
+@_inner
 def _modulate(net, parameters, v):  # type: ignore[no-untyped-def]
     for h in range(net.units):
         v[h] = parameters[net.units] * parameters[h]
 
 
-@compiled
+@_inner
 def _forward(net, block, images, chosen, start, v):  # type: ignore[no-untyped-def]
     """From pixels to the sums and logits of a block."""
     _lay_out(block, images, chosen, start)
-    _average(net, block)
+    average(len(net.degrees), net.units, net.degrees, block.table, block.mean)
     block.logits[:] = 0
     fan_in = len(net.wiring) // len(v)
     size = len(net.group)
@@ -103,7 +141,7 @@ def _forward(net, block, images, chosen, start, v):  # type: ignore[no-untyped-d
             add_logits(net.group, last - first, sums, block.mean, v[first:last], weights, added)
 
 
-@compiled
+@_inner
 def _lay_out(block, images, chosen, start):  # type: ignore[no-untyped-def]
     """The table of pixels of a block."""
     pixels = images.shape[1]
@@ -118,18 +156,7 @@ def _lay_out(block, images, chosen, start):  # type: ignore[no-untyped-def]
             block.table[d * LANES + lane] = flat[block.rows[lane] + d] * block.scale
 
 
-@compiled
-def _average(net, block):  # type: ignore[no-untyped-def]
-    """The mean of each image's sums over all units, from its pixels; exact until the division for bytes."""
-    total = np.zeros(LANES)
-    for d in range(len(net.degrees)):
-        for lane in range(LANES):
-            total[lane] += net.degrees[d] * block.table[d * LANES + lane]
-    for lane in range(LANES):
-        block.mean[lane] = total[lane] / net.units
-
-
-@compiled
+@_inner
 def _errors(net, block, labels, chosen, start):  # type: ignore[no-untyped-def]
     """Logits become dL/dlogits of the batch's mean cross-entropy, (softmax − one-hot)/B; the block's loss."""
     batch, loss = len(chosen), 0.0
@@ -155,7 +182,7 @@ def _errors(net, block, labels, chosen, start):  # type: ignore[no-untyped-def]
     return loss
 
 
-@compiled
+@_inner
 def _backward(net, block, gradient):  # type: ignore[no-untyped-def]
     """Add the block's part of dL/dv."""
     rows, many = len(net.group) * LANES, len(net.group) * len(gradient)
@@ -164,7 +191,7 @@ def _backward(net, block, gradient):  # type: ignore[no-untyped-def]
         add_gradient(net.group, len(gradient), block.sums, block.mean, errors, weights, gradient)
 
 
-@compiled
+@_inner
 def _step(net, gradient, parameters, squares, rate):  # type: ignore[no-untyped-def]
     """RMSprop as torch.optim.RMSprop does it: dL/dc = g·dL/dv, dL/dg = ⟨c, dL/dv⟩."""
     g, g_gradient = parameters[net.units], 0.0

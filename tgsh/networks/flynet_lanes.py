@@ -8,6 +8,7 @@ joins the vectors as the processor has them; the order of every sum is the same 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -21,11 +22,16 @@ LANES = 32
 UNROLLED = 8
 """Units whose gradients are summed up together; the number of units is a multiple of it."""
 
-Value = ir.Value
+Value = Any  # ir.Value; llvmlite has no types
 _F32, _I32 = ir.FloatType(), ir.IntType(32)
 
 
-@intrinsic  # type: ignore[untyped-decorator] # numba has no types
+def _written_out(function: Callable[..., Any]) -> Any:
+    """An intrinsic; the context, its first argument, is numba's to pass."""
+    return intrinsic(function)
+
+
+@_written_out
 def transpose(_: Any, images: Any, rows: Any, first: Any, table: Any) -> Any:
     """table[first + d, b] = images[rows[b] + first + d] for d < LANES: pixels of LANES images side by side.
 
@@ -54,7 +60,31 @@ def transpose(_: Any, images: Any, rows: Any, first: Any, table: Any) -> Any:
     return types.void(images, rows, first, table), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_written_out
+def average(_: Any, pixels: Any, units: Any, degrees: Any, table: Any, mean: Any) -> Any:
+    """mean[b] = Σ_d degrees[d]·table[d, b] / units: of each image's sums, over all units.
+
+    degrees float64 [pixels], of how many units each pixel is an input: exact until the division, for bytes.
+    """
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
+        data = _pointers(context, builder, signature, values)
+        wide = ir.VectorType(ir.DoubleType(), LANES)
+        convert = builder.fpext if table.dtype == types.float32 else builder.sitofp
+        total = cgutils.alloca_once_value(builder, wide(None))
+        with cgutils.for_range(builder, values[0]) as loop:
+            row = convert(_load(builder, data[3], builder.mul(loop.index, loop.index.type(LANES))), wide)
+            degree = _spread(builder, _scalar(builder, data[2], loop.index))
+            builder.store(_add_product(builder, row, degree, builder.load(total)), total)
+        count = _spread(builder, builder.sitofp(values[1], ir.DoubleType()))
+        mean_of = builder.fptrunc(builder.fdiv(builder.load(total), count), _floats(LANES))
+        _store(builder, mean_of, data[4], 0)
+        return context.get_dummy_value()
+
+    return types.void(pixels, units, degrees, table, mean), generate
+
+
+@_written_out
 def sum_pixels(_: Any, units: Any, fan_in: Any, table: Any, wiring: Any, sums: Any) -> Any:
     """sums[h] = Σ_i table[wiring[h, i]]: Ax of LANES images.
 
@@ -80,8 +110,10 @@ def sum_pixels(_: Any, units: Any, fan_in: Any, table: Any, wiring: Any, sums: A
     return types.void(units, fan_in, table, wiring, sums), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def add_logits(_: Any, group: Any, units: Any, sums: Any, mean: Any, v: Any, weights: Any, logits: Any) -> Any:
+@_written_out
+def add_logits(
+    _: Any, group: Any, units: Any, sums: Any, mean: Any, v: Any, weights: Any, logits: Any
+) -> Any:
     """logits[k] += Σ_h weights[h, k]·v[h]·ReLU(sums[h] − mean) for a group of classes, a tuple as long as it.
 
     All arrays are flat and contiguous: sums [units, LANES] int16 or float32; others float32: mean [LANES],
@@ -98,7 +130,9 @@ def add_logits(_: Any, group: Any, units: Any, sums: Any, mean: Any, v: Any, wei
             first = builder.mul(loop.index, loop.index.type(group.count))
             for place, total in enumerate(totals):
                 weight = _scalar(builder, data[5], builder.add(first, first.type(place)))
-                builder.store(_add_product(builder, _spread(builder, weight), phi, builder.load(total)), total)
+                builder.store(
+                    _add_product(builder, _spread(builder, weight), phi, builder.load(total)), total
+                )
         for place, total in enumerate(totals):
             before = _load(builder, data[6], place * LANES)
             _store(builder, builder.fadd(before, builder.load(total)), data[6], place * LANES)
@@ -107,7 +141,7 @@ def add_logits(_: Any, group: Any, units: Any, sums: Any, mean: Any, v: Any, wei
     return types.void(group, units, sums, mean, v, weights, logits), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_written_out
 def add_gradient(
     _: Any, group: Any, units: Any, sums: Any, mean: Any, errors: Any, weights: Any, gradient: Any
 ) -> Any:
@@ -132,14 +166,15 @@ def add_gradient(
 
         step = values[1].type(UNROLLED)
         with cgutils.for_range_slice(builder, step.type(0), values[1], step, inc=True) as (unit, _count):
-            summed = _sums(builder, [lambda i=i: parts(builder.add(unit, unit.type(i))) for i in range(UNROLLED)])
+            units_here = [builder.add(unit, unit.type(place)) for place in range(UNROLLED)]
+            summed = _sums(builder, [partial(parts, one) for one in units_here])
             _store(builder, builder.fadd(_load(builder, data[6], unit, UNROLLED), summed), data[6], unit)
         return context.get_dummy_value()
 
     return types.void(group, units, sums, mean, errors, weights, gradient), generate
 
 
-def _pointers(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> list[Value | None]:
+def _pointers(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> list[Value]:
     """Where each array's numbers begin; None for what is no array."""
     return [
         context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else None
@@ -177,7 +212,7 @@ def _scalar(builder: ir.IRBuilder, data: Value, place: Value) -> Value:
 
 def _spread(builder: ir.IRBuilder, number: Value) -> Value:
     """The number in every lane."""
-    one = builder.insert_element(ir.Constant(_floats(1), ir.Undefined), number, _I32(0))
+    one = builder.insert_element(ir.Constant(ir.VectorType(number.type, 1), ir.Undefined), number, _I32(0))
     return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
 
 
@@ -193,7 +228,8 @@ def _features(builder: ir.IRBuilder, sums: Value, unit: Value, means: Value) -> 
 
 def _add_product(builder: ir.IRBuilder, left: Value, right: Value, total: Value) -> Value:
     """left·right + total, rounded once where the processor can."""
-    return builder.fadd(builder.fmul(left, right, ("contract",)), total, ("contract",))
+    fused = ("contract",)
+    return builder.fadd(builder.fmul(left, right, flags=fused), total, flags=fused)
 
 
 def _interleaved(builder: ir.IRBuilder, left: Value, right: Value) -> tuple[Value, Value]:

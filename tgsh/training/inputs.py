@@ -33,6 +33,11 @@ class Inputs:
         ]
         self._as_they_are = not any(self._operations)
 
+    @property
+    def unchanged(self) -> Tensor | None:
+        """All images, where no task changes values."""
+        return self._images if self._as_they_are else None
+
     def batch(self, chosen: Tensor) -> Tensor:
         """Images chosen int64 [T, B]: uint8 [T, B, D] where no task changes values, else float32, 0 to 1."""
         seen = self._images.index_select(0, chosen.reshape(-1)).view(*chosen.shape, -1)

@@ -12,13 +12,14 @@ from tgsh.datasets.loading import Dataset
 from tgsh.errors import Interrupted, TrainingDiverged
 from tgsh.networks.bases import random_base
 from tgsh.networks.contexts import context_of
-from tgsh.networks.learners import Learner, learner, units_of
+from tgsh.networks.learners import units_of
+from tgsh.settings import Compute
 from tgsh.spec import ExperimentSpec
 from tgsh.suites import Task
-from tgsh.training.group import Group, stacked
+from tgsh.training.group import stacked
 from tgsh.training.inputs import Inputs, wiring_of
+from tgsh.training.paths import FusedPath, TorchPath, path_of
 from tgsh.training.state import TaskState, batch_order, fresh, transform_stream
-from tgsh.training.versions import compute
 
 FEATURES_AT_ONCE = 2**24
 """Features of one task in memory at a time (64 MB); larger batches are taken in parts of this size."""
@@ -29,10 +30,13 @@ EVALUATION_BATCH = 128
 class Trainer:
     """Trains tasks of one experiment. Images, random base and buffers stay on the device between calls.
 
-    Raises InvalidSpec where the dataset is smaller than training.train_limit, or the base does not fit it.
+    compute: on which path, see tgsh.training.paths. Raises InvalidSpec where the dataset is smaller than
+    training.train_limit, or the base does not fit it, and MachineProblem where the path is not there.
     """
 
-    def __init__(self, spec: ExperimentSpec, dataset: Dataset, device: torch.device) -> None:
+    def __init__(
+        self, spec: ExperimentSpec, dataset: Dataset, device: torch.device, compute: Compute = "auto"
+    ) -> None:
         info, limit = dataset.info, check_train_limit(spec.training.train_limit, dataset.info)
         self.spec, self.dataset, self.device = spec, dataset, device
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
@@ -40,12 +44,14 @@ class Trainer:
         self._train = self._on_device(dataset.train_images[:limit], dataset.train_labels[:limit])
         self._test = self._on_device(dataset.test_images, dataset.test_labels)
         self._part = max(1, FEATURES_AT_ONCE // units_of(self.base))
-        self._learner: tuple[tuple[Task, ...], Learner] | None = None
+        self._path: TorchPath | FusedPath = path_of(
+            compute, self.base, self.context, info.pixels, self._part, device
+        )
 
     @property
     def compute(self) -> str:
-        """What trains: device, instruction set, torch and threads."""
-        return compute(self.device)
+        """What trains: device, instruction set, path and threads."""
+        return self._path.compute
 
     def fresh(self, index: int) -> TaskState:
         """Task `index` before training."""
@@ -61,8 +67,7 @@ class Trainer:
         """
         images, labels = self._train
         batch = self.spec.training.batch_size
-        rate = self.spec.training.learning_rate
-        group = Group(self._learner_of(tasks), self.context, states, rate, self._part, self.device)
+        group = self._path.group(tasks, states, self.spec.training.learning_rate)
         rngs = [transform_stream(self.spec.seed, s.index, s.epoch) for s in states]
         inputs = Inputs(images, self.dataset.info, tasks, rngs)
         orders = [batch_order(self.spec.seed, s.index, s.epoch, len(images)) for s in states]
@@ -86,7 +91,7 @@ class Trainer:
         rngs = [transform_stream(self.spec.seed, task.index, "test") for task in tasks]
         inputs = Inputs(images, self.dataset.info, tasks, rngs)
         places = torch.arange(len(images), device=self.device)
-        nets = self._learner_of(tasks)
+        nets = self._path.networks(tasks)
         size = min(EVALUATION_BATCH, self._part)
         correct = torch.zeros(len(tasks), dtype=torch.int64, device=self.device)
         with torch.inference_mode():
@@ -101,7 +106,7 @@ class Trainer:
         """r_t(x) of images uint8 [n, D] as the task shows them, under this context vector; float32 [n, R]."""
         parameters = stacked([self.context.parameters(vector)], self.context, self.device)
         with torch.inference_mode():
-            nets = self._learner_of([task])
+            nets = self._path.networks([task])
             nets.take(parameters)
             seen: np.ndarray = nets.representations(self.shown(task, images))[0].cpu().numpy()
             return seen.copy()
@@ -124,17 +129,6 @@ class Trainer:
             torch.tensor(images, device=self.device),
             torch.tensor(labels, dtype=torch.int64, device=self.device),
         )
-
-    def _learner_of(self, tasks: Sequence[Task]) -> Learner:
-        """The networks of these tasks, kept as long as the same tasks go on."""
-        if self._learner is None or self._learner[0] != tuple(tasks):
-            self._learner = None  # before the next ones are made: a GPU may not hold both
-            maps = [wiring_of(task, self.dataset.info.pixels) for task in tasks]
-            self._learner = (
-                tuple(tasks),
-                learner(self.base, maps, [task.index for task in tasks], self.device),
-            )
-        return self._learner[1]
 
 
 def _check_finite(task: Task, state: TaskState) -> None:
