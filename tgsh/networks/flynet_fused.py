@@ -119,7 +119,7 @@ class FusedFlyNet:
             self._blocks[dtype] = kernels.Block(
                 1 if dtype == np.uint8 else 255,
                 np.zeros(LANES, np.int64),
-                _aligned((len(self._net.degrees) + 1) * LANES, kind),
+                _aligned((len(self._net.degrees) + 1) * LANES, dtype),
                 _aligned(len(self._v) * LANES, kind),
                 _aligned(LANES, np.float32),
                 _aligned(rows * LANES, np.float32),

@@ -66,7 +66,7 @@ class Block(NamedTuple):
     """What is known of a block of images, flat, LANES wide.
 
     scale: what a pixel is multiplied by to lie from 0 to 255. rows: int64, where the images begin. table:
-    [D + 1, LANES] pixels from 0 to 255, the last row zero; sums: [H, LANES] of the same type, int16 or
+    [D + 1, LANES] pixels from 0 to 255, the last row zero, uint8 or float32; sums: [H, LANES] int16 or
     float32. mean: float32, of an image's sums. logits: float32 [groups · classes of a group, LANES], later
     dL/dlogits.
     """

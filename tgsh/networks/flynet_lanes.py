@@ -35,8 +35,8 @@ def _written_out(function: Callable[..., Any]) -> Any:
 def transpose(_: Any, images: Any, rows: Any, first: Any, table: Any) -> Any:
     """table[first + d, b] = images[rows[b] + first + d] for d < LANES: pixels of LANES images side by side.
 
-    images flat, uint8, or float32 from 0 to 1; rows int64 [LANES], where images begin; table flat, int16 or
-    float32 accordingly, from 0 to 255.
+    images flat, uint8, or float32 from 0 to 1; rows int64 [LANES], where images begin; table flat, of the
+    same type, from 0 to 255.
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
@@ -51,8 +51,6 @@ def transpose(_: Any, images: Any, rows: Any, first: Any, table: Any) -> Any:
         for place, row in enumerate(tile):
             if table.dtype == types.float32:
                 row = builder.fmul(row, _floats(LANES)([255.0] * LANES))
-            else:
-                row = builder.zext(row, ir.VectorType(ir.IntType(16), LANES))
             start = builder.mul(builder.add(values[2], values[2].type(place)), values[2].type(LANES))
             _store(builder, row, data[3], start)
         return context.get_dummy_value()
@@ -70,7 +68,7 @@ def average(_: Any, pixels: Any, units: Any, degrees: Any, table: Any, mean: Any
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
         data = _pointers(context, builder, signature, values)
         wide = ir.VectorType(ir.DoubleType(), LANES)
-        convert = builder.fpext if table.dtype == types.float32 else builder.sitofp
+        convert = builder.fpext if table.dtype == types.float32 else builder.uitofp
         total = cgutils.alloca_once_value(builder, wide(None))
         with cgutils.for_range(builder, values[0]) as loop:
             row = convert(_load(builder, data[3], builder.mul(loop.index, loop.index.type(LANES))), wide)
@@ -88,14 +86,14 @@ def average(_: Any, pixels: Any, units: Any, degrees: Any, table: Any, mean: Any
 def sum_pixels(_: Any, units: Any, fan_in: Any, table: Any, wiring: Any, sums: Any) -> Any:
     """sums[h] = Σ_i table[wiring[h, i]]: Ax of LANES images.
 
-    Flat and contiguous: table [pixels + 1, LANES] and sums [units, LANES], both int16 or both float32;
-    wiring int32 [units, fan_in], where each row of the table begins.
+    Flat and contiguous: table [pixels + 1, LANES] uint8 and sums [units, LANES] int16, or both float32;
+    wiring int32 [units, fan_in], where each row of the table begins. A fan-in of 128 bytes fits 16 bits.
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
         data = _pointers(context, builder, signature, values)
         add = builder.fadd if table.dtype == types.float32 else builder.add
-        nothing = ir.VectorType(data[2].type.pointee, LANES)(None)
+        nothing = ir.VectorType(data[4].type.pointee, LANES)(None)
         with cgutils.for_range(builder, values[0]) as unit:
             total = cgutils.alloca_once(builder, nothing.type)
             builder.store(nothing, total)
@@ -103,6 +101,7 @@ def sum_pixels(_: Any, units: Any, fan_in: Any, table: Any, wiring: Any, sums: A
             with cgutils.for_range(builder, values[1]) as one:
                 begin = _scalar(builder, data[3], builder.add(first, one.index))
                 row = _load(builder, data[2], builder.zext(begin, ir.IntType(64)))
+                row = row if table.dtype == sums.dtype else builder.zext(row, nothing.type)
                 builder.store(add(builder.load(total), row), total)
             _store(builder, builder.load(total), data[4], builder.mul(unit.index, unit.index.type(LANES)))
         return context.get_dummy_value()
