@@ -107,9 +107,14 @@ class FusedFlyNet:
 
     def representations(self, images: np.ndarray, chosen: np.ndarray, parameters: np.ndarray) -> np.ndarray:
         """v ⊙ φ of a batch, float32 [B, H]."""
-        found = np.empty((len(chosen), self._net.units), np.float32)
-        block = self._block(images.dtype)
-        kernels.representations(self._net, block, images, chosen, parameters, self._v, found)
+        block, units = self._block(images.dtype), self._net.units
+        found = np.empty((len(chosen), units), np.float32)
+        for start in range(0, len(chosen), LANES):
+            some = chosen[start : start + LANES]
+            self.logits(images, some, parameters)
+            above = block.sums.reshape(-1, LANES)[:units] - block.mean
+            phi = np.maximum(above, 0)[:, : len(some)]
+            found[start : start + LANES] = (phi * self._v[:units, None]).T
         return found * np.float32(PIXEL_SCALE)
 
     def _block(self, dtype: np.dtype[Any]) -> kernels.Block:

@@ -95,25 +95,13 @@ def learn(net, block, images, labels, chosen, parameters, squares, rate, v, grad
 
 @_kept
 def logits(net, block, images, chosen, parameters, v, found):  # type: ignore[no-untyped-def]
-    """found = logits [K, B] of images[chosen]."""
+    """found = logits [K, B] of images[chosen]; v, and sums and mean of the last block, stay behind."""
     _modulate(net, parameters, v)
     for start in range(0, len(chosen), LANES):
         _forward(net, block, images, chosen, start, v)
         for k in range(net.classes):
             for lane in range(min(LANES, len(chosen) - start)):
                 found[k, start + lane] = block.logits[k * LANES + lane]
-
-
-@_kept
-def representations(net, block, images, chosen, parameters, v, found):  # type: ignore[no-untyped-def]
-    """found = v ⊙ φ, [B, units], of images[chosen], in units of the weights' scale."""
-    _modulate(net, parameters, v)
-    for start in range(0, len(chosen), LANES):
-        _forward(net, block, images, chosen, start, v)
-        for lane in range(min(LANES, len(chosen) - start)):
-            for h in range(net.units):
-                above = block.sums[h * LANES + lane] - block.mean[lane]
-                found[start + lane, h] = v[h] * max(above, np.float32(0))
 
 
 @_inner
