@@ -1,8 +1,9 @@
-"""FlyNet's two inner products in explicit vectors (LLVM, by numba): 32 images side by side, unit after unit.
+"""FlyNet's inner loops in explicit vectors (LLVM, by numba): LANES images side by side, unit after unit.
 
-The compiler's own vectoriser keeps what it adds up in memory. Written out, the sums of a group of classes
-stay in registers over all units, and both products run at the speed of the arithmetic. LLVM splits or
-joins the vectors as the processor has them; the order of every sum is the same everywhere.
+The compiler's own vectoriser keeps in memory what it adds up. Written out, the logits of a group of classes
+stay in registers over many units, and both products run near the speed of the arithmetic. LLVM splits the
+vectors as the processor needs them; the order of every sum is the same everywhere. All arrays are flat and
+contiguous.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _F32, _I32 = ir.FloatType(), ir.IntType(32)
 
 
 def _written_out(function: Callable[..., Any]) -> Any:
-    """An intrinsic; the context, its first argument, is numba's to pass."""
+    """An instruction for compiled functions; numba itself passes the first argument."""
     return intrinsic(function)
 
 
@@ -35,16 +36,14 @@ def _written_out(function: Callable[..., Any]) -> Any:
 def transpose(_: Any, images: Any, rows: Any, first: Any, table: Any) -> Any:
     """table[first + d, b] = images[rows[b] + first + d] for d < LANES: pixels of LANES images side by side.
 
-    images flat, uint8, or float32 from 0 to 1; rows int64 [LANES], where images begin; table flat, of the
-    same type, from 0 to 255.
+    images uint8, or float32 from 0 to 1; rows int64 [LANES], where images begin; table of the same type,
+    from 0 to 255.
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
-        data = _pointers(context, builder, signature, values)
-        tile = [
-            _load(builder, data[0], builder.add(_scalar(builder, data[1], ir.IntType(64)(lane)), values[2]))
-            for lane in range(LANES)
-        ]
+        pixels, begins, _, out = _pointers(context, builder, signature, values)
+        places = [_scalar(builder, begins, ir.IntType(64)(lane)) for lane in range(LANES)]
+        tile = [_load(builder, pixels, builder.add(place, values[2])) for place in places]
         for _ in range(LANES.bit_length() - 1):  # perfect shuffles; so many of them transpose a square
             pairs = zip(tile[: LANES // 2], tile[LANES // 2 :], strict=True)
             tile = [half for pair in pairs for half in _interleaved(builder, *pair)]
@@ -52,7 +51,7 @@ def transpose(_: Any, images: Any, rows: Any, first: Any, table: Any) -> Any:
             if table.dtype == types.float32:
                 row = builder.fmul(row, _floats(LANES)([255.0] * LANES))
             start = builder.mul(builder.add(values[2], values[2].type(place)), values[2].type(LANES))
-            _store(builder, row, data[3], start)
+            _store(builder, row, out, start)
         return context.get_dummy_value()
 
     return types.void(images, rows, first, table), generate
@@ -66,17 +65,17 @@ def average(_: Any, pixels: Any, units: Any, degrees: Any, table: Any, mean: Any
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
-        data = _pointers(context, builder, signature, values)
+        _, _, weights, rows, out = _pointers(context, builder, signature, values)
         wide = ir.VectorType(ir.DoubleType(), LANES)
         convert = builder.fpext if table.dtype == types.float32 else builder.uitofp
         total = cgutils.alloca_once_value(builder, wide(None))
         with cgutils.for_range(builder, values[0]) as loop:
-            row = convert(_load(builder, data[3], builder.mul(loop.index, loop.index.type(LANES))), wide)
-            degree = _spread(builder, _scalar(builder, data[2], loop.index))
+            row = convert(_load(builder, rows, builder.mul(loop.index, loop.index.type(LANES))), wide)
+            degree = _spread(builder, _scalar(builder, weights, loop.index))
             builder.store(_add_product(builder, row, degree, builder.load(total)), total)
         count = _spread(builder, builder.sitofp(values[1], ir.DoubleType()))
         mean_of = builder.fptrunc(builder.fdiv(builder.load(total), count), _floats(LANES))
-        _store(builder, mean_of, data[4], 0)
+        _store(builder, mean_of, out, 0)
         return context.get_dummy_value()
 
     return types.void(pixels, units, degrees, table, mean), generate
@@ -86,24 +85,24 @@ def average(_: Any, pixels: Any, units: Any, degrees: Any, table: Any, mean: Any
 def sum_pixels(_: Any, units: Any, fan_in: Any, table: Any, wiring: Any, sums: Any) -> Any:
     """sums[h] = Σ_i table[wiring[h, i]]: Ax of LANES images.
 
-    Flat and contiguous: table [pixels + 1, LANES] uint8 and sums [units, LANES] int16, or both float32;
-    wiring int32 [units, fan_in], where each row of the table begins. A fan-in of 128 bytes fits 16 bits.
+    table [pixels + 1, LANES] uint8 and sums [units, LANES] int16, where 128 bytes fit, or both float32;
+    wiring int32 [units, fan_in], where rows of the table begin.
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
-        data = _pointers(context, builder, signature, values)
+        _, _, rows, begins, out = _pointers(context, builder, signature, values)
         add = builder.fadd if table.dtype == types.float32 else builder.add
-        nothing = ir.VectorType(data[4].type.pointee, LANES)(None)
+        nothing = ir.VectorType(out.type.pointee, LANES)(None)
         with cgutils.for_range(builder, values[0]) as unit:
             total = cgutils.alloca_once(builder, nothing.type)
             builder.store(nothing, total)
             first = builder.mul(unit.index, values[1])
             with cgutils.for_range(builder, values[1]) as one:
-                begin = _scalar(builder, data[3], builder.add(first, one.index))
-                row = _load(builder, data[2], builder.zext(begin, ir.IntType(64)))
+                begin = _scalar(builder, begins, builder.add(first, one.index))
+                row = _load(builder, rows, builder.zext(begin, ir.IntType(64)))
                 row = row if table.dtype == sums.dtype else builder.zext(row, nothing.type)
                 builder.store(add(builder.load(total), row), total)
-            _store(builder, builder.load(total), data[4], builder.mul(unit.index, unit.index.type(LANES)))
+            _store(builder, builder.load(total), out, builder.mul(unit.index, unit.index.type(LANES)))
         return context.get_dummy_value()
 
     return types.void(units, fan_in, table, wiring, sums), generate
@@ -115,26 +114,26 @@ def add_logits(
 ) -> Any:
     """logits[k] += Σ_h weights[h, k]·v[h]·ReLU(sums[h] − mean) for a group of classes, a tuple as long as it.
 
-    All arrays are flat and contiguous: sums [units, LANES] int16 or float32; others float32: mean [LANES],
-    v [units], weights [units, group], logits [group, LANES].
+    sums [units, LANES] int16 or float32; the others float32: mean [LANES], v [units], weights [units, group],
+    logits [group, LANES].
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
-        data = _pointers(context, builder, signature, values)
-        means = _load(builder, data[3], 0)
+        _, _, ax, average_of, factors, readout, out = _pointers(context, builder, signature, values)
+        means = _load(builder, average_of, 0)
         totals = [cgutils.alloca_once_value(builder, _floats(LANES)(None)) for _ in range(group.count)]
         with cgutils.for_range(builder, values[1]) as loop:
-            phi = _features(builder, data[2], loop.index, means)
-            phi = builder.fmul(phi, _spread(builder, _scalar(builder, data[4], loop.index)))
+            phi = _features(builder, ax, loop.index, means)
+            phi = builder.fmul(phi, _spread(builder, _scalar(builder, factors, loop.index)))
             first = builder.mul(loop.index, loop.index.type(group.count))
             for place, total in enumerate(totals):
-                weight = _scalar(builder, data[5], builder.add(first, first.type(place)))
+                weight = _scalar(builder, readout, builder.add(first, first.type(place)))
                 builder.store(
                     _add_product(builder, _spread(builder, weight), phi, builder.load(total)), total
                 )
         for place, total in enumerate(totals):
-            before = _load(builder, data[6], place * LANES)
-            _store(builder, builder.fadd(before, builder.load(total)), data[6], place * LANES)
+            before = _load(builder, out, place * LANES)
+            _store(builder, builder.fadd(before, builder.load(total)), out, place * LANES)
         return context.get_dummy_value()
 
     return types.void(group, units, sums, mean, v, weights, logits), generate
@@ -150,24 +149,24 @@ def add_gradient(
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
-        data = _pointers(context, builder, signature, values)
-        means = _load(builder, data[3], 0)
-        wrongs = [_load(builder, data[4], place * LANES) for place in range(group.count)]
+        _, _, ax, average_of, wrong_by, readout, out = _pointers(context, builder, signature, values)
+        means = _load(builder, average_of, 0)
+        wrongs = [_load(builder, wrong_by, place * LANES) for place in range(group.count)]
 
-        def parts(unit: Value) -> Value:
-            phi = _features(builder, data[2], unit, means)
+        def slopes(unit: Value) -> Value:
+            phi = _features(builder, ax, unit, means)
             first = builder.mul(unit, unit.type(group.count))
-            blame: Value = _floats(LANES)(None)
+            total: Value = _floats(LANES)(None)
             for place, wrong in enumerate(wrongs):
-                weight = _scalar(builder, data[5], builder.add(first, first.type(place)))
-                blame = _add_product(builder, _spread(builder, weight), wrong, blame)
-            return builder.fmul(blame, phi)
+                weight = _scalar(builder, readout, builder.add(first, first.type(place)))
+                total = _add_product(builder, _spread(builder, weight), wrong, total)
+            return builder.fmul(total, phi)
 
         step = values[1].type(UNROLLED)
         with cgutils.for_range_slice(builder, step.type(0), values[1], step, inc=True) as (unit, _count):
-            units_here = [builder.add(unit, unit.type(place)) for place in range(UNROLLED)]
-            summed = _sums(builder, [partial(parts, one) for one in units_here])
-            _store(builder, builder.fadd(_load(builder, data[6], unit, UNROLLED), summed), data[6], unit)
+            some = [builder.add(unit, unit.type(place)) for place in range(UNROLLED)]
+            summed = _sums(builder, [partial(slopes, one) for one in some])
+            _store(builder, builder.fadd(_load(builder, out, unit, UNROLLED), summed), out, unit)
         return context.get_dummy_value()
 
     return types.void(group, units, sums, mean, errors, weights, gradient), generate
@@ -243,32 +242,30 @@ def _interleaved(builder: ir.IRBuilder, left: Value, right: Value) -> tuple[Valu
 
 
 def _sums(builder: ir.IRBuilder, parts: list[Callable[[], Value]]) -> Value:
-    """The sum of every part's lanes, a vector as long as the list (a power of two).
-
-    Parts are made one after the other and folded pairwise as soon as two are there: few registers.
-    """
-    folded = _folded(builder, parts, LANES)
+    """The sum of every part's lanes, a vector as long as the list (a power of two)."""
+    folded = _folded(builder, parts)
     while folded.type.count > len(parts):
-        folded = _halved(builder, folded, folded, folded.type.count // len(parts), once=True)
+        folded = _halved(builder, folded, folded, list(range(folded.type.count)), len(parts))
     return folded
 
 
-def _folded(builder: ir.IRBuilder, parts: list[Callable[[], Value]], width: int) -> Value:
-    """Partial sums of every part in order, equally many each, in a vector of `width` lanes."""
+def _folded(builder: ir.IRBuilder, parts: list[Callable[[], Value]]) -> Value:
+    """LANES partial sums, equally many of every part and in order.
+
+    Two halves are folded as soon as both are there, so that few registers wait.
+    """
     if len(parts) == 1:
         return parts[0]()
     middle = len(parts) // 2
-    left, right = (_folded(builder, half, width) for half in (parts[:middle], parts[middle:]))
-    return _halved(builder, left, right, width // middle, once=False)
+    left, right = _folded(builder, parts[:middle]), _folded(builder, parts[middle:])
+    return _halved(builder, left, right, list(range(2 * LANES)), len(parts))
 
 
-def _halved(builder: ir.IRBuilder, left: Value, right: Value, each: int, *, once: bool) -> Value:
-    """Runs of `each` lanes become half as long, adding their halves: of left, then of right if not once."""
-    count = left.type.count * (1 if once else 2)
-    starts = range(0, count, each)
-    lower = [start + lane for start in starts for lane in range(each // 2)]
-    masks = [
-        ir.Constant(ir.VectorType(_I32, len(lower)), [lane + shift for lane in lower])
-        for shift in (0, each // 2)
-    ]
-    return builder.fadd(*(builder.shuffle_vector(left, right, mask) for mask in masks))
+def _halved(builder: ir.IRBuilder, left: Value, right: Value, lanes: list[int], runs: int) -> Value:
+    """Lanes of left, then right, as so many runs of equal length: the halves of each run added up."""
+    half = len(lanes) // runs // 2
+    kind = ir.VectorType(_I32, len(lanes) // 2)
+    lower = [lane for lane in lanes if lane // half % 2 == 0]
+    upper = [lane + half for lane in lower]
+    shuffled = [builder.shuffle_vector(left, right, ir.Constant(kind, mask)) for mask in (lower, upper)]
+    return builder.fadd(*shuffled)

@@ -16,6 +16,9 @@ from tgsh.training.state import TaskState
 if TYPE_CHECKING:
     from tgsh.networks.flynet_fused import FusedFlyNets
 
+SHOWN_AT_ONCE = 2048
+"""Images that a transform makes at a time: what it needs on the way is a multiple of them."""
+
 
 class FusedGroup:
     """T FlyNets at the same epoch, and their losses since then. Company changes no byte of a task."""
@@ -36,8 +39,9 @@ class FusedGroup:
             for task, places in enumerate(chosen):
                 self._step(task, inputs.unchanged, labels, places)
             return
+        seen = torch.cat([inputs.batch(part) for part in chosen.split(SHOWN_AT_ONCE, dim=1)], dim=1)
         every = torch.arange(chosen.shape[1])
-        for task, (images, places) in enumerate(zip(inputs.batch(chosen), chosen, strict=True)):
+        for task, (images, places) in enumerate(zip(seen, chosen, strict=True)):
             self._step(task, images, labels[places], every)
 
     def states(self, before: Sequence[TaskState], images: int) -> list[TaskState]:
