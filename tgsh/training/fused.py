@@ -21,7 +21,10 @@ SHOWN_AT_ONCE = 2048
 
 
 class FusedGroup:
-    """T FlyNets at the same epoch, and their losses since then. Company changes no byte of a task."""
+    """T FlyNets at the same epoch, and their losses since then.
+
+    Company changes no byte of a task, as long as no task or every task changes values of pixels.
+    """
 
     def __init__(
         self, nets: FusedFlyNets, context: Context, states: Sequence[TaskState], learning_rate: float
@@ -39,7 +42,8 @@ class FusedGroup:
             for task, places in enumerate(chosen):
                 self._step(task, inputs.unchanged, labels, places)
             return
-        seen = torch.cat([inputs.batch(part) for part in chosen.split(SHOWN_AT_ONCE, dim=1)], dim=1)
+        parts = torch.split(chosen, SHOWN_AT_ONCE, dim=1)  # type: ignore[no-untyped-call]
+        seen = torch.cat([inputs.batch(part) for part in parts], dim=1)
         every = torch.arange(chosen.shape[1])
         for task, (images, places) in enumerate(zip(seen, chosen, strict=True)):
             self._step(task, images, labels[places], every)
