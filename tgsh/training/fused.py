@@ -42,7 +42,7 @@ class FusedGroup:
             for task, places in enumerate(chosen):
                 self._step(task, inputs.unchanged, labels, places)
             return
-        parts = torch.split(chosen, SHOWN_AT_ONCE, dim=1)  # type: ignore[no-untyped-call]
+        parts = torch.split(chosen, SHOWN_AT_ONCE, dim=1)
         seen = torch.cat([inputs.batch(part) for part in parts], dim=1)
         every = torch.arange(chosen.shape[1])
         for task, (images, places) in enumerate(zip(seen, chosen, strict=True)):
