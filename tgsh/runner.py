@@ -20,7 +20,7 @@ from tgsh import faults
 from tgsh.datasets.loading import source_of
 from tgsh.errors import ArtifactError, DatasetUnavailable, Interrupted, LeaseLost, TgshError
 from tgsh.jobs import Job
-from tgsh.settings import StoreSettings
+from tgsh.settings import Compute, StoreSettings
 from tgsh.spec import ExperimentSpec
 from tgsh.store import claims as lifecycle
 from tgsh.store import reads
@@ -46,7 +46,7 @@ GPU_TASKS = 36
 class Bench:
     """Where a process works: its store, its data, its device and its name.
 
-    at_once: how many tasks of an experiment it trains in one batch.
+    at_once: how many tasks of an experiment it trains in one batch. compute: see tgsh.training.paths.
     """
 
     database: Database
@@ -56,6 +56,7 @@ class Bench:
     device: str
     worker: str
     at_once: int = 1
+    compute: Compute = "auto"
 
     @classmethod
     def from_settings(cls, settings: StoreSettings, device: str, worker: str) -> Bench:
@@ -68,6 +69,7 @@ class Bench:
             device,
             worker,
             at_once=1 if device == "cpu" else GPU_TASKS,
+            compute=settings.compute,
         )
 
 
@@ -119,13 +121,14 @@ def _groups(bench: Bench, claims: Sequence[Claim]) -> list[list[_Work]]:
 
 
 def _trainer(bench: Bench, spec: ExperimentSpec) -> Trainer:
-    return _cached_trainer(spec.model_copy(update={"name": "", "tags": ()}), bench.data_dir, bench.device)
+    nameless = spec.model_copy(update={"name": "", "tags": ()})
+    return _cached_trainer(nameless, bench.data_dir, bench.device, bench.compute)
 
 
 @lru_cache(maxsize=1)
-def _cached_trainer(spec: ExperimentSpec, data_dir: Path, device: str) -> Trainer:
+def _cached_trainer(spec: ExperimentSpec, data_dir: Path, device: str, compute: Compute) -> Trainer:
     """Images, random base and buffers stay from job to job of one experiment."""
-    return Trainer(spec, source_of(spec, data_dir), torch.device(device))
+    return Trainer(spec, source_of(spec, data_dir), torch.device(device), compute)
 
 
 def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:

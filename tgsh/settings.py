@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+Compute = Literal["auto", "torch", "fused"]
 
 
 class StoreSettings(BaseSettings):
@@ -28,6 +29,10 @@ class StoreSettings(BaseSettings):
         60.0, gt=0, description="a job whose worker is silent this long is given to another"
     )
     max_attempts: int = Field(3, ge=1, description="a job that lost this many workers has failed")
+    compute: Compute = Field(
+        "auto",
+        description="what trains FlyNet on a processor: numba's fused loops where they can be had, or torch",
+    )
     log_level: LogLevel = "INFO"
 
     @property

@@ -17,7 +17,9 @@ from pathlib import Path
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     commands = parser.add_subparsers(dest="command", required=True)
-    epoch = commands.add_parser("task-epoch", help="plain PyTorch against tgsh, both cores at work")
+    epoch = commands.add_parser(
+        "task-epoch", help="plain PyTorch against tgsh's two paths, every core at work"
+    )
     epoch.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     epoch.add_argument("--rounds", type=int, default=7, help="tgsh's times are medians of so many")
     epoch.add_argument("--plain-batches", type=int, metavar="N", help="quick: extrapolate from N of 469")

@@ -15,16 +15,16 @@ from typing import Any
 PATIENCE = 300.0  # seconds that processes wait for each other
 
 
-def measure(data_dir: Path, processes: int, rounds: int) -> dict[str, float]:
+def measure(data_dir: Path, processes: int, rounds: int, path: str) -> dict[str, float]:
     """Medians over rounds in which all processes start together: seconds of a task-epoch and an evaluation.
 
-    A round's time is that of its slowest process, over the number of processes: what a task-epoch costs
-    when all cores are at work. `alone` is what one process sees.
+    path: torch or fused. A round's time is that of its slowest process, over the number of processes: what
+    a task-epoch costs when all cores are at work. `alone` is what one process sees.
     """
     context = get_context("spawn")
     barrier, results = context.Barrier(processes), context.SimpleQueue()
     workers = [
-        context.Process(target=_work, args=(data_dir, index, rounds, barrier, results), daemon=True)
+        context.Process(target=_work, args=(data_dir, index, rounds, path, barrier, results), daemon=True)
         for index in range(processes)
     ]
     for worker in workers:
@@ -41,20 +41,21 @@ def measure(data_dir: Path, processes: int, rounds: int) -> dict[str, float]:
         "evaluation_seconds": statistics.median(evaluations) / processes,
         "alone_epoch_seconds": statistics.median(epochs),
         "alone_fastest_epoch_seconds": min(min(r["epochs"]) for r in reports),
+        "alone_fastest_evaluation_seconds": min(min(r["evaluations"]) for r in reports),
         "accuracy": statistics.mean(r["accuracy"] for r in reports),
         "peak_rss_mb": max(r["peak_rss_mb"] for r in reports),
     }
 
 
-def _work(data_dir: Path, index: int, rounds: int, barrier: Barrier, results: Any) -> None:
+def _work(data_dir: Path, index: int, rounds: int, path: Any, barrier: Barrier, results: Any) -> None:
     try:
-        results.put(_report(data_dir, index, rounds, barrier))
+        results.put(_report(data_dir, index, rounds, path, barrier))
     except Exception as error:
         barrier.abort()
         results.put(f"{type(error).__name__}: {error}")
 
 
-def _report(data_dir: Path, index: int, rounds: int, barrier: Barrier) -> dict[str, Any]:
+def _report(data_dir: Path, index: int, rounds: int, path: Any, barrier: Barrier) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(1)
@@ -67,7 +68,7 @@ def _report(data_dir: Path, index: int, rounds: int, barrier: Barrier) -> dict[s
     keep_freed_memory()  # as workers do
     dataset = load("mnist", data_dir)
     spec = ExperimentSpec()
-    trainer = Trainer(spec, dataset, torch.device("cpu"))
+    trainer = Trainer(spec, dataset, torch.device("cpu"), path)
     task = build(spec.suite, dataset.info)[3 + index]
     start = trainer.fresh(task.index)
     [state] = trainer.epoch([task], [start], lambda: False)  # also warms up

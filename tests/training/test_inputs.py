@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from tests.networks import plain
 from tests.training import runs
 from tgsh.datasets.dataset import Dataset
+from tgsh.settings import Compute
 from tgsh.spec import AugmentSuite, ExperimentSpec
 from tgsh.streams import stream
 from tgsh.suites.chain import ImageTransform
@@ -62,9 +63,10 @@ def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndar
 
 
 @pytest.mark.parametrize("index", [MIRRORED, BLURRED, ERASED, INVERTED])
-def test_epochs_are_those_of_the_definition(index: int, digits: Dataset) -> None:
+@pytest.mark.parametrize("path", ["torch", "fused"])
+def test_epochs_are_those_of_the_definition(index: int, path: Compute, digits: Dataset) -> None:
     spec = _spec()
-    [state] = runs.train(spec, digits, [index])
+    [state] = runs.train(spec, digits, [index], Trainer(spec, digits, runs.CPU, path))
     v, losses = _plainly(spec, digits, index)
     differences = np.sort(np.abs(state.vectors[-1] - v))[: int(0.99 * len(v))]
     assert np.linalg.norm(differences) < 1e-3 * np.linalg.norm(v)

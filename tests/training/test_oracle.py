@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from tests.networks import plain
 from tests.training import runs
 from tgsh.datasets.dataset import Dataset
+from tgsh.settings import Compute
 from tgsh.spec import ExperimentSpec, TrainingSpec
 from tgsh.suites import build
 from tgsh.training.state import TaskState, batch_order, fresh
@@ -57,9 +58,10 @@ def _distance(state: TaskState, v: np.ndarray, trimmed: float = 0.0) -> float:
     return float(np.linalg.norm(kept) / np.linalg.norm(v))
 
 
+@pytest.mark.parametrize("path", ["torch", "fused"])
 @pytest.mark.parametrize("index", [4, 13])
-def test_an_epoch_of_the_paper_is_that_of_the_definition(index: int, digits: Dataset) -> None:
-    [state] = runs.train(PAPER, digits, [index])
+def test_an_epoch_of_the_paper_is_that_of_the_definition(index: int, path: Compute, digits: Dataset) -> None:
+    [state] = runs.train(PAPER, digits, [index], Trainer(PAPER, digits, runs.CPU, path))
     v, losses, _ = _plainly(PAPER, digits, index)
     assert _distance(state, v) < 1e-5
     np.testing.assert_allclose(state.losses, losses, rtol=1e-6)
@@ -75,10 +77,11 @@ def test_an_epoch_of_the_paper_is_that_of_the_definition(index: int, digits: Dat
     ],
 )
 @pytest.mark.parametrize("indices", [(4,), (0, 4, 13)])
+@pytest.mark.parametrize("path", ["torch", "fused"])
 def test_epochs_of_groups_are_those_of_the_definition(
-    spec: ExperimentSpec, indices: tuple[int, ...], digits: Dataset
+    spec: ExperimentSpec, indices: tuple[int, ...], path: Compute, digits: Dataset
 ) -> None:
-    trainer = Trainer(spec, digits, runs.CPU)
+    trainer = Trainer(spec, digits, runs.CPU, path)
     states = runs.train(spec, digits, indices, trainer)
     accuracies = trainer.accuracy(runs.chosen(spec, digits, indices), states)
     for state, accuracy in zip(states, accuracies, strict=True):

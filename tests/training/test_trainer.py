@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 
 import numpy as np
 import pytest
 
 from tests.training import runs
 from tgsh.datasets.dataset import Dataset
-from tgsh.errors import Interrupted, InvalidSpec, TrainingDiverged
+from tgsh.errors import Interrupted, InvalidSpec, MachineProblem, TrainingDiverged
+from tgsh.settings import Compute
+from tgsh.spec import FlyNetSpec, NetworkSpec, NeuroModNetSpec
 from tgsh.training import trainer as module
 from tgsh.training.checkpoints import from_tensors, to_tensors
 from tgsh.training.state import batch_order
@@ -34,12 +37,14 @@ def test_same_bytes_whatever_a_trainer_did_before(digits: Dataset) -> None:
     assert in_turn == [*alone, alone[0]]
 
 
-def test_company_changes_nothing_but_rounding(digits: Dataset) -> None:
+@pytest.mark.parametrize("path", ["torch", "fused"])
+def test_company_changes_nothing_but_rounding(path: Compute, digits: Dataset) -> None:
     spec = runs.small()
-    together = runs.train(spec, digits, [0, 5, 17])
+    trainer = Trainer(spec, digits, runs.CPU, path)
+    together = runs.train(spec, digits, [0, 5, 17], trainer)
     for state in together:
-        [alone] = runs.train(spec, digits, [state.index])
-        np.testing.assert_allclose(state.vectors, alone.vectors, atol=2e-4)
+        [alone] = runs.train(spec, digits, [state.index], trainer)
+        np.testing.assert_allclose(state.vectors, alone.vectors, atol=2e-4 if path == "torch" else 0)
         np.testing.assert_allclose(state.losses, alone.losses, rtol=1e-5)
 
 
@@ -55,9 +60,10 @@ def test_resuming_after_every_epoch_gives_the_same_bytes(digits: Dataset) -> Non
 
 
 def test_a_batch_taken_in_parts_is_the_same_batch(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    [whole] = runs.train(runs.small(), digits, [1])
+    spec = runs.small()
+    [whole] = runs.train(spec, digits, [1], Trainer(spec, digits, runs.CPU, "torch"))
     monkeypatch.setattr(module, "FEATURES_AT_ONCE", 17 * 1568)
-    [parts] = runs.train(runs.small(), digits, [1])
+    [parts] = runs.train(spec, digits, [1], Trainer(spec, digits, runs.CPU, "torch"))
     np.testing.assert_allclose(parts.vectors, whole.vectors, atol=2e-4)
 
 
@@ -123,7 +129,29 @@ def test_a_limit_beyond_the_dataset_is_refused_by_field(digits: Dataset) -> None
     Trainer(runs.small(train_limit=4000), digits, runs.CPU)
 
 
-def test_the_record_says_what_trained(digits: Dataset) -> None:
-    compute = Trainer(runs.small(), digits, runs.CPU).compute
-    assert compute.startswith("cpu ")
-    assert compute.endswith(" 1 thread")
+@pytest.mark.parametrize(
+    ("network", "wanted", "words"),
+    [
+        (FlyNetSpec(), "torch", ["cpu", "torch", "1 thread"]),
+        (FlyNetSpec(), "fused", ["cpu", "numba", "fused"]),
+        (FlyNetSpec(), "auto", ["cpu", "numba", "fused"]),
+        (NeuroModNetSpec(), "fused", ["cpu", "torch", "1 thread"]),
+    ],
+)
+def test_the_record_says_what_trained(
+    network: NetworkSpec, wanted: Compute, words: list[str], digits: Dataset
+) -> None:
+    spec = runs.small().model_copy(update={"network": network})
+    compute = Trainer(spec, digits, runs.CPU, wanted).compute
+    assert compute.startswith(words[0])
+    assert words[1] in compute
+    assert compute.endswith(words[2])
+
+
+def test_without_numba_torch_trains_unless_the_fused_path_is_asked_for(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tgsh.networks.flynet_fused", None)  # as if its import failed
+    assert "torch" in Trainer(runs.small(), digits, runs.CPU).compute
+    with pytest.raises(MachineProblem, match=r"numba.*TGSH_COMPUTE"):
+        Trainer(runs.small(), digits, runs.CPU, "fused")

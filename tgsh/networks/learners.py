@@ -15,11 +15,8 @@ from tgsh.networks.neuromodnet import NeuroModNets
 from tgsh.suites.pixelmap import PixelMap
 
 
-class Learner(Protocol):
-    """T networks of one kind on one random base, on one device.
-
-    A step is `take`, then for every part of a batch `logits` and `learn_from`, then `gradient`.
-    """
+class Networks(Protocol):
+    """T networks of one kind on one random base, on one device."""
 
     def take(self, parameters: Tensor) -> None:
         """Work with these parameters from now on: float32 [T, P], a task a row, in their context's order."""
@@ -29,6 +26,13 @@ class Learner(Protocol):
 
     def representations(self, images: Tensor) -> Tensor:
         """r_t(x), what a readout makes logits of: float32 [T, B, R], of the same images as `logits` takes."""
+
+
+class Learner(Networks, Protocol):
+    """Networks that learn.
+
+    A step is `take`, then for every part of a batch `logits` and `learn_from`, then `gradient`.
+    """
 
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
         """Add what errors [T, K, B] = dL/d(the latest logits) mean; without `more`, forget earlier ones."""

@@ -53,20 +53,8 @@ class Group:
 
     def states(self, before: Sequence[TaskState], images: int) -> list[TaskState]:
         """The tasks' states one epoch after `before`, an epoch of so many images."""
-        parameters = self._optimiser.parameters.cpu().numpy()
-        squares = self._optimiser.squares.cpu().numpy()
         losses = (self._loss / images).tolist()
-        after = []
-        for row, state in enumerate(before):
-            named = _named(parameters[row], self._context)
-            vectors = np.concatenate([state.vectors, self._context.vector(named)[None]])
-            averages = _named(squares[row], self._context)
-            after.append(
-                TaskState(
-                    state.index, state.epoch + 1, named, averages, vectors, (*state.losses, losses[row])
-                )
-            )
-        return after
+        return advanced(before, self._context, self._optimiser.parameters, self._optimiser.squares, losses)
 
     def _errors(self, logits: Tensor, labels: Tensor, batch: int) -> Tensor:
         """dL/dlogits of mean cross-entropy: (softmax − one-hot)/B, [T, K, b]. Adds up the loss on the way."""
@@ -75,6 +63,26 @@ class Group:
         self._loss -= log_probabilities.gather(1, labels).sum(dim=(1, 2), dtype=torch.float64)
         classes = torch.arange(logits.shape[1], device=self._device)[:, None]
         return log_probabilities.exp_().sub_((classes == labels).float()).div_(batch)
+
+
+def advanced(
+    before: Sequence[TaskState],
+    context: Context,
+    parameters: Tensor,
+    squares: Tensor,
+    losses: Sequence[float],
+) -> list[TaskState]:
+    """The states one epoch after `before`, from parameters and averages [T, P] and the epoch's losses."""
+    parameter_rows, square_rows = parameters.cpu().numpy(), squares.cpu().numpy()
+    after = []
+    for row, state in enumerate(before):
+        named = _named(parameter_rows[row], context)
+        vectors = np.concatenate([state.vectors, context.vector(named)[None]])
+        averages = _named(square_rows[row], context)
+        after.append(
+            TaskState(state.index, state.epoch + 1, named, averages, vectors, (*state.losses, losses[row]))
+        )
+    return after
 
 
 def stacked(

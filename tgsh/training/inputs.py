@@ -29,7 +29,7 @@ class Inputs:
         tasks: Sequence[Task],
         rngs: Sequence[np.random.Generator],
     ) -> None:
-        self._images, self._size = images, (info.height, info.width)
+        self._images, self._size = list(images), (info.height, info.width)
         self._shared = all(own is images[0] for own in images)
         self._operations: list[Operation | None] = [
             drawn(task.transform, len(own), self._size, rng, own.device)
@@ -38,6 +38,11 @@ class Inputs:
             for task, own, rng in zip(tasks, images, rngs, strict=True)
         ]
         self._as_they_are = not any(self._operations)
+
+    @property
+    def unchanged(self) -> list[Tensor] | None:
+        """All images of each task, uint8 [N, D], where no task changes values."""
+        return self._images if self._as_they_are else None
 
     def batch(self, chosen: Tensor) -> Tensor:
         """Images chosen int64 [T, B]: uint8 [T, B, D] where no task changes values, else float32, 0 to 1."""

@@ -12,14 +12,15 @@ from tgsh.datasets.info import check_train_limit
 from tgsh.errors import Interrupted, TrainingDiverged
 from tgsh.networks.bases import random_base
 from tgsh.networks.contexts import context_of
-from tgsh.networks.learners import Learner, learner, units_of
+from tgsh.networks.learners import units_of
+from tgsh.settings import Compute
 from tgsh.spec import ExperimentSpec
 from tgsh.suites import Task
-from tgsh.training.group import Group, stacked
+from tgsh.training.group import stacked
 from tgsh.training.images import Images
 from tgsh.training.inputs import Inputs, wiring_of
+from tgsh.training.paths import FusedPath, TorchPath, path_of
 from tgsh.training.state import TaskState, batch_order, fresh, transform_stream
-from tgsh.training.versions import compute
 
 FEATURES_AT_ONCE = 2**24
 """Features of one task in memory at a time (64 MB); larger batches are taken in parts of this size."""
@@ -30,23 +31,28 @@ EVALUATION_BATCH = 128
 class Trainer:
     """Trains tasks of one experiment. Images, random base and buffers stay on the device between calls.
 
-    source: where the tasks have their images from; a Dataset where they share them.
-    Raises InvalidSpec where the dataset is smaller than training.train_limit, or the base does not fit it.
+    source: where the tasks have their images from; a Dataset where they share them. compute: on which path,
+    see tgsh.training.paths. Raises InvalidSpec where there are fewer images than training.train_limit, or the
+    base does not fit them, and MachineProblem where the path is not there.
     """
 
-    def __init__(self, spec: ExperimentSpec, source: Source, device: torch.device) -> None:
+    def __init__(
+        self, spec: ExperimentSpec, source: Source, device: torch.device, compute: Compute = "auto"
+    ) -> None:
         self.spec, self.source, self.info, self.device = spec, source, source.info, device
         info, limit = source.info, check_train_limit(spec.training.train_limit, source.info)
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
         self.context = context_of(spec.network, info.pixels, info.classes)
         self._images = Images(source, limit, device)
         self._part = max(1, FEATURES_AT_ONCE // units_of(self.base))
-        self._learner: tuple[tuple[Task, ...], Learner] | None = None
+        self._path: TorchPath | FusedPath = path_of(
+            compute, self.base, self.context, info.pixels, self._part, device
+        )
 
     @property
     def compute(self) -> str:
-        """What trains: device, instruction set, torch and threads."""
-        return compute(self.device)
+        """What trains: device, instruction set, path and threads."""
+        return self._path.compute
 
     def fresh(self, index: int) -> TaskState:
         """Task `index` before training."""
@@ -62,8 +68,7 @@ class Trainer:
         """
         data = self._images.training(tasks)
         batch = self.spec.training.batch_size
-        rate = self.spec.training.learning_rate
-        group = Group(self._learner_of(tasks), self.context, states, rate, self._part, self.device)
+        group = self._path.group(tasks, states, self.spec.training.learning_rate)
         rngs = [transform_stream(self.spec.seed, s.index, s.epoch) for s in states]
         inputs = Inputs(data.images, self.info, tasks, rngs)
         orders = [batch_order(self.spec.seed, s.index, s.epoch, len(data)) for s in states]
@@ -87,7 +92,7 @@ class Trainer:
         rngs = [transform_stream(self.spec.seed, task.index, "test") for task in tasks]
         inputs = Inputs(data.images, self.info, tasks, rngs)
         places = torch.arange(len(data), device=self.device)
-        nets = self._learner_of(tasks)
+        nets = self._path.networks(tasks)
         size = min(EVALUATION_BATCH, self._part)
         correct = torch.zeros(len(tasks), dtype=torch.int64, device=self.device)
         with torch.inference_mode():
@@ -102,7 +107,7 @@ class Trainer:
         """r_t(x) of images uint8 [n, D] as the task shows them, under this context vector; float32 [n, R]."""
         parameters = stacked([self.context.parameters(vector)], self.context, self.device)
         with torch.inference_mode():
-            nets = self._learner_of([task])
+            nets = self._path.networks([task])
             nets.take(parameters)
             seen: np.ndarray = nets.representations(self.shown(task, images))[0].cpu().numpy()
             return seen.copy()
@@ -119,17 +124,6 @@ class Trainer:
         rng = transform_stream(self.spec.seed, task.index, "test")
         inputs = Inputs([torch.tensor(images, device=self.device)], self.info, [task], [rng])
         return inputs.batch(torch.arange(len(images), device=self.device)[None])
-
-    def _learner_of(self, tasks: Sequence[Task]) -> Learner:
-        """The networks of these tasks, kept as long as the same tasks go on."""
-        if self._learner is None or self._learner[0] != tuple(tasks):
-            self._learner = None  # before the next ones are made: a GPU may not hold both
-            maps = [wiring_of(task, self.info.pixels) for task in tasks]
-            self._learner = (
-                tuple(tasks),
-                learner(self.base, maps, [task.index for task in tasks], self.device),
-            )
-        return self._learner[1]
 
 
 def _check_finite(task: Task, state: TaskState) -> None:

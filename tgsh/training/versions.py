@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import numpy as np
 import torch
 
 
 def versions() -> dict[str, str]:
-    """Versions by name."""
+    """Versions by name; numba only where it is installed."""
+    numba = {"numba": version("numba")} if find_spec("numba") else {}
     return {
         "tgsh": version("tgsh"),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
+        **numba,
     }
 
 
@@ -27,3 +30,8 @@ def compute(device: torch.device) -> str:
     threads = torch.get_num_threads()
     capability = torch.backends.cpu.get_cpu_capability()
     return f"cpu {capability} torch {torch_version} {threads} thread{'' if threads == 1 else 's'}"
+
+
+def fused_compute() -> str:
+    """The same of the fused path: one thread of this processor, whatever torch may use."""
+    return f"cpu {torch.backends.cpu.get_cpu_capability()} numba {version('numba')} fused"

@@ -1,0 +1,114 @@
+"""On which path training runs: the fastest that is there, unless the caller says which.
+
+A path makes networks for tasks and groups that train them. Results are the same but for rounding; their
+bytes belong to one path, whose name is recorded with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import torch
+
+from tgsh.errors import MachineProblem
+from tgsh.networks.bases import FlyNetBase, RandomBase
+from tgsh.networks.contexts import Context
+from tgsh.networks.learners import Learner, learner
+from tgsh.settings import Compute
+from tgsh.suites import Task
+from tgsh.suites.pixelmap import PixelMap
+from tgsh.training.fused import FusedGroup
+from tgsh.training.group import Group
+from tgsh.training.inputs import wiring_of
+from tgsh.training.state import TaskState
+from tgsh.training.versions import compute, fused_compute
+
+if TYPE_CHECKING:
+    from tgsh.networks.flynet_fused import FusedFlyNets
+
+Made = TypeVar("Made")
+
+
+class TorchPath:
+    """Layer by layer, for any network on any device. part: see Group."""
+
+    def __init__(
+        self, base: RandomBase, context: Context, pixels: int, part: int, device: torch.device
+    ) -> None:
+        self._base, self._context, self._pixels = base, context, pixels
+        self._part, self._device = part, device
+        self._latest = _Latest[Learner]()
+
+    @property
+    def compute(self) -> str:
+        """What trains, for the record."""
+        return compute(self._device)
+
+    def networks(self, tasks: Sequence[Task]) -> Learner:
+        """The networks of these tasks, kept as long as the same tasks go on."""
+        maps = [wiring_of(task, self._pixels) for task in tasks]
+        indices = [task.index for task in tasks]
+        return self._latest.of(tasks, lambda: learner(self._base, maps, indices, self._device))
+
+    def group(self, tasks: Sequence[Task], states: Sequence[TaskState], rate: float) -> Group:
+        """These tasks, ready to learn an epoch from these states."""
+        return Group(self.networks(tasks), self._context, states, rate, self._part, self._device)
+
+
+class FusedPath:
+    """A whole step in one call compiled by numba, for FlyNet on a processor. make: networks of these maps."""
+
+    def __init__(self, make: Callable[[list[PixelMap]], FusedFlyNets], context: Context, pixels: int) -> None:
+        self._make, self._context, self._pixels = make, context, pixels
+        self._latest = _Latest["FusedFlyNets"]()
+
+    @property
+    def compute(self) -> str:
+        """What trains, for the record."""
+        return fused_compute()
+
+    def networks(self, tasks: Sequence[Task]) -> FusedFlyNets:
+        """As of TorchPath."""
+        maps = [wiring_of(task, self._pixels) for task in tasks]
+        return self._latest.of(tasks, lambda: self._make(maps))
+
+    def group(self, tasks: Sequence[Task], states: Sequence[TaskState], rate: float) -> FusedGroup:
+        """As of TorchPath."""
+        return FusedGroup(self.networks(tasks), self._context, states, rate)
+
+
+def path_of(
+    wanted: Compute, base: RandomBase, context: Context, pixels: int, part: int, device: torch.device
+) -> TorchPath | FusedPath:
+    """The path on which networks of this base are trained; only FlyNet on a processor has two.
+
+    Raises MachineProblem where the fused one is wanted and numba cannot be had.
+    """
+    if wanted != "torch" and isinstance(base, FlyNetBase) and device.type == "cpu":
+        try:
+            from tgsh.networks.flynet_fused import FusedFlyNets
+        except ImportError as error:
+            if wanted == "fused":
+                raise MachineProblem(
+                    f"the fused path needs numba ({error}): pip install 'tgsh[worker]', "
+                    "or set TGSH_COMPUTE=auto"
+                ) from error
+        else:
+            return FusedPath(partial(FusedFlyNets, base), context, pixels)
+    return TorchPath(base, context, pixels, part, device)
+
+
+class _Latest(Generic[Made]):
+    """What was made for the latest tasks."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[tuple[Task, ...], Made] | None = None
+
+    def of(self, tasks: Sequence[Task], make: Callable[[], Made]) -> Made:
+        """That of these tasks, made anew if others came between."""
+        if self._kept is None or self._kept[0] != tuple(tasks):
+            self._kept = None  # before the next is made: a GPU may not hold both
+            self._kept = (tuple(tasks), make())
+        return self._kept[1]
