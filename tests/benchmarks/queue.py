@@ -57,25 +57,26 @@ def _measure(
     workers: int, spec: dict[str, Any], rounds: int, of: Callable[[Database, str, int], float]
 ) -> list[float]:
     """A number of each round's experiment, on a stack that has done one before."""
-    with tempfile.TemporaryDirectory(prefix="tgsh-benchmark-") as folder:
-        with Stack(Path(folder), workers=workers) as stack, Client(stack.url) as client:
-            database = Database(f"sqlite:///{folder}/tgsh.db")
-            values = []
-            for _ in range(rounds + 1):
-                experiment = client.wait(client.submit(spec).id, timeout=600)
-                assert experiment.status == "completed", experiment.reason
-                values.append(of(database, experiment.id, workers))
-            database.dispose()
-            return values[1:]  # the first one waits for imports and images
+    values = []
+    with (
+        tempfile.TemporaryDirectory(prefix="tgsh-benchmark-") as folder,
+        Stack(Path(folder), workers=workers) as stack,
+        Client(stack.url) as client,
+    ):
+        database = Database(f"sqlite:///{folder}/tgsh.db")
+        for _ in range(rounds + 1):
+            experiment = client.wait(client.submit(spec).id, timeout=600)
+            assert experiment.status == "completed", experiment.reason
+            values.append(of(database, experiment.id, workers))
+        database.dispose()
+    return values[1:]  # the first one waits for imports and images
 
 
 def _overhead(database: Database, experiment_id: str, workers: int) -> float:
     """Seconds a job in which its worker did not train."""
     with database.read() as session:
         ours = TaskRecord.experiment_id == experiment_id
-        trained, jobs = session.execute(
-            select(func.sum(TaskRecord.seconds), func.count()).where(ours)
-        ).one()
+        trained, jobs = session.execute(select(func.sum(TaskRecord.seconds), func.count()).where(ours)).one()
     return float(_wall(database, experiment_id, workers) * workers - trained) / jobs
 
 
