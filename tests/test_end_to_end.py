@@ -205,6 +205,21 @@ def test_cancel_stops_the_training(http: httpx.Client) -> None:
     assert http.get(path).status_code == 404
 
 
+def test_one_task_behind_a_thousand_starts_within_two_jobs(http: httpx.Client) -> None:
+    tiny = {"network": {"kind": "flynet", "expansion": 1}, "training": {"epochs": 1, "train_limit": 100}}
+    thousand = {"kind": "rotation", "tasks": 1000, "step_degrees": 0.35}
+    large = submit(http, name="large", suite=thousand, **tiny)
+    with connect_sse(http, "GET", f"{large}/events") as source:
+        next(event for event in source.iter_sse() if event.event == "task")
+    small = submit(http, name="small", suite={"kind": "rotation", "tasks": 1}, **tiny)
+    queued, _, started = (int(id) for _, _, id in follow(http, small)[:3])
+    http.post(f"{large}/cancel")
+    events = follow(http, large)
+    assert events[-1][1]["status"] == "cancelled"  # most of it was still to come
+    starts = [int(id) for kind, data, id in events if kind == "task" and data["status"] == "running"]
+    assert len([id for id in starts if queued < id < started]) <= 2
+
+
 def test_missing_images_are_told_with_folder_and_files(http: httpx.Client) -> None:
     path = submit(http, dataset="mnist")
     status, reason = follow(http, path)[-1][1].values()
