@@ -17,11 +17,12 @@ from pathlib import Path
 import torch
 
 from tgsh import faults
+from tgsh.datasets.info import DatasetInfo
 from tgsh.datasets.loading import load
 from tgsh.errors import ArtifactError, DatasetUnavailable, Interrupted, LeaseLost, TgshError
 from tgsh.jobs import Job
 from tgsh.settings import StoreSettings
-from tgsh.spec import ExperimentSpec
+from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
 from tgsh.store import reads
 from tgsh.store.artifacts import Artifacts
@@ -40,6 +41,10 @@ log = logging.getLogger(__name__)
 
 GPU_TASKS = 36
 """Tasks that a GPU trains in one batch: 4 MB of features each at the paper's size."""
+
+
+KEPT_EXPERIMENTS = 4
+"""Experiments of which a process keeps images and buffers (some 100 MB each at most), as they take turns."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def _groups(bench: Bench, claims: Sequence[Claim]) -> list[list[_Work]]:
     """Claims that stand at the same epoch can be trained in one batch."""
     spec = claims[0].spec
     trainer = _trainer(bench, spec)
-    tasks = build(spec.suite, trainer.dataset.info)
+    tasks = _tasks(spec.suite, trainer.dataset.info)
     work = [_Work(claim, tasks[claim.job.index or 0], _start(bench, trainer, claim)) for claim in claims]
     work.sort(key=lambda item: item.state.epoch)
     return [list(group) for _, group in groupby(work, key=lambda item: item.state.epoch)]
@@ -136,9 +141,14 @@ def _trainer(bench: Bench, spec: ExperimentSpec) -> Trainer:
     return _cached_trainer(spec.model_copy(update={"name": "", "tags": ()}), bench.data_dir, bench.device)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=KEPT_EXPERIMENTS)
+def _tasks(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
+    return build(suite, info)
+
+
+@lru_cache(maxsize=KEPT_EXPERIMENTS)
 def _cached_trainer(spec: ExperimentSpec, data_dir: Path, device: str) -> Trainer:
-    """Images, random base and buffers stay from job to job of one experiment."""
+    """Images, random base and buffers stay from job to job of an experiment."""
     return Trainer(spec, load(spec.dataset, data_dir), torch.device(device))
 
 

@@ -42,7 +42,7 @@ class Dataset:
     test_labels: np.ndarray
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def load(name: str, data_dir: Path) -> Dataset:
     """The dataset of that name.
 

@@ -47,7 +47,7 @@ class Lease(Enum):
 
 def claim(database: Database, job: Job, worker: str, lease_seconds: float) -> Claim | None:
     """Take this very job if it waits for a worker; None if it does not."""
-    with database.write() as session:
+    with database.write(durable=False) as session:
         experiment = _wanted(session, job.experiment_id)
         return None if experiment is None else _take(session, experiment, job, worker, lease_seconds)
 
@@ -55,7 +55,7 @@ def claim(database: Database, job: Job, worker: str, lease_seconds: float) -> Cl
 def claim_next(database: Database, worker: str, lease_seconds: float) -> Claim | None:
     """Take the job that is most due (see fairness.py); None if none waits for a worker."""
     while True:
-        with database.write() as session:
+        with database.write(durable=False) as session:
             experiment_id = most_due(session)
             if experiment_id is None:
                 return None
@@ -72,7 +72,7 @@ def claim_more(
     """Up to `limit` further queued tasks of the same experiment, for a device that trains several at once."""
     if limit < 1 or first.job.index is None:
         return []
-    with database.write() as session:
+    with database.write(durable=False) as session:
         experiment = _wanted(session, first.job.experiment_id)
         if experiment is None:
             return []
@@ -139,7 +139,7 @@ def _note_start(session: Session, experiment: ExperimentRecord) -> None:
 def renew(database: Database, claimed: Claim, lease_seconds: float) -> Lease:
     """Prolong the lease by `lease_seconds` from now, if it is still ours."""
     record = record_of(claimed.job)
-    with database.write() as session:
+    with database.write(durable=False) as session:
         kept = session.execute(
             update(record)
             .where(*identity(claimed.job), record.status == "running", record.token == claimed.token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
@@ -12,11 +13,16 @@ import torch
 def versions() -> dict[str, str]:
     """Versions by name."""
     return {
-        "tgsh": version("tgsh"),
+        "tgsh": _own(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
     }
+
+
+@cache
+def _own() -> str:
+    return version("tgsh")  # reads a file, and takes as long as a batch
 
 
 def compute(device: torch.device) -> str:
