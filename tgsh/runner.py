@@ -138,7 +138,8 @@ def _groups(bench: Bench, claims: Sequence[Claim]) -> list[list[_Work]]:
 
 
 def _trainer(bench: Bench, spec: ExperimentSpec) -> Trainer:
-    return _cached_trainer(spec.model_copy(update={"name": "", "tags": ()}), bench.data_dir, bench.device)
+    kept = _some_trainers if bench.at_once == 1 else _one_trainer
+    return kept(spec.model_copy(update={"name": "", "tags": ()}), bench.data_dir, bench.device)
 
 
 @lru_cache(maxsize=KEPT_EXPERIMENTS)
@@ -146,10 +147,13 @@ def _tasks(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
     return build(suite, info)
 
 
-@lru_cache(maxsize=KEPT_EXPERIMENTS)
-def _cached_trainer(spec: ExperimentSpec, data_dir: Path, device: str) -> Trainer:
+def _new_trainer(spec: ExperimentSpec, data_dir: Path, device: str) -> Trainer:
     """Images, random base and buffers stay from job to job of an experiment."""
     return Trainer(spec, load(spec.dataset, data_dir), torch.device(device))
+
+
+_some_trainers = lru_cache(maxsize=KEPT_EXPERIMENTS)(_new_trainer)
+_one_trainer = lru_cache(maxsize=1)(_new_trainer)  # a GPU may not hold the buffers of two large batches
 
 
 def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:
