@@ -99,7 +99,7 @@ def _take(
     """Compare and set: the claim, if the job is queued; the caller holds the experiment's lock."""
     record = record_of(job)
     token = secrets.token_hex(16)
-    attempt = session.execute(
+    taken = session.execute(
         update(record)
         .where(*identity(job), record.status == "queued")
         .values(
@@ -111,11 +111,12 @@ def _take(
             started_at=now(),
             reason=None,
         )
-        .returning(record.attempts)
-    ).scalar()
-    if attempt is None:
+        .returning(record.attempts, record.started_at)
+    ).one_or_none()
+    if taken is None:
         return None
-    _note_start(session, experiment)
+    attempt, at = taken
+    _note_start(session, experiment, at)
     spec = ExperimentSpec.model_validate(experiment.spec)
     if job.index is None:
         return Claim(job, token, attempt, spec)
@@ -124,8 +125,7 @@ def _take(
     return Claim(job, token, attempt, spec, task.checkpoint, task.checkpoint_sha256)
 
 
-def _note_start(session: Session, experiment: ExperimentRecord) -> None:
-    at = session.scalar(select(now()))
+def _note_start(session: Session, experiment: ExperimentRecord, at: float | None) -> None:
     experiment.served_at = at
     if experiment.pace_since is None:
         experiment.pace_since = at

@@ -8,7 +8,9 @@ however many tasks were queued before it.
 
 from __future__ import annotations
 
-from sqlalchemy import case, exists, func, or_, select
+from functools import cache
+
+from sqlalchemy import Select, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from tgsh.jobs import Job
@@ -18,13 +20,18 @@ from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
 
 def most_due(session: Session) -> str | None:
     """The experiment to serve next; None where no job waits for a worker. Takes no lock."""
+    return session.scalar(_order_of_service())
+
+
+@cache  # to put the statement together takes longer than to run it
+def _order_of_service() -> Select[str]:
     ours = TaskRecord.experiment_id == ExperimentRecord.id
     running = select(func.count()).where(ours, TaskRecord.status == "running").scalar_subquery()
     task_waits = exists().where(ours, TaskRecord.status == "queued")
     finish_waits = exists().where(
         FinishRecord.experiment_id == ExperimentRecord.id, FinishRecord.status == "queued"
     )
-    return session.scalar(
+    return (
         select(ExperimentRecord.id)
         .where(
             ExperimentRecord.status.in_(("queued", "running")),
@@ -44,14 +51,15 @@ def most_due(session: Session) -> str | None:
 
 def first_job(session: Session, experiment_id: str) -> Job | None:
     """The experiment's job to do next, if one waits; the caller holds the experiment's lock."""
-    finish = session.get_one(FinishRecord, experiment_id)
-    if finish.status == "queued":
-        return Job(experiment_id)
-    index = session.scalar(
-        select(func.min(TaskRecord.index)).where(
-            TaskRecord.experiment_id == experiment_id, TaskRecord.status == "queued"
-        )
+    first_task = (
+        select(func.min(TaskRecord.index))
+        .where(TaskRecord.experiment_id == experiment_id, TaskRecord.status == "queued")
+        .scalar_subquery()
     )
+    finish = FinishRecord.experiment_id == experiment_id
+    status, index = session.execute(select(FinishRecord.status, first_task).where(finish)).one()
+    if status == "queued":
+        return Job(experiment_id)
     return None if index is None else Job(experiment_id, index)
 
 
