@@ -1,17 +1,16 @@
-"""Puts hints into the queue. A broker that is down costs nobody anything: the sweeper publishes later."""
+"""Wakes workers by hints in the queue. A broker that is down costs nobody anything: the sweeper will."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from tgsh.jobs import JOB_NAME, QUEUE, Job
+from tgsh.jobs import HINT_NAME, MAX_HINTS, QUEUE, hints_due
 from tgsh.store.database import Database
-from tgsh.store.experiments import mark_published
+from tgsh.store.fairness import count_queued
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +37,16 @@ class Queue:
             redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS
         )
 
-    def publish(self, database: Database, jobs: Sequence[Job]) -> None:
-        """Publish hints and note them; on failure they stay noted as unpublished."""
+    def wake_workers(self, database: Database) -> None:
+        """Publish a hint for every job that waits, but no more than are of use."""
+        queued = count_queued(database, MAX_HINTS)
         try:
             with self._celery.producer_pool.acquire(block=True, timeout=CONNECT_SECONDS) as producer:
-                for job in jobs:
-                    self._celery.send_task(JOB_NAME, kwargs=job.model_dump(), queue=QUEUE, producer=producer)
+                waiting = producer.channel.queue_declare(QUEUE).message_count
+                for _ in range(hints_due(queued, waiting)):
+                    self._celery.send_task(HINT_NAME, queue=QUEUE, producer=producer)
         except (OperationalError, redis.RedisError, OSError) as error:
-            log.warning("the queue cannot be reached, %d jobs wait for the sweeper: %s", len(jobs), error)
-            return
-        mark_published(database, jobs)
+            log.warning("the queue cannot be reached, new jobs wait for the sweeper: %s", error)
 
     def is_reachable(self) -> str | None:
         """None if Redis answers, else why it does not."""

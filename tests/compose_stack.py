@@ -32,6 +32,7 @@ class ComposeStack:
         self.data_dir = folder / "data"
         self.faults = folder / "faults.json"
         self.url = f"http://127.0.0.1:{self._ports['service']}"
+        self.redis_url = f"redis://:secret@127.0.0.1:{self._ports['redis']}/0"
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """Start one service of the compose file with its command and environment."""

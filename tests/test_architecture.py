@@ -112,6 +112,7 @@ def test_the_service_loads_no_torch(tmp_path: Path) -> None:
     loaded = loaded_by("import service.app", tmp_path / "home")
     assert "service.app" in loaded
     assert not loaded & {"torch", "torchvision", "numba", "mlxtend", "matplotlib.pyplot", "worker"}
+    assert not loaded & {"scipy.linalg", "scipy.spatial", "matplotlib"}, "what reads need can wait for them"
     assert not (tmp_path / "home").exists(), "an import made files"
 
 

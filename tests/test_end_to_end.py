@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import redis
 from httpx_sse import connect_sse
 
 from tests.compose_stack import WORKER, ComposeStack
@@ -18,6 +20,7 @@ from tests.service.test_bad_requests import BAD_BODIES
 from tgsh import local
 from tgsh.analysis.neighbours import nearest
 from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.jobs import MAX_HINTS, QUEUE
 from tgsh.presets import Submission
 
 SPEC: dict[str, Any] = {
@@ -203,6 +206,35 @@ def test_cancel_stops_the_training(http: httpx.Client) -> None:
     assert follow(http, path)[-1][1]["status"] == "cancelled"
     assert http.delete(path).status_code == 204
     assert http.get(path).status_code == 404
+
+
+def test_one_task_behind_a_thousand_starts_within_two_jobs(http: httpx.Client) -> None:
+    tiny = {"network": {"kind": "flynet", "expansion": 1}, "training": {"epochs": 1, "train_limit": 100}}
+    thousand = {"kind": "rotation", "tasks": 1000, "step_degrees": 0.35}
+    large = submit(http, name="large", suite=thousand, **tiny)
+    with connect_sse(http, "GET", f"{large}/events") as source:
+        next(event for event in source.iter_sse() if event.event == "task")
+    small = submit(http, name="small", suite={"kind": "rotation", "tasks": 1}, **tiny)
+    queued, _, started = (int(id) for _, _, id in follow(http, small)[:3])
+    http.post(f"{large}/cancel")
+    events = follow(http, large)
+    assert events[-1][1]["status"] == "cancelled"  # most of it was still to come
+    starts = [int(id) for kind, data, id in events if kind == "task" and data["status"] == "running"]
+    assert len([id for id in starts if queued < id < started]) <= 2
+
+
+def test_hints_that_got_lost_are_published_again(http: httpx.Client, stack: ComposeStack) -> None:
+    stack.stop(WORKER)
+    ids = [submit(http, name="lost", training={"epochs": 1, "train_limit": 100}) for _ in range(8)]
+    with redis.Redis.from_url(stack.redis_url) as queue:
+        assert queue.llen(QUEUE) == MAX_HINTS  # of 96 jobs: more would be of no use
+        queue.flushall()
+        stack.start(WORKER)
+        assert [follow(http, path)[-1][1]["status"] for path in ids] == ["completed"] * 8
+        deadline = time.monotonic() + 10
+        while queue.llen(QUEUE) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert queue.llen(QUEUE) == 0
 
 
 def test_missing_images_are_told_with_folder_and_files(http: httpx.Client) -> None:

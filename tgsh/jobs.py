@@ -1,26 +1,30 @@
-"""What travels through the queue: names and JSON payloads. A message is a hint; the database is the truth."""
+"""Jobs, and the hints in the queue that wake workers. A hint carries nothing; the database is the truth."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from dataclasses import dataclass
 
 QUEUE = "tgsh"
 
+HINT_NAME = "tgsh.hint"
+"""The one Celery task. It has no arguments: "there is work", and a worker looks what is most due."""
 
-class Job(BaseModel):
-    """One unit of work: a task to train, or (index null) the finish of an experiment."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    experiment_id: str = Field(pattern=r"^[0-9a-f]{16}$")
-    index: int | None = Field(None, ge=0)
-
-    @property
-    def kind(self) -> Literal["train", "finish"]:
-        return "finish" if self.index is None else "train"
+MAX_HINTS = 64
+"""Hints that wait at most: they wake idle workers, and a worker that is awake needs none."""
 
 
-JOB_NAME = "tgsh.job"
-"""The one Celery task: its keyword arguments are the fields of a Job."""
+@dataclass(frozen=True)
+class Job:
+    """One unit of work: a task to train, or (index None) the finish of an experiment."""
+
+    experiment_id: str
+    index: int | None = None
+
+
+def hints_due(queued: int, waiting: int) -> int:
+    """How many hints to publish, with so many jobs queued and so many hints waiting in the queue.
+
+    Whoever takes one of those that wait looks at the database after this moment, so they count. Too many
+    cost a look each; should some get lost, the next sweep makes up for them.
+    """
+    return max(0, min(queued, MAX_HINTS) - waiting)

@@ -20,7 +20,6 @@ from tgsh.analysis.similarity import similarity
 from tgsh.encoding import LabelledArray, table_csv, to_csv, to_safetensors
 from tgsh.errors import Conflict
 from tgsh.figures import render, similarity_figure
-from tgsh.jobs import Job
 from tgsh.machine import cores, keep_freed_memory
 from tgsh.planning import plan
 from tgsh.schemas import TERMINAL, Experiment, Progress
@@ -30,6 +29,7 @@ from tgsh.store import experiments as lifecycle
 from tgsh.store import reads
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.store.fairness import count_queued
 from tgsh.store.sweeping import take_expired_leases
 from tgsh.store.vectors import find_stage, load_stage
 from tgsh.views import accuracy_view, experiment_view
@@ -86,19 +86,16 @@ def _work(
     workers: int,
     on_progress: Callable[[Progress], None],
 ) -> None:
-    """Hand out queued jobs until the experiment has ended."""
+    """Keep the workers awake while jobs are queued, until the experiment has ended."""
     with _pool(settings, workers) as (pool, stop):
-        futures: dict[Future[None], Job] = {}
+        futures: set[Future[None]] = set()
         try:
             while True:
                 take_expired_leases(database, settings.max_attempts)
-                given = set(futures.values())
-                for job in lifecycle.queued_jobs(database, experiment_id):
-                    if job not in given and len(futures) < 2 * workers:
-                        futures[pool.submit(_run, job)] = job
-                done, _ = wait(futures, timeout=0.2, return_when=FIRST_COMPLETED)
+                for _ in range(min(count_queued(database, workers), workers - len(futures))):
+                    futures.add(pool.submit(_work_off))
+                done, futures = wait(futures, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in done:
-                    del futures[future]
                     future.result()
                 snapshot = reads.experiment(database, experiment_id)
                 on_progress(snapshot.progress)
@@ -141,12 +138,14 @@ def _prepare(settings: str, stop: Event) -> None:
     _bench = Bench.from_settings(StoreSettings.model_validate_json(settings), "cpu", f"local/{os.getpid()}")
 
 
-def _run(job: Job) -> None:
+def _work_off() -> None:
+    """In the child: one job after the other, until none is left."""
     from tgsh import runner
 
     assert isinstance(_bench, runner.Bench)
     assert _stop is not None
-    runner.run(_bench, job, _stop.is_set)
+    while not _stop.is_set() and runner.run_next(_bench, _stop.is_set) is not None:
+        pass
 
 
 def _export(database: Database, artifacts: Artifacts, experiment: Experiment, folder: Path) -> None:

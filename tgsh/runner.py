@@ -17,11 +17,12 @@ from pathlib import Path
 import torch
 
 from tgsh import faults
+from tgsh.datasets.info import DatasetInfo
 from tgsh.datasets.loading import source_of
 from tgsh.errors import ArtifactError, DatasetUnavailable, Interrupted, LeaseLost, TgshError
 from tgsh.jobs import Job
 from tgsh.settings import Compute, StoreSettings
-from tgsh.spec import ExperimentSpec
+from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
 from tgsh.store import reads
 from tgsh.store.artifacts import Artifacts
@@ -40,6 +41,10 @@ log = logging.getLogger(__name__)
 
 GPU_TASKS = 36
 """Tasks that a GPU trains in one batch: 4 MB of features each at the paper's size."""
+
+
+KEPT_EXPERIMENTS = 4
+"""Experiments of which a process keeps images and buffers (some 100 MB each at most), as they take turns."""
 
 
 @dataclass(frozen=True)
@@ -73,27 +78,42 @@ class Bench:
         )
 
 
-def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> list[Job]:
-    """Claim the job, do it, record how it ended; the jobs that are due because of it.
-
-    A job that is not there to be claimed (a late, repeated or forged hint) is a no-op. `stop` is
-    asked between batches; when it turns true the claim goes back.
-    """
-    faults.point("before claim", job.index)
+def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> None:
+    """Claim this very job, do it, record how it ended; nothing happens where it cannot be claimed."""
     first = lifecycle.claim(bench.database, job, bench.worker, bench.lease_seconds)
+    if first is not None:
+        _do(bench, first, stop)
+
+
+def run_next(bench: Bench, stop: Callable[[], bool]) -> Job | None:
+    """Claim the job that is most due, do it, record how it ended; None where no job waits.
+
+    `stop` is asked between batches; when it turns true the claim goes back.
+    """
+    faults.point("before claim")
+    first = lifecycle.claim_next(bench.database, bench.worker, bench.lease_seconds)
     if first is None:
-        return []
-    faults.point("after claim", job.index)
+        return None
+    _do(bench, first, stop)
+    return first.job
+
+
+def _do(bench: Bench, first: Claim, stop: Callable[[], bool]) -> None:
+    faults.point("after claim", first.job.index)
     claims = [first, *_company(bench, first)]
     with LeaseKeeper(bench.database, claims, bench.lease_seconds) as keeper:
-        if job.index is None:
-            should_stop = _stopping(keeper, stop)
-            return _settled(bench, first, keeper, lambda: _finish(bench, first, should_stop))
+        should_stop = _stopping(keeper, stop)
+        if first.job.index is None:
+            _settled(bench, first, keeper, lambda: _finish(bench, first, should_stop))
+            return
         try:
             groups = _groups(bench, claims)
         except Exception as error:
-            return [due for claim in claims for due in _ended_badly(bench, claim, keeper, error)]
-        return [due for group in groups for due in _train_group(bench, group, keeper, stop)]
+            for claim in claims:
+                _ended_badly(bench, claim, keeper, error)
+            return
+        for group in groups:
+            _train_group(bench, group, keeper, stop)
 
 
 def _company(bench: Bench, first: Claim) -> list[Claim]:
@@ -114,21 +134,30 @@ def _groups(bench: Bench, claims: Sequence[Claim]) -> list[list[_Work]]:
     """Claims that stand at the same epoch can be trained in one batch."""
     spec = claims[0].spec
     trainer = _trainer(bench, spec)
-    tasks = build(spec.suite, trainer.info)
+    tasks = _tasks(spec.suite, trainer.info)
     work = [_Work(claim, tasks[claim.job.index or 0], _start(bench, trainer, claim)) for claim in claims]
     work.sort(key=lambda item: item.state.epoch)
     return [list(group) for _, group in groupby(work, key=lambda item: item.state.epoch)]
 
 
 def _trainer(bench: Bench, spec: ExperimentSpec) -> Trainer:
+    kept = _some_trainers if bench.at_once == 1 else _one_trainer
     nameless = spec.model_copy(update={"name": "", "tags": ()})
-    return _cached_trainer(nameless, bench.data_dir, bench.device, bench.compute)
+    return kept(nameless, bench.data_dir, bench.device, bench.compute)
 
 
-@lru_cache(maxsize=1)
-def _cached_trainer(spec: ExperimentSpec, data_dir: Path, device: str, compute: Compute) -> Trainer:
-    """Images, random base and buffers stay from job to job of one experiment."""
+@lru_cache(maxsize=KEPT_EXPERIMENTS)
+def _tasks(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
+    return build(suite, info)
+
+
+def _new_trainer(spec: ExperimentSpec, data_dir: Path, device: str, compute: Compute) -> Trainer:
+    """Images, random base and buffers stay from job to job of an experiment."""
     return Trainer(spec, source_of(spec, data_dir), torch.device(device), compute)
+
+
+_some_trainers = lru_cache(maxsize=KEPT_EXPERIMENTS)(_new_trainer)
+_one_trainer = lru_cache(maxsize=1)(_new_trainer)  # a GPU may not hold the buffers of two large batches
 
 
 def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:
@@ -144,18 +173,20 @@ def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:
     return trainer.fresh(index)
 
 
-def _train_group(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[[], bool]) -> list[Job]:
+def _train_group(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[[], bool]) -> None:
     """Train a group; if it fails as a group, each task alone, so that one's failure is its own."""
     if len(work) == 1:
-        return _settled(bench, work[0].claim, keeper, lambda: _train(bench, work, keeper, stop))
+        _settled(bench, work[0].claim, keeper, lambda: _train(bench, work, keeper, stop))
+        return
     try:
-        return _train(bench, work, keeper, stop)
+        _train(bench, work, keeper, stop)
     except Exception:
         log.exception("a batch of %d tasks failed; training them one by one", len(work))
-    return [due for item in work for due in _train_group(bench, [item], keeper, stop)]
+        for item in work:
+            _train_group(bench, [item], keeper, stop)
 
 
-def _train(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[[], bool]) -> list[Job]:
+def _train(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[[], bool]) -> None:
     trainer = _trainer(bench, work[0].claim.spec)
     tasks = [item.task for item in work]
     states = [item.state for item in work]
@@ -170,14 +201,10 @@ def _train(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[
     began = time.perf_counter()
     accuracies = trainer.accuracy(tasks, states)
     seconds = (time.perf_counter() - began) / len(work)
-    due: list[Job] = []
     for item, accuracy in zip(work, accuracies, strict=True):
         faults.point("before completing", item.task.index)
-        due += lifecycle.complete_task(
-            bench.database, item.claim, accuracy, trainer.compute, versions(), seconds
-        )
+        lifecycle.complete_task(bench.database, item.claim, accuracy, trainer.compute, versions(), seconds)
         keeper.drop(item.claim)
-    return due
 
 
 def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) -> None:
@@ -198,7 +225,7 @@ def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) ->
     bench.artifacts.remove([earlier])
 
 
-def _finish(bench: Bench, claim: Claim, should_stop: Callable[[], bool]) -> list[Job]:
+def _finish(bench: Bench, claim: Claim, should_stop: Callable[[], bool]) -> None:
     """Put together what reads need, and drop files that no row names."""
     experiment_id, own = claim.job.experiment_id, claim.token[:8]
     key = f"{experiment_id}/vectors-{own}.npy"
@@ -220,22 +247,21 @@ def _finish(bench: Bench, claim: Claim, should_stop: Callable[[], bool]) -> list
     named = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
     named |= {key for key, _ in results.values()}
     bench.artifacts.remove(set(bench.artifacts.keys(experiment_id)) - named)
-    return []
 
 
 def _stopping(keeper: LeaseKeeper, stop: Callable[[], bool]) -> Callable[[], bool]:
     return lambda: stop() or keeper.should_stop
 
 
-def _settled(bench: Bench, claim: Claim, keeper: LeaseKeeper, work: Callable[[], list[Job]]) -> list[Job]:
+def _settled(bench: Bench, claim: Claim, keeper: LeaseKeeper, work: Callable[[], None]) -> None:
     """Do the work; whatever it raises ends the claim in the way that fits."""
     try:
-        return work()
+        work()
     except Exception as error:
-        return _ended_badly(bench, claim, keeper, error)
+        _ended_badly(bench, claim, keeper, error)
 
 
-def _ended_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Exception) -> list[Job]:
+def _ended_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Exception) -> None:
     try:
         if isinstance(error, LeaseLost) or keeper.state(claim) is Lease.LOST:
             log.warning("%s: %s", claim.job, error)
@@ -247,9 +273,8 @@ def _ended_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Excepti
             log.error("%s failed", claim.job, exc_info=error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
             everybodys = isinstance(error, DatasetUnavailable)
-            return lifecycle.fail(bench.database, claim, reason, with_siblings=everybodys)
+            lifecycle.fail(bench.database, claim, reason, with_siblings=everybodys)
     except LeaseLost as lost:
         log.warning("%s: %s", claim.job, lost)
     finally:
         keeper.drop(claim)
-    return []

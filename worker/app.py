@@ -14,7 +14,7 @@ from celery import Celery, signals
 from celery.utils.log import get_task_logger
 
 from tgsh.errors import MachineProblem
-from tgsh.jobs import JOB_NAME, QUEUE
+from tgsh.jobs import HINT_NAME, QUEUE
 from tgsh.store.database import Database
 from worker import devices, jobs, stopping
 from worker.settings import WorkerSettings
@@ -45,7 +45,7 @@ def create_app(settings: WorkerSettings) -> Celery:
     )
     app.conf["tgsh_settings"] = settings
     app.steps["consumer"].add(Sweeper)
-    app.task(jobs.do, name=JOB_NAME)
+    app.task(jobs.work, name=HINT_NAME)
     return app
 
 

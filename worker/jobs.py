@@ -1,15 +1,10 @@
-"""What a child does with a message: claim, run, publish what follows."""
+"""What a child does when a hint wakes it: one job after the other, until none is left."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from celery import current_app
-from pydantic import ValidationError
-
-from tgsh.jobs import JOB_NAME, QUEUE, Job
-from tgsh.store.experiments import mark_published
 from worker import stopping
 from worker.settings import WorkerSettings
 
@@ -29,24 +24,15 @@ def open_bench(settings: WorkerSettings, device: str, name: str) -> None:
     _bench = Bench.from_settings(settings, device, name)
 
 
-def do(**payload: Any) -> None:
-    """The one Celery task. A message is a hint: a forged or late one does nothing."""
+def work(*args: object, **kwargs: object) -> None:
+    """The one Celery task: whatever the database says is due. A repeated, late or forged hint is a look."""
     from tgsh import runner
 
-    try:
-        job = Job.model_validate(payload)
-    except ValidationError as error:
-        log.error("refused a message that is no job: %s", error)
+    if args or kwargs:
+        log.error("refused a message that is no hint: it has arguments")
         return
-    if stopping.is_requested() or _bench is None:
-        return  # the row stays queued; the sweeper of a living worker publishes it again
-    publish(current_app, runner.run(_bench, job, stopping.is_requested))
-    # a hint that fails to go out now is found by the sweeper
-
-
-def publish(app: Any, due: list[Job]) -> None:
-    """Put hints into the queue and note it."""
-    for job in due:
-        app.send_task(JOB_NAME, kwargs=job.model_dump(), queue=QUEUE)
-    if due and _bench is not None:
-        mark_published(_bench.database, due)
+    while _bench is not None and not stopping.is_requested():
+        job = runner.run_next(_bench, stopping.is_requested)
+        if job is None:
+            return
+        log.info("worked on %s", job)

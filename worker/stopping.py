@@ -1,19 +1,23 @@
 """One byte that the parent sets and its children read: stop at the next batch.
 
-It lies in shared memory without a lock, so that a child killed at any moment cannot block the others.
+A child whose parent was killed stops too: nobody could ask it to any more. The byte lies in shared
+memory without a lock, so that a child killed at any moment cannot block the others.
 """
 
 from __future__ import annotations
 
 import mmap
+import os
 
 _flag: mmap.mmap | None = None
+_parent = 0
 
 
 def prepare() -> None:
     """Make the flag; in the parent, before it forks."""
-    global _flag
+    global _flag, _parent
     _flag = mmap.mmap(-1, 1)
+    _parent = os.getpid()
 
 
 def request() -> None:
@@ -24,4 +28,4 @@ def request() -> None:
 
 def is_requested() -> bool:
     """Whether this process should stop."""
-    return _flag is not None and _flag[0] == 1
+    return _flag is not None and (_flag[0] == 1 or _parent not in (os.getppid(), os.getpid()))

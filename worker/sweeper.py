@@ -13,10 +13,11 @@ from typing import Any
 
 from celery import bootsteps
 
-from tgsh.jobs import JOB_NAME, QUEUE
+from tgsh.jobs import HINT_NAME, MAX_HINTS, QUEUE, hints_due
 from tgsh.store import workers
 from tgsh.store.database import Database
-from tgsh.store.sweeping import due_hints, take_expired_leases
+from tgsh.store.fairness import count_queued
+from tgsh.store.sweeping import take_expired_leases
 from worker import devices
 from worker.settings import WorkerSettings
 
@@ -72,8 +73,8 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         with consumer.app.connection_for_write() as connection:
             waiting = connection.default_channel.queue_declare(QUEUE).message_count
             with consumer.app.amqp.Producer(connection) as producer:
-                for job in due_hints(self._database, queue_is_empty=waiting == 0):
-                    consumer.app.send_task(JOB_NAME, kwargs=job.model_dump(), queue=QUEUE, producer=producer)
+                for _ in range(hints_due(count_queued(self._database, MAX_HINTS), waiting)):
+                    consumer.app.send_task(HINT_NAME, queue=QUEUE, producer=producer)
 
 
 def _name(consumer: Any) -> str:

@@ -75,7 +75,7 @@ def submit(
     spec = submission.spec()
     experiment_id, is_new = lifecycle.submit(parts.database, spec, plan(spec), idempotency_key)
     if is_new:
-        background.add_task(_publish, parts, experiment_id)
+        background.add_task(parts.queue.wake_workers, parts.database)  # what gets lost, the sweeper finds
     return _accepted(parts, experiment_id, response)
 
 
@@ -128,13 +128,8 @@ def resume(
 ) -> Experiment:
     """Train what is missing of a failed or cancelled experiment."""
     lifecycle.resume(parts.database, experiment_id)
-    background.add_task(_publish, parts, experiment_id)
+    background.add_task(parts.queue.wake_workers, parts.database)
     return _accepted(parts, experiment_id, response)
-
-
-def _publish(parts: Parts, experiment_id: str) -> None:
-    """After the commit and the answer; what gets lost here is found by the sweeper."""
-    parts.queue.publish(parts.database, lifecycle.queued_jobs(parts.database, experiment_id))
 
 
 def _accepted(parts: Parts, experiment_id: str, response: Response) -> Experiment:

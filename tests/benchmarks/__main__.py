@@ -1,6 +1,7 @@
 """python -m tests.benchmarks task-epoch [--json FILE] [--rounds N] [--plain-batches N]
 python -m tests.benchmarks parts
 python -m tests.benchmarks transforms
+python -m tests.benchmarks queue | startup [--rounds N]
 
 Full MNIST must lie under TGSH_DATA_DIR for the first two.
 """
@@ -11,6 +12,7 @@ import argparse
 import json
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 
@@ -25,7 +27,12 @@ def main() -> int:
     epoch.add_argument("--plain-batches", type=int, metavar="N", help="quick: extrapolate from N of 469")
     commands.add_parser("parts", help="where the time of a task-epoch goes")
     commands.add_parser("transforms", help="seconds per 60,000 images of transforms that change values")
+    for name, help in (("queue", "what a job costs beside its training"), ("startup", "seconds until ready")):
+        commands.add_parser(name, help=help).add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
+    if chosen.command in ("queue", "startup"):
+        print(import_module(f"tests.benchmarks.{chosen.command}").report(chosen.rounds))
+        return 0
     if chosen.command == "transforms":
         from tests.benchmarks import transforms
 

@@ -13,7 +13,6 @@ from service.deps import Parts
 from tests.service.conftest import submit
 from tgsh import runner
 from tgsh.runner import Bench
-from tgsh.store import experiments
 
 
 def train(client: httpx.Client, parts: Parts, **changes: object) -> str:
@@ -21,9 +20,8 @@ def train(client: httpx.Client, parts: Parts, **changes: object) -> str:
     suite = {"kind": "rotation", "tasks": 3, "step_degrees": 90}
     experiment_id = submit(client, suite=suite, **changes)
     bench = Bench(parts.database, parts.artifacts, parts.settings.data, 60, "cpu", "test")
-    while jobs := experiments.queued_jobs(parts.database, experiment_id):
-        for job in jobs:
-            runner.run(bench, job, lambda: False)
+    while runner.run_next(bench, lambda: False) is not None:
+        pass
     return f"/experiments/{experiment_id}"
 
 

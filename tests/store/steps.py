@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from sqlalchemy import select
+
 from tgsh.jobs import Job
 from tgsh.spec import ExperimentSpec, RotationSuite, TrainingSpec
 from tgsh.store import claims, experiments
 from tgsh.store.claims import Claim
 from tgsh.store.database import Database
 from tgsh.store.experiments import Plan, PlannedTask
+from tgsh.store.records import FinishRecord, TaskRecord
 
 EPOCHS = 2
 
 
-def submitted(database: Database, tasks: int = 2, name: str = "test", tags: tuple[str, ...] = ()) -> str:
+def submitted(
+    database: Database,
+    tasks: int = 2,
+    name: str = "test",
+    tags: tuple[str, ...] = (),
+    dataset: Literal["mnist", "mnist5k"] = "mnist",
+    train_limit: int | None = None,
+) -> str:
     """A new experiment of `tasks` tasks and two epochs."""
     spec = ExperimentSpec(
-        name=name, suite=RotationSuite(tasks=tasks), training=TrainingSpec(epochs=EPOCHS), tags=tags
+        name=name,
+        dataset=dataset,
+        suite=RotationSuite(tasks=tasks),
+        training=TrainingSpec(epochs=EPOCHS, train_limit=train_limit),
+        tags=tags,
     )
     plan = Plan([PlannedTask(f"{10 * index}°", {"angle": 10.0 * index}) for index in range(tasks)], "b" * 64)
     return experiments.submit(database, spec, plan)[0]
@@ -28,8 +44,21 @@ def claimed(database: Database, experiment_id: str, index: int | None, lease_sec
     return claim
 
 
-def completed(database: Database, claim: Claim, accuracy: float = 0.5) -> list[Job]:
-    """The task's epochs and its end; the jobs due after it."""
+def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
+    """Every job of the experiment that waits for a worker."""
+    jobs: list[Job] = []
+    with database.read() as session:
+        for record, columns in (
+            (TaskRecord, (TaskRecord.experiment_id, TaskRecord.index)),
+            (FinishRecord, (FinishRecord.experiment_id,)),
+        ):
+            ours = record.experiment_id == experiment_id, record.status == "queued"
+            jobs += [Job(*row) for row in session.execute(select(*columns).where(*ours).order_by(*columns))]
+    return jobs
+
+
+def completed(database: Database, claim: Claim, accuracy: float = 0.5) -> None:
+    """The task's epochs and its end."""
     for epoch in range(1, EPOCHS + 1):
         claims.record_epoch(database, claim, tuple([0.5] * epoch), 1.0, f"key-{epoch}", "s" * 64)
-    return claims.complete_task(database, claim, accuracy, "cpu", {"torch": "2"}, 0.1)
+    claims.complete_task(database, claim, accuracy, "cpu", {"torch": "2"}, 0.1)

@@ -8,13 +8,18 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
 from tests.store.steps import submitted
 from tgsh.errors import MachineProblem
+from tgsh.jobs import Job
 from tgsh.store import reads
 from tgsh.store.database import Database
+from tgsh.store.fairness import first_job, most_due
+from tgsh.store.migrations import config
 from tgsh.store.records import Record
 
 
@@ -63,3 +68,33 @@ def test_a_writer_waits_for_a_locked_database(tmp_path: Path) -> None:
     experiment_id = submitted(database)
     thread.join()
     assert reads.experiment(database, experiment_id).record.status == "queued"
+
+
+def test_what_a_power_cut_makes_void_does_not_wait_for_the_disk(database: Database) -> None:
+    question = text("PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit")
+    answers = []
+    for durable in (True, False, True):
+        with database.write(durable=durable) as session:
+            answers.append(session.scalar(question))
+    assert answers == ([2, 1, 2] if database.is_sqlite else ["on", "off", "on"])  # FULL is 2, NORMAL 1
+
+
+def test_the_second_schema_keeps_what_the_first_one_held(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/tgsh.db")
+    with database.engine.begin() as connection:
+        configuration = config()
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "0001")
+        for statement in (
+            "INSERT INTO experiments (id, name, spec, digest, base_id, suite, dataset, status, versions, "
+            "cancel_requested, tasks_total, tasks_done, epochs_total, epochs_done, pace_epochs, created_at) "
+            "VALUES ('e', 'old', '{}', 'd', 'b', 'rotation', 'mnist', 'queued', '{}', 0, 1, 0, 1, 0, 0, 1.0)",
+            "INSERT INTO tasks (experiment_id, task_index, label, params, epochs_done, losses, seconds, "
+            "status, attempts) VALUES ('e', 0, '0°', '{}', 0, '[]', 0.0, 'queued', 0)",
+            "INSERT INTO finishes (experiment_id, results, status, attempts) "
+            "VALUES ('e', '{}', 'waiting', 0)",
+        ):
+            connection.exec_driver_sql(statement)
+    database.migrate()
+    with database.read() as session:
+        assert (most_due(session), first_job(session, "e")) == ("e", Job("e", 0))

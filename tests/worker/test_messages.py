@@ -1,4 +1,4 @@
-"""What the queue may bring: jobs, and things that are none."""
+"""What the queue may bring: hints, and things that are none."""
 
 from __future__ import annotations
 
@@ -6,39 +6,75 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tgsh.jobs import JOB_NAME, Job
+from tests.store.steps import submitted
+from tgsh.jobs import HINT_NAME
+from tgsh.store import reads
+from tgsh.store.database import Database
 from worker import jobs
 from worker.settings import WorkerSettings
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {},
-        {"experiment_id": "../../etc/passwd", "index": 0},
-        {"experiment_id": "0" * 16, "index": -1},
-        {"experiment_id": "0" * 16, "index": "1; DROP TABLE tasks"},
-        {"experiment_id": "0" * 16, "index": 0, "spec": {}},
-    ],
-)
-def test_a_message_that_is_no_job_is_refused_and_logged(
-    payload: dict[str, object], caplog: pytest.LogCaptureFixture
-) -> None:
-    jobs.do(**payload)
-    assert "refused a message" in caplog.text
-
-
-def test_a_job_for_an_experiment_that_is_not_there_does_nothing(tmp_path: Path) -> None:
-    settings = WorkerSettings(home=tmp_path)
-    jobs.open_bench(settings, "cpu", "test")
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """The store of this process's bench."""
+    jobs.open_bench(WorkerSettings(home=tmp_path, data_dir=tmp_path), "cpu", "test")
     assert jobs._bench is not None
     jobs._bench.database.migrate()
-    jobs.do(**Job(experiment_id="0" * 16, index=0).model_dump())
+    yield jobs._bench.database
     jobs._bench.database.dispose()
+    jobs._bench = None
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"experiment_id": "../../etc/passwd", "index": 0}, {"index": "1; DROP TABLE tasks"}]
+)
+def test_a_message_that_is_no_hint_is_refused_and_logged(
+    database: Database, arguments: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment_id = submitted(database)
+    jobs.work(**arguments)
+    jobs.work("positional")
+    assert caplog.text.count("refused a message") == 2
+    assert {task.status for task in reads.tasks(database, experiment_id)} == {"queued"}
+
+
+def test_a_hint_where_nothing_is_to_be_done_is_a_look(database: Database) -> None:
+    jobs.work()
+
+
+def test_one_hint_is_enough_for_all_that_waits(database: Database) -> None:
+    ids = [submitted(database, tasks=2, dataset="mnist5k", train_limit=10) for _ in range(2)]
+    jobs.work()
+    assert [reads.experiment(database, experiment_id).record.status for experiment_id in ids] == [
+        "completed"
+    ] * 2
+
+
+@pytest.mark.parametrize("end", ["stopping.request(); os.wait()", "os.kill(os.getpid(), 9)"])
+def test_children_stop_when_asked_and_when_their_parent_is_gone(end: str) -> None:
+    code = f"""
+import os, time
+from worker import stopping
+stopping.prepare()
+heard, said = os.pipe()
+if os.fork() == 0:
+    before = stopping.is_requested()
+    os.write(said, b".")
+    while not stopping.is_requested():
+        time.sleep(0.01)
+    print(before, flush=True)
+    os._exit(0)
+os.read(heard, 1)
+{end}
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "False\n"
 
 
 def test_the_application_is_configured_as_designed() -> None:
@@ -59,5 +95,5 @@ print(json.dumps({**{key: app.conf[key] for key in keys}, "tasks": tasks}))
         "task_ignore_result": True,
         "accept_content": ["json"],
         "task_serializer": "json",
-        "tasks": [JOB_NAME],
+        "tasks": [HINT_NAME],
     }

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
+import scipy  # its parts are loaded when they are used: the service starts without them
 
 from tgsh.analysis.similarity import SimilarityMatrix
 
@@ -42,7 +41,7 @@ def dendrogram(matrix: SimilarityMatrix, method: str = "average") -> Dendrogram:
     """
     tree = linkage(matrix, method)
     if 2 <= len(tree) < MOST_ORDERED:
-        tree = np.asarray(hierarchy.optimal_leaf_ordering(tree, _distances(matrix)))
+        tree = np.asarray(scipy.cluster.hierarchy.optimal_leaf_ordering(tree, _distances(matrix)))
     tree.flags.writeable = False
     return Dendrogram(
         tree, _leaves(tree, len(matrix.tasks)), _fidelity(tree, matrix), method, matrix.labels, matrix.tasks
@@ -58,7 +57,7 @@ def linkage(matrix: SimilarityMatrix, method: str = "average") -> np.ndarray:
         raise ValueError(f"method {method!r} does not work on similarities")
     if len(matrix.tasks) < 2:
         return np.empty((0, 4))
-    return np.asarray(hierarchy.linkage(_distances(matrix), method))
+    return np.asarray(scipy.cluster.hierarchy.linkage(_distances(matrix), method))
 
 
 def cluster_order(matrix: SimilarityMatrix, method: str = "average") -> list[int]:
@@ -69,17 +68,17 @@ def cluster_order(matrix: SimilarityMatrix, method: str = "average") -> list[int
 def _leaves(tree: np.ndarray, tasks: int) -> tuple[int, ...]:
     if not len(tree):
         return tuple(range(tasks))
-    return tuple(int(place) for place in hierarchy.leaves_list(tree))
+    return tuple(int(place) for place in scipy.cluster.hierarchy.leaves_list(tree))
 
 
 def _fidelity(tree: np.ndarray, matrix: SimilarityMatrix) -> float | None:
     distances = _distances(matrix)
     if len(tree) < 2 or np.ptp(distances) == 0:
         return None
-    in_tree = hierarchy.cophenet(tree)
+    in_tree = scipy.cluster.hierarchy.cophenet(tree)
     return None if np.ptp(in_tree) == 0 else float(np.corrcoef(distances, in_tree)[0, 1])
 
 
 def _distances(matrix: SimilarityMatrix) -> np.ndarray:
     """Condensed, float64 [T(T − 1)/2]."""
-    return np.asarray(squareform(1 - matrix.values, checks=False))
+    return np.asarray(scipy.spatial.distance.squareform(1 - matrix.values, checks=False))

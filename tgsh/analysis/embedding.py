@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import scipy.linalg
-from scipy.spatial.distance import pdist, squareform
+import scipy  # its parts are loaded when they are used: the service starts without them
 
 from tgsh.analysis.similarity import SimilarityMatrix, inner_products
 
@@ -39,7 +38,7 @@ def classical_mds(matrix: SimilarityMatrix, dimensions: int) -> Embedding:
     """Classical (Torgerson) scaling of the distances D = 1 − similarity: B = −½ J (D ∘ D) J, J = I − 1/T."""
     distances = 1 - matrix.values
     axes = _principal_axes(_centred(distances**2) / -2, dimensions)
-    stress = _stress(axes[0], squareform(distances, checks=False))
+    stress = _stress(axes[0], scipy.spatial.distance.squareform(distances, checks=False))
     return Embedding(*axes, stress, "mds", matrix.labels, matrix.tasks)
 
 
@@ -57,7 +56,7 @@ def pca(vectors: np.ndarray, labels: Sequence[str], tasks: Sequence[int], dimens
     squares = np.diagonal(products)
     distances = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * products, 0))
     points, explained, _ = _principal_axes(_centred(products), dimensions)
-    stress = _stress(points, squareform(distances, checks=False))
+    stress = _stress(points, scipy.spatial.distance.squareform(distances, checks=False))
     return Embedding(points, explained, 1.0, stress, "pca", tuple(labels), tuple(tasks))
 
 
@@ -100,4 +99,4 @@ def _fix_signs(points: np.ndarray) -> None:
 def _stress(points: np.ndarray, distances: np.ndarray) -> float:
     if not distances.any():
         return 0.0
-    return float(np.linalg.norm(pdist(points) - distances) / np.linalg.norm(distances))
+    return float(np.linalg.norm(scipy.spatial.distance.pdist(points) - distances) / np.linalg.norm(distances))

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_array
+import scipy  # its parts are loaded when they are used: the service starts without them
 
 
 class Decoder:
@@ -23,17 +22,19 @@ class Decoder:
     def __init__(self, indices: np.ndarray, pixels: int, ridge: float = 0.0) -> None:
         units, fan_in = indices.shape
         starts = np.arange(0, units * fan_in + 1, fan_in)
-        self._wiring = csr_array((np.ones(indices.size), indices.ravel(), starts), shape=(units, pixels))
+        self._wiring = scipy.sparse.csr_array(
+            (np.ones(indices.size), indices.ravel(), starts), shape=(units, pixels)
+        )
         gram = (self._wiring.T @ self._wiring).toarray() + ridge * np.eye(pixels)
         try:
-            self._factor = cho_factor(gram)
+            self._factor = scipy.linalg.cho_factor(gram)
         except np.linalg.LinAlgError as error:
             raise ValueError("A has not full column rank: use ridge") from error
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Images [n, D] from codes [n, H]."""
         seen = self._wiring.T @ codes.T
-        return np.asarray(cho_solve(self._factor, seen).T)
+        return np.asarray(scipy.linalg.cho_solve(self._factor, seen).T)
 
 
 def codes(vectors: np.ndarray, readout: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+import scipy
 
 RIDGE = 1e-2
 """λ, relative to the mean squared length of a representation."""
@@ -39,14 +39,14 @@ def recoverability(representations: np.ndarray, parameters: np.ndarray | None) -
     fitted, scored = representations[:, ::2], representations[:, 1::2]
     gram = _gram(fitted, fitted)
     penalty = RIDGE * max(float(np.trace(gram)) / len(gram), np.finfo(float).tiny)
-    factor = cho_factor(gram + penalty * np.eye(len(gram)))
+    factor = scipy.linalg.cho_factor(gram + penalty * np.eye(len(gram)))
     across = _gram(scored, fitted)
 
     def read(targets: np.ndarray) -> np.ndarray:
         """What the map says of the scored half; targets [T, P]."""
         wanted = np.repeat(targets, fitted.shape[1], axis=0)
         centre = wanted.mean(axis=0)
-        return np.asarray(across @ cho_solve(factor, wanted - centre) + centre)
+        return np.asarray(across @ scipy.linalg.cho_solve(factor, wanted - centre) + centre)
 
     truth = np.repeat(np.arange(tasks), scored.shape[1])
     accuracy = float((read(np.eye(tasks)).argmax(axis=1) == truth).mean())

@@ -40,7 +40,7 @@ def source_of(spec: ExperimentSpec, data_dir: Path) -> Source:
     return load(spec.dataset, data_dir)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def load(name: str, data_dir: Path) -> Dataset:
     """The dataset of that name.
 

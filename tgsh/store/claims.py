@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from sqlalchemy import select, update
@@ -17,7 +16,8 @@ from tgsh.jobs import Job
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.experiments import identity, queued_jobs, record_of, row_of
+from tgsh.store.experiments import identity, record_of, row_of
+from tgsh.store.fairness import first_job, most_due
 from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
 from tgsh.store.settling import announce_progress, announce_status, announce_task, end, settle
 
@@ -46,37 +46,24 @@ class Lease(Enum):
 
 
 def claim(database: Database, job: Job, worker: str, lease_seconds: float) -> Claim | None:
-    """Take the job if it waits for a worker; None if it does not (a late or repeated hint)."""
-    token = secrets.token_hex(16)
-    record = record_of(job)
-    with database.write() as session:
-        experiment = session.get(ExperimentRecord, job.experiment_id, with_for_update=True)
-        if experiment is None or experiment.cancel_requested:
-            return None
-        taken = session.execute(
-            update(record)
-            .where(*identity(job), record.status == "queued")
-            .values(
-                status="running",
-                attempts=record.attempts + 1,
-                token=token,
-                lease_until=now() + lease_seconds,
-                worker=worker,
-                started_at=now(),
-                reason=None,
-            )
-            .returning(record.attempts)
-        ).scalar()
-        if taken is None:
-            return None
-        _note_start(session, experiment)
-        spec = ExperimentSpec.model_validate(experiment.spec)
-        claimed = Claim(job, token, taken, spec)
-        if job.index is not None:
-            task = session.get_one(TaskRecord, (job.experiment_id, job.index))
-            announce_task(session, task)
-            claimed = replace(claimed, checkpoint=task.checkpoint, sha256=task.checkpoint_sha256)
-        return claimed
+    """Take this very job if it waits for a worker; None if it does not."""
+    with database.write(durable=False) as session:
+        experiment = _wanted(session, job.experiment_id)
+        return None if experiment is None else _take(session, experiment, job, worker, lease_seconds)
+
+
+def claim_next(database: Database, worker: str, lease_seconds: float) -> Claim | None:
+    """Take the job that is most due (see fairness.py); None if none waits for a worker."""
+    while True:
+        with database.write(durable=False) as session:
+            experiment_id = most_due(session)
+            if experiment_id is None:
+                return None
+            experiment = _wanted(session, experiment_id)
+            job = None if experiment is None else first_job(session, experiment_id)
+            if experiment is not None and job is not None:
+                return _take(session, experiment, job, worker, lease_seconds)
+        # On PostgreSQL another may have taken its last job between our look and our lock: look again.
 
 
 def claim_more(
@@ -85,13 +72,61 @@ def claim_more(
     """Up to `limit` further queued tasks of the same experiment, for a device that trains several at once."""
     if limit < 1 or first.job.index is None:
         return []
-    siblings = [job for job in queued_jobs(database, first.job.experiment_id) if job.index is not None]
-    claims = (claim(database, job, worker, lease_seconds) for job in siblings[:limit])
-    return [claimed for claimed in claims if claimed is not None]
+    with database.write(durable=False) as session:
+        experiment = _wanted(session, first.job.experiment_id)
+        if experiment is None:
+            return []
+        siblings = session.scalars(
+            select(TaskRecord.index)
+            .where(TaskRecord.experiment_id == experiment.id, TaskRecord.status == "queued")
+            .order_by(TaskRecord.index)
+            .limit(limit)
+        ).all()
+        jobs = [Job(experiment.id, index) for index in siblings]
+        claims = [_take(session, experiment, job, worker, lease_seconds) for job in jobs]
+        return [claimed for claimed in claims if claimed is not None]
 
 
-def _note_start(session: Session, experiment: ExperimentRecord) -> None:
-    at = session.scalar(select(now()))
+def _wanted(session: Session, experiment_id: str) -> ExperimentRecord | None:
+    """The experiment's row, locked, unless it is gone or to be cancelled."""
+    experiment = session.get(ExperimentRecord, experiment_id, with_for_update=True)
+    return None if experiment is None or experiment.cancel_requested else experiment
+
+
+def _take(
+    session: Session, experiment: ExperimentRecord, job: Job, worker: str, lease_seconds: float
+) -> Claim | None:
+    """Compare and set: the claim, if the job is queued; the caller holds the experiment's lock."""
+    record = record_of(job)
+    token = secrets.token_hex(16)
+    taken = session.execute(
+        update(record)
+        .where(*identity(job), record.status == "queued")
+        .values(
+            status="running",
+            attempts=record.attempts + 1,
+            token=token,
+            lease_until=now() + lease_seconds,
+            worker=worker,
+            started_at=now(),
+            reason=None,
+        )
+        .returning(record.attempts, record.started_at)
+    ).one_or_none()
+    if taken is None:
+        return None
+    attempt, at = taken
+    _note_start(session, experiment, at)
+    spec = ExperimentSpec.model_validate(experiment.spec)
+    if job.index is None:
+        return Claim(job, token, attempt, spec)
+    task = session.get_one(TaskRecord, (job.experiment_id, job.index))
+    announce_task(session, task)
+    return Claim(job, token, attempt, spec, task.checkpoint, task.checkpoint_sha256)
+
+
+def _note_start(session: Session, experiment: ExperimentRecord, at: float | None) -> None:
+    experiment.served_at = at
     if experiment.pace_since is None:
         experiment.pace_since = at
         experiment.pace_epochs = experiment.epochs_done
@@ -104,7 +139,7 @@ def _note_start(session: Session, experiment: ExperimentRecord) -> None:
 def renew(database: Database, claimed: Claim, lease_seconds: float) -> Lease:
     """Prolong the lease by `lease_seconds` from now, if it is still ours."""
     record = record_of(claimed.job)
-    with database.write() as session:
+    with database.write(durable=False) as session:
         kept = session.execute(
             update(record)
             .where(*identity(claimed.job), record.status == "running", record.token == claimed.token)
@@ -169,8 +204,8 @@ def complete_task(
     compute: str,
     versions: dict[str, str],
     seconds: float,
-) -> list[Job]:
-    """End a task well; answers with the jobs that are to be published now."""
+) -> None:
+    """End a task well."""
     with _fenced(database, claimed) as (session, experiment, task):
         assert isinstance(task, TaskRecord)
         _end_job(session, task, "completed")
@@ -178,11 +213,11 @@ def complete_task(
         task.compute = compute
         task.seconds += seconds
         experiment.tasks_done += 1
-        experiment.mean_accuracy = _mean_accuracy(session, experiment.id)
+        earlier = experiment.mean_accuracy or 0.0
+        experiment.mean_accuracy = earlier + (accuracy - earlier) / experiment.tasks_done
         experiment.versions = versions
         announce_task(session, task)
         settle(session, experiment)
-        return _finish_job(session, experiment)
 
 
 def complete_finish(database: Database, claimed: Claim, results: dict[str, tuple[str, str]]) -> None:
@@ -194,11 +229,10 @@ def complete_finish(database: Database, claimed: Claim, results: dict[str, tuple
         end(session, experiment, "completed")
 
 
-def fail(database: Database, claimed: Claim, reason: str, *, with_siblings: bool = False) -> list[Job]:
+def fail(database: Database, claimed: Claim, reason: str, *, with_siblings: bool = False) -> None:
     """End a job badly, with its reason; siblings go on unless the reason is theirs too."""
     with _fenced(database, claimed) as (session, experiment, row):
         fail_row(session, experiment, row, reason, with_siblings=with_siblings)
-        return _finish_job(session, experiment)
 
 
 def fail_row(
@@ -225,17 +259,19 @@ def fail_row(
 
 
 def release(database: Database, claimed: Claim) -> None:
-    """Give the claim back unused: the attempt does not count, a hint is due."""
-    with _fenced(database, claimed) as (session, _, row):
+    """Give the claim back unused: the attempt does not count. What is to be cancelled is cancelled."""
+    with _fenced(database, claimed) as (session, experiment, row):
         row.attempts -= 1
-        requeue_row(session, row)
+        if experiment.cancel_requested:
+            cancel_row(session, experiment, row)
+        else:
+            requeue_row(session, row)
 
 
 def requeue_row(session: Session, row: TaskRecord | FinishRecord) -> None:
     """Let another worker take the job; the caller holds the experiment's lock."""
     row.status = "queued"
-    row.token = row.lease_until = row.worker = row.published_at = None
-    row.queued_at = session.scalar(select(now()))
+    row.token = row.lease_until = row.worker = None
     if isinstance(row, TaskRecord):
         announce_task(session, row)
 
@@ -261,19 +297,3 @@ def _end_job(
     row.reason = reason
     row.token = row.lease_until = None
     row.finished_at = session.scalar(select(now()))
-
-
-def _mean_accuracy(session: Session, experiment_id: str) -> float:
-    session.flush()
-    accuracies = session.scalars(
-        select(TaskRecord.accuracy).where(
-            TaskRecord.experiment_id == experiment_id, TaskRecord.status == "completed"
-        )
-    ).all()
-    # fsum rounds once, so the mean does not depend on the order in which tasks ended.
-    return math.fsum(value for value in accuracies if value is not None) / len(accuracies)
-
-
-def _finish_job(session: Session, experiment: ExperimentRecord) -> list[Job]:
-    status = session.scalar(select(FinishRecord.status).where(FinishRecord.experiment_id == experiment.id))
-    return [Job(experiment_id=experiment.id)] if status == "queued" else []

@@ -29,7 +29,10 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
-        self._writer = self.engine.execution_options(tgsh_write=True)
+        self._writers = {
+            durable: self.engine.execution_options(tgsh_write=True, tgsh_durable=durable)
+            for durable in (True, False)
+        }
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -38,9 +41,15 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A transaction that is committed whole, or rolled back on any exception."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+    def write(self, *, durable: bool = True) -> Iterator[Session]:
+        """A transaction that is committed whole, or rolled back on any exception.
+
+        durable: whether it survives a power cut once it is committed. Not to wait for the disk suits what a
+        power cut makes void anyway, such as a lease; the next durable transaction takes it along.
+        """
+        with Session(self._writers[durable], expire_on_commit=False) as session, session.begin():
+            if not durable and not self.is_sqlite:
+                session.execute(text("SET LOCAL synchronous_commit = off"))
             yield session
 
     def migrate(self) -> None:
@@ -49,7 +58,7 @@ class Database:
 
         if self.is_sqlite:
             self._use_wal()
-        with self._writer.begin() as connection:
+        with self._writers[True].begin() as connection:
             if not self.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(74677368)"))
             upgrade(connection)
@@ -86,7 +95,6 @@ class Database:
 def _configure_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, below
     cursor = connection.cursor()
-    cursor.execute("PRAGMA synchronous=FULL")  # an answered 202 survives a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
@@ -94,5 +102,10 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that starts by reading and then writes fails at once when another has written
     # in between; one that will write takes the lock at its start and waits for it.
-    writes = connection.get_execution_options().get("tgsh_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if options.get("tgsh_write", False):
+        durable = options.get("tgsh_durable", True)
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")

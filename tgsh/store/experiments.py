@@ -1,10 +1,9 @@
-"""What a user changes: submit, cancel, resume, delete. One transaction each; publish after the commit."""
+"""What a user changes: submit, cancel, resume, delete. One transaction each; hints follow the commit."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -27,9 +26,6 @@ from tgsh.store.records import (
     TaskRecord,
 )
 from tgsh.store.settling import announce_status, settle
-
-MAX_IN = 1_000
-"""Values in one IN (…): databases bound the parameters of a statement."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,6 @@ def _insert(session: Session, experiment_id: str, spec: ExperimentSpec, plan: Pl
             "label": task.label,
             "params": task.params,
             "status": "queued",
-            "queued_at": created_at,
         }
         for index, task in enumerate(plan.tasks)
     ]
@@ -121,48 +116,9 @@ def _insert(session: Session, experiment_id: str, spec: ExperimentSpec, plan: Pl
     announce_status(session, experiment_id, "queued")
 
 
-def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
-    """Every job of the experiment that waits for a worker."""
-    with database.read() as session:
-        indices = session.scalars(
-            select(TaskRecord.index)
-            .where(TaskRecord.experiment_id == experiment_id, TaskRecord.status == "queued")
-            .order_by(TaskRecord.index)
-        )
-        jobs = [Job(experiment_id=experiment_id, index=index) for index in indices]
-        finish = session.get(FinishRecord, experiment_id)
-        if finish is not None and finish.status == "queued":
-            jobs.append(Job(experiment_id=experiment_id))
-        return jobs
-
-
-def mark_published(database: Database, jobs: Sequence[Job]) -> None:
-    """Note that hints for these jobs are in the queue."""
-    tasks: dict[str, list[int]] = defaultdict(list)
-    finishes = [job.experiment_id for job in jobs if job.index is None]
-    for job in jobs:
-        if job.index is not None:
-            tasks[job.experiment_id].append(job.index)
-    with database.write() as session:
-        note = {"published_at": now()}
-        for experiment_id, indices in tasks.items():
-            for start in range(0, len(indices), MAX_IN):
-                chosen = TaskRecord.index.in_(indices[start : start + MAX_IN])
-                ours = TaskRecord.experiment_id == experiment_id
-                session.execute(update(TaskRecord).where(ours, chosen).values(note))
-        if finishes:
-            ours = FinishRecord.experiment_id.in_(finishes)
-            session.execute(update(FinishRecord).where(ours).values(note))
-
-
 def record_of(job: Job) -> type[TaskRecord] | type[FinishRecord]:
     """The table that holds the job."""
     return FinishRecord if job.index is None else TaskRecord
-
-
-def job_of(row: TaskRecord | FinishRecord) -> Job:
-    """The job that the row describes."""
-    return Job(experiment_id=row.experiment_id, index=row.index if isinstance(row, TaskRecord) else None)
 
 
 def identity(job: Job) -> list[Any]:
@@ -211,8 +167,6 @@ def resume(database: Database, experiment_id: str) -> None:
             "status": "queued",
             "reason": None,
             "attempts": 0,
-            "queued_at": now(),
-            "published_at": None,
             "finished_at": None,
         }
         session.execute(

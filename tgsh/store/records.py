@@ -26,7 +26,10 @@ class Record(DeclarativeBase):
 
 
 class ExperimentRecord(Record):
-    """An experiment; `spec` is the truth, the columns beside it are for filters."""
+    """An experiment; `spec` is the truth, the columns beside it are for filters.
+
+    served_at: when a worker last took one of its jobs.
+    """
 
     __tablename__ = "experiments"
 
@@ -49,6 +52,7 @@ class ExperimentRecord(Record):
     pace_since: Mapped[float | None]
     pace_epochs: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[float]
+    served_at: Mapped[float | None]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
 
@@ -71,7 +75,6 @@ class Claimable:
 
     status: waiting (finish only), queued, running, completed, failed, cancelled.
     token: random, new with every claim; every write of a worker must carry it (the fence).
-    published_at: when a hint for it was last put into the queue; null: never since it was queued.
     """
 
     status: Mapped[str] = mapped_column(String(16), index=True)
@@ -80,8 +83,6 @@ class Claimable:
     token: Mapped[str | None] = mapped_column(String(32))
     lease_until: Mapped[float | None]
     worker: Mapped[str | None]
-    queued_at: Mapped[float | None]
-    published_at: Mapped[float | None]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
 
@@ -104,6 +105,9 @@ class TaskRecord(Claimable, Record):
     compute: Mapped[str | None]
     checkpoint: Mapped[str | None]
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
+
+    # Whether an experiment has a task in some state, and which is the first: asked at every claim.
+    __table_args__ = (Index("ix_tasks_experiment_id_status", "experiment_id", "status", "task_index"),)
 
 
 class FinishRecord(Claimable, Record):

@@ -6,6 +6,7 @@ at once the second sees the first.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -23,14 +24,18 @@ def settle(session: Session, experiment: ExperimentRecord) -> None:
     first task's reason.
     """
     session.flush()
+    unfinished = select(TaskRecord.index).where(
+        TaskRecord.experiment_id == experiment.id, TaskRecord.status.in_(("queued", "running"))
+    )
+    if session.scalar(unfinished.limit(1)) is not None:
+        return
+    experiment.mean_accuracy = _mean_accuracy(session, experiment.id)
     by_status = (
         select(TaskRecord.status, func.count())
         .where(TaskRecord.experiment_id == experiment.id)
         .group_by(TaskRecord.status)
     )
     counts = {row[0]: row[1] for row in session.execute(by_status)}
-    if counts.get("queued") or counts.get("running"):
-        return
     finish = session.get_one(FinishRecord, experiment.id)
     if experiment.cancel_requested and (counts.get("cancelled") or finish.status in ("waiting", "cancelled")):
         end(session, experiment, "cancelled")
@@ -38,9 +43,7 @@ def settle(session: Session, experiment: ExperimentRecord) -> None:
         end(session, experiment, "failed", _failure(session, experiment, failed))
     elif finish.status == "waiting":
         session.execute(
-            update(FinishRecord)
-            .where(FinishRecord.experiment_id == experiment.id)
-            .values(status="queued", queued_at=now(), published_at=None)
+            update(FinishRecord).where(FinishRecord.experiment_id == experiment.id).values(status="queued")
         )
 
 
@@ -50,6 +53,17 @@ def end(session: Session, experiment: ExperimentRecord, status: str, reason: str
     experiment.reason = reason
     experiment.finished_at = session.scalar(select(now()))
     announce_status(session, experiment.id, status, reason)
+
+
+def _mean_accuracy(session: Session, experiment_id: str) -> float | None:
+    accuracies = session.scalars(
+        select(TaskRecord.accuracy).where(
+            TaskRecord.experiment_id == experiment_id, TaskRecord.status == "completed"
+        )
+    ).all()
+    # fsum rounds once, so the mean does not depend on the order in which tasks ended.
+    total = math.fsum(value for value in accuracies if value is not None)
+    return total / len(accuracies) if accuracies else None
 
 
 def _failure(session: Session, experiment: ExperimentRecord, failed: int) -> str:

@@ -1,20 +1,15 @@
-"""What nobody else does: take leases from silent workers, find queued jobs whose hint got lost."""
+"""What nobody else does: take leases from workers that fell silent."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, select
 
 from tgsh.jobs import Job
 from tgsh.store.claims import cancel_row, fail_row, requeue_row
 from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.experiments import job_of, record_of, row_of
+from tgsh.store.experiments import record_of, row_of
 from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
-
-HINT_GRACE_SECONDS = 5.0
-"""How long after queueing a job its hint may still be on its way."""
 
 
 def take_expired_leases(database: Database, max_attempts: int) -> int:
@@ -45,24 +40,3 @@ def _take(database: Database, job: Job, max_attempts: int) -> bool:
             reason = f"its worker fell silent {row.attempts} times, the last one was {row.worker}"
             fail_row(session, experiment, row, reason)
         return True
-
-
-def due_hints(database: Database, *, queue_is_empty: bool) -> list[Job]:
-    """The queued jobs to publish now, noted as published.
-
-    A job that was never published is due after a grace. One that was is due again only when the
-    queue is empty: while hints are in the queue its own may be among them.
-    """
-    due: list[Job] = []
-    with database.write() as session:
-        for record in (TaskRecord, FinishRecord):
-            never = record.published_at.is_(None) & (record.queued_at < now() - HINT_GRACE_SECONDS)
-            lost = record.published_at < now() - HINT_GRACE_SECONDS
-            rows: Any = session.scalars(
-                update(record)
-                .where(record.status == "queued", or_(never, lost) if queue_is_empty else never)
-                .values(published_at=now())
-                .returning(record)
-            )
-            due += [job_of(row) for row in rows]
-    return sorted(due, key=lambda job: (job.experiment_id, -1 if job.index is None else job.index))

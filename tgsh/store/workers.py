@@ -16,7 +16,7 @@ ALIVE_SECONDS = 30.0
 
 def beat(database: Database, name: str, host: str, pid: int, slots: Sequence[str]) -> None:
     """Note that a worker lives; one row a worker. `slots` are its devices, one a job at a time."""
-    with database.write() as session:
+    with database.write(durable=False) as session:
         seen_at = session.scalar(select(now()))
         session.merge(WorkerRecord(name=name, host=host, pid=pid, slots=list(slots), seen_at=seen_at))
         session.execute(delete(WorkerRecord).where(WorkerRecord.seen_at < now() - 86_400))
@@ -24,7 +24,7 @@ def beat(database: Database, name: str, host: str, pid: int, slots: Sequence[str
 
 def bow_out(database: Database, name: str) -> None:
     """Note that a worker has stopped."""
-    with database.write() as session:
+    with database.write(durable=False) as session:
         session.execute(delete(WorkerRecord).where(WorkerRecord.name == name))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -14,12 +15,17 @@ def versions() -> dict[str, str]:
     """Versions by name; numba only where it is installed."""
     numba = {"numba": version("numba")} if find_spec("numba") else {}
     return {
-        "tgsh": version("tgsh"),
+        "tgsh": _own(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
         **numba,
     }
+
+
+@cache
+def _own() -> str:
+    return version("tgsh")  # reads a file, and takes as long as a batch
 
 
 def compute(device: torch.device) -> str:

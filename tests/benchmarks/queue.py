@@ -1,0 +1,90 @@
+"""What the queue costs: time between jobs, and what a second worker brings. Real Redis, API and workers."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from tgsh.client import Client
+from tgsh.embedded.stack import Stack
+from tgsh.store.database import Database
+from tgsh.store.records import TaskRecord
+
+WORKERS = 2
+
+TINY: dict[str, Any] = {
+    "name": "next to no training",
+    "dataset": "mnist5k",
+    "suite": {"kind": "rotation", "tasks": 200, "step_degrees": 1},
+    "network": {"kind": "flynet", "expansion": 1},
+    "training": {"epochs": 1, "train_limit": 1},
+}
+
+REAL: dict[str, Any] = {
+    "name": "real training",
+    "dataset": "mnist5k",
+    "suite": {"kind": "rotation", "tasks": 12, "step_degrees": 30},
+    "training": {"epochs": 3},
+}
+
+
+def report(rounds: int) -> str:
+    """Medians over rounds: milliseconds a job beside its training, and the 1 → 2 workers ratio."""
+    overheads = _measure(WORKERS, TINY, rounds, _overhead)
+    one, two = (_measure(workers, REAL, rounds, _wall) for workers in (1, WORKERS))
+    ratio = statistics.median(one) / statistics.median(two)
+    return "\n".join(
+        (
+            f"overhead a job, ms ({WORKERS} workers, {TINY['suite']['tasks']} tasks): "
+            f"{1e3 * statistics.median(overheads):.1f} ({_all(overheads, 1e3)})",
+            f"real training, s: 1 worker {statistics.median(one):.2f} ({_all(one)}), "
+            f"{WORKERS} workers {statistics.median(two):.2f} ({_all(two)})",
+            f"{ratio:.2f} times faster with {WORKERS} workers than with one",
+        )
+    )
+
+
+def _all(values: Sequence[float], scale: float = 1.0) -> str:
+    return ", ".join(f"{scale * value:.2f}" for value in sorted(values))
+
+
+def _measure(
+    workers: int, spec: dict[str, Any], rounds: int, of: Callable[[Database, str, int], float]
+) -> list[float]:
+    """A number of each round's experiment, on a stack that has done one before."""
+    values = []
+    with (
+        tempfile.TemporaryDirectory(prefix="tgsh-benchmark-") as folder,
+        Stack(Path(folder), workers=workers) as stack,
+        Client(stack.url) as client,
+    ):
+        database = Database(f"sqlite:///{folder}/tgsh.db")
+        for _ in range(rounds + 1):
+            experiment = client.wait(client.submit(spec).id, timeout=600)
+            assert experiment.status == "completed", experiment.reason
+            values.append(of(database, experiment.id, workers))
+        database.dispose()
+    return values[1:]  # the first one waits for imports and images
+
+
+def _overhead(database: Database, experiment_id: str, workers: int) -> float:
+    """Seconds a job in which its worker did not train."""
+    with database.read() as session:
+        ours = TaskRecord.experiment_id == experiment_id
+        trained, jobs = session.execute(select(func.sum(TaskRecord.seconds), func.count()).where(ours)).one()
+    return float(_wall(database, experiment_id, workers) * workers - trained) / jobs
+
+
+def _wall(database: Database, experiment_id: str, _: int) -> float:
+    """Seconds from the first task's start to the last one's end."""
+    with database.read() as session:
+        ours = TaskRecord.experiment_id == experiment_id
+        first, last = session.execute(
+            select(func.min(TaskRecord.started_at), func.max(TaskRecord.finished_at)).where(ours)
+        ).one()
+    return float(last - first)

@@ -1,0 +1,73 @@
+"""Which job is most due when a worker is free, so that experiments share the workers.
+
+A finish goes first: its experiment has waited for all its tasks. Else the experiment with the fewest
+running tasks is served, of several the one that was served longest ago, of those never served the oldest;
+and of its tasks the first that waits. A small experiment therefore starts as soon as one worker is free,
+however many tasks were queued before it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy import Select, case, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from tgsh.jobs import Job
+from tgsh.store.database import Database
+from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
+
+
+def most_due(session: Session) -> str | None:
+    """The experiment to serve next; None where no job waits for a worker. Takes no lock."""
+    return session.scalar(_order_of_service())
+
+
+@cache  # to put the statement together takes longer than to run it
+def _order_of_service() -> Select[str]:
+    ours = TaskRecord.experiment_id == ExperimentRecord.id
+    running = select(func.count()).where(ours, TaskRecord.status == "running").scalar_subquery()
+    task_waits = exists().where(ours, TaskRecord.status == "queued")
+    finish_waits = exists().where(
+        FinishRecord.experiment_id == ExperimentRecord.id, FinishRecord.status == "queued"
+    )
+    return (
+        select(ExperimentRecord.id)
+        .where(
+            ExperimentRecord.status.in_(("queued", "running")),
+            ExperimentRecord.cancel_requested.is_(False),
+            or_(finish_waits, task_waits),
+        )
+        .order_by(
+            case((finish_waits, 0), else_=1),
+            running,
+            func.coalesce(ExperimentRecord.served_at, 0.0),
+            ExperimentRecord.created_at,
+            ExperimentRecord.id,
+        )
+        .limit(1)
+    )
+
+
+def first_job(session: Session, experiment_id: str) -> Job | None:
+    """The experiment's job to do next, if one waits; the caller holds the experiment's lock."""
+    first_task = (
+        select(func.min(TaskRecord.index))
+        .where(TaskRecord.experiment_id == experiment_id, TaskRecord.status == "queued")
+        .scalar_subquery()
+    )
+    finish = FinishRecord.experiment_id == experiment_id
+    status, index = session.execute(select(FinishRecord.status, first_task).where(finish)).one()
+    if status == "queued":
+        return Job(experiment_id)
+    return None if index is None else Job(experiment_id, index)
+
+
+def count_queued(database: Database, limit: int) -> int:
+    """How many jobs wait for a worker; counting ends at `limit`."""
+    with database.read() as session:
+        found = 0
+        for record in (FinishRecord, TaskRecord):
+            some = select(record.experiment_id).where(record.status == "queued").limit(limit).subquery()
+            found += session.scalar(select(func.count()).select_from(some)) or 0
+        return min(found, limit)
