@@ -2,66 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.bench import SPEC, bench_in, digest, never, submit, work_off
 from tests.store.steps import queued_jobs
 from tgsh import runner
-from tgsh.datasets.loading import load
 from tgsh.jobs import Job
-from tgsh.planning import plan
-from tgsh.presets import Submission
-from tgsh.runner import Bench
 from tgsh.spec import ExperimentSpec
 from tgsh.store import claims, experiments, reads, sweeping
-from tgsh.store.artifacts import Artifacts
-from tgsh.store.database import Database
-from tgsh.store.results import result
 from tgsh.store.vectors import find_stage, load_stage
-
-SPEC = Submission.model_validate(
-    {
-        "dataset": "mnist5k",
-        "suite": {"kind": "rotation", "tasks": 3, "step_degrees": 15},
-        "network": {"kind": "flynet", "expansion": 2},
-        "training": {"epochs": 2, "train_limit": 600},
-    }
-).spec()
-
-
-def never() -> bool:
-    return False
-
-
-def bench_in(folder: Path, name: str = "worker", lease_seconds: float = 60) -> Bench:
-    database = Database(f"sqlite:///{folder}/tgsh.db")
-    database.migrate()
-    return Bench(database, Artifacts(str(folder / "artifacts")), folder / "data", lease_seconds, "cpu", name)
-
-
-def submit(bench: Bench, spec: ExperimentSpec = SPEC) -> str:
-    return experiments.submit(bench.database, spec, plan(spec))[0]
-
-
-def work_off(bench: Bench, experiment_id: str, stop: Callable[[], bool] = never) -> None:
-    """What workers do until the experiment has ended."""
-    while jobs := queued_jobs(bench.database, experiment_id):
-        for job in jobs:
-            runner.run(bench, job, stop)
-
-
-def digest(bench: Bench, experiment_id: str) -> str:
-    """A hash of all vectors of all epochs."""
-    assert reads.experiment(bench.database, experiment_id).record.status == "completed"
-    ref = find_stage(bench.database, experiment_id, "after")
-    return hashlib.sha256(bench.artifacts.path(*ref.sources[0]).read_bytes()).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -236,67 +191,6 @@ def test_missing_images_fail_the_experiment_at_once(tmp_path: Path) -> None:
     assert [task.status for task in reads.tasks(bench.database, experiment_id)] == ["failed"] * 3
 
 
-def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench)
-    bench.artifacts.save(f"{experiment_id}/tasks/00000-e1-zombie", {"v": np.zeros(1, np.float32)}, {})
-    work_off(bench, experiment_id)
-    named = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
-    ref = find_stage(bench.database, experiment_id, "after")
-    kept = set(bench.artifacts.keys(experiment_id)) - named
-    names = {key.split("/")[1].rsplit("-", 1)[0] for key in kept}
-    assert names == {"vectors", "class-means", "geometry", "samples"}
-    assert ref.sources[0][0] in kept
-    assert load_stage(bench.artifacts, ref).shape == (3, 1568)
-
-
-def test_the_finish_measures_what_reads_need(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench)
-    assert result(bench.database, bench.artifacts, experiment_id, "geometry") is None
-    work_off(bench, experiment_id)
-    means = result(bench.database, bench.artifacts, experiment_id, "class-means")
-    assert means is not None
-    assert means[0]["means"].shape == (3, 10, 784)
-    samples = result(bench.database, bench.artifacts, experiment_id, "samples")
-    assert samples is not None
-    digits = load("mnist5k", tmp_path)
-    assert samples[0]["images"].shape == (3, 10, 784)
-    assert samples[0]["classes"].tolist() == list(range(10))
-    np.testing.assert_allclose(samples[0]["images"][0], digits.test_images[:10] / 255, atol=1e-6)
-    assert json.loads(samples[1]["tasks"]) == [0, 1, 2]
-    assert result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix") is None
-    found = result(bench.database, bench.artifacts, experiment_id, "geometry")
-    assert found is not None
-    tensors, about = found
-    summaries, sample = json.loads(about["summaries"]), json.loads(about["sample"])
-    assert sample == {"tasks": [0, 1, 2], "classes": 10, "images": 6}
-    assert tensors["after.intra"].sum() == 3 * 45 * 36
-    assert tensors["after.inter"].sum() == 3 * 10 * 36
-    assert summaries["before"]["inter_mean"] == pytest.approx(0, abs=0.1)  # contexts are independent
-    assert summaries["after"]["inter_mean"] > 0.2  # alike tasks have come closer
-    assert summaries["after"]["task_accuracy"] > 0.9
-    assert summaries["after"]["parameter_r2"] > 0.9
-
-
-def test_tasks_that_change_values_are_measured_as_they_show_images(tmp_path: Path) -> None:
-    tasks = [
-        {"label": "as it is", "transforms": []},
-        {"label": "turned", "transforms": [{"kind": "rotate", "degrees": 180}]},
-        {"label": "inverted", "transforms": [{"kind": "invert"}]},
-    ]
-    changes = {"suite": {"kind": "custom", "tasks": tasks}}
-    spec = Submission.model_validate({**SPEC.model_dump(mode="json"), **changes}).spec()
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench, spec)
-    work_off(bench, experiment_id)
-    found = result(bench.database, bench.artifacts, experiment_id, "class-means")
-    assert found is not None
-    plain, turned, inverted = found[0]["means"]
-    np.testing.assert_allclose(turned, plain.reshape(10, 28, 28)[:, ::-1, ::-1].reshape(10, -1), atol=1e-6)
-    np.testing.assert_allclose(inverted, 1 - plain, atol=1e-5)
-
-
 def test_jobs_that_are_done_or_not_there_are_not_done_again(tmp_path: Path) -> None:
     bench = bench_in(tmp_path)
     experiment_id = submit(bench)
@@ -341,45 +235,3 @@ def test_random_transforms_have_the_same_bytes_after_a_stop(tmp_path: Path) -> N
     for bench, experiment_id in zip((undisturbed, stopped), ids, strict=True):
         work_off(bench, experiment_id)
     assert digest(undisturbed, ids[0]) == digest(stopped, ids[1])
-
-
-NETWORKS = [
-    {"kind": "flynet", "expansion": 2},
-    {"kind": "neuromodnet", "layers": [30, 20]},
-    {"kind": "tgsh", "hidden": 20, "rank": 4},
-    {"kind": "gsh", "hidden": 20, "rank": 4},
-]
-
-
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network["kind"])
-def test_the_accuracy_matrix_shows_that_nothing_is_forgotten(
-    tmp_path: Path, network: dict[str, object]
-) -> None:
-    changes = {"network": network, "accuracy_matrix": True}
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench, ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes))
-    work_off(bench, experiment_id)
-    found = result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix")
-    assert found is not None
-    matrix, untrained = found[0]["matrix"], found[0]["untrained"]
-    learned = [task.accuracy for task in reads.tasks(bench.database, experiment_id)]
-    assert np.diagonal(matrix).tolist() == learned
-    assert matrix.shape == (3, 3)
-    assert untrained.shape == (3,)
-    assert untrained.mean() < np.mean(learned)
-    if network["kind"] == "flynet":
-        assert matrix[0, 0] > matrix[0, 1] > matrix[0, 2]  # 15° away is easier than 30°
-
-
-def test_a_finish_that_is_stopped_gives_its_claim_back(tmp_path: Path) -> None:
-    spec = SPEC.model_copy(update={"accuracy_matrix": True})
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench, spec)
-    for job in experiments.queued_jobs(bench.database, experiment_id):
-        runner.run(bench, job, never)
-    asked = iter(range(4))
-    runner.run(bench, Job(experiment_id=experiment_id), lambda: next(asked, None) is None)
-    assert reads.experiment(bench.database, experiment_id).record.status == "running"
-    assert experiments.queued_jobs(bench.database, experiment_id) == [Job(experiment_id=experiment_id)]
-    work_off(bench, experiment_id)
-    assert result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix") is not None

@@ -74,7 +74,8 @@ def stage(intra: float | None, inter: float | None, r2: float | None = None, tas
 
 def geometry(before: Any, after: Any, tasks: int = 4) -> Geometry:
     sample = {"tasks": range(tasks), "classes": 10, "images": 6}
-    return Geometry.model_validate({**HEAD, "sample": sample, "edges": [], "before": before, "after": after})
+    stages = {"before": before, "after": after}
+    return Geometry.model_validate({**HEAD, "network": "flynet", "sample": sample, "edges": [], **stages})
 
 
 def reconstructions(score: dict[str, float | None] | None) -> Reconstructions:
