@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from tgsh.reproduce.record import ClaimResult, ExperimentResult, Record, Verdict, changes
 
 COLOURS: dict[Verdict, str] = {"holds": "green", "does not hold": "yellow", "not measured": "magenta"}
-WIDTHS = {"of": 21, "expected": 14, "measured": 19, "verdict": 13}
+RATIOS = (31, 20, 28, 15)
+"""Widths of the columns: of which experiment, expected, measured, verdict."""
+
 EARLIER_MARK = "*"
 
 
@@ -49,40 +51,33 @@ def summary(record: Record) -> Text:
 
 
 def _claims(record: Record) -> Table:
-    """A row a claim; within it, a line or more for every experiment that it is about."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True, padding=(0, 1))
-    table.add_column("claim, and where in the paper", ratio=1)
-    header = _columns()
-    header.add_row(*(Text(name, style="bold") for name in WIDTHS))
-    table.add_column(header, width=sum(WIDTHS.values()) + len(WIDTHS) - 1)
+    """A claim and its place in the paper on a line, below it a row for every experiment that it is about."""
+    table = Table.grid(expand=True)
+    table.add_row(_rows([[Text(name, style="dim") for name in ("of", "expected", "measured", "verdict")]]))
     without = {experiment.name for experiment in record.experiments if experiment.reason}
     for family in _families(record.claims):
-        rows = _columns()
-        for claim in family:
-            rows.add_row(*_row(claim, without))
-        table.add_row(Text.assemble(family[0].text, "\n", (family[0].where, "dim")), rows)
+        claim = Text.assemble((family[0].text, "bold"), " · ", (family[0].where, "dim"))
+        table.add_row(Group("", claim, _rows([_row(each, without) for each in family])))
     return table
 
 
-def _row(claim: ClaimResult, without: set[str]) -> tuple[Text, ...]:
+def _row(claim: ClaimResult, without: set[str]) -> list[Text]:
     """without: names of experiments that have no results; their reasons are told once, elsewhere."""
-    subject = "\n".join(_broken(each, claim.earlier) for each in claim.subject.split("; "))
+    mark = f" {EARLIER_MARK}" if claim.earlier else ""
+    subject = "\n".join(f"{each}{mark}" for each in claim.subject.split("; "))
     lacking = [f"{name} has no results" for name in claim.experiments if name in without]
     shown = Text("\n".join(lacking) or claim.reason or claim.shown, style="dim" if claim.reason else "")
     colour = "bold red" if claim.lost else COLOURS[claim.verdict]
-    return Text(subject), Text(claim.expected), shown, Text(claim.verdict, style=colour)
+    return [Text(subject), Text(claim.expected), shown, Text(claim.verdict, style=colour)]
 
 
-def _broken(subject: str, earlier: bool) -> str:
-    """The network on a line of its own, with the mark."""
-    network, comma, rest = subject.partition(", ")
-    return f"{network}{comma.strip()}{f' {EARLIER_MARK}' if earlier else ''}\n{rest}".rstrip()
-
-
-def _columns() -> Table:
-    grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
-    for width in WIDTHS.values():
-        grid.add_column(width=width, overflow="fold")
+def _rows(rows: Iterable[Iterable[Text]]) -> Table:
+    """Columns that are as wide for every claim."""
+    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False, expand=True)
+    for ratio in RATIOS:
+        grid.add_column(ratio=ratio, overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
     return grid
 
 

@@ -47,6 +47,17 @@ def test_half_turn_compares_the_lags_of_a_half_and_a_quarter() -> None:
     assert bump.shown.count(" / ") == 3
 
 
+def test_half_turn_does_not_take_chance_for_a_difference() -> None:
+    values = np.eye(36)
+    rows = np.arange(36)
+    values[rows, (rows + 9) % 36] = values[(rows + 9) % 36, rows] = np.tile([-0.1, 0.1], 18)
+    values[rows, (rows + 18) % 36] = np.tile(np.tile([-0.1, 0.12], 9), 2)
+    found = half_turn(similarity(values))
+    assert found.measured["mean_at_lag"]["18"] == pytest.approx(0.01)
+    assert found.measured["standard_error"] == pytest.approx(0.031, abs=0.002)
+    assert not found.holds
+
+
 def test_every_second_task_is_compared_off_the_diagonal() -> None:
     fine = similarity(circle(28, seed=0, noise=0.001))
     alike = every_second(fine, similarity(circle(14, seed=1, noise=0.001)))
