@@ -1,9 +1,10 @@
-"""The images of tasks on a device, moved there once."""
+"""The images of tasks on a device, moved there once a process."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -28,36 +29,41 @@ class Images:
 
     def __init__(self, source: Source, limit: int, device: torch.device) -> None:
         self._source, self._limit, self._device = source, limit, device
-        self._moved: dict[Dataset, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
 
     def training(self, tasks: Sequence[Task]) -> Split:
         """What these tasks are trained on."""
-        found = self._of(tasks)
-        return Split([images for images, *_ in found], _rows([labels for _, labels, *_ in found]))
+        found = _split([(images, labels) for images, labels, *_ in self._of(tasks)])
+        cut = {id(images): images[: self._limit] for images in found.images}
+        return Split([cut[id(images)] for images in found.images], found.labels[:, : self._limit])
 
     def testing(self, tasks: Sequence[Task]) -> Split:
         """What these tasks are tested on."""
-        found = self._of(tasks)
-        return Split([images for _, _, images, _ in found], _rows([labels for *_, labels in found]))
+        return _split([(images, labels) for *_, images, labels in self._of(tasks)])
 
-    def _of(self, tasks: Sequence[Task]) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """Training images and labels, test images and labels; only these tasks' stay on the device."""
-        wanted = [self._source.of(task.index) for task in tasks]
-        for dataset in set(self._moved).difference(wanted):
-            del self._moved[dataset]
-        for dataset in wanted:
-            if dataset not in self._moved:
-                self._moved[dataset] = (
-                    torch.tensor(dataset.train_images[: self._limit], device=self._device),
-                    torch.tensor(dataset.train_labels[: self._limit], dtype=torch.int64, device=self._device),
-                    torch.tensor(dataset.test_images, device=self._device),
-                    torch.tensor(dataset.test_labels, dtype=torch.int64, device=self._device),
-                )
-        return [self._moved[dataset] for dataset in wanted]
+    def _of(self, tasks: Sequence[Task]) -> list[_Moved]:
+        return [_on_device(self._source.of(task.index), self._device) for task in tasks]
 
 
-def _rows(labels: Sequence[Tensor]) -> Tensor:
-    """[T, N] of T times [N]; no copy where all are the same."""
-    if all(own is labels[0] for own in labels):
-        return labels[0].expand(len(labels), -1)
-    return torch.stack(list(labels))
+_Moved = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Training images and labels, test images and labels."""
+
+_MOVED: WeakKeyDictionary[Dataset, dict[torch.device, _Moved]] = WeakKeyDictionary()
+"""As long as a dataset is in use; trainers of several experiments share it."""
+
+
+def _on_device(dataset: Dataset, device: torch.device) -> _Moved:
+    kept = _MOVED.setdefault(dataset, {})
+    if device not in kept:
+        kept[device] = (
+            torch.tensor(dataset.train_images, device=device),
+            torch.tensor(dataset.train_labels, dtype=torch.int64, device=device),
+            torch.tensor(dataset.test_images, device=device),
+            torch.tensor(dataset.test_labels, dtype=torch.int64, device=device),
+        )
+    return kept[device]
+
+
+def _split(pairs: Sequence[tuple[Tensor, Tensor]]) -> Split:
+    images, labels = [own for own, _ in pairs], [own for _, own in pairs]
+    shared = all(own is images[0] for own in images)
+    return Split(images, labels[0].expand(len(labels), -1) if shared else torch.stack(labels))
