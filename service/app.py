@@ -17,6 +17,7 @@ from service.deps import Parts
 from service.drawing import Artist
 from service.limits import BodyLimit
 from service.queue import Queue
+from service.remembering import Remembering
 from service.routers import (
     accuracy,
     accuracy_matrix,
@@ -89,6 +90,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.state.settings = settings
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Remembering, max_bytes=settings.cache_bytes)
     for module in ROUTERS:
         app.include_router(module.router)
     app.get("/", include_in_schema=False)(_root)

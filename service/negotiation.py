@@ -23,6 +23,9 @@ MEDIA_TYPES = {
 }
 
 
+FINAL = "tgsh.final"
+"""The key of a request's scope that says that its answer is final."""
+
 ENDINGS = {"newick": "nwk"}
 """Endings of files where they are not the format's name."""
 
@@ -56,11 +59,18 @@ def answer(
     name: str,
     file_name: str,
     make: Callable[[], bytes],
+    *,
+    final: bool = False,
 ) -> Response:
-    """The answer under `key` (its content decides it) in format `name`, or 304 if the caller has it."""
+    """The answer under `key` (its content decides it) in format `name`, or 304 if the caller has it.
+
+    final: it will never be another, see service/remembering.py.
+    """
+    if final:
+        request.scope[FINAL] = True
     etag = '"' + hashlib.sha256("\n".join((*key, name)).encode()).hexdigest()[:32] + '"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
-    if _has(request.headers.get("if-none-match"), etag):
+    if has_tag(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     return _content(cache.get(etag, make), name, file_name, headers)
 
@@ -76,7 +86,7 @@ def _content(content: bytes, name: str, file_name: str, headers: dict[str, str])
     return Response(content, media_type=MEDIA_TYPES[name], headers=headers)
 
 
-def _has(if_none_match: str | None, etag: str) -> bool:
+def has_tag(if_none_match: str | None, etag: str) -> bool:
     """RFC 9110 section 13.1.2: weak comparison with each of the list."""
     if if_none_match is None:
         return False

@@ -50,7 +50,8 @@ def accuracy(
             ["task", "label", "accuracy"], [(t.index, t.label, t.accuracy) for t in document.tasks]
         )
 
-    return answer(request, parts.cache, ("accuracy", body), name, f"accuracy-{experiment_id}", make)
+    file_name = results.file_name("accuracy", experiment_id)
+    return answer(request, parts.cache, ("accuracy", body), name, file_name, make)
 
 
 def _accuracy(parts: Parts, experiment_id: str) -> Accuracy:

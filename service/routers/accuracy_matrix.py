@@ -63,7 +63,8 @@ def accuracy_matrix(
         return results.ARRAYS[name](LabelledArray(values, found.tasks, found.labels, found.labels, about))
 
     key = ("accuracy-matrix", body, record.name)
-    return answer(request, parts.cache, key, name, results.file_name("accuracy-matrix", experiment_id), make)
+    file_name = results.file_name("accuracy-matrix", experiment_id)
+    return answer(request, parts.cache, key, name, file_name, make, final=True)
 
 
 def measured(parts: Parts, experiment_id: str) -> AccuracyMatrix | None:

@@ -44,7 +44,7 @@ def context_vectors(
 
     key = ("context-vectors", experiment_id, ref.digest, str(ref.complete), str(layer))
     file_name = results.file_name("context-vectors", experiment_id, stage, layer)
-    return answer(request, parts.cache, key, name, file_name, make)
+    return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
 
 
 def _encode(ref: StageRef, values: np.ndarray, layer: str | None, name: str) -> bytes:

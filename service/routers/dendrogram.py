@@ -72,7 +72,7 @@ def dendrogram(
 
     key = ("dendrogram", experiment_id, ref.digest, str(ref.complete), method, measure, str(layer))
     file_name = results.file_name("dendrogram", experiment_id, stage, layer)
-    return answer(request, parts.cache, key, name, file_name, make)
+    return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
 
 
 def _check(method: str) -> None:

@@ -64,7 +64,7 @@ def embedding(
     choice = (method, str(dimensions), measure, str(layer))
     key = ("embedding", experiment_id, ref.digest, str(ref.complete), *choice)
     file_name = results.file_name("embedding", experiment_id, stage, layer)
-    return answer(request, parts.cache, key, name, file_name, make)
+    return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
 
 
 def _embed(

@@ -87,4 +87,5 @@ def _before_after(experiment_id: str, parts: Parts, request: Request, format: st
         )
 
     key = ("similarity-before-after", experiment_id, before.digest, after.digest)
-    return answer(request, parts.cache, key, format, f"similarity-before-after-{experiment_id}", make)
+    file_name = f"similarity-before-after-{experiment_id}"
+    return answer(request, parts.cache, key, format, file_name, make, final=after.finished)

@@ -92,6 +92,7 @@ def geometry(
         name,
         results.file_name("geometry", experiment_id, baseline),
         lambda: _encode(parts, document, _tensors(own, beside), title, name),
+        final=True,
     )
 
 

@@ -106,6 +106,7 @@ def reconstructions(
         name,
         f"reconstructions-{experiment_id}",
         lambda: _encode(parts, wanted, name),
+        final=ref.finished,
     )
 
 

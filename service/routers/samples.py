@@ -67,6 +67,7 @@ def samples(
         name,
         results.file_name("samples", experiment_id),
         lambda: _encode(parts, shown, name),
+        final=True,
     )
 
 

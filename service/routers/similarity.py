@@ -61,7 +61,7 @@ def similarity(
 
     key = ("similarity", experiment_id, ref.digest, str(ref.complete), order, measure, str(layer))
     file_name = results.file_name("similarity", experiment_id, stage, layer)
-    return answer(request, parts.cache, key, name, file_name, make)
+    return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
 
 
 def _encode(ref: StageRef, matrix: SimilarityMatrix, order: Order, layer: str | None, name: str) -> bytes:

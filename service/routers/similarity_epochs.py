@@ -73,7 +73,7 @@ def similarity_epochs(
     content = courses.digest(*(task for pair in wanted for task in pair))
     key = ("similarity-epochs", experiment_id, content, repr(wanted), measure, str(layer))
     file_name = results.file_name("similarity-epochs", experiment_id, layer)
-    return answer(request, parts.cache, key, name, file_name, make)
+    return answer(request, parts.cache, key, name, file_name, make, final=courses.finished)
 
 
 def _pairs(text: str, tasks: int) -> list[tuple[int, int]]:

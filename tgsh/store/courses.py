@@ -34,11 +34,15 @@ class CourseRef:
 
 @dataclass(frozen=True)
 class Courses:
-    """The courses of all tasks of an experiment of so many epochs, in task order."""
+    """The courses of all tasks of an experiment of so many epochs, in task order.
+
+    finished: whether they will never change.
+    """
 
     experiment_id: str
     base_id: str
     epochs: int
+    finished: bool
     tasks: tuple[CourseRef, ...]
 
     def digest(self, *tasks: int) -> str:
@@ -62,6 +66,7 @@ def find_courses(database: Database, experiment_id: str) -> Courses:
             experiment_id,
             experiment.base_id,
             ExperimentSpec.model_validate(experiment.spec).training.epochs,
+            whole is not None,
             tuple(_course(row, whole) for row in rows),
         )
 

@@ -1,0 +1,77 @@
+"""Final answers, given again without asking anybody."""
+
+from __future__ import annotations
+
+from cachetools import TTLCache
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.negotiation import FINAL, has_tag
+
+SECONDS = 1.0
+"""How long an answer is given again; another process may have deleted its experiment meanwhile."""
+
+
+class Answer:
+    """A response as it was sent, and the 304 that takes its place."""
+
+    def __init__(self, start: Message, body: bytes) -> None:
+        headers = MutableHeaders(raw=list(start["headers"]))
+        self.etag = headers["etag"]
+        for name in ("content-length", "content-type", "content-disposition"):
+            del headers[name]
+        self.size = len(body) + 1_000  # what it takes in memory, about
+        self._whole = (start, {"type": "http.response.body", "body": body})
+        known = {**start, "status": 304, "headers": headers.raw}
+        self._known = (known, {"type": "http.response.body", "body": b""})
+
+    async def give(self, if_none_match: str | None, send: Send) -> None:
+        """Send it, or 304 to who has it."""
+        start, body = self._known if has_tag(if_none_match, self.etag) else self._whole
+        await send(start)
+        await send(body)
+
+
+class Remembering:
+    """ASGI middleware: the same question within SECONDS gets the same answer, or 304.
+
+    Only final answers are kept: those about completed experiments, which nothing but a deletion ends. A
+    question is a path, a query, what is accepted and whose key it is; whatever is no GET forgets everything.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._answers: TTLCache[tuple[object, ...], Answer] = TTLCache(
+            max_bytes, SECONDS, getsizeof=lambda answer: answer.size
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer from memory, or let the application answer and listen."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            self._answers.clear()
+            return
+        headers = Headers(scope=scope)
+        question = (scope["path"], scope["query_string"], headers.get("accept"), headers.get("authorization"))
+        known = self._answers.get(question)
+        if known is not None:
+            await known.give(headers.get("if-none-match"), send)
+            return
+        await self._listen(question, scope, receive, send)
+
+    async def _listen(self, question: tuple[object, ...], scope: Scope, receive: Receive, send: Send) -> None:
+        sent: list[Message] = []
+
+        async def heard(message: Message) -> None:
+            if len(sent) < 3:  # of a stream enough to tell that it is one
+                sent.append(message)
+            await send(message)
+
+        await self._app(scope, receive, heard)
+        if scope.get(FINAL) and len(sent) == 2 and sent[0]["status"] == 200:
+            answer = Answer(sent[0], sent[1].get("body", b""))
+            if answer.size <= self._answers.maxsize:
+                self._answers[question] = answer
