@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from cachetools import TTLCache
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.negotiation import FINAL, has_tag
 
 SECONDS = 1.0
 """How long an answer is given again; another process may have deleted its experiment meanwhile."""
+
+TELLING = (b"accept", b"authorization")
+"""Headers that make another question."""
 
 
 class Answer:
@@ -25,9 +28,10 @@ class Answer:
         known = {**start, "status": 304, "headers": headers.raw}
         self._known = (known, {"type": "http.response.body", "body": b""})
 
-    async def give(self, if_none_match: str | None, send: Send) -> None:
+    async def give(self, if_none_match: list[bytes], send: Send) -> None:
         """Send it, or 304 to who has it."""
-        start, body = self._known if has_tag(if_none_match, self.etag) else self._whole
+        has = any(has_tag(tags.decode("latin-1"), self.etag) for tags in if_none_match)
+        start, body = self._known if has else self._whole
         await send(start)
         await send(body)
 
@@ -54,11 +58,11 @@ class Remembering:
             await self._app(scope, receive, send)
             self._answers.clear()
             return
-        headers = Headers(scope=scope)
-        question = (scope["path"], scope["query_string"], headers.get("accept"), headers.get("authorization"))
+        headers = scope["headers"]  # as they came: to make Headers of them takes longer than all the rest
+        question = (scope["path"], scope["query_string"], *(h for h in headers if h[0] in TELLING))
         known = self._answers.get(question)
         if known is not None:
-            await known.give(headers.get("if-none-match"), send)
+            await known.give([value for name, value in headers if name == b"if-none-match"], send)
             return
         await self._listen(question, scope, receive, send)
 
