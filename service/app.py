@@ -34,7 +34,9 @@ from service.routers import (
     reconstructions,
     samples,
     similarity,
+    similarity_block,
     similarity_epochs,
+    similarity_nearest,
     tasks,
 )
 from service.settings import ServiceSettings
@@ -50,6 +52,8 @@ ROUTERS = (
     inference,
     samples,
     similarity,
+    similarity_block,
+    similarity_nearest,
     similarity_epochs,
     dendrogram,
     embedding,

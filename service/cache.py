@@ -13,15 +13,26 @@ class ByteCache:
 
     def __init__(self, max_bytes: int) -> None:
         self._bodies: LRUCache[str, bytes] = LRUCache(max_bytes, getsizeof=len)
+        self._making: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def get(self, key: str, make: Callable[[], bytes]) -> bytes:
-        """The answer under `key`, made now if it is not there."""
+        """The answer under `key`, made now if it is not there; who asks meanwhile waits for the same one."""
         with self._lock:
             body = self._bodies.get(key)
-        if body is None:
-            body = make()
+            if body is not None:
+                return body
+            turn = self._making.setdefault(key, threading.Lock())
+        with turn:
             with self._lock:
-                if len(body) <= self._bodies.maxsize:
-                    self._bodies[key] = body
+                body = self._bodies.get(key)
+            if body is None:
+                body = self._keep(key, make())
+        return body
+
+    def _keep(self, key: str, body: bytes) -> bytes:
+        with self._lock:
+            self._making.pop(key, None)
+            if len(body) <= self._bodies.maxsize:
+                self._bodies[key] = body
         return body

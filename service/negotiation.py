@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import mimeparse
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 
 from service.cache import ByteCache
 from service.errors import NotAcceptable
@@ -68,11 +69,21 @@ def answer(
     """
     if final:
         request.scope[FINAL] = True
-    etag = '"' + hashlib.sha256("\n".join((*key, name)).encode()).hexdigest()[:32] + '"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
-    if has_tag(request.headers.get("if-none-match"), etag):
+    headers = _headers(key, name)
+    if has_tag(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return _content(cache.get(etag, make), name, file_name, headers)
+    return _content(cache.get(headers["ETag"], make), name, file_name, headers)
+
+
+def answer_streamed(
+    request: Request, key: Sequence[str], name: str, file_name: str, size: int, chunks: Iterable[bytes]
+) -> Response:
+    """As `answer`, but of so many bytes that nobody holds them all; or 304 if the caller has them."""
+    headers = _headers(key, name)
+    if has_tag(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    headers |= {"Content-Disposition": _attachment(file_name, name), "Content-Length": str(size)}
+    return StreamingResponse(chunks, media_type=MEDIA_TYPES[name], headers=headers)
 
 
 def answer_once(content: bytes, name: str, file_name: str) -> Response:
@@ -80,10 +91,19 @@ def answer_once(content: bytes, name: str, file_name: str) -> Response:
     return _content(content, name, file_name, {"Cache-Control": "no-store"})
 
 
+def _headers(key: Sequence[str], name: str) -> dict[str, str]:
+    etag = '"' + hashlib.sha256("\n".join((*key, name)).encode()).hexdigest()[:32] + '"'
+    return {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+
+
 def _content(content: bytes, name: str, file_name: str, headers: dict[str, str]) -> Response:
     if name not in ("json", "svg", "png"):
-        headers["Content-Disposition"] = f'attachment; filename="{file_name}.{ENDINGS.get(name, name)}"'
+        headers["Content-Disposition"] = _attachment(file_name, name)
     return Response(content, media_type=MEDIA_TYPES[name], headers=headers)
+
+
+def _attachment(file_name: str, name: str) -> str:
+    return f'attachment; filename="{file_name}.{ENDINGS.get(name, name)}"'
 
 
 def has_tag(if_none_match: str | None, etag: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,21 @@ def to_npy(array: LabelledArray) -> bytes:
     file = io.BytesIO()
     np.save(file, np.ascontiguousarray(array.values), allow_pickle=False)
     return file.getvalue()
+
+
+def npy_in_chunks(size: int, rows: Iterable[np.ndarray]) -> tuple[int, Iterator[bytes]]:
+    """A float64 matrix [size, size] as .npy that comes some rows at a time: how many bytes, and the bytes."""
+    header = io.BytesIO()
+    about = {"descr": "<f8", "fortran_order": False, "shape": (size, size)}
+    np.lib.format.write_array_header_1_0(header, about)
+    start = header.getvalue()
+
+    def chunks() -> Iterator[bytes]:
+        yield start
+        for some in rows:
+            yield some.astype("<f8", copy=False).tobytes()
+
+    return len(start) + 8 * size * size, chunks()
 
 
 def to_safetensors(array: LabelledArray) -> bytes:

@@ -36,6 +36,33 @@ class Results(ABC):
         wanted = {"stage": stage, "order": order, "measure": measure, "layer": layer}
         return self._send(calls.document(experiment, schemas.Similarity, "similarity", **wanted))
 
+    def similarity_block(
+        self,
+        experiment: str,
+        rows: str | None = None,
+        columns: str | None = None,
+        stage: str | int = "after",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+    ) -> schemas.SimilarityBlock:
+        """Some rows and columns of a matrix that may be large; rows and columns such as "0,9" or "0-99"."""
+        wanted = {"rows": rows, "columns": columns, "stage": stage, "measure": measure, "layer": layer}
+        return self._send(
+            calls.document(experiment, schemas.SimilarityBlock, "similarity", "block", **wanted)
+        )
+
+    def nearest(
+        self,
+        experiment: str,
+        count: int = 20,
+        stage: str | int = "after",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+    ) -> schemas.NearestTasks:
+        """The most similar other tasks of every task, best first."""
+        wanted = {"count": count, "stage": stage, "measure": measure, "layer": layer}
+        return self._send(calls.document(experiment, schemas.NearestTasks, "similarity", "nearest", **wanted))
+
     def similarity_epochs(
         self,
         experiment: str,

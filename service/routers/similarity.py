@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from service import results, sketches
-from service.deps import ExperimentId, PartsDep
+from service.deps import ExperimentId, Parts, PartsDep
 from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service.errors import NotAcceptable
+from service.negotiation import answer, answer_streamed, choose
 from service.results import Format, Layer, Stage
+from tgsh.analysis.blocks import Similarities
 from tgsh.analysis.clustering import cluster_order
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.encoding import LabelledArray
+from tgsh.encoding import LabelledArray, npy_in_chunks
+from tgsh.errors import InvalidSpec
 from tgsh.schemas import Measure, Order, Similarity
 from tgsh.store.vectors import StageRef, find_stage
 
@@ -21,8 +25,37 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "npy", "safetensors", "png", "svg", "pdf")
 
+MOST_AT_ONCE = 2_000
+"""Tasks whose matrix is made as a whole (32 MB)."""
+
+DRAWN_ROWS = 1_000
+"""Rows of a picture of more; no page and no screen shows more apart."""
+
 EXAMPLE = ",0°,10°,20°\n0°,1.0,0.715,0.493\n10°,0.715,1.0,0.716\n20°,0.493,0.716,1.0\n"
 """What the API page shows."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be compared, and the format of the answer."""
+
+    ref: StageRef
+    order: Order
+    measure: Measure
+    layer: str | None
+    name: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Decides the answer."""
+        ref = self.ref
+        what = (self.order, self.measure, str(self.layer))
+        return ("similarity", ref.experiment_id, ref.digest, str(ref.complete), *what)
+
+    @property
+    def file_name(self) -> str:
+        """What a download is called."""
+        return results.file_name("similarity", self.ref.experiment_id, self.ref.stage, self.layer)
 
 
 @router.get(
@@ -45,38 +78,77 @@ def similarity(
 
     Tasks that have no vector at this stage yet are left out, and `complete` says so. The vectors of a
     network of several layers are v_1, v_2, … one after the other; `layer` compares one of them.
+
+    More than 1,000 tasks are too many for text, and more than 2,000 for cluster order and safetensors; a
+    picture of these shows means of neighbouring tasks. `similarity/block` and `similarity/nearest` answer
+    parts of any matrix.
     """
     name = choose(request, format, FORMATS)
-    ref = find_stage(parts.database, experiment_id, stage)
+    asked = Asked(find_stage(parts.database, experiment_id, stage), order, measure, layer, name)
+    tasks = len(asked.ref.tasks)
+    results.check_text(name, tasks, tasks)
+    if tasks > MOST_AT_ONCE and name not in DRAWN:
+        return _streamed(request, parts, asked)
+    make = _means if tasks > MOST_AT_ONCE else _whole
+    return answer(
+        request,
+        parts.cache,
+        asked.key,
+        name,
+        asked.file_name,
+        lambda: make(parts, asked),
+        final=asked.ref.finished,
+    )
 
-    def make() -> bytes:
-        matrix = results.similarities(parts, ref, measure, layer)
-        if order == "cluster":
-            matrix = matrix.reordered(cluster_order(matrix))
-        if name in DRAWN:
-            results.require_tasks(ref)
-            title = results.title(parts, ref, results.shown(layer))
-            return parts.artist.draw(sketches.similarity, DRAWN[name], matrix, title)
-        return _encode(ref, matrix, order, layer, name)
 
-    key = ("similarity", experiment_id, ref.digest, str(ref.complete), order, measure, str(layer))
-    file_name = results.file_name("similarity", experiment_id, stage, layer)
-    return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
+def _streamed(request: Request, parts: Parts, asked: Asked) -> Response:
+    """The matrix of so many tasks that it is never held: its rows as they are computed."""
+    _check_order(asked)
+    tasks = len(asked.ref.tasks)
+    if asked.name != "npy":
+        raise NotAcceptable(f"{tasks:,} tasks are too many for {asked.name}; take npy, or a part of them")
+    found = Similarities(results.vectors(parts, asked.ref, asked.layer), asked.measure)
+    size, chunks = npy_in_chunks(tasks, found.in_rows())
+    return answer_streamed(request, asked.key, asked.name, asked.file_name, size, chunks)
 
 
-def _encode(ref: StageRef, matrix: SimilarityMatrix, order: Order, layer: str | None, name: str) -> bytes:
-    about = {**results.about(ref, layer), "measure": matrix.measure, "order": order}
-    if name == "json":
+def _means(parts: Parts, asked: Asked) -> bytes:
+    """A picture of the means of groups of neighbouring tasks."""
+    _check_order(asked)
+    found = Similarities(results.vectors(parts, asked.ref, asked.layer), asked.measure)
+    starts = found.groups(DRAWN_ROWS)
+    labels = tuple(asked.ref.labels[start] for start in starts)
+    tasks = tuple(asked.ref.tasks[start] for start in starts)
+    means = SimilarityMatrix(found.averaged(DRAWN_ROWS), labels, tasks, asked.measure)
+    title = results.title(parts, asked.ref, f"means of {results.shown(asked.layer)}")
+    return parts.artist.draw(sketches.similarity, DRAWN[asked.name], means, title)
+
+
+def _check_order(asked: Asked) -> None:
+    if asked.order == "cluster":
+        raise InvalidSpec("order", f"like is put beside like for {MOST_AT_ONCE:,} tasks at most")
+
+
+def _whole(parts: Parts, asked: Asked) -> bytes:
+    matrix = results.similarities(parts, asked.ref, asked.measure, asked.layer)
+    if asked.order == "cluster":
+        matrix = matrix.reordered(cluster_order(matrix))
+    if asked.name in DRAWN:
+        results.require_tasks(asked.ref)
+        title = results.title(parts, asked.ref, results.shown(asked.layer))
+        return parts.artist.draw(sketches.similarity, DRAWN[asked.name], matrix, title)
+    about = {**results.about(asked.ref, asked.layer), "measure": matrix.measure, "order": asked.order}
+    if asked.name == "json":
         document = Similarity.model_validate(
             {
                 **about,
-                "complete": ref.complete,
+                "complete": asked.ref.complete,
                 "tasks": matrix.tasks,
                 "labels": matrix.labels,
                 "values": matrix.values.tolist(),
             }
         )
         return document.model_dump_json().encode()
-    return results.ARRAYS[name](
+    return results.ARRAYS[asked.name](
         LabelledArray(matrix.values, matrix.tasks, matrix.labels, matrix.labels, about)
     )

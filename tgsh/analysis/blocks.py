@@ -30,6 +30,7 @@ class Similarities:
     """
 
     def __init__(self, vectors: np.ndarray, measure: Measure = "cosine") -> None:
+        self.measure: Measure = measure
         self._vectors, self._centred = vectors, measure == "correlation"
         self._rows = max(1, whole.BLOCK_BYTES // (8 * max(vectors.shape[1], 1)))
 
@@ -45,6 +46,16 @@ class Similarities:
                 product[np.asarray(own)[:, None] == np.asarray(others)] = 1
                 values[top : top + len(own), left : left + len(others)] = product
         return values
+
+    def in_rows(self) -> Iterator[np.ndarray]:
+        """All similarities, some rows at a time: float64 [rows, T]."""
+        every = range(len(self._vectors))
+        for top in range(0, len(self._vectors), self._rows):
+            yield self.block(every[top : top + self._rows], every)
+
+    def groups(self, count: int) -> list[int]:
+        """Where nearly equal groups of neighbours in the suite begin."""
+        return [int(place) for place in np.linspace(0, len(self._vectors), count, endpoint=False)]
 
     def nearest(self, count: int) -> Neighbours:
         """The `count` most similar other tasks of every task; all others where there are no more."""
@@ -68,8 +79,8 @@ class Similarities:
         The mean of ⟨u, v⟩ over two groups is the product of their mean unit vectors. A task's similarity
         with itself counts as any other.
         """
-        starts = np.linspace(0, len(self._vectors), groups, endpoint=False).astype(int)
-        stops = np.append(starts[1:], len(self._vectors))
+        starts = self.groups(groups)
+        stops = [*starts[1:], len(self._vectors)]
         means = np.stack(
             [self._directions(range(a, b)).mean(axis=0) for a, b in zip(starts, stops, strict=True)]
         )

@@ -12,6 +12,8 @@ from tgsh.spec import FlyNetSpec, NetworkSpec
 
 EVERY: tuple[str, ...] = (
     "similarity",
+    "similarity/block",
+    "similarity/nearest",
     "similarity/epochs",
     "dendrogram",
     "embedding",

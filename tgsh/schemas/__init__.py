@@ -12,6 +12,8 @@ from tgsh.schemas.accuracies import Accuracy as Accuracy
 from tgsh.schemas.accuracies import AccuracyMatrix as AccuracyMatrix
 from tgsh.schemas.accuracies import AccuracyMatrixSummary as AccuracyMatrixSummary
 from tgsh.schemas.accuracies import TaskAccuracy as TaskAccuracy
+from tgsh.schemas.blocks import NearestTasks as NearestTasks
+from tgsh.schemas.blocks import SimilarityBlock as SimilarityBlock
 from tgsh.schemas.inference import Predictions as Predictions
 from tgsh.schemas.inference import Representations as Representations
 from tgsh.schemas.representations import Geometry as Geometry

@@ -1,0 +1,102 @@
+"""Parts of a similarity matrix, and matrices too large to be held, over HTTP."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from service.deps import Parts
+from service.routers import similarity as module
+from tests.service.conftest import completed, submit, work
+from tgsh.analysis import similarity as analysis
+
+TASKS = 7
+
+
+@pytest.fixture
+def done(client: httpx.Client, parts: Parts) -> str:
+    """The path of an experiment of seven tasks."""
+    return completed(client, parts, TASKS)
+
+
+@pytest.fixture
+def matrix(client: httpx.Client, done: str) -> np.ndarray:
+    return np.array(client.get(f"{done}/similarity").json()["values"])
+
+
+def test_a_block_in_every_format(client: httpx.Client, done: str, matrix: np.ndarray) -> None:
+    wanted = matrix[np.ix_([5, 0], [1, 2, 3])]
+    path = f"{done}/similarity/block?rows=5,0&columns=1-3"
+    document = client.get(path).json()
+    assert (document["rows"], document["columns"]) == ([5, 0], [1, 2, 3])
+    assert (document["row_labels"], document["column_labels"]) == (["50°", "0°"], ["10°", "20°", "30°"])
+    np.testing.assert_allclose(document["values"], wanted, atol=1e-12)
+    np.testing.assert_allclose(np.load(io.BytesIO(client.get(f"{path}&format=npy").content)), wanted)
+    rows = list(csv.reader(io.StringIO(client.get(f"{path}&format=csv").text)))
+    assert [row[0] for row in rows] == ["", "50°", "0°"]
+    assert client.get(f"{path}&format=safetensors").status_code == 200
+    whole = client.get(f"{done}/similarity/block").json()
+    np.testing.assert_allclose(whole["values"], matrix, atol=1e-12)
+    again = client.get(path, headers={"If-None-Match": client.get(path).headers["ETag"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize("field", ["rows", "columns"])
+def test_a_block_names_what_is_not_there(client: httpx.Client, done: str, field: str) -> None:
+    answer = client.get(f"{done}/similarity/block?{field}=7")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+def test_the_nearest_of_every_task(client: httpx.Client, done: str, matrix: np.ndarray) -> None:
+    document = client.get(f"{done}/similarity/nearest?count=2").json()
+    others = matrix - 9 * np.eye(TASKS)
+    assert document["nearest"] == np.argsort(-others, axis=1)[:, :2].tolist()
+    np.testing.assert_allclose(document["values"], -np.sort(-others, axis=1)[:, :2], atol=1e-12)
+    rows = list(csv.DictReader(io.StringIO(client.get(f"{done}/similarity/nearest?format=csv").text)))
+    assert len(rows) == TASKS * (TASKS - 1)
+    assert rows[0]["label"] == "0°"
+    assert int(rows[0]["nearest"]) == document["nearest"][0][0]
+    assert client.get(f"{done}/similarity/nearest?count=0").status_code == 422
+
+
+def test_parts_of_what_is_running(client: httpx.Client, parts: Parts) -> None:
+    experiment_id = submit(client)
+    path = f"/experiments/{experiment_id}/similarity"
+    assert client.get(f"{path}/nearest").json()["nearest"] == []
+    assert client.get(f"{path}/block").json()["values"] == []
+    work(parts, experiment_id, 0, 2)
+    document = client.get(f"{path}/nearest").json()
+    assert (document["tasks"], document["nearest"], document["complete"]) == ([0, 2], [[2], [0]], False)
+    assert client.get(f"{path}/block?rows=1").status_code == 422
+
+
+def test_a_large_matrix_is_streamed_and_drawn_as_means(
+    client: httpx.Client, done: str, matrix: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_AT_ONCE", TASKS - 1)
+    monkeypatch.setattr(module, "DRAWN_ROWS", 3)
+    monkeypatch.setattr(analysis, "BLOCK_BYTES", 2 * 5 * 8)  # two rows at a time
+
+    def get(query: str) -> httpx.Response:
+        return client.get(f"{done}/similarity?{query}&measure=correlation")
+
+    streamed = get("format=npy")
+    assert int(streamed.headers["Content-Length"]) == len(streamed.content)
+    small: Any = client.get(f"{done}/similarity/block?measure=correlation").json()["values"]
+    np.testing.assert_allclose(np.load(io.BytesIO(streamed.content)), small, atol=1e-12)
+    known = {"If-None-Match": streamed.headers["ETag"]}
+    again = client.get(f"{done}/similarity?format=npy&measure=correlation", headers=known)
+    assert again.status_code == 304
+    assert get("format=png").content.startswith(b"\x89PNG")
+    assert get("format=safetensors").status_code == 406
+    for format in ("npy", "png"):
+        refused = get(f"format={format}&order=cluster")
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "order")
+    text = get("format=json")  # seven tasks are few enough for text, and too many for a whole matrix
+    assert text.status_code == 406
+    assert "a part of them" in text.json()["detail"]
