@@ -1,9 +1,7 @@
-"""python -m tests.benchmarks task-epoch [--json FILE] [--rounds N] [--plain-batches N]
-python -m tests.benchmarks parts
-python -m tests.benchmarks transforms
-python -m tests.benchmarks queue | startup [--rounds N]
+"""python -m tests.benchmarks [NAME ...] [--json FILE] [--rounds N] [--plain-batches N]
 
-Full MNIST must lie under TGSH_DATA_DIR for the first two.
+Everything side by side with what it is compared to, as one table; without names, all of it: about 15 minutes
+on two cores. Full MNIST must lie under TGSH_DATA_DIR for epochs, full and parts.
 """
 
 from __future__ import annotations
@@ -11,49 +9,76 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.table import Row, table
+
+NAMES: Mapping[str, str] = {
+    "epochs": "a task-epoch of each network and of several tasks against plain PyTorch",
+    "full": "all of RotationMNIST over HTTP, and the memory of every process",
+    "transforms": "60,000 images through transforms that change values, against torchvision",
+    "reads": "similarity at T = 36, 1,000 and 10,000 against SciPy and a bare matrix product",
+    "http": "GET /similarity against a bare FastAPI route",
+    "queue": "what a job costs beside its training, and what a second worker brings",
+    "startup": "seconds until ready",
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    commands = parser.add_subparsers(dest="command", required=True)
-    epoch = commands.add_parser(
-        "task-epoch", help="plain PyTorch against tgsh's two paths, every core at work"
-    )
-    epoch.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
-    epoch.add_argument("--rounds", type=int, default=7, help="tgsh's times are medians of so many")
-    epoch.add_argument("--plain-batches", type=int, metavar="N", help="quick: extrapolate from N of 469")
-    commands.add_parser("parts", help="where the time of a task-epoch goes")
-    commands.add_parser("transforms", help="seconds per 60,000 images of transforms that change values")
-    for name, help in (("queue", "what a job costs beside its training"), ("startup", "seconds until ready")):
-        commands.add_parser(name, help=help).add_argument("--rounds", type=int, default=5)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; or parts: a profile")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
+    parser.add_argument("--rounds", type=int, default=7, help="times are medians of so many")
+    parser.add_argument("--plain-batches", type=int, default=100, metavar="N", help="of 469, extrapolated")
     chosen = parser.parse_args()
-    if chosen.command in ("queue", "startup"):
-        print(import_module(f"tests.benchmarks.{chosen.command}").report(chosen.rounds))
-        return 0
-    if chosen.command == "transforms":
-        from tests.benchmarks import transforms
-
-        print(transforms.report())
-        return 0
-    data_dir = os.environ.get("TGSH_DATA_DIR")
-    if not data_dir or not (Path(data_dir) / "MNIST" / "raw").is_dir():
+    names = chosen.names or list(NAMES)
+    if unknown := set(names) - {*NAMES, "parts"}:
+        parser.error(f"there is no benchmark {unknown.pop()!r}")
+    data_dir = Path(os.environ.get("TGSH_DATA_DIR") or "nowhere")
+    if {"epochs", "full", "parts"} & set(names) and not (data_dir / "MNIST" / "raw").is_dir():
         print("set TGSH_DATA_DIR to a folder that has MNIST/raw with full MNIST in it", file=sys.stderr)
         return 2
-    if chosen.command == "parts":
-        from tests.benchmarks.parts import report
-
-        print(report(Path(data_dir)))
+    if names == ["parts"]:
+        print(import_module("tests.benchmarks.parts").report(data_dir))
         return 0
-    from tests.benchmarks.task_epoch import compare
-
-    comparison = compare(Path(data_dir), chosen.rounds, chosen.plain_batches)
-    print(comparison.table())
+    load, found = os.getloadavg()[0], _measured(names, data_dir, chosen.rounds, chosen.plain_batches)
+    print(f"load of this machine at the start: {load:.1f}\n\n{table(found)}")
     if chosen.json:
-        chosen.json.write_text(json.dumps(comparison.document(), indent=2) + "\n")
+        document = {"machine": _machine(load), "rows": [row.document() for row in found]}
+        chosen.json.write_text(json.dumps(document, indent=2) + "\n")
     return 0
+
+
+def _measured(names: list[str], data_dir: Path, rounds: int, batches: int) -> list[Row]:
+    arguments: dict[str, tuple[Any, ...]] = {
+        "epochs": (data_dir, rounds, batches),
+        "full": (data_dir,),
+        "queue": (rounds,),
+        "startup": (rounds,),
+    }
+    found: list[Row] = []
+    for name in names:
+        print(f"{name} …", file=sys.stderr)
+        rows: Callable[..., list[Row]] = import_module(f"tests.benchmarks.{name}").rows
+        found += rows(*arguments.get(name, ()))
+    return found
+
+
+def _machine(load: float) -> dict[str, object]:
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": len(os.sched_getaffinity(0)),
+        "load": load,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("tgsh", "torch", "numba", "numpy", "fastapi")},
+    }
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ MEGABYTE = 1 << 20
 def rows(data_dir: Path) -> list[Row]:
     """The plain implementation's time is that of one task-epoch with its evaluation, times 108."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        yardstick = pool.submit(plain.measure, data_dir, None).result()
+        yardstick = pool.submit(plain.measure, data_dir, "flynet", "rotation", None).result()
     whole = TASK_EPOCHS * (yardstick["epoch_seconds"] + yardstick["evaluation_seconds"])
     os.environ["TGSH_DATA_DIR"] = str(data_dir)
     with TemporaryDirectory() as folder, Stack(Path(folder)) as stack, Client(stack.url) as client:

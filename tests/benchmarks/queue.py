@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 
+from tests.benchmarks.table import Row
 from tgsh.client import Client
 from tgsh.embedded.stack import Stack
 from tgsh.store.database import Database
@@ -33,24 +34,21 @@ REAL: dict[str, Any] = {
 }
 
 
-def report(rounds: int) -> str:
-    """Medians over rounds: milliseconds a job beside its training, and the 1 → 2 workers ratio."""
+def rows(rounds: int) -> list[Row]:
+    """Medians over rounds: milliseconds a job beside its training, and what a second worker brings."""
     overheads = _measure(WORKERS, TINY, rounds, _overhead)
     one, two = (_measure(workers, REAL, rounds, _wall) for workers in (1, WORKERS))
-    ratio = statistics.median(one) / statistics.median(two)
-    return "\n".join(
-        (
-            f"overhead a job, ms ({WORKERS} workers, {TINY['suite']['tasks']} tasks): "
-            f"{1e3 * statistics.median(overheads):.1f} ({_all(overheads, 1e3)})",
-            f"real training, s: 1 worker {statistics.median(one):.2f} ({_all(one)}), "
-            f"{WORKERS} workers {statistics.median(two):.2f} ({_all(two)})",
-            f"{ratio:.2f} times faster with {WORKERS} workers than with one",
-        )
-    )
-
-
-def _all(values: Sequence[float], scale: float = 1.0) -> str:
-    return ", ".join(f"{scale * value:.2f}" for value in sorted(values))
+    jobs = TINY["suite"]["tasks"]
+    return [
+        Row(f"a job beside its training, {jobs} jobs", "ms", 1e3 * statistics.median(overheads)),
+        Row(
+            "36 task-epochs of mnist5k, 2 workers",
+            "s",
+            statistics.median(two),
+            statistics.median(one),
+            "1 worker",
+        ),
+    ]
 
 
 def _measure(

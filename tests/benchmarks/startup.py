@@ -12,24 +12,24 @@ from collections.abc import Callable
 
 import httpx
 
+from tests.benchmarks.table import Row
 from tgsh.embedded.ports import free_port
 
 TGSH = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 PATIENCE = 120.0
 
 
-def report(rounds: int) -> str:
-    """Seconds: the median, then all of them."""
-    lines = [f"load of this machine at the start: {os.getloadavg()[0]:.1f}"]
-    for name, measure in (("tgsh --help", _help), ("tgsh up until /readyz says 200", _up)):
-        lines.append(f"{name}, s: {_median(rounds, measure)}")
-    return "\n".join(lines)
+def rows(rounds: int) -> list[Row]:
+    """Medians of what a person waits for."""
+    return [
+        Row("tgsh --help", "s", _median(rounds, _help)),
+        Row("tgsh up until /readyz says 200", "s", _median(rounds, _up)),
+    ]
 
 
-def _median(rounds: int, measure: Callable[[], float]) -> str:
+def _median(rounds: int, measure: Callable[[], float]) -> float:
     measure()  # the first one compiles modules and fills the page cache
-    seconds = sorted(measure() for _ in range(rounds))
-    return f"{statistics.median(seconds):.2f} ({', '.join(f'{value:.2f}' for value in seconds)})"
+    return statistics.median(measure() for _ in range(rounds))
 
 
 def _help() -> float:

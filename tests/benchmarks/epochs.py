@@ -1,0 +1,63 @@
+"""One task-epoch of full MNIST on one core, against plain PyTorch on two threads: networks, tasks, paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import ours, plain
+from tests.benchmarks.table import Row
+
+IMAGES, BACK = 60_000, 2  # the backward pass multiplies as much as the forward one
+
+MULTIPLICATIONS = {
+    "flynet": 7840 * 10,
+    "neuromodnet": 784 * 1024 + 1024 * 1024 + 1024 * 10,
+    "tgsh": (784 * 1024 + BACK * (1024 * 64 + 64 * 10)) / BACK,  # C has no gradient
+    "gsh": (784 * 1024 + BACK * (1024 * 64 + 64 * 10)) / BACK,
+}
+"""Of one image, forward; those of FlyNet's A are additions."""
+
+AGAINST = "plain PyTorch, two threads"
+
+
+def rows(data_dir: Path, rounds: int, batches: int | None) -> list[Row]:
+    """batches: the plain implementation is extrapolated from so many of 469, but for FlyNet on rotation."""
+    speed = _alone(ours.flops_a_second)
+    floors = {name: 2 * BACK * count * IMAGES / speed for name, count in MULTIPLICATIONS.items()}
+    found: list[Row] = []
+    for network, task in (
+        ("flynet", "rotation"),
+        ("neuromodnet", "rotation"),
+        ("tgsh", "rotation"),
+        ("gsh", "rotation"),
+        ("flynet", "shift"),
+        ("flynet", "blur"),
+        ("flynet", "perspective"),
+        ("flynet", "crop"),
+    ):
+        first = not found
+        baseline = _alone(plain.measure, data_dir, network, task, None if first else batches)
+        quick = _alone(ours.measure, data_dir, network, task, rounds)
+        name = f"task-epoch, {network}, {task}"
+        seconds = (quick["epoch_seconds"], baseline["epoch_seconds"])
+        found.append(Row(name, "s", *seconds, AGAINST, floors[network]))
+        if first:
+            torch_path = _alone(ours.measure, data_dir, network, task, rounds, "torch")
+            evaluations = (quick["evaluation_seconds"], baseline["evaluation_seconds"])
+            accuracies = (quick["accuracy"], baseline["accuracy"])
+            found += [
+                Row("the same on the torch path", "s", torch_path["epoch_seconds"], seconds[1], AGAINST),
+                Row("evaluation of 10,000 images, flynet", "s", *evaluations, AGAINST, floors[network] / 12),
+                Row("accuracy after one epoch, flynet", "", *accuracies, AGAINST),
+            ]
+    return found
+
+
+def _alone(work: Callable[..., Any], *arguments: Any) -> Any:
+    """In a process of its own, so that threads, memory and caches are its own too."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
