@@ -16,9 +16,9 @@ from tgsh.runner import Bench
 
 
 def train(client: httpx.Client, parts: Parts, **changes: object) -> str:
-    """The path of a completed experiment of three rotations by 90°, really trained."""
+    """The path of a completed experiment, of three rotations by 90° unless told otherwise, really trained."""
     suite = {"kind": "rotation", "tasks": 3, "step_degrees": 90}
-    experiment_id = submit(client, suite=suite, **changes)
+    experiment_id = submit(client, **{"suite": suite, **changes})
     bench = Bench(parts.database, parts.artifacts, parts.settings.data, 60, "cpu", "test")
     while runner.run_next(bench, lambda: False) is not None:
         pass
