@@ -17,6 +17,7 @@ from service.deps import Parts
 from service.drawing import Artist
 from service.limits import BodyLimit
 from service.queue import Queue
+from service.reckoning import Reckoner
 from service.remembering import Remembering
 from service.routers import (
     accuracy,
@@ -111,9 +112,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database = Database(settings.database)
     database.migrate()
     queue = Queue(settings.redis)
-    cache, artist = ByteCache(settings.cache_bytes), Artist()
-    app.state.parts = Parts(settings, database, Artifacts(settings.artifacts), queue, cache, artist)
+    artifacts = Artifacts(settings.artifacts)
+    cache, artist, reckoner = (
+        ByteCache(settings.cache_bytes),
+        Artist(),
+        Reckoner(artifacts, settings.artifacts),
+    )
+    app.state.parts = Parts(settings, database, artifacts, queue, cache, artist, reckoner)
     yield
     artist.close()
+    reckoner.close()
     queue.close()
     database.dispose()

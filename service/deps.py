@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Request
 from service.cache import ByteCache
 from service.drawing import Artist
 from service.queue import Queue
+from service.reckoning import Reckoner
 from service.settings import ServiceSettings
 from tgsh.store import reads
 from tgsh.store.artifacts import Artifacts
@@ -26,6 +27,7 @@ class Parts:
     queue: Queue
     cache: ByteCache
     artist: Artist
+    reckoner: Reckoner
 
 
 def _parts(request: Request) -> Parts:

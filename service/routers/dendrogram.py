@@ -6,14 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import results, sketches
+from service import reckoning, results, sketches
 from service.deps import ExperimentId, PartsDep
 from service.drawing import DRAWN
+from service.errors import NotAcceptable
 from service.negotiation import answer, choose
 from service.results import Format, Layer, Stage
 from tgsh import schemas
 from tgsh.analysis.clustering import METHODS, Dendrogram
-from tgsh.analysis.clustering import dendrogram as dendrogram_of
 from tgsh.analysis.newick import newick
 from tgsh.encoding import table_csv
 from tgsh.errors import InvalidSpec
@@ -23,6 +23,9 @@ from tgsh.store.vectors import StageRef, find_stage
 router = APIRouter(prefix="/experiments", tags=["results"])
 
 FORMATS = ("json", "csv", "newick", "png", "svg", "pdf")
+
+MOST_DRAWN = 2_000
+"""Tasks of a tree that is drawn."""
 
 EXAMPLE = "node,left,right,distance,tasks\n3,0,1,0.285,2\n4,2,3,0.395,3\n"
 NEWICK = "('20°':0.1975,('0°':0.1425,'10°':0.1425):0.055);\n"
@@ -62,14 +65,17 @@ def dendrogram(
     ref = find_stage(parts.database, experiment_id, stage)
 
     def make() -> bytes:
-        matrix = results.similarities(parts, ref, measure, layer)
-        tree = dendrogram_of(matrix, method)
+        part = results.part(parts, experiment_id, layer)
+        tree = parts.reckoner.reckon(reckoning.tree, ref, part, method, measure)
         if name in DRAWN:
             results.require_tasks(ref)
             title = results.title(parts, ref, results.shown(layer))
+            matrix = results.similarities(parts, ref, measure, layer)
             return parts.artist.draw(sketches.dendrogram, DRAWN[name], tree, matrix, title)
         return _encode(ref, tree, measure, layer, name)
 
+    if name in DRAWN and len(ref.tasks) > MOST_DRAWN:
+        raise NotAcceptable(f"a tree of {len(ref.tasks):,} tasks cannot be drawn; take json, csv or newick")
     key = ("dendrogram", experiment_id, ref.digest, str(ref.complete), method, measure, str(layer))
     file_name = results.file_name("dendrogram", experiment_id, stage, layer)
     return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)

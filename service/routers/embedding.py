@@ -6,14 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
+from service import reckoning, results, sketches
+from service.deps import ExperimentId, PartsDep
 from service.drawing import DRAWN
 from service.negotiation import answer, choose
 from service.results import Format, Layer, Stage
 from tgsh import schemas
-from tgsh.analysis.embedding import Embedding, classical_mds, pca
+from tgsh.analysis.embedding import Embedding
 from tgsh.encoding import LabelledArray, table_csv, to_npy
+from tgsh.errors import Conflict
 from tgsh.schemas import EmbeddingMethod, Measure
 from tgsh.store.vectors import StageRef, find_stage
 
@@ -23,6 +24,9 @@ FORMATS = ("json", "csv", "npy", "png", "svg", "pdf")
 
 EXAMPLE = "task,label,x,y\n0,0°,-0.254,0.071\n1,10°,0.001,-0.142\n2,20°,0.253,0.071\n"
 """What the API page shows."""
+
+MOST_TASKS = 3_000
+"""Tasks that are made points of: the eigenvalues of their T×T products take cubic time."""
 
 Dimensions = Annotated[int, Query(ge=2, le=3, description="in a plane or in space")]
 
@@ -54,30 +58,23 @@ def embedding(
     ref = find_stage(parts.database, experiment_id, stage)
 
     def make() -> bytes:
-        found = _embed(parts, ref, method, dimensions, measure, layer)
+        part = results.part(parts, experiment_id, layer)
+        found = parts.reckoner.reckon(reckoning.embedding, ref, part, method, dimensions, measure)
         if name in DRAWN:
             results.require_tasks(ref)
             title = results.title(parts, ref, results.shown(layer))
             return parts.artist.draw(sketches.embedding, DRAWN[name], found, title)
         return _encode(ref, found, measure, layer, name)
 
+    if len(ref.tasks) > MOST_TASKS:
+        raise Conflict(
+            f"{len(ref.tasks):,} tasks are more than the {MOST_TASKS:,} that are made points of; "
+            "similarity/nearest tells what each is most like"
+        )
     choice = (method, str(dimensions), measure, str(layer))
     key = ("embedding", experiment_id, ref.digest, str(ref.complete), *choice)
     file_name = results.file_name("embedding", experiment_id, stage, layer)
     return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
-
-
-def _embed(
-    parts: Parts,
-    ref: StageRef,
-    method: EmbeddingMethod,
-    dimensions: int,
-    measure: Measure,
-    layer: str | None,
-) -> Embedding:
-    if method == "pca":
-        return pca(results.vectors(parts, ref, layer), ref.labels, ref.tasks, dimensions)
-    return classical_mds(results.similarities(parts, ref, measure, layer), dimensions)
 
 
 def _encode(ref: StageRef, found: Embedding, measure: Measure, layer: str | None, name: str) -> bytes:

@@ -7,14 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import results, sketches
+from service import reckoning, results, sketches
 from service.deps import ExperimentId, Parts, PartsDep
 from service.drawing import DRAWN
 from service.errors import NotAcceptable
 from service.negotiation import answer, answer_streamed, choose
 from service.results import Format, Layer, Stage
 from tgsh.analysis.blocks import Similarities
-from tgsh.analysis.clustering import cluster_order
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.encoding import LabelledArray, npy_in_chunks
 from tgsh.errors import InvalidSpec
@@ -130,9 +129,11 @@ def _check_order(asked: Asked) -> None:
 
 
 def _whole(parts: Parts, asked: Asked) -> bytes:
-    matrix = results.similarities(parts, asked.ref, asked.measure, asked.layer)
     if asked.order == "cluster":
-        matrix = matrix.reordered(cluster_order(matrix))
+        part = results.part(parts, asked.ref.experiment_id, asked.layer)
+        matrix = parts.reckoner.reckon(reckoning.clustered, asked.ref, part, asked.measure)
+    else:
+        matrix = results.similarities(parts, asked.ref, asked.measure, asked.layer)
     if asked.name in DRAWN:
         results.require_tasks(asked.ref)
         title = results.title(parts, asked.ref, results.shown(asked.layer))

@@ -100,3 +100,35 @@ def test_a_large_matrix_is_streamed_and_drawn_as_means(
     text = get("format=json")  # seven tasks are few enough for text, and too many for a whole matrix
     assert text.status_code == 406
     assert "a part of them" in text.json()["detail"]
+
+
+def test_many_tasks_are_reckoned_elsewhere_with_the_same_result(
+    client: httpx.Client, parts: Parts, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = [
+        "dendrogram",
+        "embedding?method=mds",
+        "embedding?method=pca&dimensions=3",
+        "similarity?order=cluster",
+    ]
+    here = [client.get(f"{done}/{question}").content for question in questions]
+    monkeypatch.setattr("service.reckoning.MANY", TASKS)
+    other = completed(client, parts, TASKS)  # the same vectors, and nothing of it in the cache
+    for question, expected in zip(questions, here, strict=True):
+        answer = client.get(f"{other}/{question}")
+        assert answer.status_code == 200, answer.text
+        ours, theirs = done.rsplit("/", 1)[-1].encode(), other.rsplit("/", 1)[-1].encode()
+        assert answer.content.replace(theirs, ours) == expected
+    assert client.get(f"{other}/embedding?layer=no").status_code == 422
+
+
+def test_what_is_too_large_says_what_to_ask_for(
+    client: httpx.Client, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.routers.embedding.MOST_TASKS", TASKS - 1)
+    monkeypatch.setattr("service.routers.dendrogram.MOST_DRAWN", TASKS - 1)
+    refused = client.get(f"{done}/embedding")
+    assert (refused.status_code, "similarity/nearest" in refused.json()["detail"]) == (409, True)
+    refused = client.get(f"{done}/dendrogram?format=png")
+    assert (refused.status_code, "newick" in refused.json()["detail"]) == (406, True)
+    assert client.get(f"{done}/dendrogram").status_code == 200

@@ -81,4 +81,6 @@ def _fidelity(tree: np.ndarray, matrix: SimilarityMatrix) -> float | None:
 
 def _distances(matrix: SimilarityMatrix) -> np.ndarray:
     """Condensed, float64 [T(T − 1)/2]."""
-    return np.asarray(scipy.spatial.distance.squareform(1 - matrix.values, checks=False))
+    condensed = np.asarray(scipy.spatial.distance.squareform(matrix.values, checks=False))
+    np.subtract(1, condensed, out=condensed)
+    return condensed
