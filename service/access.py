@@ -46,7 +46,10 @@ class Access:
             request = Request(scope)
             try:
                 _refuse_other_sites(request)
-                request.state.caller = self._caller(request)
+                caller = self._caller(request)
+                self._require_role(caller, request.method)
+                request.state.caller = caller
+                request.state.in_force = lambda: self._is_in_force(caller, request)
             except TgshError as error:
                 await _refusal(error, request)(scope, receive, send)
                 return
@@ -59,12 +62,20 @@ class Access:
             if not (self._allow_no_keys or _is_local(request)):
                 raise Forbidden(FIRST_KEY)
             return ANYBODY
-        caller = self._keyring.caller(shown_key(request.headers.getlist("authorization")))
+        return self._keyring.caller(shown_key(request.headers.getlist("authorization")))
+
+    def _require_role(self, caller: Caller, method: str) -> None:
         if caller.name is not None:
             self._rates.take(caller.name)
-        if caller.role == "read" and request.method not in READING:
-            raise Forbidden(f"the key of {caller.name} may look only; {request.method} needs the role submit")
-        return caller
+        if caller.role == "read" and method not in READING:
+            raise Forbidden(f"the key of {caller.name} may look only; {method} needs the role submit")
+
+    def _is_in_force(self, caller: Caller, request: Request) -> bool:
+        """Whether the request would still be let in as it was: for answers that take long."""
+        try:
+            return self._caller(request) == caller
+        except TgshError:
+            return False
 
 
 def _is_local(request: Request) -> bool:

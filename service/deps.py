@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -96,6 +97,23 @@ async def _other(
 
 BaselineId = Annotated[str | None, Depends(_other)]
 """The id of a second experiment, which must be there for who asks as the first."""
+
+
+async def _welcome(
+    request: Request, experiment_id: ExperimentId, parts: PartsDep, caller: CallerDep
+) -> Callable[[], bool]:
+    in_force: Callable[[], bool] = request.state.in_force
+
+    def is_welcome() -> bool:
+        return in_force() and (
+            caller.visible_to is None or caller.sees(*owner_of(parts.database, experiment_id))
+        )
+
+    return is_welcome
+
+
+WelcomeDep = Annotated[Callable[[], bool], Depends(_welcome)]
+"""Whether who asks may still see the experiment: a key may end before a long answer does."""
 
 
 def _existing(experiment_id: ExperimentId, parts: PartsDep) -> str:

@@ -109,6 +109,26 @@ def test_who_starts_it_has_a_key_of_its_own(tmp_path: Path) -> None:
     assert from_elsewhere(app, headers=bearer(digest(own))).status_code == 401
 
 
+def test_a_stream_ends_with_its_key_and_with_sharing(client: httpx.Client, tmp_path: Path) -> None:
+    with people(tmp_path, client.base_url) as known:
+        experiment = submit(known["alice"], shared=True)
+        path = f"/experiments/{experiment}"
+
+        def unshare() -> None:
+            assert known["alice"].patch(path, json={"shared": False}).status_code == 200
+
+        for name, end in (
+            ("bob", unshare),
+            ("alice", lambda: KeyFile(tmp_path / "keys.json").revoke("alice")),
+        ):
+            with known[name].stream("GET", f"{path}/events") as stream:
+                lines = stream.iter_lines()
+                assert next(lines) == "event: status"
+                end()
+                assert "event: status" not in list(lines)  # it ended, though the experiment did not
+        assert known["root"].get(path).json()["status"] == "queued"
+
+
 OTHER_SITES: list[Headers] = [
     {"Origin": "http://evil.example"},
     {"Origin": "http://localhost:8888"},

@@ -34,9 +34,8 @@ def downgrade() -> None:
     with op.batch_alter_table("idempotency_keys", schema=None) as batch_op:
         batch_op.drop_column("owner")
     op.drop_index("ix_experiments_owner", "experiments")
-    with op.batch_alter_table("experiments", schema=None) as batch_op:
-        batch_op.drop_column("shared")
-        batch_op.drop_column("owner")
+    for column in ("shared", "owner"):  # not in a batch: SQLite's new table would cost the old one's children
+        op.drop_column("experiments", column)
 
 
 def _set_primary_key(*columns: str) -> None:
