@@ -71,7 +71,6 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
 PLACES: dict[type[TgshError], str] = {
     BodyTooLarge: "body",
     UnsupportedMediaType: "content-type",
-    NoKey: "authorization",
     WrongHost: "host",
 }
 """The part of a request that an error is about, where it does not name a field itself."""
