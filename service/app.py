@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from service import errors
+from service import errors, pages
+from service.access import Access
 from service.cache import ByteCache
 from service.deps import Parts
 from service.drawing import Artist
+from service.headers import Headers
+from service.hosts import Hosts
 from service.limits import BodyLimit
 from service.queue import Queue
 from service.reckoning import Reckoner
@@ -40,7 +42,7 @@ from service.routers import (
     similarity_nearest,
     tasks,
 )
-from service.settings import ServiceSettings
+from service.settings import ServiceSettings, from_environment
 from tgsh.schemas import Problem
 from tgsh.schemas.examples import PROBLEM
 from tgsh.store.artifacts import Artifacts
@@ -81,11 +83,13 @@ Every error is an RFC 9457 problem document that names the field.
 
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
-    settings = settings or ServiceSettings()
+    settings = settings or from_environment()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for ours in ("service", "tgsh"):
         logging.getLogger(ours).setLevel(settings.log_level)
     app: FastAPI = FastAPIOffline(
+        docs_url=None,  # pages.py has them, and fastapi-offline the files
+        redoc_url=None,
         title="tgsh",
         version=version("tgsh"),
         description=DESCRIPTION,
@@ -96,14 +100,13 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Remembering, max_bytes=settings.cache_bytes)
-    for module in ROUTERS:
+    for outer in (Access, Hosts):  # what is added later is asked earlier
+        app.add_middleware(outer, settings)
+    app.add_middleware(Headers)
+    pages.describe_keys(app)
+    for module in (*ROUTERS, pages):
         app.include_router(module.router)
-    app.get("/", include_in_schema=False)(_root)
     return app
-
-
-def _root() -> RedirectResponse:
-    return RedirectResponse("/docs")
 
 
 @asynccontextmanager
@@ -113,11 +116,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database.migrate()
     queue = Queue(settings.redis)
     artifacts = Artifacts(settings.artifacts)
-    cache, artist, reckoner = (
-        ByteCache(settings.cache_bytes),
-        Artist(),
-        Reckoner(artifacts, settings.artifacts),
-    )
+    cache, artist = ByteCache(settings.cache_bytes), Artist()
+    reckoner = Reckoner(artifacts, settings.artifacts)
     app.state.parts = Parts(settings, database, artifacts, queue, cache, artist, reckoner)
     yield
     artist.close()

@@ -11,7 +11,16 @@ from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from tgsh.errors import ArtifactError, Conflict, InvalidSpec, NotFound, TgshError
+from service.headers import HEADERS
+from tgsh.errors import (
+    ArtifactError,
+    Conflict,
+    InvalidSpec,
+    KeysUnreadable,
+    NotFound,
+    QuotaExceeded,
+    TgshError,
+)
 from tgsh.schemas import FieldError, Problem
 
 log = logging.getLogger(__name__)
@@ -31,6 +40,18 @@ class UnsupportedMediaType(TgshError):
     """The request's body is of a type that this endpoint does not read."""
 
 
+class NoKey(TgshError):
+    """The request shows no key, or none that holds."""
+
+
+class Forbidden(TgshError):
+    """Who asks is known, or comes from where nobody is let in, and may not do this."""
+
+
+class WrongHost(TgshError):
+    """The request is for a host that this is not."""
+
+
 KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     InvalidSpec: (422, "invalid-request", "The request cannot be carried out as it is"),
     NotFound: (404, "not-found", "There is no such thing"),
@@ -38,11 +59,20 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     NotAcceptable: (406, "not-acceptable", "None of the accepted formats can be served"),
     BodyTooLarge: (413, "body-too-large", "The request's body is too large"),
     UnsupportedMediaType: (415, "unsupported-media-type", "The body's type cannot be read here"),
+    NoKey: (401, "no-key", "A key is needed"),
+    Forbidden: (403, "forbidden", "This is not allowed"),
+    WrongHost: (421, "wrong-host", "This is not the host that was asked for"),
+    QuotaExceeded: (429, "quota-exceeded", "The key has used up its share"),
+    KeysUnreadable: (503, "keys-unreadable", "Nobody can be let in at the moment"),
     ArtifactError: (500, "artifact-error", "A stored result cannot be trusted or reached"),
 }
 
 
-PLACES: dict[type[TgshError], str] = {BodyTooLarge: "body", UnsupportedMediaType: "content-type"}
+PLACES: dict[type[TgshError], str] = {
+    BodyTooLarge: "body",
+    UnsupportedMediaType: "content-type",
+    WrongHost: "host",
+}
 """The part of a request that an error is about, where it does not name a field itself."""
 
 
@@ -77,7 +107,10 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
     fields = [FieldError(field=error.field, message=error.message)] if isinstance(error, InvalidSpec) else []
     if type(error) in PLACES:
         fields = [FieldError(field=PLACES[type(error)], message=str(error))]
-    return problem(status, name, title, str(error), instance, fields)
+    response = problem(status, name, title, str(error), instance, fields)
+    if isinstance(error, QuotaExceeded):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def install(app: FastAPI) -> None:
@@ -152,4 +185,6 @@ def _on_database_error(request: Request, error: Exception) -> Response:
 def _on_unforeseen(request: Request, _: Exception) -> Response:
     # Starlette logs the traceback; the caller learns nothing of the inside.
     detail = "something unforeseen happened; the service's log has the details"
-    return problem(500, "internal-error", "The service failed", detail, request.url.path)
+    response = problem(500, "internal-error", "The service failed", detail, request.url.path)
+    response.headers.update(HEADERS)  # this answer alone is made outside of all middleware
+    return response

@@ -22,8 +22,9 @@ WORKER = "worker-cpu"
 class ComposeStack:
     """Redis, service and worker as processes. Only names that exist inside containers are replaced."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         self._folder = folder
+        self._host = host
         self._ports = {"redis": free_port(), "service": free_port()}
         self._services = load_compose({"TGSH_REDIS_PASSWORD": "secret", "TGSH_DATA_MOUNT": "data"})[
             "services"
@@ -44,18 +45,27 @@ class ComposeStack:
             words = [find_server(), *words[1:], "--port", str(self._ports["redis"]), "--dir", str(folder)]
         else:
             words[0] = str(Path(sys.executable).with_name(words[0]))
-        given = {key: self._local(value) for key, value in environment(service).items()}
-        plain = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         with (self._folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 words,
-                env={**plain, **given, "TGSH_TEST_FAULTS": str(self.faults), "PYTHONPATH": str(ROOT)},
+                env=self._environment(name),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         self._processes[name] = process
         return process
+
+    def run(self, name: str, *words: str) -> str:
+        """What `docker compose exec` does: a command in a service's environment; its standard output."""
+        program = "import sys; from tgsh.cli import app; sys.exit(app())"
+        assert words[0] == "tgsh"
+        command = [sys.executable, "-c", program, *words[1:]]
+        ended = subprocess.run(
+            command, env=self._environment(name), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
 
     def wait_until_ready(self, seconds: float = 60) -> None:
         """Until /readyz says that store, queue, disk and a worker are there."""
@@ -88,13 +98,18 @@ class ComposeStack:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
+    def _environment(self, name: str) -> dict[str, str]:
+        given = {key: self._local(value) for key, value in environment(self._services[name]).items()}
+        plain = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        return {**plain, **given, "TGSH_TEST_FAULTS": str(self.faults), "PYTHONPATH": str(ROOT)}
+
     def _local(self, word: str) -> str:
         """A container's host names, ports and folders as this machine's."""
         places = {
             "@redis:6379": f"@127.0.0.1:{self._ports['redis']}",
             "/var/lib/tgsh": str(self._folder / "home"),
             "/srv/datasets": str(self.data_dir),
-            "0.0.0.0": "127.0.0.1",
+            "0.0.0.0": self._host,  # by default not so that the whole network reaches it
         }
         if word == "8000":
             return str(self._ports["service"])

@@ -124,6 +124,15 @@ def test_the_api_is_published_to_this_machine_only(services: dict[str, Any]) -> 
     assert [name for name in SERVICES if "ports" in services[name]] == ["service"]
 
 
+def test_nobody_gets_in_without_a_key_unless_somebody_says_so(services: dict[str, Any]) -> None:
+    assert environment(services["service"])["TGSH_ALLOW_NO_KEYS"] == ""
+    assert environment(services["service"])["TGSH_ALLOWED_HOSTS"] == ""
+    said = load_compose({"TGSH_REDIS_PASSWORD": PASSWORD, "TGSH_ALLOW_NO_KEYS": "1"})["services"]
+    assert environment(said["service"])["TGSH_ALLOW_NO_KEYS"] == "1"
+    text = COMPOSE_FILE.read_text("utf-8") + (ROOT / ".env.example").read_text("utf-8")
+    assert text.count("docker compose exec service tgsh keys add NAME --role admin") == 2
+
+
 def test_gpus_are_reserved_by_the_gpu_worker_alone(services: dict[str, Any]) -> None:
     (device,) = services["worker"]["deploy"]["resources"]["reservations"]["devices"]
     assert device == {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}

@@ -63,12 +63,15 @@ def given(**params: Any) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
-def submission(spec: Spec, idempotency_key: str | None = None) -> Call[schemas.Experiment]:
+def submission(
+    spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None
+) -> Call[schemas.Experiment]:
     """POST a spec, a mapping with a spec's keys, or the name of a preset."""
     if isinstance(spec, ExperimentSpec):
         body = spec.model_dump(mode="json")
     else:
         body = {"preset": spec} if isinstance(spec, str) else dict(spec)
+    body |= given(shared=shared)
     key = idempotency_key or str(uuid.uuid4())
     return Call(
         "POST", "/experiments", model(schemas.Experiment), body=body, headers={"Idempotency-Key": key}
@@ -83,6 +86,12 @@ def page(cursor: str | None = None, **filters: Any) -> Call[schemas.ExperimentPa
 def action(experiment: str, name: str) -> Call[schemas.Experiment]:
     """POST cancel or resume."""
     return Call("POST", path(experiment, name), model(schemas.Experiment), repeatable=False)
+
+
+def sharing(experiment: str, shared: bool) -> Call[schemas.Experiment]:
+    """PATCH who sees an experiment."""
+    body = schemas.Sharing(shared=shared).model_dump()
+    return Call("PATCH", path(experiment), model(schemas.Experiment), body=body)
 
 
 def document(experiment: str, kind: type[M], *parts: str | int, **params: Any) -> Call[M]:

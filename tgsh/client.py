@@ -71,13 +71,16 @@ class Client(Results):
     def close(self) -> None:
         self._http.close()
 
-    def submit(self, spec: Spec, idempotency_key: str | None = None) -> schemas.Experiment:
+    def submit(
+        self, spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None
+    ) -> schemas.Experiment:
         """Submit a spec, a mapping (`{"preset": …}` and overrides), or a preset by its name.
 
         idempotency_key: the service makes one experiment per key; by default a new one each call, so that
         a retry after a lost connection does not make a second experiment.
+        shared: whether everybody with a key sees it.
         """
-        return self._send(calls.submission(spec, idempotency_key))
+        return self._send(calls.submission(spec, idempotency_key, shared=shared))
 
     def experiments(
         self,
@@ -107,6 +110,10 @@ class Client(Results):
     def resume(self, experiment: str) -> schemas.Experiment:
         """Train what is missing of a failed or cancelled experiment."""
         return self._send(calls.action(experiment, "resume"))
+
+    def share(self, experiment: str, shared: bool = True) -> schemas.Experiment:
+        """Let everybody with a key see it, or its owner alone again."""
+        return self._send(calls.sharing(experiment, shared))
 
     def delete(self, experiment: str) -> None:
         self._send(Call("DELETE", calls.path(experiment), lambda _: None, repeatable=False))

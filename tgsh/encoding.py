@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import safetensors.numpy
 
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
 
 @dataclass(frozen=True)
 class LabelledArray:
@@ -36,12 +38,25 @@ def to_csv(array: LabelledArray) -> bytes:
 
 
 def table_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """RFC 4180 CSV in UTF-8."""
+    """RFC 4180 CSV in UTF-8; text that a spreadsheet would take for a formula is quoted (`csv_text`)."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerow([csv_text(cell) for cell in header])
+    writer.writerows([csv_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return text.getvalue().encode()
+
+
+def csv_text(text: str) -> str:
+    """A label as spreadsheets show it and do not run it: with a ' before =, +, -, @, a tab or a line's end.
+
+    One more ' where some stand there already, so that `csv_label` has the label back, whatever it is.
+    """
+    return f"'{text}" if text.lstrip("'").startswith(FORMULAS) else text
+
+
+def csv_label(cell: str) -> str:
+    """The label that `csv_text` made this cell of."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULAS) else cell
 
 
 def to_npy(array: LabelledArray) -> bytes:

@@ -13,6 +13,8 @@ TgshError
 ├── Interrupted            asked to stop: a checkpoint exists, the claim goes back
 ├── ServiceUnreachable     no API answers at that URL
 ├── ServiceProblem         the API answered with a problem document
+├── QuotaExceeded          the key has used up its share; says when to try again
+├── KeysUnreadable         the file of keys cannot be read, so nobody is let in
 └── MachineProblem         this machine lacks something that `tgsh up` or a worker needs
 
 HTTP status codes are not known here; service/errors.py maps these classes to them.
@@ -98,6 +100,18 @@ class ServiceProblem(TgshError):
         super().__init__("\n  ".join([str(detail), *fields]))
         self.problem = problem
         self.status = int(problem.get("status", 0))
+
+
+class QuotaExceeded(TgshError):
+    """The key has used up its share. retry_after: seconds until it is worth another try."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class KeysUnreadable(TgshError):
+    """The file of keys is there and cannot be read: nobody is let in until it can."""
 
 
 class MachineProblem(TgshError):

@@ -85,6 +85,7 @@ class Submission(ExperimentSpec):
     """The body of POST /experiments: a spec, or a preset and what differs from it."""
 
     preset: PresetName | None = Field(None, description="start from this spec; the other keys override it")
+    shared: bool = Field(False, description="whether everybody with a key sees it, not its owner alone")
 
     @model_validator(mode="before")
     @classmethod
@@ -96,7 +97,7 @@ class Submission(ExperimentSpec):
 
     def spec(self) -> ExperimentSpec:
         """The whole spec, with the preset resolved."""
-        return ExperimentSpec.model_validate(self.model_dump(exclude={"preset"}))
+        return ExperimentSpec.model_validate(self.model_dump(exclude={"preset", "shared"}))
 
 
 def _override(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class StoreSettings(BaseSettings):
     artifacts_url: str | None = Field(None, description="a folder or any fsspec URL; unset: HOME/artifacts")
     data_dir: Path | None = Field(None, description="datasets in torchvision's layout; unset: HOME/data")
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="the queue")
+    api_keys_file: Path | None = Field(None, description="hashes of the API's keys; unset: HOME/keys.json")
     lease_seconds: float = Field(
         60.0, gt=0, description="a job whose worker is silent this long is given to another"
     )
@@ -51,6 +52,11 @@ class StoreSettings(BaseSettings):
     def data(self) -> Path:
         """The dataset folder in force."""
         return (self.data_dir or self.home / "data").absolute()
+
+    @property
+    def keys_file(self) -> Path:
+        """The file of keys in force."""
+        return (self.api_keys_file or self.home / "keys.json").absolute()
 
     @property
     def redis(self) -> str:

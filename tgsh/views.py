@@ -37,6 +37,8 @@ def experiment_view(snapshot: Snapshot) -> Experiment:
             "base_id": record.base_id,
             "digest": record.digest,
             "versions": record.versions,
+            "owner": record.owner,
+            "shared": record.shared,
             "timings": _timings(snapshot),
             "links": {"self": root, **{name: f"{root}/{name}" for name in below}},
         }

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.deps import ExistingId, PartsDep
+from service.deps import ExistingId, PartsDep, WelcomeDep
 from tgsh.errors import NotFound
 from tgsh.store import reads
 
@@ -49,6 +49,7 @@ id: 9
 async def events(
     experiment_id: ExistingId,
     parts: PartsDep,
+    is_welcome: WelcomeDep,
     last_event_id: Annotated[int, Header(ge=0, description="go on behind this event")] = 0,
 ) -> AsyncIterable[ServerSentEvent]:
     """`status`, `task` and `progress` events from the first one, or from behind Last-Event-ID.
@@ -59,6 +60,8 @@ async def events(
     seen = last_event_id
     while True:
         try:
+            if not await run_in_threadpool(is_welcome):
+                return
             found, is_over = await run_in_threadpool(reads.events, parts.database, experiment_id, seen)
         except NotFound:
             return  # deleted meanwhile

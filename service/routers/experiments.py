@@ -9,13 +9,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
 
-from service.deps import ExperimentId, Parts, PartsDep
+from service.deps import CallerDep, ExperimentId, OwnId, Parts, PartsDep
 from tgsh.errors import InvalidSpec
 from tgsh.planning import plan
 from tgsh.presets import Submission
-from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus
+from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing
 from tgsh.store import experiments as lifecycle
 from tgsh.store import reads
+from tgsh.store.ownership import Owner, require_disk, share
 from tgsh.views import experiment_view
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
@@ -64,6 +65,7 @@ EXAMPLES = {
 def submit(
     submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
     parts: PartsDep,
+    caller: CallerDep,
     response: Response,
     background: BackgroundTasks,
     idempotency_key: Annotated[
@@ -72,8 +74,13 @@ def submit(
     ] = None,
 ) -> Experiment:
     """Queue an experiment. The answer comes at once; its Location is where the experiment is from now on."""
-    spec = submission.spec()
-    experiment_id, is_new = lifecycle.submit(parts.database, spec, plan(spec), idempotency_key)
+    spec, settings = submission.spec(), parts.settings
+    if caller.name is not None:
+        require_disk(parts.database, parts.artifacts, caller.name, settings.max_stored_bytes)
+    owner = Owner(caller.name, settings.max_queued_tasks)
+    experiment_id, is_new = lifecycle.submit(
+        parts.database, spec, plan(spec), idempotency_key, owner, submission.shared
+    )
     if is_new:
         background.add_task(parts.queue.wake_workers, parts.database)  # what gets lost, the sweeper finds
     return _accepted(parts, experiment_id, response)
@@ -84,6 +91,7 @@ def list_experiments(
     request: Request,
     response: Response,
     parts: PartsDep,
+    caller: CallerDep,
     status: ExperimentStatus | None = None,
     suite: str | None = None,
     dataset: str | None = None,
@@ -92,8 +100,11 @@ def list_experiments(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
 ) -> ExperimentPage:
-    """A page of experiments; `next` (and the Link header) lead to the following one."""
-    filters = reads.Filters(status, suite, dataset, tag, q)
+    """A page of experiments; `next` (and the Link header) lead to the following one.
+
+    With a key: those that are its own, shared, or nobody's; an admin's key sees them all.
+    """
+    filters = reads.Filters(status, suite, dataset, tag, q, caller.visible_to)
     found = reads.experiments(parts.database, filters, limit + 1, _decode(cursor) if cursor else None)
     page, more = found[:limit], len(found) > limit
     following = _encode(page[-1].record.created_at, page[-1].record.id) if more else None
@@ -108,15 +119,22 @@ def get(experiment_id: ExperimentId, parts: PartsDep) -> Experiment:
     return experiment_view(reads.experiment(parts.database, experiment_id))
 
 
+@router.patch("/{experiment_id}", summary="Share an experiment")
+def patch(experiment_id: OwnId, sharing: Sharing, parts: PartsDep) -> Experiment:
+    """Let everybody with a key see an experiment and its results, or its owner alone again."""
+    share(parts.database, experiment_id, sharing.shared)
+    return experiment_view(reads.experiment(parts.database, experiment_id))
+
+
 @router.delete("/{experiment_id}", status_code=204, summary="Delete an experiment")
-def delete(experiment_id: ExperimentId, parts: PartsDep) -> None:
+def delete(experiment_id: OwnId, parts: PartsDep) -> None:
     """Forget an experiment and its results. A running one must be cancelled first (409)."""
     lifecycle.delete(parts.database, experiment_id)
     parts.artifacts.remove_all(experiment_id)
 
 
 @router.post("/{experiment_id}/cancel", status_code=202, summary="Cancel an experiment")
-def cancel(experiment_id: ExperimentId, parts: PartsDep, response: Response) -> Experiment:
+def cancel(experiment_id: OwnId, parts: PartsDep, response: Response) -> Experiment:
     """Stop at the next batch. What was learned is kept; resume goes on from there."""
     lifecycle.cancel(parts.database, experiment_id)
     return _accepted(parts, experiment_id, response)
@@ -124,10 +142,10 @@ def cancel(experiment_id: ExperimentId, parts: PartsDep, response: Response) -> 
 
 @router.post("/{experiment_id}/resume", status_code=202, summary="Resume an experiment")
 def resume(
-    experiment_id: ExperimentId, parts: PartsDep, response: Response, background: BackgroundTasks
+    experiment_id: OwnId, parts: PartsDep, response: Response, background: BackgroundTasks
 ) -> Experiment:
     """Train what is missing of a failed or cancelled experiment."""
-    lifecycle.resume(parts.database, experiment_id)
+    lifecycle.resume(parts.database, experiment_id, parts.settings.max_queued_tasks)
     background.add_task(parts.queue.wake_workers, parts.database)
     return _accepted(parts, experiment_id, response)
 

@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from reprlib import Repr
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from service import results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
+from service.deps import BaselineId, ExperimentId, Parts, PartsDep
 from service.drawing import DRAWN
 from service.negotiation import answer, choose
 from service.results import Format, documented
@@ -61,10 +61,7 @@ def geometry(
     experiment_id: ExperimentId,
     parts: PartsDep,
     request: Request,
-    baseline: Annotated[
-        str | None,
-        Query(pattern="^[0-9a-f]{16}$", description="id of an experiment on the same tasks and images"),
-    ] = None,
+    baseline: BaselineId = None,
     format: Format = None,
 ) -> Response:
     """Definition 1 and Fig. 2a of the paper, measured on test images when the experiment completes.

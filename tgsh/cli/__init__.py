@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import experiments, fetching, local, one_machine, reproducing
+from tgsh.cli import experiments, fetching, keys, local, one_machine, reproducing
 from tgsh.cli.failing import FailingGroup
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for panel, commands in {
         experiments.show,
         experiments.cancel,
         experiments.resume,
+        experiments.share,
         experiments.delete,
         fetching.fetch,
     ),
@@ -31,3 +32,4 @@ for panel, commands in {
 }.items():
     for command in commands:
         app.command(command.__name__.rstrip("_"), rich_help_panel=panel)(command)
+app.add_typer(keys.app, name="keys", rich_help_panel="On this machine")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def submit(
     spec: Spec,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay and show progress to the end.")] = False,
+    shared: Annotated[bool, typer.Option("--shared", help="Let everybody with a key see it.")] = False,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
@@ -26,7 +27,7 @@ def submit(
 
     body = read_body(spec)
     with connect(url) as client:
-        experiment = client.submit(body)
+        experiment = client.submit(body, shared=shared or None)
         if watch:
             typer.echo(f"Submitted {experiment.id}", err=as_json)
             _watch(client, experiment, as_json)
@@ -101,6 +102,17 @@ def resume(experiment_id: Id, url: Url = None) -> None:
     with connect(url) as client:
         experiment = client.resume(resolve(client, experiment_id))
     typer.echo(f"Resumed {experiment.id}. Follow it with: tgsh watch {experiment.id[:6]}")
+
+
+def share(
+    experiment_id: Id,
+    off: Annotated[bool, typer.Option("--off", help="Let its owner alone see it again.")] = False,
+    url: Url = None,
+) -> None:
+    """Let everybody with a key see an experiment."""
+    with connect(url) as client:
+        experiment = client.share(resolve(client, experiment_id), not off)
+    typer.echo(f"{experiment.id} is seen by " + ("its owner alone" if off else "everybody with a key"))
 
 
 def delete(

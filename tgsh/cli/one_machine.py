@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tgsh.embedded.stack import Stack
     from tgsh.schemas import Experiment, Similarity
 
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-
 
 def demo(
     home: Home = DEFAULT_HOME,
@@ -36,7 +34,7 @@ def demo(
 
     with Stack(home, workers=workers, say=typer.echo) as stack:
         _started(stack)
-        with telling(), Client(stack.url) as client:
+        with telling(), Client(stack.url, key=stack.key) as client:
             ended = follow(client, _demo_experiment(client))
             conclude(ended)
             _report(client, ended, output)
@@ -52,16 +50,20 @@ def up(
     ] = 8000,
     home: Home = DEFAULT_HOME,
     workers: Workers = None,
+    allow_no_keys: Annotated[
+        bool,
+        typer.Option(
+            "--allow-no-keys", envvar="TGSH_ALLOW_NO_KEYS", help="Let in everybody who reaches --host."
+        ),
+    ] = False,
 ) -> None:
     """Start Redis, the API and the workers, look after them, and stay until Ctrl-C."""
     from tgsh.embedded.signals import Stopped
     from tgsh.embedded.stack import Stack
 
     try:
-        with Stack(home, host, port, workers, say=typer.echo) as stack:
+        with Stack(home, host, port, workers, say=typer.echo, allow_no_keys=allow_no_keys) as stack:
             _started(stack)
-            if host not in LOOPBACK:
-                complain(f"Whoever can reach {host}:{stack.port} can use it: there are no keys yet.")
             typer.echo("Submit something with: tgsh submit demo --watch. Stop with Ctrl-C.")
             with telling():
                 stack.supervise(complain)
@@ -84,6 +86,8 @@ def telling() -> Iterator[None]:
 def _started(stack: Stack) -> None:
     typer.echo(f"Ready, with all data in {stack.home.path}")
     typer.echo(f"API: {stack.url} (try it at {stack.url}/docs)")
+    if stack.needs_key():
+        typer.echo("It asks for a key: set TGSH_API_KEY. `tgsh keys add NAME` makes one.")
 
 
 def _demo_experiment(client: Client) -> Experiment:

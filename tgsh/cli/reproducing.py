@@ -103,7 +103,7 @@ def _service(home: Path, workers: int | None, url: str | None) -> Iterator[Clien
         return
     with Stack(home, workers=workers, say=_say) as stack:
         _say(f"Ready, with all data in {stack.home.path}")
-        with telling(), Client(stack.url) as client:
+        with telling(), Client(stack.url, key=stack.key) as client:
             yield client
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tgsh.cli.progress import duration
+from tgsh.keys import Key
 from tgsh.schemas import Catalog, CatalogEntry, Experiment, Task
 
 COLOURS = {"queued": "yellow", "running": "cyan", "completed": "green", "failed": "red", "cancelled": "dim"}
@@ -59,6 +60,17 @@ def print_experiment(e: Experiment, tasks: Sequence[Task]) -> None:
         console.print(f"… and {len(tasks) - SHOWN_TASKS} more tasks", style="dim")
 
 
+def print_keys(keys: Sequence[Key]) -> None:
+    """One line each; a key itself is not known."""
+    table = _table("name", "role", "made", "expires")
+    for key in keys:
+        until = "never" if key.expires_at is None else f"{key.expires_at.astimezone():%Y-%m-%d %H:%M}"
+        expired = Text(f"{until} (expired)", style="red")
+        made = f"{key.created_at.astimezone():%Y-%m-%d %H:%M}"
+        table.add_row(key.name, key.role, made, expired if key.is_expired() else until)
+    Console().print(table)
+
+
 def print_catalog(catalog: Catalog) -> None:
     """Names and descriptions, by kind."""
     console = Console()
@@ -95,6 +107,7 @@ def _facts(e: Experiment) -> dict[str, Text | str]:
         "submitted": f"{e.timings.created_at.astimezone():%Y-%m-%d %H:%M:%S}",
         "took": duration(e.timings.seconds) if e.timings.seconds is not None else "",
         "tags": Text(", ".join(e.spec.tags)),
+        "owner": (e.owner or "") + (" (shared)" if e.owner and e.shared else ""),
     }
     return {name: value for name, value in facts.items() if str(value)}
 

@@ -13,6 +13,7 @@ from types import TracebackType
 import httpx
 from pydantic import ValidationError
 
+from tgsh.addresses import is_loopback
 from tgsh.embedded.home import Home
 from tgsh.embedded.part import GRACE, Part
 from tgsh.embedded.ports import free_port, require_free
@@ -20,9 +21,12 @@ from tgsh.embedded.redis import RedisConfig, find_server, wait_for_pong
 from tgsh.embedded.signals import StopSignals
 from tgsh.embedded.supervisor import Supervisor
 from tgsh.errors import MachineProblem
+from tgsh.keys import KeyFile, digest, new_key
 from tgsh.schemas import Readiness
+from tgsh.settings import StoreSettings
 
 READY_TIMEOUT = 120.0  # the first import of a fresh installation compiles every module
+A_PERSONS = {"TGSH_API_KEY", "TGSH_URL"}  # for the command line; no part of the stack has a use for them
 QUICK = (
     "--loglevel",
     "INFO",
@@ -38,6 +42,8 @@ class Stack:
     port: where the API listens; 0 takes a free one.
     workers: worker processes; None lets the worker choose, one a core or GPU.
     say: is told, in lines for a person, what takes a while.
+    allow_no_keys: let in everybody who reaches a host that is not loopback, where there are no keys.
+    key: lets this process in, whatever keys there are; it is new each time and nobody else has it.
 
     Enter it in the main thread, so that Ctrl-C and SIGTERM end it in order. Ended in any other way, the
     guards see their pipes close and end what they guard.
@@ -52,11 +58,14 @@ class Stack:
         port: int = 0,
         workers: int | None = None,
         say: Callable[[str], object] = lambda _: None,
+        allow_no_keys: bool = False,
     ) -> None:
         self.home = Home(home)
         self.host = host
         self.port = port
         self.workers = workers
+        self.key = new_key()
+        self._allow_no_keys = allow_no_keys
         self._say = say
         self._signals = StopSignals()
         self._cleanup = ExitStack()
@@ -72,6 +81,7 @@ class Stack:
         self._cleanup.enter_context(self._signals)
         try:
             server = find_server()
+            self._require_keys()
             self.home.claim()
             if self.port:
                 require_free(self.host, self.port)
@@ -105,6 +115,17 @@ class Stack:
                     f"{part.name} ended unexpectedly; the end of {part.log}:\n{part.last_lines()}"
                 )
 
+    def needs_key(self) -> bool:
+        """Whether others need a key: one was made. Raises: KeysUnreadable."""
+        return KeyFile(StoreSettings(home=self.home.path).keys_file).read() is not None
+
+    def _require_keys(self) -> None:
+        if not (self.needs_key() or is_loopback(self.host) or self._allow_no_keys):
+            raise MachineProblem(
+                f"whoever reaches {self.host} could use the API, as there are no keys. Make one with "
+                "`tgsh keys add NAME`, or say that you mean it with --allow-no-keys"
+            )
+
     def _start(self, server: str) -> None:
         config = RedisConfig(self.home.redis)
         environment = self._environment(config)
@@ -115,10 +136,17 @@ class Stack:
             "api": [sys.executable, "-m", "uvicorn", "service.app:create_app", "--factory", *listen],
             "worker": [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *workers, *QUICK],
         }
+        extras = {
+            "worker": {"OMP_NUM_THREADS": "1"},
+            "api": {
+                "TGSH_HOST": self.host,
+                "TGSH_ALLOW_NO_KEYS": str(self._allow_no_keys),
+                "TGSH_STACK_KEY_SHA256": digest(self.key),
+            },
+        }
         for name, command in commands.items():
-            extra = {"OMP_NUM_THREADS": "1"} if name == "worker" else {}
             log = self.home.logs / f"{name}.log"
-            part = Part(name, command, environment | extra, log, self.home.lock_fd)
+            part = Part(name, command, environment | extras.get(name, {}), log, self.home.lock_fd)
             self._parts.append(part)
             self._launch(part)
         wait_for_pong(config, self.check)
@@ -131,12 +159,14 @@ class Stack:
 
     def _environment(self, config: RedisConfig) -> dict[str, str]:
         own = {"TGSH_HOME": str(self.home.path), "TGSH_REDIS_URL": config.url, "PYTHONUNBUFFERED": "1"}
-        return dict(os.environ) | own
+        inherited = {name: value for name, value in os.environ.items() if name not in A_PERSONS}
+        return inherited | own
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
         state = "no answer"
-        with httpx.Client(base_url=self.url, trust_env=False, timeout=5) as http:
+        own = {"Authorization": f"Bearer {self.key}"}
+        with httpx.Client(base_url=self.url, headers=own, trust_env=False, timeout=5) as http:
             while True:
                 self.check()
                 try:

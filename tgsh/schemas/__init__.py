@@ -72,8 +72,18 @@ class Experiment(Wire):
     base_id: str = Field(description="digest of the random base; equal ids make vectors comparable")
     digest: str = Field(description="digest of the spec; equal digests make results equal")
     versions: dict[str, str] = Field(default_factory=dict, description="software that trained it")
+    owner: str | None = Field(None, description="the key that made it; null: nobody's, everybody sees it")
+    shared: bool = Field(False, description="whether others see it, too")
     timings: Timings
     links: dict[str, str]
+
+
+class Sharing(Wire):
+    """Who sees an experiment beside its owner: nobody, or everybody with a key."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"shared": True}]})
+
+    shared: bool
 
 
 class ExperimentPage(Wire):

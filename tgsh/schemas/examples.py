@@ -35,6 +35,8 @@ EXPERIMENT: Example = {
     "base_id": BASE,
     "digest": "b3c0d1",
     "versions": {"torch": "2.15.0", "numpy": "2.3.4"},
+    "owner": "alice",
+    "shared": True,
     "timings": {
         "created_at": "2026-11-24T06:55:29Z",
         "started_at": "2026-11-24T06:55:30Z",

@@ -4,6 +4,7 @@ database.py   connections and transactions; SQLite (WAL) or PostgreSQL
 migrations/   the schema, by Alembic
 clock.py      the one clock: the database's
 records.py    the tables
+ownership.py  whose an experiment is, who sees it, what its owner may take
 experiments.py  what a user changes: submit, cancel, resume, delete
 claims.py     what a worker changes: claim, renew, record an epoch, complete, fail, give back
 settling.py   what follows when a task ends

@@ -128,6 +128,11 @@ class Artifacts:
         found: Iterable[str] = self._fs.find(f"{self._root}/{prefix}")
         return sorted(path.removeprefix(self._root).lstrip("/") for path in found)
 
+    def size(self, prefix: str) -> int:
+        """Bytes of everything under a prefix (a folder)."""
+        found: Mapping[str, Mapping[str, int]] = self._fs.find(f"{self._root}/{prefix}", detail=True)
+        return sum(file["size"] for file in found.values())
+
     def remove(self, keys: Iterable[str]) -> None:
         """Remove artifacts; one that is gone already is no error."""
         for key in keys:

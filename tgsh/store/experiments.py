@@ -18,6 +18,7 @@ from tgsh.schemas import TERMINAL
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import now
 from tgsh.store.database import Database
+from tgsh.store.ownership import NOBODY, Owner, require_room
 from tgsh.store.records import (
     ExperimentRecord,
     FinishRecord,
@@ -53,26 +54,33 @@ def locked(session: Session, experiment_id: str) -> ExperimentRecord:
 
 
 def submit(
-    database: Database, spec: ExperimentSpec, plan: Plan, idempotency_key: str | None = None
+    database: Database,
+    spec: ExperimentSpec,
+    plan: Plan,
+    idempotency_key: str | None = None,
+    owner: Owner = NOBODY,
+    shared: bool = False,
 ) -> tuple[str, bool]:
     """Insert an experiment with all its tasks; (id, whether it is new).
 
-    With an idempotency key that was used before: the experiment that it made, or InvalidSpec
-    where the body was another one.
+    With an idempotency key that this owner used before: the experiment that it made, or InvalidSpec
+    where the body was another one. Raises QuotaExceeded.
     """
-    body_digest = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+    body_digest = hashlib.sha256((spec.model_dump_json() + " shared" * shared).encode()).hexdigest()
     with database.write() as session:
         if idempotency_key is not None:
-            earlier = session.get(IdempotencyRecord, idempotency_key)
+            earlier = session.get(IdempotencyRecord, (owner.name or "", idempotency_key))
             if earlier is not None and earlier.body_digest != body_digest:
                 raise InvalidSpec("Idempotency-Key", "was used before with another body; use a new key")
             if earlier is not None:
                 return earlier.experiment_id, False
+        require_room(session, owner, len(plan.tasks))
         experiment_id = secrets.token_hex(8)
-        _insert(session, experiment_id, spec, plan)
+        _insert(session, experiment_id, spec, plan, owner, shared)
         if idempotency_key is not None:
             session.add(
                 IdempotencyRecord(
+                    owner=owner.name or "",
                     key=idempotency_key,
                     body_digest=body_digest,
                     experiment_id=experiment_id,
@@ -82,7 +90,9 @@ def submit(
         return experiment_id, True
 
 
-def _insert(session: Session, experiment_id: str, spec: ExperimentSpec, plan: Plan) -> None:
+def _insert(
+    session: Session, experiment_id: str, spec: ExperimentSpec, plan: Plan, owner: Owner, shared: bool
+) -> None:
     created_at = session.scalar(select(now()))
     session.add(
         ExperimentRecord(
@@ -97,6 +107,8 @@ def _insert(session: Session, experiment_id: str, spec: ExperimentSpec, plan: Pl
             tasks_total=len(plan.tasks),
             epochs_total=len(plan.tasks) * spec.training.epochs,
             created_at=created_at,
+            owner=owner.name,
+            shared=shared,
         )
     )
     session.flush()
@@ -155,14 +167,19 @@ def cancel(database: Database, experiment_id: str) -> None:
         settle(session, experiment)
 
 
-def resume(database: Database, experiment_id: str) -> None:
-    """Queue again what failed or was cancelled; what is done stays done, checkpoints are gone on from."""
+def resume(database: Database, experiment_id: str, max_queued: int | None = None) -> None:
+    """Queue again what failed or was cancelled; what is done stays done, checkpoints are gone on from.
+
+    max_queued: how many tasks its owner may have that wait or run. Raises Conflict, QuotaExceeded.
+    """
     with database.write() as session:
         experiment = locked(session, experiment_id)
         if experiment.status not in ("failed", "cancelled"):
             raise Conflict(
                 f"the experiment is {experiment.status}; only failed or cancelled ones can be resumed"
             )
+        missing = experiment.tasks_total - experiment.tasks_done
+        require_room(session, Owner(experiment.owner, max_queued), missing)
         fresh_start = {
             "status": "queued",
             "reason": None,

@@ -11,6 +11,7 @@ from tgsh.errors import NotFound
 from tgsh.schemas import TERMINAL, Progress
 from tgsh.store.clock import now
 from tgsh.store.database import Database
+from tgsh.store.ownership import is_visible_to
 from tgsh.store.records import EventRecord, ExperimentRecord, TagRecord, TaskRecord
 from tgsh.store.settling import progress_of
 
@@ -26,13 +27,17 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a list of experiments is narrowed to; None: no condition. `text` is looked for in the name."""
+    """What a list of experiments is narrowed to; None: no condition. `text` is looked for in the name.
+
+    visible_to: the name of a key; what it does not see is left out.
+    """
 
     status: str | None = None
     suite: str | None = None
     dataset: str | None = None
     tag: str | None = None
     text: str | None = None
+    visible_to: str | None = None
 
 
 def experiment(database: Database, experiment_id: str) -> Snapshot:
@@ -60,6 +65,8 @@ def experiments(
         query = query.where(ExperimentRecord.id.in_(tagged))
     if filters.text is not None:
         query = query.where(ExperimentRecord.name.icontains(filters.text, autoescape=True))
+    if filters.visible_to is not None:
+        query = query.where(is_visible_to(filters.visible_to))
     newest_first = tuple_(ExperimentRecord.created_at, ExperimentRecord.id)
     if after is not None:
         query = query.where(newest_first < tuple_(*after))

@@ -29,6 +29,8 @@ class ExperimentRecord(Record):
     """An experiment; `spec` is the truth, the columns beside it are for filters.
 
     served_at: when a worker last took one of its jobs.
+    owner: the name of the key that made it; None where none was needed: then it is everybody's to see.
+    shared: whether others see it, too.
     """
 
     __tablename__ = "experiments"
@@ -55,6 +57,8 @@ class ExperimentRecord(Record):
     served_at: Mapped[float | None]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
+    owner: Mapped[str | None] = mapped_column(String(64), index=True)
+    shared: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (Index("ix_experiments_newest", "created_at", "id"),)
 
@@ -141,10 +145,11 @@ class EventRecord(Record):
 
 
 class IdempotencyRecord(Record):
-    """An Idempotency-Key that was answered: the same body gets the same experiment."""
+    """An Idempotency-Key that an owner ("": nobody) used: the same body gets the same experiment."""
 
     __tablename__ = "idempotency_keys"
 
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
     key: Mapped[str] = mapped_column(primary_key=True)
     body_digest: Mapped[str] = mapped_column(String(64))
     experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), index=True)
