@@ -117,9 +117,7 @@ def title(parts: Parts, ref: StageRef, what: str) -> str:
 def check_text(name: str, rows: int, columns: int) -> None:
     """Refuse to write so many numbers as text. Raises NotAcceptable."""
     if name in ("json", "csv") and rows * columns > MAX_TEXT_VALUES:
-        raise NotAcceptable(
-            f"{rows} × {columns} numbers are too many for {name}; take npy, or a part of them"
-        )
+        raise NotAcceptable(f"{rows} × {columns} numbers are too many for {name}; take npy or safetensors")
 
 
 def require_tasks(ref: StageRef, fewest: int = 1) -> None:
