@@ -17,6 +17,7 @@ from service.deps import Parts
 from service.drawing import Artist
 from service.limits import BodyLimit
 from service.queue import Queue
+from service.refusals import OneLine
 from service.routers import (
     accuracy,
     accuracy_matrix,
@@ -37,6 +38,7 @@ from service.routers import (
     tasks,
 )
 from service.settings import ServiceSettings
+from service.streams import StreamLimit
 from tgsh.schemas import Problem
 from tgsh.schemas.examples import PROBLEM
 from tgsh.store.artifacts import Artifacts
@@ -76,7 +78,9 @@ Every error is an RFC 9457 problem document that names the field.
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or ServiceSettings()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for ours in ("service", "tgsh"):
         logging.getLogger(ours).setLevel(settings.log_level)
     app: FastAPI = FastAPIOffline(
@@ -88,7 +92,10 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     errors.install(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)
+    app.add_middleware(
+        StreamLimit, most=settings.max_streams, most_per_client=settings.max_streams_per_client
+    )
     for module in ROUTERS:
         app.include_router(module.router)
     app.get("/", include_in_schema=False)(_root)

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+RETRY_SECONDS = "5"
+
 
 class NotAcceptable(TgshError):
     """None of the formats that the caller takes can be served."""
@@ -31,6 +33,34 @@ class UnsupportedMediaType(TgshError):
     """The request's body is of a type that this endpoint does not read."""
 
 
+class UnsupportedEncoding(TgshError):
+    """The request's body is compressed."""
+
+
+class TooSlow(TgshError):
+    """A request did not come in time."""
+
+
+class HeadTooLarge(TgshError):
+    """The path and headers of a request are over the limit."""
+
+
+class BadHttp(TgshError):
+    """What came is no HTTP request."""
+
+
+class Busy(TgshError):
+    """The service has as much to do as it takes on at a time."""
+
+
+class TooManyStreams(Busy):
+    """As many event streams are open as are served."""
+
+
+class TooManyConnections(Busy):
+    """As many connections are open as are served."""
+
+
 KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     InvalidSpec: (422, "invalid-request", "The request cannot be carried out as it is"),
     NotFound: (404, "not-found", "There is no such thing"),
@@ -38,11 +68,20 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     NotAcceptable: (406, "not-acceptable", "None of the accepted formats can be served"),
     BodyTooLarge: (413, "body-too-large", "The request's body is too large"),
     UnsupportedMediaType: (415, "unsupported-media-type", "The body's type cannot be read here"),
+    UnsupportedEncoding: (415, "unsupported-encoding", "The body is compressed"),
+    TooSlow: (408, "too-slow", "The request did not come in time"),
+    HeadTooLarge: (431, "head-too-large", "The request's path and headers are too large"),
+    BadHttp: (400, "bad-request", "Bad Request"),
+    Busy: (503, "busy", "The service is busy"),
     ArtifactError: (500, "artifact-error", "A stored result cannot be trusted or reached"),
 }
 
 
-PLACES: dict[type[TgshError], str] = {BodyTooLarge: "body", UnsupportedMediaType: "content-type"}
+PLACES: dict[type[TgshError], str] = {
+    BodyTooLarge: "body",
+    UnsupportedMediaType: "content-type",
+    UnsupportedEncoding: "content-encoding",
+}
 """The part of a request that an error is about, where it does not name a field itself."""
 
 
@@ -77,7 +116,10 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
     fields = [FieldError(field=error.field, message=error.message)] if isinstance(error, InvalidSpec) else []
     if type(error) in PLACES:
         fields = [FieldError(field=PLACES[type(error)], message=str(error))]
-    return problem(status, name, title, str(error), instance, fields)
+    response = problem(status, name, title, str(error), instance, fields)
+    if isinstance(error, Busy):
+        response.headers["Retry-After"] = RETRY_SECONDS
+    return response
 
 
 def install(app: FastAPI) -> None:
@@ -145,7 +187,7 @@ def _on_database_error(request: Request, error: Exception) -> Response:
     log.error("%s %s: the database: %s", request.method, request.url.path, error)
     detail = "the database cannot be reached or is locked; try again soon"
     response = problem(503, "store-unavailable", "The store cannot be reached", detail, request.url.path)
-    response.headers["Retry-After"] = "5"
+    response.headers["Retry-After"] = RETRY_SECONDS
     return response
 
 

@@ -43,7 +43,8 @@ def app(tmp_path: Path) -> FastAPI:
 @pytest.fixture
 def client(app: FastAPI) -> Iterator[httpx.Client]:
     """A client of the application, through a socket."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    http = "service.protocol:Bounded"
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, http=http, ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -93,14 +93,18 @@ class Lifecycle(RuleBasedStateMachine):
         self.silent.discard(claim.token)
 
     @precondition(lambda self: self.held)
-    @rule(pick=Pick)
-    def fall_silent(self, pick: int) -> None:
-        """As if the clock had moved on beyond the lease."""
+    @rule(pick=Pick, swept=st.booleans(), taken=st.booleans())
+    def fall_silent(self, pick: int, swept: bool, taken: bool) -> None:
+        """As if the clock had moved on beyond the lease; the sweeper and another worker may be at hand."""
         claim = of(list(self.held.values()), pick)
         record = record_of(claim.job)
         with self.database.write() as session:
             session.execute(update(record).where(*identity(claim.job)).values(lease_until=now() - 1))
         self.silent.add(claim.token)
+        if swept:
+            self.sweep()
+        if taken and claim.job in self._rows().waiting:
+            self._took(claim.job, claims.claim(self.database, claim.job, "w", 600), expected=True)
 
     @rule()
     def sweep(self) -> None:

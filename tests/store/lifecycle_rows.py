@@ -95,6 +95,8 @@ def _check_experiment(experiment: Row, tasks: list[Row], finish: Row) -> None:
     status, counts = experiment["status"], Counter(row["status"] for row in tasks)
     active = any(row["status"] in ACTIVE for row in (*tasks, finish))
     assert active == (status in ACTIVE)
+    queued = any(row["status"] == "queued" for row in (*tasks, finish))
+    assert not (queued and experiment["cancel_requested"]), "nobody will ever take it"
     assert (experiment["finished_at"] is not None) == (status in TERMINAL)
     assert (experiment["reason"] is not None) == (status == "failed")
     assert experiment["tasks_total"] == len(tasks)
