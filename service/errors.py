@@ -20,6 +20,9 @@ MEDIA_TYPE = "application/problem+json"
 
 RETRY_SECONDS = "5"
 
+MOST_FIELDS = 100
+"""Fields that one problem document names: a body of 1 MiB can have 300,000 mistakes."""
+
 
 class NotAcceptable(TgshError):
     """None of the formats that the caller takes can be served."""
@@ -141,9 +144,10 @@ def _on_tgsh_error(request: Request, error: Exception) -> Response:
 
 def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    fields = [FieldError(field=_field(item["loc"]), message=_message(item)) for item in error.errors()]
+    found = error.errors()
+    fields = [FieldError(field=_field(item["loc"]), message=_message(item)) for item in found[:MOST_FIELDS]]
     first = fields[0]
-    more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     detail = f"{first.field}: {first.message}{more}"
     return problem(422, "invalid-request", KINDS[InvalidSpec][2], detail, request.url.path, fields)
 

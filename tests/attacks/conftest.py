@@ -14,6 +14,11 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from pydantic import SecretStr
+
+from service.app import create_app
+from service.settings import ServiceSettings
+from tests.service.conftest import finish, serving, submit, work
 
 COMMAND = (
     "uvicorn",
@@ -105,3 +110,23 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     made, process = start(tmp_path_factory.mktemp("attacked") / "home")
     yield made
     stop(process)
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of an application in this process, whose store tests can fill; a module shares it."""
+    home = tmp_path_factory.mktemp("attacked")
+    app = create_app(ServiceSettings(home=home, redis_url=SecretStr("redis://127.0.0.1:1/0")))
+    with serving(app) as client:
+        client.parts = app.state.parts  # type: ignore[attr-defined]
+        yield client
+
+
+@pytest.fixture(scope="module")
+def trained(attacked: httpx.Client) -> str:
+    """The path of a completed experiment."""
+    parts = attacked.parts  # type: ignore[attr-defined]
+    experiment_id = submit(attacked, network={"kind": "flynet", "expansion": 1})
+    work(parts, experiment_id, 0, 1, 2, width=784)
+    finish(parts, experiment_id)
+    return f"/experiments/{experiment_id}"

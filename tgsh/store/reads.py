@@ -14,6 +14,9 @@ from tgsh.store.database import Database
 from tgsh.store.records import EventRecord, ExperimentRecord, TagRecord, TaskRecord
 from tgsh.store.settling import progress_of
 
+LAST_ID = 2**63 - 1
+"""A greater number is none to a database."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -102,7 +105,7 @@ def events(
             raise NotFound(f"there is no experiment {experiment_id!r}")
         query = (
             select(EventRecord)
-            .where(EventRecord.experiment_id == experiment_id, EventRecord.id > after)
+            .where(EventRecord.experiment_id == experiment_id, EventRecord.id > min(after, LAST_ID))
             .order_by(EventRecord.id)
             .limit(limit)
         )
