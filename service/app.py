@@ -88,7 +88,10 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         version=version("tgsh"),
         description=DESCRIPTION,
         lifespan=_lifespan,
-        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: REFUSAL}}},
+        responses={
+            "4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: REFUSAL}},
+            503: {"description": "busy, or without its store", "content": {errors.MEDIA_TYPE: REFUSAL}},
+        },
     )
     app.state.settings = settings
     errors.install(app)
