@@ -28,6 +28,9 @@ EXAMPLE = "node,left,right,distance,tasks\n3,0,1,0.285,2\n4,2,3,0.395,3\n"
 NEWICK = "('20°':0.1975,('0°':0.1425,'10°':0.1425):0.055);\n"
 """What the API page shows."""
 
+MOST_TASKS = 4_000
+"""All distances are in memory several times: 300 MB for so many."""
+
 
 @router.get(
     "/{experiment_id}/dendrogram",
@@ -60,6 +63,7 @@ def dendrogram(
     name = choose(request, format, FORMATS)
     _check(method)
     ref = find_stage(parts.database, experiment_id, stage)
+    results.require_at_most(ref, MOST_TASKS, "a dendrogram")
 
     def make() -> bytes:
         matrix = results.similarities(parts, ref, measure, layer)

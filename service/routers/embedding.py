@@ -24,6 +24,9 @@ FORMATS = ("json", "csv", "npy", "png", "svg", "pdf")
 EXAMPLE = "task,label,x,y\n0,0°,-0.254,0.071\n1,10°,0.001,-0.142\n2,20°,0.253,0.071\n"
 """What the API page shows."""
 
+MOST_TASKS = 2_000
+"""Eigenvalues take cubic time: two seconds for so many, minutes for 10,000."""
+
 Dimensions = Annotated[int, Query(ge=2, le=3, description="in a plane or in space")]
 
 
@@ -52,6 +55,7 @@ def embedding(
     """
     name = choose(request, format, FORMATS)
     ref = find_stage(parts.database, experiment_id, stage)
+    results.require_at_most(ref, MOST_TASKS, "an embedding")
 
     def make() -> bytes:
         found = _embed(parts, ref, method, dimensions, measure, layer)
