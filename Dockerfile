@@ -61,7 +61,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["python", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:8000/livez', timeout=4)"]
 # Exec form: the program itself gets SIGTERM. Event streams are cut after five seconds, else they would
 # hold up every stop; clients take them up again where they ended.
-CMD ["uvicorn", "service.app:create_app", "--factory", "--host", "0.0.0.0", "--port", "8000", "--timeout-graceful-shutdown", "5"]
+CMD ["uvicorn", "service.app:create_app", "--factory", "--host", "0.0.0.0", "--port", "8000", "--timeout-graceful-shutdown", "5", "--http", "service.protocol:Bounded", "--ws", "none"]
 
 
 FROM base AS worker

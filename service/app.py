@@ -20,6 +20,7 @@ from service.hosts import Hosts
 from service.limits import BodyLimit
 from service.queue import Queue
 from service.reckoning import Reckoner
+from service.refusals import OneLine
 from service.remembering import Remembering
 from service.routers import (
     accuracy,
@@ -43,6 +44,7 @@ from service.routers import (
     tasks,
 )
 from service.settings import ServiceSettings, from_environment
+from service.streams import StreamLimit
 from tgsh.schemas import Problem
 from tgsh.schemas.examples import PROBLEM
 from tgsh.store.artifacts import Artifacts
@@ -84,7 +86,9 @@ Every error is an RFC 9457 problem document that names the field.
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or from_environment()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for ours in ("service", "tgsh"):
         logging.getLogger(ours).setLevel(settings.log_level)
     app: FastAPI = FastAPIOffline(
@@ -94,12 +98,18 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         version=version("tgsh"),
         description=DESCRIPTION,
         lifespan=_lifespan,
-        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: REFUSAL}}},
+        responses={
+            "4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: REFUSAL}},
+            503: {"description": "busy, or without its store", "content": {errors.MEDIA_TYPE: REFUSAL}},
+        },
     )
     app.state.settings = settings
     errors.install(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)
     app.add_middleware(Remembering, max_bytes=settings.cache_bytes)
+    app.add_middleware(
+        StreamLimit, most=settings.max_streams, most_per_client=settings.max_streams_per_client
+    )
     for outer in (Access, Hosts):  # what is added later is asked earlier
         app.add_middleware(outer, settings)
     app.add_middleware(Headers)

@@ -27,6 +27,11 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+RETRY_SECONDS = "5"
+
+MOST_FIELDS = 100
+"""Fields that one problem document names: a body of 1 MiB can have 300,000 mistakes."""
+
 
 class NotAcceptable(TgshError):
     """None of the formats that the caller takes can be served."""
@@ -52,6 +57,34 @@ class WrongHost(TgshError):
     """The request is for a host that this is not."""
 
 
+class UnsupportedEncoding(TgshError):
+    """The request's body is compressed."""
+
+
+class TooSlow(TgshError):
+    """A request did not come in time."""
+
+
+class HeadTooLarge(TgshError):
+    """The path and headers of a request are over the limit."""
+
+
+class BadHttp(TgshError):
+    """What came is no HTTP request."""
+
+
+class Busy(TgshError):
+    """The service has as much to do as it takes on at a time."""
+
+
+class TooManyStreams(Busy):
+    """As many event streams are open as are served."""
+
+
+class TooManyConnections(Busy):
+    """As many connections are open as are served."""
+
+
 KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     InvalidSpec: (422, "invalid-request", "The request cannot be carried out as it is"),
     NotFound: (404, "not-found", "There is no such thing"),
@@ -64,6 +97,11 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     WrongHost: (421, "wrong-host", "This is not the host that was asked for"),
     QuotaExceeded: (429, "quota-exceeded", "The key has used up its share"),
     KeysUnreadable: (503, "keys-unreadable", "Nobody can be let in at the moment"),
+    UnsupportedEncoding: (415, "unsupported-encoding", "The body is compressed"),
+    TooSlow: (408, "too-slow", "The request did not come in time"),
+    HeadTooLarge: (431, "head-too-large", "The request's path and headers are too large"),
+    BadHttp: (400, "bad-request", "Bad Request"),
+    Busy: (503, "busy", "The service is busy"),
     ArtifactError: (500, "artifact-error", "A stored result cannot be trusted or reached"),
 }
 
@@ -72,6 +110,7 @@ PLACES: dict[type[TgshError], str] = {
     BodyTooLarge: "body",
     UnsupportedMediaType: "content-type",
     WrongHost: "host",
+    UnsupportedEncoding: "content-encoding",
 }
 """The part of a request that an error is about, where it does not name a field itself."""
 
@@ -110,6 +149,8 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
     response = problem(status, name, title, str(error), instance, fields)
     if isinstance(error, QuotaExceeded):
         response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Busy):
+        response.headers["Retry-After"] = RETRY_SECONDS
     return response
 
 
@@ -132,9 +173,10 @@ def _on_tgsh_error(request: Request, error: Exception) -> Response:
 
 def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    fields = [FieldError(field=_field(item["loc"]), message=_message(item)) for item in error.errors()]
+    found = error.errors()
+    fields = [FieldError(field=_field(item["loc"]), message=_message(item)) for item in found[:MOST_FIELDS]]
     first = fields[0]
-    more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     detail = f"{first.field}: {first.message}{more}"
     return problem(422, "invalid-request", KINDS[InvalidSpec][2], detail, request.url.path, fields)
 
@@ -178,7 +220,7 @@ def _on_database_error(request: Request, error: Exception) -> Response:
     log.error("%s %s: the database: %s", request.method, request.url.path, error)
     detail = "the database cannot be reached or is locked; try again soon"
     response = problem(503, "store-unavailable", "The store cannot be reached", detail, request.url.path)
-    response.headers["Retry-After"] = "5"
+    response.headers["Retry-After"] = RETRY_SECONDS
     return response
 
 

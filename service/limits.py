@@ -1,44 +1,72 @@
-"""No request's body is read beyond a limit, whatever its headers say."""
+"""No request's body is read beyond a limit of bytes and seconds, whatever its headers say."""
 
 from __future__ import annotations
 
-from starlette.requests import Request
+import asyncio
+
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import BodyTooLarge, problem_for
+from service.errors import BodyTooLarge, TooSlow, UnsupportedEncoding, problem_for
+from service.refusals import log_refusal
+from tgsh.errors import TgshError
 
 
 class BodyLimit:
-    """ASGI middleware: reads the body up to the limit, then hands it on whole."""
+    """ASGI middleware: reads the body up to the limits, then hands it on whole.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    Also the body of a GET, which nobody needs: else it would be waited for at the end of the answer.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, max_seconds: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 413 to what is over the limit."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS", "DELETE"):
+        """Answer 408 to what is too slow, 413 to what is over the limit, 415 to what is compressed."""
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
+        try:
+            async with asyncio.timeout(self._max_seconds):
+                body = await self._read(request)
+        except ClientDisconnect:
+            return
+        except TimeoutError:
+            await self._refuse(TooSlow(f"the body took over {self._max_seconds:g} s"), scope, receive, send)
+        except (BodyTooLarge, UnsupportedEncoding) as error:
+            await self._refuse(error, scope, receive, send)
+        else:
+            await self._app(scope, _replay(body, receive), send)
+
+    async def _read(self, request: Request) -> bytes:
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        if encoding != "identity":
+            raise UnsupportedEncoding(
+                f"Content-Encoding: {encoding[:40]} is not read; send the body as it is"
+            )
         declared = request.headers.get("content-length", "0")
         body = bytearray()
-        too_large = declared.isdecimal() and int(declared) > self._max_bytes
+        too_large = declared.isdecimal() and int(declared[:20]) > self._max_bytes
         if not too_large:
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > self._max_bytes:
-                    too_large = True
+                if too_large := len(body) > self._max_bytes:
                     break
         if too_large:
-            error = BodyTooLarge(
+            raise BodyTooLarge(
                 f"the body is over {self._max_bytes} bytes; a spec is far smaller, and images go in parts"
             )
-            response = problem_for(error, request.url.path)
-            response.headers["Connection"] = "close"
-            await response(scope, receive, send)
-            return
-        await self._app(scope, _replay(bytes(body), receive), send)
+        return bytes(body)
+
+    @staticmethod
+    async def _refuse(error: TgshError, scope: Scope, receive: Receive, send: Send) -> None:
+        log_refusal(error, scope)
+        response = problem_for(error, scope["path"])
+        response.headers["Connection"] = "close"
+        await response(scope, receive, send)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -120,6 +120,16 @@ def check_text(name: str, rows: int, columns: int) -> None:
         raise NotAcceptable(f"{rows} × {columns} numbers are too many for {name}; take npy or safetensors")
 
 
+def require_at_most(ref: StageRef, most: int, what: str) -> None:
+    """Refuse to compute what grows faster than the tasks. Raises InvalidSpec."""
+    if len(ref.tasks) > most:
+        raise InvalidSpec(
+            "experiment_id",
+            f"{len(ref.tasks):,} tasks are too many for {what}, which is for {most:,} at most; "
+            "similarity/nearest tells what each is most like, and similarity has them all as npy",
+        )
+
+
 def require_tasks(ref: StageRef, fewest: int = 1) -> None:
     """Refuse to draw what has too few tasks. Raises Conflict."""
     if not ref.tasks:

@@ -6,7 +6,10 @@ import re
 
 from tgsh.errors import InvalidSpec
 
-_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?", re.ASCII)
+
+MOST_RANGES = 200
+"""Each may name all tasks again."""
 
 
 def numbers(text: str | None, available: tuple[int, ...], field: str) -> list[int]:
@@ -16,16 +19,22 @@ def numbers(text: str | None, available: tuple[int, ...], field: str) -> list[in
     """
     if text is None:
         return list(available)
-    found: list[int] = []
+    known = set(available)
+    found: dict[int, None] = {}  # keeps the order, not what is named twice
+    ranges = 0
     for part in text.split(","):
         match = _RANGE.fullmatch(part.strip())
         if match is None:
             raise InvalidSpec(field, f'{part!r} is no number or range; write "0,9,18" or "0-3,9"')
         first, last = int(match[1]), int(match[2] or match[1])
-        found += range(first, min(last, first + len(available)) + 1)
-    if unknown := [number for number in found if number not in set(available)]:
-        raise InvalidSpec(field, f"{unknown[0]} is not there" + _among(available))
-    return list(dict.fromkeys(found))
+        ranges += first < last
+        if ranges > MOST_RANGES:
+            raise InvalidSpec(field, f"more than {MOST_RANGES} ranges are too many; join some")
+        for number in range(first, last + 1):
+            if number not in known:
+                raise InvalidSpec(field, f"{number} is not there" + _among(available))
+            found[number] = None
+    return list(found)
 
 
 def _among(available: tuple[int, ...]) -> str:

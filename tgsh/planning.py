@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tgsh.datasets.info import check_train_limit, info_of
 from tgsh.errors import InvalidSpec
-from tgsh.networks.bases import random_base
+from tgsh.networks.bases import base_id_of
 from tgsh.networks.contexts import context_of
 from tgsh.spec import ExperimentSpec
 from tgsh.store.experiments import Plan, PlannedTask
@@ -32,5 +32,4 @@ def plan(spec: ExperimentSpec) -> Plan:
             "accuracy_matrix",
             f"is for {MOST_CROSSED} tasks at most: {len(tasks):,} take {len(tasks) ** 2:,} evaluations",
         )
-    base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
-    return Plan(tasks, base.base_id)
+    return Plan(tasks, base_id_of(spec.network, info.pixels, info.classes, spec.base_seed))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
@@ -14,6 +16,7 @@ from tgsh.errors import InvalidSpec
 from tgsh.planning import plan
 from tgsh.presets import Submission
 from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing
+from tgsh.spec.values import WITHOUT_NUL
 from tgsh.store import experiments as lifecycle
 from tgsh.store import reads
 from tgsh.store.ownership import Owner, require_disk, share
@@ -21,7 +24,11 @@ from tgsh.views import experiment_view
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 
+ID = re.compile("[0-9a-f]{16}")
+
 POLL_SECONDS = "2"
+
+Wanted = Query(max_length=64, pattern=WITHOUT_NUL)
 
 EXAMPLES = {
     "demo": {"summary": "the demo: seconds to minutes, no download", "value": {"preset": "demo"}},
@@ -93,10 +100,12 @@ def list_experiments(
     parts: PartsDep,
     caller: CallerDep,
     status: ExperimentStatus | None = None,
-    suite: str | None = None,
-    dataset: str | None = None,
-    tag: str | None = None,
-    q: Annotated[str | None, Query(max_length=200, description="looked for in the name")] = None,
+    suite: Annotated[str | None, Wanted] = None,
+    dataset: Annotated[str | None, Wanted] = None,
+    tag: Annotated[str | None, Wanted] = None,
+    q: Annotated[
+        str | None, Query(max_length=200, pattern=WITHOUT_NUL, description="looked for in the name")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
 ) -> ExperimentPage:
@@ -163,6 +172,8 @@ def _encode(created_at: float, experiment_id: str) -> str:
 def _decode(cursor: str) -> tuple[float, str]:
     try:
         created_at, experiment_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return float(created_at), str(experiment_id)
+        if isinstance(created_at, float) and math.isfinite(created_at) and ID.fullmatch(experiment_id):
+            return created_at, experiment_id
+        raise ValueError("another list than ours")
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise InvalidSpec("cursor", "is not one of ours; take `next` of the page before") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -75,12 +76,26 @@ def _asked(
         bool,
         Query(description="the images are the dataset's kind: move their pixels as the task does first"),
     ] = False,
+) -> Iterator[Asked]:
+    """Holds one of the turns of computing until the answer is there."""
+    with parts.cache.turns.turn():
+        yield _ask(experiment_id, index, parts, request.headers.get("content-type"), body, stage, transform)
+
+
+def _ask(
+    experiment_id: str,
+    index: int,
+    parts: Parts,
+    content_type: str | None,
+    body: bytes,
+    stage: str,
+    transform: bool,
 ) -> Asked:
     record = reads.experiment(parts.database, experiment_id).record
     spec = ExperimentSpec.model_validate(record.spec)
     info = info_of(spec)
     label, network = _network(parts, experiment_id, spec, info, index, stage)
-    images = images_in(body, request.headers.get("content-type"), info)
+    images = images_in(body, content_type, info)
     if transform:
         images = _pixel_map(spec, info, index).apply(images)
     about = {"experiment_id": experiment_id, "base_id": record.base_id, "stage": stage}

@@ -21,7 +21,7 @@ from tgsh.errors import Conflict, InvalidSpec
 from tgsh.networks.answers import obstacle
 from tgsh.networks.bases import FlyNetBase, random_base
 from tgsh.schemas import ReconstructionMethod, Reconstructions, ReconstructionScore
-from tgsh.spec import ExperimentSpec, Seed
+from tgsh.spec import ExperimentSpec, FlyNetSpec, Seed
 from tgsh.store import reads
 from tgsh.store.results import result
 from tgsh.store.vectors import StageRef, find_stage, load_stage
@@ -31,6 +31,9 @@ router = APIRouter(prefix="/experiments", tags=["results"])
 
 MAX_IMAGES = 1_000
 """Images in one answer: tasks × classes × samples."""
+
+MOST_PAIRS = 100_000_000
+"""H · fan_in², the additions of AᵀA: a second. 200,000 units with the paper's fan_in take 10,000,000."""
 
 OFFERED = ("json", "npy", "safetensors", "png", "svg", "pdf")
 
@@ -82,8 +85,13 @@ def reconstructions(
     info = info_of(spec)
     if (why := obstacle(spec.network, "reconstructions")) is not None:
         raise Conflict(why)
+    assert isinstance(spec.network, FlyNetSpec)
+    if (ones := spec.network.expansion * info.pixels * spec.network.fan_in**2) > MOST_PAIRS:
+        raise Conflict(
+            f"the pseudo-inverse of this random base takes {ones:,} additions, and {MOST_PAIRS:,} are the "
+            "most; reconstruct with a smaller expansion or fan_in"
+        )
     base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
-    assert isinstance(base, FlyNetBase)
     wanted = Wanted(
         ref=ref,
         info=info,

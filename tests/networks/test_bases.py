@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import chisquare, kstest
 
 from tgsh.errors import InvalidSpec
-from tgsh.networks.bases import random_base
-from tgsh.spec import FlyNetSpec
+from tgsh.networks.bases import base_id_of, random_base
+from tgsh.spec import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 
 PAPER = FlyNetSpec()
 
@@ -82,3 +82,23 @@ def test_impossible_bases_are_refused_by_field(network: FlyNetSpec, pixels: int,
 def test_a_row_may_take_every_pixel() -> None:
     base = random_base(FlyNetSpec(fan_in=49), 49, 10, 0)
     assert (base.indices == np.arange(49)).all()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        FlyNetSpec(expansion=2),
+        NeuroModNetSpec(layers=(2000, 7)),  # more than one block
+        TgshSpec(hidden=2000, rank=3),
+        GshSpec(hidden=5, rank=3),
+    ],
+)
+def test_an_id_needs_no_base(network: NetworkSpec) -> None:
+    assert base_id_of(network, 784, 10, 3) == random_base(network, 784, 10, 3).base_id
+
+
+def test_the_id_of_an_impossible_base_is_refused_likewise() -> None:
+    with pytest.raises(InvalidSpec, match="random weights"):
+        base_id_of(NeuroModNetSpec(layers=(20_000, 20_000)), 784, 10, 0)
+    with pytest.raises(InvalidSpec, match="readout weights"):
+        base_id_of(FlyNetSpec(expansion=40), 784, 1_000, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -40,10 +41,11 @@ def app(tmp_path: Path) -> FastAPI:
     return create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
 
 
-@pytest.fixture
-def client(app: FastAPI) -> Iterator[httpx.Client]:
-    """A client of the application, through a socket."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+@contextmanager
+def serving(app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of the application, through a socket, for as long as the block lasts."""
+    http = "service.protocol:Bounded"
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, http=http, ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -54,6 +56,13 @@ def client(app: FastAPI) -> Iterator[httpx.Client]:
         yield client
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of the application, through a socket."""
+    with serving(app) as client:
+        yield client
 
 
 @pytest.fixture

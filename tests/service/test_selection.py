@@ -27,3 +27,10 @@ def test_before_there_is_anything() -> None:
     assert numbers(None, (), "tasks") == []
     with pytest.raises(InvalidSpec, match="yet"):
         numbers("0", (), "tasks")
+
+
+def test_all_tasks_again_and_again_are_refused() -> None:
+    everything = tuple(range(10_000))
+    assert numbers("0-9999," * 150 + "0", everything, "tasks") == list(everything)
+    with pytest.raises(InvalidSpec, match="ranges"):
+        numbers("0-9999," * 250 + "0", everything, "tasks")

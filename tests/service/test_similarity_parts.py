@@ -128,7 +128,7 @@ def test_what_is_too_large_says_what_to_ask_for(
     monkeypatch.setattr("service.routers.embedding.MOST_TASKS", TASKS - 1)
     monkeypatch.setattr("service.routers.dendrogram.MOST_DRAWN", TASKS - 1)
     refused = client.get(f"{done}/embedding")
-    assert (refused.status_code, "similarity/nearest" in refused.json()["detail"]) == (409, True)
+    assert (refused.status_code, "similarity/nearest" in refused.json()["detail"]) == (422, True)
     refused = client.get(f"{done}/dendrogram?format=png")
     assert (refused.status_code, "newick" in refused.json()["detail"]) == (406, True)
     assert client.get(f"{done}/dendrogram").status_code == 200

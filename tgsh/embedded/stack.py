@@ -131,6 +131,7 @@ class Stack:
         environment = self._environment(config)
         workers = [] if self.workers is None else ["--concurrency", str(self.workers)]
         listen = ["--host", self.host, "--port", str(self.port), "--timeout-graceful-shutdown", "3"]
+        listen += ["--http", "service.protocol:Bounded", "--ws", "none"]
         commands = {
             "redis": [server, str(config.write())],
             "api": [sys.executable, "-m", "uvicorn", "service.app:create_app", "--factory", *listen],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -11,6 +10,8 @@ from tgsh.errors import InvalidSpec
 from tgsh.networks.identity import base_id
 from tgsh.spec import MAX_UNITS, FlyNetSpec
 from tgsh.streams import stream
+
+MAX_READOUT = 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,24 +32,27 @@ class FlyNetBase:
         return int(self.indices.shape[0])
 
 
-@lru_cache(maxsize=4)
 def flynet_base(network: FlyNetSpec, pixels: int, classes: int, base_seed: int) -> FlyNetBase:
     """The base for images of D = pixels and K = classes.
 
-    Raises InvalidSpec for network.fan_in > D or more than MAX_UNITS hidden units.
+    Raises InvalidSpec for network.fan_in > D, more than MAX_UNITS hidden units or MAX_READOUT weights.
     """
     units = network.expansion * pixels
     if network.fan_in > pixels:
         raise InvalidSpec("network.fan_in", f"an image has {pixels} pixels; {network.fan_in} cannot be drawn")
     if units > MAX_UNITS:
         raise InvalidSpec("network.expansion", f"{units:,} hidden units are more than {MAX_UNITS:,}")
+    if (weights := classes * units) > MAX_READOUT:
+        raise InvalidSpec("network.expansion", f"{weights:,} readout weights are more than {MAX_READOUT:,}")
     indices = _subsets(stream(base_seed, "flynet", "A"), units, pixels, network.fan_in)
     bound = 1 / np.sqrt(units)
-    readout = stream(base_seed, "flynet", "W").uniform(-bound, bound, (classes, units)).astype(np.float32)
+    rng, readout = stream(base_seed, "flynet", "W"), np.empty((classes, units), np.float32)
+    for row in readout:  # drawn in float64: a row at a time takes little memory
+        row[:] = rng.uniform(-bound, bound, units)
     for array in (indices, readout):
         array.flags.writeable = False
     header = {**network.model_dump(mode="json"), "pixels": pixels, "classes": classes}
-    return FlyNetBase(indices, readout, base_id(header, indices, readout))
+    return FlyNetBase(indices, readout, base_id(header, (indices, readout)))
 
 
 def _subsets(rng: np.random.Generator, rows: int, population: int, size: int) -> np.ndarray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 
 from tgsh.errors import InvalidSpec
 from tgsh.networks.identity import base_id
+from tgsh.networks.normal_weights import normal_blocks, normal_weights
 from tgsh.spec import GshSpec, TgshSpec
 from tgsh.streams import stream
 
@@ -48,17 +49,26 @@ class GshBase:
 
     def first(self, index: int) -> np.ndarray:
         """C of task `index`, float32 [H, D] ~ N(0, 2/D)."""
-        return _normal(stream(self.base_seed, "gsh", "C", index), (self.hidden, self.pixels))
+        return normal_weights(stream(self.base_seed, "gsh", "C", index), (self.hidden, self.pixels))
 
 
-@lru_cache(maxsize=2)
 def tgsh_base(network: TgshSpec, pixels: int, classes: int, base_seed: int) -> TgshBase:
     """The base for images of D = pixels and K = classes. Raises InvalidSpec, naming the field."""
     _check_size(network, pixels)
-    first = _normal(stream(base_seed, "tgsh", "C"), (network.hidden, pixels))
-    readout = _normal(stream(base_seed, "tgsh", "R"), (classes, network.rank))
+    first = normal_weights(stream(base_seed, "tgsh", "C"), (network.hidden, pixels))
+    readout = normal_weights(stream(base_seed, "tgsh", "R"), (classes, network.rank))
     header = _header(network, pixels, classes)
-    return TgshBase(first, readout, network.weight_decay, base_id(header, first, readout))
+    return TgshBase(first, readout, network.weight_decay, base_id(header, (first, readout)))
+
+
+def tgsh_id(network: TgshSpec, pixels: int, classes: int, base_seed: int) -> str:
+    """The id of that base, without the base. Raises InvalidSpec likewise."""
+    _check_size(network, pixels)
+    blocks = chain(
+        normal_blocks(stream(base_seed, "tgsh", "C"), (network.hidden, pixels)),
+        normal_blocks(stream(base_seed, "tgsh", "R"), (classes, network.rank)),
+    )
+    return base_id(_header(network, pixels, classes), blocks)
 
 
 def gsh_base(network: GshSpec, pixels: int, classes: int, base_seed: int) -> GshBase:
@@ -66,7 +76,7 @@ def gsh_base(network: GshSpec, pixels: int, classes: int, base_seed: int) -> Gsh
     _check_size(network, pixels)
     header = _header(network, pixels, classes) | {"base_seed": base_seed}
     return GshBase(
-        pixels, network.hidden, network.rank, classes, base_seed, network.weight_decay, base_id(header)
+        pixels, network.hidden, network.rank, classes, base_seed, network.weight_decay, base_id(header, ())
     )
 
 
@@ -86,9 +96,3 @@ def _check_size(network: TgshSpec | GshSpec, pixels: int) -> None:
         )
     if (weights := network.hidden * pixels) > MAX_FIRST:
         raise InvalidSpec("network.hidden", f"{weights:,} random weights are more than {MAX_FIRST:,}")
-
-
-def _normal(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    weights = rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / shape[1]))
-    weights.flags.writeable = False
-    return weights

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
 from tgsh.errors import InvalidSpec
 from tgsh.networks.identity import base_id
+from tgsh.networks.normal_weights import normal_blocks, normal_weights
 from tgsh.spec import NeuroModNetSpec
 from tgsh.streams import stream
 
@@ -27,20 +27,35 @@ class NeuroModNetBase:
     base_id: str
 
 
-@lru_cache(maxsize=2)
 def neuromodnet_base(network: NeuroModNetSpec, pixels: int, classes: int, base_seed: int) -> NeuroModNetBase:
     """The base for images of D = pixels and K = classes. Raises InvalidSpec for more than MAX_WEIGHTS."""
+    weights = tuple(
+        normal_weights(_stream(base_seed, layer), shape)
+        for layer, shape in enumerate(_shapes(network, pixels, classes), 1)
+    )
+    return NeuroModNetBase(weights, base_id(_header(network, pixels, classes), weights))
+
+
+def neuromodnet_id(network: NeuroModNetSpec, pixels: int, classes: int, base_seed: int) -> str:
+    """The id of that base, without the base. Raises InvalidSpec likewise."""
+    blocks = (
+        block
+        for layer, shape in enumerate(_shapes(network, pixels, classes), 1)
+        for block in normal_blocks(_stream(base_seed, layer), shape)
+    )
+    return base_id(_header(network, pixels, classes), blocks)
+
+
+def _shapes(network: NeuroModNetSpec, pixels: int, classes: int) -> list[tuple[int, int]]:
     shapes = [(after, before) for before, after in pairwise((pixels, *network.layers, classes))]
     if (count := sum(after * before for after, before in shapes)) > MAX_WEIGHTS:
         raise InvalidSpec("network.layers", f"{count:,} random weights are more than {MAX_WEIGHTS:,}")
-    weights = tuple(
-        _kaiming(stream(base_seed, "neuromodnet", "R", layer), shape) for layer, shape in enumerate(shapes, 1)
-    )
-    header = {**network.model_dump(mode="json"), "pixels": pixels, "classes": classes}
-    return NeuroModNetBase(weights, base_id(header, *weights))
+    return shapes
 
 
-def _kaiming(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    weights = rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / shape[1]))
-    weights.flags.writeable = False
-    return weights
+def _stream(base_seed: int, layer: int) -> np.random.Generator:
+    return stream(base_seed, "neuromodnet", "R", layer)
+
+
+def _header(network: NeuroModNetSpec, pixels: int, classes: int) -> dict[str, object]:
+    return {**network.model_dump(mode="json"), "pixels": pixels, "classes": classes}

@@ -14,10 +14,12 @@ from pydantic import Field, StringConstraints, model_validator
 
 from tgsh.spec.networks import FlyNetSpec, NetworkSpec
 from tgsh.spec.suites import RotationSuite, SuiteSpec
-from tgsh.spec.values import Frozen, Seed
+from tgsh.spec.values import WITHOUT_NUL, Frozen, Seed
 
 DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "mnist5k", "synthetic"]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+Tag = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=WITHOUT_NUL)
+]
 
 
 class TrainingSpec(Frozen):
@@ -38,7 +40,9 @@ class ExperimentSpec(Frozen):
     when their `base_id` is equal. `seed` decides context initialisation and batch order.
     """
 
-    name: str = Field("", max_length=200, description="for people; has no influence on the result")
+    name: str = Field(
+        "", max_length=200, pattern=WITHOUT_NUL, description="for people; has no influence on the result"
+    )
     dataset: DatasetName = Field(
         "mnist", description='"synthetic" is made by the suite; for the manifold suite it is the default'
     )

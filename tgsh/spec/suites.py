@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
 from tgsh.spec.tagged import tagged
 from tgsh.spec.transforms import TransformSpec
-from tgsh.spec.values import Frozen, Seed
+from tgsh.spec.values import WITHOUT_NUL, Frozen, Seed
 
 MAX_TASKS = 10_000
 
@@ -70,7 +70,9 @@ class ManifoldSuite(Frozen):
 class CustomTask(Frozen):
     """A task of transforms, one after the other; none is the identity."""
 
-    label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+    label: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=WITHOUT_NUL)
+    ]
     transforms: Annotated[tuple[TransformSpec, ...], Field(strict=False)] = Field((), max_length=16)
 
 
@@ -81,6 +83,13 @@ class CustomSuite(Frozen):
     tasks: Annotated[tuple[CustomTask, ...], Field(strict=False)] = Field(
         max_length=MAX_TASKS, json_schema_extra={"minItems": 1}
     )
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _are_not_too_many(cls, tasks: Any) -> Any:
+        if isinstance(tasks, list | tuple) and len(tasks) > MAX_TASKS:  # before each of them is looked at
+            raise ValueError(f"{len(tasks):,} tasks are more than {MAX_TASKS:,}")
+        return tasks
 
     @field_validator("tasks")
     @classmethod

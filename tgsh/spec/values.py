@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+WITHOUT_NUL = r"^[^\x00]*$"
+"""A pattern: PostgreSQL's text cannot hold the character NUL."""
+
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 

@@ -15,6 +15,9 @@ from tgsh.store.ownership import is_visible_to
 from tgsh.store.records import EventRecord, ExperimentRecord, TagRecord, TaskRecord
 from tgsh.store.settling import progress_of
 
+LAST_ID = 2**63 - 1
+"""A greater number is none to a database."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -109,7 +112,7 @@ def events(
             raise NotFound(f"there is no experiment {experiment_id!r}")
         query = (
             select(EventRecord)
-            .where(EventRecord.experiment_id == experiment_id, EventRecord.id > after)
+            .where(EventRecord.experiment_id == experiment_id, EventRecord.id > min(after, LAST_ID))
             .order_by(EventRecord.id)
             .limit(limit)
         )
