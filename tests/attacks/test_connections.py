@@ -17,11 +17,11 @@ from tests.attacks.wire import answer, exchange, get, post, send
 pytestmark = pytest.mark.attacks
 
 MB = 1 << 20
-CHUNKED = b"POST /experiments HTTP/1.1\r\nHost: tgsh\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED = b"POST /experiments HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def head(*lines: str) -> bytes:
-    return "\r\n".join(["POST /experiments HTTP/1.1", "Host: tgsh", *lines, "", ""]).encode()
+    return "\r\n".join(["POST /experiments HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
 
 
 HEADS = {
@@ -59,8 +59,8 @@ NOT_HTTP = {
     "NUL in the path": get("/live\0z"),
     "a bare line feed in a header": get("/livez", "X: a\nY: b\x01\x02: c"),
     "a space before the colon": get("/livez", "X : a"),
-    "CONNECT": b"CONNECT tgsh:80 HTTP/1.1\r\nHost: tgsh\r\n\r\n",
-    "another version": b"GET /livez HTTP/9.9\r\nHost: tgsh\r\n\r\n",
+    "CONNECT": b"CONNECT tgsh:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "another version": b"GET /livez HTTP/9.9\r\nHost: localhost\r\n\r\n",
 }
 
 
@@ -76,7 +76,7 @@ def test_an_endless_body_is_read_to_the_limit(service: Service) -> None:
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
     before = service.memory
     for method in (b"POST /experiments", b"GET /experiments", b"DELETE /experiments/" + b"f" * 16, b"PUT /"):
-        head = method + b" HTTP/1.1\r\nHost: tgsh\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = method + b" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         with socket.create_connection(service.address, timeout=20) as connection:
             sent = send(connection, [head, *[chunk] * 2_000])
             found = answer(connection)

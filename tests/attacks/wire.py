@@ -60,12 +60,12 @@ def answer(connection: socket.socket) -> Answer:
 
 def get(path: str, *headers: str) -> bytes:
     """A GET as bytes; `path` may hold what a client would not send."""
-    lines = [f"GET {path} HTTP/1.1", "Host: tgsh", *headers, "", ""]
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1")
 
 
 def post(path: str, body: bytes, *headers: str) -> bytes:
     """A POST of JSON as bytes."""
-    lines = [f"POST {path} HTTP/1.1", "Host: tgsh", "Content-Type: application/json"]
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
     lines += [f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
