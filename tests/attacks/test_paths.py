@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.settings import ServiceSettings
+from tests.attacks.conftest import Service
 from tests.attacks.fuzzing import populate
 from tests.attacks.wire import Answer, exchange
 from tests.service.conftest import serving
@@ -180,3 +181,13 @@ def test_keys_of_artifacts_are_made_by_the_program(tmp_path: Path) -> None:
     allowed = re.compile(r"tgsh\.db(-wal|-shm)?|artifacts(/[0-9a-f]{16}(/tasks(/[\w.-]+)?|/[\w.-]+)?)?")
     assert [name for name in names if not allowed.fullmatch(name)] == []
     assert not list(tmp_path.parent.glob("evil*"))
+
+
+@pytest.mark.parametrize("text", INPUTS)
+def test_the_files_of_the_api_pages_are_no_way_out(service: Service, text: str) -> None:
+    for root in ("/static-offline-docs/", "/docs/", "/redoc/", "/"):
+        answer = exchange(service.address, _request("get", root + text))
+        assert answer.status in (200, 307, 400, 404, 405, 422), answer
+        assert SECRET.encode() not in answer.body
+        if answer.status >= 400:
+            assert answer.problem

@@ -106,6 +106,14 @@ class Lifecycle(RuleBasedStateMachine):
         if taken and claim.job in self._rows().waiting:
             self._took(claim.job, claims.claim(self.database, claim.job, "w", 600), expected=True)
 
+    @precondition(lambda self: self.held)
+    @rule(pick=Pick)
+    def lose_every_worker(self, pick: int) -> None:
+        """Until nobody may try again."""
+        job = of(list(self.held.values()), pick).job
+        while holders := [place for place, claim in enumerate(self.held.values()) if claim.job == job]:
+            self.fall_silent(holders[0], swept=True, taken=True)
+
     @rule()
     def sweep(self) -> None:
         assert sweeping.take_expired_leases(self.database, MAX_ATTEMPTS) == len(self.silent)
