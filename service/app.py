@@ -15,6 +15,7 @@ from service import errors
 from service.cache import ByteCache
 from service.deps import Parts
 from service.drawing import Artist
+from service.following import Following
 from service.limits import BodyLimit
 from service.queue import Queue
 from service.routers import (
@@ -106,8 +107,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database.migrate()
     queue = Queue(settings.redis)
     cache, artist = ByteCache(settings.cache_bytes), Artist()
-    app.state.parts = Parts(settings, database, Artifacts(settings.artifacts), queue, cache, artist)
+    following, artifacts = Following(database), Artifacts(settings.artifacts)
+    app.state.parts = Parts(settings, database, artifacts, queue, cache, artist, following)
     yield
+    await following.close()
     artist.close()
     queue.close()
     database.dispose()

@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Request
 
 from service.cache import ByteCache
 from service.drawing import Artist
+from service.following import Following
 from service.queue import Queue
 from service.settings import ServiceSettings
 from tgsh.store import reads
@@ -26,6 +27,7 @@ class Parts:
     queue: Queue
     cache: ByteCache
     artist: Artist
+    following: Following
 
 
 def _parts(request: Request) -> Parts:

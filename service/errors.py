@@ -77,7 +77,8 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
     fields = [FieldError(field=error.field, message=error.message)] if isinstance(error, InvalidSpec) else []
     if type(error) in PLACES:
         fields = [FieldError(field=PLACES[type(error)], message=str(error))]
-    return problem(status, name, title, str(error), instance, fields)
+    remedy = "; POST /experiments/{id}/resume computes it again" if isinstance(error, ArtifactError) else ""
+    return problem(status, name, title, f"{error}{remedy}", instance, fields)
 
 
 def install(app: FastAPI) -> None:

@@ -12,13 +12,15 @@ import socket
 from typing import Any
 
 from celery import bootsteps
+from celery.worker import state
 
 from tgsh.jobs import HINT_NAME, MAX_HINTS, QUEUE, hints_due
 from tgsh.store import workers
 from tgsh.store.database import Database
 from tgsh.store.fairness import count_queued
 from tgsh.store.sweeping import take_expired_leases
-from worker import devices
+from worker import devices, stopping
+from worker.hearing import Hearing
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
     def __init__(self, consumer: Any, **_: Any) -> None:
         self._timer: Any = None
         self._database: Database | None = None
+        self._hearing = Hearing()
         self._settings: WorkerSettings = consumer.app.conf["tgsh_settings"]
 
     def start(self, consumer: Any) -> None:
@@ -72,9 +75,15 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         assert self._database is not None
         with consumer.app.connection_for_write() as connection:
             waiting = connection.default_channel.queue_declare(QUEUE).message_count
+            queued = count_queued(self._database, MAX_HINTS)
             with consumer.app.amqp.Producer(connection) as producer:
-                for _ in range(hints_due(count_queued(self._database, MAX_HINTS), waiting)):
+                for _ in range(hints_due(queued, waiting)):
                     consumer.app.send_task(HINT_NAME, queue=QUEUE, producer=producer)
+        busy = len(state.reserved_requests) >= consumer.pool.num_processes
+        if self._hearing.is_lost(state.all_total_count[0], ignored=bool(queued and waiting and not busy)):
+            log.critical("hints wait, children idle, and nothing is heard: ending, to be started again")
+            stopping.request()
+            state.should_stop = os.EX_UNAVAILABLE
 
 
 def _name(consumer: Any) -> str:

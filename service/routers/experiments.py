@@ -16,6 +16,7 @@ from tgsh.presets import Submission
 from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus
 from tgsh.store import experiments as lifecycle
 from tgsh.store import reads
+from tgsh.store.repair import reopen_damaged
 from tgsh.views import experiment_view
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
@@ -126,8 +127,9 @@ def cancel(experiment_id: ExperimentId, parts: PartsDep, response: Response) -> 
 def resume(
     experiment_id: ExperimentId, parts: PartsDep, response: Response, background: BackgroundTasks
 ) -> Experiment:
-    """Train what is missing of a failed or cancelled experiment."""
-    lifecycle.resume(parts.database, experiment_id)
+    """Train what is missing of a failed or cancelled experiment, or what a damaged disk took of any."""
+    if not reopen_damaged(parts.database, parts.artifacts, experiment_id):
+        lifecycle.resume(parts.database, experiment_id)
     background.add_task(parts.queue.wake_workers, parts.database)
     return _accepted(parts, experiment_id, response)
 

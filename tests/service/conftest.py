@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,13 +9,13 @@ from types import MappingProxyType
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 from service.app import create_app
 from service.deps import Parts
 from service.settings import ServiceSettings
+from tests.service.serving import serving
 from tgsh.jobs import Job
 from tgsh.store import claims
 from tgsh.store.vectors import consolidate
@@ -43,17 +41,8 @@ def app(tmp_path: Path) -> FastAPI:
 @pytest.fixture
 def client(app: FastAPI) -> Iterator[httpx.Client]:
     """A client of the application, through a socket."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+    with serving(app) as client:
         yield client
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture
