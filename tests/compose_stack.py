@@ -22,8 +22,10 @@ WORKER = "worker-cpu"
 class ComposeStack:
     """Redis, service and worker as processes. Only names that exist inside containers are replaced."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """settings: TGSH_ variables that differ from those of the compose file."""
         self._folder = folder
+        self._settings = settings
         self._ports = {"redis": free_port(), "service": free_port()}
         self._services = load_compose({"TGSH_REDIS_PASSWORD": "secret", "TGSH_DATA_MOUNT": "data"})[
             "services"
@@ -45,6 +47,7 @@ class ComposeStack:
         else:
             words[0] = str(Path(sys.executable).with_name(words[0]))
         given = {key: self._local(value) for key, value in environment(service).items()}
+        given |= self._settings
         plain = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         with (self._folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
