@@ -36,8 +36,8 @@ class ComposeStack:
         self.url = f"http://127.0.0.1:{self._ports['service']}"
         self.redis_url = f"redis://:secret@127.0.0.1:{self._ports['redis']}/0"
 
-    def start(self, name: str) -> subprocess.Popen[bytes]:
-        """Start one service of the compose file with its command and environment."""
+    def start(self, name: str, *more: str) -> subprocess.Popen[bytes]:
+        """Start one service of the compose file with its command and environment, and `more` words."""
         service = self._services[name]
         words = [self._local(word) for word in command(service)]
         if words[0] == "redis-server":
@@ -46,6 +46,7 @@ class ComposeStack:
             words = [find_server(), *words[1:], "--port", str(self._ports["redis"]), "--dir", str(folder)]
         else:
             words[0] = str(Path(sys.executable).with_name(words[0]))
+        words += more
         given = {key: self._local(value) for key, value in environment(service).items()}
         given |= self._settings
         plain = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}

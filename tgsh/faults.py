@@ -2,12 +2,13 @@
 
 The file holds a JSON list of {"point": …, "index": …, "action": …}, and a test that removes or rewrites the
 file ends the fault. With "once": PATH it happens once on this machine, and makes that file. Actions: "raise";
-"kill", this process or that of "pid", or with "pid": "parent" the one above; "sleep", for "seconds"; "exit",
-at once; "allocate", "bytes" of memory. No setting of the service can reach this.
+"kill", this process or the one whose id the file "victim" holds; "sleep", for "seconds"; "exit", at once;
+"allocate", "bytes" of memory. No setting of the service can reach this.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -45,8 +46,10 @@ def _happen(name: str, fault: dict[str, Any]) -> None:
     if action == "raise":
         raise InjectedFault(f"injected at {name}")
     if action == "kill":
-        victim = fault.get("pid", os.getpid())
-        os.kill(os.getppid() if victim == "parent" else victim, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # another fault was first
+            os.kill(
+                int(Path(fault["victim"]).read_text()) if "victim" in fault else os.getpid(), signal.SIGKILL
+            )
     if action == "sleep":
         time.sleep(fault.get("seconds", 1))
     if action == "exit":

@@ -40,6 +40,7 @@ from tgsh.store.database import Database
 from tgsh.store.patience import is_passing, patiently
 from tgsh.store.renewal import LeaseKeeper
 from tgsh.store.repair import damaged_tasks, train_again
+from tgsh.store.tidying import remove_leftovers
 from tgsh.store.vectors import consolidate
 from tgsh.suites import Task, build
 from tgsh.training.checkpoints import from_tensors, to_tensors
@@ -268,9 +269,7 @@ def _finish(bench: Bench, claim: Claim, should_stop: Callable[[], bool]) -> None
     except LeaseLost:
         bench.artifacts.remove(key for key, _ in results.values())
         raise
-    named = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
-    named |= {key for key, _ in results.values()}
-    bench.artifacts.remove(set(bench.artifacts.keys(experiment_id)) - named)
+    remove_leftovers(bench.database, bench.artifacts, experiment_id)
 
 
 def _put_together(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from typing import Any
 
 from celery import bootsteps
@@ -16,14 +17,18 @@ from celery.worker import state
 
 from tgsh.jobs import HINT_NAME, MAX_HINTS, QUEUE, hints_due
 from tgsh.store import workers
+from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.fairness import count_queued
 from tgsh.store.sweeping import take_expired_leases
+from tgsh.store.tidying import tidy
 from worker import devices, stopping
 from worker.hearing import Hearing
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
+
+TIDY_SECONDS = 1800.0
 
 
 class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no types
@@ -35,6 +40,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         self._timer: Any = None
         self._database: Database | None = None
         self._hearing = Hearing()
+        self._tidied = 0.0
         self._settings: WorkerSettings = consumer.app.conf["tgsh_settings"]
 
     def start(self, consumer: Any) -> None:
@@ -68,8 +74,18 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
             if taken:
                 log.warning("took %d jobs from workers that fell silent", taken)
             self._publish(consumer)
+            self._tidy()
         except Exception:
             log.exception("a sweep failed; the next one is in %g s", self._settings.sweep_seconds)
+
+    def _tidy(self) -> None:
+        """Twice an hour, what was completed within the hour; most have nothing left to remove."""
+        if self._database is None or time.monotonic() - self._tidied < TIDY_SECONDS:
+            return
+        self._tidied = time.monotonic()
+        removed = tidy(self._database, Artifacts(self._settings.artifacts), 2 * TIDY_SECONDS)
+        if removed:
+            log.warning("removed %d files of workers that were killed", removed)
 
     def _publish(self, consumer: Any) -> None:
         assert self._database is not None

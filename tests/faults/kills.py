@@ -77,9 +77,9 @@ def disturb(
 
 
 def _kill(stack: FaultStack, user: User, path: str, count: int, chance: random.Random) -> Counter[str]:
-    """Kill at random moments of the experiment's progress, one of ten while its results are put together."""
+    """Kill at random moments of the experiment's progress, some while its results are put together."""
     killed: Counter[str] = Counter()
-    moments = sorted(min(chance.uniform(0, 1.1), 1.0) for _ in range(count))
+    moments = sorted(min(chance.uniform(0, 1.02), 1.0) for _ in range(count))
     for moment in moments:
         while (found := user.look(path))["progress"]["fraction"] < moment:
             time.sleep(0.05)
@@ -87,7 +87,9 @@ def _kill(stack: FaultStack, user: User, path: str, count: int, chance: random.R
             break
         time.sleep(chance.uniform(0, 0.5))
         victim = chance.choices(list(VICTIMS), weights=list(VICTIMS.values()))[0]
-        killed[victim] += _kill_one(stack, victim, chance)
+        while not _kill_one(stack, victim, chance):  # the pool is just being started
+            time.sleep(0.1)
+        killed[victim] += 1
     return killed
 
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -37,6 +38,18 @@ class FaultStack(ComposeStack):
         super().__init__(folder, **{**QUICK, **settings})
         self.home = folder / "home"
         self.lock = threading.RLock()
+
+    def start(self, name: str, *more: str) -> subprocess.Popen[bytes]:
+        """Start a service, and note its process where faults look for their victims."""
+        process = super().start(name, *more)
+        file = self.victim(name).with_suffix(".new")
+        file.write_text(str(process.pid))
+        file.replace(self.victim(name))
+        return process
+
+    def victim(self, name: str) -> Path:
+        """The file that holds the id of a service's process."""
+        return self._folder / f"{name}.pid"
 
     def parent(self, name: str) -> psutil.Process:
         """The process of a service."""

@@ -12,6 +12,7 @@ from tgsh.store import reads
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.records import EventRecord, FinishRecord
+from tgsh.store.tidying import tidy
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def judge(stack: FaultStack, user: User, path: str) -> Verdict:
     events = _events(database, experiment_id)
     double = sum(count - 1 for count in _recorded(events).values())
     lost = sum(task.status != "completed" for task in reads.tasks(database, experiment_id))
+    tidy(database, stack.artifacts(), seconds=3600)  # as every worker does twice an hour
     left_over = _left_over(database, stack.artifacts(), experiment_id)
     database.dispose()
     return Verdict(experiment["status"], lost, double, left_over, user.digest(path))
