@@ -134,14 +134,14 @@ class User:
     """Somebody with a client, who tries again where nobody answers."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self.http = httpx.Client(base_url=url, timeout=60, trust_env=False)
 
     def ask(self, method: str, path: str, seconds: float = PATIENCE, **more: Any) -> httpx.Response:
         """The answer, once the API is there."""
         deadline = time.monotonic() + seconds
         while True:
             try:
-                answer = self._http.request(method, path, **more)
+                answer = self.http.request(method, path, **more)
                 if answer.status_code not in (502, 503):
                     return answer
             except httpx.TransportError:
@@ -182,4 +182,4 @@ class User:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self.http.close()

@@ -56,7 +56,7 @@ def test_kills_at_random_times_lose_nothing_and_double_nothing(tmp_path: Path) -
 
 @pytest.mark.timeout(300)
 def test_a_zombie_writes_nothing(stack: FaultStack, user: User, undisturbed: str) -> None:
-    """Workers that are stopped for longer than their lease, in an epoch and before its row; then they go on."""
+    """Stopped for longer than the lease, in an epoch and before its row; then they go on."""
     for point in ("mid-epoch", "between file and row"):
         stack.faults.write_text(json.dumps([{"point": point, "action": "sleep", "seconds": 0.5}]))
         path = user.submit({**SPEC, "name": f"a zombie {point}"})

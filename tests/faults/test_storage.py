@@ -11,18 +11,21 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.exc import DBAPIError
 
 from service.app import create_app
 from service.settings import ServiceSettings
 from tests.bench import bench_in, digest, never, submit, work_off
 from tests.faults.disks import small_disk
 from tests.service.serving import serving
-from tests.store.steps import queued_jobs
+from tests.store.steps import queued_jobs, submitted
 from tgsh import runner
 from tgsh.jobs import Job
 from tgsh.runner import Bench
 from tgsh.store import database as databases
 from tgsh.store import experiments, reads
+from tgsh.store.patience import is_passing
+from tgsh.store.records import Record
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +216,28 @@ def test_a_disk_that_damages_everything_is_given_up(tmp_path: Path, monkeypatch:
     status, reason = ended(bench, experiment_id)
     assert status == "failed"
     assert "checkpoints of tasks [1] are damaged again and again" in reason
+
+
+def test_a_worker_that_vanishes_inside_a_transaction_holds_its_lock_for_a_while_only(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL, and a machine that loses its power: nobody tells the server that it has gone."""
+    options = str(databases.CUT_OFF["options"]).replace(
+        "transaction_session_timeout=30s", "transaction_session_timeout=1s"
+    )
+    monkeypatch.setitem(databases.CUT_OFF, "options", options)
+    vanishing, other = databases.Database(postgres_url), databases.Database(postgres_url)
+    vanishing.migrate()
+    try:
+        experiment_id = submitted(other)
+        with pytest.raises(DBAPIError) as raised, vanishing.write() as session:
+            experiments.locked(session, experiment_id)
+            experiments.cancel(other, experiment_id)  # waits for the lock, and gets it
+        assert is_passing(raised.value)
+        assert reads.experiment(other, experiment_id).record.status == "cancelled"
+    finally:
+        with other.engine.begin() as connection:
+            Record.metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE alembic_version")
+        vanishing.dispose()
+        other.dispose()

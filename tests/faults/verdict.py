@@ -5,14 +5,23 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import Protocol
 
-from tests.faults.stack import FaultStack, User
+from tests.faults.stack import User
 from tgsh.schemas import TERMINAL
 from tgsh.store import reads
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.records import EventRecord, FinishRecord
 from tgsh.store.tidying import tidy
+
+
+class Store(Protocol):
+    """Where experiments lie."""
+
+    def database(self) -> Database: ...
+
+    def artifacts(self) -> Artifacts: ...
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Verdict:
     digest: str
 
 
-def judge(stack: FaultStack, user: User, path: str) -> Verdict:
+def judge(stack: Store, user: User, path: str) -> Verdict:
     """Look at records, files and answers of an experiment that has ended."""
     experiment_id = path.rsplit("/", 1)[-1]
     experiment = user.look(path)
