@@ -230,9 +230,14 @@ def test_a_worker_that_vanishes_inside_a_transaction_holds_its_lock_for_a_while_
     vanishing.migrate()
     try:
         experiment_id = submitted(other)
-        with pytest.raises(DBAPIError) as raised, vanishing.write() as session:
-            experiments.locked(session, experiment_id)
-            experiments.cancel(other, experiment_id)  # waits for the lock, and gets it
+
+        def vanish() -> None:
+            with vanishing.write() as session:
+                experiments.locked(session, experiment_id)
+                experiments.cancel(other, experiment_id)  # waits for the lock, and gets it
+
+        with pytest.raises(DBAPIError) as raised:
+            vanish()
         assert is_passing(raised.value)
         assert reads.experiment(other, experiment_id).record.status == "cancelled"
     finally:
