@@ -18,6 +18,7 @@ import torch
 from sqlalchemy.exc import DBAPIError
 
 from tgsh import faults
+from tgsh.bench import Bench
 from tgsh.datasets.info import DatasetInfo
 from tgsh.datasets.loading import source_of
 from tgsh.errors import (
@@ -30,13 +31,11 @@ from tgsh.errors import (
     TgshError,
 )
 from tgsh.jobs import Job
-from tgsh.settings import Compute, StoreSettings
+from tgsh.settings import Compute
 from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
 from tgsh.store import reads
-from tgsh.store.artifacts import Artifacts
 from tgsh.store.claims import Claim, Lease
-from tgsh.store.database import Database
 from tgsh.store.patience import is_passing, patiently
 from tgsh.store.renewal import LeaseKeeper
 from tgsh.store.repair import damaged_tasks, train_again
@@ -51,46 +50,11 @@ from tgsh.training.versions import versions
 
 log = logging.getLogger(__name__)
 
-GPU_TASKS = 36
-"""Tasks that a GPU trains in one batch: 4 MB of features each at the paper's size."""
-
-
 MOST_REPAIRS = 3
 """How often the finish has damaged checkpoints trained again before it gives up on the disk."""
 
 KEPT_EXPERIMENTS = 4
 """Experiments of which a process keeps images and buffers (some 100 MB each at most), as they take turns."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where a process works: its store, its data, its device and its name.
-
-    at_once: how many tasks of an experiment it trains in one batch. compute: see tgsh.training.paths.
-    """
-
-    database: Database
-    artifacts: Artifacts
-    data_dir: Path
-    lease_seconds: float
-    device: str
-    worker: str
-    at_once: int = 1
-    compute: Compute = "auto"
-
-    @classmethod
-    def from_settings(cls, settings: StoreSettings, device: str, worker: str) -> Bench:
-        """Connect to the store that the settings name."""
-        return cls(
-            Database(settings.database),
-            Artifacts(settings.artifacts),
-            settings.data,
-            settings.lease_seconds,
-            device,
-            worker,
-            at_once=1 if device == "cpu" else GPU_TASKS,
-            compute=settings.compute,
-        )
 
 
 def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> None:

@@ -9,7 +9,7 @@ from worker import stopping
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from tgsh.runner import Bench
+    from tgsh.bench import Bench
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ def open_bench(settings: WorkerSettings, device: str, name: str) -> None:
 
 
 def _open() -> Bench:
-    from tgsh.runner import Bench  # brings torch, which the parent must never import
+    import tgsh.runner  # noqa: F401 - brings torch, which the parent must never import, before the first job
+    from tgsh.bench import Bench
 
     global _bench
     if _bench is None:

@@ -20,8 +20,8 @@ from tests.faults.disks import small_disk
 from tests.service.serving import serving
 from tests.store.steps import queued_jobs, submitted
 from tgsh import runner
+from tgsh.bench import Bench
 from tgsh.jobs import Job
-from tgsh.runner import Bench
 from tgsh.store import database as databases
 from tgsh.store import experiments, reads
 from tgsh.store.patience import is_passing
@@ -121,7 +121,7 @@ def locked(path: Path, seconds: float) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("patience", [None, 0.2], ids=["waited for", "given up and tried again"])
-def test_a_database_that_is_locked_for_ten_seconds_costs_ten_seconds(
+def test_a_database_that_is_locked_for_seconds_costs_seconds(
     tmp_path: Path, undisturbed: str, patience: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if patience is not None:
@@ -139,7 +139,7 @@ def test_a_database_that_is_locked_for_ten_seconds_costs_ten_seconds(
     worker = threading.Thread(target=runner.run, args=(bench, Job(experiment_id, 0), stop))
     worker.start()
     assert pulled.wait(60)
-    with locked(tmp_path / "tgsh.db", 10):
+    with locked(tmp_path / "tgsh.db", 10 if patience is None else 4):
         pass
     worker.join()
     work_off(bench, experiment_id)
@@ -176,8 +176,15 @@ def test_a_damaged_checkpoint_of_a_done_task_is_trained_again(
     assert (record.tasks_done, record.epochs_done) == (3, 6)
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("pattern", ["vectors-*.npy", "class-means-*", "tasks/00002-*"])
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("vectors-*.npy", "a flipped bit"),
+        ("vectors-*.npy", "removed"),
+        ("class-means-*", "a cut"),
+        ("tasks/00002-*", "a flipped bit"),
+    ],
+)
 def test_a_damaged_result_is_a_problem_and_resume_repairs_it(
     tmp_path: Path, undisturbed: str, pattern: str, damage: str
 ) -> None:

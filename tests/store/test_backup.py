@@ -12,9 +12,9 @@ import pytest
 
 from tests.bench import SPEC, bench_in, digest, submit, work_off
 from tgsh import runner
+from tgsh.bench import Bench
 from tgsh.errors import ArtifactCorrupt, MachineProblem
 from tgsh.jobs import Job
-from tgsh.runner import Bench
 from tgsh.store import reads
 from tgsh.store.backup import backup, restore
 

@@ -15,7 +15,7 @@ from service.app import create_app
 from service.settings import ServiceSettings
 from tests.bench import bench_in, work_off
 from tests.service.serving import serving
-from tgsh.runner import Bench
+from tgsh.bench import Bench
 from tgsh.spec import ExperimentSpec
 from tgsh.store import reads
 from tgsh.store.courses import find_course, load_course
