@@ -38,6 +38,7 @@ from service.routers import (
     tasks,
 )
 from service.settings import ServiceSettings
+from tgsh.machine import allow_many_files
 from tgsh.schemas import Problem
 from tgsh.schemas.examples import PROBLEM
 from tgsh.store.artifacts import Artifacts
@@ -102,6 +103,7 @@ def _root() -> RedirectResponse:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    allow_many_files()  # one an event stream
     settings: ServiceSettings = app.state.settings
     database = Database(settings.database)
     database.migrate()

@@ -39,6 +39,13 @@ def limit_memory(limit: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
+def allow_many_files() -> None:
+    """Let this process have as many open files and connections as the system allows; shells allow 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def yield_to_others(niceness: int) -> None:
     """Let other processes have the cores first when there are too few."""
     with contextlib.suppress(OSError):

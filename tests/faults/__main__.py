@@ -22,6 +22,8 @@ def main() -> int:
     load.add_argument("--experiments", type=int, default=200)
     load.add_argument("--clients", type=int, default=20)
     load.add_argument("--streams", type=int, default=100)
+    idle = commands.add_parser("idle", help="what event streams cost on which nothing happens")
+    idle.add_argument("--streams", type=int, default=1000)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tgsh-faults-") as folder:
         if chosen.command == "load":
@@ -30,6 +32,11 @@ def main() -> int:
             pressed = press(Path(folder), chosen.experiments, chosen.clients, chosen.streams)
             print(pressed.report())
             return 0 if pressed.kept else 1
+        if chosen.command == "idle":
+            from tests.faults.idle import measure
+
+            print(measure(Path(folder), chosen.streams))
+            return 0
         from tests.faults.kills import disturb
 
         data_dir = os.environ.get("TGSH_DATA_DIR")

@@ -142,6 +142,18 @@ def test_without_redis_a_post_is_accepted_and_resumes_by_itself(stack: FaultStac
     print(f"resumed and done {time.monotonic() - back:.1f} s after Redis was back")
 
 
+def test_a_redis_that_hangs_holds_up_no_post_and_no_work(stack: FaultStack, user: User) -> None:
+    """It takes connections and answers nothing."""
+    frozen = stack.parent("redis")
+    frozen.suspend()
+    try:
+        paths = [user.submit({**SMALL, "name": f"a frozen Redis {number}"}) for number in range(3)]
+        time.sleep(5)
+    finally:
+        frozen.resume()
+    assert [user.wait(path)["status"] for path in paths] == ["completed"] * 3
+
+
 @pytest.mark.timeout(300)
 def test_a_deaf_worker_notices_and_ends_to_be_started_again(stack: FaultStack, user: User) -> None:
     """It is alive and connected, and listens to another queue."""
