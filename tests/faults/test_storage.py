@@ -22,10 +22,11 @@ from tests.store.steps import queued_jobs, submitted
 from tgsh import runner
 from tgsh.bench import Bench
 from tgsh.jobs import Job
+from tgsh.store import claims, experiments, reads
 from tgsh.store import database as databases
-from tgsh.store import experiments, reads
 from tgsh.store.patience import is_passing
 from tgsh.store.records import Record
+from tgsh.store.repair import train_again
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +208,23 @@ def test_a_damaged_result_is_a_problem_and_resume_repairs_it(
         assert digest(bench, experiment_id) == undisturbed
         assert http.get(f"{path}/similarity").content == similarity
         assert http.post(f"{path}/resume").status_code == 409
+
+
+def test_a_cancel_that_comes_while_damage_is_found_is_a_cancel(tmp_path: Path, undisturbed: str) -> None:
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench)
+    for job in queued_jobs(bench.database, experiment_id):
+        runner.run(bench, job, never)
+    (checkpoint,) = (tmp_path / "artifacts").rglob("00001-*.safetensors")
+    cut(checkpoint)
+    claim = claims.claim(bench.database, Job(experiment_id), "w", 60)
+    assert claim is not None
+    experiments.cancel(bench.database, experiment_id)
+    train_again(bench.database, claim, [1])
+    assert ended(bench, experiment_id)[0] == "cancelled"
+    experiments.resume(bench.database, experiment_id)
+    work_off(bench, experiment_id)
+    assert digest(bench, experiment_id) == undisturbed
 
 
 def test_a_disk_that_damages_everything_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

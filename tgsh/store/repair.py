@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from tgsh.errors import ArtifactError
 from tgsh.store.artifacts import Artifacts
-from tgsh.store.claims import Claim, fenced
+from tgsh.store.claims import Claim, cancel_row, fenced
 from tgsh.store.database import Database
 from tgsh.store.experiments import locked
 from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
@@ -61,14 +61,21 @@ def reopen_damaged(database: Database, artifacts: Artifacts, experiment_id: str)
         if experiment.status == "completed":  # else another repairs it already
             finish.status, finish.results, finish.attempts, finish.finished_at = "waiting", {}, 0, None
             experiment.status, experiment.finished_at, experiment.pace_since = "queued", None, None
+            experiment.cancel_requested = False  # a cancel that came too late
             announce_status(session, experiment_id, "queued", "a stored file is damaged")
             settle(session, experiment)
     return True
 
 
 def train_again(database: Database, claimed: Claim, tasks: Sequence[int]) -> None:
-    """Give the claim on a finish back and queue these tasks anew, without their checkpoints."""
+    """Give the claim on a finish back and queue these tasks anew, without their checkpoints.
+
+    What is to be cancelled is cancelled instead, and a resume comes here again.
+    """
     with fenced(database, claimed) as (session, experiment, finish):
+        if experiment.cancel_requested:
+            cancel_row(session, experiment, finish)
+            return
         finish.status = "waiting"
         finish.token = finish.lease_until = finish.worker = None
         for index in tasks:
