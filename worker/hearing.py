@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-DEAF_SECONDS = 20.0
+DEAF_SECONDS = 10.0
 """How long hints may wait beside an idle child. Normally that lasts milliseconds."""
 
 
