@@ -15,6 +15,7 @@ from service.access import Access
 from service.cache import ByteCache
 from service.deps import Parts
 from service.drawing import Artist
+from service.following import Following
 from service.headers import Headers
 from service.hosts import Hosts
 from service.limits import BodyLimit
@@ -45,6 +46,7 @@ from service.routers import (
 )
 from service.settings import ServiceSettings, from_environment
 from service.streams import StreamLimit
+from tgsh.machine import allow_many_files
 from tgsh.schemas import Problem
 from tgsh.schemas.examples import PROBLEM
 from tgsh.store.artifacts import Artifacts
@@ -121,15 +123,17 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    allow_many_files()  # one an event stream
     settings: ServiceSettings = app.state.settings
     database = Database(settings.database)
     database.migrate()
     queue = Queue(settings.redis)
     artifacts = Artifacts(settings.artifacts)
     cache, artist = ByteCache(settings.cache_bytes), Artist()
-    reckoner = Reckoner(artifacts, settings.artifacts)
-    app.state.parts = Parts(settings, database, artifacts, queue, cache, artist, reckoner)
+    reckoner, following = Reckoner(artifacts, settings.artifacts), Following(database)
+    app.state.parts = Parts(settings, database, artifacts, queue, cache, artist, reckoner, following)
     yield
+    await following.close()
     artist.close()
     reckoner.close()
     queue.close()

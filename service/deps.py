@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from service.cache import ByteCache
 from service.drawing import Artist
 from service.errors import Forbidden
+from service.following import Following
 from service.keyring import Caller
 from service.queue import Queue
 from service.reckoning import Reckoner
@@ -34,6 +35,7 @@ class Parts:
     cache: ByteCache
     artist: Artist
     reckoner: Reckoner
+    following: Following
 
 
 async def _parts(request: Request) -> Parts:

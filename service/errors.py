@@ -146,7 +146,8 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
     fields = [FieldError(field=error.field, message=error.message)] if isinstance(error, InvalidSpec) else []
     if type(error) in PLACES:
         fields = [FieldError(field=PLACES[type(error)], message=str(error))]
-    response = problem(status, name, title, str(error), instance, fields)
+    remedy = "; POST /experiments/{id}/resume computes it again" if isinstance(error, ArtifactError) else ""
+    response = problem(status, name, title, f"{error}{remedy}", instance, fields)
     if isinstance(error, QuotaExceeded):
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Busy):

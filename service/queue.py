@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import redis
 from celery import Celery
@@ -33,12 +34,26 @@ class Queue:
                 "max_retries": 0,
             },
         )
+        self._publishing = threading.Lock()
+        self._is_wanted = False
         self._redis = redis.Redis.from_url(
             redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS
         )
 
     def wake_workers(self, database: Database) -> None:
-        """Publish a hint for every job that waits, but no more than are of use."""
+        """Publish a hint for every job that waits, but no more than are of use.
+
+        One thread at a time: two would both count the same hints, and where Redis hangs, one waits, not all.
+        """
+        self._is_wanted = True
+        while self._is_wanted and self._publishing.acquire(blocking=False):
+            try:
+                self._is_wanted = False
+                self._publish(database)
+            finally:
+                self._publishing.release()
+
+    def _publish(self, database: Database) -> None:
         queued = count_queued(database, MAX_HINTS)
         try:
             with self._celery.producer_pool.acquire(block=True, timeout=CONNECT_SECONDS) as producer:

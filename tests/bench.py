@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tests.store.steps import queued_jobs
 from tgsh import runner
+from tgsh.bench import Bench
 from tgsh.planning import plan
 from tgsh.presets import Submission
-from tgsh.runner import Bench
 from tgsh.spec import ExperimentSpec
 from tgsh.store import experiments, reads
 from tgsh.store.artifacts import Artifacts

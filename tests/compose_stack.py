@@ -22,9 +22,11 @@ WORKER = "worker-cpu"
 class ComposeStack:
     """Redis, service and worker as processes. Only names that exist inside containers are replaced."""
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", **settings: str) -> None:
+        """settings: TGSH_ variables that differ from those of the compose file."""
         self._folder = folder
         self._host = host
+        self._settings = settings
         self._ports = {"redis": free_port(), "service": free_port()}
         self._services = load_compose({"TGSH_REDIS_PASSWORD": "secret", "TGSH_DATA_MOUNT": "data"})[
             "services"
@@ -35,8 +37,8 @@ class ComposeStack:
         self.url = f"http://127.0.0.1:{self._ports['service']}"
         self.redis_url = f"redis://:secret@127.0.0.1:{self._ports['redis']}/0"
 
-    def start(self, name: str) -> subprocess.Popen[bytes]:
-        """Start one service of the compose file with its command and environment."""
+    def start(self, name: str, *more: str) -> subprocess.Popen[bytes]:
+        """Start one service of the compose file with its command and environment, and `more` words."""
         service = self._services[name]
         words = [self._local(word) for word in command(service)]
         if words[0] == "redis-server":
@@ -45,6 +47,7 @@ class ComposeStack:
             words = [find_server(), *words[1:], "--port", str(self._ports["redis"]), "--dir", str(folder)]
         else:
             words[0] = str(Path(sys.executable).with_name(words[0]))
+        words += more
         with (self._folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 words,
@@ -101,7 +104,13 @@ class ComposeStack:
     def _environment(self, name: str) -> dict[str, str]:
         given = {key: self._local(value) for key, value in environment(self._services[name]).items()}
         plain = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-        return {**plain, **given, "TGSH_TEST_FAULTS": str(self.faults), "PYTHONPATH": str(ROOT)}
+        return {
+            **plain,
+            **given,
+            **self._settings,
+            "TGSH_TEST_FAULTS": str(self.faults),
+            "PYTHONPATH": str(ROOT),
+        }
 
     def _local(self, word: str) -> str:
         """A container's host names, ports and folders as this machine's."""

@@ -7,7 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,8 +19,11 @@ def find_tool(name: str) -> str | None:
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[str]:
-    """The SQLAlchemy URL of a server that lives as long as the block."""
+def running_postgres(folder: Path, host: str = "127.0.0.1", inside: Sequence[str] = ()) -> Iterator[str]:
+    """The SQLAlchemy URL of a server that lives as long as the block, listening on `host`.
+
+    inside: words before its commands, which run them as root elsewhere, such as in another network.
+    """
     initdb, pg_ctl = find_tool("initdb"), find_tool("pg_ctl")
     assert initdb is not None
     assert pg_ctl is not None
@@ -37,13 +40,19 @@ def running_postgres(folder: Path) -> Iterator[str]:
                 path.chmod(0o755)
         os.chown(folder, user.pw_uid, user.pw_gid)
         become = {"user": user.pw_uid, "group": user.pw_gid, "cwd": str(folder)}
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off"
-    _call([initdb, "-D", str(data), "-U", "tgsh", "--auth=trust", "-E", "UTF8"], become)
-    _call([pg_ctl, "-D", str(data), "-w", "-o", options, "-l", str(folder / "log"), "start"], become)
+    if inside:
+        inside = [*inside, "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+        become = {"cwd": str(folder)}
+    options = f"-c listen_addresses={host} -p {port} -c unix_socket_directories={folder} -c fsync=off"
+    _call([*inside, initdb, "-D", str(data), "-U", "tgsh", "--auth=trust", "-E", "UTF8"], become)
+    if inside:
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet trust\n")
+    _call([*inside, pg_ctl, "-D", str(data), "-w", "-o", options, "-l", str(folder / "log"), "start"], become)
     try:
-        yield f"postgresql+psycopg://tgsh@127.0.0.1:{port}/postgres"
+        yield f"postgresql+psycopg://tgsh@{host}:{port}/postgres"
     finally:
-        _call([pg_ctl, "-D", str(data), "-m", "immediate", "-w", "stop"], become)
+        _call([*inside, pg_ctl, "-D", str(data), "-m", "immediate", "-w", "stop"], become)
 
 
 def _has_user(name: str) -> bool:

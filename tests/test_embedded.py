@@ -106,6 +106,7 @@ def test_up_serves_then_ctrl_c_twice_leaves_nothing(home: Path) -> None:
     assert "Traceback" not in output
 
 
+@pytest.mark.faults
 def test_up_restarts_what_dies_and_stops_on_sigterm(home: Path) -> None:
     process = up(home)
     url = wait_for_url(home, process)
@@ -176,6 +177,7 @@ def test_without_any_redis_one_line_says_what_to_install(home: Path) -> None:
     assert not home.exists()
 
 
+@pytest.mark.faults
 def test_a_part_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.claim()
@@ -190,6 +192,7 @@ def test_a_part_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
     home.release()
 
 
+@pytest.mark.faults
 def test_a_part_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.claim()

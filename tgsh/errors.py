@@ -8,7 +8,8 @@ TgshError
 ├── TrainingDiverged       the loss is no longer a finite number
 ├── ArtifactError          a stored array cannot be trusted or reached
 │   ├── ArtifactMissing
-│   └── ArtifactCorrupt    names the tensor or the digest that does not fit
+│   ├── ArtifactCorrupt    names the tensor or the digest that does not fit
+│   └── ArtifactUnwritable a full disk, or no rights there; names the folder and the remedy
 ├── LeaseLost              another worker owns this job now: write nothing
 ├── Interrupted            asked to stop: a checkpoint exists, the claim goes back
 ├── ServiceUnreachable     no API answers at that URL
@@ -77,6 +78,16 @@ class ArtifactMissing(ArtifactError):
 
 class ArtifactCorrupt(ArtifactError):
     """The bytes are not those that were written, or do not fit the spec."""
+
+
+class ArtifactUnwritable(ArtifactError):
+    """The disk is full, or the folder may not be written to."""
+
+    def __init__(self, key: str, folder: Path, cause: str) -> None:
+        super().__init__(
+            f"artifact {key} cannot be written to {folder}: {cause}; "
+            "make room or grant the rights there, then resume the experiment"
+        )
 
 
 class LeaseLost(TgshError):

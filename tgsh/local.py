@@ -130,7 +130,7 @@ def _prepare(settings: str, stop: Event) -> None:
     keep_freed_memory()
     import torch
 
-    from tgsh.runner import Bench
+    from tgsh.bench import Bench
 
     global _bench, _stop
     torch.set_num_threads(1)
@@ -141,8 +141,9 @@ def _prepare(settings: str, stop: Event) -> None:
 def _work_off() -> None:
     """In the child: one job after the other, until none is left."""
     from tgsh import runner
+    from tgsh.bench import Bench
 
-    assert isinstance(_bench, runner.Bench)
+    assert isinstance(_bench, Bench)
     assert _stop is not None
     while not _stop.is_set() and runner.run_next(_bench, _stop.is_set) is not None:
         pass

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import resource
 import sys
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
@@ -12,6 +15,41 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 def cores() -> int:
     """Cores that this process may use; not all of the machine's where it is bound to some (Linux)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Bytes of memory that this process may use at most: its container's, else the machine's."""
+    found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
+        found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return found
+
+
+def limit_memory(limit: int) -> None:
+    """Make this process fail to allocate (MemoryError) beyond `limit` bytes, instead of the machine.
+
+    Linux counts private writable memory (RLIMIT_DATA): not the gigabytes of address space that torch maps
+    and never touches. Should the kernel run out nevertheless, it takes this process first.
+    """
+    if sys.platform != "linux":
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def allow_many_files() -> None:
+    """Let this process have as many open files and connections as the system allows; shells allow 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def yield_to_others(niceness: int) -> None:
+    """Let other processes have the cores first when there are too few."""
+    with contextlib.suppress(OSError):
+        os.nice(niceness)
 
 
 def keep_freed_memory() -> None:

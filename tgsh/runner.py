@@ -15,20 +15,31 @@ from itertools import groupby
 from pathlib import Path
 
 import torch
+from sqlalchemy.exc import DBAPIError
 
 from tgsh import faults
+from tgsh.bench import Bench
 from tgsh.datasets.info import DatasetInfo
 from tgsh.datasets.loading import source_of
-from tgsh.errors import ArtifactError, DatasetUnavailable, Interrupted, LeaseLost, TgshError
+from tgsh.errors import (
+    ArtifactCorrupt,
+    ArtifactError,
+    ArtifactUnwritable,
+    DatasetUnavailable,
+    Interrupted,
+    LeaseLost,
+    TgshError,
+)
 from tgsh.jobs import Job
-from tgsh.settings import Compute, StoreSettings
+from tgsh.settings import Compute
 from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
 from tgsh.store import reads
-from tgsh.store.artifacts import Artifacts
 from tgsh.store.claims import Claim, Lease
-from tgsh.store.database import Database
+from tgsh.store.patience import is_passing, patiently
 from tgsh.store.renewal import LeaseKeeper
+from tgsh.store.repair import damaged_tasks, train_again
+from tgsh.store.tidying import remove_leftovers
 from tgsh.store.vectors import consolidate
 from tgsh.suites import Task, build
 from tgsh.training.checkpoints import from_tensors, to_tensors
@@ -39,43 +50,11 @@ from tgsh.training.versions import versions
 
 log = logging.getLogger(__name__)
 
-GPU_TASKS = 36
-"""Tasks that a GPU trains in one batch: 4 MB of features each at the paper's size."""
-
+MOST_REPAIRS = 3
+"""How often the finish has damaged checkpoints trained again before it gives up on the disk."""
 
 KEPT_EXPERIMENTS = 4
 """Experiments of which a process keeps images and buffers (some 100 MB each at most), as they take turns."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where a process works: its store, its data, its device and its name.
-
-    at_once: how many tasks of an experiment it trains in one batch. compute: see tgsh.training.paths.
-    """
-
-    database: Database
-    artifacts: Artifacts
-    data_dir: Path
-    lease_seconds: float
-    device: str
-    worker: str
-    at_once: int = 1
-    compute: Compute = "auto"
-
-    @classmethod
-    def from_settings(cls, settings: StoreSettings, device: str, worker: str) -> Bench:
-        """Connect to the store that the settings name."""
-        return cls(
-            Database(settings.database),
-            Artifacts(settings.artifacts),
-            settings.data,
-            settings.lease_seconds,
-            device,
-            worker,
-            at_once=1 if device == "cpu" else GPU_TASKS,
-            compute=settings.compute,
-        )
 
 
 def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> None:
@@ -203,8 +182,15 @@ def _train(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[
     seconds = (time.perf_counter() - began) / len(work)
     for item, accuracy in zip(work, accuracies, strict=True):
         faults.point("before completing", item.task.index)
-        lifecycle.complete_task(bench.database, item.claim, accuracy, trainer.compute, versions(), seconds)
+        _complete(bench, item.claim, accuracy, trainer.compute, seconds)
         keeper.drop(item.claim)
+
+
+def _complete(bench: Bench, claim: Claim, accuracy: float, compute: str, seconds: float) -> None:
+    patiently(
+        lambda: lifecycle.complete_task(bench.database, claim, accuracy, compute, versions(), seconds),
+        bench.lease_seconds,
+    )
 
 
 def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) -> None:
@@ -212,10 +198,14 @@ def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) ->
     last = state.epoch == claim.spec.training.epochs
     tensors, metadata = to_tensors(state, claim.spec, keep_optimiser=not last)
     key = f"{claim.job.experiment_id}/tasks/{state.index:05d}-e{state.epoch}-{claim.token[:8]}.safetensors"
-    sha256 = bench.artifacts.save(key, tensors, metadata)
+    patience = bench.lease_seconds
+    sha256 = patiently(lambda: bench.artifacts.save(key, tensors, metadata), patience)
     faults.point("between file and row", state.index)
+    losses = state.losses
     try:
-        lifecycle.record_epoch(bench.database, claim, state.losses, seconds, key, sha256)
+        patiently(
+            lambda: lifecycle.record_epoch(bench.database, claim, losses, seconds, key, sha256), patience
+        )
     except LeaseLost:
         bench.artifacts.remove([key])
         raise
@@ -223,13 +213,36 @@ def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) ->
         f"{claim.job.experiment_id}/tasks/{state.index:05d}-e{state.epoch - 1}-{claim.token[:8]}.safetensors"
     )
     bench.artifacts.remove([earlier])
+    faults.point("after the row", state.index)
 
 
 def _finish(bench: Bench, claim: Claim, should_stop: Callable[[], bool]) -> None:
     """Put together what reads need, and drop files that no row names."""
+    experiment_id = claim.job.experiment_id
+    if damaged := damaged_tasks(bench.database, bench.artifacts, experiment_id):
+        if claim.attempt > MOST_REPAIRS:
+            raise ArtifactCorrupt(f"checkpoints of tasks {damaged} are damaged again and again")
+        log.warning("%s: checkpoints of tasks %s are damaged; training them again", experiment_id, damaged)
+        train_again(bench.database, claim, damaged)
+        return
+    faults.point("before the results")
+    results: dict[str, tuple[str, str]] = {}
+    try:
+        _put_together(bench, claim, should_stop, results)
+        patiently(lambda: lifecycle.complete_finish(bench.database, claim, results), bench.lease_seconds)
+    except LeaseLost:
+        bench.artifacts.remove(key for key, _ in results.values())
+        raise
+    remove_leftovers(bench.database, bench.artifacts, experiment_id)
+
+
+def _put_together(
+    bench: Bench, claim: Claim, should_stop: Callable[[], bool], results: dict[str, tuple[str, str]]
+) -> None:
+    """Write the results of an experiment, and note each under its name in `results`."""
     experiment_id, own = claim.job.experiment_id, claim.token[:8]
     key = f"{experiment_id}/vectors-{own}.npy"
-    results = {"vectors": (key, consolidate(bench.database, bench.artifacts, experiment_id, key))}
+    results["vectors"] = (key, consolidate(bench.database, bench.artifacts, experiment_id, key))
     trainer = _trainer(bench, claim.spec)
     vectors = bench.artifacts.load_array(*results["vectors"])
     tasks = build(claim.spec.suite, trainer.info)
@@ -243,10 +256,6 @@ def _finish(bench: Bench, claim: Claim, should_stop: Callable[[], bool]) -> None
         key = f"{experiment_id}/{name}-{own}.safetensors"
         results[name] = (key, bench.artifacts.save(key, tensors, about))
     faults.point("before finishing")
-    lifecycle.complete_finish(bench.database, claim, results)
-    named = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
-    named |= {key for key, _ in results.values()}
-    bench.artifacts.remove(set(bench.artifacts.keys(experiment_id)) - named)
 
 
 def _stopping(keeper: LeaseKeeper, stop: Callable[[], bool]) -> Callable[[], bool]:
@@ -268,12 +277,17 @@ def _ended_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Excepti
         elif keeper.state(claim) is Lease.CANCELLED:
             lifecycle.stop_cancelled(bench.database, claim)
         elif isinstance(error, Interrupted):
-            lifecycle.release(bench.database, claim)
+            patiently(lambda: lifecycle.release(bench.database, claim), bench.lease_seconds)
+        elif isinstance(error, DBAPIError) and is_passing(error):
+            log.error("%s: the database is away; the lease runs out by itself", claim.job, exc_info=error)
         else:
             log.error("%s failed", claim.job, exc_info=error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
-            everybodys = isinstance(error, DatasetUnavailable)
-            lifecycle.fail(bench.database, claim, reason, with_siblings=everybodys)
+            everybodys = isinstance(error, (DatasetUnavailable, ArtifactUnwritable))
+            patiently(
+                lambda: lifecycle.fail(bench.database, claim, reason, with_siblings=everybodys),
+                bench.lease_seconds,
+            )
     except LeaseLost as lost:
         log.warning("%s: %s", claim.job, lost)
     finally:

@@ -15,16 +15,30 @@ from celery.utils.log import get_task_logger
 
 from tgsh.errors import MachineProblem
 from tgsh.jobs import HINT_NAME, QUEUE
+from tgsh.machine import limit_memory, memory, yield_to_others
 from tgsh.store.database import Database
-from worker import devices, jobs, stopping
+from worker import devices, jobs, stopping, transport
 from worker.settings import WorkerSettings
 from worker.sweeper import Sweeper
 
 log = get_task_logger(__name__)
 
+REDIS = {
+    "visibility_timeout": 86_400,
+    "health_check_interval": 10,
+    "socket_connect_timeout": 5,
+    "socket_timeout": 15,  # a Redis that hangs or is cut off is as good as gone
+    "socket_keepalive": True,
+}
+
+
+NICENESS = 5
+"""Training yields to the API, to Redis and to the pool's parent, which need little and at once."""
+
 
 def create_app(settings: WorkerSettings) -> Celery:
     """The application with its one task and its sweeper."""
+    transport.use()
     app = Celery("tgsh", broker=settings.redis)
     app.conf.update(
         task_default_queue=QUEUE,
@@ -37,10 +51,12 @@ def create_app(settings: WorkerSettings) -> Celery:
         worker_concurrency=len(devices.slots(settings.devices)),
         worker_hijack_root_logger=True,
         worker_send_task_events=False,
+        worker_enable_remote_control=False,  # nobody needs it, and it could stop a worker
+        worker_consumer=f"{transport.__name__}:Consumer",
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={"visibility_timeout": 86_400, "health_check_interval": 10},
+        broker_transport_options=REDIS,
         task_store_errors_even_if_ignored=False,
     )
     app.conf["tgsh_settings"] = settings
@@ -69,6 +85,9 @@ def _prepare_child(**_: Any) -> None:
     settings = WorkerSettings()
     slots = devices.slots(settings.devices)
     slot = slots[getattr(current_process(), "index", 0) % len(slots)]
+    yield_to_others(NICENESS)
+    if slot == "cpu":  # what CUDA reserves has nothing to do with what a job holds
+        limit_memory(settings.memory_limit or memory())
     device = devices.bind(slot)
     jobs.open_bench(settings, device, name=f"{socket.gethostname()}/{os.getpid()}/{slot}")
 

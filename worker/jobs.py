@@ -9,19 +9,33 @@ from worker import stopping
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from tgsh.runner import Bench
+    from tgsh.bench import Bench
 
 log = logging.getLogger(__name__)
 
+_place: tuple[WorkerSettings, str, str] | None = None
 _bench: Bench | None = None
 
 
 def open_bench(settings: WorkerSettings, device: str, name: str) -> None:
-    """Connect this child to its store and device; once, after the fork."""
-    from tgsh.runner import Bench  # brings torch, which the parent must never import
+    """Note where this child works, and connect it to its store and device; once, after the fork."""
+    global _place
+    _place = settings, device, name
+    try:
+        _open()
+    except Exception:
+        log.exception("this child cannot work yet; it tries again at the next hint")
+
+
+def _open() -> Bench:
+    import tgsh.runner  # noqa: F401 - brings torch, which the parent must never import, before the first job
+    from tgsh.bench import Bench
 
     global _bench
-    _bench = Bench.from_settings(settings, device, name)
+    if _bench is None:
+        assert _place is not None, "no child of the pool"
+        _bench = Bench.from_settings(*_place)
+    return _bench
 
 
 def work(*args: object, **kwargs: object) -> None:
@@ -31,8 +45,9 @@ def work(*args: object, **kwargs: object) -> None:
     if args or kwargs:
         log.error("refused a message that is no hint: it has arguments")
         return
-    while _bench is not None and not stopping.is_requested():
-        job = runner.run_next(_bench, stopping.is_requested)
+    bench = _open()
+    while not stopping.is_requested():
+        job = runner.run_next(bench, stopping.is_requested)
         if job is None:
             return
         log.info("worked on %s", job)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterable
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Header
-from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.deps import ExistingId, PartsDep, WelcomeDep
-from tgsh.errors import NotFound
-from tgsh.store import reads
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
-
-LOOK_SECONDS = 0.25
 
 PROGRESS = '{"tasks_total":2,"tasks_done":1,"fraction":0.75,"eta_seconds":1.2}'
 STREAM = f"""\
@@ -57,18 +52,6 @@ async def events(
     The stream ends with the experiment's terminal status. `task` events tell of tasks that workers
     started or ended; tasks that never ran because all were cancelled or failed have none.
     """
-    seen = last_event_id
-    while True:
-        try:
-            if not await run_in_threadpool(is_welcome):
-                return
-            found, is_over = await run_in_threadpool(reads.events, parts.database, experiment_id, seen)
-        except NotFound:
-            return  # deleted meanwhile
-        for event in found:
-            seen = event.id
+    async with aclosing(parts.following.events(experiment_id, last_event_id, is_welcome)) as found:
+        async for event in found:
             yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)
-        if is_over:
-            return
-        if not found:
-            await asyncio.sleep(LOOK_SECONDS)

@@ -20,6 +20,7 @@ from tgsh.spec.values import WITHOUT_NUL
 from tgsh.store import experiments as lifecycle
 from tgsh.store import reads
 from tgsh.store.ownership import Owner, require_disk, share
+from tgsh.store.repair import reopen_damaged
 from tgsh.views import experiment_view
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
@@ -153,8 +154,9 @@ def cancel(experiment_id: OwnId, parts: PartsDep, response: Response) -> Experim
 def resume(
     experiment_id: OwnId, parts: PartsDep, response: Response, background: BackgroundTasks
 ) -> Experiment:
-    """Train what is missing of a failed or cancelled experiment."""
-    lifecycle.resume(parts.database, experiment_id, parts.settings.max_queued_tasks)
+    """Train what is missing of a failed or cancelled experiment, or what a damaged disk took of any."""
+    if not reopen_damaged(parts.database, parts.artifacts, experiment_id):
+        lifecycle.resume(parts.database, experiment_id, parts.settings.max_queued_tasks)
     background.add_task(parts.queue.wake_workers, parts.database)
     return _accepted(parts, experiment_id, response)
 

@@ -51,6 +51,9 @@ def _redis(parts: Parts) -> Check:
 
 
 def _disk(parts: Parts) -> Check:
+    trouble = parts.artifacts.is_writable()
+    if trouble is not None:
+        return Check(ok=False, detail=f"artifacts cannot be written: {trouble}")
     free = parts.artifacts.free_bytes()
     if free is None:
         return Check(ok=True, detail="artifacts are remote")

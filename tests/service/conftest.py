@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 from service.app import create_app
 from service.deps import Parts
 from service.settings import ServiceSettings
+from tests.service.serving import serving
 from tgsh.jobs import Job
 from tgsh.store import claims
 from tgsh.store.vectors import consolidate
@@ -39,23 +36,6 @@ SPEC = {
 def app(tmp_path: Path) -> FastAPI:
     """The application; its store is in `tmp_path`."""
     return create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
-
-
-@contextmanager
-def serving(app: FastAPI) -> Iterator[httpx.Client]:
-    """A client of the application, through a socket, for as long as the block lasts."""
-    http = "service.protocol:Bounded"
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, http=http, ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-        yield client
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture

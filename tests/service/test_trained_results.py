@@ -12,7 +12,7 @@ import pytest
 from service.deps import Parts
 from tests.service.conftest import submit
 from tgsh import runner
-from tgsh.runner import Bench
+from tgsh.bench import Bench
 
 
 def train(client: httpx.Client, parts: Parts, **changes: object) -> str:

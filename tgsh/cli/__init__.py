@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import experiments, fetching, keys, local, one_machine, reproducing
+from tgsh.cli import experiments, fetching, keys, local, one_machine, reproducing, saving
 from tgsh.cli.failing import FailingGroup
 
 app = typer.Typer(
@@ -16,7 +16,14 @@ app = typer.Typer(
 )
 
 for panel, commands in {
-    "On this machine": (one_machine.demo, one_machine.up, local.run, reproducing.reproduce),
+    "On this machine": (
+        one_machine.demo,
+        one_machine.up,
+        local.run,
+        reproducing.reproduce,
+        saving.backup,
+        saving.restore,
+    ),
     "Experiments": (
         experiments.submit,
         experiments.watch,

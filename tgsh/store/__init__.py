@@ -12,6 +12,10 @@ sweeping.py   what nobody else does: expired leases, hints that got lost
 renewal.py    the thread that keeps a lease while training runs
 reads.py      what pages and clients read
 artifacts.py  arrays under a folder or URL, whole or not at all
+repair.py     damaged files: found, and computed again
+patience.py   a database or disk that is away for a while
+tidying.py    files that no row names
+backup.py     a copy of everything while everything runs
 results.py    what the finish has put together
 vectors.py    the context vectors of an experiment at one stage
 """

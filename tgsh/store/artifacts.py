@@ -5,6 +5,7 @@ Keys are made by this program only, never by a client. Nothing is ever pickled.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -22,10 +23,25 @@ import safetensors.numpy
 from fsspec.implementations.local import LocalFileSystem
 from safetensors import SafetensorError, safe_open
 
-from tgsh.errors import ArtifactCorrupt, ArtifactMissing
+from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnwritable
 
 ABOUT = "tgsh"
 """The one metadata key of our safetensors files; its value is a JSON object."""
+
+STAGED = ".staged-"
+"""How the names of files begin that are being written, or whose writer was killed."""
+
+UNWRITABLE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ENOTDIR,
+}
+"""What the system says of a place that cannot be written to; anything else is a fault of ours."""
 
 
 class Staged:
@@ -52,10 +68,22 @@ class Artifacts:
 
     @contextmanager
     def staged(self, key: str) -> Iterator[Staged]:
-        """A temporary file to write; under its key, durably and at once, when the block ends well."""
-        target = self._folder / key
+        """A temporary file to write; under its key, durably and at once, when the block ends well.
+
+        Raises ArtifactUnwritable, and leaves nothing, where there is no room or no right to write.
+        """
+        try:
+            with self._staged(key, self._folder / key) as staged:
+                yield staged
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            raise ArtifactUnwritable(key, self._folder, error.strerror or str(error)) from error
+
+    @contextmanager
+    def _staged(self, key: str, target: Path) -> Iterator[Staged]:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".staged-")
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=STAGED)
         os.close(descriptor)
         staged = Staged(Path(name))
         try:
@@ -77,7 +105,7 @@ class Artifacts:
             about = {ABOUT: json.dumps(dict(metadata), sort_keys=True)}
             # It also writes memory as it lies, so an array in Fortran's order would come back shuffled.
             rows = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-            safetensors.numpy.save_file(rows, staged.path, about)
+            staged.path.write_bytes(safetensors.numpy.save(rows, about))
         return staged.sha256
 
     def load(self, key: str, sha256: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -102,7 +130,7 @@ class Artifacts:
             raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
 
     def path(self, key: str, sha256: str) -> Path:
-        """A local file with the artifact's bytes, their digest checked once a process."""
+        """A local file with the artifact's bytes, their digest checked once a process and change."""
         path = self._folder / key
         if not path.exists() and not self._is_local and self._fs.exists(f"{self._root}/{key}"):
             self._download(key, path)
@@ -110,7 +138,7 @@ class Artifacts:
             status = path.stat()
         except FileNotFoundError as error:
             raise ArtifactMissing(f"artifact {key} is missing") from error
-        if _digest(path, status.st_mtime_ns, status.st_size) != sha256:
+        if _digest(path, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)) != sha256:
             raise ArtifactCorrupt(
                 f"artifact {key} is not what was written: its SHA-256 differs from the record's"
             )
@@ -146,6 +174,16 @@ class Artifacts:
         if self._fs.exists(f"{self._root}/{prefix}"):
             self._fs.rm(f"{self._root}/{prefix}", recursive=True)
 
+    def is_writable(self) -> str | None:
+        """None if a file can be written, else why not; asks nothing of object stores."""
+        try:
+            with tempfile.TemporaryFile(dir=self._folder) as file:
+                file.write(b"\0")
+                file.flush()
+        except OSError as error:
+            return f"{self._folder}: {error.strerror or error}"
+        return None
+
     def free_bytes(self) -> int | None:
         """Free space for artifacts; None where it cannot be told (object stores)."""
         if not self._is_local:
@@ -155,8 +193,8 @@ class Artifacts:
 
 
 @lru_cache(maxsize=4096)
-def _digest(path: Path, _modified_ns: int, _size: int) -> str:
-    """SHA-256 (hex) of a file; read again when its time or size changes."""
+def _digest(path: Path, _state: tuple[int, ...]) -> str:
+    """SHA-256 (hex) of a file; read again when its inode, times or size change."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

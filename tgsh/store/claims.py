@@ -164,7 +164,7 @@ def look(database: Database, claimed: Claim) -> Lease:
 
 
 @contextmanager
-def _fenced(
+def fenced(
     database: Database, claimed: Claim
 ) -> Iterator[tuple[Session, ExperimentRecord, TaskRecord | FinishRecord]]:
     """A transaction on the claimed row; LeaseLost, and nothing written, if another owns it."""
@@ -185,7 +185,7 @@ def record_epoch(
     sha256: str,
 ) -> None:
     """Note a checkpoint that is on disk: `losses` of all epochs so far, `seconds` of the newest."""
-    with _fenced(database, claimed) as (session, experiment, task):
+    with fenced(database, claimed) as (session, experiment, task):
         assert isinstance(task, TaskRecord)
         epoch = len(losses)
         experiment.epochs_done += epoch - task.epochs_done
@@ -206,7 +206,7 @@ def complete_task(
     seconds: float,
 ) -> None:
     """End a task well."""
-    with _fenced(database, claimed) as (session, experiment, task):
+    with fenced(database, claimed) as (session, experiment, task):
         assert isinstance(task, TaskRecord)
         _end_job(session, task, "completed")
         task.accuracy = accuracy
@@ -222,7 +222,7 @@ def complete_task(
 
 def complete_finish(database: Database, claimed: Claim, results: dict[str, tuple[str, str]]) -> None:
     """End the finish, and with it the experiment; results: (artifact key, SHA-256) by name."""
-    with _fenced(database, claimed) as (session, experiment, finish):
+    with fenced(database, claimed) as (session, experiment, finish):
         assert isinstance(finish, FinishRecord)
         _end_job(session, finish, "completed")
         finish.results = {name: list(where) for name, where in results.items()}
@@ -231,7 +231,7 @@ def complete_finish(database: Database, claimed: Claim, results: dict[str, tuple
 
 def fail(database: Database, claimed: Claim, reason: str, *, with_siblings: bool = False) -> None:
     """End a job badly, with its reason; siblings go on unless the reason is theirs too."""
-    with _fenced(database, claimed) as (session, experiment, row):
+    with fenced(database, claimed) as (session, experiment, row):
         fail_row(session, experiment, row, reason, with_siblings=with_siblings)
 
 
@@ -260,7 +260,7 @@ def fail_row(
 
 def release(database: Database, claimed: Claim) -> None:
     """Give the claim back unused: the attempt does not count. What is to be cancelled is cancelled."""
-    with _fenced(database, claimed) as (session, experiment, row):
+    with fenced(database, claimed) as (session, experiment, row):
         row.attempts -= 1
         if experiment.cancel_requested:
             cancel_row(session, experiment, row)
@@ -278,7 +278,7 @@ def requeue_row(session: Session, row: TaskRecord | FinishRecord) -> None:
 
 def stop_cancelled(database: Database, claimed: Claim) -> None:
     """End a job whose experiment is to be cancelled."""
-    with _fenced(database, claimed) as (session, experiment, row):
+    with fenced(database, claimed) as (session, experiment, row):
         cancel_row(session, experiment, row)
 
 

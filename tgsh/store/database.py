@@ -12,6 +12,19 @@ from sqlalchemy import Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+CUT_OFF: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "options": "-c idle_in_transaction_session_timeout=30s -c lock_timeout=30s "
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "
+    "-c tcp_user_timeout=30s",
+}
+"""PostgreSQL: a machine that is cut off, or a server that is gone, is noticed on either side within half a
+minute. Else a worker that vanished inside a transaction would hold its experiment's lock for hours."""
+
 BUSY_SECONDS = 15.0
 """How long a SQLite connection waits for a lock before it gives up."""
 
@@ -24,7 +37,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connect_args = {"timeout": BUSY_SECONDS} if self.is_sqlite else {}
+        connect_args = {"timeout": BUSY_SECONDS} if self.is_sqlite else CUT_OFF
         self.engine = create_engine(self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from tgsh.errors import NotFound
@@ -17,6 +18,9 @@ from tgsh.store.settling import progress_of
 
 LAST_ID = 2**63 - 1
 """A greater number is none to a database."""
+
+MOST_AT_ONCE = 500
+"""Ids in one query: SQLite takes so many variables and no more."""
 
 
 @dataclass(frozen=True)
@@ -118,3 +122,53 @@ def events(
         )
         found = list(session.scalars(query))
         return found, status in TERMINAL and len(found) < limit
+
+
+@dataclass(frozen=True)
+class News:
+    """What has happened to an experiment: its newest event's id, events to tell of, its status.
+
+    more: whether there are further events behind those.
+    """
+
+    status: str
+    newest: int
+    events: Sequence[EventRecord] = ()
+    more: bool = False
+
+
+def news(database: Database, seen: Mapping[str, int | None], limit: int = 500) -> dict[str, News]:
+    """News of these experiments behind the event ids given; None: only the newest id is wanted.
+
+    Costs one query, and another for each experiment that has news. One that is gone is left out.
+    """
+    ids = list(seen)
+    found: dict[str, News] = {}
+    with database.read() as session:
+        for start in range(0, len(ids), MOST_AT_ONCE):
+            newest = (
+                select(func.max(EventRecord.id))
+                .where(EventRecord.experiment_id == ExperimentRecord.id)
+                .scalar_subquery()
+            )
+            some = ExperimentRecord.id.in_(ids[start : start + MOST_AT_ONCE])
+            rows = session.execute(select(ExperimentRecord.id, ExperimentRecord.status, newest).where(some))
+            for experiment_id, status, top in rows.all():
+                found[experiment_id] = _news(session, experiment_id, status, top or 0, seen, limit)
+    return found
+
+
+def _news(
+    session: Session, experiment_id: str, status: str, top: int, seen: Mapping[str, int | None], limit: int
+) -> News:
+    after = seen[experiment_id]
+    if after is None or top <= after:
+        return News(status, top)
+    query = (
+        select(EventRecord)
+        .where(EventRecord.experiment_id == experiment_id, EventRecord.id > after, EventRecord.id <= top)
+        .order_by(EventRecord.id)
+        .limit(limit)
+    )
+    events = list(session.scalars(query))
+    return News(status, top, events, more=bool(events) and events[-1].id < top)

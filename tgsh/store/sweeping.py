@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
 
 from tgsh.jobs import Job
 from tgsh.store.claims import cancel_row, fail_row, requeue_row
 from tgsh.store.clock import now
 from tgsh.store.database import Database
 from tgsh.store.experiments import record_of, row_of
-from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
+from tgsh.store.records import EventRecord, ExperimentRecord, FinishRecord, TaskRecord
 
 
 def take_expired_leases(database: Database, max_attempts: int) -> int:
@@ -26,6 +27,30 @@ def _is_expired(record: type[TaskRecord] | type[FinishRecord]) -> list[ColumnEle
     return [record.status == "running", record.lease_until < now()]
 
 
+def _attempts_before(session: Session, job: Job) -> int:
+    """Attempts before the one that got furthest: who gets an epoch further each time is no hopeless case.
+
+    Only what happened since the experiment was last queued counts, as attempts do.
+    """
+    if job.index is None:
+        return 0
+    ours = EventRecord.experiment_id == job.experiment_id
+    queued = ours, EventRecord.kind == "status", EventRecord.data["status"].as_string() == "queued"
+    since = session.scalar(select(func.max(EventRecord.id)).where(*queued)) or 0
+    mine = ours, EventRecord.id > since, EventRecord.data["index"].as_integer() == job.index
+    got = select(func.max(EventRecord.id)).where(*mine, EventRecord.kind == "progress")
+    furthest = session.scalar(got)
+    if furthest is None:
+        return 0
+    begun = (
+        select(EventRecord.data["attempt"].as_integer())
+        .where(*mine, EventRecord.kind == "task", EventRecord.id < furthest)
+        .order_by(EventRecord.id.desc())
+        .limit(1)
+    )
+    return max((session.scalar(begun) or 1) - 1, 0)
+
+
 def _take(database: Database, job: Job, max_attempts: int) -> bool:
     with database.write() as session:
         experiment = session.get(ExperimentRecord, job.experiment_id, with_for_update=True)
@@ -34,9 +59,9 @@ def _take(database: Database, job: Job, max_attempts: int) -> bool:
             return False
         if experiment.cancel_requested:
             cancel_row(session, experiment, row)
-        elif row.attempts < max_attempts:
+        elif (silent := row.attempts - _attempts_before(session, job)) < max_attempts:
             requeue_row(session, row)
         else:
-            reason = f"its worker fell silent {row.attempts} times, the last one was {row.worker}"
+            reason = f"its worker fell silent {silent} times, the last one was {row.worker}"
             fail_row(session, experiment, row, reason)
         return True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from sqlalchemy import select
@@ -107,10 +109,22 @@ def consolidate(database: Database, artifacts: Artifacts, experiment_id: str, ke
     first = vectors_of(artifacts, *ref.sources[0])
     shape = (first.shape[0], len(ref.sources), first.shape[1])
     with artifacts.staged(key) as staged:
-        # A streaming writer: 10,000 tasks need not fit into memory.
-        array = np.lib.format.open_memmap(staged.path, mode="w+", dtype=np.float32, shape=shape)
-        for row, source in enumerate(ref.sources):
-            array[:, row] = vectors_of(artifacts, *source)
-        array.flush()
-        del array
+        _write_rows(staged.path, shape, (vectors_of(artifacts, *source) for source in ref.sources))
     return staged.sha256
+
+
+def _write_rows(path: Path, shape: tuple[int, int, int], courses: Iterable[np.ndarray]) -> None:
+    """Task by task, as 10,000 tasks need not fit into memory; and by writes, as a full disk makes a write
+    fail, where it would kill a process that stores to mapped memory (SIGBUS).
+    """
+    epochs, tasks, width = shape
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        start = file.tell()
+        for row, course in enumerate(courses):
+            if course.shape != (epochs, width):
+                raise ArtifactCorrupt(f"the vectors of task {row} are {course.shape}, not {(epochs, width)}")
+            for epoch in range(epochs):
+                file.seek(start + 4 * width * (epoch * tasks + row))
+                file.write(course[epoch].astype("<f4").tobytes())

@@ -1,0 +1,90 @@
+"""A home that the first version wrote: migrated, read and worked on by today's code, and nothing lost."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from service.app import create_app
+from service.settings import ServiceSettings
+from tests.bench import bench_in, work_off
+from tests.service.serving import serving
+from tgsh.bench import Bench
+from tgsh.spec import ExperimentSpec
+from tgsh.store import reads
+from tgsh.store.courses import find_course, load_course
+from tgsh.store.repair import damaged_results, damaged_tasks
+from tgsh.store.vectors import find_stage, load_stage
+
+pytestmark = pytest.mark.faults
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture
+def old_home(tmp_path: Path) -> Path:
+    """A home as the first version left it."""
+    with sqlite3.connect(tmp_path / "tgsh.db") as connection:
+        connection.executescript((DATA / "0001.sql").read_text("utf-8"))
+    connection.close()
+    with tarfile.open(DATA / "0001-artifacts.tar.xz") as tar:
+        tar.extractall(tmp_path, filter="data")
+    return tmp_path
+
+
+@pytest.fixture
+def bench(old_home: Path) -> Bench:
+    """Today's code on it; the first thing that it does is to migrate."""
+    return bench_in(old_home)
+
+
+def ids(bench: Bench) -> dict[str, str]:
+    found = reads.experiments(bench.database, reads.Filters(), 10)
+    return {snapshot.record.name: snapshot.record.id for snapshot in found}
+
+
+def test_every_row_and_every_byte_is_still_there(bench: Bench, old_home: Path) -> None:
+    known = ids(bench)
+    assert sorted(known) == ["done", "fly", "half"]
+    for name, experiment_id in known.items():
+        record = reads.experiment(bench.database, experiment_id).record
+        assert ExperimentSpec.model_validate(record.spec).digest() == record.digest, name
+        assert not damaged_tasks(bench.database, bench.artifacts, experiment_id)
+        assert not damaged_results(bench.database, bench.artifacts, experiment_id)
+    assert reads.experiment(bench.database, known["done"]).record.status == "completed"
+    [file] = (old_home / "artifacts" / known["done"]).glob("vectors-*.npy")
+    ref = find_stage(bench.database, known["done"], "after")
+    assert np.array_equal(load_stage(bench.artifacts, ref), np.load(file)[2])
+
+
+def test_the_api_answers_from_it(old_home: Path) -> None:
+    settings = ServiceSettings(home=old_home, redis_url=SecretStr("redis://127.0.0.1:1/0"))
+    with serving(create_app(settings)) as http:
+        (done,) = http.get("/experiments?tag=old").json()["items"]
+        path = f"/experiments/{done['id']}"
+        for result in ("similarity", "context-vectors?format=npy", "accuracy", "geometry", "tasks", "events"):
+            answer = http.get(f"{path}/{result}")
+            assert answer.status_code == 200, answer.text
+        assert len(http.get(f"{path}/similarity").json()["labels"]) == 2
+
+
+def test_what_was_begun_goes_on_from_its_checkpoint(
+    bench: Bench, old_home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = ids(bench)
+    begun = load_course(bench.artifacts, find_course(bench.database, known["half"], 0)).copy()
+    assert len(begun) == 2
+    with caplog.at_level(logging.WARNING):
+        for name in ("half", "fly"):
+            work_off(bench, known[name])
+            assert reads.experiment(bench.database, known[name]).record.status == "completed"
+    assert "starts afresh" not in caplog.text
+    course = load_course(bench.artifacts, find_course(bench.database, known["half"], 0))
+    assert np.array_equal(course[:2], begun)  # gone on from, not trained again
+    assert not np.array_equal(course[2], course[1])

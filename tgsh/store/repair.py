@@ -1,0 +1,88 @@
+"""What is stored and no longer what was written: found by digest, and computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from tgsh.errors import ArtifactError
+from tgsh.store.artifacts import Artifacts
+from tgsh.store.claims import Claim, cancel_row, fenced
+from tgsh.store.database import Database
+from tgsh.store.experiments import locked
+from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
+from tgsh.store.settling import announce_status, announce_task, settle
+
+
+def damaged_tasks(database: Database, artifacts: Artifacts, experiment_id: str) -> list[int]:
+    """The tasks whose checkpoint is missing or not what was written."""
+    with database.read() as session:
+        rows = session.execute(
+            select(TaskRecord.index, TaskRecord.checkpoint, TaskRecord.checkpoint_sha256)
+            .where(TaskRecord.experiment_id == experiment_id, TaskRecord.checkpoint.is_not(None))
+            .order_by(TaskRecord.index)
+        ).all()
+    return [index for index, key, sha256 in rows if not _is_whole(artifacts, str(key), str(sha256))]
+
+
+def damaged_results(database: Database, artifacts: Artifacts, experiment_id: str) -> list[str]:
+    """The names of what the finish put together and what is missing or not what was written."""
+    with database.read() as session:
+        finish = session.get(FinishRecord, experiment_id)
+        results = {} if finish is None else dict(finish.results)
+    return [name for name, where in results.items() if not _is_whole(artifacts, *where)]
+
+
+def _is_whole(artifacts: Artifacts, key: str, sha256: str) -> bool:
+    try:
+        artifacts.path(key, sha256)
+    except ArtifactError:
+        return False
+    return True
+
+
+def reopen_damaged(database: Database, artifacts: Artifacts, experiment_id: str) -> bool:
+    """Put a completed experiment's results together again if one of its files is damaged; whether it is.
+
+    Its finish then trains the tasks again whose checkpoints are damaged too (see `train_again`).
+    """
+    with database.read() as session:
+        experiment = session.get(ExperimentRecord, experiment_id)
+        if experiment is None or experiment.status != "completed":
+            return False
+    if not damaged_results(database, artifacts, experiment_id) and not damaged_tasks(
+        database, artifacts, experiment_id
+    ):
+        return False
+    with database.write() as session:
+        experiment = locked(session, experiment_id)
+        finish = session.get_one(FinishRecord, experiment_id)
+        if experiment.status == "completed":  # else another repairs it already
+            finish.status, finish.results, finish.attempts, finish.finished_at = "waiting", {}, 0, None
+            experiment.status, experiment.finished_at, experiment.pace_since = "queued", None, None
+            experiment.cancel_requested = False  # a cancel that came too late
+            announce_status(session, experiment_id, "queued", "a stored file is damaged")
+            settle(session, experiment)
+    return True
+
+
+def train_again(database: Database, claimed: Claim, tasks: Sequence[int]) -> None:
+    """Give the claim on a finish back and queue these tasks anew, without their checkpoints.
+
+    What is to be cancelled is cancelled instead, and a resume comes here again.
+    """
+    with fenced(database, claimed) as (session, experiment, finish):
+        if experiment.cancel_requested:
+            cancel_row(session, experiment, finish)
+            return
+        finish.status = "waiting"
+        finish.token = finish.lease_until = finish.worker = None
+        for index in tasks:
+            task = session.get_one(TaskRecord, (experiment.id, index))
+            experiment.tasks_done -= task.status == "completed"
+            experiment.epochs_done -= task.epochs_done
+            task.status, task.attempts, task.epochs_done, task.losses = "queued", 0, 0, []
+            task.accuracy = task.checkpoint = task.checkpoint_sha256 = task.finished_at = None
+            task.reason = "its checkpoint was damaged"
+            announce_task(session, task)
