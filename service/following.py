@@ -87,7 +87,7 @@ class Following:
         self._few_threads = CapacityLimiter(4)  # a thousand streams that open at once leave some to others
 
     async def events(
-        self, experiment_id: str, after: int, is_welcome: Callable[[], bool] = lambda: True
+        self, experiment_id: str, after: int, is_welcome: Callable[[], bool] | None = None
     ) -> AsyncGenerator[EventRecord, None]:
         """Every event behind the id `after`, in order, as it happens; ends with the experiment.
 
@@ -96,7 +96,7 @@ class Following:
         seen, asked = after, time.monotonic()
         with self._followed(experiment_id) as feed:
             while not feed.is_gone:
-                if time.monotonic() - asked > WELCOME_SECONDS:
+                if is_welcome is not None and time.monotonic() - asked > WELCOME_SECONDS:
                     if not await to_thread.run_sync(is_welcome, limiter=self._few_threads):
                         return
                     asked = time.monotonic()
