@@ -41,7 +41,8 @@ def rows() -> list[Row]:
         home = Path(folder)
         experiment_id = finished_experiment(home, TASKS)
         path = f"/experiments/{experiment_id}/similarity"
-        with _served("service.app:create_app", home, "--factory") as ours:
+        protocol = ("--factory", "--http", "service.protocol:Bounded", "--ws", "none")
+        with _served("service.app:create_app", home, *protocol) as ours:
             first = httpx.get(f"{ours}{path}")
             (home / "body.json").write_bytes(first.content)
             (home / "bare.py").write_text(BARE.format(body=str(home / "body.json")))

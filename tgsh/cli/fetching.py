@@ -37,6 +37,9 @@ def fetch(
     pairs: Annotated[str | None, typer.Option(help="Of similarity/epochs, such as 0-1,0-18.")] = None,
     layer: Annotated[str | None, typer.Option(help="One layer's part only, such as layer-1.")] = None,
     tasks: Annotated[str | None, typer.Option(help="Of samples and reconstructions, such as 0-3,9.")] = None,
+    rows: Annotated[str | None, typer.Option(help="Of similarity/block, such as 0-9.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Of similarity/block, such as 0-99.")] = None,
+    count: Annotated[int | None, typer.Option(help="Of similarity/nearest: neighbours of each task.")] = None,
     baseline: Annotated[str | None, typer.Option(help="Of geometry: ID of an experiment beside it.")] = None,
     url: Url = None,
 ) -> None:
@@ -56,6 +59,9 @@ def fetch(
             "pairs": pairs,
             "layer": layer,
             "tasks": tasks,
+            "rows": rows,
+            "columns": columns,
+            "count": count,
             "baseline": baseline and resolve(client, baseline),
         }
         content = _content(client, experiment, resource, chosen, wanted)
