@@ -7,7 +7,9 @@ type, its content.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -97,8 +99,18 @@ def _measured() -> Measured:
     }
 
 
-def fuzz(client: httpx.Client, parts: Parts, examples: int, *, derandomize: bool) -> Told:
-    """So many requests to every operation; raises at the first answer that must not be."""
+def fuzz(
+    client: httpx.Client,
+    parts: Parts,
+    examples: int,
+    *,
+    derandomize: bool,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Told:
+    """So many requests to every operation; raises at the first answer that must not be.
+
+    client: whoever owns the experiments that are asked about. headers: of who asks.
+    """
     ids, told = populate(client, parts), Told()
     schema = schemathesis.openapi.from_dict(_without_tuples(client.get("/openapi.json").json()))
     settings = hypothesis.settings(
@@ -112,7 +124,7 @@ def fuzz(client: httpx.Client, parts: Parts, examples: int, *, derandomize: bool
     for operation in schema.get_all_operations():
         for mode in schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE:
             try:
-                settings(_asking(client, operation.ok(), mode, ids, told))()
+                settings(_asking(client, operation.ok(), mode, ids, told, headers))()
             except hypothesis.errors.Unsatisfiable:
                 if mode is schemathesis.GenerationMode.POSITIVE:
                     raise  # nothing about some operations can be wrong
@@ -135,7 +147,12 @@ def _without_tuples(schema: Any) -> Any:
 
 
 def _asking(
-    client: httpx.Client, operation: Any, mode: schemathesis.GenerationMode, ids: dict[str, str], told: Told
+    client: httpx.Client,
+    operation: Any,
+    mode: schemathesis.GenerationMode,
+    ids: dict[str, str],
+    told: Told,
+    headers: Mapping[str, str],
 ) -> Any:
     """A property of hypothesis: whatever is asked, the answer is a described one."""
 
@@ -146,7 +163,7 @@ def _asking(
     )
     def ask(case: Any, state: str, known: int) -> None:
         _aim(case, client, ids[state], state, known)
-        response = case.call(base_url=str(client.base_url), timeout=60)
+        response = case.call(base_url=str(client.base_url), timeout=60, headers=dict(headers))
         told.statuses[operation.label, response.status_code] += 1
         assert response.status_code < 500 or response.status_code == 503, response.text
         case.validate_response(response, checks=CHECKS)
