@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from tgsh.analysis.geometry import geometry
 from tgsh.analysis.recoverability import recoverability
+from tgsh.datasets.dataset import Dataset
 from tgsh.errors import Interrupted
 from tgsh.suites import Task
 from tgsh.suites.parameter import parameters
+from tgsh.suites.pixelmap import PixelMap
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
 
@@ -69,13 +72,23 @@ def samples(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
 
 def class_means(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
     """`means` float32 [T, K, D]: mean training image of each class as each task shows it, pixels 0 to 1."""
-    classes = trainer.info.classes
-    means = []
-    for task in tasks:
-        own = trainer.source.of(task.index)
-        images = first_of_each_class(own.train_images, own.train_labels, classes, IMAGES_A_MEAN)
-        means.append(trainer.views(task, images).reshape(classes, -1, trainer.info.pixels).mean(axis=1))
-    return {"means": np.stack(means)}, {}
+    shape = (trainer.info.classes, -1, trainer.info.pixels)
+
+    @lru_cache(maxsize=1)
+    def chosen(data: Dataset) -> np.ndarray:
+        return first_of_each_class(data.train_images, data.train_labels, shape[0], IMAGES_A_MEAN)
+
+    @lru_cache(maxsize=1)
+    def unmoved(data: Dataset) -> np.ndarray:
+        return np.asarray((chosen(data).astype(np.float32) / 255).reshape(shape).mean(axis=1))
+
+    def means(task: Task) -> np.ndarray:
+        data = trainer.source.of(task.index)
+        if isinstance(task.transform, PixelMap):  # the mean of moved images is the moved mean
+            return task.transform.apply(unmoved(data))
+        return np.asarray(trainer.views(task, chosen(data)).reshape(shape).mean(axis=1))
+
+    return {"means": np.stack([means(task) for task in tasks])}, {}
 
 
 def accuracy_matrix(
