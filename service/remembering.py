@@ -16,7 +16,7 @@ TELLING = (b"accept", b"authorization")
 
 
 class Answer:
-    """A response as it was sent, and the 304 that takes its place."""
+    """A response as it was sent, and the 304 that takes its place; of a 304 alone, nothing else is known."""
 
     def __init__(self, start: Message, body: bytes) -> None:
         headers = MutableHeaders(raw=list(start["headers"]))
@@ -24,16 +24,21 @@ class Answer:
         for name in ("content-length", "content-type", "content-disposition"):
             del headers[name]
         self.size = len(body) + 1_000  # what it takes in memory, about
-        self._whole = (start, {"type": "http.response.body", "body": body})
-        known = {**start, "status": 304, "headers": headers.raw}
-        self._known = (known, {"type": "http.response.body", "body": b""})
+        self._whole = None if start["status"] == 304 else (start, _body(body))
+        self._known = ({**start, "status": 304, "headers": headers.raw}, _body(b""))
 
-    async def give(self, if_none_match: list[bytes], send: Send) -> None:
-        """Send it, or 304 to who has it."""
+    async def give(self, if_none_match: list[bytes], send: Send) -> bool:
+        """Send it, or 304 to who has it; whether either could be done."""
         has = any(has_tag(tags.decode("latin-1"), self.etag) for tags in if_none_match)
-        start, body = self._known if has else self._whole
-        await send(start)
-        await send(body)
+        if (answer := self._known if has else self._whole) is None:
+            return False
+        for message in answer:
+            await send(message)
+        return True
+
+
+def _body(content: bytes) -> Message:
+    return {"type": "http.response.body", "body": content}
 
 
 class Remembering:
@@ -61,8 +66,8 @@ class Remembering:
         headers = scope["headers"]  # as they came: to make Headers of them takes longer than all the rest
         question = (scope["path"], scope["query_string"], *(h for h in headers if h[0] in TELLING))
         known = self._answers.get(question)
-        if known is not None:
-            await known.give([value for name, value in headers if name == b"if-none-match"], send)
+        tags = [value for name, value in headers if name == b"if-none-match"]
+        if known is not None and await known.give(tags, send):
             return
         await self._listen(question, scope, receive, send)
 
@@ -75,7 +80,7 @@ class Remembering:
             await send(message)
 
         await self._app(scope, receive, heard)
-        if scope.get(FINAL) and len(sent) == 2 and sent[0]["status"] == 200:
+        if scope.get(FINAL) and len(sent) == 2 and sent[0]["status"] in (200, 304):
             answer = Answer(sent[0], sent[1].get("body", b""))
             if answer.size <= self._answers.maxsize:
                 self._answers[question] = answer

@@ -30,7 +30,7 @@ def rows(data_dir: Path) -> list[Row]:
     with TemporaryDirectory() as folder, Stack(Path(folder)) as stack, Client(stack.url) as client:
         with _Memory(os.getpid()) as memory:
             ended = client.wait(client.submit("rotation-mnist").id)
-            values = np.array(client.similarity(experiment.id).values)
+            values = np.array(client.similarity(ended.id).values)
         assert ended.status == "completed", ended.reason
         assert ended.timings.finished_at is not None
         seconds = (ended.timings.finished_at - ended.timings.created_at).total_seconds()

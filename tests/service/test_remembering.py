@@ -30,6 +30,22 @@ def test_a_final_answer_is_given_again_for_a_moment(client: httpx.Client, parts:
     assert client.get(f"{path}/similarity").status_code == 404
 
 
+def test_who_has_an_answer_is_told_so_from_memory_too(client: httpx.Client, parts: Parts) -> None:
+    path = completed(client, parts)
+    etag = client.get(f"{path}/similarity").headers["ETag"]
+    time.sleep(SECONDS + 0.1)
+    known = {"If-None-Match": etag}
+    assert client.get(f"{path}/similarity", headers=known).status_code == 304  # remembered as that alone
+    whole = client.get(f"{path}/similarity")
+    assert (whole.status_code, whole.headers["ETag"]) == (200, etag)
+    time.sleep(SECONDS + 0.1)
+    assert client.get(f"{path}/similarity", headers=known).status_code == 304
+    experiments.delete(parts.database, path.rsplit("/", 1)[-1])
+    assert client.get(f"{path}/similarity", headers=known).status_code == 304
+    other = client.get(f"{path}/similarity", headers={"If-None-Match": '"other"'})
+    assert other.status_code == 404
+
+
 def test_what_the_api_deletes_is_gone_at_once(client: httpx.Client, parts: Parts) -> None:
     path = completed(client, parts)
     for _ in range(2):
