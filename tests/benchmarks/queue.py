@@ -29,8 +29,8 @@ TINY: dict[str, Any] = {
 REAL: dict[str, Any] = {
     "name": "real training",
     "dataset": "mnist5k",
-    "suite": {"kind": "rotation", "tasks": 12, "step_degrees": 30},
-    "training": {"epochs": 3},
+    "suite": {"kind": "rotation", "tasks": 36, "step_degrees": 10},
+    "training": {"epochs": 10},
 }
 
 
@@ -42,7 +42,7 @@ def rows(rounds: int) -> list[Row]:
     return [
         Row(f"a job beside its training, {jobs} jobs", "ms", 1e3 * statistics.median(overheads)),
         Row(
-            "36 task-epochs of mnist5k, 2 workers",
+            "360 task-epochs of mnist5k, 2 workers",
             "s",
             statistics.median(two),
             statistics.median(one),
