@@ -120,7 +120,8 @@ class FusedFlyNet:
     def _block(self, dtype: np.dtype[Any]) -> kernels.Block:
         if dtype not in self._blocks:
             kind = np.int16 if dtype == np.uint8 else np.float32
-            rows = len(self._net.weights) // len(self._v)
+            readouts = self._net.readout, self._net.contrasts
+            rows = max(len(readout.weights) for readout in readouts) // len(self._v)
             self._blocks[dtype] = kernels.Block(
                 1 if dtype == np.uint8 else 255,
                 np.zeros(LANES, np.int64),
@@ -133,17 +134,30 @@ class FusedFlyNet:
 
 
 def _net(base: FlyNetBase, pixel_map: PixelMap) -> kernels.Net:
-    """A composed with the map, and W by groups of classes that are as even as they can be."""
-    classes, pixels = len(base.readout), pixel_map.source.size
-    groups = -(-classes // MOST_CLASSES)
-    size = -(-classes // groups)
-    padding = -base.units % UNROLLED
+    """A composed with the map, W and its contrasts; units of no effect make their number even."""
+    pixels, padding = pixel_map.source.size, -base.units % UNROLLED
     rows = pixel_map.source[base.indices]
     degrees = np.bincount(rows.ravel(), minlength=pixels + 1)[:pixels].astype(np.float64)
     rows = np.pad(rows * np.int32(LANES), ((0, padding), (0, 0)), constant_values=pixels * LANES)
-    weights = np.pad(base.readout * np.float32(PIXEL_SCALE), ((0, groups * size - classes), (0, padding)))
-    grouped = weights.reshape(groups, size, -1).transpose(0, 2, 1)
-    return kernels.Net((0,) * size, base.units, classes, _copied(rows), _copied(grouped), _copied(degrees))
+    readout = np.pad(base.readout * np.float32(PIXEL_SCALE), ((0, 0), (0, padding)))
+    contrasts = readout[:-1] - readout[-1]
+    return kernels.Net(
+        base.units,
+        len(readout),
+        (0,) * rows.shape[1],
+        _copied(rows),
+        _grouped(readout),
+        _grouped(contrasts),
+        _copied(degrees),
+    )
+
+
+def _grouped(weights: np.ndarray) -> kernels.Readout:
+    """Rows by groups that are as even as they can be; a row of zeros where there is none."""
+    groups = max(1, -(-len(weights) // MOST_CLASSES))
+    size = max(1, -(-len(weights) // groups))
+    filled = np.pad(weights, ((0, groups * size - len(weights)), (0, 0)))
+    return kernels.Readout((0,) * size, _copied(filled.reshape(groups, size, -1).transpose(0, 2, 1)))
 
 
 def _copied(array: np.ndarray) -> np.ndarray:

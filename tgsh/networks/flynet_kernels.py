@@ -46,19 +46,31 @@ def _kept(function: Callable[..., Any]) -> Any:
         return _inner(function)
 
 
-class Net(NamedTuple):
-    """The frozen weights of a network, flat; H, the length of v, is `units` and units of no effect.
+class Readout(NamedTuple):
+    """Rows of weights on the units, flat: float32 [groups, H, rows of a group].
 
-    group: as many zeros as classes are worked on at a time. wiring: int32 [H, fan_in], where rows of the
-    table begin. weights: float32 [groups, H, classes of a group]. degrees: float64 [D], of how many
-    units each pixel is an input.
+    group: as many zeros as rows are worked on at a time; rows of no effect fill the last group.
     """
 
     group: tuple[int, ...]
+    weights: np.ndarray
+
+
+class Net(NamedTuple):
+    """The frozen weights of a network, flat; H, the length of v, is `units` and units of no effect.
+
+    inputs: as many zeros as a unit has inputs (fan_in), so that the compiler knows it. wiring: int32 [H, fan_in],
+    where rows of the table begin. readout: W, a row a class. contrasts: W less
+    its last row, but for that row; all that learning needs, as a softmax does not see what is taken off every
+    logit, and its errors add up to zero. degrees: float64 [D], of how many units each pixel is an input.
+    """
+
     units: int
     classes: int
+    inputs: tuple[int, ...]
     wiring: np.ndarray
-    weights: np.ndarray
+    readout: Readout
+    contrasts: Readout
     degrees: np.ndarray
 
 
@@ -67,7 +79,7 @@ class Block(NamedTuple):
 
     scale: what a pixel is multiplied by to lie from 0 to 255. rows: int64, where the images begin. table:
     [D + 1, LANES] pixels from 0 to 255, the last row zero, uint8 or float32; sums: [H, LANES] int16 or
-    float32. mean: float32, of an image's sums. logits: float32 [groups · classes of a group, LANES], later
+    float32. mean: float32, of an image's sums. logits: float32, LANES for every row of a readout, later
     dL/dlogits.
     """
 
@@ -86,7 +98,7 @@ def learn(net, block, images, labels, chosen, parameters, squares, rate, v, grad
     gradient[:] = 0
     loss = 0.0
     for start in range(0, len(chosen), LANES):
-        _forward(net, block, images, chosen, start, v)
+        _forward(net, net.contrasts, block, images, chosen, start, v)
         loss += _errors(net, block, labels, chosen, start)
         _backward(net, block, gradient)
     _step(net, gradient, parameters, squares, rate)
@@ -98,7 +110,7 @@ def logits(net, block, images, chosen, parameters, v, found):  # type: ignore[no
     """found = logits [K, B] of images[chosen]; v, and sums and mean of the last block, stay behind."""
     _modulate(net, parameters, v)
     for start in range(0, len(chosen), LANES):
-        _forward(net, block, images, chosen, start, v)
+        _forward(net, net.readout, block, images, chosen, start, v)
         for k in range(net.classes):
             for lane in range(min(LANES, len(chosen) - start)):
                 found[k, start + lane] = block.logits[k * LANES + lane]
@@ -111,22 +123,22 @@ def _modulate(net, parameters, v):  # type: ignore[no-untyped-def]
 
 
 @_inner
-def _forward(net, block, images, chosen, start, v):  # type: ignore[no-untyped-def]
-    """From pixels to the sums and logits of a block."""
+def _forward(net, readout, block, images, chosen, start, v):  # type: ignore[no-untyped-def]
+    """From pixels to the sums of a block and its logits by a readout."""
     _lay_out(block, images, chosen, start)
     average(len(net.degrees), net.units, net.degrees, block.table, block.mean)
     block.logits[:] = 0
-    fan_in = len(net.wiring) // len(v)
-    size = len(net.group)
+    fan_in = len(net.inputs)
+    size = len(readout.group)
     for first in range(0, len(v), PANEL):
         last = min(first + PANEL, len(v))
         sums, wiring = block.sums[first * LANES : last * LANES], net.wiring[first * fan_in : last * fan_in]
-        sum_pixels(last - first, fan_in, block.table, wiring, sums)
-        for i in range(len(block.logits) // (size * LANES)):
+        sum_pixels(net.inputs, last - first, block.table, wiring, sums)
+        for i in range(len(readout.weights) // (size * len(v))):
             begin = i * len(v)
-            weights = net.weights[(begin + first) * size : (begin + last) * size]
+            weights = readout.weights[(begin + first) * size : (begin + last) * size]
             added = block.logits[i * size * LANES : (i + 1) * size * LANES]
-            add_logits(net.group, last - first, sums, block.mean, v[first:last], weights, added)
+            add_logits(readout.group, last - first, sums, block.mean, v[first:last], weights, added)
 
 
 @_inner
@@ -146,37 +158,47 @@ def _lay_out(block, images, chosen, start):  # type: ignore[no-untyped-def]
 
 @_inner
 def _errors(net, block, labels, chosen, start):  # type: ignore[no-untyped-def]
-    """Logits become dL/dlogits of the batch's mean cross-entropy, (softmax − one-hot)/B; the block's loss."""
-    batch, loss = len(chosen), 0.0
+    """Contrasts become dL/dcontrasts of the batch's mean cross-entropy, (softmax − one-hot)/B; the block's loss.
+
+    The last class's logit is zero, and its error needs no place.
+    """
+    batch, loss, others = len(chosen), 0.0, net.classes - 1
     for lane in range(LANES):
         if start + lane >= batch:
             block.logits[lane::LANES] = 0
             continue
-        highest = block.logits[lane]
-        for k in range(1, net.classes):
+        highest = np.float32(0)
+        for k in range(others):
             highest = max(highest, block.logits[k * LANES + lane])
-        truth = labels[chosen[start + lane]] * LANES + lane
-        loss += np.float64(highest - block.logits[truth])
-        total = 0.0
-        for k in range(net.classes):
+        truth = labels[chosen[start + lane]]
+        loss += np.float64(highest - block.logits[truth * LANES + lane] if truth < others else highest)
+        total = math.exp(-highest)
+        for k in range(others):
             block.logits[k * LANES + lane] = math.exp(block.logits[k * LANES + lane] - highest)
             total += block.logits[k * LANES + lane]
         loss += math.log(total)
-        for k in range(net.classes):
+        for k in range(others):
             block.logits[k * LANES + lane] /= np.float32(total)
-        block.logits[truth] -= np.float32(1)
-        for k in range(net.classes):
+        if truth < others:
+            block.logits[truth * LANES + lane] -= np.float32(1)
+        for k in range(others):
             block.logits[k * LANES + lane] /= np.float32(batch)
     return loss
 
 
 @_inner
 def _backward(net, block, gradient):  # type: ignore[no-untyped-def]
-    """Add the block's part of dL/dv."""
-    rows, many = len(net.group) * LANES, len(net.group) * len(gradient)
-    for i in range(len(block.logits) // rows):
-        weights, errors = net.weights[i * many : (i + 1) * many], block.logits[i * rows : (i + 1) * rows]
-        add_gradient(net.group, len(gradient), block.sums, block.mean, errors, weights, gradient)
+    """Add the block's part of dL/dv, from the last panel to the first: that one is still in the cache."""
+    readout = net.contrasts
+    size, units = len(readout.group), len(gradient)
+    for panel in range((units - 1) // PANEL, -1, -1):
+        first, last = panel * PANEL, min((panel + 1) * PANEL, units)
+        sums, added = block.sums[first * LANES : last * LANES], gradient[first:last]
+        for i in range(len(readout.weights) // (size * units)):
+            begin = i * units
+            weights = readout.weights[(begin + first) * size : (begin + last) * size]
+            errors = block.logits[i * size * LANES : (i + 1) * size * LANES]
+            add_gradient(readout.group, last - first, sums, block.mean, errors, weights, added)
 
 
 @_inner

@@ -82,8 +82,8 @@ def average(_: Any, pixels: Any, units: Any, degrees: Any, table: Any, mean: Any
 
 
 @_written_out
-def sum_pixels(_: Any, units: Any, fan_in: Any, table: Any, wiring: Any, sums: Any) -> Any:
-    """sums[h] = Σ_i table[wiring[h, i]]: Ax of LANES images.
+def sum_pixels(_: Any, inputs: Any, units: Any, table: Any, wiring: Any, sums: Any) -> Any:
+    """sums[h] = Σ_i table[wiring[h, i]]: Ax of LANES images, i < fan_in, which is how long the tuple is.
 
     table [pixels + 1, LANES] uint8 and sums [units, LANES] int16, where 128 bytes fit, or both float32;
     wiring int32 [units, fan_in], where rows of the table begin.
@@ -93,11 +93,12 @@ def sum_pixels(_: Any, units: Any, fan_in: Any, table: Any, wiring: Any, sums: A
         _, _, rows, begins, out = _pointers(context, builder, signature, values)
         add = builder.fadd if table.dtype == types.float32 else builder.add
         nothing = ir.VectorType(out.type.pointee, LANES)(None)
-        with cgutils.for_range(builder, values[0]) as unit:
+        with cgutils.for_range(builder, values[1]) as unit:
             total = cgutils.alloca_once(builder, nothing.type)
             builder.store(nothing, total)
-            first = builder.mul(unit.index, values[1])
-            with cgutils.for_range(builder, values[1]) as one:
+            fan_in = unit.index.type(inputs.count)
+            first = builder.mul(unit.index, fan_in)
+            with cgutils.for_range(builder, fan_in) as one:
                 begin = _scalar(builder, begins, builder.add(first, one.index))
                 row = _load(builder, rows, builder.zext(begin, ir.IntType(64)))
                 row = row if table.dtype == sums.dtype else builder.zext(row, nothing.type)
@@ -105,7 +106,7 @@ def sum_pixels(_: Any, units: Any, fan_in: Any, table: Any, wiring: Any, sums: A
             _store(builder, builder.load(total), out, builder.mul(unit.index, unit.index.type(LANES)))
         return context.get_dummy_value()
 
-    return types.void(units, fan_in, table, wiring, sums), generate
+    return types.void(inputs, units, table, wiring, sums), generate
 
 
 @_written_out
