@@ -42,6 +42,7 @@ from tgsh.store.repair import damaged_tasks, train_again
 from tgsh.store.tidying import remove_leftovers
 from tgsh.store.vectors import consolidate
 from tgsh.suites import Task, build
+from tgsh.training import warming
 from tgsh.training.checkpoints import from_tensors, to_tensors
 from tgsh.training.probe import measured
 from tgsh.training.state import TaskState
@@ -55,6 +56,11 @@ MOST_REPAIRS = 3
 
 KEPT_EXPERIMENTS = 4
 """Experiments of which a process keeps images and buffers (some 100 MB each at most), as they take turns."""
+
+
+def warm_up(bench: Bench) -> None:
+    """What a process can do before there is a job; see tgsh.training.warming."""
+    warming.warm_up(torch.device(bench.device), bench.compute)
 
 
 def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> None:

@@ -18,11 +18,14 @@ _bench: Bench | None = None
 
 
 def open_bench(settings: WorkerSettings, device: str, name: str) -> None:
-    """Note where this child works, and connect it to its store and device; once, after the fork."""
+    """Note where this child works, connect it to its store and device, warm up; once, after the fork."""
     global _place
     _place = settings, device, name
     try:
-        _open()
+        bench = _open()
+        from tgsh import runner
+
+        runner.warm_up(bench)
     except Exception:
         log.exception("this child cannot work yet; it tries again at the next hint")
 

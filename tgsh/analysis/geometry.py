@@ -36,15 +36,17 @@ class Geometry:
 def geometry(representations: np.ndarray) -> Geometry:
     """Measure r_t(x), float32 [T, K, n, M]: n images of each of K classes as T tasks represent them."""
     tasks, classes, images, width = representations.shape
-    rows = representations.reshape(tasks, classes * images, width)
-    lengths = np.linalg.norm(rows, axis=2, keepdims=True)
-    rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    label = np.repeat(np.arange(classes), images)
-    same_class = label[:, None] == label[None]
-    once = np.triu(~same_class)  # every unordered pair of different classes, once
-    intra = [(rows[t] @ rows[t].T)[once] for t in range(tasks)]
-    inter = [(rows[t] @ rows[s].T)[same_class] for t in range(tasks) for s in range(t)]
+    lengths = np.linalg.norm(representations, axis=3, keepdims=True)
+    rows = np.divide(representations, lengths, out=np.zeros_like(representations), where=lengths > 0)
+    intra = [_pairs(rows[t].reshape(-1, width), images) for t in range(tasks)]
+    inter = [_pairs(rows[:, k].reshape(-1, width), images) for k in range(classes)]
     return _summary(_joined(intra), _joined(inter))
+
+
+def _pairs(rows: np.ndarray, images: int) -> np.ndarray:
+    """Cosines of all pairs of different groups, each once; rows [groups · images, M] have length 1."""
+    group = np.repeat(np.arange(len(rows) // images), images)
+    return (rows @ rows.T)[group[:, None] < group]  # of a matrix with itself, BLAS makes one half
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

@@ -33,10 +33,10 @@ def recoverability(representations: np.ndarray, parameters: np.ndarray | None) -
     parameters: float [T, P], what is to be read of each task; a periodic one as its cosine and sine.
     Even images are fitted on, odd ones scored. Raises ValueError for fewer than two images.
     """
-    tasks, images, _ = representations.shape
+    tasks, images, width = representations.shape
     if images < 2:
         raise ValueError("one half of a single image cannot be scored")
-    fitted, scored = representations[:, ::2], representations[:, 1::2]
+    fitted, scored = representations[:, ::2].reshape(-1, width), representations[:, 1::2].reshape(-1, width)
     gram = _gram(fitted, fitted)
     penalty = RIDGE * max(float(np.trace(gram)) / len(gram), np.finfo(float).tiny)
     factor = scipy.linalg.cho_factor(gram + penalty * np.eye(len(gram)))
@@ -44,20 +44,18 @@ def recoverability(representations: np.ndarray, parameters: np.ndarray | None) -
 
     def read(targets: np.ndarray) -> np.ndarray:
         """What the map says of the scored half; targets [T, P]."""
-        wanted = np.repeat(targets, fitted.shape[1], axis=0)
+        wanted = np.repeat(targets, len(fitted) // tasks, axis=0)
         centre = wanted.mean(axis=0)
         return np.asarray(across @ scipy.linalg.cho_solve(factor, wanted - centre) + centre)
 
-    truth = np.repeat(np.arange(tasks), scored.shape[1])
+    truth = np.repeat(np.arange(tasks), len(scored) // tasks)
     accuracy = float((read(np.eye(tasks)).argmax(axis=1) == truth).mean())
     return Recoverability(accuracy, None if parameters is None else _r2(read(parameters), parameters[truth]))
 
 
 def _gram(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Inner products of all pairs, float64."""
-    width = ones.shape[-1]
-    products = ones.reshape(-1, width) @ others.reshape(-1, width).T
-    return np.asarray(products, np.float64)
+    """Inner products of all pairs, float64; of an array with itself, BLAS makes one half."""
+    return np.asarray(ones @ others.T, np.float64)
 
 
 def _r2(said: np.ndarray, truth: np.ndarray) -> float | None:
