@@ -59,10 +59,10 @@ class Readout(NamedTuple):
 class Net(NamedTuple):
     """The frozen weights of a network, flat; H, the length of v, is `units` and units of no effect.
 
-    inputs: as many zeros as a unit has inputs (fan_in), so that the compiler knows it. wiring: int32 [H, fan_in],
-    where rows of the table begin. readout: W, a row a class. contrasts: W less
-    its last row, but for that row; all that learning needs, as a softmax does not see what is taken off every
-    logit, and its errors add up to zero. degrees: float64 [D], of how many units each pixel is an input.
+    inputs: as many zeros as a unit has inputs (fan_in), so that the compiler knows it. wiring: int32
+    [H, fan_in], where rows of the table begin. readout: W, a row a class. contrasts: its rows less the last
+    one, but for that; learning needs no more, as a softmax does not see what is taken off every logit, and
+    its errors add up to zero. degrees: float64 [D], of how many units each pixel is an input.
     """
 
     units: int
@@ -158,9 +158,9 @@ def _lay_out(block, images, chosen, start):  # type: ignore[no-untyped-def]
 
 @_inner
 def _errors(net, block, labels, chosen, start):  # type: ignore[no-untyped-def]
-    """Contrasts become dL/dcontrasts of the batch's mean cross-entropy, (softmax − one-hot)/B; the block's loss.
+    """Logits become dL/dlogits of the batch's mean cross-entropy, (softmax − one-hot)/B; the block's loss.
 
-    The last class's logit is zero, and its error needs no place.
+    They are contrasts: the last class's logit is zero, and its error needs no place.
     """
     batch, loss, others = len(chosen), 0.0, net.classes - 1
     for lane in range(LANES):
