@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -15,6 +15,7 @@ from httpx_sse import ServerSentEvent
 from pydantic import BaseModel, ValidationError
 
 from tgsh import schemas
+from tgsh.client.steps import Call, Listen
 from tgsh.errors import ServiceProblem
 from tgsh.spec import ExperimentSpec
 
@@ -23,6 +24,9 @@ M = TypeVar("M", bound=BaseModel)
 Event = schemas.ProgressEvent | schemas.TaskEvent | schemas.StatusEvent
 Spec = ExperimentSpec | Mapping[str, Any] | str
 Images = np.ndarray | Sequence[Any]
+Content = bytes | BinaryIO | AsyncIterator[bytes]
+
+SILENCE = 60.0  # seconds without even a keep-alive after which an event stream is taken for dead
 
 _EVENTS: Mapping[str, type[schemas.ProgressEvent] | type[schemas.TaskEvent] | type[schemas.StatusEvent]] = {
     "progress": schemas.ProgressEvent,
@@ -31,21 +35,30 @@ _EVENTS: Mapping[str, type[schemas.ProgressEvent] | type[schemas.TaskEvent] | ty
 }
 
 
-@dataclass(frozen=True)
-class Call(Generic[T]):
-    """One request and how its answer is read. `repeatable`: sending it twice does no more than once.
+def request(
+    http: httpx.Client | httpx.AsyncClient, call: Call[Any], content: Content | None
+) -> httpx.Request:
+    """A call as httpx sends it; `content` is the call's, opened where it is a file."""
+    headers = dict(call.headers)
+    if isinstance(call.content, Path):  # else httpx would send it in chunks, and no limit be checked at once
+        headers["Content-Length"] = str(call.content.stat().st_size)
+    timeout = httpx.USE_CLIENT_DEFAULT if call.timeout is None else httpx.Timeout(call.timeout)
+    return http.build_request(
+        call.method,
+        call.path,
+        params=call.params,
+        json=call.body,
+        content=content,
+        headers=headers,
+        timeout=timeout,
+    )
 
-    What is sent is `body` as JSON, or `content` as it is.
-    """
 
-    method: str
-    path: str
-    read: Callable[[httpx.Response], T]
-    params: Mapping[str, Any] = field(default_factory=dict)
-    body: Any = None
-    content: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    repeatable: bool = True
+def stream(http: httpx.Client | httpx.AsyncClient, listen: Listen) -> httpx.Request:
+    """The request that opens a stream of events."""
+    timeout = httpx.Timeout(http.timeout)
+    timeout.read = SILENCE
+    return http.build_request("GET", listen.path, headers=listen.headers, timeout=timeout)
 
 
 def model(kind: type[M]) -> Callable[[httpx.Response], M]:
