@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from tgsh import schemas
 from tgsh.client.steps import Call, Listen
+from tgsh.client.values import Experiment, ExperimentPage, Predictions
 from tgsh.errors import ServiceProblem
 from tgsh.spec import ExperimentSpec
 
@@ -42,7 +43,6 @@ def request(
     headers = dict(call.headers)
     if isinstance(call.content, Path):  # else httpx would send it in chunks, and no limit be checked at once
         headers["Content-Length"] = str(call.content.stat().st_size)
-    timeout = httpx.USE_CLIENT_DEFAULT if call.timeout is None else httpx.Timeout(call.timeout)
     return http.build_request(
         call.method,
         call.path,
@@ -50,7 +50,6 @@ def request(
         json=call.body,
         content=content,
         headers=headers,
-        timeout=timeout,
     )
 
 
@@ -62,8 +61,14 @@ def stream(http: httpx.Client | httpx.AsyncClient, listen: Listen) -> httpx.Requ
 
 
 def model(kind: type[M]) -> Callable[[httpx.Response], M]:
-    """Reads a JSON document of that kind."""
-    return lambda response: kind.model_validate_json(response.content)
+    """Reads a JSON document of that kind; an experiment learns where it was read from."""
+
+    def read_document(response: httpx.Response) -> M:
+        where = str(response.request.url).partition("?")[0]
+        service = where.rpartition("/experiments")[0]
+        return kind.model_validate_json(response.content, context={"service": service})
+
+    return read_document
 
 
 def path(*parts: str | int) -> str:
@@ -78,7 +83,7 @@ def given(**params: Any) -> dict[str, Any]:
 
 def submission(
     spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None
-) -> Call[schemas.Experiment]:
+) -> Call[Experiment]:
     """POST a spec, a mapping with a spec's keys, or the name of a preset."""
     if isinstance(spec, ExperimentSpec):
         body = spec.model_dump(mode="json")
@@ -86,25 +91,23 @@ def submission(
         body = {"preset": spec} if isinstance(spec, str) else dict(spec)
     body |= given(shared=shared)
     key = idempotency_key or str(uuid.uuid4())
-    return Call(
-        "POST", "/experiments", model(schemas.Experiment), body=body, headers={"Idempotency-Key": key}
-    )
+    return Call("POST", "/experiments", model(Experiment), body=body, headers={"Idempotency-Key": key})
 
 
-def page(cursor: str | None = None, **filters: Any) -> Call[schemas.ExperimentPage]:
+def page(cursor: str | None = None, **filters: Any) -> Call[ExperimentPage]:
     """One page of experiments, newest first."""
-    return Call("GET", "/experiments", model(schemas.ExperimentPage), params=given(cursor=cursor, **filters))
+    return Call("GET", "/experiments", model(ExperimentPage), params=given(cursor=cursor, **filters))
 
 
-def action(experiment: str, name: str) -> Call[schemas.Experiment]:
+def action(experiment: str, name: str) -> Call[Experiment]:
     """POST cancel or resume."""
-    return Call("POST", path(experiment, name), model(schemas.Experiment), repeatable=False)
+    return Call("POST", path(experiment, name), model(Experiment), repeatable=False)
 
 
-def sharing(experiment: str, shared: bool) -> Call[schemas.Experiment]:
+def sharing(experiment: str, shared: bool) -> Call[Experiment]:
     """PATCH who sees an experiment."""
     body = schemas.Sharing(shared=shared).model_dump()
-    return Call("PATCH", path(experiment), model(schemas.Experiment), body=body)
+    return Call("PATCH", path(experiment), model(Experiment), body=body)
 
 
 def document(experiment: str, kind: type[M], *parts: str | int, **params: Any) -> Call[M]:
@@ -112,9 +115,9 @@ def document(experiment: str, kind: type[M], *parts: str | int, **params: Any) -
     return Call("GET", path(experiment, *parts), model(kind), params=given(**params))
 
 
-def predictions(experiment: str, task: int, images: Images, **params: Any) -> Call[schemas.Predictions]:
+def predictions(experiment: str, task: int, images: Images, **params: Any) -> Call[Predictions]:
     """POST images, and read what a task's network sees in them."""
-    return _posted(images, path(experiment, "tasks", task, "predictions"), model(schemas.Predictions), params)
+    return _posted(images, path(experiment, "tasks", task, "predictions"), model(Predictions), params)
 
 
 def representations(experiment: str, task: int, images: Images, **params: Any) -> Call[np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tgsh import schemas
-from tgsh.client import calls
+from tgsh.client import calls, values
 from tgsh.client.calls import Images
 from tgsh.client.conversation import Conversation
 from tgsh.client.operations import operation
@@ -30,10 +30,10 @@ class Results(Conversation):
         order: schemas.Order = "task",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> Flow[schemas.Similarity]:
+    ) -> Flow[values.Similarity]:
         """The labelled T×T matrix."""
         wanted = {"stage": stage, "order": order, "measure": measure, "layer": layer}
-        return self._ask(calls.document(experiment, schemas.Similarity, "similarity", **wanted))
+        return self._ask(calls.document(experiment, values.Similarity, "similarity", **wanted))
 
     @operation
     def similarity_block(
@@ -44,10 +44,10 @@ class Results(Conversation):
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> Flow[schemas.SimilarityBlock]:
+    ) -> Flow[values.SimilarityBlock]:
         """Some rows and columns of a matrix that may be large; rows and columns such as "0,9" or "0-99"."""
         wanted = {"rows": rows, "columns": columns, "stage": stage, "measure": measure, "layer": layer}
-        return self._ask(calls.document(experiment, schemas.SimilarityBlock, "similarity", "block", **wanted))
+        return self._ask(calls.document(experiment, values.SimilarityBlock, "similarity", "block", **wanted))
 
     @operation
     def nearest(
@@ -57,10 +57,10 @@ class Results(Conversation):
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> Flow[schemas.NearestTasks]:
+    ) -> Flow[values.NearestTasks]:
         """The most similar other tasks of every task, best first."""
         wanted = {"count": count, "stage": stage, "measure": measure, "layer": layer}
-        return self._ask(calls.document(experiment, schemas.NearestTasks, "similarity", "nearest", **wanted))
+        return self._ask(calls.document(experiment, values.NearestTasks, "similarity", "nearest", **wanted))
 
     @operation
     def similarity_epochs(
@@ -69,11 +69,11 @@ class Results(Conversation):
         pairs: Iterable[tuple[int, int]] | None = None,
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> Flow[schemas.SimilarityEpochs]:
+    ) -> Flow[values.SimilarityEpochs]:
         """The similarity of pairs of tasks at every epoch; by default of the first task and some others."""
         chosen = None if pairs is None else ",".join(f"{one}-{other}" for one, other in pairs)
         wanted = {"pairs": chosen, "measure": measure, "layer": layer}
-        call = calls.document(experiment, schemas.SimilarityEpochs, "similarity", "epochs", **wanted)
+        call = calls.document(experiment, values.SimilarityEpochs, "similarity", "epochs", **wanted)
         return self._ask(call)
 
     @operation
@@ -84,10 +84,10 @@ class Results(Conversation):
         method: str = "average",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> Flow[schemas.Dendrogram]:
+    ) -> Flow[values.Dendrogram]:
         """Clustering of the tasks on 1 − similarity; method: average, single, complete or weighted."""
         wanted = {"stage": stage, "method": method, "measure": measure, "layer": layer}
-        return self._ask(calls.document(experiment, schemas.Dendrogram, "dendrogram", **wanted))
+        return self._ask(calls.document(experiment, values.Dendrogram, "dendrogram", **wanted))
 
     @operation
     def embedding(
@@ -98,7 +98,7 @@ class Results(Conversation):
         dimensions: int = 2,
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> Flow[schemas.Embedding]:
+    ) -> Flow[values.Embedding]:
         """The tasks as points in 2 or 3 dimensions, by classical MDS of 1 − similarity or PCA."""
         wanted = {
             "stage": stage,
@@ -107,32 +107,32 @@ class Results(Conversation):
             "measure": measure,
             "layer": layer,
         }
-        return self._ask(calls.document(experiment, schemas.Embedding, "embedding", **wanted))
+        return self._ask(calls.document(experiment, values.Embedding, "embedding", **wanted))
 
     @operation
     def context_vectors(
         self, experiment: str, stage: str | int = "after", layer: str | None = None
-    ) -> Flow[schemas.ContextVectors]:
+    ) -> Flow[values.ContextVectors]:
         """The T×H context vectors as lists; `fetch` has them as npy or safetensors."""
         wanted = {"stage": stage, "layer": layer}
-        return self._ask(calls.document(experiment, schemas.ContextVectors, "context-vectors", **wanted))
+        return self._ask(calls.document(experiment, values.ContextVectors, "context-vectors", **wanted))
 
     @operation
-    def accuracy(self, experiment: str) -> Flow[schemas.Accuracy]:
-        return self._ask(calls.document(experiment, schemas.Accuracy, "accuracy"))
+    def accuracy(self, experiment: str) -> Flow[values.Accuracy]:
+        return self._ask(calls.document(experiment, values.Accuracy, "accuracy"))
 
     @operation
-    def accuracy_matrix(self, experiment: str) -> Flow[schemas.AccuracyMatrix]:
+    def accuracy_matrix(self, experiment: str) -> Flow[values.AccuracyMatrix]:
         """How well the context of each task does on every task; where "accuracy_matrix" was submitted."""
-        return self._ask(calls.document(experiment, schemas.AccuracyMatrix, "accuracy", "matrix"))
+        return self._ask(calls.document(experiment, values.AccuracyMatrix, "accuracy", "matrix"))
 
     @operation
-    def geometry(self, experiment: str, baseline: str | None = None) -> Flow[schemas.Geometry]:
+    def geometry(self, experiment: str, baseline: str | None = None) -> Flow[values.Geometry]:
         """Definition 1 measured; there once the experiment has completed.
 
         baseline: the id of another experiment on the same tasks and images, measured beside it.
         """
-        return self._ask(calls.document(experiment, schemas.Geometry, "geometry", baseline=baseline))
+        return self._ask(calls.document(experiment, values.Geometry, "geometry", baseline=baseline))
 
     @operation
     def reconstructions(
@@ -146,20 +146,20 @@ class Results(Conversation):
         method: schemas.ReconstructionMethod | None = None,
         ridge: float | None = None,
         stage: str | int | None = None,
-    ) -> Flow[schemas.Reconstructions]:
+    ) -> Flow[values.Reconstructions]:
         """Images that the network believes in; tasks and classes such as "0,9" or "0-3".
 
         samples: draws of the noise, by `seed`, a task and class. ridge: λ, where method is "ridge".
         """
         which = {"tasks": tasks, "classes": classes, "stage": stage}
         how = {"samples": samples, "seed": seed, "method": method, "ridge": ridge}
-        call = calls.document(experiment, schemas.Reconstructions, "reconstructions", **which, **how)
+        call = calls.document(experiment, values.Reconstructions, "reconstructions", **which, **how)
         return self._ask(call)
 
     @operation
-    def samples(self, experiment: str, tasks: str | None = None) -> Flow[schemas.Samples]:
+    def samples(self, experiment: str, tasks: str | None = None) -> Flow[values.Samples]:
         """The same test images as each task shows them; tasks such as "0,9" or "0-3"."""
-        return self._ask(calls.document(experiment, schemas.Samples, "samples", tasks=tasks))
+        return self._ask(calls.document(experiment, values.Samples, "samples", tasks=tasks))
 
     @operation
     def predictions(
@@ -170,7 +170,7 @@ class Results(Conversation):
         *,
         stage: str | int = "after",
         transform: bool = False,
-    ) -> Flow[schemas.Predictions]:
+    ) -> Flow[values.Predictions]:
         """What a task's network sees in images: up to 1,000 of them, uint8 (0 to 255) or floats (0 to 1).
 
         transform: the images are as the dataset has them; move their pixels as the task does first.

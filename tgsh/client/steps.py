@@ -24,7 +24,6 @@ class Call(Generic[T]):
 
     repeatable: sending it twice does no more than once. What is sent is `body` as JSON, or `content` as it
     is: bytes, or a file that is streamed.
-    timeout: seconds; None is the client's.
     """
 
     method: str
@@ -35,7 +34,6 @@ class Call(Generic[T]):
     content: bytes | Path | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
-    timeout: float | None = None
 
 
 @dataclass(frozen=True)

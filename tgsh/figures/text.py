@@ -79,6 +79,15 @@ def name_columns(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_xticks(list(names), list(names.values()), rotation=90 if upright else 0, **text(_size(names)))
 
 
+def turn_crowded_names(axes: Axes) -> None:
+    """Turn labels under axes of any width upright, where they would touch."""
+    figure = axes.get_figure(root=True)
+    ticks = axes.get_xticklabels()
+    needed = sum(width_of(tick.get_text() + " ", tick.get_fontsize()) for tick in ticks)
+    if figure is not None and needed > 72 * axes.get_window_extent().width / figure.dpi:
+        axes.tick_params(axis="x", rotation=90)
+
+
 def name_rows(axes: Axes, labels: Sequence[str]) -> None:
     """Write task labels beside the axes at 0, 1, … T − 1."""
     names = shown_labels(labels)
