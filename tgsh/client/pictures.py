@@ -67,8 +67,7 @@ def _(value: schemas.SimilarityEpochs) -> Figure:
 @draw.register
 def _(value: schemas.SimilarityEpochs, axes: Axes) -> None:
     draw_courses(axes, _courses(value), value.measure)
-    lines = [line for line in axes.get_lines() if len(np.atleast_1d(line.get_xdata())) == len(value.epochs)]
-    axes.legend(lines, [" · ".join(pair.labels) for pair in value.pairs], frameon=False)
+    axes.legend(frameon=False, fontsize=8)
 
 
 @figure.register

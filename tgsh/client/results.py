@@ -119,6 +119,7 @@ class Results(Conversation):
 
     @operation
     def accuracy(self, experiment: str) -> Flow[values.Accuracy]:
+        """The test accuracy of every task that is done."""
         return self._ask(calls.document(experiment, values.Accuracy, "accuracy"))
 
     @operation

@@ -70,6 +70,7 @@ def _draw_lines(axes: Axes, courses: Sequence[Course]) -> None:
     for place, course in enumerate(courses):
         axes.plot(
             course.values,
+            label=" · ".join(course.labels),
             color=_colour(place),
             linestyle=STYLES[place // len(COLOURS)],
             linewidth=1.3,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any, overload
 
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+Png = tuple[bytes, dict[str, int]]
+"""A picture, and the size at which a page shows it."""
 
 
 class Labelled(ABC):
@@ -63,20 +66,30 @@ class Drawn(Labelled):
         pictures.draw(self, ax)
         return ax
 
-    @cached_property
-    def _png(self) -> tuple[bytes, dict[str, int]]:
+    def _repr_png_(self) -> Png | None:
+        """None before there is anything to draw."""
         from tgsh.client import pictures
 
-        return pictures.png(self)
-
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        return self._png
+        try:
+            return pictures.png(self)
+        except ValueError:
+            return None
 
     def _repr_html_(self) -> str:
-        content, size = self._png
-        source = f"data:image/png;base64,{b64encode(content).decode()}"
+        return self._page(self._repr_png_())
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, object], dict[str, object]]:
+        """Both at once: IPython would draw twice."""
+        png = self._repr_png_()
+        page = {"text/html": self._page(png)}
+        return (page, {}) if png is None else (page | {"image/png": png[0]}, {"image/png": png[1]})
+
+    def _page(self, png: Png | None) -> str:
         said = escape(self._says())
-        return f'<div>{said}</div><img alt="{said}" width="{size["width"]}" src="{source}">'
+        if png is None:
+            return f"<div>{said}</div>"
+        source = f"data:image/png;base64,{b64encode(png[0]).decode()}"
+        return f'<div>{said}</div><img alt="{said}" width="{png[1]["width"]}" src="{source}">'
 
 
 def table(
