@@ -81,7 +81,7 @@ class Drawn(Labelled):
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, object], dict[str, object]]:
         """Both at once: IPython would draw twice."""
         png = self._repr_png_()
-        page = {"text/html": self._page(png)}
+        page: dict[str, object] = {"text/html": self._page(png)}
         return (page, {}) if png is None else (page | {"image/png": png[0]}, {"image/png": png[1]})
 
     def _page(self, png: Png | None) -> str:
