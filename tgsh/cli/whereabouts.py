@@ -71,4 +71,4 @@ def _worker(worker: dict[str, Any]) -> str:
     from collections import Counter
 
     devices = Counter(worker["devices"])
-    return f"{worker['name']} on " + ", ".join(f"{count} × {name}" for name, count in devices.items())
+    return ", ".join(f"{count} × {name}" for name, count in devices.items()) + f" ({worker['name']})"
