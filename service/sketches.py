@@ -40,24 +40,9 @@ def samples(images: np.ndarray, rows: list[str], columns: list[str], title: str)
 
 def geometry(measured: Geometry, title: str) -> Figure:
     """Intra and inter cosines, untrained contexts over trained ones; a baseline's to their right."""
-    from tgsh.figures import Panel, distributions_figure
+    from tgsh.figures import geometry_figure
 
-    rows = [[("before training", measured.before)], [("after training", measured.after)]]
-    if (beside := measured.baseline) is not None:
-        rows = [
-            [(f"{measured.network}, {when}", stage), (f"baseline {beside.network}, {when}", other)]
-            for [(when, stage)], other in zip(rows, (beside.before, beside.after), strict=True)
-        ]
-    panels = [
-        Panel(name, (stage.intra, stage.inter), (stage.intra_mean, stage.inter_mean), stage.p_intra_greater)
-        for row in rows
-        for name, stage in row
-    ]
-    names = ("intra (one task, two classes)", "inter (one class, two tasks)")
-    across = "cosine of two representations"
-    return distributions_figure(
-        panels, measured.edges, names, title=title, across=across, columns=len(rows[0])
-    )
+    return geometry_figure(measured, title=title)
 
 
 def before_after(before: SimilarityMatrix, after: SimilarityMatrix, title: str) -> Figure:

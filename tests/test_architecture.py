@@ -23,7 +23,7 @@ BREAKS = [
     ("library", "tgsh/errors.py", "import service.settings"),
     ("library", "tgsh/embedded/stack.py", "import worker.app"),
     ("no-web-no-queue", "tgsh/jobs.py", "import celery"),
-    ("no-web-no-queue", "tgsh/client.py", "from fastapi import FastAPI"),
+    ("no-web-no-queue", "tgsh/client/blocking.py", "from fastapi import FastAPI"),
     ("light-service", "service/cache.py", "import torch"),
     ("light-service", "tgsh/schemas/__init__.py", "import torchvision"),
     ("light-service", "tgsh/encoding.py", "def lazily(): import mlxtend.data"),
@@ -38,7 +38,7 @@ BREAKS = [
     ("plain-science", "tgsh/figures/__init__.py", "from tgsh.store.reads import Snapshot"),
     ("one-bridge", "tgsh/local.py", "import tgsh.training"),
     ("one-bridge", "worker/jobs.py", "from tgsh import training"),
-    ("client-over-the-wire", "tgsh/client.py", "import tgsh.store.records"),
+    ("client-over-the-wire", "tgsh/client/results.py", "import tgsh.store.records"),
     ("by-command", "tgsh/embedded/stack.py", "import tgsh.runner"),
     ("reproduced-over-the-wire", "tgsh/reproduce/running.py", "import tgsh.store.reads"),
 ]

@@ -117,7 +117,7 @@ def test_fetch_takes_the_format_from_the_ending(tgsh: Tgsh, done: str, tmp_path:
     layer = tgsh("fetch", done, "dendrogram", "-o", "-", "--format", "json", "--layer", "layer-1")
     assert json.loads(layer.stdout)["layer"] == "layer-1"
     assert tgsh("fetch", done, "similarity", "-o", "no-ending").returncode == 2
-    assert tgsh("fetch", done, "similarity", "-o", "s.gif").returncode == 1
+    assert tgsh("fetch", done, "similarity", "-o", "s.gif").returncode == 2
     assert tgsh("fetch", done, "similarity", "-o", "/proc/nothing.csv").returncode == 2
 
 
@@ -126,7 +126,7 @@ def test_ids_may_be_abbreviated(tgsh: Tgsh, done: str) -> None:
     length = next(n for n in range(1, 17) if not any(other[:n] == done[:n] for other in others))
     assert json.loads(tgsh("show", done[:length], "--json").stdout)["id"] == done
     ambiguous = tgsh("show", "")
-    assert ambiguous.returncode == 1
+    assert ambiguous.returncode == 4
     assert all(candidate in ambiguous.stderr for candidate in (done, *others))
     assert "no experiment's id begins with 'xyz'" in tgsh("show", "xyz").stderr
 
@@ -136,7 +136,8 @@ def test_cancel_resume_delete(tgsh: Tgsh) -> None:
     made = json.loads(tgsh("submit", "-", "--json", text=json.dumps(slow)).stdout)["id"]
     while '"queued"' in tgsh("show", made, "--json").stdout:
         time.sleep(0.05)
-    assert "cancel" in tgsh("delete", made, "--yes").stderr
+    running = tgsh("delete", made, "--yes")
+    assert (running.returncode, "cancel" in running.stderr) == (5, True)
     assert tgsh("cancel", made).returncode == 0
     watched = tgsh("watch", made)
     assert (watched.returncode, "cancelled" in watched.stderr) == (1, True)
@@ -146,7 +147,7 @@ def test_cancel_resume_delete(tgsh: Tgsh) -> None:
     assert tgsh("delete", made, text="n\n").returncode == 1
     assert tgsh("delete", made, text="y\n").returncode == 0
     gone = tgsh("show", made)
-    assert gone.returncode == 1
+    assert gone.returncode == 4
     assert len(gone.stderr.splitlines()) == 1
 
 
@@ -155,7 +156,7 @@ def test_bad_specs_name_what_is_wrong(tgsh: Tgsh, tmp_path: Path) -> None:
     assert "bad.json: is not JSON" in tgsh("submit", "bad.json").stderr
     for command in (["submit", "-"], ["run", "-", "-o", "out"]):
         unknown = tgsh(*command, text=json.dumps(TINY | {"epocks": 3}))
-        assert unknown.returncode in {1, 2}
+        assert unknown.returncode == 2
         assert "epocks" in unknown.stderr
         assert "Traceback" not in unknown.stderr
     for source, text in (("-", "[1]"), ("-", '{"seed": NaN}'), ("missing.json", ""), (".", "")):
@@ -163,7 +164,7 @@ def test_bad_specs_name_what_is_wrong(tgsh: Tgsh, tmp_path: Path) -> None:
         assert refused.returncode == 2
         assert len(refused.stderr.splitlines()) == 1
     preset = tgsh("submit", "no-such-preset")
-    assert preset.returncode == 1
+    assert preset.returncode == 2
     assert "preset: Input should be 'augment-mnist', 'demo'" in preset.stderr
     assert len(preset.stderr.splitlines()) == 1
 

@@ -57,12 +57,12 @@ def tgsh(home: Path, *arguments: str, key: str | None = None) -> subprocess.Comp
 def test_commands_on_this_machine_need_a_key_and_say_so(stack: Stack, home: Path, key: str) -> None:
     for arguments in (["list"], ["submit", "demo"], ["show", "0" * 16], ["catalog"]):
         refused = tgsh(home, *arguments)
-        assert refused.returncode == 1
+        assert refused.returncode == 6
         assert "TGSH_API_KEY" in refused.stderr
         assert "tgsh keys add NAME" in refused.stderr
         assert len(refused.stderr.splitlines()) == 1
     wrong = tgsh(home, "list", key=new_key())
-    assert wrong.returncode == 1
+    assert wrong.returncode == 6
     assert not KEY.search(wrong.stderr + wrong.stdout)
     assert tgsh(home, "list", key=key).returncode == 0
 

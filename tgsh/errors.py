@@ -126,4 +126,4 @@ class KeysUnreadable(TgshError):
 
 
 class MachineProblem(TgshError):
-    """This machine lacks something that `tgsh up` or a worker needs; says what to install."""
+    """This machine lacks something, or cannot do what was asked; says what to install or to change."""

@@ -18,7 +18,8 @@ from service.deps import Parts
 from tests.analysis.test_newick import leaf_paths
 from tests.service.conftest import Measured, completed
 from tests.service.test_accuracy_matrix import measured as matrix_measured
-from tgsh import calls, schemas
+from tgsh import schemas
+from tgsh.client import calls
 from tgsh.planning import plan
 from tgsh.presets import Submission
 from tgsh.schemas.examples import GEOMETRY

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import experiments, fetching, keys, local, one_machine, reproducing, saving
-from tgsh.cli.failing import FailingGroup
+from tgsh.cli import browsing, experiments, fetching, keys, local, one_machine, reproducing, saving
+from tgsh.cli.failing import STATUSES, FailingGroup
 
 app = typer.Typer(
     cls=FailingGroup,
@@ -13,7 +13,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="How do learning tasks relate to one another? Start with: tgsh demo",
+    epilog=STATUSES,
 )
+
+EXAMPLES = {
+    "demo": ("tgsh demo --output results",),
+    "up": ("tgsh up", "tgsh up --host 0.0.0.0 --port 8000 --home /srv/tgsh", "tgsh up --json | jq -r .url"),
+    "run": ("tgsh run spec.json -o results",),
+    "reproduce": ("tgsh reproduce", "tgsh reproduce --dataset mnist --figures-format pdf"),
+    "backup": ("tgsh backup everything.tar",),
+    "restore": ("tgsh restore everything.tar --home new-home",),
+    "submit": ("tgsh submit rotation-mnist --watch", "tgsh submit spec.json --json | jq -r .id"),
+    "watch": ("tgsh watch 4734",),
+    "list": ("tgsh list --status running", "tgsh list --tag paper --json | jq -r '.[].id'"),
+    "show": ("tgsh show 4734",),
+    "open": ("tgsh open 4734",),
+    "delete": ("tgsh delete 4734 --yes",),
+    "fetch": (
+        "tgsh fetch 4734 similarity -o similarity.png",
+        "tgsh fetch 4734 similarity -o before.csv --stage before --order cluster",
+        "tgsh fetch 4734 context-vectors -o vectors.npy",
+    ),
+}
 
 for panel, commands in {
     "On this machine": (
@@ -29,6 +50,7 @@ for panel, commands in {
         experiments.watch,
         experiments.list_,
         experiments.show,
+        browsing.open_,
         experiments.cancel,
         experiments.resume,
         experiments.share,
@@ -38,5 +60,7 @@ for panel, commands in {
     "Other": (experiments.catalog, local.version),
 }.items():
     for command in commands:
-        app.command(command.__name__.rstrip("_"), rich_help_panel=panel)(command)
+        name = command.__name__.rstrip("_")
+        examples = "\n\n".join(("For example:", *EXAMPLES[name])) if name in EXAMPLES else None
+        app.command(name, rich_help_panel=panel, epilog=examples)(command)
 app.add_typer(keys.app, name="keys", rich_help_panel="On this machine")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgsh.cli.failing import FAILED, complain
+from tgsh.cli.documents import print_json
+from tgsh.cli.failing import FAILED, WorkFailed
 from tgsh.cli.options import Id, Json, Spec, Url, connect, resolve
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def submit(
             typer.echo(f"Submitted {experiment.id}", err=as_json)
             _watch(client, experiment, as_json)
         elif as_json:
-            typer.echo(experiment.model_dump_json(indent=2))
+            print_json(experiment)
         else:
             tasks = experiment.progress.tasks_total
             typer.echo(f"Submitted {experiment.id}: {experiment.spec.title}, {tasks} tasks")
@@ -67,7 +67,7 @@ def list_(
         every = client.experiments(**filters)  # type: ignore[arg-type]  # the service judges the status
         found = list(islice(every, limit + 1))
     if as_json:
-        typer.echo(json.dumps([experiment.model_dump(mode="json") for experiment in found[:limit]], indent=2))
+        print_json([experiment.model_dump(mode="json") for experiment in found[:limit]])
     elif found:
         print_experiments(found[:limit])
         if len(found) > limit:
@@ -85,39 +85,50 @@ def show(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     with connect(url) as client:
         experiment = client.get(resolve(client, experiment_id))
         if as_json:
-            typer.echo(experiment.model_dump_json(indent=2))
+            print_json(experiment)
         else:
             print_experiment(experiment, client.tasks(experiment.id))
 
 
-def cancel(experiment_id: Id, url: Url = None) -> None:
+def cancel(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     """Cancel an experiment; what was learned is kept."""
     with connect(url) as client:
         experiment = client.cancel(resolve(client, experiment_id))
+    if as_json:
+        print_json(experiment)
+        return
     typer.echo(f"Cancelling {experiment.id}. Go on with it any time: tgsh resume {experiment.id[:6]}")
 
 
-def resume(experiment_id: Id, url: Url = None) -> None:
+def resume(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     """Train what is missing of a failed or cancelled experiment."""
     with connect(url) as client:
         experiment = client.resume(resolve(client, experiment_id))
+    if as_json:
+        print_json(experiment)
+        return
     typer.echo(f"Resumed {experiment.id}. Follow it with: tgsh watch {experiment.id[:6]}")
 
 
 def share(
     experiment_id: Id,
     off: Annotated[bool, typer.Option("--off", help="Let its owner alone see it again.")] = False,
+    as_json: Json = False,
     url: Url = None,
 ) -> None:
     """Let everybody with a key see an experiment."""
     with connect(url) as client:
         experiment = client.share(resolve(client, experiment_id), not off)
+    if as_json:
+        print_json(experiment)
+        return
     typer.echo(f"{experiment.id} is seen by " + ("its owner alone" if off else "everybody with a key"))
 
 
 def delete(
     experiment_id: Id,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
     url: Url = None,
 ) -> None:
     """Delete an experiment and all its results."""
@@ -127,6 +138,9 @@ def delete(
         if not yes and not typer.confirm(question, err=True):
             raise typer.Exit(FAILED)
         client.delete(experiment.id)
+    if as_json:
+        print_json({"id": experiment.id, "deleted": True})
+        return
     typer.echo(f"Deleted {experiment.id}")
 
 
@@ -137,7 +151,7 @@ def catalog(as_json: Json = False, url: Url = None) -> None:
     with connect(url) as client:
         entries = client.catalog()
     if as_json:
-        typer.echo(entries.model_dump_json(indent=2))
+        print_json(entries)
     else:
         print_catalog(entries)
 
@@ -151,15 +165,14 @@ def _watch(client: Client, experiment: Experiment, as_json: bool) -> None:
         typer.echo(f"The experiment goes on; watch it again with: tgsh watch {experiment.id[:6]}", err=True)
         raise
     if as_json:
-        typer.echo(ended.model_dump_json(indent=2))
+        print_json(ended)
     conclude(ended, quiet=as_json)
 
 
 def conclude(ended: Experiment, quiet: bool = False) -> None:
-    """Say how an experiment ended. Raises: typer.Exit(1) unless it was completed."""
+    """Say how an experiment ended. Raises: WorkFailed unless it was completed."""
     if ended.status != "completed":
-        complain(f"{ended.id} {ended.status}" + (f": {ended.reason}" if ended.reason else ""))
-        raise typer.Exit(FAILED)
+        raise WorkFailed(f"{ended.id} {ended.status}" + (f": {ended.reason}" if ended.reason else ""))
     if not quiet:
         accuracy = "" if ended.mean_accuracy is None else f"Mean test accuracy {ended.mean_accuracy:.3f}"
         typer.echo(accuracy or f"{ended.id} completed")

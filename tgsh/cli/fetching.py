@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tgsh.cli.options import Id, Url, connect, resolve
+from tgsh.cli import completing
+from tgsh.cli.documents import print_json
+from tgsh.cli.options import Id, Json, Url, connect, resolve
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
@@ -20,7 +22,11 @@ FORMATS = {"nwk": "newick", "nh": "newick", "tree": "newick"}
 def fetch(
     experiment_id: Id,
     resource: Annotated[
-        str, typer.Argument(help="Such as similarity, similarity/epochs, dendrogram, figures/accuracy.")
+        str,
+        typer.Argument(
+            help="Such as similarity, similarity/epochs, dendrogram, figures/accuracy.",
+            autocompletion=completing.results,
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
     format: Annotated[
@@ -41,6 +47,7 @@ def fetch(
     columns: Annotated[str | None, typer.Option(help="Of similarity/block, such as 0-99.")] = None,
     count: Annotated[int | None, typer.Option(help="Of similarity/nearest: neighbours of each task.")] = None,
     baseline: Annotated[str | None, typer.Option(help="Of geometry: ID of an experiment beside it.")] = None,
+    as_json: Json = False,
     url: Url = None,
 ) -> None:
     """Write a result of an experiment to a file."""
@@ -48,6 +55,8 @@ def fetch(
     chosen = format or FORMATS.get(ending, ending)
     if not chosen:
         raise InvalidSpec("--format", f"{output} has no ending that tells the format; name one, such as csv")
+    if as_json and str(output) == "-":
+        raise InvalidSpec("--json", "standard output cannot hold both the result and a document about it")
     with connect(url) as client:
         experiment = resolve(client, experiment_id)
         wanted = {
@@ -67,8 +76,11 @@ def fetch(
         content = _content(client, experiment, resource, chosen, wanted)
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(content)
+        return
+    write_whole(output, content)
+    if as_json:
+        print_json({"file": output, "bytes": len(content)})
     else:
-        write_whole(output, content)
         typer.echo(f"{output} ({len(content):,} bytes)", err=True)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgsh.cli.documents import print_json
 from tgsh.cli.options import DEFAULT_HOME, Home, Json
 from tgsh.errors import InvalidSpec
 
@@ -38,11 +39,16 @@ def add(
     expires: Annotated[str, typer.Option(help="Such as 12h, 90d, 52w, or never.")] = "365d",
     home: Home = DEFAULT_HOME,
     file: File = None,
+    as_json: Json = False,
 ) -> None:
     """Make a key and print it, this once: only its hash is kept. A running API takes it at once."""
     keys = _open(home, file)
-    key = keys.add(name, _role(role), _expiry(expires))
-    typer.echo(key)
+    until = _expiry(expires)
+    key = keys.add(name, _role(role), until)
+    if as_json:
+        print_json({"name": name, "role": role, "expires_at": until and until.isoformat(), "key": key})
+    else:
+        typer.echo(key)
     typer.echo(
         "Keep it: it is not shown again. Use it as TGSH_API_KEY, or in a browser as password.", err=True
     )
@@ -54,10 +60,8 @@ def list_(home: Home = DEFAULT_HOME, file: File = None, as_json: Json = False) -
     keys = _open(home, file)
     found = keys.read()
     if as_json:
-        import json
-
         rows = [key.model_dump(mode="json", exclude={"sha256"}) for key in found or ()]
-        typer.echo(json.dumps(rows, indent=2))
+        print_json(rows)
     elif found is None:
         typer.echo("No keys: on this machine everybody may do everything, and nobody gets in from elsewhere.")
     else:
@@ -67,11 +71,14 @@ def list_(home: Home = DEFAULT_HOME, file: File = None, as_json: Json = False) -
 
 
 @app.command()
-def revoke(name: Name, home: Home = DEFAULT_HOME, file: File = None) -> None:
+def revoke(name: Name, home: Home = DEFAULT_HOME, file: File = None, as_json: Json = False) -> None:
     """Take a key back. A running API refuses it at once; what was made with it stays."""
     keys = _open(home, file)
     keys.revoke(name)
-    typer.echo(f"Revoked {name}")
+    if as_json:
+        print_json({"name": name, "revoked": True})
+    else:
+        typer.echo(f"Revoked {name}")
     if not keys.read():
         typer.echo(
             f"That was the last key: nobody gets in now. To go without keys, remove {keys.path}", err=True

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from tgsh.cli.options import Spec, Workers
+from tgsh.cli.documents import print_json
+from tgsh.cli.options import Json, Spec, Workers
 
 
 def run(
     spec: Spec,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
     workers: Workers = None,
+    as_json: Json = False,
 ) -> None:
     """Run an experiment here, with no service at all, and leave its results in a folder."""
     from tgsh.cli.experiments import conclude
@@ -25,12 +27,19 @@ def run(
 
     with display(experiment.title) as shown:
         ended = local.run(experiment, output, workers, shown.update)
-    conclude(ended)
-    typer.echo(f"Results are in {output}")
+    if as_json:
+        print_json(ended)
+    conclude(ended, quiet=as_json)
+    if not as_json:
+        typer.echo(f"Results are in {output}")
 
 
-def version() -> None:
+def version(as_json: Json = False) -> None:
     """Print the version."""
     from importlib.metadata import version as installed
 
-    typer.echo(f"tgsh {installed('tgsh')}")
+    found = installed("tgsh")
+    if as_json:
+        print_json({"version": found})
+    else:
+        typer.echo(f"tgsh {found}")

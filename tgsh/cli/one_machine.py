@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tgsh.cli.documents import print_json, sayer
 from tgsh.cli.failing import complain
-from tgsh.cli.options import DEFAULT_HOME, Home, Workers
+from tgsh.cli.options import DEFAULT_HOME, Home, Json, Workers
 
 if TYPE_CHECKING:
     from tgsh.client import Client
@@ -25,6 +26,7 @@ def demo(
     output: Annotated[
         Path, typer.Option("--output", help="Folder for similarity.png and similarity.csv.")
     ] = Path(),
+    as_json: Json = False,
 ) -> None:
     """Do all of it once, on real digits: start, train 36 rotations, write their similarities, stop."""
     from tgsh.cli.experiments import conclude
@@ -32,13 +34,16 @@ def demo(
     from tgsh.client import Client
     from tgsh.embedded.stack import Stack
 
-    with Stack(home, workers=workers, say=typer.echo) as stack:
-        _started(stack)
+    say = sayer(as_json)
+    with Stack(home, workers=workers, say=say) as stack:
+        _started(stack, say)
         with telling(), Client(stack.url, key=stack.key) as client:
-            ended = follow(client, _demo_experiment(client))
-            conclude(ended)
-            _report(client, ended, output)
-    typer.echo(f"Everything is stopped. To look around: tgsh up --home {home}")
+            ended = follow(client, _demo_experiment(client, say))
+            conclude(ended, quiet=as_json)
+            found = _report(client, ended, output, say)
+    say(f"Everything is stopped. To look around: tgsh up --home {home}")
+    if as_json:
+        print_json(found)
 
 
 def up(
@@ -56,19 +61,21 @@ def up(
             "--allow-no-keys", envvar="TGSH_ALLOW_NO_KEYS", help="Let in everybody who reaches --host."
         ),
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Start Redis, the API and the workers, look after them, and stay until Ctrl-C."""
     from tgsh.embedded.signals import Stopped
     from tgsh.embedded.stack import Stack
 
+    say = sayer(as_json)
     try:
-        with Stack(home, host, port, workers, say=typer.echo, allow_no_keys=allow_no_keys) as stack:
-            _started(stack)
-            typer.echo("Submit something with: tgsh submit demo --watch. Stop with Ctrl-C.")
+        with Stack(home, host, port, workers, say=say, allow_no_keys=allow_no_keys) as stack:
+            _show(stack, as_json)
+            say("Submit something with: tgsh submit demo --watch")
             with telling():
                 stack.supervise(complain)
     except Stopped as stopped:
-        typer.echo("Everything is stopped.")
+        say("Everything is stopped.")
         if stopped.number != signal.SIGTERM:  # which is how service managers say thank you
             raise
 
@@ -83,14 +90,18 @@ def telling() -> Iterator[None]:
         raise
 
 
-def _started(stack: Stack) -> None:
-    typer.echo(f"Ready, with all data in {stack.home.path}")
-    typer.echo(f"API: {stack.url} (try it at {stack.url}/docs)")
-    if stack.needs_key():
-        typer.echo("It asks for a key: set TGSH_API_KEY. `tgsh keys add NAME` makes one.")
+def _started(stack: Stack, say: Callable[[str], None]) -> None:
+    say(f"Ready, with all data in {stack.home.path}")
+    say(f"Dashboard: {stack.url}/ (while it runs)")
 
 
-def _demo_experiment(client: Client) -> Experiment:
+def _show(stack: Stack, as_json: bool) -> None:
+    from tgsh.cli.whereabouts import print_whereabouts, whereabouts
+
+    (print_json if as_json else print_whereabouts)(whereabouts(stack))
+
+
+def _demo_experiment(client: Client, say: Callable[[str], None]) -> Experiment:
     """The demo that an earlier, interrupted run left unfinished, else a new one."""
     from tgsh.presets import PRESETS
     from tgsh.schemas import TERMINAL
@@ -98,21 +109,26 @@ def _demo_experiment(client: Client) -> Experiment:
     digest = PRESETS["demo"].digest()
     for experiment in client.experiments(tag="demo"):
         if experiment.digest == digest and experiment.status not in TERMINAL:
-            typer.echo(f"Going on with the demo that was stopped at {experiment.progress.fraction:.0%}")
+            say(f"Going on with the demo that was stopped at {experiment.progress.fraction:.0%}")
             return experiment
     return client.submit("demo")
 
 
-def _report(client: Client, experiment: Experiment, output: Path) -> None:
+def _report(
+    client: Client, experiment: Experiment, output: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Write the similarities and say what is in them; the same as a document."""
     from tgsh.cli.fetching import write_whole
 
     matrix = client.similarity(experiment.id)
     near, total = _with_neighbour(matrix), len(matrix.tasks)
-    typer.echo(f"The most similar other task is a neighbour (±10°) for {near} of {total} rotations")
-    for ending in ("png", "csv"):
-        path = output / f"similarity.{ending}"
-        write_whole(path, client.fetch(experiment.id, "similarity", format=ending))
-        typer.echo(f"Wrote {path}")
+    say(f"The most similar other task is a neighbour (±10°) for {near} of {total} rotations")
+    files = [output / f"similarity.{ending}" for ending in ("png", "csv")]
+    for path in files:
+        write_whole(path, client.fetch(experiment.id, "similarity", format=path.suffix[1:]))
+        say(f"Wrote {path}")
+    whole = experiment.model_dump(mode="json")
+    return {"experiment": whole, "neighbours": near, "tasks": total, "files": [str(path) for path in files]}
 
 
 def _with_neighbour(matrix: Similarity) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgsh.cli import completing
 from tgsh.errors import NotFound
 
 if TYPE_CHECKING:
@@ -19,10 +20,22 @@ SHOWN_CANDIDATES = 8
 Url = Annotated[
     str | None, typer.Option("--url", help="The service; default: TGSH_URL, a running `tgsh up`, port 8000.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="The experiment's id, or the beginning of it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
+Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="The experiment's id, or the beginning of it.",
+        autocompletion=completing.experiments,
+    ),
+]
 Spec = Annotated[
-    str, typer.Argument(metavar="SPEC|PRESET", help="A .json file, - for standard input, or a preset's name.")
+    str,
+    typer.Argument(
+        metavar="SPEC|PRESET",
+        help="A .json file, - for standard input, or a preset's name.",
+        autocompletion=completing.specs,
+    ),
 ]
 Home = Annotated[
     Path, typer.Option("--home", envvar="TGSH_HOME", help="Folder of database, results and logs.")
@@ -34,13 +47,13 @@ Workers = Annotated[
 DEFAULT_HOME = Path("tgsh-home")
 
 
-def connect(url: str | None) -> Client:
+def connect(url: str | None, timeout: float = 30.0) -> Client:
     """A client of the service that is meant: --url, TGSH_URL, the stack on TGSH_HOME, port 8000."""
     from tgsh.client import Client
     from tgsh.embedded.home import running_url
 
     home = Path(os.environ.get("TGSH_HOME") or DEFAULT_HOME)
-    return Client(url or os.environ.get("TGSH_URL") or running_url(home))
+    return Client(url or os.environ.get("TGSH_URL") or running_url(home), timeout=timeout)
 
 
 def resolve(client: Client, prefix: str) -> str:

@@ -56,6 +56,7 @@ def reproduce(
     folder = output or Path(f"reproduce-{chosen}")
     records = _records(chosen, against, folder / RECORD)  # before hours of work, should one be unreadable
     with _service(home, workers, url) as client:
+        _announce(client, chosen, folder)
         record, runs = _reproduce(client, chosen, records)
         write_whole(folder / RECORD, record.model_dump_json(indent=2).encode())
         _draw(client, runs, folder, figures_format)
@@ -90,6 +91,7 @@ def _records(dataset: str, against: Path | None, earlier: Path) -> dict[str, Rec
 @contextmanager
 def _service(home: Path, workers: int | None, url: str | None) -> Iterator[Client]:
     """A client of the service at `url`, else of one that runs on `home` meanwhile."""
+    from tgsh.cli.whereabouts import print_whereabouts, whereabouts
     from tgsh.client import Client
     from tgsh.embedded.stack import Stack
 
@@ -102,9 +104,19 @@ def _service(home: Path, workers: int | None, url: str | None) -> Iterator[Clien
                 raise
         return
     with Stack(home, workers=workers, say=_say) as stack:
-        _say(f"Ready, with all data in {stack.home.path}")
+        print_whereabouts(whereabouts(stack), err=True)
         with telling(), Client(stack.url, key=stack.key) as client:
             yield client
+
+
+def _announce(client: Client, dataset: DatasetChoice, folder: Path) -> None:
+    from tgsh.reproduce.reproduction import paper
+
+    plan = paper(dataset)
+    _say(
+        f"{len(plan.experiments)} experiments on {dataset} and {len(plan.claims)} claims, at {client.url}; "
+        f"figures and {RECORD} go to {folder}"
+    )
 
 
 def _reproduce(

@@ -10,16 +10,24 @@ from rich.table import Table
 from rich.text import Text
 
 from tgsh.cli.progress import duration
+from tgsh.client.values import Experiment
 from tgsh.keys import Key
-from tgsh.schemas import Catalog, CatalogEntry, Experiment, Task
+from tgsh.schemas import Catalog, CatalogEntry, Task
 
 COLOURS = {"queued": "yellow", "running": "cyan", "completed": "green", "failed": "red", "cancelled": "dim"}
 SHOWN_TASKS = 60
+WIDE = 100  # columns of a terminal
+SHORT = {"id", "status", "done", "acc.", "accuracy", "tasks", "submitted", "task", "time", "last loss"}
 
 
 def print_experiments(experiments: Sequence[Experiment]) -> None:
-    """One line each."""
-    table = _table("id", "status", "done", "accuracy", "tasks", "dataset", "submitted", "name")
+    """One line each; what is least missed is left out where the terminal is narrow."""
+    console = Console()
+    wide = console.width >= WIDE
+    table = _table(
+        "id", "status", "done", "acc.", "tasks", *(["dataset"] if wide else []), "submitted", "name"
+    )
+    table.columns[-1].ratio = 1
     for e in experiments:
         table.add_row(
             e.id,
@@ -27,11 +35,11 @@ def print_experiments(experiments: Sequence[Experiment]) -> None:
             f"{e.progress.fraction:.0%}",
             _accuracy(e.mean_accuracy),
             str(e.progress.tasks_total),
-            e.spec.dataset,
-            f"{e.timings.created_at.astimezone():%Y-%m-%d %H:%M}",
+            *([e.spec.dataset] if wide else []),
+            f"{e.timings.created_at.astimezone():{'%Y-%m-%d' if wide else '%m-%d'} %H:%M}",
             Text(e.spec.title, overflow="ellipsis", no_wrap=True),
         )
-    Console().print(table)
+    console.print(table)
 
 
 def print_experiment(e: Experiment, tasks: Sequence[Task]) -> None:
@@ -104,6 +112,7 @@ def _facts(e: Experiment) -> dict[str, Text | str]:
         "seeds": f"{e.spec.seed}, base {e.spec.base_seed}",
         "base id": e.base_id,
         "digest": e.digest,
+        "page": e.url,
         "submitted": f"{e.timings.created_at.astimezone():%Y-%m-%d %H:%M:%S}",
         "took": duration(e.timings.seconds) if e.timings.seconds is not None else "",
         "tags": Text(", ".join(e.spec.tags)),
@@ -113,9 +122,9 @@ def _facts(e: Experiment) -> dict[str, Text | str]:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        table.add_column(column, no_wrap=column in {"id", "status", "submitted"})
+        table.add_column(column, no_wrap=column in SHORT)
     return table
 
 

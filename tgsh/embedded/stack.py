@@ -64,6 +64,7 @@ class Stack:
         self.host = host
         self.port = port
         self.workers = workers
+        self.redis_port = 0
         self.key = new_key()
         self._allow_no_keys = allow_no_keys
         self._say = say
@@ -128,6 +129,7 @@ class Stack:
 
     def _start(self, server: str) -> None:
         config = RedisConfig(self.home.redis)
+        self.redis_port = config.port
         environment = self._environment(config)
         workers = [] if self.workers is None else ["--concurrency", str(self.workers)]
         listen = ["--host", self.host, "--port", str(self.port), "--timeout-graceful-shutdown", "3"]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from tgsh.figures.rendering import DPI
+from tgsh.figures.rendering import DPI, Picture
 from tgsh.figures.text import FAINT, name_columns, number, open_frame, text, write_title
 
 BLUE = "#0072B2"
@@ -28,19 +28,23 @@ def accuracy_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> 
     shares = np.asarray(values, dtype=np.float64)
     if shares.shape != (len(labels),) or not len(labels):
         raise ValueError(f"accuracies of shape {shares.shape} do not fit {len(labels)} labels")
-    percent = 100 * shares
     width = min(WIDTHS[1], max(WIDTHS[0], 1.6 + 0.14 * len(labels)))
     longest = max(map(len, labels))
-    figure = Figure(figsize=(width, HEIGHT + min(0.06 * longest, 1.4)), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=(width, HEIGHT + min(0.06 * longest, 1.4)), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
-    _draw(axes, percent)
+    draw_accuracy(axes, shares, labels)
+    write_title(axes, title, width - 0.6)
+    return figure
+
+
+def draw_accuracy(axes: Axes, shares: np.ndarray, labels: Sequence[str]) -> None:
+    """The same into axes."""
+    _draw(axes, 100 * shares)
     open_frame(axes)
     name_columns(axes, labels)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.set_ylabel("test accuracy (%)", **text(9))
-    write_title(axes, title, width - 0.6)
-    return figure
 
 
 def _draw(axes: Axes, percent: np.ndarray) -> None:

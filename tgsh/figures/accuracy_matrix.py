@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from tgsh.figures.heatmap import Scale, add_colour_bar, draw_heatmap, margin_of, side_of
-from tgsh.figures.rendering import DPI
+from tgsh.figures.rendering import DPI, Picture
 from tgsh.figures.text import text, write_title
 
 # Cividis is made to look the same to eyes that tell red from green and to those that do not.
@@ -23,12 +24,17 @@ def accuracy_matrix_figure(values: ArrayLike, labels: Sequence[str], *, title: s
     span 0 to 100 %, so that two figures can be compared by eye. Raises ValueError where shapes do not fit.
     """
     side, margin = side_of(len(labels)), margin_of(labels or [""])
-    figure = Figure(figsize=(side + margin + 0.8, side + margin + 0.2), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=(side + margin + 0.8, side + margin + 0.2), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
-    draw_heatmap(axes, 100 * np.asarray(values, np.float64), labels, PERCENT)
-    axes.set_ylabel("context of", **text(9))
-    axes.set_xlabel("data of", **text(9))
+    draw_accuracy_matrix(axes, values, labels)
     write_title(axes, title, side)
     add_colour_bar(figure, axes, PERCENT)
     return figure
+
+
+def draw_accuracy_matrix(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
+    """The same into axes, without the colour bar."""
+    draw_heatmap(axes, 100 * np.asarray(values, np.float64), labels, PERCENT)
+    axes.set_ylabel("context of", **text(9))
+    axes.set_xlabel("data of", **text(9))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tgsh.analysis.courses import Course
-from tgsh.figures.rendering import DPI
+from tgsh.figures.rendering import DPI, Picture
 from tgsh.figures.text import FAINT, MEASURES, open_frame, printable, text, width_of
 
 # Okabe and Ito's colours without yellow, which is too light for a line on white.
@@ -40,18 +40,23 @@ def courses_figure(courses: Sequence[Course], *, title: str, measure: str) -> Fi
     height = max(FRAME[1], len(names) * LINE / 72)
     right = 0.5 + max(width_of(name, NAME) for name in names) / 72
     size = (LEFT + FRAME[0] + right, BELOW + height + ABOVE)
-    figure = Figure(figsize=size, dpi=DPI, facecolor="white")
+    figure = Picture(figsize=size, dpi=DPI, facecolor="white")
     frame = (LEFT / size[0], BELOW / size[1], FRAME[0] / size[0], height / size[1])
     axes = figure.add_axes(frame, facecolor="white")
-    _draw_lines(axes, courses)
+    draw_courses(axes, courses, measure)
     _name_lines(axes, courses, names, height)
+    line = printable(title, int(12 * (size[0] - LEFT)))
+    figure.text(LEFT / size[0], 1 - 0.28 / size[1], line, va="baseline", **text(10))
+    return figure
+
+
+def draw_courses(axes: Axes, courses: Sequence[Course], measure: str) -> None:
+    """The lines into axes, without their names."""
+    _draw_lines(axes, courses)
     open_frame(axes)
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     axes.set_xlabel("epoch (0: before training)", **text(9))
     axes.set_ylabel(MEASURES.get(measure, printable(measure)), **text(9))
-    line = printable(title, int(12 * (size[0] - LEFT)))
-    figure.text(LEFT / size[0], 1 - 0.28 / size[1], line, va="baseline", **text(10))
-    return figure
 
 
 def _draw_lines(axes: Axes, courses: Sequence[Course]) -> None:
@@ -65,6 +70,7 @@ def _draw_lines(axes: Axes, courses: Sequence[Course]) -> None:
     for place, course in enumerate(courses):
         axes.plot(
             course.values,
+            label=" · ".join(course.labels),
             color=_colour(place),
             linestyle=STYLES[place // len(COLOURS)],
             linewidth=1.3,

@@ -11,9 +11,10 @@ from matplotlib.ticker import MaxNLocator
 from tgsh.analysis.clustering import Dendrogram
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
-from tgsh.figures.rendering import DPI
-from tgsh.figures.text import INK, open_frame, text, write_title
+from tgsh.figures.rendering import DPI, Picture
+from tgsh.figures.text import INK, name_rows, open_frame, text, write_title
 
+WIDTH, TALLEST = 4.6, 12.0  # inches of a tree alone
 TREE = 0.42  # the tree's width, of the matrix's
 
 
@@ -25,19 +26,40 @@ def dendrogram_figure(tree: Dendrogram, matrix: SimilarityMatrix, *, title: str)
     """
     ordered = matrix.reordered(tree.leaves)
     side, margin = side_of(len(ordered.labels)), margin_of(ordered.labels or ("",))
-    figure = Figure(figsize=((1 + TREE) * side + margin + 0.8, side + margin), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=((1 + TREE) * side + margin + 0.8, side + margin), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(matrix.measure)
     draw_heatmap(axes, ordered.values, ordered.labels, scale)
     axes.yaxis.tick_right()
     beside = axes.inset_axes((-TREE - 0.02, 0, TREE, 1), sharey=axes)
-    _draw_tree(beside, tree)
+    draw_tree(beside, tree)
     write_title(beside, title, (1 + TREE) * side)
     add_colour_bar(figure, axes, scale)
     return figure
 
 
-def _draw_tree(axes: Axes, tree: Dendrogram) -> None:
+def tree_figure(tree: Dendrogram, *, title: str) -> Figure:
+    """Draw the tree alone, a line a task, root at the left."""
+    height = 0.9 + 0.14 * max(len(tree.tasks), 8)
+    figure = Picture(figsize=(WIDTH, min(height, TALLEST)), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
+    axes = figure.add_subplot(facecolor="white")
+    draw_named_tree(axes, tree)
+    write_title(axes, title, WIDTH)
+    return figure
+
+
+def draw_named_tree(axes: Axes, tree: Dendrogram) -> None:
+    """The tree with the names of its leaves, the first at the top, into axes of their own."""
+    draw_tree(axes, tree)
+    axes.set_ylim(len(tree.tasks) - 0.5, -0.5)
+    axes.yaxis.tick_right()
+    name_rows(axes, [tree.labels[leaf] for leaf in tree.leaves])
+    axes.tick_params(axis="y", left=False, right=False, labelleft=False, labelright=True)
+
+
+def draw_tree(axes: Axes, tree: Dendrogram) -> None:
+    """The tree alone, root at the left; leaf i, in the order of the leaves, stands at height i."""
     brackets = _brackets(tree)
     axes.add_collection(LineCollection(list(brackets), colors=INK, linewidths=0.8, capstyle="projecting"))
     highest = float(tree.linkage[:, 2].max(initial=0)) or 1.0

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tgsh.figures.rendering import DPI
+from tgsh.figures.rendering import DPI, Picture
 from tgsh.figures.text import number, open_frame, text, wrapped
 
 COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion of Okabe and Ito, told apart by all eyes
@@ -44,11 +44,11 @@ def distributions_figure(
     if rest or not panels:
         raise ValueError(f"{len(panels)} panels do not fill rows of {columns}")
     width = 5.2 if columns == 1 else 4.0 * columns
-    figure = Figure(figsize=(width, 1.3 + 1.9 * rows), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=(width, 1.3 + 1.9 * rows), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
     for axes, panel in zip(grid.flat, panels, strict=True):
-        _draw(axes, panel, np.asarray(edges, float), names)
+        draw_panel(axes, panel, np.asarray(edges, float), names)
     for axes in grid[-1]:
         axes.set_xlabel(across, **text(9))
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
@@ -61,7 +61,8 @@ def distributions_figure(
     return figure
 
 
-def _draw(axes: Axes, panel: Panel, edges: np.ndarray, names: tuple[str, str]) -> None:
+def draw_panel(axes: Axes, panel: Panel, edges: np.ndarray, names: tuple[str, str]) -> None:
+    """One panel into axes, without a legend."""
     for counts, mean, name, colour in zip(panel.counts, panel.means, names, COLOURS, strict=True):
         total = max(sum(counts), 1)
         density = np.asarray(counts) / total / np.diff(edges)

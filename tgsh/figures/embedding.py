@@ -11,7 +11,7 @@ from scipy.spatial.distance import pdist
 
 from tgsh.analysis.embedding import Embedding
 from tgsh.figures.placing import place_names
-from tgsh.figures.rendering import DPI
+from tgsh.figures.rendering import DPI, Picture
 from tgsh.figures.text import FAINT, FONT, INK, printable, text, trim
 
 SIDE = 4.4  # inches of a panel's frame
@@ -32,11 +32,11 @@ def embedding_figure(embedding: Embedding, *, title: str) -> Figure:
     panels = embedding.points.shape[1] - 1
     width = LEFT + panels * SIDE + (panels - 1) * BETWEEN + RIGHT
     height = BELOW + SIDE + ABOVE
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=(width, height), dpi=DPI, facecolor="white")
     for panel in range(panels):
         left = LEFT + panel * (SIDE + BETWEEN)
         frame = (left / width, BELOW / height, SIDE / width, SIDE / height)
-        _draw_panel(figure.add_axes(frame, facecolor="white"), embedding, panel + 1)
+        draw_points(figure.add_axes(frame, facecolor="white"), embedding, panel + 1, SIDE)
     top = {"x": LEFT / width, "ha": "left", "va": "baseline"}
     line = printable(title, int(12 * (width - LEFT - RIGHT)))
     figure.text(y=1 - 0.3 / height, s=line, **top, **text(10))
@@ -51,7 +51,8 @@ def _fidelity(embedding: Embedding) -> str:
     return f"classical MDS of 1 − similarity; stress {embedding.stress:.2f}, positive eigenvalues {share}"
 
 
-def _draw_panel(axes: Axes, embedding: Embedding, second: int) -> None:
+def draw_points(axes: Axes, embedding: Embedding, second: int, side: float) -> None:
+    """The first axis and another (1, 2) into axes that are `side` inches wide and high."""
     points = embedding.points[:, [0, second]]
     _frame(axes, points)
     closed = _is_closed(embedding.points)
@@ -60,7 +61,7 @@ def _draw_panel(axes: Axes, embedding: Embedding, second: int) -> None:
     count = max(len(points) - 1, 1) if not closed else len(points)
     colours = colormaps["twilight_shifted" if closed else "cividis"](np.arange(len(points)) / count)
     axes.scatter(points[:, 0], points[:, 1], s=26, c=colours, edgecolors=INK, linewidths=0.5, zorder=2)
-    _write_names(axes, points, embedding.labels)
+    _write_names(axes, points, embedding.labels, side)
     for axis, number in ((axes.xaxis, 0), (axes.yaxis, second)):
         share = 100 * embedding.explained[number]
         axis.set_label_text(f"axis {number + 1} ({share:.1f} %)", **text(9))
@@ -77,11 +78,11 @@ def _frame(axes: Axes, points: np.ndarray) -> None:
     axes.set_ylim(middle[1] - reach, middle[1] + reach)
 
 
-def _write_names(axes: Axes, points: np.ndarray, labels: tuple[str, ...]) -> None:
+def _write_names(axes: Axes, points: np.ndarray, labels: tuple[str, ...], side: float) -> None:
     corner = np.array([axes.get_xlim()[0], axes.get_ylim()[0]])
-    scale = 72 * SIDE / (axes.get_xlim()[1] - axes.get_xlim()[0])
+    scale = 72 * side / (axes.get_xlim()[1] - axes.get_xlim()[0])
     names = [printable(label) for label in labels]
-    for place in place_names((points - corner) * scale, names, 72 * SIDE, NAME, GAP):
+    for place in place_names((points - corner) * scale, names, 72 * side, NAME, GAP):
         axes.annotate(
             names[place.index],
             points[place.index],

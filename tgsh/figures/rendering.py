@@ -29,6 +29,23 @@ _OPTIONS = {
 _DRAWING = threading.Lock()  # matplotlib's renderers share caches and options that know no threads
 
 
+SHOWN = 80
+"""Pixels of a page that an inch takes in a notebook."""
+
+
+class Picture(Figure):
+    """A figure that a notebook shows by itself, without pyplot, which would keep it alive."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return render(self, "png"), size_shown(self)
+
+
+def size_shown(figure: Figure) -> dict[str, int]:
+    """Width and height on a page: its many pixels are for screens that have them."""
+    width, height = figure.get_size_inches()
+    return {"width": round(SHOWN * width), "height": round(SHOWN * height)}
+
+
 def render(figure: Figure, format: FigureFormat) -> bytes:
     """Turn a figure into a file's bytes; equal figures give equal bytes. Safe in several threads."""
     buffer = io.BytesIO()

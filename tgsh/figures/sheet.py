@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tgsh.figures.rendering import DPI
+from tgsh.figures.rendering import DPI, Picture
 from tgsh.figures.text import FAINT, name_columns, name_rows, text, write_title
 
 GAP = 2  # pixels between images
@@ -35,9 +36,24 @@ def image_sheet(
         raise ValueError(f"images of shape {images.shape} are no {len(rows)} × {len(columns)} sheet")
     side = min(INCHES, MOST_INCHES / max(len(rows), len(columns)))
     width, height = side * len(columns), side * len(rows)
-    figure = Figure(figsize=(max(width, 2.4) + 1.2, height + 1.0), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=(max(width, 2.4) + 1.2, height + 1.0), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
+    draw_sheet(axes, images, rows, columns, across=across, scale=scale)
+    write_title(axes, title, max(width, 2.4))
+    return figure
+
+
+def draw_sheet(
+    axes: Axes,
+    images: NDArray[np.floating],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    across: str,
+    scale: tuple[float, float] | None = None,
+) -> None:
+    """The same into axes."""
     # Extent in units of images, so that labels stand at 0, 1, …
     edges = (-0.5, len(columns) - 0.5, len(rows) - 0.5, -0.5)
     mosaic = _mosaic(_grey(images, scale))
@@ -48,8 +64,6 @@ def image_sheet(
     axes.tick_params(length=0, pad=2, color=FAINT)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    write_title(axes, title, max(width, 2.4))
-    return figure
 
 
 def _grey(images: NDArray[np.floating], scale: tuple[float, float] | None) -> NDArray[np.floating]:

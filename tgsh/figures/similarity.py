@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
-from tgsh.figures.rendering import DPI
+from tgsh.figures.rendering import DPI, Picture
 from tgsh.figures.text import printable, text, write_title
 
 
@@ -22,7 +22,7 @@ def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, m
     measure: what the values are, written at the colour bar. Raises ValueError where shapes do not fit.
     """
     side, margin = side_of(len(labels)), margin_of(labels or [""])
-    figure = Figure(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(measure)
     draw_heatmap(axes, np.asarray(values), labels, scale)
@@ -40,7 +40,7 @@ def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, ti
         raise ValueError("the two matrices are not of the same tasks and measure")
     side, margin = side_of(len(after.labels)), margin_of(after.labels or ("",))
     height = side + margin + 0.9  # two lines of titles
-    figure = Figure(figsize=(2 * side + margin + 1.0, height), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=(2 * side + margin + 1.0, height), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     panels = [figure.add_subplot(1, 2, place, facecolor="white") for place in (1, 2)]
     scale = similarity_scale(after.measure)

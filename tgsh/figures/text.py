@@ -15,6 +15,7 @@ FONT = "DejaVu Sans"  # ships with matplotlib: the same glyphs on every machine
 INK, FAINT, MISSING = "#222222", "#8a8a8a", "#d9d9d9"
 MEASURES = {"cosine": "cosine similarity", "correlation": "correlation"}
 
+NAMED = 8  # size of a label, typographic points
 MOST_LABELS = 40  # every task is named up to here; beyond, round steps
 LONGEST_LABEL = 24
 
@@ -79,6 +80,14 @@ def name_columns(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_xticks(list(names), list(names.values()), rotation=90 if upright else 0, **text(_size(names)))
 
 
+def turn_crowded_names(axes: Axes) -> None:
+    """Turn labels under axes of any width upright, where they would touch."""
+    figure = axes.get_figure(root=True)
+    needed: float = sum(width_of(tick.get_text() + " ", NAMED) for tick in axes.get_xticklabels())
+    if figure is not None and needed > 72 * axes.get_window_extent().width / figure.dpi:
+        axes.tick_params(axis="x", rotation=90)
+
+
 def name_rows(axes: Axes, labels: Sequence[str]) -> None:
     """Write task labels beside the axes at 0, 1, … T − 1."""
     names = shown_labels(labels)
@@ -91,7 +100,7 @@ def shown_labels(labels: Sequence[str]) -> dict[int, str]:
 
 
 def _size(names: dict[int, str]) -> int:
-    return 8 if len(names) <= 20 else 6
+    return NAMED if len(names) <= 20 else 6
 
 
 def _label_step(tasks: int) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -15,6 +15,8 @@ from httpx_sse import ServerSentEvent
 from pydantic import BaseModel, ValidationError
 
 from tgsh import schemas
+from tgsh.client.steps import Call, Listen
+from tgsh.client.values import Experiment, ExperimentPage, Predictions
 from tgsh.errors import ServiceProblem
 from tgsh.spec import ExperimentSpec
 
@@ -23,6 +25,9 @@ M = TypeVar("M", bound=BaseModel)
 Event = schemas.ProgressEvent | schemas.TaskEvent | schemas.StatusEvent
 Spec = ExperimentSpec | Mapping[str, Any] | str
 Images = np.ndarray | Sequence[Any]
+Content = bytes | BinaryIO | AsyncIterator[bytes]
+
+SILENCE = 60.0  # seconds without even a keep-alive after which an event stream is taken for dead
 
 _EVENTS: Mapping[str, type[schemas.ProgressEvent] | type[schemas.TaskEvent] | type[schemas.StatusEvent]] = {
     "progress": schemas.ProgressEvent,
@@ -31,26 +36,39 @@ _EVENTS: Mapping[str, type[schemas.ProgressEvent] | type[schemas.TaskEvent] | ty
 }
 
 
-@dataclass(frozen=True)
-class Call(Generic[T]):
-    """One request and how its answer is read. `repeatable`: sending it twice does no more than once.
+def request(
+    http: httpx.Client | httpx.AsyncClient, call: Call[Any], content: Content | None
+) -> httpx.Request:
+    """A call as httpx sends it; `content` is the call's, opened where it is a file."""
+    headers = dict(call.headers)
+    if isinstance(call.content, Path):  # else httpx would send it in chunks, and no limit be checked at once
+        headers["Content-Length"] = str(call.content.stat().st_size)
+    return http.build_request(
+        call.method,
+        call.path,
+        params=call.params,
+        json=call.body,
+        content=content,
+        headers=headers,
+    )
 
-    What is sent is `body` as JSON, or `content` as it is.
-    """
 
-    method: str
-    path: str
-    read: Callable[[httpx.Response], T]
-    params: Mapping[str, Any] = field(default_factory=dict)
-    body: Any = None
-    content: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    repeatable: bool = True
+def stream(http: httpx.Client | httpx.AsyncClient, listen: Listen) -> httpx.Request:
+    """The request that opens a stream of events."""
+    timeout = httpx.Timeout(http.timeout)
+    timeout.read = SILENCE
+    return http.build_request("GET", listen.path, headers=listen.headers, timeout=timeout)
 
 
 def model(kind: type[M]) -> Callable[[httpx.Response], M]:
-    """Reads a JSON document of that kind."""
-    return lambda response: kind.model_validate_json(response.content)
+    """Reads a JSON document of that kind; an experiment learns where it was read from."""
+
+    def read_document(response: httpx.Response) -> M:
+        where = str(response.request.url).partition("?")[0]
+        service = where.rpartition("/experiments")[0]
+        return kind.model_validate_json(response.content, context={"service": service})
+
+    return read_document
 
 
 def path(*parts: str | int) -> str:
@@ -65,7 +83,7 @@ def given(**params: Any) -> dict[str, Any]:
 
 def submission(
     spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None
-) -> Call[schemas.Experiment]:
+) -> Call[Experiment]:
     """POST a spec, a mapping with a spec's keys, or the name of a preset."""
     if isinstance(spec, ExperimentSpec):
         body = spec.model_dump(mode="json")
@@ -73,25 +91,23 @@ def submission(
         body = {"preset": spec} if isinstance(spec, str) else dict(spec)
     body |= given(shared=shared)
     key = idempotency_key or str(uuid.uuid4())
-    return Call(
-        "POST", "/experiments", model(schemas.Experiment), body=body, headers={"Idempotency-Key": key}
-    )
+    return Call("POST", "/experiments", model(Experiment), body=body, headers={"Idempotency-Key": key})
 
 
-def page(cursor: str | None = None, **filters: Any) -> Call[schemas.ExperimentPage]:
+def page(cursor: str | None = None, **filters: Any) -> Call[ExperimentPage]:
     """One page of experiments, newest first."""
-    return Call("GET", "/experiments", model(schemas.ExperimentPage), params=given(cursor=cursor, **filters))
+    return Call("GET", "/experiments", model(ExperimentPage), params=given(cursor=cursor, **filters))
 
 
-def action(experiment: str, name: str) -> Call[schemas.Experiment]:
+def action(experiment: str, name: str) -> Call[Experiment]:
     """POST cancel or resume."""
-    return Call("POST", path(experiment, name), model(schemas.Experiment), repeatable=False)
+    return Call("POST", path(experiment, name), model(Experiment), repeatable=False)
 
 
-def sharing(experiment: str, shared: bool) -> Call[schemas.Experiment]:
+def sharing(experiment: str, shared: bool) -> Call[Experiment]:
     """PATCH who sees an experiment."""
     body = schemas.Sharing(shared=shared).model_dump()
-    return Call("PATCH", path(experiment), model(schemas.Experiment), body=body)
+    return Call("PATCH", path(experiment), model(Experiment), body=body)
 
 
 def document(experiment: str, kind: type[M], *parts: str | int, **params: Any) -> Call[M]:
@@ -99,9 +115,9 @@ def document(experiment: str, kind: type[M], *parts: str | int, **params: Any) -
     return Call("GET", path(experiment, *parts), model(kind), params=given(**params))
 
 
-def predictions(experiment: str, task: int, images: Images, **params: Any) -> Call[schemas.Predictions]:
+def predictions(experiment: str, task: int, images: Images, **params: Any) -> Call[Predictions]:
     """POST images, and read what a task's network sees in them."""
-    return _posted(images, path(experiment, "tasks", task, "predictions"), model(schemas.Predictions), params)
+    return _posted(images, path(experiment, "tasks", task, "predictions"), model(Predictions), params)
 
 
 def representations(experiment: str, task: int, images: Images, **params: Any) -> Call[np.ndarray]:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from tgsh import calls, schemas
-from tgsh.calls import Call, Images
+from tgsh import schemas
+from tgsh.client import calls, values
+from tgsh.client.calls import Images
+from tgsh.client.conversation import Conversation
+from tgsh.client.operations import operation
+from tgsh.client.steps import Call, Flow
 
-T = TypeVar("T")
 
-
-class Results(ABC):
-    """The results of experiments, for whoever can send a call.
+class Results(Conversation):
+    """The results of experiments.
 
     stage is "before", "after" or the number of an epoch; layer, such as "layer-1", takes one layer's part
     of the context vectors, None all of them.
     """
 
-    @abstractmethod
-    def _send(self, call: Call[T]) -> T: ...
-
+    @operation
     def similarity(
         self,
         experiment: str,
@@ -31,11 +30,12 @@ class Results(ABC):
         order: schemas.Order = "task",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> schemas.Similarity:
+    ) -> Flow[values.Similarity]:
         """The labelled T×T matrix."""
         wanted = {"stage": stage, "order": order, "measure": measure, "layer": layer}
-        return self._send(calls.document(experiment, schemas.Similarity, "similarity", **wanted))
+        return self._ask(calls.document(experiment, values.Similarity, "similarity", **wanted))
 
+    @operation
     def similarity_block(
         self,
         experiment: str,
@@ -44,13 +44,12 @@ class Results(ABC):
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> schemas.SimilarityBlock:
+    ) -> Flow[values.SimilarityBlock]:
         """Some rows and columns of a matrix that may be large; rows and columns such as "0,9" or "0-99"."""
         wanted = {"rows": rows, "columns": columns, "stage": stage, "measure": measure, "layer": layer}
-        return self._send(
-            calls.document(experiment, schemas.SimilarityBlock, "similarity", "block", **wanted)
-        )
+        return self._ask(calls.document(experiment, values.SimilarityBlock, "similarity", "block", **wanted))
 
+    @operation
     def nearest(
         self,
         experiment: str,
@@ -58,24 +57,26 @@ class Results(ABC):
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> schemas.NearestTasks:
+    ) -> Flow[values.NearestTasks]:
         """The most similar other tasks of every task, best first."""
         wanted = {"count": count, "stage": stage, "measure": measure, "layer": layer}
-        return self._send(calls.document(experiment, schemas.NearestTasks, "similarity", "nearest", **wanted))
+        return self._ask(calls.document(experiment, values.NearestTasks, "similarity", "nearest", **wanted))
 
+    @operation
     def similarity_epochs(
         self,
         experiment: str,
         pairs: Iterable[tuple[int, int]] | None = None,
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> schemas.SimilarityEpochs:
+    ) -> Flow[values.SimilarityEpochs]:
         """The similarity of pairs of tasks at every epoch; by default of the first task and some others."""
         chosen = None if pairs is None else ",".join(f"{one}-{other}" for one, other in pairs)
         wanted = {"pairs": chosen, "measure": measure, "layer": layer}
-        call = calls.document(experiment, schemas.SimilarityEpochs, "similarity", "epochs", **wanted)
-        return self._send(call)
+        call = calls.document(experiment, values.SimilarityEpochs, "similarity", "epochs", **wanted)
+        return self._ask(call)
 
+    @operation
     def dendrogram(
         self,
         experiment: str,
@@ -83,11 +84,12 @@ class Results(ABC):
         method: str = "average",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> schemas.Dendrogram:
+    ) -> Flow[values.Dendrogram]:
         """Clustering of the tasks on 1 − similarity; method: average, single, complete or weighted."""
         wanted = {"stage": stage, "method": method, "measure": measure, "layer": layer}
-        return self._send(calls.document(experiment, schemas.Dendrogram, "dendrogram", **wanted))
+        return self._ask(calls.document(experiment, values.Dendrogram, "dendrogram", **wanted))
 
+    @operation
     def embedding(
         self,
         experiment: str,
@@ -96,7 +98,7 @@ class Results(ABC):
         dimensions: int = 2,
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
-    ) -> schemas.Embedding:
+    ) -> Flow[values.Embedding]:
         """The tasks as points in 2 or 3 dimensions, by classical MDS of 1 − similarity or PCA."""
         wanted = {
             "stage": stage,
@@ -105,42 +107,62 @@ class Results(ABC):
             "measure": measure,
             "layer": layer,
         }
-        return self._send(calls.document(experiment, schemas.Embedding, "embedding", **wanted))
+        return self._ask(calls.document(experiment, values.Embedding, "embedding", **wanted))
 
+    @operation
     def context_vectors(
         self, experiment: str, stage: str | int = "after", layer: str | None = None
-    ) -> schemas.ContextVectors:
+    ) -> Flow[values.ContextVectors]:
         """The T×H context vectors as lists; `fetch` has them as npy or safetensors."""
         wanted = {"stage": stage, "layer": layer}
-        return self._send(calls.document(experiment, schemas.ContextVectors, "context-vectors", **wanted))
+        return self._ask(calls.document(experiment, values.ContextVectors, "context-vectors", **wanted))
 
-    def accuracy(self, experiment: str) -> schemas.Accuracy:
-        return self._send(calls.document(experiment, schemas.Accuracy, "accuracy"))
+    @operation
+    def accuracy(self, experiment: str) -> Flow[values.Accuracy]:
+        """The test accuracy of every task that is done."""
+        return self._ask(calls.document(experiment, values.Accuracy, "accuracy"))
 
-    def accuracy_matrix(self, experiment: str) -> schemas.AccuracyMatrix:
+    @operation
+    def accuracy_matrix(self, experiment: str) -> Flow[values.AccuracyMatrix]:
         """How well the context of each task does on every task; where "accuracy_matrix" was submitted."""
-        return self._send(calls.document(experiment, schemas.AccuracyMatrix, "accuracy", "matrix"))
+        return self._ask(calls.document(experiment, values.AccuracyMatrix, "accuracy", "matrix"))
 
-    def geometry(self, experiment: str, baseline: str | None = None) -> schemas.Geometry:
+    @operation
+    def geometry(self, experiment: str, baseline: str | None = None) -> Flow[values.Geometry]:
         """Definition 1 measured; there once the experiment has completed.
 
         baseline: the id of another experiment on the same tasks and images, measured beside it.
         """
-        return self._send(calls.document(experiment, schemas.Geometry, "geometry", baseline=baseline))
+        return self._ask(calls.document(experiment, values.Geometry, "geometry", baseline=baseline))
 
+    @operation
     def reconstructions(
-        self, experiment: str, tasks: str | None = None, classes: str | None = None, **params: Any
-    ) -> schemas.Reconstructions:
-        """Images that the network believes in; tasks and classes such as "0,9" or "0-3"."""
-        call = calls.document(
-            experiment, schemas.Reconstructions, "reconstructions", tasks=tasks, classes=classes, **params
-        )
-        return self._send(call)
+        self,
+        experiment: str,
+        tasks: str | None = None,
+        classes: str | None = None,
+        *,
+        samples: int | None = None,
+        seed: int | None = None,
+        method: schemas.ReconstructionMethod | None = None,
+        ridge: float | None = None,
+        stage: str | int | None = None,
+    ) -> Flow[values.Reconstructions]:
+        """Images that the network believes in; tasks and classes such as "0,9" or "0-3".
 
-    def samples(self, experiment: str, tasks: str | None = None) -> schemas.Samples:
+        samples: draws of the noise, by `seed`, a task and class. ridge: λ, where method is "ridge".
+        """
+        which = {"tasks": tasks, "classes": classes, "stage": stage}
+        how = {"samples": samples, "seed": seed, "method": method, "ridge": ridge}
+        call = calls.document(experiment, values.Reconstructions, "reconstructions", **which, **how)
+        return self._ask(call)
+
+    @operation
+    def samples(self, experiment: str, tasks: str | None = None) -> Flow[values.Samples]:
         """The same test images as each task shows them; tasks such as "0,9" or "0-3"."""
-        return self._send(calls.document(experiment, schemas.Samples, "samples", tasks=tasks))
+        return self._ask(calls.document(experiment, values.Samples, "samples", tasks=tasks))
 
+    @operation
     def predictions(
         self,
         experiment: str,
@@ -149,13 +171,14 @@ class Results(ABC):
         *,
         stage: str | int = "after",
         transform: bool = False,
-    ) -> schemas.Predictions:
+    ) -> Flow[values.Predictions]:
         """What a task's network sees in images: up to 1,000 of them, uint8 (0 to 255) or floats (0 to 1).
 
         transform: the images are as the dataset has them; move their pixels as the task does first.
         """
-        return self._send(calls.predictions(experiment, task, images, stage=stage, transform=transform))
+        return self._ask(calls.predictions(experiment, task, images, stage=stage, transform=transform))
 
+    @operation
     def representations(
         self,
         experiment: str,
@@ -164,19 +187,21 @@ class Results(ABC):
         *,
         stage: str | int = "after",
         transform: bool = False,
-    ) -> np.ndarray:
+    ) -> Flow[np.ndarray]:
         """r_t(x) of images, float32 [n, R]; they are sent as to `predictions`."""
-        return self._send(calls.representations(experiment, task, images, stage=stage, transform=transform))
+        return self._ask(calls.representations(experiment, task, images, stage=stage, transform=transform))
 
+    @operation
     def fetch(
         self, experiment: str, resource: str, *, format: str, params: Mapping[str, Any] | None = None
-    ) -> bytes:
+    ) -> Flow[bytes]:
         """A result as the bytes of a file: resource such as "similarity", format such as "png"."""
         path = calls.path(experiment, *resource.split("/"))
         wanted = {**calls.given(**(params or {})), "format": format}
-        return self._send(Call("GET", path, lambda response: response.content, params=wanted))
+        return self._ask(Call("GET", path, lambda response: response.content, params=wanted))
 
-    def figure(self, experiment: str, name: str, format: str = "png") -> bytes:
+    @operation
+    def figure(self, experiment: str, name: str, format: str = "png") -> Flow[bytes]:
         """A figure under its stable name, such as "dendrogram", as the bytes of a png, svg or pdf file."""
         path = calls.path(experiment, "figures", f"{name}.{format}")
-        return self._send(Call("GET", path, lambda response: response.content))
+        return self._ask(Call("GET", path, lambda response: response.content))

@@ -1,0 +1,11 @@
+"""All methods that both clients have."""
+
+from __future__ import annotations
+
+from tgsh.client.experiments import Experiments
+from tgsh.client.results import Results
+from tgsh.client.service import Service
+
+
+class Methods(Experiments, Results, Service):
+    """Experiments, their results, and the service itself."""

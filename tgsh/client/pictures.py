@@ -1,0 +1,220 @@
+"""The one place where the client draws: documents in, with the code that the service draws with.
+
+It is imported only by whoever asks for a picture, as matplotlib comes along.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tgsh import figures, schemas
+from tgsh.analysis import clustering, courses, embedding
+from tgsh.figures.accuracy import draw_accuracy
+from tgsh.figures.accuracy_matrix import PERCENT, draw_accuracy_matrix
+from tgsh.figures.courses import draw_courses
+from tgsh.figures.dendrogram import draw_named_tree
+from tgsh.figures.distributions import draw_panel
+from tgsh.figures.embedding import draw_points
+from tgsh.figures.geometry import ACROSS, NAMES, stage_panel
+from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, similarity_scale
+from tgsh.figures.rendering import render, size_shown
+from tgsh.figures.sheet import draw_sheet
+from tgsh.figures.text import text, turn_crowded_names
+from tgsh.figures.vectors import draw_vectors
+
+
+def png(value: object) -> tuple[bytes, dict[str, int]]:
+    """A figure's bytes, and the size at which a page shows it."""
+    drawn = figure(value)
+    return render(drawn, "png"), size_shown(drawn)
+
+
+@singledispatch
+def figure(value: object) -> Figure:
+    """A figure of its own. Raises: ValueError where there is nothing to draw yet."""
+    raise TypeError(f"a {type(value).__name__} has no picture")
+
+
+@singledispatch
+def draw(value: object, axes: Axes) -> None:
+    """Draw into somebody's axes; the title is theirs. Raises: ValueError where there is nothing to draw."""
+    raise TypeError(f"a {type(value).__name__} cannot be drawn into {axes}")
+
+
+@figure.register
+def _(value: schemas.Similarity) -> Figure:
+    title = _title(value.experiment_id, value.stage)
+    return figures.similarity_figure(_matrix(value), value.labels, title=title, measure=value.measure)
+
+
+@draw.register
+def _(value: schemas.Similarity, axes: Axes) -> None:
+    scale = similarity_scale(value.measure)
+    draw_heatmap(axes, _matrix(value), value.labels, scale)
+    turn_crowded_names(axes)
+    add_colour_bar(_owner(axes), axes, scale)
+
+
+@figure.register
+def _(value: schemas.SimilarityEpochs) -> Figure:
+    return figures.courses_figure(_courses(value), title=value.experiment_id, measure=value.measure)
+
+
+@draw.register
+def _(value: schemas.SimilarityEpochs, axes: Axes) -> None:
+    draw_courses(axes, _courses(value), value.measure)
+    axes.legend(frameon=False, fontsize=8)
+
+
+@figure.register
+def _(value: schemas.Dendrogram) -> Figure:
+    return figures.tree_figure(_tree(value), title=_title(value.experiment_id, value.stage))
+
+
+@draw.register
+def _(value: schemas.Dendrogram, axes: Axes) -> None:
+    draw_named_tree(axes, _tree(value))
+
+
+@figure.register
+def _(value: schemas.Embedding) -> Figure:
+    return figures.embedding_figure(_points(value), title=_title(value.experiment_id, value.stage))
+
+
+@draw.register
+def _(value: schemas.Embedding, axes: Axes) -> None:
+    """The first two axes."""
+    box = axes.get_window_extent()
+    draw_points(axes, _points(value), 1, min(box.width, box.height) / _owner(axes).dpi)
+    axes.set_aspect("equal", adjustable="box")
+
+
+@figure.register
+def _(value: schemas.ContextVectors) -> Figure:
+    title = _title(value.experiment_id, value.stage)
+    return figures.vectors_figure(np.asarray(value.values), value.labels, title=title)
+
+
+@draw.register
+def _(value: schemas.ContextVectors, axes: Axes) -> None:
+    draw_vectors(axes, np.asarray(value.values), value.labels)
+
+
+@figure.register
+def _(value: schemas.Accuracy) -> Figure:
+    return figures.accuracy_figure(*_accuracies(value), title=value.experiment_id)
+
+
+@draw.register
+def _(value: schemas.Accuracy, axes: Axes) -> None:
+    draw_accuracy(axes, *_accuracies(value))
+    turn_crowded_names(axes)
+
+
+@figure.register
+def _(value: schemas.AccuracyMatrix) -> Figure:
+    return figures.accuracy_matrix_figure(value.values, value.labels, title=value.experiment_id)
+
+
+@draw.register
+def _(value: schemas.AccuracyMatrix, axes: Axes) -> None:
+    draw_accuracy_matrix(axes, value.values, value.labels)
+    turn_crowded_names(axes)
+    add_colour_bar(_owner(axes), axes, PERCENT)
+
+
+@figure.register
+def _(value: schemas.Geometry) -> Figure:
+    return figures.geometry_figure(value, title=value.experiment_id)
+
+
+@draw.register
+def _(value: schemas.Geometry, axes: Axes) -> None:
+    """After training."""
+    draw_panel(axes, stage_panel(value.after, "after training"), np.asarray(value.edges), NAMES)
+    axes.set_xlabel(ACROSS, **text(9))
+    axes.legend(frameon=False, fontsize=8)
+
+
+@figure.register
+def _(value: schemas.Reconstructions) -> Figure:
+    title = _title(value.experiment_id, value.stage)
+    return figures.image_sheet(*_mean_images(value), title=title, across="class")
+
+
+@draw.register
+def _(value: schemas.Reconstructions, axes: Axes) -> None:
+    draw_sheet(axes, *_mean_images(value), across="class")
+
+
+@figure.register
+def _(value: schemas.Samples) -> Figure:
+    shown = np.asarray(value.images), value.labels, [str(one) for one in value.classes]
+    title = value.experiment_id
+    return figures.image_sheet(*shown, title=title, across="class of the image", scale=(0, 1))
+
+
+@draw.register
+def _(value: schemas.Samples, axes: Axes) -> None:
+    shown = np.asarray(value.images), value.labels, [str(one) for one in value.classes]
+    draw_sheet(axes, *shown, across="class of the image", scale=(0, 1))
+
+
+def _title(experiment: str, stage: str) -> str:
+    return (
+        f"{experiment}, {stage} training" if stage in {"before", "after"} else f"{experiment}, epoch {stage}"
+    )
+
+
+def _owner(axes: Axes) -> Figure:
+    found = axes.get_figure(root=True)
+    if found is None:
+        raise ValueError("the axes belong to no figure")
+    return found
+
+
+def _matrix(value: schemas.Similarity) -> np.ndarray:
+    return np.asarray(value.values, np.float64)
+
+
+def _courses(value: schemas.SimilarityEpochs) -> list[courses.Course]:
+    def values(pair: schemas.SimilarityCourse) -> np.ndarray:
+        return np.array([np.nan if known is None else known for known in pair.values], np.float64)
+
+    return [courses.Course(pair.tasks, pair.labels, values(pair)) for pair in value.pairs]
+
+
+def _tree(value: schemas.Dendrogram) -> clustering.Dendrogram:
+    return clustering.Dendrogram(
+        linkage=np.array(value.linkage, np.float64).reshape(-1, 4),
+        leaves=tuple(value.leaves),
+        cophenetic=value.cophenetic_correlation,
+        method=value.method,
+        labels=tuple(value.labels),
+        tasks=tuple(value.tasks),
+    )
+
+
+def _points(value: schemas.Embedding) -> embedding.Embedding:
+    return embedding.Embedding(
+        points=np.array(value.values, np.float64).reshape(len(value.tasks), value.dimensions),
+        explained=tuple(value.explained),
+        positive=value.positive_eigenvalue_share,
+        stress=value.stress,
+        method=value.method,
+        labels=tuple(value.labels),
+        tasks=tuple(value.tasks),
+    )
+
+
+def _accuracies(value: schemas.Accuracy) -> tuple[np.ndarray, list[str]]:
+    return np.array([task.accuracy for task in value.tasks]), [task.label for task in value.tasks]
+
+
+def _mean_images(value: schemas.Reconstructions) -> tuple[np.ndarray, list[str], list[str]]:
+    """The mean over samples, as the service's own sheet shows it."""
+    return np.asarray(value.images).mean(axis=2), value.labels, [str(one) for one in value.classes]

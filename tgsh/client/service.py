@@ -1,0 +1,29 @@
+"""What a client asks of the service itself."""
+
+from __future__ import annotations
+
+import httpx
+
+from tgsh import schemas
+from tgsh.client import calls
+from tgsh.client.conversation import Conversation
+from tgsh.client.operations import operation
+from tgsh.client.steps import Call, Flow
+
+
+class Service(Conversation):
+    """What the service can do, and whether it can do it now."""
+
+    @operation
+    def catalog(self) -> Flow[schemas.Catalog]:
+        """Datasets, suites, networks and presets, with their JSON Schemas."""
+        return self._ask(Call("GET", "/catalog", calls.model(schemas.Catalog)))
+
+    @operation
+    def ready(self) -> Flow[schemas.Readiness]:
+        """What the service has and lacks; a service that is not ready (503) is an answer too."""
+        call = Call("GET", "/readyz", calls.model(schemas.Readiness))
+        response = yield from self._exchange(call)
+        if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            return call.read(response)
+        return calls.read(call, response)

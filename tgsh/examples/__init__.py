@@ -1,0 +1,1 @@
+"""Notebooks to start from; tests/examples runs them."""
