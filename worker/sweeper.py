@@ -16,7 +16,7 @@ from celery import bootsteps
 from celery.worker import state
 
 from tgsh.jobs import HINT_NAME, MAX_HINTS, QUEUE, hints_due
-from tgsh.store import workers
+from tgsh.store import previews, workers
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.fairness import count_queued
@@ -83,9 +83,11 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         if self._database is None or time.monotonic() - self._tidied < TIDY_SECONDS:
             return
         self._tidied = time.monotonic()
-        removed = tidy(self._database, Artifacts(self._settings.artifacts), 2 * TIDY_SECONDS)
+        artifacts = Artifacts(self._settings.artifacts)
+        removed = tidy(self._database, artifacts, 2 * TIDY_SECONDS)
         if removed:
             log.warning("removed %d files of workers that were killed", removed)
+        previews.forget_old(self._database, artifacts)
 
     def _publish(self, consumer: Any) -> None:
         assert self._database is not None
