@@ -22,7 +22,7 @@ from tgsh.store.database import Database
 from tgsh.store.fairness import count_queued
 from tgsh.store.sweeping import take_expired_leases
 from tgsh.store.tidying import tidy
-from worker import devices, stopping
+from worker import devices, holdings, stopping
 from worker.hearing import Hearing
 from worker.settings import WorkerSettings
 
@@ -69,7 +69,8 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         assert self._database is not None
         try:
             slots = devices.slots(self._settings.devices)
-            workers.beat(self._database, _name(consumer), socket.gethostname(), os.getpid(), slots)
+            held = holdings.memory_bytes(), holdings.device_memory_bytes(slots)
+            workers.beat(self._database, _name(consumer), socket.gethostname(), os.getpid(), slots, *held)
             taken = take_expired_leases(self._database, self._settings.max_attempts)
             if taken:
                 log.warning("took %d jobs from workers that fell silent", taken)

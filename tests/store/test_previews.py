@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.store.steps import submitted
-from tgsh.errors import LeaseLost, NotFound
+from tgsh.errors import LeaseLost, NotFound, QuotaExceeded
 from tgsh.store import previews
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -41,12 +41,12 @@ def test_it_is_drawn_once_however_often_it_is_asked_for(database: Database, arti
         previews.get(database, "a" * 64)
     assert previews.claim_next(database, "w", 60) is None
     assert [previews.ask(database, artifacts, wanted()) for _ in range(2)] == [True, True]
-    assert (previews.count_waiting(database), count_queued(database, 9)) == (1, 1)
+    assert count_queued(database, 9) == 1
     claimed = taken(database)
     assert (claimed.spec, claimed.tasks) == ({"dataset": "mnist5k"}, [(0, "0°"), (2, "20°")])
     assert not previews.ask(database, artifacts, wanted())
     assert previews.claim_next(database, "other", 60) is None
-    assert (previews.get(database, "a" * 64).status, previews.count_waiting(database)) == ("running", 0)
+    assert (previews.get(database, "a" * 64).status, count_queued(database, 9)) == ("running", 0)
     previews.complete(database, claimed, artifacts.save(claimed.artifact, {"images": np.zeros(3)}, {}))
     record = previews.get(database, "a" * 64)
     assert previews.is_whole(artifacts, record)
@@ -143,3 +143,19 @@ def test_to_look_is_a_use_once_an_hour(database: Database, artifacts: Artifacts)
     after = previews.get(database, record.key).used_at
     assert after - before == pytest.approx(4_000, abs=60)
     assert previews.get(database, record.key).used_at == after
+
+
+def test_so_many_wait_and_no_more(
+    database: Database, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previews, "MOST_WAITING", 2)
+    for name in "ab":
+        previews.ask(database, artifacts, wanted(name))
+    with pytest.raises(QuotaExceeded, match="2 previews wait") as refused:
+        previews.ask(database, artifacts, wanted("c"))
+    assert refused.value.retry_after > 0
+    assert previews.ask(database, artifacts, wanted("b"))  # it waits already
+    previews.fail(database, taken(database), "no images")
+    previews.ask(database, artifacts, wanted("c"))
+    with pytest.raises(QuotaExceeded):
+        previews.ask(database, artifacts, wanted("a"))

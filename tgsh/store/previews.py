@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tgsh.errors import ArtifactError, LeaseLost, NotFound
+from tgsh.errors import ArtifactError, LeaseLost, NotFound, QuotaExceeded
 from tgsh.jobs import Preview
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.clock import now
@@ -29,6 +29,11 @@ FOLDER = "previews"
 WEEK = 7 * 86_400.0
 MOST_KEPT = 500
 """A preview that nobody asked for within a week is forgotten, and of more than so many the longest unused."""
+
+MOST_WAITING = 100
+"""Previews that wait at a time: they go before all other work."""
+
+RETRY_SECONDS = 10
 
 TOUCH_SECONDS = 3_600.0
 """How exactly it is known when a preview was last asked for: to look is not to write, most times."""
@@ -66,13 +71,15 @@ def _artifact(key: str, token: str) -> str:
 def ask(database: Database, artifacts: Artifacts, wanted: Wanted) -> bool:
     """Have a preview drawn, unless it is or is about to be; whether a worker is wanted for it.
 
-    One that failed is tried again, and one whose images are damaged or gone is drawn anew.
+    One that failed is tried again, and one whose images are damaged or gone is drawn anew. Raises
+    QuotaExceeded where MOST_WAITING wait already.
     """
     try:
         with database.write() as session:
             record = session.get(PreviewRecord, wanted.key, with_for_update=True)
             at = session.scalar(select(now())) or 0.0
             if record is None:
+                _require_room(session)
                 fresh = {"created_at": at, "used_at": at, "tasks_total": wanted.tasks_total}
                 about = {"key": wanted.key, "spec": wanted.spec, "tasks": list(map(list, wanted.tasks))}
                 session.add(PreviewRecord(**about, **fresh, status="queued"))
@@ -80,7 +87,8 @@ def ask(database: Database, artifacts: Artifacts, wanted: Wanted) -> bool:
             record.used_at = at
             if record.status in ("queued", "running") or is_whole(artifacts, record):
                 return record.status == "queued"
-            record.status, record.attempts, record.reason = "queued", 0, None
+            _require_room(session)
+            record.status, record.attempts, record.reason, record.created_at = "queued", 0, None, at
             record.artifact = record.artifact_sha256 = record.finished_at = None
             return True
     except IntegrityError:  # another asked for the same at the same moment
@@ -111,11 +119,10 @@ def get(database: Database, key: str) -> PreviewRecord:
     return record
 
 
-def count_waiting(database: Database) -> int:
-    """How many previews wait for a worker."""
-    with database.read() as session:
-        waiting = select(func.count()).select_from(PreviewRecord).where(PreviewRecord.status == "queued")
-        return session.scalar(waiting) or 0
+def _require_room(session: Session) -> None:
+    waiting = select(func.count()).select_from(PreviewRecord).where(PreviewRecord.status == "queued")
+    if (session.scalar(waiting) or 0) >= MOST_WAITING:
+        raise QuotaExceeded(f"{MOST_WAITING} previews wait for a worker; try again soon", RETRY_SECONDS)
 
 
 def claim_next(database: Database, worker: str, lease_seconds: float) -> Drawing | None:

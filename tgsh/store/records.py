@@ -162,7 +162,7 @@ class PreviewRecord(Claimable, Record):
 
     key: SHA-256 of what decides the picture. spec: dataset, suite and seed. tasks: [index, label] of those
     that are drawn, of tasks_total. status: queued, running, completed, failed. artifact: the images, once
-    they are drawn. used_at: when it was last asked for, to the hour.
+    they are drawn. created_at: when it was queued. used_at: when it was last asked for, to the hour.
     """
 
     __tablename__ = "previews"
