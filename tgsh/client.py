@@ -135,6 +135,18 @@ class Client(Results):
             return call.read(response)
         return calls.read(call, response)
 
+    def estimate(self, spec: Spec) -> schemas.Estimate:
+        """What a spec, as `submit` takes it, would cost on today's workers; nothing is submitted."""
+        return self._send(calls.estimation(spec))
+
+    def preview(self, spec: Spec) -> schemas.Preview:
+        """Have drawn what the tasks of a spec look like; asked again, it says whether that is done."""
+        return self._send(calls.preview(spec))
+
+    def workers(self) -> schemas.Workers:
+        """Who works on what, and what waits."""
+        return self._send(Call("GET", "/workers", calls.model(schemas.Workers)))
+
     def wait(self, experiment: str, timeout: float | None = None) -> schemas.Experiment:
         """The experiment once it has ended. Raises: TimeoutError after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout

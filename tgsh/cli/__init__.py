@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import experiments, fetching, keys, local, one_machine, reproducing, saving
+from tgsh.cli import experiments, fetching, keys, local, looking, one_machine, reproducing, saving
 from tgsh.cli.failing import FailingGroup
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ for panel, commands in {
         saving.restore,
     ),
     "Experiments": (
+        looking.estimate,
         experiments.submit,
         experiments.watch,
         experiments.list_,
@@ -35,7 +36,7 @@ for panel, commands in {
         experiments.delete,
         fetching.fetch,
     ),
-    "Other": (experiments.catalog, local.version),
+    "Other": (looking.workers, experiments.catalog, local.version),
 }.items():
     for command in commands:
         app.command(command.__name__.rstrip("_"), rich_help_panel=panel)(command)

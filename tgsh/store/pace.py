@@ -22,11 +22,10 @@ MOST_AHEAD = 500
 
 @dataclass(frozen=True)
 class Trained:
-    """An experiment that was completed: its tasks, their task-epochs and seconds, and those of its finish."""
+    """An experiment that was completed: its tasks, their seconds in all, and those of its finish."""
 
     spec: dict[str, Any]
     tasks: int
-    epochs: int
     seconds: float
     finish_seconds: float
 
@@ -51,7 +50,7 @@ def trained(database: Database, suite: str, dataset: str, network: str, device: 
         .subquery()
     )
     query = (
-        select(alike.c.spec, func.count(), func.sum(t.epochs_done), func.sum(t.seconds))
+        select(alike.c.spec, func.count(), func.sum(t.seconds))
         .add_columns(f.finished_at - f.started_at)
         .join_from(alike, t, t.experiment_id == alike.c.id)
         .join(f, f.experiment_id == alike.c.id)
