@@ -42,22 +42,27 @@ class Unfinished:
 def trained(database: Database, suite: str, dataset: str, network: str, device: str) -> list[Trained]:
     """The newest completed experiments of these kinds. device: "cpu" or "cuda"."""
     e, t, f = ExperimentRecord, TaskRecord, FinishRecord
+    newest = e.created_at.desc(), e.id.desc()
+    of_kind = e.status == "completed", e.suite == suite, e.dataset == dataset
+    recent = select(e.id).where(*of_kind).order_by(*newest).limit(MOST_LOOKED_AT)
     alike = (
         select(e.id, e.spec, e.created_at)
-        .where(e.status == "completed", e.suite == suite, e.dataset == dataset)
-        .order_by(e.created_at.desc(), e.id.desc())
-        .limit(MOST_LOOKED_AT)
+        .where(e.id.in_(recent), e.spec["network"]["kind"].as_string() == network)
+        .order_by(*newest)
+        .limit(MOST_MEASURED)
+        .subquery()
+    )
+    done = (
+        select(t.experiment_id, func.count().label("tasks"), func.sum(t.seconds).label("seconds"))
+        .where(t.experiment_id.in_(select(alike.c.id)), t.compute.startswith(device))
+        .group_by(t.experiment_id)
         .subquery()
     )
     query = (
-        select(alike.c.spec, func.count(), func.sum(t.seconds))
-        .add_columns(f.finished_at - f.started_at)
-        .join_from(alike, t, t.experiment_id == alike.c.id)
+        select(alike.c.spec, done.c.tasks, done.c.seconds, f.finished_at - f.started_at)
+        .join_from(alike, done, done.c.experiment_id == alike.c.id)
         .join(f, f.experiment_id == alike.c.id)
-        .where(alike.c.spec["network"]["kind"].as_string() == network, t.compute.startswith(device))
-        .group_by(alike.c.id)
         .order_by(alike.c.created_at.desc())
-        .limit(MOST_MEASURED)
     )
     with database.read() as session:
         return [Trained(*row) for row in session.execute(query)]
