@@ -30,12 +30,14 @@ from service.routers import (
     context_vectors,
     dendrogram,
     embedding,
+    estimates,
     events,
     experiments,
     figures,
     geometry,
     health,
     inference,
+    previews,
     reconstructions,
     samples,
     similarity,
@@ -43,6 +45,7 @@ from service.routers import (
     similarity_epochs,
     similarity_nearest,
     tasks,
+    workers,
 )
 from service.settings import ServiceSettings, from_environment
 from service.streams import StreamLimit
@@ -70,6 +73,9 @@ ROUTERS = (
     geometry,
     reconstructions,
     figures,
+    previews,
+    estimates,
+    workers,
     catalog,
     health,
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -58,6 +58,16 @@ def require_visible(parts: Parts, caller: Caller, experiment_id: str) -> None:
     """Raises NotFound for what is not there, and in the same words for what is there for others only."""
     if not caller.sees(*owner_of(parts.database, experiment_id)):
         raise NotFound(f"there is no experiment {experiment_id!r}")
+
+
+def require_images(caller: Caller, spec: Mapping[str, Any]) -> None:
+    """Raises NotFound for a spec (as JSON) whose images are not there for who asks.
+
+    What has a name is everybody's. Of an uploaded dataset it is not known here whose it is, so that nobody
+    but an admin is shown its images.
+    """
+    if caller.visible_to is not None and not isinstance(spec["dataset"], str):
+        raise NotFound("there are no such images, or they are others'")
 
 
 async def _visible(

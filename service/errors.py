@@ -33,6 +33,14 @@ MOST_FIELDS = 100
 """Fields that one problem document names: a body of 1 MiB can have 300,000 mistakes."""
 
 
+class NotDrawn(TgshError):
+    """A preview has no picture: not yet, or it failed. retry_after: seconds; None: POST it again."""
+
+    def __init__(self, message: str, retry_after: int | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class NotAcceptable(TgshError):
     """None of the formats that the caller takes can be served."""
 
@@ -89,6 +97,7 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     InvalidSpec: (422, "invalid-request", "The request cannot be carried out as it is"),
     NotFound: (404, "not-found", "There is no such thing"),
     Conflict: (409, "conflict", "The experiment is not in a state that allows this"),
+    NotDrawn: (409, "not-drawn", "The preview has no picture"),
     NotAcceptable: (406, "not-acceptable", "None of the accepted formats can be served"),
     BodyTooLarge: (413, "body-too-large", "The request's body is too large"),
     UnsupportedMediaType: (415, "unsupported-media-type", "The body's type cannot be read here"),
@@ -148,7 +157,7 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
         fields = [FieldError(field=PLACES[type(error)], message=str(error))]
     remedy = "; POST /experiments/{id}/resume computes it again" if isinstance(error, ArtifactError) else ""
     response = problem(status, name, title, f"{error}{remedy}", instance, fields)
-    if isinstance(error, QuotaExceeded):
+    if isinstance(error, QuotaExceeded | NotDrawn) and error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Busy):
         response.headers["Retry-After"] = RETRY_SECONDS

@@ -21,6 +21,13 @@ class Job:
     index: int | None = None
 
 
+@dataclass(frozen=True)
+class Preview:
+    """Another: to draw what the tasks of a spec look like. It is short, and goes before the rest."""
+
+    key: str
+
+
 def hints_due(queued: int, waiting: int) -> int:
     """How many hints to publish, with so many jobs queued and so many hints waiting in the queue.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 
 from tgsh.datasets.info import check_train_limit, info_of
@@ -10,10 +12,14 @@ from tgsh.networks.bases import base_id_of
 from tgsh.networks.contexts import context_of
 from tgsh.spec import ExperimentSpec
 from tgsh.store.experiments import Plan, PlannedTask
-from tgsh.suites import build
+from tgsh.store.previews import Wanted
+from tgsh.suites import build, spread
 
 MOST_CROSSED = 100
 """Tasks of which an accuracy matrix is measured: 10,000 evaluations take minutes."""
+
+MOST_PREVIEWED = 64
+"""Tasks that a preview shows: the first, the last, and others evenly between them."""
 
 
 def layers(spec: ExperimentSpec) -> Mapping[str, slice]:
@@ -33,3 +39,16 @@ def plan(spec: ExperimentSpec) -> Plan:
             f"is for {MOST_CROSSED} tasks at most: {len(tasks):,} take {len(tasks) ** 2:,} evaluations",
         )
     return Plan(tasks, base_id_of(spec.network, info.pixels, info.classes, spec.base_seed))
+
+
+def preview(spec: ExperimentSpec) -> Wanted:
+    """What a preview of a spec shows. Raises InvalidSpec as `plan` does.
+
+    Its key follows from what decides the picture: not from the network, nor from how it is trained.
+    """
+    plan(spec)
+    relevant = spec.model_dump(mode="json", include={"dataset", "suite", "seed"})
+    canonical = json.dumps([relevant, MOST_PREVIEWED], sort_keys=True, separators=(",", ":"))
+    tasks = build(spec.suite, info_of(spec))
+    shown = [(task.index, task.label) for task in spread(tasks, MOST_PREVIEWED)]
+    return Wanted(hashlib.sha256(canonical.encode()).hexdigest(), relevant, shown, len(tasks))

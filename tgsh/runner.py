@@ -30,7 +30,8 @@ from tgsh.errors import (
     LeaseLost,
     TgshError,
 )
-from tgsh.jobs import Job
+from tgsh.jobs import Job, Preview
+from tgsh.previewing import draw_next
 from tgsh.settings import Compute
 from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
@@ -70,12 +71,14 @@ def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> None:
         _do(bench, first, stop)
 
 
-def run_next(bench: Bench, stop: Callable[[], bool]) -> Job | None:
+def run_next(bench: Bench, stop: Callable[[], bool]) -> Job | Preview | None:
     """Claim the job that is most due, do it, record how it ended; None where no job waits.
 
     `stop` is asked between batches; when it turns true the claim goes back.
     """
     faults.point("before claim")
+    if (drawn := draw_next(bench, stop)) is not None:
+        return drawn
     first = lifecycle.claim_next(bench.database, bench.worker, bench.lease_seconds)
     if first is None:
         return None

@@ -90,7 +90,7 @@ def _prepare_child(**_: Any) -> None:
     if slot == "cpu":  # what CUDA reserves has nothing to do with what a job holds
         limit_memory(settings.memory_limit or memory())
     device = devices.bind(slot)
-    jobs.open_bench(settings, device, name=f"{socket.gethostname()}/{os.getpid()}/{slot}")
+    jobs.open_bench(settings, device, name=f"{socket.gethostname()}/{os.getppid()}/{os.getpid()}/{slot}")
 
 
 @signals.worker_shutting_down.connect

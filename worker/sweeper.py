@@ -16,13 +16,13 @@ from celery import bootsteps
 from celery.worker import state
 
 from tgsh.jobs import HINT_NAME, MAX_HINTS, QUEUE, hints_due
-from tgsh.store import workers
+from tgsh.store import previews, workers
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.fairness import count_queued
 from tgsh.store.sweeping import take_expired_leases
 from tgsh.store.tidying import tidy
-from worker import devices, stopping
+from worker import devices, holdings, stopping
 from worker.hearing import Hearing
 from worker.settings import WorkerSettings
 
@@ -69,7 +69,8 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         assert self._database is not None
         try:
             slots = devices.slots(self._settings.devices)
-            workers.beat(self._database, _name(consumer), socket.gethostname(), os.getpid(), slots)
+            held = holdings.memory_bytes(), holdings.device_memory_bytes(slots)
+            workers.beat(self._database, _name(consumer), socket.gethostname(), os.getpid(), slots, *held)
             taken = take_expired_leases(self._database, self._settings.max_attempts)
             if taken:
                 log.warning("took %d jobs from workers that fell silent", taken)
@@ -83,9 +84,11 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         if self._database is None or time.monotonic() - self._tidied < TIDY_SECONDS:
             return
         self._tidied = time.monotonic()
-        removed = tidy(self._database, Artifacts(self._settings.artifacts), 2 * TIDY_SECONDS)
+        artifacts = Artifacts(self._settings.artifacts)
+        removed = tidy(self._database, artifacts, 2 * TIDY_SECONDS)
         if removed:
             log.warning("removed %d files of workers that were killed", removed)
+        previews.forget_old(self._database, artifacts)
 
     def _publish(self, consumer: Any) -> None:
         assert self._database is not None

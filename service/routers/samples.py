@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
-from service import results, sketches
+from service import results
 from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
 from service.negotiation import answer, choose
 from service.results import Format
 from service.selection import numbers
+from service.showing import Shown, encode
 from tgsh.datasets.info import info_of
-from tgsh.encoding import LabelledArray
 from tgsh.schemas import Samples
 from tgsh.spec import ExperimentSpec
 from tgsh.store import reads
@@ -24,18 +21,6 @@ from tgsh.store import reads
 router = APIRouter(prefix="/experiments", tags=["results"])
 
 OFFERED = ("json", "npy", "safetensors", "png", "svg", "pdf")
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The same n test images as some tasks show them: images float32 [T, n, height, width], 0 to 1."""
-
-    experiment_id: str
-    name: str
-    tasks: list[int]
-    labels: list[str]
-    classes: list[int]
-    images: np.ndarray
 
 
 @router.get(
@@ -63,7 +48,7 @@ def samples(
     return answer(
         request,
         parts.cache,
-        ("samples", experiment_id, shown.name, str(shown.tasks)),
+        ("samples", experiment_id, shown.title, str(shown.tasks)),
         name,
         results.file_name("samples", experiment_id),
         lambda: _encode(parts, shown, name),
@@ -80,8 +65,8 @@ def _shown(parts: Parts, experiment_id: str, tasks: str | None) -> Shown:
     info = info_of(ExperimentSpec.model_validate(record.spec))
     images = tensors["images"][[kept.index(task) for task in chosen]]
     return Shown(
-        experiment_id=experiment_id,
-        name=record.name,
+        about={"experiment_id": experiment_id},
+        title=f"{record.name}: samples",
         tasks=chosen,
         labels=[labels[task] for task in chosen],
         classes=tensors["classes"].tolist(),
@@ -90,18 +75,13 @@ def _shown(parts: Parts, experiment_id: str, tasks: str | None) -> Shown:
 
 
 def _encode(parts: Parts, shown: Shown, name: str) -> bytes:
-    if name == "json":
-        document = Samples(
-            experiment_id=shown.experiment_id,
-            tasks=shown.tasks,
-            labels=shown.labels,
-            classes=shown.classes,
-            images=shown.images.tolist(),
-        )
-        return document.model_dump_json().encode()
-    if name in DRAWN:
-        columns = [str(label) for label in shown.classes]
-        sheet = (shown.images, shown.labels, columns, f"{shown.name}: samples")
-        return parts.artist.draw(sketches.samples, DRAWN[name], *sheet)
-    about = {"experiment_id": shown.experiment_id, "classes": json.dumps(shown.classes)}
-    return results.ARRAYS[name](LabelledArray(shown.images, shown.tasks, shown.labels, None, about))
+    if name != "json":
+        return encode(parts, shown, name)
+    document = Samples(
+        experiment_id=shown.about["experiment_id"],
+        tasks=shown.tasks,
+        labels=shown.labels,
+        classes=shown.classes,
+        images=shown.images.tolist(),
+    )
+    return document.model_dump_json().encode()

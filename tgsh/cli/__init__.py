@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import browsing, experiments, fetching, keys, local, one_machine, reproducing, saving
+from tgsh.cli import browsing, experiments, fetching, keys, local, looking, one_machine, reproducing, saving
 from tgsh.cli.failing import STATUSES, FailingGroup
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ for panel, commands in {
         saving.restore,
     ),
     "Experiments": (
+        looking.estimate,
         experiments.submit,
         experiments.watch,
         experiments.list_,
@@ -57,7 +58,7 @@ for panel, commands in {
         experiments.delete,
         fetching.fetch,
     ),
-    "Other": (experiments.catalog, local.version),
+    "Other": (looking.workers, experiments.catalog, local.version),
 }.items():
     for command in commands:
         name = command.__name__.rstrip("_")

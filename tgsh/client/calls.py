@@ -85,13 +85,25 @@ def submission(
     spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None
 ) -> Call[Experiment]:
     """POST a spec, a mapping with a spec's keys, or the name of a preset."""
-    if isinstance(spec, ExperimentSpec):
-        body = spec.model_dump(mode="json")
-    else:
-        body = {"preset": spec} if isinstance(spec, str) else dict(spec)
-    body |= given(shared=shared)
+    body = _body(spec) | given(shared=shared)
     key = idempotency_key or str(uuid.uuid4())
     return Call("POST", "/experiments", model(Experiment), body=body, headers={"Idempotency-Key": key})
+
+
+def _body(spec: Spec) -> dict[str, Any]:
+    if isinstance(spec, ExperimentSpec):
+        return spec.model_dump(mode="json")
+    return {"preset": spec} if isinstance(spec, str) else dict(spec)
+
+
+def estimation(spec: Spec) -> Call[schemas.Estimate]:
+    """POST what a submission would be, and read what it would cost."""
+    return Call("POST", "/estimates", model(schemas.Estimate), body=_body(spec))
+
+
+def preview(spec: Spec) -> Call[schemas.Preview]:
+    """POST what a submission would be, to have drawn what its tasks look like."""
+    return Call("POST", "/previews", model(schemas.Preview), body=_body(spec))
 
 
 def page(cursor: str | None = None, **filters: Any) -> Call[ExperimentPage]:

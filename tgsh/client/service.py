@@ -6,6 +6,7 @@ import httpx
 
 from tgsh import schemas
 from tgsh.client import calls
+from tgsh.client.calls import Spec
 from tgsh.client.conversation import Conversation
 from tgsh.client.operations import operation
 from tgsh.client.steps import Call, Flow
@@ -18,6 +19,21 @@ class Service(Conversation):
     def catalog(self) -> Flow[schemas.Catalog]:
         """Datasets, suites, networks and presets, with their JSON Schemas."""
         return self._ask(Call("GET", "/catalog", calls.model(schemas.Catalog)))
+
+    @operation
+    def estimate(self, spec: Spec) -> Flow[schemas.Estimate]:
+        """What a spec, as `submit` takes it, would cost on today's workers; nothing is submitted."""
+        return self._ask(calls.estimation(spec))
+
+    @operation
+    def preview(self, spec: Spec) -> Flow[schemas.Preview]:
+        """Have drawn what the tasks of a spec look like; asked again, it says whether that is done."""
+        return self._ask(calls.preview(spec))
+
+    @operation
+    def workers(self) -> Flow[schemas.Workers]:
+        """Who works on what, and what waits."""
+        return self._ask(Call("GET", "/workers", calls.model(schemas.Workers)))
 
     @operation
     def ready(self) -> Flow[schemas.Readiness]:

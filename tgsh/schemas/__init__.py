@@ -12,6 +12,9 @@ from tgsh.schemas.accuracies import Accuracy as Accuracy
 from tgsh.schemas.accuracies import AccuracyMatrix as AccuracyMatrix
 from tgsh.schemas.accuracies import AccuracyMatrixSummary as AccuracyMatrixSummary
 from tgsh.schemas.accuracies import TaskAccuracy as TaskAccuracy
+from tgsh.schemas.ahead import Estimate as Estimate
+from tgsh.schemas.ahead import Preview as Preview
+from tgsh.schemas.ahead import PreviewStatus as PreviewStatus
 from tgsh.schemas.blocks import NearestTasks as NearestTasks
 from tgsh.schemas.blocks import SimilarityBlock as SimilarityBlock
 from tgsh.schemas.inference import Predictions as Predictions
@@ -31,6 +34,11 @@ from tgsh.schemas.similarities import SimilarityCourse as SimilarityCourse
 from tgsh.schemas.similarities import SimilarityEpochs as SimilarityEpochs
 from tgsh.schemas.wire import Measure as Measure
 from tgsh.schemas.wire import Wire as Wire
+from tgsh.schemas.workers import Queue as Queue
+from tgsh.schemas.workers import QueuedExperiment as QueuedExperiment
+from tgsh.schemas.workers import Worker as Worker
+from tgsh.schemas.workers import Workers as Workers
+from tgsh.schemas.workers import WorkingOn as WorkingOn
 from tgsh.spec import ExperimentSpec
 
 ExperimentStatus = Literal["queued", "running", "completed", "failed", "cancelled"]

@@ -158,6 +158,59 @@ GEOMETRY: Example = {
     },
 }
 
+_KEY = "5f1c0a" + 58 * "0"
+PREVIEW: Example = {
+    "key": _KEY,
+    "status": "ready",
+    "reason": None,
+    "tasks": TASKS["labels"],
+    "indices": TASKS["tasks"],
+    "tasks_total": 3,
+    "links": {"self": f"/previews/{_KEY}", "png": f"/previews/{_KEY}?format=png"},
+}
+ESTIMATE: Example = {
+    "digest": "b3c0d1",
+    "tasks": 36,
+    "task_epochs": 108,
+    "seconds": 9.8,
+    "queue_seconds": 4.1,
+    "experiments_ahead": 1,
+    "tasks_ahead": 18,
+    "workers": 2,
+    "basis": "measured",
+    "stored": None,
+}
+WORKERS: Example = {
+    "workers": [
+        {
+            "name": "celery@lab/4710",
+            "host": "lab",
+            "pid": 4710,
+            "devices": ["cpu", "cpu"],
+            "memory_bytes": 2070000000,
+            "device_memory_bytes": None,
+            "seen_at": "2026-11-24T06:55:58Z",
+            "working_on": [
+                {
+                    "kind": "task",
+                    "experiment_id": ID,
+                    "name": "RotationMNIST",
+                    "task_index": 20,
+                    "label": "200°",
+                    "since": "2026-11-24T06:55:57Z",
+                    "device": "cpu",
+                }
+            ],
+        }
+    ],
+    "queue": {
+        "queued_jobs": 15,
+        "oldest_seconds": 28.6,
+        "running_jobs": 1,
+        "experiments": [{"id": ID, "name": "RotationMNIST", "queued": 15, "running": 1}],
+    },
+}
+
 CATALOG: Example = {
     "datasets": [
         {

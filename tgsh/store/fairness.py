@@ -1,6 +1,7 @@
 """Which job is most due when a worker is free, so that experiments share the workers.
 
-A finish goes first: its experiment has waited for all its tasks. Else the experiment with the fewest
+Previews, which are short, go before all of this (previews.py). A finish goes first: its experiment has
+waited for all its tasks. Else the experiment with the fewest
 running tasks is served, of several the one that was served longest ago, of those never served the oldest;
 and of its tasks the first that waits. A small experiment therefore starts as soon as one worker is free,
 however many tasks were queued before it.
@@ -10,12 +11,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from sqlalchemy import Select, case, exists, func, or_, select
+from sqlalchemy import Select, case, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from tgsh.jobs import Job
 from tgsh.store.database import Database
-from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
+from tgsh.store.records import ExperimentRecord, FinishRecord, PreviewRecord, TaskRecord
 
 
 def most_due(session: Session) -> str | None:
@@ -67,7 +68,7 @@ def count_queued(database: Database, limit: int) -> int:
     """How many jobs wait for a worker; counting ends at `limit`."""
     with database.read() as session:
         found = 0
-        for record in (FinishRecord, TaskRecord):
-            some = select(record.experiment_id).where(record.status == "queued").limit(limit).subquery()
+        for record in (PreviewRecord, FinishRecord, TaskRecord):
+            some = select(literal(1)).where(record.status == "queued").limit(limit).subquery()
             found += session.scalar(select(func.count()).select_from(some)) or 0
         return min(found, limit)

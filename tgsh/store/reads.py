@@ -82,6 +82,18 @@ def experiments(
         return _snapshots(session, list(session.scalars(query)))
 
 
+def completed_with_digest(database: Database, digest: str, visible_to: str | None) -> str | None:
+    """The newest completed experiment of that digest that a key of that name sees (None: any); its id."""
+    query = select(ExperimentRecord.id).where(
+        ExperimentRecord.digest == digest, ExperimentRecord.status == "completed"
+    )
+    if visible_to is not None:
+        query = query.where(is_visible_to(visible_to))
+    newest = query.order_by(ExperimentRecord.created_at.desc(), ExperimentRecord.id.desc()).limit(1)
+    with database.read() as session:
+        return session.scalar(newest)
+
+
 def _snapshots(session: Session, records: list[ExperimentRecord]) -> list[Snapshot]:
     at = session.scalar(select(now())) or 0.0
     return [Snapshot(record, progress_of(record, at), at) for record in records]

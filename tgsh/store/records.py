@@ -1,6 +1,6 @@
 """The tables. Times are seconds since 1970 by the database's clock (clock.py).
 
-A row is changed only by experiments.py, claims.py, settling.py and sweeping.py.
+A row is changed only by experiments.py, claims.py, settling.py and sweeping.py; a preview by previews.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Record(DeclarativeBase):
 class ExperimentRecord(Record):
     """An experiment; `spec` is the truth, the columns beside it are for filters.
 
-    served_at: when a worker last took one of its jobs.
+    queued_at: when it was submitted or last resumed. served_at: when a worker last took one of its jobs.
     owner: the name of the key that made it; None where none was needed: then it is everybody's to see.
     shared: whether others see it, too.
     """
@@ -54,6 +54,7 @@ class ExperimentRecord(Record):
     pace_since: Mapped[float | None]
     pace_epochs: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[float]
+    queued_at: Mapped[float | None]
     served_at: Mapped[float | None]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
@@ -156,8 +157,31 @@ class IdempotencyRecord(Record):
     created_at: Mapped[float]
 
 
+class PreviewRecord(Claimable, Record):
+    """What the tasks of a spec look like: drawn once by a worker, for whoever asks.
+
+    key: SHA-256 of what decides the picture. spec: dataset, suite and seed. tasks: [index, label] of those
+    that are drawn, of tasks_total. status: queued, running, completed, failed. artifact: the images, once
+    they are drawn. created_at: when it was queued. used_at: when it was last asked for, to the hour.
+    """
+
+    __tablename__ = "previews"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    spec: Mapped[dict[str, Any]]
+    tasks: Mapped[list[Any]]
+    tasks_total: Mapped[int]
+    artifact: Mapped[str | None]
+    artifact_sha256: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[float]
+    used_at: Mapped[float] = mapped_column(index=True)
+
+
 class WorkerRecord(Record):
-    """The last sign of life of a worker."""
+    """The last sign of life of a worker.
+
+    memory_bytes: what its processes hold. device_memory_bytes: what is in use on its GPUs, by whomever.
+    """
 
     __tablename__ = "workers"
 
@@ -165,4 +189,6 @@ class WorkerRecord(Record):
     host: Mapped[str]
     pid: Mapped[int]
     slots: Mapped[list[Any]]
+    memory_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    device_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     seen_at: Mapped[float]

@@ -8,13 +8,17 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from tgsh.store.claims import Claim, Lease, look, renew
+from tgsh.store import claims, previews
+from tgsh.store.claims import Claim, Lease
 from tgsh.store.database import Database
+from tgsh.store.previews import Drawing
 
 LOOK_SECONDS = 0.5
 """How soon a cancel is noticed."""
 
 log = logging.getLogger(__name__)
+
+Held = Claim | Drawing
 
 
 class LeaseKeeper:
@@ -24,15 +28,15 @@ class LeaseKeeper:
     successful renewal (or fenced write) tells that the lease is lost.
     """
 
-    def __init__(self, database: Database, claims: Sequence[Claim], lease_seconds: float) -> None:
+    def __init__(self, database: Database, held: Sequence[Held], lease_seconds: float) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
-        self._state = {claimed.token: Lease.KEPT for claimed in claims}
-        self._claims = list(claims)
+        self._state = {claimed.token: Lease.KEPT for claimed in held}
+        self._held = list(held)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
 
-    def state(self, claimed: Claim) -> Lease:
+    def state(self, claimed: Held) -> Lease:
         """What the last renewal found."""
         return self._state[claimed.token]
 
@@ -41,9 +45,9 @@ class LeaseKeeper:
         """Whether no claim is left that is worth training on."""
         return all(state is not Lease.KEPT for state in self._state.values())
 
-    def drop(self, claimed: Claim) -> None:
+    def drop(self, claimed: Held) -> None:
         """Stop renewing a claim that has ended."""
-        self._claims = [other for other in self._claims if other.token != claimed.token]
+        self._held = [other for other in self._held if other.token != claimed.token]
 
     def __enter__(self) -> LeaseKeeper:
         self._thread.start()
@@ -59,14 +63,27 @@ class LeaseKeeper:
         renewed = time.monotonic()
         while not self._ended.wait(min(self._lease_seconds / 6, LOOK_SECONDS)):
             due = time.monotonic() - renewed > self._lease_seconds / 3
-            for claimed in self._claims:
+            for claimed in self._held:
                 if self._state[claimed.token] is not Lease.KEPT:
                     continue
                 try:
-                    self._state[claimed.token] = look(self._database, claimed)
+                    self._state[claimed.token] = _look(self._database, claimed)
                     if due:
-                        renew(self._database, claimed, self._lease_seconds)
+                        _renew(self._database, claimed, self._lease_seconds)
                 except Exception:
                     log.exception("could not renew the lease of %s; trying again", claimed.job)
             if due:
                 renewed = time.monotonic()
+
+
+def _look(database: Database, held: Held) -> Lease:
+    if isinstance(held, Claim):
+        return claims.look(database, held)
+    return Lease.KEPT if previews.is_ours(database, held) else Lease.LOST
+
+
+def _renew(database: Database, held: Held, lease_seconds: float) -> None:
+    if isinstance(held, Claim):
+        claims.renew(database, held, lease_seconds)
+    else:
+        previews.renew(database, held, lease_seconds)

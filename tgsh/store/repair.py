@@ -9,6 +9,7 @@ from sqlalchemy import select
 from tgsh.errors import ArtifactError
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.claims import Claim, cancel_row, fenced
+from tgsh.store.clock import now
 from tgsh.store.database import Database
 from tgsh.store.experiments import locked
 from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
@@ -61,6 +62,7 @@ def reopen_damaged(database: Database, artifacts: Artifacts, experiment_id: str)
         if experiment.status == "completed":  # else another repairs it already
             finish.status, finish.results, finish.attempts, finish.finished_at = "waiting", {}, 0, None
             experiment.status, experiment.finished_at, experiment.pace_since = "queued", None, None
+            experiment.queued_at = session.scalar(select(now()))
             experiment.cancel_requested = False  # a cancel that came too late
             announce_status(session, experiment_id, "queued", "a stored file is damaged")
             settle(session, experiment)

@@ -10,6 +10,7 @@ from tgsh.store.claims import cancel_row, fail_row, requeue_row
 from tgsh.store.clock import now
 from tgsh.store.database import Database
 from tgsh.store.experiments import record_of, row_of
+from tgsh.store.previews import take_lost
 from tgsh.store.records import EventRecord, ExperimentRecord, FinishRecord, TaskRecord
 
 
@@ -20,7 +21,7 @@ def take_expired_leases(database: Database, max_attempts: int) -> int:
         finishes = select(FinishRecord.experiment_id).where(*_is_expired(FinishRecord))
         expired = [Job(experiment_id=row[0], index=row[1]) for row in session.execute(tasks)]
         expired += [Job(experiment_id=row[0]) for row in session.execute(finishes)]
-    return sum(_take(database, job, max_attempts) for job in expired)
+    return sum(_take(database, job, max_attempts) for job in expired) + take_lost(database, max_attempts)
 
 
 def _is_expired(record: type[TaskRecord] | type[FinishRecord]) -> list[ColumnElement[bool]]:

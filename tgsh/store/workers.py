@@ -14,11 +14,29 @@ ALIVE_SECONDS = 30.0
 """A worker that was not seen for this long counts as gone."""
 
 
-def beat(database: Database, name: str, host: str, pid: int, slots: Sequence[str]) -> None:
+def beat(
+    database: Database,
+    name: str,
+    host: str,
+    pid: int,
+    slots: Sequence[str],
+    memory_bytes: int = 0,
+    device_memory_bytes: int | None = None,
+) -> None:
     """Note that a worker lives; one row a worker. `slots` are its devices, one a job at a time."""
     with database.write(durable=False) as session:
         seen_at = session.scalar(select(now()))
-        session.merge(WorkerRecord(name=name, host=host, pid=pid, slots=list(slots), seen_at=seen_at))
+        session.merge(
+            WorkerRecord(
+                name=name,
+                host=host,
+                pid=pid,
+                slots=list(slots),
+                memory_bytes=memory_bytes,
+                device_memory_bytes=device_memory_bytes,
+                seen_at=seen_at,
+            )
+        )
         session.execute(delete(WorkerRecord).where(WorkerRecord.seen_at < now() - 86_400))
 
 

@@ -18,9 +18,9 @@ from tgsh.suites.manifold import manifold_tasks
 from tgsh.suites.permutation import permutation_tasks
 from tgsh.suites.rotation import rotation_tasks
 from tgsh.suites.shift import shift_tasks
-from tgsh.suites.task import Task
+from tgsh.suites.task import Task, spread
 
-__all__ = ["Task", "build"]
+__all__ = ["Task", "build", "spread"]
 
 
 def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:

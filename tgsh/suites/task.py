@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+
+import numpy as np
 
 from tgsh.suites.chain import Transform
 
@@ -26,3 +28,9 @@ class Task:
     def transform(self) -> Transform:
         """How it sees an image."""
         return self.render()
+
+
+def spread(tasks: Sequence[Task], most: int) -> list[Task]:
+    """All tasks, or as many as `most`, evenly spread from the first to the last."""
+    places = np.linspace(0, len(tasks) - 1, min(len(tasks), most)).round().astype(int)
+    return [tasks[place] for place in dict.fromkeys(places.tolist())]

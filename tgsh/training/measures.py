@@ -10,13 +10,14 @@ import numpy as np
 
 from tgsh.analysis.geometry import geometry
 from tgsh.analysis.recoverability import recoverability
-from tgsh.datasets.dataset import Dataset
+from tgsh.datasets.dataset import Dataset, Source
 from tgsh.errors import Interrupted
 from tgsh.suites import Task
 from tgsh.suites.parameter import parameters
 from tgsh.suites.pixelmap import PixelMap
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
+from tgsh.training.views import Views
 
 IMAGES_A_CLASS = 6  # an even number: recoverability is fitted on one half and scored on the other
 IMAGES_A_MEAN = 500
@@ -32,7 +33,7 @@ def geometry_of(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) ->
     The summaries hold what a linear map reads of the task, too. vectors: float32 [E + 1, T, V].
     """
     classes = min(trainer.info.classes, MOST_CLASSES)
-    shown = [_test_images(trainer, task, classes, IMAGES_A_CLASS) for task in tasks]
+    shown = [_test_images(trainer.source, task, classes, IMAGES_A_CLASS) for task in tasks]
     images = min(map(len, shown)) // classes
     gamma = parameters(trainer.spec.suite, tasks, trainer.info)
     tensors: dict[str, np.ndarray] = {}
@@ -59,15 +60,21 @@ def geometry_of(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) ->
     return tensors, {"summaries": json.dumps(summaries), "sample": json.dumps(sample)}
 
 
-def samples(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
+def samples(views: Views, tasks: Sequence[Task], should_stop: Callable[[], bool]) -> Measurement:
     """`images` float32 [T, n, D], pixels in [0, 1]: the first test image of each class as each task shows it.
 
     `classes` int64 [n] says which class; a task of random transforms shows them as it does when it is tested.
+    Raises Interrupted between two tasks.
     """
-    classes = min(trainer.info.classes, MOST_SAMPLES)
-    images = np.stack([trainer.views(task, _test_images(trainer, task, classes, 1)) for task in tasks])
+    classes = min(views.source.info.classes, MOST_SAMPLES)
+
+    def seen(task: Task) -> np.ndarray:
+        if should_stop():
+            raise Interrupted("stopped between the samples of two tasks")
+        return views(task, _test_images(views.source, task, classes, 1))
+
     about = {"tasks": json.dumps([task.index for task in tasks])}
-    return {"images": images, "classes": np.arange(classes)}, about
+    return {"images": np.stack([seen(task) for task in tasks]), "classes": np.arange(classes)}, about
 
 
 def class_means(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
@@ -122,6 +129,6 @@ def first_of_each_class(images: np.ndarray, labels: np.ndarray, classes: int, mo
     return np.asarray(images[np.concatenate([found[:fewest] for found in chosen])])
 
 
-def _test_images(trainer: Trainer, task: Task, classes: int, most: int) -> np.ndarray:
-    own = trainer.source.of(task.index)
+def _test_images(source: Source, task: Task, classes: int, most: int) -> np.ndarray:
+    own = source.of(task.index)
     return first_of_each_class(own.test_images, own.test_labels, classes, most)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tgsh.suites import Task
+from tgsh.suites import Task, spread
 from tgsh.training import measures
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
@@ -14,12 +14,6 @@ from tgsh.training.trainer import Trainer
 MOST_TASKS = 36
 MOST_CLASS_MEANS = 1_000
 """Tasks whose class means are kept (31 MB at the paper's size); with more, reconstructions have no score."""
-
-
-def measured_tasks(tasks: Sequence[Task]) -> list[Task]:
-    """All tasks, or as many as are measured, evenly spread."""
-    places = np.linspace(0, len(tasks) - 1, min(len(tasks), MOST_TASKS)).round().astype(int)
-    return [tasks[place] for place in dict.fromkeys(places.tolist())]
 
 
 def measured(
@@ -34,13 +28,13 @@ def measured(
     vectors: float32 [E + 1, T, V]. learned: a task's state after its last epoch, by its index.
     Raises Interrupted soon after should_stop() turns true.
 
-    geometry, samples: of `measured_tasks`. class-means: of all, where they are not too many. accuracy-matrix:
-    where the spec asks for it.
+    geometry, samples: of MOST_TASKS at most, evenly spread. class-means: of all, where they are not too many.
+    accuracy-matrix: where the spec asks for it.
     """
-    some = measured_tasks(tasks)
+    some = spread(tasks, MOST_TASKS)
     found = {
         "geometry": measures.geometry_of(trainer, some, vectors),
-        "samples": measures.samples(trainer, some),
+        "samples": measures.samples(trainer.views, some, should_stop),
     }
     if len(tasks) <= MOST_CLASS_MEANS:
         found["class-means"] = measures.class_means(trainer, tasks)

@@ -18,9 +18,10 @@ from tgsh.spec import ExperimentSpec
 from tgsh.suites import Task
 from tgsh.training.group import stacked
 from tgsh.training.images import Images
-from tgsh.training.inputs import Inputs, wiring_of
+from tgsh.training.inputs import Inputs
 from tgsh.training.paths import FusedPath, TorchPath, path_of
 from tgsh.training.state import TaskState, batch_order, fresh, transform_stream
+from tgsh.training.views import Views
 
 FEATURES_AT_ONCE = 2**24
 """Features of one task in memory at a time (64 MB); larger batches are taken in parts of this size."""
@@ -43,6 +44,7 @@ class Trainer:
         info, limit = source.info, check_train_limit(spec.training.train_limit, source.info)
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
         self.context = context_of(spec.network, info.pixels, info.classes)
+        self.views = Views(source, spec.seed, device)
         self._images = Images(source, limit, device)
         self._part = max(1, FEATURES_AT_ONCE // units_of(self.base))
         self._path: TorchPath | FusedPath = path_of(
@@ -109,21 +111,8 @@ class Trainer:
         with torch.inference_mode():
             nets = self._path.networks([task])
             nets.take(parameters)
-            seen: np.ndarray = nets.representations(self.shown(task, images))[0].cpu().numpy()
+            seen: np.ndarray = nets.representations(self.views.shown(task, images))[0].cpu().numpy()
             return seen.copy()
-
-    def views(self, task: Task, images: np.ndarray) -> np.ndarray:
-        """Images uint8 [n, D] as the task shows them, what is random drawn once; float32 [n, D], 0 to 1."""
-        with torch.inference_mode():
-            shown = self.shown(task, images)[0].cpu().numpy()
-        pixels = shown.astype(np.float32) / (255 if shown.dtype == np.uint8 else 1)
-        return wiring_of(task, self.info.pixels).apply(pixels)
-
-    def shown(self, task: Task, images: np.ndarray) -> torch.Tensor:
-        """Images uint8 [n, D] as [1, n, D] on the device, on which the task's pixel map is still due."""
-        rng = transform_stream(self.spec.seed, task.index, "test")
-        inputs = Inputs([torch.tensor(images, device=self.device)], self.info, [task], [rng])
-        return inputs.batch(torch.arange(len(images), device=self.device)[None])
 
 
 def _check_finite(task: Task, state: TaskState) -> None:

@@ -1,0 +1,38 @@
+"""Images of tasks as arrays and as a sheet: an experiment's samples, and previews."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from service import results, sketches
+from service.deps import Parts
+from service.drawing import DRAWN
+from tgsh.encoding import LabelledArray
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The same n test images as some tasks show them: images float32 [T, n, height, width], 0 to 1.
+
+    about: what they are of, for formats that can hold it. title: of the sheet.
+    """
+
+    about: dict[str, str]
+    title: str
+    tasks: list[int]
+    labels: list[str]
+    classes: list[int]
+    images: np.ndarray
+
+
+def encode(parts: Parts, shown: Shown, name: str) -> bytes:
+    """In a format of arrays, or as a sheet with a row a task and a column an image."""
+    if name in DRAWN:
+        columns = [str(label) for label in shown.classes]
+        sheet = (shown.images, shown.labels, columns, shown.title)
+        return parts.artist.draw(sketches.samples, DRAWN[name], *sheet)
+    about = {**shown.about, "classes": json.dumps(shown.classes)}
+    return results.ARRAYS[name](LabelledArray(shown.images, shown.tasks, shown.labels, None, about))
