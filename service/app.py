@@ -27,6 +27,7 @@ from service.routers import (
     accuracy,
     accuracy_matrix,
     catalog,
+    comparison,
     context_vectors,
     dendrogram,
     embedding,
@@ -70,6 +71,7 @@ ROUTERS = (
     geometry,
     reconstructions,
     figures,
+    comparison,
     catalog,
     health,
 )

@@ -141,6 +141,30 @@ class Results(ABC):
         """The same test images as each task shows them; tasks such as "0,9" or "0-3"."""
         return self._send(calls.document(experiment, schemas.Samples, "samples", tasks=tasks))
 
+    def comparison(
+        self,
+        experiments: Iterable[str],
+        stage: str | int = "after",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+        permutations: int = 999,
+        alternative: schemas.Alternative = "greater",
+        seed: int = 0,
+    ) -> schemas.Comparison:
+        """Two to six experiments over the tasks that all have: what differs, and whether they agree."""
+        wanted = {
+            "ids": ",".join(experiments),
+            "stage": stage,
+            "measure": measure,
+            "layer": layer,
+            "permutations": permutations,
+            "alternative": alternative,
+            "seed": seed,
+        }
+        return self._send(
+            Call("GET", "/comparison", calls.model(schemas.Comparison), params=calls.given(**wanted))
+        )
+
     def predictions(
         self,
         experiment: str,

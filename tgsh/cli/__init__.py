@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import experiments, fetching, keys, local, one_machine, reproducing, saving
+from tgsh.cli import comparing, experiments, fetching, keys, local, one_machine, reproducing, saving
 from tgsh.cli.failing import FailingGroup
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ for panel, commands in {
         experiments.share,
         experiments.delete,
         fetching.fetch,
+        comparing.compare,
     ),
     "Other": (experiments.catalog, local.version),
 }.items():
