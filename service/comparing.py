@@ -19,7 +19,7 @@ from tgsh.spec import ExperimentSpec
 from tgsh.store.records import ExperimentRecord
 from tgsh.store.vectors import StageRef
 
-MOVED_HERE = 20_000_000
+MOVED_HERE = 10_000_000
 """Entries that permutations move in a tenth of a second; more are moved in a process of their own."""
 
 

@@ -64,7 +64,7 @@ def given(**params: Any) -> dict[str, Any]:
 
 
 def submission(
-    spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None
+    spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None, anew: bool = False
 ) -> Call[schemas.Experiment]:
     """POST a spec, a mapping with a spec's keys, or the name of a preset."""
     if isinstance(spec, ExperimentSpec):
@@ -74,7 +74,12 @@ def submission(
     body |= given(shared=shared)
     key = idempotency_key or str(uuid.uuid4())
     return Call(
-        "POST", "/experiments", model(schemas.Experiment), body=body, headers={"Idempotency-Key": key}
+        "POST",
+        "/experiments",
+        model(schemas.Experiment),
+        params={"anew": True} if anew else {},
+        body=body,
+        headers={"Idempotency-Key": key},
     )
 
 

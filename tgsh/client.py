@@ -72,15 +72,22 @@ class Client(Results):
         self._http.close()
 
     def submit(
-        self, spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None
+        self,
+        spec: Spec,
+        idempotency_key: str | None = None,
+        *,
+        shared: bool | None = None,
+        anew: bool = False,
     ) -> schemas.Experiment:
         """Submit a spec, a mapping (`{"preset": …}` and overrides), or a preset by its name.
+
+        What was computed before is the answer at once (`stored_answer`), unless it is to be trained anew.
 
         idempotency_key: the service makes one experiment per key; by default a new one each call, so that
         a retry after a lost connection does not make a second experiment.
         shared: whether everybody with a key sees it.
         """
-        return self._send(calls.submission(spec, idempotency_key, shared=shared))
+        return self._send(calls.submission(spec, idempotency_key, shared=shared, anew=anew))
 
     def experiments(
         self,

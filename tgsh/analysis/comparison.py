@@ -23,6 +23,9 @@ Alternative = Literal["greater", "less", "two-sided"]
 FEWEST = 3
 """Tasks that can be compared: two have one similarity, and that has no order."""
 
+AT_A_TIME = 1_000
+"""Permutations in memory."""
+
 DIGITS = 12
 """Of numbers that count: what differs in later ones is rounding, and equal."""
 
@@ -98,7 +101,8 @@ def _mantel(
     still, moved = np.triu(_standardised(one), 1), _standardised(other)
 
     def correlation(order: np.ndarray) -> float:
-        return round(float(np.vdot(still, moved[order][:, order])), DIGITS)
+        # No BLAS: its threads wait for one another where other processes have the cores.
+        return round(float(np.einsum("ij,ij", still, moved[order][:, order])), DIGITS)
 
     found = stats.permutation_test(
         (np.arange(len(one)),),
@@ -106,6 +110,7 @@ def _mantel(
         permutation_type="pairings",
         vectorized=False,
         n_resamples=permutations,
+        batch=AT_A_TIME,
         alternative=alternative,
         rng=np.random.default_rng(seed),
     )

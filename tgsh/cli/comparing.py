@@ -12,9 +12,7 @@ from tgsh.cli.options import Json, Url, connect, resolve
 if TYPE_CHECKING:
     from tgsh.schemas import ComparedPair, Comparison
 
-Ids = Annotated[
-    list[str], typer.Argument(metavar="ID ID [ID …]", help="Two to six ids, or their beginnings.")
-]
+Ids = Annotated[list[str], typer.Argument(metavar="ID ID [ID …]", help="Two to six, or their beginnings.")]
 
 
 def compare(
@@ -64,9 +62,7 @@ def _print(found: Comparison) -> None:
     columns = ("", "", "tasks", "pearson", "spearman", "Mantel p", "same task")
     pairs = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
     for pair in found.pairs:
-        pairs.add_row(
-            pair.a, pair.b, str(pair.tasks), _number(pair.pearson), _number(pair.spearman), *_rest(pair)
-        )
+        pairs.add_row(pair.a, pair.b, str(pair.tasks), *_agreement(pair))
     console.print(pairs)
     if found.pairs and (test := found.pairs[0].mantel) is not None:
         typer.echo(
@@ -76,9 +72,10 @@ def _print(found: Comparison) -> None:
         )
 
 
-def _rest(pair: ComparedPair) -> tuple[str, str]:
+def _agreement(pair: ComparedPair) -> tuple[str, ...]:
     p_value = "" if pair.mantel is None else f"{pair.mantel.p_value:.4g}"
-    return p_value, "" if pair.same_task is None else _number(pair.same_task.mean)
+    same = "" if pair.same_task is None else _number(pair.same_task.mean)
+    return _number(pair.pearson), _number(pair.spearman), p_value, same
 
 
 def _value(value: Any) -> str:
