@@ -26,6 +26,7 @@ from service.remembering import Remembering
 from service.routers import (
     accuracy,
     accuracy_matrix,
+    bundle,
     catalog,
     comparison,
     context_vectors,
@@ -71,6 +72,7 @@ ROUTERS = (
     geometry,
     reconstructions,
     figures,
+    bundle,
     comparison,
     catalog,
     health,

@@ -6,8 +6,10 @@ What is sent and how it is read is in calls.py; `Client` only sends, repeats and
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -125,6 +127,18 @@ class Client(Results):
     def delete(self, experiment: str) -> None:
         self._send(Call("DELETE", calls.path(experiment), lambda _: None, repeatable=False))
 
+    def bundle(self, experiment: str, path: str | Path) -> Path:
+        """Write a completed experiment, with all its results, to a zip at `path`: whole, or not at all.
+
+        It is streamed, as it may be large.
+        """
+        target = Path(path)
+        with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".bundle-") as folder:
+            whole = Path(folder) / "whole.zip"
+            self._download(calls.path(experiment, "bundle"), whole)
+            whole.replace(target)
+        return target
+
     def tasks(self, experiment: str) -> list[schemas.Task]:
         return self._send(calls.document(experiment, schemas.TaskList, "tasks")).items
 
@@ -188,6 +202,23 @@ class Client(Results):
                 raise calls.problem(response)
             self._answered = True
             yield from EventSource(response).iter_sse()
+
+    def _download(self, path: str, target: Path) -> None:
+        """Where the connection is lost, from the beginning again."""
+        failures = 0
+        while True:
+            try:
+                with self._http.stream("GET", path, timeout=SILENCE) as response, target.open("wb") as file:
+                    if not response.is_success:
+                        response.read()
+                        raise calls.problem(response)
+                    self._answered = True
+                    for chunk in response.iter_bytes():
+                        file.write(chunk)
+                    return
+            except httpx.TransportError as error:
+                failures += 1
+                self._pause(failures, error)
 
     def _send(self, call: Call[T]) -> T:
         return calls.read(call, self._exchange(call))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import comparing, experiments, fetching, keys, local, one_machine, reproducing, saving
+from tgsh.cli import bundling, comparing, experiments, fetching, keys, local, one_machine, reproducing, saving
 from tgsh.cli.failing import FailingGroup
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ for panel, commands in {
         one_machine.demo,
         one_machine.up,
         local.run,
+        bundling.replay,
         reproducing.reproduce,
         saving.backup,
         saving.restore,
@@ -35,6 +36,7 @@ for panel, commands in {
         experiments.delete,
         fetching.fetch,
         comparing.compare,
+        bundling.bundle,
     ),
     "Other": (experiments.catalog, local.version),
 }.items():
