@@ -78,15 +78,12 @@ def _path_of(compute: Sequence[str]) -> Compute | None:
 def _compared(bundle: Bundle, database: Database, artifacts: Artifacts, ended: Experiment) -> Replayed:
     ref = find_stage(database, ended.id, "after")
     [(key, sha256)] = ref.sources
-    others = (
-        []
-        if sha256 == bundle.vectors_sha256
-        else _others(bundle, artifacts.load_array(key, sha256), ref.labels)
-    )
+    same = sha256 == bundle.vectors_sha256
+    others = [] if same else _others(bundle, artifacts.load_array(key, sha256), ref.labels)
     tasks = reads.tasks(database, ended.id)
     origins = provenance.origins(database, artifacts, ended.id) or []
     return Replayed(
-        same=sha256 == bundle.vectors_sha256,
+        same=same,
         bundle=bundle.recorded.id,
         replay=ended.id,
         tasks=len(tasks),

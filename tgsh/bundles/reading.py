@@ -36,7 +36,6 @@ class Recorded(BaseModel):
     name: str
     digest: str
     base_id: str
-    labels: list[str]
     versions: dict[str, str]
     compute: list[str]
     machines: list[str]

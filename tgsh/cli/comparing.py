@@ -47,7 +47,7 @@ def compare(
 def _print(found: Comparison) -> None:
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     console = Console()
@@ -59,16 +59,18 @@ def _print(found: Comparison) -> None:
     for difference in found.differences:
         specs.add_row(Text(difference.field), *(Text(_value(value)) for value in difference.values))
     console.print(specs)
-    columns = ("", "", "tasks", "pearson", "spearman", "Mantel p", "same task")
-    pairs = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    ends = (Column("", no_wrap=True), Column("", no_wrap=True))
+    pairs = Table(
+        *ends, "tasks", "pearson", "spearman", "Mantel p", "same task", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for pair in found.pairs:
         pairs.add_row(pair.a, pair.b, str(pair.tasks), *_agreement(pair))
     console.print(pairs)
     if found.pairs and (test := found.pairs[0].mantel) is not None:
         typer.echo(
-            f"{found.measure} similarities {found.stage}; Mantel: {test.alternative}, "
+            f"{found.measure} similarities, stage {found.stage}; Mantel: {test.alternative}, "
             f"{test.permutations} permutations, seed {test.seed}; "
-            "same task: mean similarity of its vectors, where the base is one"
+            "same task: mean similarity of its two vectors, where the base is the same"
         )
 
 
