@@ -26,7 +26,9 @@ from service.remembering import Remembering
 from service.routers import (
     accuracy,
     accuracy_matrix,
+    bundle,
     catalog,
+    comparison,
     context_vectors,
     dendrogram,
     embedding,
@@ -76,6 +78,8 @@ ROUTERS = (
     previews,
     estimates,
     workers,
+    bundle,
+    comparison,
     catalog,
     health,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from service.keyring import Caller
 from service.queue import Queue
 from service.reckoning import Reckoner
 from service.settings import ServiceSettings
-from tgsh.errors import NotFound
+from tgsh.errors import InvalidSpec, NotFound
 from tgsh.store import reads
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -111,6 +112,33 @@ async def _other(
 
 BaselineId = Annotated[str | None, Depends(_other)]
 """The id of a second experiment, which must be there for who asks as the first."""
+
+
+FEWEST_COMPARED, MOST_COMPARED = 2, 6
+
+
+def _compared(
+    parts: PartsDep,
+    caller: CallerDep,
+    ids: Annotated[
+        str, Query(max_length=200, description="ids of 2 to 6 experiments, with commas between them")
+    ],
+) -> tuple[str, ...]:
+    named = tuple(id.strip() for id in ids.split(","))
+    for id in named:
+        if not re.fullmatch(ID, id):
+            raise InvalidSpec("ids", f"{id[:40]!r} is no id; write two or more with commas between them")
+    if not FEWEST_COMPARED <= len(named) <= MOST_COMPARED:
+        raise InvalidSpec("ids", f"{FEWEST_COMPARED} to {MOST_COMPARED} are compared, not {len(named)}")
+    if len(set(named)) < len(named):
+        raise InvalidSpec("ids", "names an experiment twice, and with itself there is nothing to compare")
+    for id in named:
+        require_visible(parts, caller, id)
+    return named
+
+
+ComparedIds = Annotated[tuple[str, ...], Depends(_compared)]
+"""The ids of several experiments, each of which must be there for who asks."""
 
 
 async def _welcome(

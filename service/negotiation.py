@@ -21,6 +21,7 @@ MEDIA_TYPES = {
     "svg": "image/svg+xml",
     "pdf": "application/pdf",
     "newick": "text/x-nh",
+    "zip": "application/zip",
 }
 
 
@@ -76,13 +77,15 @@ def answer(
 
 
 def answer_streamed(
-    request: Request, key: Sequence[str], name: str, file_name: str, size: int, chunks: Iterable[bytes]
+    request: Request, key: Sequence[str], name: str, file_name: str, size: int | None, chunks: Iterable[bytes]
 ) -> Response:
-    """As `answer`, but of so many bytes that nobody holds them all; or 304 if the caller has them."""
+    """As `answer`, but of so many bytes (None: not known yet) that nobody holds them all; or 304."""
     headers = _headers(key, name)
     if has_tag(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    headers |= {"Content-Disposition": _attachment(file_name, name), "Content-Length": str(size)}
+    headers["Content-Disposition"] = _attachment(file_name, name)
+    if size is not None:
+        headers["Content-Length"] = str(size)
     return StreamingResponse(chunks, media_type=MEDIA_TYPES[name], headers=headers)
 
 

@@ -122,7 +122,8 @@ def test_fetch_takes_the_format_from_the_ending(tgsh: Tgsh, done: str, tmp_path:
 
 
 def test_ids_may_be_abbreviated(tgsh: Tgsh, done: str) -> None:
-    others = [json.loads(tgsh("submit", "-", "--json", text=json.dumps(TINY)).stdout)["id"] for _ in range(2)]
+    submit = ("submit", "-", "--json", "--anew")
+    others = [json.loads(tgsh(*submit, text=json.dumps(TINY)).stdout)["id"] for _ in range(2)]
     length = next(n for n in range(1, 17) if not any(other[:n] == done[:n] for other in others))
     assert json.loads(tgsh("show", done[:length], "--json").stdout)["id"] == done
     ambiguous = tgsh("show", "")

@@ -118,7 +118,7 @@ def test_up_restarts_what_dies_and_stops_on_sigterm(home: Path) -> None:
             child.kill()
             assert until(lambda: not psutil.pid_exists(guard_pid), 5)  # noqa: B023
         assert until(lambda: _is_ready(client), 20)
-        assert client.wait(client.submit(TINY).id, timeout=60).status == "completed"
+        assert client.wait(client.submit(TINY, anew=True).id, timeout=60).status == "completed"
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=20)
     assert process.returncode == 0, output

@@ -64,7 +64,7 @@ def follow(http: httpx.Client, path: str, last_event_id: str = "0") -> list[tupl
 
 
 def submit(http: httpx.Client, **changes: Any) -> str:
-    answer = http.post("/experiments", json={**SPEC, **changes})
+    answer = http.post("/experiments", params={"anew": True}, json={**SPEC, **changes})
     assert answer.status_code == 202, answer.text
     return answer.headers["Location"]
 

@@ -29,7 +29,7 @@ def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
     ref = find_stage(bench.database, experiment_id, "after")
     kept = set(bench.artifacts.keys(experiment_id)) - named
     names = {key.split("/")[1].rsplit("-", 1)[0] for key in kept}
-    assert names == {"vectors", "class-means", "geometry", "samples"}
+    assert names == {"vectors", "class-means", "geometry", "samples", "provenance"}
     assert ref.sources[0][0] in kept
     assert load_stage(bench.artifacts, ref).shape == (3, 1568)
 

@@ -23,7 +23,7 @@ from tgsh.figures import render, similarity_figure
 from tgsh.machine import cores, keep_freed_memory
 from tgsh.planning import plan
 from tgsh.schemas import TERMINAL, Experiment, Progress
-from tgsh.settings import StoreSettings
+from tgsh.settings import Compute, StoreSettings
 from tgsh.spec import ExperimentSpec
 from tgsh.store import experiments as lifecycle
 from tgsh.store import reads
@@ -39,31 +39,50 @@ LEASE_SECONDS = 5.0
 
 
 def run(
-    spec: ExperimentSpec, folder: Path, workers: int | None, on_progress: Callable[[Progress], None]
+    spec: ExperimentSpec,
+    folder: Path,
+    workers: int | None,
+    on_progress: Callable[[Progress], None],
+    compute: Compute | None = None,
 ) -> Experiment:
     """Train the experiment with `workers` processes (None: one a core) and leave its results in `folder`.
 
-    Raises Conflict where the folder holds another experiment.
+    compute: on which path; None: TGSH_COMPUTE says it. Raises Conflict where the folder holds another
+    experiment.
     """
     planned = plan(spec)
     folder.mkdir(parents=True, exist_ok=True)
-    settings = StoreSettings(
+    settings = _settings(folder)
+    if compute is not None:
+        settings = settings.model_copy(update={"compute": compute})
+    with opened(folder) as (database, artifacts):
+        experiment_id = _open(database, spec, lambda: lifecycle.submit(database, spec, planned).experiment_id)
+        _work(database, settings, experiment_id, workers or cores(), on_progress)
+        experiment = experiment_view(reads.experiment(database, experiment_id))
+        _export(database, artifacts, experiment, folder)
+        return experiment
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[tuple[Database, Artifacts]]:
+    """The store in a folder that `run` trains in, or did."""
+    settings = _settings(folder)
+    database = Database(settings.database)
+    try:
+        database.migrate()
+        yield database, Artifacts(settings.artifacts)
+    finally:
+        database.dispose()
+
+
+def _settings(folder: Path) -> StoreSettings:
+    return StoreSettings(
         home=folder,
         database_url=None,
         artifacts_url=None,
         data_dir=StoreSettings().data,
         lease_seconds=LEASE_SECONDS,
     )
-    database = Database(settings.database)
-    try:
-        database.migrate()
-        experiment_id = _open(database, spec, lambda: lifecycle.submit(database, spec, planned)[0])
-        _work(database, settings, experiment_id, workers or cores(), on_progress)
-        experiment = experiment_view(reads.experiment(database, experiment_id))
-        _export(database, Artifacts(settings.artifacts), experiment, folder)
-        return experiment
-    finally:
-        database.dispose()
 
 
 def _open(database: Database, spec: ExperimentSpec, submit: Callable[[], str]) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import resource
 import sys
+from functools import cache
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
@@ -23,6 +25,18 @@ def memory() -> int:
     with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
         found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return found
+
+
+@cache
+def description() -> str:
+    """What this machine is, for the record: system, architecture, processor. Not which one it is."""
+    processor = platform.processor()
+    with contextlib.suppress(OSError):  # Linux
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                processor = line.partition(":")[2].strip()
+                break
+    return ", ".join(part for part in (f"{platform.system()} {platform.machine()}", processor) if part)
 
 
 def limit_memory(limit: int) -> None:

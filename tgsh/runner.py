@@ -6,6 +6,7 @@ checkpoint goes to disk first and to the row second; a worker that lost its leas
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -31,11 +32,12 @@ from tgsh.errors import (
     TgshError,
 )
 from tgsh.jobs import Job, Preview
+from tgsh.machine import description
 from tgsh.previewing import draw_next
 from tgsh.settings import Compute
 from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
-from tgsh.store import reads
+from tgsh.store import provenance, reads
 from tgsh.store.claims import Claim, Lease
 from tgsh.store.patience import is_passing, patiently
 from tgsh.store.renewal import LeaseKeeper
@@ -185,7 +187,7 @@ def _train(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[
         states = trainer.epoch(tasks, states, _stopping(keeper, stop))
         seconds = (time.perf_counter() - began) / len(work)
         for item, state in zip(work, states, strict=True):
-            _checkpoint(bench, item.claim, state, seconds)
+            _checkpoint(bench, item.claim, state, seconds, _origin(trainer, item.task))
     began = time.perf_counter()
     accuracies = trainer.accuracy(tasks, states)
     seconds = (time.perf_counter() - began) / len(work)
@@ -202,11 +204,18 @@ def _complete(bench: Bench, claim: Claim, accuracy: float, compute: str, seconds
     )
 
 
-def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) -> None:
+def _origin(trainer: Trainer, task: Task) -> dict[str, str]:
+    """On what a task is trained, and where: its bytes depend on both."""
+    return {"images": json.dumps(trainer.source.of(task.index).digests), "machine": description()}
+
+
+def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float, origin: dict[str, str]) -> None:
     """File, then row. The name holds the attempt's token, so that a zombie overwrites nobody's file."""
     last = state.epoch == claim.spec.training.epochs
     tensors, metadata = to_tensors(state, claim.spec, keep_optimiser=not last)
-    key = f"{claim.job.experiment_id}/tasks/{state.index:05d}-e{state.epoch}-{claim.token[:8]}.safetensors"
+    metadata |= origin
+    root, own = f"{claim.job.experiment_id}/tasks/{state.index:05d}", claim.token[:8]
+    key = f"{root}-e{state.epoch}-{own}.safetensors"
     patience = bench.lease_seconds
     sha256 = patiently(lambda: bench.artifacts.save(key, tensors, metadata), patience)
     faults.point("between file and row", state.index)
@@ -218,10 +227,7 @@ def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float) ->
     except LeaseLost:
         bench.artifacts.remove([key])
         raise
-    earlier = (
-        f"{claim.job.experiment_id}/tasks/{state.index:05d}-e{state.epoch - 1}-{claim.token[:8]}.safetensors"
-    )
-    bench.artifacts.remove([earlier])
+    bench.artifacts.remove([f"{root}-e{state.epoch - 1}-{own}.safetensors"])
     faults.point("after the row", state.index)
 
 
@@ -261,7 +267,9 @@ def _put_together(
         found = bench.artifacts.load(str(record.checkpoint), str(record.checkpoint_sha256))
         return from_tensors(*found, claim.spec, index)
 
-    for name, (tensors, about) in measured(trainer, tasks, vectors, learned, should_stop).items():
+    found = measured(trainer, tasks, vectors, learned, should_stop)
+    found[provenance.NAME] = {}, provenance.collected(bench.database, bench.artifacts, experiment_id)
+    for name, (tensors, about) in found.items():
         key = f"{experiment_id}/{name}-{own}.safetensors"
         results[name] = (key, bench.artifacts.save(key, tensors, about))
     faults.point("before finishing")

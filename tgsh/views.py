@@ -23,7 +23,7 @@ def experiment_view(snapshot: Snapshot) -> Experiment:
     record = snapshot.record
     root = f"/experiments/{record.id}"
     spec = ExperimentSpec.model_validate(record.spec)
-    below = ("tasks", "events", *answers(spec.network))
+    below = ("tasks", "events", "bundle", *answers(spec.network))
     return Experiment.model_validate(
         {
             "id": record.id,

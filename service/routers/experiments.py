@@ -21,6 +21,7 @@ from tgsh.store import experiments as lifecycle
 from tgsh.store import reads
 from tgsh.store.ownership import Owner, require_disk, share
 from tgsh.store.repair import reopen_damaged
+from tgsh.store.reuse import stored_answer
 from tgsh.views import experiment_view
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
@@ -69,7 +70,12 @@ EXAMPLES = {
 }
 
 
-@router.post("", status_code=202, summary="Submit an experiment")
+@router.post(
+    "",
+    status_code=202,
+    summary="Submit an experiment",
+    responses={200: {"model": Experiment, "description": "it was computed before: `stored_answer`"}},
+)
 def submit(
     submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
     parts: PartsDep,
@@ -80,18 +86,31 @@ def submit(
         str | None,
         Header(min_length=1, max_length=255, description="the same key and body: the same experiment"),
     ] = None,
+    anew: Annotated[bool, Query(description="train it though it was computed before")] = False,
 ) -> Experiment:
-    """Queue an experiment. The answer comes at once; its Location is where the experiment is from now on."""
+    """Queue an experiment. The answer comes at once; its Location is where the experiment is from now on.
+
+    Where one with the same digest is completed, and who asks may see it, the answer is that one (200, with
+    `stored_answer`), whatever its name and tags are and whichever versions trained it: it tells them. It
+    costs no share. One without the accuracy matrix does not answer a spec that asks for it, one that is not
+    shared none that is to be, and one of which a file is damaged none at all.
+    """
     spec, settings = submission.spec(), parts.settings
-    if caller.name is not None:
+    planned, shared = plan(spec), submission.shared
+    found = None
+    if not anew:
+        found = stored_answer(parts.database, parts.artifacts, spec, caller.visible_to, shared=shared)
+    if caller.name is not None and found is None:
         require_disk(parts.database, parts.artifacts, caller.name, settings.max_stored_bytes)
     owner = Owner(caller.name, settings.max_queued_tasks)
-    experiment_id, is_new = lifecycle.submit(
-        parts.database, spec, plan(spec), idempotency_key, owner, submission.shared
+    submitted = lifecycle.submit(
+        parts.database, spec, planned, idempotency_key, owner, shared, stored=found, anew=anew
     )
-    if is_new:
+    if submitted.is_stored:
+        return _stored(parts, submitted.experiment_id, response)
+    if submitted.is_new:
         background.add_task(parts.queue.wake_workers, parts.database)  # what gets lost, the sweeper finds
-    return _accepted(parts, experiment_id, response)
+    return _accepted(parts, submitted.experiment_id, response)
 
 
 @router.get("", summary="List experiments, newest first")
@@ -165,6 +184,13 @@ def _accepted(parts: Parts, experiment_id: str, response: Response) -> Experimen
     response.headers["Location"] = f"/experiments/{experiment_id}"
     response.headers["Retry-After"] = POLL_SECONDS
     return experiment_view(reads.experiment(parts.database, experiment_id))
+
+
+def _stored(parts: Parts, experiment_id: str, response: Response) -> Experiment:
+    response.status_code = 200
+    response.headers["Location"] = f"/experiments/{experiment_id}"
+    document = experiment_view(reads.experiment(parts.database, experiment_id))
+    return document.model_copy(update={"stored_answer": True})
 
 
 def _encode(created_at: float, experiment_id: str) -> str:

@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from service.deps import Parts
-from tests.service.conftest import SPEC, Measured, finish, submit, work
+from tests.service.conftest import Measured, finish, submit, work
 from tgsh.jobs import Job
 from tgsh.store import claims
 
@@ -184,7 +184,7 @@ def _aim(case: Any, client: httpx.Client, experiment_id: str, state: str, known:
     if endless:
         parameters["experiment_id"] = UNKNOWN
     elif case.method in ("DELETE", "POST") and case.path.count("/") < 4:
-        parameters["experiment_id"] = client.post("/experiments", json=SPEC).json()["id"]
+        parameters["experiment_id"] = submit(client)
     else:
         parameters["experiment_id"] = experiment_id
     if "index" in parameters and known < 8:

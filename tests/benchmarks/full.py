@@ -29,7 +29,7 @@ def rows(data_dir: Path) -> list[Row]:
     os.environ["TGSH_DATA_DIR"] = str(data_dir)
     with TemporaryDirectory() as folder, Stack(Path(folder)) as stack, Client(stack.url) as client:
         with _Memory(os.getpid()) as memory:
-            ended = client.wait(client.submit("rotation-mnist").id)
+            ended = client.wait(client.submit("rotation-mnist", anew=True).id)
             values = np.array(client.similarity(ended.id).values)
         assert ended.status == "completed", ended.reason
         assert ended.timings.finished_at is not None

@@ -63,7 +63,7 @@ def _measure(
     ):
         database = Database(f"sqlite:///{folder}/tgsh.db")
         for _ in range(rounds + 1):
-            experiment = client.wait(client.submit(spec).id, timeout=600)
+            experiment = client.wait(client.submit(spec, anew=True).id, timeout=600)
             assert experiment.status == "completed", experiment.reason
             values.append(of(database, experiment.id, workers))
         database.dispose()

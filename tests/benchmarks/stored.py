@@ -26,7 +26,7 @@ def finished_experiment(home: Path, tasks: int) -> str:
     spec = Submission.model_validate({**body, "training": {"epochs": 1}}).spec()
     database, artifacts = Database(settings.database), Artifacts(settings.artifacts)
     database.migrate()
-    experiment_id, _ = experiments.submit(database, spec, plan(spec))
+    experiment_id = experiments.submit(database, spec, plan(spec)).experiment_id
     key = f"{experiment_id}/vectors.npy"
     with artifacts.staged(key) as staged:
         shape = (2, tasks, 7840)

@@ -53,7 +53,7 @@ def test_fetched_bytes_are_the_vectors(client: Client, done: schemas.Experiment)
 
 
 def test_experiments_follows_cursors_and_filters(client: Client, done: schemas.Experiment) -> None:
-    queued = [client.submit(TINY | {"tags": ["many"], "name": f"number {n}"}) for n in range(3)]
+    queued = [client.submit(TINY | {"tags": ["many"], "name": f"number {n}"}, anew=True) for n in range(3)]
     newest_first = [experiment.id for experiment in reversed(queued)]
     assert [experiment.id for experiment in client.experiments(tag="many", page_size=1)] == newest_first
     assert [experiment.name for experiment in client.experiments(q="number 1")] == ["number 1"]
@@ -66,14 +66,14 @@ def test_experiments_follows_cursors_and_filters(client: Client, done: schemas.E
 
 def test_a_key_makes_one_experiment(client: Client) -> None:
     spec = Submission.model_validate(TINY | {"tags": ["keyed"]}).spec()
-    first, second = client.submit(spec, "one key"), client.submit(spec, "one key")
+    first, second = (client.submit(spec, "one key", anew=True) for _ in range(2))
     assert first.id == second.id
     assert client.wait(first.id, timeout=60).spec == spec
 
 
 def test_an_answer_lost_on_its_way_makes_no_second_experiment(stack: Stack, client: Client) -> None:
     with CuttingProxy(stack.port, cuts=1, limit=20) as proxy, Client(proxy.url) as shaky:
-        experiment = shaky.submit(TINY | {"tags": ["lost"]})
+        experiment = shaky.submit(TINY | {"tags": ["lost"]}, anew=True)
     assert proxy.requests == 2
     assert [found.id for found in client.experiments(tag="lost")] == [experiment.id]
 

@@ -103,7 +103,7 @@ def _submit(url: str, experiments: int, clients: int, number: int, pressed: Pres
     paths = []
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         for seed in range(number, experiments, clients):
-            answer = http.post("/experiments", json={**SPEC, "seed": seed})
+            answer = http.post("/experiments", params={"anew": True}, json={**SPEC, "seed": seed})
             if answer.status_code != 202:
                 pressed.errors.append(f"POST: {answer.status_code} {answer.text}")
                 continue

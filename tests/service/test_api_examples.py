@@ -24,7 +24,16 @@ from tgsh.planning import plan
 from tgsh.presets import Submission
 from tgsh.schemas.examples import GEOMETRY
 
-SHOWN = ("/experiments", "/previews", "/estimates", "/workers", "/catalog", "/readyz", "/livez")
+SHOWN = (
+    "/experiments",
+    "/comparison",
+    "/previews",
+    "/estimates",
+    "/workers",
+    "/catalog",
+    "/readyz",
+    "/livez",
+)
 TEXTS = ("text/csv", "text/x-nh", "text/event-stream")
 
 

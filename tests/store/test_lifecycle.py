@@ -247,12 +247,12 @@ def test_a_resumed_claim_knows_its_checkpoint(database: Database) -> None:
 
 def test_idempotency_keys(database: Database) -> None:
     plan = Plan([PlannedTask("0°", {})], "b" * 64)
-    one, new = experiments.submit(database, ExperimentSpec(seed=1), plan, "key")
-    again, again_new = experiments.submit(database, ExperimentSpec(seed=1), plan, "key")
+    one, new, _ = experiments.submit(database, ExperimentSpec(seed=1), plan, "key")
+    again, again_new, _ = experiments.submit(database, ExperimentSpec(seed=1), plan, "key")
     assert (one, new, again_new) == (again, True, False)
     with pytest.raises(InvalidSpec, match="another body"):
         experiments.submit(database, ExperimentSpec(seed=2), plan, "key")
-    other, _ = experiments.submit(database, ExperimentSpec(seed=1), plan)
+    other, *_ = experiments.submit(database, ExperimentSpec(seed=1), plan)
     assert other != one
 
 

@@ -55,7 +55,11 @@ def test_idempotency_keys_are_an_owners(database: Database) -> None:
         for seed, name in enumerate(("alice", "bob", None))
     )
     assert len({one, other, nobodys}) == 3
-    assert experiments.submit(database, ExperimentSpec(seed=1), PLAN, "key", Owner("bob")) == (other, False)
+    assert experiments.submit(database, ExperimentSpec(seed=1), PLAN, "key", Owner("bob")) == (
+        other,
+        False,
+        False,
+    )
 
 
 def test_a_share_of_the_queue_holds_though_many_ask_at_once(database: Database) -> None:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import browsing, experiments, fetching, keys, local, looking, one_machine, reproducing, saving
+from tgsh.cli import (
+    browsing,
+    bundling,
+    comparing,
+    experiments,
+    fetching,
+    keys,
+    local,
+    looking,
+    one_machine,
+    reproducing,
+    saving,
+)
 from tgsh.cli.failing import STATUSES, FailingGroup
 
 app = typer.Typer(
@@ -41,6 +53,7 @@ for panel, commands in {
         one_machine.demo,
         one_machine.up,
         local.run,
+        bundling.replay,
         reproducing.reproduce,
         saving.backup,
         saving.restore,
@@ -57,6 +70,8 @@ for panel, commands in {
         experiments.share,
         experiments.delete,
         fetching.fetch,
+        comparing.compare,
+        bundling.bundle,
     ),
     "Other": (looking.workers, experiments.catalog, local.version),
 }.items():

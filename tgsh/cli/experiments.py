@@ -19,6 +19,7 @@ def submit(
     spec: Spec,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay and show progress to the end.")] = False,
     shared: Annotated[bool, typer.Option("--shared", help="Let everybody with a key see it.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Train it though it was computed before.")] = False,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
@@ -27,16 +28,25 @@ def submit(
 
     body = read_body(spec)
     with connect(url) as client:
-        experiment = client.submit(body, shared=shared or None)
-        if watch:
+        experiment = client.submit(body, shared=shared or None, anew=anew)
+        if experiment.stored_answer:
+            typer.echo(_already(experiment), err=as_json)
+        elif watch:
             typer.echo(f"Submitted {experiment.id}", err=as_json)
+        if watch:
             _watch(client, experiment, as_json)
         elif as_json:
             print_json(experiment)
-        else:
+        elif not experiment.stored_answer:
             tasks = experiment.progress.tasks_total
             typer.echo(f"Submitted {experiment.id}: {experiment.spec.title}, {tasks} tasks")
             typer.echo(f"Follow it with: tgsh watch {experiment.id[:6]}")
+
+
+def _already(experiment: Experiment) -> str:
+    ended = experiment.timings.finished_at
+    when = f" on {ended.astimezone():%Y-%m-%d at %H:%M}" if ended else ""
+    return f"Already computed{when} as {experiment.id}; --anew trains it again"
 
 
 def watch(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:

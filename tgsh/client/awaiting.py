@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, aclosing, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -129,8 +129,21 @@ class _Line:
 
     async def _send(self, call: Call[Any]) -> httpx.Response:
         if not isinstance(call.content, Path):
-            return await self._http.send(calls.request(self._http, call, call.content))
-        return await self._http.send(calls.request(self._http, call, _chunks(call.content)))
+            return await self._receive(call, calls.request(self._http, call, call.content))
+        return await self._receive(call, calls.request(self._http, call, _chunks(call.content)))
+
+    async def _receive(self, call: Call[Any], request: httpx.Request) -> httpx.Response:
+        response = await self._http.send(request, stream=call.into is not None)
+        if call.into is None:
+            return response
+        async with aclosing(response):
+            if not response.is_success:
+                await response.aread()
+                return response
+            async with await anyio.open_file(call.into, "wb") as file:
+                async for piece in response.aiter_bytes():
+                    await file.write(piece)
+        return response
 
     async def _listen(self, listen: Listen) -> httpx.Response:
         await self._open.aclose()

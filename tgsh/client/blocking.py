@@ -126,9 +126,21 @@ class _Line:
 
     def _send(self, call: Call[Any]) -> httpx.Response:
         if not isinstance(call.content, Path):
-            return self._http.send(calls.request(self._http, call, call.content))
+            return self._receive(call, calls.request(self._http, call, call.content))
         with call.content.open("rb") as file:
-            return self._http.send(calls.request(self._http, call, file))
+            return self._receive(call, calls.request(self._http, call, file))
+
+    def _receive(self, call: Call[Any], request: httpx.Request) -> httpx.Response:
+        response = self._http.send(request, stream=call.into is not None)
+        if call.into is None:
+            return response
+        with closing(response):
+            if not response.is_success:
+                response.read()
+                return response
+            with call.into.open("wb") as file:
+                file.writelines(response.iter_bytes())
+        return response
 
     def _listen(self, listen: Listen) -> httpx.Response:
         self._open.close()

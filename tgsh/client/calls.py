@@ -82,12 +82,19 @@ def given(**params: Any) -> dict[str, Any]:
 
 
 def submission(
-    spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None
+    spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None, anew: bool = False
 ) -> Call[Experiment]:
     """POST a spec, a mapping with a spec's keys, or the name of a preset."""
     body = _body(spec) | given(shared=shared)
     key = idempotency_key or str(uuid.uuid4())
-    return Call("POST", "/experiments", model(Experiment), body=body, headers={"Idempotency-Key": key})
+    return Call(
+        "POST",
+        "/experiments",
+        model(Experiment),
+        params={"anew": True} if anew else {},
+        body=body,
+        headers={"Idempotency-Key": key},
+    )
 
 
 def _body(spec: Spec) -> dict[str, Any]:

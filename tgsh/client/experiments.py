@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tgsh import schemas
 from tgsh.client import calls
@@ -23,15 +25,22 @@ class Experiments(Conversation):
 
     @operation
     def submit(
-        self, spec: Spec, idempotency_key: str | None = None, *, shared: bool | None = None
+        self,
+        spec: Spec,
+        idempotency_key: str | None = None,
+        *,
+        shared: bool | None = None,
+        anew: bool = False,
     ) -> Flow[Experiment]:
         """Submit a spec, a mapping (`{"preset": …}` and overrides), or a preset by its name.
+
+        What was computed before is the answer at once (`stored_answer`), unless it is to be trained anew.
 
         idempotency_key: the service makes one experiment per key; by default a new one each call, so that
         a retry after a lost connection does not make a second experiment.
         shared: whether everybody with a key sees it.
         """
-        return self._ask(calls.submission(spec, idempotency_key, shared=shared))
+        return self._ask(calls.submission(spec, idempotency_key, shared=shared, anew=anew))
 
     @series
     def experiments(
@@ -78,6 +87,19 @@ class Experiments(Conversation):
     def delete(self, experiment: str) -> Flow[None]:
         """Delete an experiment and all its results."""
         return self._ask(Call("DELETE", calls.path(experiment), lambda _: None, repeatable=False))
+
+    @operation
+    def bundle(self, experiment: str, path: str | Path) -> Flow[Path]:
+        """Write a completed experiment, with all its results, to a zip at `path`: whole, or not at all.
+
+        It is streamed, as it may be large.
+        """
+        target = Path(path)
+        with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".bundle-") as folder:
+            whole = Path(folder) / "whole.zip"
+            yield from self._ask(Call("GET", calls.path(experiment, "bundle"), lambda _: None, into=whole))
+            whole.replace(target)
+        return target
 
     @operation
     def tasks(self, experiment: str) -> Flow[list[schemas.Task]]:

@@ -163,6 +163,31 @@ class Results(Conversation):
         return self._ask(calls.document(experiment, values.Samples, "samples", tasks=tasks))
 
     @operation
+    def comparison(
+        self,
+        experiments: Iterable[str],
+        stage: str | int = "after",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+        permutations: int = 999,
+        alternative: schemas.Alternative = "greater",
+        seed: int = 0,
+    ) -> Flow[schemas.Comparison]:
+        """Two to six experiments over the tasks that all have: what differs, and whether they agree."""
+        wanted = {
+            "ids": ",".join(experiments),
+            "stage": stage,
+            "measure": measure,
+            "layer": layer,
+            "permutations": permutations,
+            "alternative": alternative,
+            "seed": seed,
+        }
+        return self._ask(
+            Call("GET", "/comparison", calls.model(schemas.Comparison), params=calls.given(**wanted))
+        )
+
+    @operation
     def predictions(
         self,
         experiment: str,

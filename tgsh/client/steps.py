@@ -23,7 +23,7 @@ class Call(Generic[T]):
     """Send one request; a httpx.Response comes of it. `read` makes the answer of a response.
 
     repeatable: sending it twice does no more than once. What is sent is `body` as JSON, or `content` as it
-    is: bytes, or a file that is streamed.
+    is: bytes, or a file that is streamed. What a success answers is streamed to the file `into`, if any.
     """
 
     method: str
@@ -34,6 +34,7 @@ class Call(Generic[T]):
     content: bytes | Path | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
+    into: Path | None = None
 
 
 @dataclass(frozen=True)

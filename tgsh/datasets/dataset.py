@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +29,25 @@ class Dataset:
     def of(self, task: int) -> Dataset:  # noqa: ARG002
         """The same for every task."""
         return self
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """SHA-256 (hex) of the images and labels for training ("train") and testing ("test").
+
+        Of the arrays, as learning sees them: the files that they came from may be packed in many ways.
+        """
+        return {
+            "train": _digest(self.train_images, self.train_labels),
+            "test": _digest(self.test_images, self.test_labels),
+        }
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    whole = hashlib.sha256()
+    for array in arrays:
+        whole.update(f"{array.dtype.str} {array.shape}\n".encode())
+        whole.update(np.ascontiguousarray(array).data)
+    return whole.hexdigest()
 
 
 class Source(Protocol):

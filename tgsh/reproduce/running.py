@@ -72,7 +72,8 @@ def _left_by_earlier_runs(client: Client) -> dict[str, Experiment]:
 def _begun(client: Client, planned: Planned, left: Experiment | None) -> Run:
     try:
         if left is None:
-            return Run(planned, client.submit(planned.spec))
+            submitted = client.submit(planned.spec)
+            return Run(planned, submitted, "completed" if submitted.stored_answer else "new")
         if left.status in {"failed", "cancelled"}:  # what it lacked may be there by now
             left = client.resume(left.id)
         return Run(planned, left, "completed" if left.status == "completed" else "unfinished")

@@ -17,6 +17,13 @@ from tgsh.schemas.ahead import Preview as Preview
 from tgsh.schemas.ahead import PreviewStatus as PreviewStatus
 from tgsh.schemas.blocks import NearestTasks as NearestTasks
 from tgsh.schemas.blocks import SimilarityBlock as SimilarityBlock
+from tgsh.schemas.comparison import Alternative as Alternative
+from tgsh.schemas.comparison import ComparedExperiment as ComparedExperiment
+from tgsh.schemas.comparison import ComparedPair as ComparedPair
+from tgsh.schemas.comparison import Comparison as Comparison
+from tgsh.schemas.comparison import MantelTest as MantelTest
+from tgsh.schemas.comparison import SameTask as SameTask
+from tgsh.schemas.comparison import SpecDifference as SpecDifference
 from tgsh.schemas.inference import Predictions as Predictions
 from tgsh.schemas.inference import Representations as Representations
 from tgsh.schemas.representations import Geometry as Geometry
@@ -82,6 +89,9 @@ class Experiment(Wire):
     versions: dict[str, str] = Field(default_factory=dict, description="software that trained it")
     owner: str | None = Field(None, description="the key that made it; null: nobody's, everybody sees it")
     shared: bool = Field(False, description="whether others see it, too")
+    stored_answer: bool = Field(
+        False, description="answers a submission without training anew, as this was computed before"
+    )
     timings: Timings
     links: dict[str, str]
 

@@ -37,6 +37,7 @@ EXPERIMENT: Example = {
     "versions": {"torch": "2.15.0", "numpy": "2.3.4"},
     "owner": "alice",
     "shared": True,
+    "stored_answer": False,
     "timings": {
         "created_at": "2026-11-24T06:55:29Z",
         "started_at": "2026-11-24T06:55:30Z",
@@ -71,6 +72,42 @@ SIMILARITY: Example = {
     "order": "task",
     "layer": None,
     "values": [[1.0, 0.715, 0.493], [0.715, 1.0, 0.716], [0.493, 0.716, 1.0]],
+}
+_OTHER_ID = "9326c31d29f87427"
+_COMPARED: Example = {"status": "completed", "base_id": BASE, "complete": True, "tasks": [0, 1, 2]}
+COMPARISON: Example = {
+    "stage": "after",
+    "measure": "cosine",
+    "layer": None,
+    "experiments": [
+        {"id": ID, "name": "RotationMNIST", "digest": "b3c0d1", "mean_accuracy": 0.9454, **_COMPARED},
+        {"id": _OTHER_ID, "name": "one epoch", "digest": "5a11e7", "mean_accuracy": 0.93, **_COMPARED},
+    ],
+    "differences": [{"field": "training.epochs", "values": [3, 1]}],
+    "tasks": TASKS["labels"],
+    "matrices": [
+        [[1.0, 0.715, 0.493], [0.715, 1.0, 0.716], [0.493, 0.716, 1.0]],
+        [[1.0, 0.66, 0.41], [0.66, 1.0, 0.65], [0.41, 0.65, 1.0]],
+    ],
+    "pairs": [
+        {
+            "a": ID,
+            "b": _OTHER_ID,
+            "tasks": 3,
+            "pearson": 0.9989,
+            "spearman": 0.5,
+            "mantel": {
+                "statistic": 0.9989,
+                "p_value": 0.33,
+                "permutations": 5,
+                "alternative": "greater",
+                "seed": 0,
+            },
+            "same_base": True,
+            "same_task": {"mean": 0.92, "values": [0.93, 0.91, 0.92]},
+        }
+    ],
+    "same_base": True,
 }
 CONTEXT_VECTORS: Example = {
     **STAGE,

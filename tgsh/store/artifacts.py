@@ -121,6 +121,16 @@ class Artifacts:
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
 
+    def about(self, key: str, sha256: str) -> dict[str, str]:
+        """The metadata alone. Raises as `load` does."""
+        path = self.path(key, sha256)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                found: dict[str, str] = json.loads((file.metadata() or {})[ABOUT])
+                return found
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
+
     def load_array(self, key: str, sha256: str) -> np.ndarray:
         """A memory-mapped, read-only array (.npy)."""
         path = self.path(key, sha256)

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy import delete as delete_rows
@@ -53,6 +53,14 @@ def locked(session: Session, experiment_id: str) -> ExperimentRecord:
     return experiment
 
 
+class Submitted(NamedTuple):
+    """The experiment that answers a submission: made now or earlier, or found as it was stored."""
+
+    experiment_id: str
+    is_new: bool
+    is_stored: bool = False
+
+
 def submit(
     database: Database,
     spec: ExperimentSpec,
@@ -60,34 +68,63 @@ def submit(
     idempotency_key: str | None = None,
     owner: Owner = NOBODY,
     shared: bool = False,
-) -> tuple[str, bool]:
-    """Insert an experiment with all its tasks; (id, whether it is new).
+    *,
+    stored: str | None = None,
+    anew: bool = False,
+) -> Submitted:
+    """Insert an experiment with all its tasks, unless it needs no work.
 
-    With an idempotency key that this owner used before: the experiment that it made, or InvalidSpec
-    where the body was another one. Raises QuotaExceeded.
+    With an idempotency key that this owner used before: the experiment that answered it then, or InvalidSpec
+    where the request was another one. Else `stored`, a completed experiment that answers it (see reuse.py),
+    if it is still there. anew: whether the request refuses such a one. Raises QuotaExceeded.
     """
-    body_digest = hashlib.sha256((spec.model_dump_json() + " shared" * shared).encode()).hexdigest()
+    request = spec.model_dump_json() + " shared" * shared + " anew" * anew
     with database.write() as session:
         if idempotency_key is not None:
             earlier = session.get(IdempotencyRecord, (owner.name or "", idempotency_key))
-            if earlier is not None and earlier.body_digest != body_digest:
-                raise InvalidSpec("Idempotency-Key", "was used before with another body; use a new key")
             if earlier is not None:
-                return earlier.experiment_id, False
-        require_room(session, owner, len(plan.tasks))
-        experiment_id = secrets.token_hex(8)
-        _insert(session, experiment_id, spec, plan, owner, shared)
+                return _again(earlier, request)
+        submitted = _found(session, stored) or _made(session, spec, plan, owner, shared)
         if idempotency_key is not None:
             session.add(
                 IdempotencyRecord(
                     owner=owner.name or "",
                     key=idempotency_key,
-                    body_digest=body_digest,
-                    experiment_id=experiment_id,
+                    body_digest=_digest(request, submitted.is_stored),
+                    experiment_id=submitted.experiment_id,
                     created_at=session.scalar(select(now())),
                 )
             )
-        return experiment_id, True
+        return submitted
+
+
+def _again(earlier: IdempotencyRecord, request: str) -> Submitted:
+    """What the same request was answered. Raises InvalidSpec where it was another one."""
+    for is_stored in (False, True):
+        if earlier.body_digest == _digest(request, is_stored):
+            return Submitted(earlier.experiment_id, False, is_stored)
+    raise InvalidSpec("Idempotency-Key", "was used before with another body; use a new key")
+
+
+def _digest(request: str, is_stored: bool) -> str:
+    """What is kept of a request, and of whether a stored experiment answered it."""
+    return hashlib.sha256((request + " stored" * is_stored).encode()).hexdigest()
+
+
+def _found(session: Session, stored: str | None) -> Submitted | None:
+    """A stored experiment, if it is still there and completed."""
+    if stored is None:
+        return None
+    experiment = session.get(ExperimentRecord, stored, with_for_update=True)
+    is_there = experiment is not None and experiment.status == "completed"
+    return Submitted(stored, False, True) if is_there else None
+
+
+def _made(session: Session, spec: ExperimentSpec, plan: Plan, owner: Owner, shared: bool) -> Submitted:
+    require_room(session, owner, len(plan.tasks))
+    experiment_id = secrets.token_hex(8)
+    _insert(session, experiment_id, spec, plan, owner, shared)
+    return Submitted(experiment_id, True)
 
 
 def _insert(

@@ -1,0 +1,132 @@
+"""The files of an experiment's bundle, made one after the other as they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import Request, Response
+
+from service.deps import Parts
+from service.errors import NotAcceptable
+from service.routers.accuracy import accuracy
+from service.routers.dendrogram import dendrogram
+from service.routers.embedding import embedding
+from service.routers.figures import FIGURES
+from service.routers.geometry import geometry
+from service.routers.similarity import similarity
+from tgsh.bundles.format import FORMAT, VECTORS
+from tgsh.bundles.packing import Member
+from tgsh.bundles.writing import written
+from tgsh.errors import Conflict, InvalidSpec, NotFound
+from tgsh.store import provenance, reads
+from tgsh.store.records import ExperimentRecord, FinishRecord
+
+CHUNK = 1 << 20
+
+DRAWN = ("png", "svg")
+
+Ask = Callable[[str, Parts, Request], Response]
+
+ANSWERS: dict[str, Ask] = {
+    "accuracy.csv": lambda id, parts, ask: accuracy(id, parts, ask, "csv"),
+    "dendrogram.nwk": lambda id, parts, ask: dendrogram(id, parts, ask, format="newick"),
+    "embedding.csv": lambda id, parts, ask: embedding(id, parts, ask, format="csv"),
+    "geometry.json": lambda id, parts, ask: geometry(id, parts, ask, format="json"),
+    "similarity/after.csv": lambda id, parts, ask: similarity(id, parts, ask, format="csv"),
+    "similarity/after.npy": lambda id, parts, ask: similarity(id, parts, ask, format="npy"),
+    "similarity/before.csv": lambda id, parts, ask: similarity(id, parts, ask, "before", format="csv"),
+    "similarity/before.npy": lambda id, parts, ask: similarity(id, parts, ask, "before", format="npy"),
+}
+"""Files that hold what the API answers."""
+
+NOT_HAD = (Conflict, InvalidSpec, NotAcceptable, NotFound)
+"""Why an experiment does not have some of them: its network, its suite, or too many tasks."""
+
+
+@dataclass
+class Contents:
+    """What a completed experiment's bundle is made of.
+
+    stored: local files by their names in the bundle. left_out: names and reasons, as they are found.
+    """
+
+    parts: Parts
+    record: ExperimentRecord
+    results: dict[str, tuple[str, str]]
+    stored: dict[str, Path]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Decides the bytes."""
+        record, files = self.record, [f"{name} {sha}" for name, (_, sha) in sorted(self.results.items())]
+        return ("bundle", FORMAT, version("tgsh"), record.id, record.name, str(record.finished_at), *files)
+
+    def members(self) -> Iterator[Member]:
+        """The files, sorted by name."""
+        id, database = self.record.id, self.parts.database
+        origins = provenance.origins(database, self.parts.artifacts, id)
+        told = written(self.record, reads.tasks(database, id), origins)
+        figures = {f"figures/{name}.{format}": (name, format) for name in FIGURES for format in DRAWN}
+        for name in sorted([*told, *ANSWERS, *figures, *self.stored]):
+            if name in told:
+                yield _of(name, told[name])
+            elif name in self.stored:
+                path = self.stored[name]
+                yield Member(name, path.stat().st_size, _chunks(path))
+            elif name in ANSWERS:
+                yield from self._asked(name, ANSWERS[name])
+            else:
+                yield from self._asked(name, partial(_drawn, *figures[name]))
+
+    def _asked(self, name: str, ask: Ask) -> Iterator[Member]:
+        """What the API answers to somebody who has nothing yet; nothing where it refuses."""
+        request = Request({"type": "http", "method": "GET", "path": "", "query_string": b"", "headers": []})
+        try:
+            response = ask(self.record.id, self.parts, request)
+        except NOT_HAD as refusal:
+            self.left_out[name] = str(refusal)
+            return
+        if not hasattr(response, "body"):
+            self.left_out[name] = "so many tasks have no such file; the service answers it on demand"
+            return
+        yield _of(name, bytes(response.body))
+
+
+def contents(parts: Parts, experiment_id: str) -> Contents:
+    """What there is to be packed, its stored files checked by their hashes.
+
+    Raises NotFound, Conflict where the experiment is not completed, and ArtifactError for a damaged file.
+    """
+    record = reads.experiment(parts.database, experiment_id).record
+    with parts.database.read() as session:
+        finish = session.get_one(FinishRecord, experiment_id)
+        results = {name: (str(key), str(sha256)) for name, (key, sha256) in finish.results.items()}
+    if record.status != "completed":
+        remedy = "resume it" if record.status in ("failed", "cancelled") else "wait until it is"
+        raise Conflict(
+            f"a bundle is made of a completed experiment; {experiment_id} is {record.status}: {remedy}"
+        )
+    stored = {}
+    for name, (key, sha256) in results.items():
+        inside = VECTORS if name == "vectors" else f"measured/{name}.safetensors"
+        stored[inside] = parts.artifacts.path(key, sha256)
+    return Contents(parts, record, results, stored)
+
+
+def _drawn(which: str, format: str, id: str, parts: Parts, ask: Request) -> Response:
+    return FIGURES[which](id, parts, ask, format)
+
+
+def _of(name: str, content: bytes) -> Member:
+    return Member(name, len(content), (content,))
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

@@ -1,0 +1,34 @@
+"""/experiments/{id}/bundle: everything of an experiment in one zip that can be replayed."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from service.bundling import contents
+from service.deps import ExperimentId, PartsDep
+from service.negotiation import MEDIA_TYPES, answer_streamed, choose
+from service.results import Format, file_name
+from tgsh.bundles.packing import packed
+
+router = APIRouter(prefix="/experiments", tags=["results"])
+
+
+@router.get(
+    "/{experiment_id}/bundle",
+    summary="Everything in one zip that can be replayed",
+    responses={
+        200: {"content": {MEDIA_TYPES["zip"]: {"schema": {"type": "string", "format": "binary"}}}},
+        304: {"description": "the caller has it (If-None-Match)"},
+    },
+    response_class=Response,
+)
+def bundle(experiment_id: ExperimentId, parts: PartsDep, request: Request, format: Format = None) -> Response:
+    """Spec, seeds, versions, digests of the images, arrays, tables, figures, and how to cite them.
+
+    Made while it is sent. `tgsh replay` checks its hashes, trains the spec anew and compares the vectors byte
+    by byte. The same experiment makes the same bytes. Only completed experiments have one.
+    """
+    name = choose(request, format, ("zip",))
+    inside = contents(parts, experiment_id)
+    chunks = packed(inside.members(), inside.left_out)
+    return answer_streamed(request, inside.key, name, file_name("tgsh", experiment_id), None, chunks)

@@ -1,0 +1,1 @@
+"""An experiment as one zip that can be kept, cited and replayed."""
