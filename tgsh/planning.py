@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tgsh.datasets.info import check_train_limit, info_of
+from tgsh.datasets.info import Uploads, check_train_limit, info_of, no_uploads
 from tgsh.errors import InvalidSpec
 from tgsh.networks.bases import base_id_of
 from tgsh.networks.contexts import context_of
@@ -16,15 +16,15 @@ MOST_CROSSED = 100
 """Tasks of which an accuracy matrix is measured: 10,000 evaluations take minutes."""
 
 
-def layers(spec: ExperimentSpec) -> Mapping[str, slice]:
+def layers(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> Mapping[str, slice]:
     """Where each layer of the network lies in its context vectors, by name: layer-1, layer-2, …"""
-    info = info_of(spec)
+    info = info_of(spec, uploads)
     return context_of(spec.network, info.pixels, info.classes).parts
 
 
-def plan(spec: ExperimentSpec) -> Plan:
+def plan(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> Plan:
     """The plan of a spec. Raises InvalidSpec, naming the field, where its parts do not fit together."""
-    info = info_of(spec)
+    info = info_of(spec, uploads)
     check_train_limit(spec.training.train_limit, info)
     tasks = [PlannedTask(task.label, dict(task.params)) for task in build(spec.suite, info)]
     if spec.accuracy_matrix and len(tasks) > MOST_CROSSED:
@@ -32,4 +32,5 @@ def plan(spec: ExperimentSpec) -> Plan:
             "accuracy_matrix",
             f"is for {MOST_CROSSED} tasks at most: {len(tasks):,} take {len(tasks) ** 2:,} evaluations",
         )
-    return Plan(tasks, base_id_of(spec.network, info.pixels, info.classes, spec.base_seed))
+    used = [each.name for each in info.members or (info,) if each.is_uploaded]
+    return Plan(tasks, base_id_of(spec.network, info.pixels, info.classes, spec.base_seed), used)

@@ -27,7 +27,7 @@ def print_experiments(experiments: Sequence[Experiment]) -> None:
             f"{e.progress.fraction:.0%}",
             _accuracy(e.mean_accuracy),
             str(e.progress.tasks_total),
-            e.spec.dataset,
+            e.spec.dataset_key,
             f"{e.timings.created_at.astimezone():%Y-%m-%d %H:%M}",
             Text(e.spec.title, overflow="ellipsis", no_wrap=True),
         )
@@ -97,7 +97,7 @@ def _facts(e: Experiment) -> dict[str, Text | str]:
         "progress": f"{e.progress.fraction:.0%}, {e.progress.tasks_done} of {e.progress.tasks_total} tasks",
         "time left": duration(e.progress.eta_seconds) if e.progress.eta_seconds else "",
         "accuracy": _accuracy(e.mean_accuracy),
-        "dataset": e.spec.dataset,
+        "dataset": e.spec.dataset_key,
         "suite": e.spec.suite.kind,
         "network": e.spec.network.kind,
         "training": f"{training.epochs} epochs, batches of {training.batch_size}",

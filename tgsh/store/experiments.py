@@ -18,6 +18,7 @@ from tgsh.schemas import TERMINAL
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import now
 from tgsh.store.database import Database
+from tgsh.store.datasets import use
 from tgsh.store.ownership import NOBODY, Owner, require_room
 from tgsh.store.records import (
     ExperimentRecord,
@@ -39,10 +40,11 @@ class PlannedTask:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a spec amounts to: its tasks and the digest of its random base."""
+    """What a spec amounts to: its tasks, the digest of its random base, and the uploaded datasets it uses."""
 
     tasks: Sequence[PlannedTask]
     base_id: str
+    datasets: Sequence[str] = ()
 
 
 def locked(session: Session, experiment_id: str) -> ExperimentRecord:
@@ -64,7 +66,7 @@ def submit(
     """Insert an experiment with all its tasks; (id, whether it is new).
 
     With an idempotency key that this owner used before: the experiment that it made, or InvalidSpec
-    where the body was another one. Raises QuotaExceeded.
+    where the body was another one. Raises QuotaExceeded, and NotFound where a dataset was just deleted.
     """
     body_digest = hashlib.sha256((spec.model_dump_json() + " shared" * shared).encode()).hexdigest()
     with database.write() as session:
@@ -102,7 +104,7 @@ def _insert(
             digest=spec.digest(),
             base_id=plan.base_id,
             suite=spec.suite.kind,
-            dataset=spec.dataset,
+            dataset=spec.dataset_key,
             status="queued",
             tasks_total=len(plan.tasks),
             epochs_total=len(plan.tasks) * spec.training.epochs,
@@ -112,6 +114,7 @@ def _insert(
         )
     )
     session.flush()
+    use(session, experiment_id, plan.datasets)
     session.add_all(TagRecord(experiment_id=experiment_id, tag=tag) for tag in dict.fromkeys(spec.tags))
     session.add(FinishRecord(experiment_id=experiment_id, status="waiting"))
     rows = [
