@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
+from service.arrivals import Arrivals
 from service.cache import ByteCache
 from service.drawing import Artist
 from service.errors import Forbidden
@@ -18,6 +19,7 @@ from service.queue import Queue
 from service.reckoning import Reckoner
 from service.settings import ServiceSettings
 from tgsh.errors import NotFound
+from tgsh.shelf import StoreShelf
 from tgsh.store import reads
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -36,6 +38,8 @@ class Parts:
     artist: Artist
     reckoner: Reckoner
     following: Following
+    arrivals: Arrivals
+    shelf: StoreShelf
 
 
 async def _parts(request: Request) -> Parts:

@@ -77,6 +77,10 @@ class Busy(TgshError):
     """The service has as much to do as it takes on at a time."""
 
 
+class NoRoom(TgshError):
+    """The disk is full."""
+
+
 class TooManyStreams(Busy):
     """As many event streams are open as are served."""
 
@@ -88,7 +92,7 @@ class TooManyConnections(Busy):
 KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     InvalidSpec: (422, "invalid-request", "The request cannot be carried out as it is"),
     NotFound: (404, "not-found", "There is no such thing"),
-    Conflict: (409, "conflict", "The experiment is not in a state that allows this"),
+    Conflict: (409, "conflict", "It is not in a state that allows this"),
     NotAcceptable: (406, "not-acceptable", "None of the accepted formats can be served"),
     BodyTooLarge: (413, "body-too-large", "The request's body is too large"),
     UnsupportedMediaType: (415, "unsupported-media-type", "The body's type cannot be read here"),
@@ -102,6 +106,7 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     HeadTooLarge: (431, "head-too-large", "The request's path and headers are too large"),
     BadHttp: (400, "bad-request", "Bad Request"),
     Busy: (503, "busy", "The service is busy"),
+    NoRoom: (507, "no-room", "The disk is full"),
     ArtifactError: (500, "artifact-error", "A stored result cannot be trusted or reached"),
 }
 

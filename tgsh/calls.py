@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -35,7 +35,7 @@ _EVENTS: Mapping[str, type[schemas.ProgressEvent] | type[schemas.TaskEvent] | ty
 class Call(Generic[T]):
     """One request and how its answer is read. `repeatable`: sending it twice does no more than once.
 
-    What is sent is `body` as JSON, or `content` as it is.
+    What is sent is `body` as JSON, or `content` as it is. `seconds`: to wait for an answer that takes long.
     """
 
     method: str
@@ -43,9 +43,10 @@ class Call(Generic[T]):
     read: Callable[[httpx.Response], T]
     params: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
-    content: bytes | None = None
+    content: bytes | Iterable[bytes] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
+    seconds: float | None = None
 
 
 def model(kind: type[M]) -> Callable[[httpx.Response], M]:

@@ -17,6 +17,7 @@ from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from tgsh import calls, schemas
 from tgsh.calls import Call, Event, Spec
+from tgsh.datasets_client import Datasets
 from tgsh.errors import ServiceUnreachable
 from tgsh.results_client import Results
 
@@ -28,7 +29,7 @@ SILENCE = 60.0  # seconds without even a keep-alive after which an event stream 
 AWAY = {502, 503, 504}  # what a proxy says while the service restarts
 
 
-class Client(Results):
+class Client(Results, Datasets):
     """A connection to the service; use it as a context manager.
 
     url: default TGSH_URL, else http://127.0.0.1:8000. key: bearer key, default TGSH_API_KEY.
@@ -197,6 +198,7 @@ class Client(Results):
                     json=call.body,
                     content=call.content,
                     headers=call.headers,
+                    timeout=httpx.Timeout(self._timeout, read=call.seconds or self._timeout),
                 )
             except httpx.TransportError as error:
                 if not call.repeatable:

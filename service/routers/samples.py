@@ -28,13 +28,15 @@ OFFERED = ("json", "npy", "safetensors", "png", "svg", "pdf")
 
 @dataclass(frozen=True)
 class Shown:
-    """The same n test images as some tasks show them: images float32 [T, n, height, width], 0 to 1."""
+    """The same n test images as some tasks show them: images float32 [T, n, height, width], 0 to 1;
+    [T, n, height, width, 3] in colour. names: of the classes."""
 
     experiment_id: str
     name: str
     tasks: list[int]
     labels: list[str]
     classes: list[int]
+    names: list[str]
     images: np.ndarray
 
 
@@ -77,15 +79,17 @@ def _shown(parts: Parts, experiment_id: str, tasks: str | None) -> Shown:
     chosen = numbers(tasks, kept, "tasks")
     record = reads.experiment(parts.database, experiment_id).record
     labels = {task.index: task.label for task in reads.tasks(parts.database, experiment_id)}
-    info = info_of(ExperimentSpec.model_validate(record.spec))
+    info = info_of(ExperimentSpec.model_validate(record.spec), parts.shelf.info)
+    classes = tensors["classes"].tolist()
     images = tensors["images"][[kept.index(task) for task in chosen]]
     return Shown(
         experiment_id=experiment_id,
         name=record.name,
         tasks=chosen,
         labels=[labels[task] for task in chosen],
-        classes=tensors["classes"].tolist(),
-        images=images.reshape(*images.shape[:2], info.height, info.width),
+        classes=classes,
+        names=[info.class_labels[number] for number in classes],
+        images=images.reshape(*images.shape[:2], *info.shape),
     )
 
 
@@ -96,12 +100,12 @@ def _encode(parts: Parts, shown: Shown, name: str) -> bytes:
             tasks=shown.tasks,
             labels=shown.labels,
             classes=shown.classes,
+            class_names=shown.names,
             images=shown.images.tolist(),
         )
         return document.model_dump_json().encode()
     if name in DRAWN:
-        columns = [str(label) for label in shown.classes]
-        sheet = (shown.images, shown.labels, columns, f"{shown.name}: samples")
+        sheet = (shown.images, shown.labels, shown.names, f"{shown.name}: samples")
         return parts.artist.draw(sketches.samples, DRAWN[name], *sheet)
     about = {"experiment_id": shown.experiment_id, "classes": json.dumps(shown.classes)}
     return results.ARRAYS[name](LabelledArray(shown.images, shown.tasks, shown.labels, None, about))

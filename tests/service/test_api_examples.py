@@ -23,7 +23,7 @@ from tgsh.planning import plan
 from tgsh.presets import Submission
 from tgsh.schemas.examples import GEOMETRY
 
-SHOWN = ("/experiments", "/catalog", "/readyz", "/livez")
+SHOWN = ("/experiments", "/datasets", "/catalog", "/readyz", "/livez")
 TEXTS = ("text/csv", "text/x-nh", "text/event-stream")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import experiments, fetching, keys, local, one_machine, reproducing, saving
+from tgsh.cli import datasets, experiments, fetching, keys, local, one_machine, reproducing, saving
 from tgsh.cli.failing import FailingGroup
 
 app = typer.Typer(
@@ -39,4 +39,5 @@ for panel, commands in {
 }.items():
     for command in commands:
         app.command(command.__name__.rstrip("_"), rich_help_panel=panel)(command)
+app.add_typer(datasets.app, name="datasets", rich_help_panel="Experiments")
 app.add_typer(keys.app, name="keys", rich_help_panel="On this machine")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tgsh.cli.progress import duration
 from tgsh.keys import Key
-from tgsh.schemas import Catalog, CatalogEntry, Experiment, Task
+from tgsh.schemas import Catalog, CatalogEntry, Dataset, Experiment, Task
 
 COLOURS = {"queued": "yellow", "running": "cyan", "completed": "green", "failed": "red", "cancelled": "dim"}
 SHOWN_TASKS = 60
@@ -68,6 +68,35 @@ def print_keys(keys: Sequence[Key]) -> None:
         expired = Text(f"{until} (expired)", style="red")
         made = f"{key.created_at.astimezone():%Y-%m-%d %H:%M}"
         table.add_row(key.name, key.role, made, expired if key.is_expired() else until)
+    Console().print(table)
+
+
+def print_datasets(datasets: Sequence[Dataset]) -> None:
+    """One line each."""
+    table = _table("id", "name", "images", "classes", "size", "used by", "owner", "uploaded")
+    for each in datasets:
+        table.add_row(
+            each.id,
+            Text(each.name),
+            f"{each.images:,}",
+            str(each.classes),
+            " × ".join(map(str, (each.height, each.width, each.channels))),
+            str(each.used_by),
+            Text((each.owner or "") + (" (shared)" if each.owner and each.shared else "")),
+            f"{each.created_at.astimezone():%Y-%m-%d %H:%M}",
+        )
+    Console().print(table)
+
+
+def print_dataset(dataset: Dataset) -> None:
+    """Everything about one."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in dataset.model_dump(mode="json", exclude={"links"}).items():
+        table.add_row(
+            name.replace("_", " "), Text(", ".join(value) if isinstance(value, list) else str(value))
+        )
     Console().print(table)
 
 

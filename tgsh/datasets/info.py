@@ -55,6 +55,10 @@ class DatasetInfo:
         """Classes that every task has: the first so many."""
         return min((member.classes for member in self.members), default=self.classes)
 
+    def of_task(self, index: int) -> DatasetInfo:
+        """The dataset of a task: its own where each has one, else this."""
+        return self.members[index] if self.members else self
+
     @property
     def class_labels(self) -> tuple[str, ...]:
         """A word for every class: its name, or its number."""

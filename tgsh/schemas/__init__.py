@@ -14,6 +14,9 @@ from tgsh.schemas.accuracies import AccuracyMatrixSummary as AccuracyMatrixSumma
 from tgsh.schemas.accuracies import TaskAccuracy as TaskAccuracy
 from tgsh.schemas.blocks import NearestTasks as NearestTasks
 from tgsh.schemas.blocks import SimilarityBlock as SimilarityBlock
+from tgsh.schemas.datasets import Dataset as Dataset
+from tgsh.schemas.datasets import DatasetPage as DatasetPage
+from tgsh.schemas.datasets import DatasetSamples as DatasetSamples
 from tgsh.schemas.inference import Predictions as Predictions
 from tgsh.schemas.inference import Representations as Representations
 from tgsh.schemas.representations import Geometry as Geometry
@@ -79,7 +82,7 @@ class Experiment(Wire):
 
 
 class Sharing(Wire):
-    """Who sees an experiment beside its owner: nobody, or everybody with a key."""
+    """Who sees an experiment or a dataset beside its owner: nobody, or everybody with a key."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"shared": True}]})
 

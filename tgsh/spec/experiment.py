@@ -66,7 +66,8 @@ class ExperimentSpec(Frozen):
     @property
     def title(self) -> str:
         """The name, or a description where none was given."""
-        return self.name or f"{self.suite.kind} on {self.dataset_key}, {self.network.kind}"
+        what = self.suite.kind if self.dataset is None else f"{self.suite.kind} on {self.dataset_key}"
+        return self.name or f"{what}, {self.network.kind}"
 
     @property
     def dataset_key(self) -> str:

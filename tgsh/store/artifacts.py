@@ -14,6 +14,7 @@ import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -24,7 +25,7 @@ import safetensors.numpy
 from fsspec.implementations.local import LocalFileSystem
 from safetensors import SafetensorError, safe_open
 
-from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnwritable
+from tgsh.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, ArtifactUnwritable
 
 ABOUT = "tgsh"
 """The one metadata key of our safetensors files; its value is a JSON object."""
@@ -134,9 +135,11 @@ class Artifacts:
         if self.is_local:
             return self._mapped(key, self.path(key, sha256), "c")
         path = cache / Path(key).name
-        if not path.exists():
+        try:
+            self._check(key, path, sha256)
+        except ArtifactError:  # not there yet, or damaged since
             self._download(key, path)
-        self._check(key, path, sha256)
+            self._check(key, path, sha256)
         return self._mapped(key, path, "c")
 
     @staticmethod
@@ -181,6 +184,11 @@ class Artifacts:
         """Every key under a prefix (a folder)."""
         found: Iterable[str] = self._fs.find(f"{self._root}/{prefix}")
         return sorted(path.removeprefix(self._root).lstrip("/") for path in found)
+
+    def older(self, prefix: str, seconds: float) -> list[str]:
+        """The keys under a prefix (a folder) of what was written that long ago."""
+        before = datetime.now(UTC) - timedelta(seconds=seconds)
+        return [key for key in self.keys(prefix) if self._fs.modified(f"{self._root}/{key}") < before]
 
     def size(self, prefix: str) -> int:
         """Bytes of everything under a prefix (a folder)."""

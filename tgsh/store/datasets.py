@@ -18,6 +18,9 @@ from tgsh.store.clock import now
 from tgsh.store.database import Database
 from tgsh.store.records import DatasetRecord, ExperimentRecord, HolderRecord, UseRecord
 
+FOLDER = "datasets"
+"""Of the artifacts; the name of no experiment, as those are hexadecimal."""
+
 Seen = Select[DatasetRecord, HolderRecord]
 
 MOST_NAMED = 10

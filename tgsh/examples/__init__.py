@@ -1,0 +1,1 @@
+"""Programs to begin with, each a page: `python -m tgsh.examples.own_data`."""
