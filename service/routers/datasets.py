@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from service import cursors
 from service.deps import ID, CallerDep, Parts, PartsDep
-from service.errors import Forbidden, UnsupportedMediaType
+from service.errors import MEDIA_TYPE, Forbidden, UnsupportedMediaType
 from service.keyring import Caller
 from tgsh.datasets.uploading.canonical import Unpacked
 from tgsh.datasets.uploading.contents import MAX_IMAGES, MAX_PIXELS
@@ -78,7 +79,10 @@ def _wishes(
     status_code=201,
     summary="Upload a dataset",
     openapi_extra=BODY,
-    responses={200: {"model": Dataset, "description": "it is there already"}},
+    responses={
+        200: {"model": Dataset, "description": "it is there already"},
+        507: {"description": "the disk is full", "content": {MEDIA_TYPE: {}}},
+    },
 )
 async def upload(
     request: Request,
@@ -139,6 +143,8 @@ def _keep(
     parts: Parts, caller: Caller, sent: Upload, folder: Path, name: str | None, shared: bool
 ) -> tuple[Held, bool]:
     """Unpack, store, record: files first, then the row. Whether it is new to who sent it."""
+    if not zipfile.is_zipfile(sent.path):  # looks at its end only
+        raise InvalidSpec("body", "is neither what numpy.savez writes nor a zip")
     found = unpack_apart(sent, folder)
     size = sum((folder / file).stat().st_size for file in (IMAGES, LABELS))
     id = found.sha256[:16]
