@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from service import errors, pages
 from service.access import Access
+from service.arrivals import Arrivals
 from service.cache import ByteCache
 from service.deps import Parts
 from service.drawing import Artist
@@ -30,6 +31,8 @@ from service.routers import (
     catalog,
     comparison,
     context_vectors,
+    dataset_samples,
+    datasets,
     dendrogram,
     embedding,
     estimates,
@@ -54,6 +57,7 @@ from service.streams import StreamLimit
 from tgsh.machine import allow_many_files
 from tgsh.schemas import Problem
 from tgsh.schemas.examples import PROBLEM
+from tgsh.shelf import StoreShelf
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 
@@ -80,6 +84,8 @@ ROUTERS = (
     workers,
     bundle,
     comparison,
+    datasets,
+    dataset_samples,
     catalog,
     health,
 )
@@ -117,7 +123,12 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     errors.install(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_body_bytes,
+        max_seconds=settings.max_body_seconds,
+        max_upload_bytes=settings.max_upload_bytes,
+    )
     app.add_middleware(Remembering, max_bytes=settings.cache_bytes)
     app.add_middleware(
         StreamLimit, most=settings.max_streams, most_per_client=settings.max_streams_per_client
@@ -141,7 +152,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     artifacts = Artifacts(settings.artifacts)
     cache, artist = ByteCache(settings.cache_bytes), Artist()
     reckoner, following = Reckoner(artifacts, settings.artifacts), Following(database)
-    app.state.parts = Parts(settings, database, artifacts, queue, cache, artist, reckoner, following)
+    arrivals, shelf = Arrivals(settings.home / "uploads"), StoreShelf(database, artifacts, settings.data)
+    app.state.parts = Parts(
+        settings, database, artifacts, queue, cache, artist, reckoner, following, arrivals, shelf
+    )
     yield
     await following.close()
     artist.close()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
+from service.arrivals import Arrivals
 from service.cache import ByteCache
 from service.drawing import Artist
 from service.errors import Forbidden
@@ -19,6 +20,7 @@ from service.queue import Queue
 from service.reckoning import Reckoner
 from service.settings import ServiceSettings
 from tgsh.errors import InvalidSpec, NotFound
+from tgsh.shelf import StoreShelf
 from tgsh.store import reads
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -37,6 +39,8 @@ class Parts:
     artist: Artist
     reckoner: Reckoner
     following: Following
+    arrivals: Arrivals
+    shelf: StoreShelf
 
 
 async def _parts(request: Request) -> Parts:
@@ -59,16 +63,6 @@ def require_visible(parts: Parts, caller: Caller, experiment_id: str) -> None:
     """Raises NotFound for what is not there, and in the same words for what is there for others only."""
     if not caller.sees(*owner_of(parts.database, experiment_id)):
         raise NotFound(f"there is no experiment {experiment_id!r}")
-
-
-def require_images(caller: Caller, spec: Mapping[str, Any]) -> None:
-    """Raises NotFound for a spec (as JSON) whose images are not there for who asks.
-
-    What has a name is everybody's. Of an uploaded dataset it is not known here whose it is, so that nobody
-    but an admin is shown its images.
-    """
-    if caller.visible_to is not None and not isinstance(spec["dataset"], str):
-        raise NotFound("there are no such images, or they are others'")
 
 
 async def _visible(

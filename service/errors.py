@@ -85,6 +85,10 @@ class Busy(TgshError):
     """The service has as much to do as it takes on at a time."""
 
 
+class NoRoom(TgshError):
+    """The disk is full."""
+
+
 class TooManyStreams(Busy):
     """As many event streams are open as are served."""
 
@@ -96,7 +100,7 @@ class TooManyConnections(Busy):
 KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     InvalidSpec: (422, "invalid-request", "The request cannot be carried out as it is"),
     NotFound: (404, "not-found", "There is no such thing"),
-    Conflict: (409, "conflict", "The experiment is not in a state that allows this"),
+    Conflict: (409, "conflict", "It is not in a state that allows this"),
     NotDrawn: (409, "not-drawn", "The preview has no picture"),
     NotAcceptable: (406, "not-acceptable", "None of the accepted formats can be served"),
     BodyTooLarge: (413, "body-too-large", "The request's body is too large"),
@@ -111,6 +115,7 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     HeadTooLarge: (431, "head-too-large", "The request's path and headers are too large"),
     BadHttp: (400, "bad-request", "Bad Request"),
     Busy: (503, "busy", "The service is busy"),
+    NoRoom: (507, "no-room", "The disk is full"),
     ArtifactError: (500, "artifact-error", "A stored result cannot be trusted or reached"),
 }
 

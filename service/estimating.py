@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 
 from tgsh.costs import SECONDS_A_FINISHED_TASK, crossing_seconds, task_seconds
-from tgsh.datasets.info import info_of
+from tgsh.datasets.info import Uploads, info_of
 from tgsh.planning import plan
 from tgsh.schemas import Estimate
+from tgsh.shelf import seen_by
 from tgsh.spec import ExperimentSpec
 from tgsh.store import pace, reads
 from tgsh.store.database import Database
@@ -27,24 +28,25 @@ class _Pace:
 class _Paces:
     """The pace of each kind of experiment on a kind of device, asked for once."""
 
-    def __init__(self, database: Database, device: str) -> None:
-        self._database, self._device = database, device
+    def __init__(self, database: Database, uploads: Uploads, device: str) -> None:
+        self._database, self._uploads, self._device = database, uploads, device
         self._known: dict[tuple[str, ...], _Pace] = {}
 
     def of(self, spec: ExperimentSpec) -> _Pace:
-        kind = (spec.suite.kind, str(spec.dataset), spec.network.kind)
+        kind = (spec.suite.kind, spec.dataset_key, spec.network.kind)
         if kind not in self._known:
-            self._known[kind] = _pace(pace.trained(self._database, *kind, self._device))
+            self._known[kind] = _pace(pace.trained(self._database, *kind, self._device), self._uploads)
         return self._known[kind]
 
     def task_seconds(self, spec: ExperimentSpec) -> float:
-        return self.of(spec).factor * task_seconds(spec, info_of(spec))
+        return self.of(spec).factor * task_seconds(spec, info_of(spec, self._uploads))
 
 
-def _pace(alike: list[pace.Trained]) -> _Pace:
+def _pace(alike: list[pace.Trained], uploads: Uploads) -> _Pace:
     specs = [ExperimentSpec.model_validate(each.spec) for each in alike]
     typical = sum(
-        each.tasks * task_seconds(spec, info_of(spec)) for each, spec in zip(alike, specs, strict=True)
+        each.tasks * task_seconds(spec, info_of(spec, uploads))
+        for each, spec in zip(alike, specs, strict=True)
     )
     taken = sum(each.seconds for each in alike)
     if not typical or not taken:
@@ -55,12 +57,15 @@ def _pace(alike: list[pace.Trained]) -> _Pace:
     return _Pace(taken / typical, finish, is_measured=True)
 
 
-def estimate(database: Database, spec: ExperimentSpec, visible_to: str | None) -> Estimate:
-    """What a spec would cost. Writes nothing. Raises InvalidSpec as `plan` does."""
-    tasks = len(plan(spec).tasks)
+def estimate(database: Database, uploads: Uploads, spec: ExperimentSpec, visible_to: str | None) -> Estimate:
+    """What a spec would cost. Writes nothing. Raises InvalidSpec as `plan` does.
+
+    uploads: what any uploaded dataset is; the spec's must be there for who asks, too.
+    """
+    tasks = len(plan(spec, seen_by(database, visible_to)).tasks)
     slots = [str(slot) for worker in living(database) for slot in worker.slots]
     device = "cuda" if any(slot.startswith("cuda") for slot in slots) else "cpu"
-    paces = _Paces(database, device)
+    paces = _Paces(database, uploads, device)
     own, a_task = paces.of(spec), paces.task_seconds(spec)
     ahead, count = pace.unfinished(database)
     more = count / len(ahead) if ahead else 1.0  # of those that were not looked at
@@ -69,7 +74,7 @@ def estimate(database: Database, spec: ExperimentSpec, visible_to: str | None) -
         min(each.epochs / one.training.epochs * paces.task_seconds(one), tasks * a_task)
         for each, one in ((each, ExperimentSpec.model_validate(each.spec)) for each in ahead)
     ]
-    finish = own.finish * tasks + own.factor * crossing_seconds(spec, info_of(spec), tasks)
+    finish = own.finish * tasks + own.factor * crossing_seconds(spec, info_of(spec, uploads), tasks)
     return Estimate(
         digest=spec.digest(),
         tasks=tasks,

@@ -30,7 +30,8 @@ DOCUMENTED: dict[str, Any] = {
         "required": True,
         "description": (
             f"At most {MAX_IMAGES:,} images in an array [n, H, W] or [n, D], or one image [H, W] or [D]; "
-            "D = H·W. Whole numbers are bytes from 0 to 255, floats are pixels from 0 to 1. In JSON the "
+            "D = H·W. Colour images are [n, H, W, 3] or [n, D], or one without n; D = H·W·3. "
+            "Whole numbers are bytes from 0 to 255, floats are pixels from 0 to 1. In JSON the "
             "numbers of all images are taken together: they are bytes where none is written as a float, "
             "so write 0.0 and 1.0 where pixels are nothing but black and white. npy takes a fraction of "
             "JSON's bytes, and what a request may have is limited (TGSH_MAX_BODY_BYTES, 1 MiB)."
@@ -157,7 +158,7 @@ def _numbers(lists: object) -> np.ndarray:
 
 def _check_shape(shape: tuple[int, ...], info: DatasetInfo) -> None:
     """Raises InvalidSpec where an array of this shape is not one image, or 1 to MAX_IMAGES images."""
-    one = ((info.pixels,), (info.height, info.width))
+    one = ((info.pixels,), info.shape)
     if min(shape, default=1) < 1:
         raise InvalidSpec("images", f"an array of shape {list(shape)} is empty; send at least one image")
     if shape in one:
@@ -165,9 +166,9 @@ def _check_shape(shape: tuple[int, ...], info: DatasetInfo) -> None:
     if shape[1:] not in one:
         raise InvalidSpec(
             "images",
-            f"an array of shape {list(shape)} is no images of {info.name}, which have {info.height} × "
-            f"{info.width} = {info.pixels} pixels; send [n, {info.height}, {info.width}] or "
-            f"[n, {info.pixels}], or one image without n",
+            f"an array of shape {list(shape)} is no images of {info.name}, which have "
+            f"{' × '.join(map(str, info.shape))} = {info.pixels} pixels; send "
+            f"[n, {', '.join(map(str, info.shape))}] or [n, {info.pixels}], or one image without n",
         )
     if shape[0] > MAX_IMAGES:
         raise InvalidSpec("images", f"{shape[0]:,} are more than {MAX_IMAGES:,}; send them in parts")

@@ -62,7 +62,7 @@ def part(parts: Parts, experiment_id: str, layer: str | None) -> slice:
     if layer is None:
         return slice(None)
     spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
-    known = layers(spec)
+    known = layers(spec, parts.shelf.info)
     if layer not in known:
         raise InvalidSpec("layer", f"a {spec.network.kind} like this has {', '.join(known)}")
     return known[layer]

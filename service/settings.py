@@ -16,12 +16,15 @@ SECRETS = ("TGSH_API_KEY", "TGSH_REDIS_URL", "TGSH_DATABASE_URL")
 class ServiceSettings(StoreSettings):
     """TGSH_MAX_BODY_BYTES bounds what a client may send; TGSH_CACHE_BYTES what rendered answers may take.
 
+    TGSH_MAX_UPLOAD_BYTES bounds a dataset, which goes to the disk as it comes.
+
     TGSH_MAX_BODY_SECONDS bounds how slowly it may be sent, TGSH_MAX_STREAMS(_PER_CLIENT) open event streams.
 
     The three shares are a key's; where there are no keys, nobody's are counted.
     """
 
     max_body_bytes: int = Field(1 << 20, gt=0)
+    max_upload_bytes: int = Field(2 << 30, gt=0, description="a dataset's, packed and unpacked")
     max_body_seconds: float = Field(30, gt=0)
     max_streams: int = Field(300, gt=0)
     max_streams_per_client: int = Field(100, gt=0)

@@ -15,9 +15,10 @@ from tgsh.encoding import LabelledArray
 
 @dataclass(frozen=True)
 class Shown:
-    """The same n test images as some tasks show them: images float32 [T, n, height, width], 0 to 1.
+    """The same n test images as some tasks show them: images float32 [T, n, height, width], 0 to 1;
+    [T, n, height, width, 3] in colour.
 
-    about: what they are of, for formats that can hold it. title: of the sheet.
+    about: what they are of, for formats that can hold it. title: of the sheet. names: of the classes.
     """
 
     about: dict[str, str]
@@ -25,14 +26,14 @@ class Shown:
     tasks: list[int]
     labels: list[str]
     classes: list[int]
+    names: list[str]
     images: np.ndarray
 
 
 def encode(parts: Parts, shown: Shown, name: str) -> bytes:
     """In a format of arrays, or as a sheet with a row a task and a column an image."""
     if name in DRAWN:
-        columns = [str(label) for label in shown.classes]
-        sheet = (shown.images, shown.labels, columns, shown.title)
+        sheet = (shown.images, shown.labels, shown.names, shown.title)
         return parts.artist.draw(sketches.samples, DRAWN[name], *sheet)
     about = {**shown.about, "classes": json.dumps(shown.classes)}
     return results.ARRAYS[name](LabelledArray(shown.images, shown.tasks, shown.labels, None, about))

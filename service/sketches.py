@@ -25,17 +25,24 @@ def similarity(matrix: SimilarityMatrix, title: str) -> Figure:
 
 
 def reconstructions(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
-    """Images [T, K, height, width], a row a task, a column a class."""
+    """Images [T, K, height, width(, 3)], a row a task, a column a class."""
     from tgsh.figures import image_sheet
 
     return image_sheet(images, rows, columns, title=title, across="class")
 
 
 def samples(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
-    """Images [T, n, height, width], a row a task, a column an image; pixels are shown as they are."""
+    """Images [T, n, height, width(, 3)], a row a task, a column an image; pixels are shown as they are."""
     from tgsh.figures import image_sheet
 
     return image_sheet(images, rows, columns, title=title, across="class of the image", scale=(0, 1))
+
+
+def dataset_samples(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
+    """Images [K, n, height, width(, 3)], a row a class, a column an example."""
+    from tgsh.figures import image_sheet
+
+    return image_sheet(images, rows, columns, title=title, across="training image of the class", scale=(0, 1))
 
 
 def geometry(measured: Geometry, title: str) -> Figure:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tgsh.settings import Compute, StoreSettings
+from tgsh.shelf import StoreShelf
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 
@@ -28,6 +30,11 @@ class Bench:
     worker: str
     at_once: int = 1
     compute: Compute = "auto"
+
+    @cached_property
+    def shelf(self) -> StoreShelf:
+        """The store's uploaded datasets."""
+        return StoreShelf(self.database, self.artifacts, self.data_dir)
 
     @classmethod
     def from_settings(cls, settings: StoreSettings, device: str, worker: str) -> Bench:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from tgsh.datasets.info import check_train_limit, info_of
+from tgsh.datasets.info import Uploads, check_train_limit, info_of, no_uploads
 from tgsh.errors import InvalidSpec
 from tgsh.networks.bases import base_id_of
 from tgsh.networks.contexts import context_of
@@ -22,15 +22,15 @@ MOST_PREVIEWED = 64
 """Tasks that a preview shows: the first, the last, and others evenly between them."""
 
 
-def layers(spec: ExperimentSpec) -> Mapping[str, slice]:
+def layers(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> Mapping[str, slice]:
     """Where each layer of the network lies in its context vectors, by name: layer-1, layer-2, …"""
-    info = info_of(spec)
+    info = info_of(spec, uploads)
     return context_of(spec.network, info.pixels, info.classes).parts
 
 
-def plan(spec: ExperimentSpec) -> Plan:
+def plan(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> Plan:
     """The plan of a spec. Raises InvalidSpec, naming the field, where its parts do not fit together."""
-    info = info_of(spec)
+    info = info_of(spec, uploads)
     check_train_limit(spec.training.train_limit, info)
     tasks = [PlannedTask(task.label, dict(task.params)) for task in build(spec.suite, info)]
     if spec.accuracy_matrix and len(tasks) > MOST_CROSSED:
@@ -38,17 +38,18 @@ def plan(spec: ExperimentSpec) -> Plan:
             "accuracy_matrix",
             f"is for {MOST_CROSSED} tasks at most: {len(tasks):,} take {len(tasks) ** 2:,} evaluations",
         )
-    return Plan(tasks, base_id_of(spec.network, info.pixels, info.classes, spec.base_seed))
+    used = [each.name for each in info.members or (info,) if each.is_uploaded]
+    return Plan(tasks, base_id_of(spec.network, info.pixels, info.classes, spec.base_seed), used)
 
 
-def preview(spec: ExperimentSpec) -> Wanted:
+def preview(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> Wanted:
     """What a preview of a spec shows. Raises InvalidSpec as `plan` does.
 
     Its key follows from what decides the picture: not from the network, nor from how it is trained.
     """
-    plan(spec)
+    plan(spec, uploads)
     relevant = spec.model_dump(mode="json", include={"dataset", "suite", "seed"})
     canonical = json.dumps([relevant, MOST_PREVIEWED], sort_keys=True, separators=(",", ":"))
-    tasks = build(spec.suite, info_of(spec))
+    tasks = build(spec.suite, info_of(spec, uploads))
     shown = [(task.index, task.label) for task in spread(tasks, MOST_PREVIEWED)]
     return Wanted(hashlib.sha256(canonical.encode()).hexdigest(), relevant, shown, len(tasks))

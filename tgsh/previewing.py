@@ -50,7 +50,7 @@ def draw_next(bench: Bench, stop: Callable[[], bool]) -> Preview | None:
 def _draw(bench: Bench, claimed: Drawing, should_stop: Callable[[], bool]) -> None:
     """File, then row; a worker that lost its lease leaves neither."""
     spec = ExperimentSpec.model_validate(claimed.spec)
-    source = source_of(spec, bench.data_dir)
+    source = source_of(spec, bench.data_dir, bench.shelf)
     tasks = build(spec.suite, source.info)
     shown = [tasks[index] for index, _ in claimed.tasks]
     faults.point("mid-preview")

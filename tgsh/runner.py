@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from pathlib import Path
 
 import torch
 from sqlalchemy.exc import DBAPIError
@@ -34,7 +33,6 @@ from tgsh.errors import (
 from tgsh.jobs import Job, Preview
 from tgsh.machine import description
 from tgsh.previewing import draw_next
-from tgsh.settings import Compute
 from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
 from tgsh.store import provenance, reads
@@ -121,19 +119,22 @@ class _Work:
 
 
 def _groups(bench: Bench, claims: Sequence[Claim]) -> list[list[_Work]]:
-    """Claims that stand at the same epoch can be trained in one batch."""
+    """Claims that stand at the same epoch, with equally many images, can be trained in one batch."""
     spec = claims[0].spec
     trainer = _trainer(bench, spec)
     tasks = _tasks(spec.suite, trainer.info)
     work = [_Work(claim, tasks[claim.job.index or 0], _start(bench, trainer, claim)) for claim in claims]
-    work.sort(key=lambda item: item.state.epoch)
-    return [list(group) for _, group in groupby(work, key=lambda item: item.state.epoch)]
+
+    def alike(item: _Work) -> tuple[int, ...]:
+        return (item.state.epoch, *trainer.batchable(item.task))
+
+    return [list(group) for _, group in groupby(sorted(work, key=alike), key=alike)]
 
 
 def _trainer(bench: Bench, spec: ExperimentSpec) -> Trainer:
     kept = _some_trainers if bench.at_once == 1 else _one_trainer
     nameless = spec.model_copy(update={"name": "", "tags": ()})
-    return kept(nameless, bench.data_dir, bench.device, bench.compute)
+    return kept(nameless, bench)
 
 
 @lru_cache(maxsize=KEPT_EXPERIMENTS)
@@ -141,9 +142,10 @@ def _tasks(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
     return build(suite, info)
 
 
-def _new_trainer(spec: ExperimentSpec, data_dir: Path, device: str, compute: Compute) -> Trainer:
+def _new_trainer(spec: ExperimentSpec, bench: Bench) -> Trainer:
     """Images, random base and buffers stay from job to job of an experiment."""
-    return Trainer(spec, source_of(spec, data_dir), torch.device(device), compute)
+    source = source_of(spec, bench.data_dir, bench.shelf)
+    return Trainer(spec, source, torch.device(bench.device), bench.compute)
 
 
 _some_trainers = lru_cache(maxsize=KEPT_EXPERIMENTS)(_new_trainer)
@@ -157,7 +159,7 @@ def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:
     if claim.checkpoint is not None and claim.sha256 is not None:
         try:
             tensors, metadata = bench.artifacts.load(claim.checkpoint, claim.sha256)
-            return from_tensors(tensors, metadata, claim.spec, index)
+            return from_tensors(tensors, metadata, claim.spec, index, bench.shelf.info)
         except ArtifactError as error:
             log.warning("task %d starts afresh: %s", index, error)
     return trainer.fresh(index)
@@ -265,7 +267,7 @@ def _put_together(
     def learned(index: int) -> TaskState:
         record = reads.task(bench.database, experiment_id, index)
         found = bench.artifacts.load(str(record.checkpoint), str(record.checkpoint_sha256))
-        return from_tensors(*found, claim.spec, index)
+        return from_tensors(*found, claim.spec, index, bench.shelf.info)
 
     found = measured(trainer, tasks, vectors, learned, should_stop)
     found[provenance.NAME] = {}, provenance.collected(bench.database, bench.artifacts, experiment_id)

@@ -7,6 +7,7 @@ from tgsh.schemas import (
     Accuracy,
     AccuracyMatrix,
     AccuracyMatrixSummary,
+    Dataset,
     Experiment,
     Task,
     TaskAccuracy,
@@ -14,6 +15,7 @@ from tgsh.schemas import (
 )
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import as_datetime
+from tgsh.store.datasets import Held
 from tgsh.store.reads import Snapshot
 from tgsh.store.records import TaskRecord
 
@@ -103,6 +105,34 @@ def accuracy_view(
         max=max(values, default=None),
         tasks=done,
         matrix=None if matrix is None else _summary(matrix),
+    )
+
+
+def dataset_view(held: Held) -> Dataset:
+    """A dataset as one of those who see it has it."""
+    record, holder = held.record, held.holder
+    root = f"/datasets/{record.id}"
+    return Dataset.model_validate(
+        {
+            "id": record.id,
+            "name": holder.name,
+            "images": record.train + record.test,
+            "train": record.train,
+            "test": record.test,
+            "classes": len(record.class_names),
+            "class_names": record.class_names,
+            "height": record.height,
+            "width": record.width,
+            "channels": record.channels,
+            "mean": record.mean,
+            "deviation": record.deviation,
+            "bytes": record.bytes,
+            "created_at": as_datetime(holder.created_at),
+            "used_by": held.used_by,
+            "owner": held.owner,
+            "shared": holder.shared,
+            "links": {"self": root, "samples": f"{root}/samples"},
+        }
     )
 
 

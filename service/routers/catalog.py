@@ -12,6 +12,7 @@ from tgsh.schemas import Catalog, CatalogEntry
 from tgsh.spec import (
     AugmentSuite,
     CustomSuite,
+    DatasetsSuite,
     ExperimentSpec,
     FlyNetSpec,
     Frozen,
@@ -36,7 +37,8 @@ router = APIRouter(tags=["catalog"])
 def catalog() -> Catalog:
     """Datasets, suites, networks and presets; `spec_schema` is the body of POST /experiments.
 
-    `details.answers` of a network are the results that an experiment with it has.
+    Datasets that were uploaded are in GET /datasets. `details.answers` of a network are the results that
+    an experiment with it has.
     """
     return Catalog(
         datasets=_datasets(),
@@ -46,6 +48,7 @@ def catalog() -> Catalog:
             _kind(PermutationSuite, MOVED),
             _kind(AugmentSuite, COMPUTED),
             _kind(ManifoldSuite, MOVED),
+            _kind(DatasetsSuite, MOVED),
             _kind(CustomSuite, f"{MOVED} where pixels are only moved, else {COMPUTED}"),
         ],
         networks=[

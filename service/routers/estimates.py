@@ -24,4 +24,4 @@ def post(
     Seconds follow from experiments of the same suite, dataset and network that were trained here, scaled by
     images, epochs and the network's size (`basis` measured), or else from what was measured elsewhere.
     """
-    return estimate(parts.database, submission.spec(), caller.visible_to)
+    return estimate(parts.database, parts.shelf.info, submission.spec(), caller.visible_to)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import math
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
 
+from service import cursors
 from service.deps import CallerDep, ExperimentId, OwnId, Parts, PartsDep
-from tgsh.errors import InvalidSpec
 from tgsh.planning import plan
 from tgsh.presets import Submission
 from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing
+from tgsh.shelf import seen_by
 from tgsh.spec.values import WITHOUT_NUL
 from tgsh.store import experiments as lifecycle
 from tgsh.store import reads
@@ -25,8 +21,6 @@ from tgsh.store.reuse import stored_answer
 from tgsh.views import experiment_view
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
-
-ID = re.compile("[0-9a-f]{16}")
 
 POLL_SECONDS = "2"
 
@@ -96,7 +90,7 @@ def submit(
     shared none that is to be, and one of which a file is damaged none at all.
     """
     spec, settings = submission.spec(), parts.settings
-    planned, shared = plan(spec), submission.shared
+    planned, shared = plan(spec, seen_by(parts.database, caller.visible_to)), submission.shared
     found = None
     if not anew:
         found = stored_answer(parts.database, parts.artifacts, spec, caller.visible_to, shared=shared)
@@ -134,9 +128,9 @@ def list_experiments(
     With a key: those that are its own, shared, or nobody's; an admin's key sees them all.
     """
     filters = reads.Filters(status, suite, dataset, tag, q, caller.visible_to)
-    found = reads.experiments(parts.database, filters, limit + 1, _decode(cursor) if cursor else None)
+    found = reads.experiments(parts.database, filters, limit + 1, cursors.decode(cursor) if cursor else None)
     page, more = found[:limit], len(found) > limit
-    following = _encode(page[-1].record.created_at, page[-1].record.id) if more else None
+    following = cursors.encode(page[-1].record.created_at, page[-1].record.id) if more else None
     if following is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
     return ExperimentPage(items=[experiment_view(snapshot) for snapshot in page], next=following)
@@ -191,17 +185,3 @@ def _stored(parts: Parts, experiment_id: str, response: Response) -> Experiment:
     response.headers["Location"] = f"/experiments/{experiment_id}"
     document = experiment_view(reads.experiment(parts.database, experiment_id))
     return document.model_copy(update={"stored_answer": True})
-
-
-def _encode(created_at: float, experiment_id: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([created_at, experiment_id]).encode()).decode()
-
-
-def _decode(cursor: str) -> tuple[float, str]:
-    try:
-        created_at, experiment_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if isinstance(created_at, float) and math.isfinite(created_at) and ID.fullmatch(experiment_id):
-            return created_at, experiment_id
-        raise ValueError("another list than ours")
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise InvalidSpec("cursor", "is not one of ours; take `next` of the page before") from error

@@ -124,7 +124,7 @@ def _baseline(parts: Parts, own: Measured, experiment_id: str) -> Measured:
 
 def _tasks(spec: ExperimentSpec) -> dict[str, object]:
     suite = spec.suite.model_dump(mode="json")
-    return {"dataset": spec.dataset, **{f"suite.{key}": value for key, value in suite.items()}}
+    return {"dataset": spec.dataset_key, **{f"suite.{key}": value for key, value in suite.items()}}
 
 
 def _require_equal(ours: Mapping[str, object], theirs: Mapping[str, object]) -> None:

@@ -45,6 +45,7 @@ class Asked:
     about: dict[str, str]
     task: int
     label: str
+    class_labels: tuple[str, ...]
     network: TaskNetwork
     images: np.ndarray
 
@@ -93,13 +94,16 @@ def _ask(
 ) -> Asked:
     record = reads.experiment(parts.database, experiment_id).record
     spec = ExperimentSpec.model_validate(record.spec)
-    info = info_of(spec)
+    info = info_of(spec, parts.shelf.info)
     label, network = _network(parts, experiment_id, spec, info, index, stage)
     images = images_in(body, content_type, info)
     if transform:
         images = _pixel_map(spec, info, index).apply(images)
     about = {"experiment_id": experiment_id, "base_id": record.base_id, "stage": stage}
-    return Asked(about, index, label, network, images)
+    # Where tasks have their own datasets, one may have fewer classes than the network has outputs.
+    own = info.of_task(index).class_labels
+    labels = (*own, *map(str, range(len(own), info.classes)))
+    return Asked(about, index, label, labels, network, images)
 
 
 AskedDep = Annotated[Asked, Depends(_asked)]
@@ -124,10 +128,11 @@ def predictions(asked: AskedDep, request: Request, format: Format = None) -> Res
     logits = asked.network.logits(asked.images)
     classes, probabilities = logits.argmax(axis=1).tolist(), softmax(logits, axis=1)
     if name == "json":
-        document = asked.document(classes=classes, probabilities=probabilities.tolist())
+        names = [asked.class_labels[number] for number in classes]
+        document = asked.document(classes=classes, class_names=names, probabilities=probabilities.tolist())
         content = Predictions.model_validate(document).model_dump_json().encode()
     elif name == "csv":
-        header = ["image", "class", *map(str, range(probabilities.shape[1]))]
+        header = ["image", "class", *asked.class_labels]
         rows = zip(classes, probabilities.tolist(), strict=True)
         content = table_csv(header, ([image, found, *row] for image, (found, row) in enumerate(rows)))
     else:
@@ -183,7 +188,8 @@ def _network(
     if len(vector) != vector_size(context):
         raise ArtifactCorrupt(f"artifact {course.source[0]} holds vectors that are not of this network")
     base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
-    return course.label, task_network(base, context, np.asarray(vector), index)
+    normalisation = info.of_task(index).normalisation
+    return course.label, task_network(base, context, np.asarray(vector), index, normalisation)
 
 
 def _pixel_map(spec: ExperimentSpec, info: DatasetInfo, index: int) -> PixelMap:

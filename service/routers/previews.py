@@ -7,17 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Body, Path, Request, Response
 
 from service import results
-from service.deps import CallerDep, Parts, PartsDep, require_images
+from service.deps import CallerDep, Parts, PartsDep
 from service.errors import NotDrawn
 from service.negotiation import answer, choose
 from service.results import Format
 from service.routers.experiments import EXAMPLES
 from service.showing import Shown, encode
 from tgsh.datasets.info import info_of
-from tgsh.errors import NotFound
+from tgsh.errors import InvalidSpec, NotFound
 from tgsh.planning import preview
 from tgsh.presets import Submission
 from tgsh.schemas import Preview, PreviewStatus
+from tgsh.shelf import seen_by
 from tgsh.spec import ExperimentSpec
 from tgsh.store import previews
 from tgsh.store.records import PreviewRecord
@@ -58,8 +59,7 @@ def draw(
 
     Specs that differ in network and training alone have the same preview. One that failed is tried again.
     """
-    wanted = preview(submission.spec())
-    require_images(caller, wanted.spec)
+    wanted = preview(submission.spec(), seen_by(parts.database, caller.visible_to))
     if previews.ask(parts.database, parts.artifacts, wanted):
         background.add_task(parts.queue.wake_workers, parts.database)  # what gets lost, the sweeper finds
     found = _view(parts, previews.get(parts.database, wanted.key))
@@ -86,8 +86,8 @@ def get(key: Key, parts: PartsDep, caller: CallerDep, request: Request, format: 
     name = choose(request, format, OFFERED)
     record = previews.get(parts.database, key)
     try:
-        require_images(caller, record.spec)
-    except NotFound:  # in the words for what is not there
+        info_of(ExperimentSpec.model_validate(record.spec), seen_by(parts.database, caller.visible_to))
+    except (NotFound, InvalidSpec):  # in the words for what is not there
         raise NotFound(f"there is no preview {key!r}; POST /previews has one drawn") from None
     found = _view(parts, record)
     if name == "json" and found.status != "ready":
@@ -130,14 +130,16 @@ def _view(parts: Parts, record: PreviewRecord) -> Preview:
 def _drawn(parts: Parts, record: PreviewRecord, name: str) -> bytes:
     tensors, _ = parts.artifacts.load(str(record.artifact), str(record.artifact_sha256))
     spec = ExperimentSpec.model_validate(record.spec)
-    info, images = info_of(spec), tensors["images"]
+    info, images = info_of(spec, parts.shelf.info), tensors["images"]
+    classes = tensors["classes"].tolist()
     some = "" if len(images) == record.tasks_total else f", {len(images)} of {record.tasks_total} tasks"
     shown = Shown(
         about={"preview": record.key},
-        title=f"{spec.suite.kind} on {spec.dataset}{some}",
+        title=f"{spec.suite.kind} on {spec.dataset_key}{some}",
         tasks=[index for index, _ in record.tasks],
         labels=[label for _, label in record.tasks],
-        classes=tensors["classes"].tolist(),
-        images=images.reshape(*images.shape[:2], info.height, info.width),
+        classes=classes,
+        names=[info.class_labels[number] for number in classes],
+        images=images.reshape(*images.shape[:2], *info.shape),
     )
     return encode(parts, shown, name)

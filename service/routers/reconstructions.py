@@ -35,6 +35,9 @@ MAX_IMAGES = 1_000
 MOST_PAIRS = 100_000_000
 """H · fan_in², the additions of AᵀA: a second. 200,000 units with the paper's fan_in take 10,000,000."""
 
+MOST_PIXELS = 4_096
+"""D: AᵀA takes D² numbers (134 MB), and its factor D³/3 multiplications (a second)."""
+
 OFFERED = ("json", "npy", "safetensors", "png", "svg", "pdf")
 
 
@@ -82,7 +85,7 @@ def reconstructions(
     name = choose(request, format, OFFERED)
     ref = find_stage(parts.database, experiment_id, stage)
     spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
-    info = info_of(spec)
+    info = info_of(spec, parts.shelf.info)
     if (why := obstacle(spec.network, "reconstructions")) is not None:
         raise Conflict(why)
     assert isinstance(spec.network, FlyNetSpec)
@@ -90,6 +93,10 @@ def reconstructions(
         raise Conflict(
             f"the pseudo-inverse of this random base takes {ones:,} additions, and {MOST_PAIRS:,} are the "
             "most; reconstruct with a smaller expansion or fan_in"
+        )
+    if info.pixels > MOST_PIXELS:
+        raise Conflict(
+            f"{info.pixels:,} pixels an image are too many for a pseudo-inverse; {MOST_PIXELS:,} are the most"
         )
     base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
     wanted = Wanted(
@@ -121,6 +128,7 @@ def reconstructions(
 def _encode(parts: Parts, wanted: Wanted, name: str) -> bytes:
     images, score = _reconstruct(parts, wanted)
     labels = [wanted.ref.labels[wanted.ref.tasks.index(task)] for task in wanted.tasks]
+    names = [wanted.info.class_labels[number] for number in wanted.classes]
     about = {**results.about(wanted.ref), "method": wanted.method}
     if name == "json":
         document = Reconstructions.model_validate(
@@ -131,6 +139,7 @@ def _encode(parts: Parts, wanted: Wanted, name: str) -> bytes:
                 "tasks": wanted.tasks,
                 "labels": labels,
                 "classes": wanted.classes,
+                "class_names": names,
                 "score": score,
                 "images": images.tolist(),
             }
@@ -139,13 +148,13 @@ def _encode(parts: Parts, wanted: Wanted, name: str) -> bytes:
     if name in DRAWN:
         results.require_tasks(wanted.ref)
         title = results.title(parts, wanted.ref, "reconstructions")
-        sheet = (images.mean(axis=2), labels, [str(label) for label in wanted.classes], title)
+        sheet = (images.mean(axis=2), labels, names, title)
         return parts.artist.draw(sketches.reconstructions, DRAWN[name], *sheet)
     return results.ARRAYS[name](LabelledArray(images, wanted.tasks, labels, None, about))
 
 
 def _reconstruct(parts: Parts, wanted: Wanted) -> tuple[np.ndarray, ReconstructionScore | None]:
-    """Images float32 [T, K, S, height, width] and the score of their mean over samples."""
+    """Images float32 [T, K, S, height, width(, 3)] and the score of their mean over samples."""
     info, units = wanted.info, wanted.base.units
     rows = [wanted.ref.tasks.index(task) for task in wanted.tasks]
     shape = (len(rows), len(wanted.classes), wanted.samples, info.pixels)
@@ -163,12 +172,14 @@ def _reconstruct(parts: Parts, wanted: Wanted) -> tuple[np.ndarray, Reconstructi
                 (wanted.samples, units)
             )
             images[place, column] = decoder.decode(clean[column] + noise / units)
-    return images.reshape(*shape[:3], info.height, info.width), _score(parts, wanted, images.mean(axis=2))
+    return images.reshape(*shape[:3], *info.shape), _score(parts, wanted, images.mean(axis=2))
 
 
 def _score(parts: Parts, wanted: Wanted, images: np.ndarray) -> ReconstructionScore | None:
     measured = result(parts.database, parts.artifacts, wanted.ref.experiment_id, "class-means")
     if measured is None:
         return None
-    found = agreement(images, measured[0]["means"][np.ix_(wanted.tasks, wanted.classes)])
+    means = measured[0]["means"][np.ix_(wanted.tasks, wanted.classes)]
+    there = np.isfinite(means).all(axis=(0, 2))  # classes that all of these tasks have
+    found = agreement(images[:, there], means[:, there])
     return None if found is None else ReconstructionScore.model_validate(asdict(found))

@@ -62,15 +62,17 @@ def _shown(parts: Parts, experiment_id: str, tasks: str | None) -> Shown:
     chosen = numbers(tasks, kept, "tasks")
     record = reads.experiment(parts.database, experiment_id).record
     labels = {task.index: task.label for task in reads.tasks(parts.database, experiment_id)}
-    info = info_of(ExperimentSpec.model_validate(record.spec))
+    info = info_of(ExperimentSpec.model_validate(record.spec), parts.shelf.info)
+    classes = tensors["classes"].tolist()
     images = tensors["images"][[kept.index(task) for task in chosen]]
     return Shown(
         about={"experiment_id": experiment_id},
         title=f"{record.name}: samples",
         tasks=chosen,
         labels=[labels[task] for task in chosen],
-        classes=tensors["classes"].tolist(),
-        images=images.reshape(*images.shape[:2], info.height, info.width),
+        classes=classes,
+        names=[info.class_labels[number] for number in classes],
+        images=images.reshape(*images.shape[:2], *info.shape),
     )
 
 
@@ -82,6 +84,7 @@ def _encode(parts: Parts, shown: Shown, name: str) -> bytes:
         tasks=shown.tasks,
         labels=shown.labels,
         classes=shown.classes,
+        class_names=shown.names,
         images=shown.images.tolist(),
     )
     return document.model_dump_json().encode()

@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 
 from service.deps import Parts
 from tests.service.conftest import Measured, finish, submit, work
+from tests.service.uploads import upload
 from tgsh.jobs import Job
 from tgsh.store import claims
 
@@ -67,7 +68,7 @@ class Told:
 
 
 def populate(client: httpx.Client, parts: Parts) -> dict[str, str]:
-    """An experiment in every state, by the state."""
+    """An experiment in every state, by the state, and a dataset."""
     ids = {
         state: submit(client, name=state, network=NETWORK)
         for state in ("queued", "running", "completed", "failed")
@@ -84,6 +85,7 @@ def populate(client: httpx.Client, parts: Parts) -> dict[str, str]:
     claim = claims.claim(parts.database, Job(ids["failed"], 1), "w", 60)
     assert claim is not None
     claims.fail(parts.database, claim, "it broke", with_siblings=True)
+    upload(client)
     return ids
 
 
@@ -178,6 +180,9 @@ def _aim(case: Any, client: httpx.Client, experiment_id: str, state: str, known:
             if name in (case.query or {}):
                 case.query[name] = values[known % len(values)]
     parameters = case.path_parameters or {}
+    if "dataset_id" in parameters and known > 0:
+        parameters["dataset_id"] = upload(client)  # again, where it was deleted
+        case.path_parameters = parameters
     if "experiment_id" not in parameters or known == 0:
         return
     endless = case.path.endswith("/events") and state not in ("completed", "failed")

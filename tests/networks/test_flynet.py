@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from tests.networks import plain
+from tgsh.datasets.normalisation import PAPER
 from tgsh.networks.bases import FlyNetBase, random_base
 from tgsh.networks.flynet import FlyNets
-from tgsh.networks.normalisation import PIXEL_SCALE
 from tgsh.spec import FlyNetSpec
 from tgsh.streams import stream
 from tgsh.suites.maps import rotation_map
@@ -45,7 +45,7 @@ def test_features_are_those_of_the_definition(base: FlyNetBase, tasks: int, batc
     got = FlyNets(base, maps, CPU).features(torch.from_numpy(images))
     for task, pixel_map in enumerate(maps):
         wanted = plain.features(a, pixel_map.apply(images[task]))
-        assert _distance(got[task].T * PIXEL_SCALE, wanted) < 1e-6
+        assert _distance(got[task].T * PAPER.scale, wanted) < 1e-6
 
 
 def test_logits_and_gradient_are_those_of_the_definition(base: FlyNetBase) -> None:

@@ -27,6 +27,7 @@ from tgsh.schemas.examples import GEOMETRY
 SHOWN = (
     "/experiments",
     "/comparison",
+    "/datasets",
     "/previews",
     "/estimates",
     "/workers",

@@ -16,7 +16,9 @@ from service.deps import Parts
 from service.settings import ServiceSettings
 from tests.service.serving import serving
 from tests.service.test_trained_results import train
+from tests.service.uploads import coloured, upload
 from tgsh.datasets.info import info_of
+from tgsh.datasets.loading import load
 from tgsh.networks.answers import SOME
 from tgsh.presets import Submission
 
@@ -32,6 +34,23 @@ NETWORKS = (
     {"kind": "tgsh", "hidden": 20, "rank": 6},
     {"kind": "gsh", "hidden": 20, "rank": 6},
 )
+OWN: tuple[dict[str, Any], ...] = (
+    {"suite": {"kind": "rotation", "tasks": 3, "step_degrees": 90}},
+    {
+        "suite": {"kind": "shift", "step_pixels": 5, "tasks": 3},
+        "network": {"kind": "tgsh", "hidden": 20, "rank": 6},
+    },
+    {"suite": {"kind": "augment"}, "network": {"kind": "neuromodnet", "layers": [20]}},
+    {"suite": {"kind": "permutation", "tasks": 3}, "network": {"kind": "gsh", "hidden": 20, "rank": 6}},
+    {
+        "suite": {
+            "kind": "custom",
+            "tasks": [{"label": "as it is"}, {"label": "inverted", "transforms": [{"kind": "invert"}]}],
+        }
+    },
+)
+"""Of a coloured dataset that is not square and has 13 classes."""
+
 SUITES = (
     {"kind": "shift", "step_pixels": 9, "tasks": 3},
     {"kind": "augment"},
@@ -89,7 +108,8 @@ def answers(client: httpx.Client, app: FastAPI, root: str, network: str) -> int:
 
 def shown(client: httpx.Client, app: FastAPI, root: str, body: dict[str, Any]) -> None:
     """Ask of a task's network what it sees in images."""
-    pixels = info_of(Submission.model_validate(body).spec()).pixels
+    uploads = app.state.parts.shelf.info
+    pixels = info_of(Submission.model_validate(body).spec(), uploads).pixels
     images = np.random.default_rng(0).random((2, pixels)).tolist()
     for path, media_types in results(app, "post"):
         for media_type in media_types:
@@ -114,3 +134,65 @@ def test_every_suite(client: httpx.Client, app: FastAPI, parts: Parts, suite: di
     shown(client, app, root, body)
     for name in ("samples", "dendrogram"):
         assert client.get(f"{root}/figures/{name}.png").content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("own", OWN, ids=lambda own: own["suite"]["kind"])
+def test_every_suite_on_ones_own_data(
+    client: httpx.Client, app: FastAPI, parts: Parts, own: dict[str, Any]
+) -> None:
+    names = [f"kind {letter}" for letter in "abcdefghijklm"]
+    x, y = coloured()
+    dataset = upload(client, x, np.array(names)[y])
+    body = {**SMALL, "training": {"epochs": 1, "batch_size": 16}, "dataset": {"id": dataset}, **own}
+    root = train(client, parts, **body)
+    network = body["network"]["kind"]
+    if own["suite"]["kind"] in ("rotation", "augment"):  # the others differ in what is learned alone
+        assert answers(client, app, root, network) > 50
+    shown(client, app, root, body)
+    samples = client.get(f"{root}/samples").json()
+    assert np.array(samples["images"]).shape[1:] == (10, 10, 14, 3)
+    assert samples["class_names"] == names[:10]
+    if network == "flynet":
+        drawn = client.get(f"{root}/reconstructions?tasks=0,1").json()
+        assert np.array(drawn["images"]).shape == (2, 13, 1, 10, 14, 3)
+        assert (drawn["class_names"], drawn["score"]["right_class"] > 0.2) == (names, True)
+    seen = client.post(f"{root}/tasks/0/predictions", json={"images": x[:2].tolist()}).json()
+    assert {len(row) for row in seen["probabilities"]} == {13}
+    assert set(seen["class_names"]) <= set(names)
+    csv = client.post(f"{root}/tasks/0/predictions?format=csv", json={"images": x[0].tolist()}).text
+    assert csv.startswith("image,class,kind a,")
+    refused = client.post(f"{root}/tasks/0/predictions", json={"images": x[:, :, :, 0].tolist()})
+    assert (refused.status_code, "10 × 14 × 3 = 420" in refused.text) == (422, True)
+
+
+def test_several_datasets_over_one_base(client: httpx.Client, app: FastAPI, parts: Parts) -> None:
+    ids = [
+        upload(client, *coloured(13), name="thirteen"),
+        upload(client, *coloured(4, seed=1), name="four"),
+        upload(client, *coloured(4, seed=2), name="four"),
+    ]
+    suite = {"kind": "datasets", "datasets": ids}
+    body = {**SMALL, "training": {"epochs": 1, "batch_size": 16}, "suite": suite}
+    body["dataset"] = None
+    root = train(client, parts, **body)
+    assert answers(client, app, root, "flynet") > 50
+    shown(client, app, root, body)
+    labels = client.get(f"{root}/similarity").json()["labels"]
+    assert labels == ["thirteen", f"four ({ids[1]})", f"four ({ids[2]})"]
+    assert client.get(root).json()["name"] == "three"
+    samples = client.get(f"{root}/samples").json()
+    assert np.array(samples["images"]).shape == (3, 4, 10, 14, 3)  # classes that all have
+    score = client.get(f"{root}/reconstructions").json()["score"]
+    assert 0 <= score["right_task"] <= 1
+
+
+def test_named_and_uploaded_datasets_together(client: httpx.Client, app: FastAPI, parts: Parts) -> None:
+    digits = load("mnist5k", parts.settings.data)
+    x, y = digits.test_images[:300].reshape(-1, 28, 28), digits.test_labels[:300]
+    own = upload(client, 255 - x, y, name="inverted")
+    suite = {"kind": "datasets", "datasets": ["mnist5k", own]}
+    root = train(client, parts, **{**SMALL, "training": {"epochs": 2}, "suite": suite, "dataset": None})
+    tasks = client.get(f"{root}/tasks").json()["items"]
+    assert [task["label"] for task in tasks] == ["mnist5k", "inverted"]
+    assert tasks[0]["accuracy"] > 0.7
+    assert client.get(f"{root}/accuracy/matrix").json()["values"][0][0] == tasks[0]["accuracy"]

@@ -46,7 +46,8 @@ def geometry(representations: np.ndarray) -> Geometry:
 def _pairs(rows: np.ndarray, images: int) -> np.ndarray:
     """Cosines of all pairs of different groups, each once; rows [groups · images, M] have length 1."""
     group = np.repeat(np.arange(len(rows) // images), images)
-    return (rows @ rows.T)[group[:, None] < group]  # of a matrix with itself, BLAS makes one half
+    products = rows @ rows.T  # of a matrix with itself, BLAS makes one half
+    return np.asarray(products[group[:, None] < group])
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

@@ -8,6 +8,7 @@ from tgsh.cli import (
     browsing,
     bundling,
     comparing,
+    datasets,
     experiments,
     fetching,
     keys,
@@ -79,4 +80,5 @@ for panel, commands in {
         name = command.__name__.rstrip("_")
         examples = "\n\n".join(("For example:", *EXAMPLES[name])) if name in EXAMPLES else None
         app.command(name, rich_help_panel=panel, epilog=examples)(command)
+app.add_typer(datasets.app, name="datasets", rich_help_panel="Experiments")
 app.add_typer(keys.app, name="keys", rich_help_panel="On this machine")

@@ -12,7 +12,7 @@ from rich.text import Text
 from tgsh.cli.progress import duration
 from tgsh.client.values import Experiment
 from tgsh.keys import Key
-from tgsh.schemas import Catalog, CatalogEntry, Task
+from tgsh.schemas import Catalog, CatalogEntry, Dataset, Task
 
 COLOURS = {"queued": "yellow", "running": "cyan", "completed": "green", "failed": "red", "cancelled": "dim"}
 SHOWN_TASKS = 60
@@ -35,7 +35,7 @@ def print_experiments(experiments: Sequence[Experiment]) -> None:
             f"{e.progress.fraction:.0%}",
             _accuracy(e.mean_accuracy),
             str(e.progress.tasks_total),
-            *([e.spec.dataset] if wide else []),
+            *([e.spec.dataset_key] if wide else []),
             f"{e.timings.created_at.astimezone():{'%Y-%m-%d' if wide else '%m-%d'} %H:%M}",
             Text(e.spec.title, overflow="ellipsis", no_wrap=True),
         )
@@ -79,6 +79,35 @@ def print_keys(keys: Sequence[Key]) -> None:
     Console().print(table)
 
 
+def print_datasets(datasets: Sequence[Dataset]) -> None:
+    """One line each."""
+    table = _table("id", "name", "images", "classes", "size", "used by", "owner", "uploaded")
+    for each in datasets:
+        table.add_row(
+            each.id,
+            Text(each.name),
+            f"{each.images:,}",
+            str(each.classes),
+            " × ".join(map(str, (each.height, each.width, each.channels))),
+            str(each.used_by),
+            Text((each.owner or "") + (" (shared)" if each.owner and each.shared else "")),
+            f"{each.created_at.astimezone():%Y-%m-%d %H:%M}",
+        )
+    Console().print(table)
+
+
+def print_dataset(dataset: Dataset) -> None:
+    """Everything about one."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in dataset.model_dump(mode="json", exclude={"links"}).items():
+        table.add_row(
+            name.replace("_", " "), Text(", ".join(value) if isinstance(value, list) else str(value))
+        )
+    Console().print(table)
+
+
 def print_catalog(catalog: Catalog) -> None:
     """Names and descriptions, by kind."""
     console = Console()
@@ -105,7 +134,7 @@ def _facts(e: Experiment) -> dict[str, Text | str]:
         "progress": f"{e.progress.fraction:.0%}, {e.progress.tasks_done} of {e.progress.tasks_total} tasks",
         "time left": duration(e.progress.eta_seconds) if e.progress.eta_seconds else "",
         "accuracy": _accuracy(e.mean_accuracy),
-        "dataset": e.spec.dataset,
+        "dataset": e.spec.dataset_key,
         "suite": e.spec.suite.kind,
         "network": e.spec.network.kind,
         "training": f"{training.epochs} epochs, batches of {training.batch_size}",

@@ -50,14 +50,21 @@ def request(
         json=call.body,
         content=content,
         headers=headers,
+        timeout=_timeout(http, call.patience),
     )
 
 
 def stream(http: httpx.Client | httpx.AsyncClient, listen: Listen) -> httpx.Request:
     """The request that opens a stream of events."""
+    return http.build_request("GET", listen.path, headers=listen.headers, timeout=_timeout(http, SILENCE))
+
+
+def _timeout(http: httpx.Client | httpx.AsyncClient, silence: float | None) -> httpx.Timeout:
+    """The client's, but for the seconds of silence that are borne, where they are given."""
     timeout = httpx.Timeout(http.timeout)
-    timeout.read = SILENCE
-    return http.build_request("GET", listen.path, headers=listen.headers, timeout=timeout)
+    if silence is not None:
+        timeout.read = silence
+    return timeout
 
 
 def model(kind: type[M]) -> Callable[[httpx.Response], M]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tgsh.client.datasets import Datasets
 from tgsh.client.experiments import Experiments
 from tgsh.client.results import Results
 from tgsh.client.service import Service
 
 
-class Methods(Experiments, Results, Service):
-    """Experiments, their results, and the service itself."""
+class Methods(Experiments, Results, Datasets, Service):
+    """Experiments, their results, datasets, and the service itself."""

@@ -24,6 +24,7 @@ class Call(Generic[T]):
 
     repeatable: sending it twice does no more than once. What is sent is `body` as JSON, or `content` as it
     is: bytes, or a file that is streamed. What a success answers is streamed to the file `into`, if any.
+    patience: seconds to wait for an answer that takes long.
     """
 
     method: str
@@ -35,6 +36,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     into: Path | None = None
+    patience: float | None = None
 
 
 @dataclass(frozen=True)

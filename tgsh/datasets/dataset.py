@@ -15,7 +15,9 @@ from tgsh.datasets.info import DatasetInfo
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images uint8 [N, D], row-major as they lie in the file, and labels [N] from 0. Arrays are read-only.
+    """Images uint8 [N, D], row by row, the channels of a pixel side by side, and labels [N] from 0.
+
+    Arrays are read-only.
 
     A dataset is a source, too: that of tasks which all see the same images.
     """
@@ -29,6 +31,10 @@ class Dataset:
     def of(self, task: int) -> Dataset:  # noqa: ARG002
         """The same for every task."""
         return self
+
+    def info_of(self, task: int) -> DatasetInfo:  # noqa: ARG002
+        """The same for every task."""
+        return self.info
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
@@ -50,6 +56,22 @@ def _digest(*arrays: np.ndarray) -> str:
     return whole.hexdigest()
 
 
+@dataclass(frozen=True, eq=False)
+class Several:
+    """A dataset for each task. info: what they have in common."""
+
+    info: DatasetInfo
+    datasets: tuple[Dataset, ...]
+
+    def of(self, task: int) -> Dataset:
+        """The dataset of that number."""
+        return self.datasets[task]
+
+    def info_of(self, task: int) -> DatasetInfo:
+        """What it is."""
+        return self.datasets[task].info
+
+
 class Source(Protocol):
     """Where tasks have their images from, on which their transforms are still due."""
 
@@ -59,3 +81,6 @@ class Source(Protocol):
 
     def of(self, task: int) -> Dataset:
         """The images of the task of that index; tasks that share them get the same object."""
+
+    def info_of(self, task: int) -> DatasetInfo:
+        """What the images of that task are, without making or reading any."""

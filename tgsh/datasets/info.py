@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tgsh.errors import InvalidSpec
-from tgsh.spec import ExperimentSpec, ManifoldSuite
+from tgsh.datasets.normalisation import PAPER, Normalisation
+from tgsh.errors import InvalidSpec, NotFound
+from tgsh.spec import DatasetsSuite, ExperimentSpec, ManifoldSuite, UploadedDataset
 
 MAX_MADE_BYTES = 100_000_000
 """Pixels of the images that are made for one task."""
@@ -15,7 +16,11 @@ MAX_MADE_BYTES = 100_000_000
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A classification dataset of grey images, uint8."""
+    """A classification dataset of images, uint8: grey (one channel) or colour (three).
+
+    class_names: where classes have names. members: the datasets of which each is a task, where they are
+    several; sizes and counts are then what holds for all of them, and `classes` the most that one has.
+    """
 
     name: str
     title: str
@@ -24,12 +29,44 @@ class DatasetInfo:
     classes: int
     train_images: int
     test_images: int
+    channels: int = 1
+    class_names: tuple[str, ...] = ()
+    normalisation: Normalisation = PAPER
+    members: tuple[DatasetInfo, ...] = ()
 
     @property
     def pixels(self) -> int:
-        """D: pixels of one image."""
-        return self.height * self.width
+        """D: numbers of one image, H·W·C."""
+        return self.height * self.width * self.channels
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width) of a grey image, (height, width, channels) of a colour one."""
+        size = (self.height, self.width)
+        return size if self.channels == 1 else (*size, self.channels)
+
+    @property
+    def is_uploaded(self) -> bool:
+        """Whether somebody uploaded it: its name is then its id, its title what they call it."""
+        return self.name not in DATASETS and self.name != "synthetic" and not self.members
+
+    @property
+    def common_classes(self) -> int:
+        """Classes that every task has: the first so many."""
+        return min((member.classes for member in self.members), default=self.classes)
+
+    def of_task(self, index: int) -> DatasetInfo:
+        """The dataset of a task: its own where each has one, else this."""
+        return self.members[index] if self.members else self
+
+    @property
+    def class_labels(self) -> tuple[str, ...]:
+        """A word for every class: its name, or its number."""
+        return self.class_names or tuple(map(str, range(self.classes)))
+
+
+Uploads = Callable[[str], DatasetInfo]
+"""What an uploaded dataset of that id is. Raises NotFound."""
 
 DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
     {
@@ -44,15 +81,72 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
 )
 
 
-def info_of(spec: ExperimentSpec) -> DatasetInfo:
-    """What an experiment's images are. Raises InvalidSpec where its suite does not go with its dataset."""
-    if isinstance(spec.suite, ManifoldSuite):
-        if spec.dataset != "synthetic":
+def no_uploads(dataset_id: str) -> DatasetInfo:
+    """Where there is no store that has any."""
+    raise NotFound(f"there is no dataset {dataset_id!r} here; datasets are uploaded to a service")
+
+
+def info_of(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> DatasetInfo:
+    """What an experiment's images are.
+
+    Raises InvalidSpec where its suite does not go with its dataset, or a dataset is not there.
+    """
+    dataset, suite = spec.dataset, spec.suite
+    if isinstance(suite, ManifoldSuite):
+        if dataset != "synthetic":
             raise InvalidSpec("dataset", 'the manifold suite makes its own images; write "synthetic"')
-        return manifold_info(spec.suite)
-    if spec.dataset == "synthetic":
-        raise InvalidSpec("dataset", f"no images are made for suite {spec.suite.kind!r}; name a dataset")
-    return DATASETS[spec.dataset]
+        return manifold_info(suite)
+    if isinstance(suite, DatasetsSuite):
+        if dataset is not None:
+            raise InvalidSpec("dataset", "the datasets suite names its own; leave it out, or write null")
+        found = [
+            named_info(name, f"suite.datasets.{place}", uploads) for place, name in enumerate(suite.datasets)
+        ]
+        return joint_info(found)
+    if dataset is None:
+        raise InvalidSpec("dataset", f"the suite {suite.kind!r} needs one; only the suite datasets does not")
+    if dataset == "synthetic":
+        raise InvalidSpec("dataset", f"no images are made for suite {suite.kind!r}; name a dataset")
+    if isinstance(dataset, UploadedDataset):
+        return named_info(dataset.id, "dataset.id", uploads)
+    return DATASETS[dataset]
+
+
+def named_info(name: str, field: str, uploads: Uploads) -> DatasetInfo:
+    """The dataset of that name or id. Raises InvalidSpec, naming the field, where there is none."""
+    if name in DATASETS:
+        return DATASETS[name]
+    try:
+        return uploads(name)
+    except NotFound as error:
+        raise InvalidSpec(field, f"{error}; GET /datasets lists those that you have") from error
+
+
+def joint_info(members: Sequence[DatasetInfo]) -> DatasetInfo:
+    """What several datasets have in common. Raises InvalidSpec where their images are not of one size."""
+    first = members[0]
+    for place, other in enumerate(members):
+        if other.shape != first.shape:
+            raise InvalidSpec(
+                f"suite.datasets.{place}",
+                f"{other.title} has images of {_size(other)}, and {first.title} of {_size(first)}: one "
+                "random base takes images of one size; upload one anew with ?size= and ?channels=",
+            )
+    return DatasetInfo(
+        name="datasets",
+        title=", ".join(member.title for member in members),
+        height=first.height,
+        width=first.width,
+        channels=first.channels,
+        classes=max(member.classes for member in members),
+        train_images=min(member.train_images for member in members),
+        test_images=min(member.test_images for member in members),
+        members=tuple(members),
+    )
+
+
+def _size(info: DatasetInfo) -> str:
+    return " × ".join(map(str, info.shape))
 
 
 def manifold_info(suite: ManifoldSuite) -> DatasetInfo:
@@ -71,9 +165,14 @@ def manifold_info(suite: ManifoldSuite) -> DatasetInfo:
 
 
 def check_train_limit(train_limit: int | None, info: DatasetInfo) -> int:
-    """How many training images a limit means; null means all. Raises InvalidSpec where there are fewer."""
-    if train_limit is not None and train_limit > info.train_images:
+    """How many training images every task has at least under a limit; null means all of them.
+
+    Raises InvalidSpec where a task has fewer than the limit.
+    """
+    fewest = min(info.members, key=lambda member: member.train_images, default=info)
+    if train_limit is not None and train_limit > fewest.train_images:
         raise InvalidSpec(
-            "training.train_limit", f"{info.name} has {info.train_images} training images, not {train_limit}"
+            "training.train_limit",
+            f"{fewest.name} has {fewest.train_images} training images, not {train_limit}",
         )
-    return info.train_images if train_limit is None else train_limit
+    return fewest.train_images if train_limit is None else train_limit

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 
-from tgsh.datasets.dataset import Dataset, Source
+from tgsh.datasets.dataset import Dataset, Several, Source
 from tgsh.datasets.download import download
 from tgsh.datasets.idx import read_idx
-from tgsh.datasets.info import DATASETS, DatasetInfo
+from tgsh.datasets.info import DATASETS, DatasetInfo, info_of, no_uploads
 from tgsh.datasets.manifold import ManifoldImages
-from tgsh.errors import DatasetUnavailable
-from tgsh.spec import ExperimentSpec, ManifoldSuite
+from tgsh.errors import DatasetUnavailable, NotFound
+from tgsh.spec import DatasetsSuite, ExperimentSpec, ManifoldSuite
 
 CLASSES: Mapping[str, str] = MappingProxyType(
     {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
@@ -33,11 +34,46 @@ TRAIN_PER_CLASS = 400
 """mnist5k: the first 400 digits of each class are for training, the last 100 for testing."""
 
 
-def source_of(spec: ExperimentSpec, data_dir: Path) -> Source:
-    """Where the tasks of an experiment have their images from. Raises DatasetUnavailable as `load` does."""
+class Shelf(Protocol):
+    """Where uploaded datasets are."""
+
+    def info(self, dataset_id: str) -> DatasetInfo:
+        """What a dataset is. Raises NotFound."""
+
+    def load(self, dataset_id: str) -> Dataset:
+        """The dataset; the same object as long as it is in use. Raises NotFound, ArtifactError."""
+
+
+class NoShelf:
+    """Where there is no store that has any."""
+
+    def info(self, dataset_id: str) -> DatasetInfo:
+        """Raises NotFound."""
+        return no_uploads(dataset_id)
+
+    def load(self, dataset_id: str) -> Dataset:
+        """Raises NotFound."""
+        raise NotFound(f"there is no dataset {dataset_id!r} here")
+
+
+NO_SHELF = NoShelf()
+
+
+def source_of(spec: ExperimentSpec, data_dir: Path, shelf: Shelf = NO_SHELF) -> Source:
+    """Where the tasks of an experiment have their images from.
+
+    Raises DatasetUnavailable as `load` does, and what the shelf raises.
+    """
     if isinstance(spec.suite, ManifoldSuite):
         return ManifoldImages(spec.suite)
-    return load(spec.dataset, data_dir)
+    if isinstance(spec.suite, DatasetsSuite):
+        found = tuple(_named(name, data_dir, shelf) for name in spec.suite.datasets)
+        return Several(info_of(spec, shelf.info), found)
+    return _named(spec.dataset_key, data_dir, shelf)
+
+
+def _named(name: str, data_dir: Path, shelf: Shelf) -> Dataset:
+    return load(name, data_dir) if name in DATASETS else shelf.load(name)
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from tgsh.datasets.dataset import Dataset
-from tgsh.datasets.info import manifold_info
+from tgsh.datasets.info import DatasetInfo, manifold_info
 from tgsh.spec import ManifoldSuite
 from tgsh.suites.manifold import AnalyticMap, class_identifiers, perturbations, task_identifier
 
@@ -31,6 +31,10 @@ class ManifoldImages:
         }
         size = (self.info.train_images + self.info.test_images) * self.info.pixels
         self.of = lru_cache(max(1, KEPT_BYTES // size))(self._make)
+
+    def info_of(self, task: int) -> DatasetInfo:  # noqa: ARG002
+        """Alike for all tasks."""
+        return self.info
 
     def _make(self, task: int) -> Dataset:
         gamma = task_identifier(self._suite, task)

@@ -1,1 +1,1 @@
-"""Notebooks to start from; tests/examples runs them."""
+"""A notebook and programs to begin with: `python -m tgsh.examples.own_data`. tests/examples runs them."""

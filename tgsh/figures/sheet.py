@@ -1,4 +1,4 @@
-"""Small grey images in rows and columns: reconstructions, samples of a suite."""
+"""Small images in rows and columns: reconstructions, samples of a suite or a dataset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tgsh.figures.rendering import DPI, Picture
 from tgsh.figures.text import FAINT, name_columns, name_rows, text, write_title
 
 GAP = 2  # pixels between images
-INCHES = 0.34  # side of an image
+INCHES = 0.34  # longer side of an image
 MOST_INCHES = 11.0  # of the sheet's longer side
 CONTRAST = (1, 99)  # percentiles that become black and white where images have no common scale
 
@@ -27,15 +27,16 @@ def image_sheet(
     across: str,
     scale: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draw images [R, C, height, width] as R named rows of C named columns.
+    """Draw images [R, C, height, width], or [R, C, height, width, 3], as R named rows of C named columns.
 
     across: what columns are. scale: the values that are black and white; None where images have no common
     scale, as reconstructions, and each gets its own contrast. Raises ValueError where shapes do not fit.
     """
-    if images.ndim != 4 or images.shape[:2] != (len(rows), len(columns)) or not images.size:
+    if images.ndim not in (4, 5) or images.shape[:2] != (len(rows), len(columns)) or not images.size:
         raise ValueError(f"images of shape {images.shape} are no {len(rows)} × {len(columns)} sheet")
-    side = min(INCHES, MOST_INCHES / max(len(rows), len(columns)))
-    width, height = side * len(columns), side * len(rows)
+    tall, wide = (size + GAP for size in images.shape[2:4])
+    a_pixel = min(INCHES / max(tall, wide), MOST_INCHES / max(len(rows) * tall, len(columns) * wide))
+    width, height = a_pixel * wide * len(columns), a_pixel * tall * len(rows)
     figure = Picture(figsize=(max(width, 2.4) + 1.2, height + 1.0), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
@@ -54,10 +55,11 @@ def draw_sheet(
     scale: tuple[float, float] | None = None,
 ) -> None:
     """The same into axes."""
+    tall, wide = (size + GAP for size in images.shape[2:4])
     # Extent in units of images, so that labels stand at 0, 1, …
     edges = (-0.5, len(columns) - 0.5, len(rows) - 0.5, -0.5)
-    mosaic = _mosaic(_grey(images, scale))
-    axes.imshow(mosaic, cmap="gray", vmin=0, vmax=1, extent=edges, aspect="equal", interpolation="none")
+    mosaic = _mosaic(_from_black_to_white(images, scale))
+    axes.imshow(mosaic, cmap="gray", vmin=0, vmax=1, extent=edges, aspect=tall / wide, interpolation="none")
     name_rows(axes, rows)
     name_columns(axes, columns)
     axes.set_xlabel(across, **text(9))
@@ -66,15 +68,20 @@ def draw_sheet(
         spine.set_visible(False)
 
 
-def _grey(images: NDArray[np.floating], scale: tuple[float, float] | None) -> NDArray[np.floating]:
-    """The images from 0, black, to 1, white."""
-    low, high = scale or np.percentile(images, CONTRAST, axis=(2, 3), keepdims=True)
+def _from_black_to_white(
+    images: NDArray[np.floating], scale: tuple[float, float] | None
+) -> NDArray[np.floating]:
+    """The images from 0, black, to 1, white; channels keep their relation."""
+    of_an_image = tuple(range(2, images.ndim))
+    low, high = scale or np.percentile(images, CONTRAST, axis=of_an_image, keepdims=True)
     return np.clip((images - low) / np.where(high > low, high - low, 1), 0, 1)
 
 
 def _mosaic(images: NDArray[np.floating]) -> NDArray[np.float32]:
-    """All images in one, with white gaps: [R·(height + GAP), C·(width + GAP)]."""
-    before, after = GAP // 2, GAP - GAP // 2
-    padded = np.pad(images, ((0, 0), (0, 0), (before, after), (before, after)), constant_values=1)
-    rows, columns, height, width = padded.shape
-    return padded.transpose(0, 2, 1, 3).reshape(rows * height, columns * width).astype(np.float32)
+    """All images in one, with white gaps: [R·(height + GAP), C·(width + GAP)], or with three numbers each."""
+    gap = (GAP // 2, GAP - GAP // 2)
+    around = [(0, 0), (0, 0), gap, gap, *[(0, 0)] * (images.ndim - 4)]
+    padded = np.pad(images, around, constant_values=1)
+    rows, columns, height, width, *channels = padded.shape
+    turned = np.moveaxis(padded, 2, 1).reshape(rows * height, columns * width, *channels)
+    return turned.astype(np.float32)

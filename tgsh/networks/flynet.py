@@ -2,7 +2,7 @@
 
     logits = W (v ⊙ φ(x)),  v = g·c,  φ(x) = ReLU(Ax − mean(Ax))        (Hong & Pavlic 2023, Eq. 2)
 
-x are pixels (p/255 − 0.1307)/0.3081 after the task's transform. Three facts make it fast:
+x are pixels (p/255 − mean)/deviation after the task's transform. Three facts make it fast:
 
 - Every row of A has `fan_in` ones, so the shift cancels in Ax − mean(Ax) and the scale can go into W.
 - A transform that moves pixels composes with A's table of indices; such images are never transformed.
@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from tgsh.datasets.normalisation import PAPER, Normalisation
 from tgsh.networks.flynet_base import FlyNetBase
-from tgsh.networks.normalisation import PIXEL_SCALE
 from tgsh.suites.pixelmap import PixelMap
 
 
@@ -30,9 +30,16 @@ class FlyNets:
     """T FlyNets on one random base, each seeing images through its own pixel map.
 
     Holds the frozen weights and reusable buffers on one device; what is learned is passed in.
+    normalisations: of each one's pixels; the paper's where none are given.
     """
 
-    def __init__(self, base: FlyNetBase, maps: Sequence[PixelMap], device: torch.device) -> None:
+    def __init__(
+        self,
+        base: FlyNetBase,
+        maps: Sequence[PixelMap],
+        device: torch.device,
+        normalisations: Sequence[Normalisation] = (),
+    ) -> None:
         self.tasks, self.units, self.classes = len(maps), base.units, len(base.readout)
         self.pixels = maps[0].source.size
         self.device = device
@@ -41,7 +48,11 @@ class FlyNets:
         starts = np.arange(0, wiring.size, wiring.shape[1], dtype=np.int32)
         self._starts = torch.from_numpy(starts).to(device)
         self._degrees = torch.from_numpy(degrees).to(device)
-        self._readout = torch.from_numpy(base.readout * np.float32(PIXEL_SCALE)).to(device)
+        scales = np.array([each.scale for each in normalisations or [PAPER]], np.float32)
+        if (scales == scales[0]).all():
+            scales = scales[:1]  # one readout serves all
+        self.scales = torch.from_numpy(scales[:, None]).to(device)
+        self._readout = torch.from_numpy(base.readout * scales[:, None, None]).to(device)
         self._modulated = torch.empty(self.tasks, self.classes, self.units, device=device)
         self._correlations = torch.empty_like(self._modulated)
         self._pixel_tables: dict[int, Tensor] = {}
@@ -51,9 +62,9 @@ class FlyNets:
         torch.mul(self._readout, v.unsqueeze(1), out=self._modulated)
 
     def features(self, images: Tensor) -> Tensor:
-        """φ of images [T, B, D] on which the maps are still due; float32 [T, H, B], in units of PIXEL_SCALE.
+        """φ of images [T, B, D] on which the maps are still due; float32 [T, H, B].
 
-        images: uint8 from 0 to 255 or float32 from 0 to 1.
+        images: uint8 from 0 to 255 or float32 from 0 to 1. Features are in units of `scales` [T or 1, 1].
         """
         batch = images.shape[1]
         table = self._pixel_table(batch)

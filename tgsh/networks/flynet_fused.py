@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tgsh.datasets.normalisation import PAPER, Normalisation
 from tgsh.networks import flynet_kernels as kernels
 from tgsh.networks.flynet_base import FlyNetBase
 from tgsh.networks.flynet_lanes import LANES, UNROLLED
-from tgsh.networks.normalisation import PIXEL_SCALE
 from tgsh.suites.pixelmap import PixelMap
 
 MOST_CLASSES = 10
@@ -29,8 +29,11 @@ MOST_CLASSES = 10
 class FusedFlyNets:
     """T FlyNets as tgsh.networks.learners wants them, but that a whole step is a call of its own: `learn`."""
 
-    def __init__(self, base: FlyNetBase, maps: Sequence[PixelMap]) -> None:
-        self._nets = [FusedFlyNet(base, pixel_map) for pixel_map in maps]
+    def __init__(
+        self, base: FlyNetBase, maps: Sequence[PixelMap], normalisations: Sequence[Normalisation]
+    ) -> None:
+        pairs = zip(maps, normalisations, strict=True)
+        self._nets = [FusedFlyNet(base, pixel_map, own) for pixel_map, own in pairs]
 
     def take(self, parameters: Tensor) -> None:
         """Work with these parameters: float32 [T, H + 1], c, then g."""
@@ -74,8 +77,9 @@ class FusedFlyNet:
     parameters: float32 [H + 1], c, then g.
     """
 
-    def __init__(self, base: FlyNetBase, pixel_map: PixelMap) -> None:
-        self._net = _net(base, pixel_map)
+    def __init__(self, base: FlyNetBase, pixel_map: PixelMap, normalisation: Normalisation = PAPER) -> None:
+        self._scale = np.float32(normalisation.scale)
+        self._net = _net(base, pixel_map, self._scale)
         units = base.units + -base.units % UNROLLED
         self._v, self._gradient = _aligned(units, np.float32), _aligned(units, np.float32)
         self._blocks: dict[np.dtype[Any], kernels.Block] = {}
@@ -115,7 +119,7 @@ class FusedFlyNet:
             above = block.sums.reshape(-1, LANES)[:units] - block.mean
             phi = np.maximum(above, 0)[:, : len(some)]
             found[start : start + LANES] = (phi * self._v[:units, None]).T
-        return found * np.float32(PIXEL_SCALE)
+        return found * self._scale
 
     def _block(self, dtype: np.dtype[Any]) -> kernels.Block:
         if dtype not in self._blocks:
@@ -133,13 +137,13 @@ class FusedFlyNet:
         return self._blocks[dtype]
 
 
-def _net(base: FlyNetBase, pixel_map: PixelMap) -> kernels.Net:
+def _net(base: FlyNetBase, pixel_map: PixelMap, scale: np.float32) -> kernels.Net:
     """A composed with the map, W and its contrasts; units of no effect make their number even."""
     pixels, padding = pixel_map.source.size, -base.units % UNROLLED
     rows = pixel_map.source[base.indices]
     degrees = np.bincount(rows.ravel(), minlength=pixels + 1)[:pixels].astype(np.float64)
     rows = np.pad(rows * np.int32(LANES), ((0, padding), (0, 0)), constant_values=pixels * LANES)
-    readout = np.pad(base.readout * np.float32(PIXEL_SCALE), ((0, 0), (0, padding)))
+    readout = np.pad(base.readout * scale, ((0, 0), (0, padding)))
     contrasts = readout[:-1] - readout[-1]
     return kernels.Net(
         base.units,

@@ -7,17 +7,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tgsh.datasets.normalisation import Normalisation
 from tgsh.networks.flynet import FlyNets
 from tgsh.networks.flynet_base import FlyNetBase
-from tgsh.networks.normalisation import PIXEL_SCALE
 from tgsh.suites.pixelmap import PixelMap
 
 
 class FlyNetLearner:
     """The learner of T FlyNets; parameters [T, H + 1] are c, then g."""
 
-    def __init__(self, base: FlyNetBase, maps: Sequence[PixelMap], device: torch.device) -> None:
-        self.nets = FlyNets(base, maps, device)
+    def __init__(
+        self,
+        base: FlyNetBase,
+        maps: Sequence[PixelMap],
+        device: torch.device,
+        normalisations: Sequence[Normalisation] = (),
+    ) -> None:
+        self.nets = FlyNets(base, maps, device, normalisations)
         self._v = torch.empty(self.nets.tasks, self.nets.units, device=device)
         self._v_gradient = torch.empty_like(self._v)
         self._none = torch.empty(0, device=device)
@@ -38,7 +44,7 @@ class FlyNetLearner:
 
     def representations(self, images: Tensor) -> Tensor:
         """v ⊙ φ, [T, B, H]; W follows."""
-        return self.nets.features(images).transpose(1, 2) * (self._v * PIXEL_SCALE).unsqueeze(1)
+        return self.nets.features(images).transpose(1, 2) * (self._v * self.nets.scales).unsqueeze(1)
 
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
         """Correlate errors with features."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tgsh.datasets.normalisation import Normalisation
 from tgsh.networks.frozen import FrozenWeights
 from tgsh.networks.hash_base import GshBase, TgshBase
 from tgsh.networks.pixels import Pixels
@@ -22,8 +23,14 @@ from tgsh.suites.pixelmap import PixelMap
 class TgshNets:
     """T hashes over one C and one R; parameters [T, P] are the rows of B."""
 
-    def __init__(self, base: TgshBase, maps: Sequence[PixelMap], device: torch.device) -> None:
-        self._pixels, self._decay = Pixels(maps, device), base.weight_decay
+    def __init__(
+        self,
+        base: TgshBase,
+        maps: Sequence[PixelMap],
+        device: torch.device,
+        normalisations: Sequence[Normalisation] = (),
+    ) -> None:
+        self._pixels, self._decay = Pixels(maps, device, normalisations), base.weight_decay
         self._first = FrozenWeights(base.first, device)
         self._readout = torch.tensor(base.readout, device=device)
         shape = (len(maps), base.readout.shape[1], len(base.first))
@@ -58,9 +65,14 @@ class GshNets:
     """T hashes that share nothing; parameters [T, P] are the rows of B, then those of A."""
 
     def __init__(
-        self, base: GshBase, maps: Sequence[PixelMap], indices: Sequence[int], device: torch.device
+        self,
+        base: GshBase,
+        maps: Sequence[PixelMap],
+        indices: Sequence[int],
+        device: torch.device,
+        normalisations: Sequence[Normalisation] = (),
     ) -> None:
-        self._pixels, self._decay = Pixels(maps, device), base.weight_decay
+        self._pixels, self._decay = Pixels(maps, device, normalisations), base.weight_decay
         self._first = [FrozenWeights(base.first(index), device) for index in indices]
         self._b_sum = torch.zeros(len(maps), base.rank, base.hidden, device=device)
         self._a_sum = torch.zeros(len(maps), base.classes, base.rank, device=device)

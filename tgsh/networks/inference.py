@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from tgsh.datasets.normalisation import PAPER, Normalisation
 from tgsh.networks.bases import FlyNetBase, GshBase, NeuroModNetBase, RandomBase, TgshBase
 from tgsh.networks.contexts import Context
-from tgsh.networks.normalisation import DEVIATION, MEAN, PIXEL_SCALE
 
 BLOCK_NUMBERS = 2**21
 """Units of a block of images that are in memory at a time (8 MB); wide networks see fewer images at once."""
@@ -60,30 +60,40 @@ class TaskNetwork:
         return (slice(start, start + size) for start in range(0, images, size))
 
 
-def task_network(base: RandomBase, context: Context, vector: np.ndarray, index: int) -> TaskNetwork:
-    """The network of task `index` under a context vector, float32 [V]."""
+def task_network(
+    base: RandomBase,
+    context: Context,
+    vector: np.ndarray,
+    index: int,
+    normalisation: Normalisation = PAPER,
+) -> TaskNetwork:
+    """The network of task `index` under a context vector, float32 [V]. normalisation: of its pixels."""
     parameters = context.parameters(vector)
     match base:
         case FlyNetBase():
             v = parameters["g"] * parameters["c"]
-            return TaskNetwork(_FlyNet(base, v), base.readout, base.units)
+            return TaskNetwork(_FlyNet(base, v * np.float32(normalisation.scale)), base.readout, base.units)
         case NeuroModNetBase():
             layers = range(1, len(base.weights) + 1)
             contexts = [parameters[f"g{layer}"] * parameters[f"c{layer}"] for layer in layers]
             widest = max(max(weights.shape) for weights in base.weights)
-            return TaskNetwork(_NeuroModNet(base, contexts), base.weights[-1], widest)
+            return TaskNetwork(_NeuroModNet(base, contexts, normalisation), base.weights[-1], widest)
         case TgshBase():
-            return TaskNetwork(_Hash(base.first, parameters["B"]), base.readout, max(base.first.shape))
+            return TaskNetwork(
+                _Hash(base.first, parameters["B"], normalisation), base.readout, max(base.first.shape)
+            )
         case GshBase():
             first = base.first(index)
-            return TaskNetwork(_Hash(first, parameters["B"]), parameters["A"], max(first.shape))
+            return TaskNetwork(
+                _Hash(first, parameters["B"], normalisation), parameters["A"], max(first.shape)
+            )
 
 
 class _FlyNet:
-    """v ⊙ φ(x). Sums of bytes are integers below 2^24 at the paper's size, hence exact in float32."""
+    """v ⊙ φ(x), v in units of bytes. Sums of them are below 2^24 at the paper's size: exact in float32."""
 
     def __init__(self, base: FlyNetBase, v: np.ndarray) -> None:
-        self._indices, self._units, self._v = base.indices.ravel(), base.units, v * np.float32(PIXEL_SCALE)
+        self._indices, self._units, self._v = base.indices.ravel(), base.units, v
         self._ones = np.ones(base.indices.size, np.float32)
         self._starts = np.arange(0, base.indices.size + 1, base.indices.shape[1], dtype=np.int32)
 
@@ -95,17 +105,21 @@ class _FlyNet:
         degrees = np.bincount(self._indices, minlength=len(pixels)).astype(np.float32)
         features: np.ndarray = a @ pixels
         features -= degrees @ pixels / np.float32(self._units)
-        return _relu(features).T * self._v
+        seen: np.ndarray = _relu(features).T * self._v
+        return seen
 
 
 class _NeuroModNet:
     """v_L ⊙ h_(L−1)."""
 
-    def __init__(self, base: NeuroModNetBase, contexts: list[np.ndarray]) -> None:
+    def __init__(
+        self, base: NeuroModNetBase, contexts: list[np.ndarray], normalisation: Normalisation
+    ) -> None:
         self._hidden, self._contexts = base.weights[:-1], contexts
+        self._normalisation = normalisation
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        h = _normalised(images)
+        h = _normalised(images, self._normalisation)
         h *= self._contexts[0]
         for weights, context in zip(self._hidden, self._contexts[1:], strict=True):
             h = _relu(h @ weights.T)
@@ -116,21 +130,21 @@ class _NeuroModNet:
 class _Hash:
     """B ReLU(Cx)."""
 
-    def __init__(self, first: np.ndarray, b: np.ndarray) -> None:
-        self._first, self._b = first, b
+    def __init__(self, first: np.ndarray, b: np.ndarray, normalisation: Normalisation) -> None:
+        self._first, self._b, self._normalisation = first, b, normalisation
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        phi = _relu(_normalised(images) @ self._first.T)
+        phi = _relu(_normalised(images, self._normalisation) @ self._first.T)
         seen: np.ndarray = phi @ self._b.T
         return seen
 
 
-def _normalised(images: np.ndarray) -> np.ndarray:
-    """(p − 0.1307)/0.3081 of pixels p from 0 to 1, float32."""
+def _normalised(images: np.ndarray, by: Normalisation) -> np.ndarray:
+    """(p − mean)/deviation of pixels p from 0 to 1, float32."""
     scale = 255 if images.dtype == np.uint8 else 1
     pixels = images.astype(np.float32)
-    pixels *= np.float32(1 / (scale * DEVIATION))
-    pixels -= np.float32(MEAN / DEVIATION)
+    pixels *= np.float32(1 / (scale * by.deviation))
+    pixels -= np.float32(by.mean / by.deviation)
     return pixels
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from tgsh.datasets.normalisation import Normalisation
 from tgsh.networks.bases import FlyNetBase, GshBase, NeuroModNetBase, RandomBase, TgshBase
 from tgsh.networks.flynet_learner import FlyNetLearner
 from tgsh.networks.hashes import GshNets, TgshNets
@@ -42,18 +43,25 @@ class Learner(Networks, Protocol):
 
 
 def learner(
-    base: RandomBase, maps: Sequence[PixelMap], indices: Sequence[int], device: torch.device
+    base: RandomBase,
+    maps: Sequence[PixelMap],
+    indices: Sequence[int],
+    device: torch.device,
+    normalisations: Sequence[Normalisation] = (),
 ) -> Learner:
-    """The networks of tasks of these indices, which see images through these maps."""
+    """The networks of tasks of these indices, which see images through these maps.
+
+    normalisations: of each one's pixels; the paper's where none are given.
+    """
     match base:
         case FlyNetBase():
-            return FlyNetLearner(base, maps, device)
+            return FlyNetLearner(base, maps, device, normalisations)
         case NeuroModNetBase():
-            return NeuroModNets(base, maps, device)
+            return NeuroModNets(base, maps, device, normalisations)
         case TgshBase():
-            return TgshNets(base, maps, device)
+            return TgshNets(base, maps, device, normalisations)
         case GshBase():
-            return GshNets(base, maps, indices, device)
+            return GshNets(base, maps, indices, device, normalisations)
 
 
 def units_of(base: RandomBase) -> int:

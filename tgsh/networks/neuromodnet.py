@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tgsh.datasets.normalisation import Normalisation
 from tgsh.networks.frozen import FrozenWeights
 from tgsh.networks.neuromodnet_base import NeuroModNetBase
 from tgsh.networks.pixels import Pixels
@@ -23,10 +24,16 @@ from tgsh.suites.pixelmap import PixelMap
 class NeuroModNets:
     """T NeuroModNets on one random base; parameters [T, P] are c_1, g_1, c_2, g_2, …"""
 
-    def __init__(self, base: NeuroModNetBase, maps: Sequence[PixelMap], device: torch.device) -> None:
+    def __init__(
+        self,
+        base: NeuroModNetBase,
+        maps: Sequence[PixelMap],
+        device: torch.device,
+        normalisations: Sequence[Normalisation] = (),
+    ) -> None:
         self._weights = [FrozenWeights(weights, device) for weights in base.weights]
         self._widths = [weights.shape[1] for weights in base.weights]
-        self._pixels = Pixels(maps, device)
+        self._pixels = Pixels(maps, device, normalisations)
         size = sum(width + 1 for width in self._widths)
         self._sum = torch.zeros(len(maps), size, device=device)
         self._c_sums, self._g_sums = self._by_layer(self._sum)

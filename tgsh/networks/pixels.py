@@ -8,14 +8,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tgsh.networks.normalisation import DEVIATION, MEAN
+from tgsh.datasets.normalisation import PAPER, Normalisation
 from tgsh.suites.pixelmap import PixelMap
 
 
 class Pixels:
-    """What T tasks see through their pixel maps."""
+    """What T tasks see through their pixel maps.
 
-    def __init__(self, maps: Sequence[PixelMap], device: torch.device) -> None:
+    normalisations: of each one's pixels; the paper's where none are given.
+    """
+
+    def __init__(
+        self, maps: Sequence[PixelMap], device: torch.device, normalisations: Sequence[Normalisation] = ()
+    ) -> None:
+        each = list(dict.fromkeys(normalisations or [PAPER]))
+        each = each if len(each) == 1 else list(normalisations)  # one serves all
+
+        def of_each(numbers: list[float]) -> Tensor:
+            return torch.tensor(numbers, dtype=torch.float32, device=device)[:, None, None]
+
+        self._byte_scales = of_each([own.scale for own in each])
+        self._scales = of_each([1 / own.deviation for own in each])
+        self._shifts = of_each([own.mean / own.deviation for own in each])
         sources = np.stack([pixel_map.source for pixel_map in maps])
         pixels = sources.shape[1]
         outside = sources == pixels
@@ -24,10 +38,10 @@ class Pixels:
         self._outside = torch.tensor(outside, device=device) if outside.any() else None
 
     def normalised(self, images: Tensor) -> Tensor:
-        """(p − 0.1307)/0.3081 of images [T, B, D] (uint8, or float32 from 0 to 1) once moved; float32."""
+        """(p − mean)/deviation of images [T, B, D] (uint8, or float32 from 0 to 1) once moved; float32."""
         if not self._identity:
             images = images.gather(2, self._sources.unsqueeze(1).expand(images.shape))
             if self._outside is not None:
                 images.masked_fill_(self._outside.unsqueeze(1), 0)
-        scale = 255 if images.dtype == torch.uint8 else 1
-        return images.to(torch.float32).mul(1 / (scale * DEVIATION)).sub_(MEAN / DEVIATION)
+        scales = self._byte_scales if images.dtype == torch.uint8 else self._scales
+        return images.to(torch.float32).mul(scales).sub_(self._shifts)

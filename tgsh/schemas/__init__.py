@@ -24,6 +24,9 @@ from tgsh.schemas.comparison import Comparison as Comparison
 from tgsh.schemas.comparison import MantelTest as MantelTest
 from tgsh.schemas.comparison import SameTask as SameTask
 from tgsh.schemas.comparison import SpecDifference as SpecDifference
+from tgsh.schemas.datasets import Dataset as Dataset
+from tgsh.schemas.datasets import DatasetPage as DatasetPage
+from tgsh.schemas.datasets import DatasetSamples as DatasetSamples
 from tgsh.schemas.inference import Predictions as Predictions
 from tgsh.schemas.inference import Representations as Representations
 from tgsh.schemas.representations import Geometry as Geometry
@@ -97,7 +100,7 @@ class Experiment(Wire):
 
 
 class Sharing(Wire):
-    """Who sees an experiment beside its owner: nobody, or everybody with a key."""
+    """Who sees an experiment or a dataset beside its owner: nobody, or everybody with a key."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"shared": True}]})
 

@@ -120,6 +120,7 @@ SAMPLES: Example = {
     "tasks": [0, 9],
     "labels": ["0°", "90°"],
     "classes": [1],
+    "class_names": ["1"],
     "images": [[[[0.0, 1.0, 0.0], [0.0, 0.9, 0.0]]], [[[0.0, 0.0, 0.0], [1.0, 0.9, 0.0]]]],
 }
 RECONSTRUCTIONS: Example = {
@@ -132,6 +133,7 @@ RECONSTRUCTIONS: Example = {
     "tasks": [0],
     "labels": ["0°"],
     "classes": [1],
+    "class_names": ["1"],
     "score": {"correlation": 0.3, "right_class": 1.0, "right_task": 0.71},
     "images": [[[[[-0.02, 0.31, 0.01], [0.04, 0.28, -0.03]]]]],
 }
@@ -246,6 +248,34 @@ WORKERS: Example = {
         "running_jobs": 1,
         "experiments": [{"id": ID, "name": "RotationMNIST", "queued": 15, "running": 1}],
     },
+}
+DATASET_ID = "9c56cc51b374c3ba"
+DATASET: Example = {
+    "id": DATASET_ID,
+    "name": "leaves",
+    "images": 1300,
+    "train": 1040,
+    "test": 260,
+    "classes": 2,
+    "class_names": ["beech", "oak"],
+    "height": 24,
+    "width": 32,
+    "channels": 3,
+    "mean": 0.41,
+    "deviation": 0.27,
+    "bytes": 2998128,
+    "created_at": "2026-11-24T06:55:29Z",
+    "used_by": 2,
+    "owner": "alice",
+    "shared": False,
+    "links": {"self": f"/datasets/{DATASET_ID}", "samples": f"/datasets/{DATASET_ID}/samples"},
+}
+DATASET_PAGE: Example = {"items": [DATASET], "next": None}
+DATASET_SAMPLES: Example = {
+    "id": DATASET_ID,
+    "classes": [0],
+    "class_names": ["beech"],
+    "images": [[[[0.0, 255.0, 0.0], [0.0, 230.0, 0.0]]]],
 }
 
 CATALOG: Example = {

@@ -26,6 +26,7 @@ class Predictions(Wire):
                 {
                     **_ABOUT,
                     "classes": [7],
+                    "class_names": ["7"],
                     "probabilities": [[0.01, 0.0, 0.02, 0.03, 0.0, 0.01, 0.0, 0.9, 0.01, 0.02]],
                 }
             ]
@@ -38,6 +39,7 @@ class Predictions(Wire):
     task: int
     label: str
     classes: list[int] = Field(description="the most probable class of each image")
+    class_names: list[str] = Field(default_factory=list, description="of these classes")
     probabilities: list[list[float]] = Field(description="softmax of the logits, a row an image: n×K")
 
 

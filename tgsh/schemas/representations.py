@@ -21,7 +21,9 @@ class ReconstructionScore(Wire):
 
 
 class Reconstructions(Wire):
-    """x̂ = A⁺(v_t ⊙ w_k + ε): images[task][class][sample][row][column], in units of the network's input."""
+    """x̂ = A⁺(v_t ⊙ w_k + ε): images[task][class][sample][row][column], in units of the network's input.
+
+    In colour, a pixel is three numbers."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.RECONSTRUCTIONS]})
 
@@ -34,12 +36,16 @@ class Reconstructions(Wire):
     tasks: list[int]
     labels: list[str]
     classes: list[int]
+    class_names: list[str] = Field(default_factory=list, description="of these classes")
     score: ReconstructionScore | None = Field(description="of the mean over samples; null before the finish")
-    images: list[list[list[list[list[float]]]]]
+    images: list[list[list[list[list[float]]]]] | list[list[list[list[list[list[float]]]]]]
 
 
 class Samples(Wire):
-    """The same test images as each task shows them: images[task][image][row][column], 0 black to 1 white."""
+    """The same test images as each task shows them: images[task][image][row][column], 0 black to 1 white.
+
+    In colour, a pixel is three numbers: red, green, blue. Where each task is a dataset, its images are shown.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.SAMPLES]})
 
@@ -47,7 +53,8 @@ class Samples(Wire):
     tasks: list[int]
     labels: list[str] = Field(description="of the tasks")
     classes: list[int] = Field(description="of the images")
-    images: list[list[list[list[float]]]]
+    class_names: list[str] = Field(default_factory=list, description="of the images")
+    images: list[list[list[list[float]]]] | list[list[list[list[list[float]]]]]
 
 
 class GeometryStage(Wire):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tgsh.spec.experiment import DatasetName, ExperimentSpec, TrainingSpec
+from tgsh.spec.datasets import DatasetName, UploadedDataset
+from tgsh.spec.experiment import ExperimentSpec, TrainingSpec
 from tgsh.spec.networks import MAX_UNITS, FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 from tgsh.spec.suites import (
     MAX_TASKS,
     AugmentSuite,
     CustomSuite,
     CustomTask,
+    DatasetsSuite,
     ManifoldSuite,
     PermutationSuite,
     RotationSuite,
@@ -24,6 +26,7 @@ __all__ = [
     "CustomSuite",
     "CustomTask",
     "DatasetName",
+    "DatasetsSuite",
     "ExperimentSpec",
     "FlyNetSpec",
     "Frozen",
@@ -38,4 +41,5 @@ __all__ = [
     "SuiteSpec",
     "TgshSpec",
     "TrainingSpec",
+    "UploadedDataset",
 ]

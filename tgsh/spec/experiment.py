@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
+from tgsh.spec.datasets import DatasetSpec, UploadedDataset
 from tgsh.spec.networks import FlyNetSpec, NetworkSpec
 from tgsh.spec.suites import RotationSuite, SuiteSpec
 from tgsh.spec.values import WITHOUT_NUL, Frozen, Seed
 
-DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "mnist5k", "synthetic"]
 Tag = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=WITHOUT_NUL)
 ]
@@ -43,8 +43,10 @@ class ExperimentSpec(Frozen):
     name: str = Field(
         "", max_length=200, pattern=WITHOUT_NUL, description="for people; has no influence on the result"
     )
-    dataset: DatasetName = Field(
-        "mnist", description='"synthetic" is made by the suite; for the manifold suite it is the default'
+    dataset: DatasetSpec = Field(
+        "mnist",
+        description='a name, or {"id": …} of an uploaded one; "synthetic" is made by the suite, and what the '
+        "manifold suite has by default, as the datasets suite has null",
     )
     suite: SuiteSpec = RotationSuite()
     network: NetworkSpec = FlyNetSpec()
@@ -64,7 +66,15 @@ class ExperimentSpec(Frozen):
     @property
     def title(self) -> str:
         """The name, or a description where none was given."""
-        return self.name or f"{self.suite.kind} on {self.dataset}, {self.network.kind}"
+        what = self.suite.kind if self.dataset is None else f"{self.suite.kind} on {self.dataset_key}"
+        return self.name or f"{what}, {self.network.kind}"
+
+    @property
+    def dataset_key(self) -> str:
+        """The dataset's name or id; "several" where each task has its own."""
+        if self.dataset is None:
+            return "several"
+        return self.dataset.id if isinstance(self.dataset, UploadedDataset) else self.dataset
 
     def digest(self) -> str:
         """SHA-256 (hex) of what decides what is learned: not names, tags and what is measured of it."""
@@ -74,9 +84,10 @@ class ExperimentSpec(Frozen):
 
 
 def with_own_images(body: Any) -> Any:
-    """The body of a spec, whose dataset is "synthetic" where its suite makes images and it names none."""
+    """The body of a spec that names no dataset, with the one that goes with its suite."""
     if not isinstance(body, dict) or "dataset" in body:
         return body
     suite = body.get("suite")
     kind = suite.get("kind") if isinstance(suite, dict) else getattr(suite, "kind", None)
-    return {**body, "dataset": "synthetic"} if kind == "manifold" else body
+    own = {"manifold": "synthetic", "datasets": None}
+    return {**body, "dataset": own[kind]} if isinstance(kind, str) and kind in own else body

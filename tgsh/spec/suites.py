@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
+from tgsh.spec.datasets import DatasetKey
 from tgsh.spec.tagged import tagged
 from tgsh.spec.transforms import TransformSpec
 from tgsh.spec.values import WITHOUT_NUL, Frozen, Seed
@@ -101,5 +102,28 @@ class CustomSuite(Frozen):
         return tasks
 
 
-_Suites = RotationSuite | ShiftSuite | PermutationSuite | AugmentSuite | CustomSuite | ManifoldSuite
+class DatasetsSuite(Frozen):
+    """Each dataset is one task, its images as they are; `dataset` is null.
+
+    Images must have one size and as many channels. K is that of the dataset with most classes; of one that
+    has fewer, the network's last outputs are never right. Every dataset's pixels are normalised by its own
+    mean and deviation, so that a task learns what it learns in an experiment of its own.
+    """
+
+    kind: Literal["datasets"] = "datasets"
+    datasets: Annotated[tuple[DatasetKey, ...], Field(strict=False)] = Field(
+        min_length=1, max_length=100, description="ids of uploaded datasets, or names such as mnist5k"
+    )
+
+    @field_validator("datasets")
+    @classmethod
+    def _can_be_told_apart(cls, datasets: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(datasets)) < len(datasets):
+            raise ValueError("datasets must differ: a matrix is read by them")
+        return datasets
+
+
+_Suites = (
+    RotationSuite | ShiftSuite | PermutationSuite | AugmentSuite | CustomSuite | ManifoldSuite | DatasetsSuite
+)
 SuiteSpec = Annotated[_Suites, Field(discriminator="kind"), tagged(_Suites, default="rotation")]

@@ -16,6 +16,7 @@ repair.py     damaged files: found, and computed again
 patience.py   a database or disk that is away for a while
 tidying.py    files that no row names
 backup.py     a copy of everything while everything runs
+datasets.py   what users upload: who holds it, what uses it
 results.py    what the finish has put together
 vectors.py    the context vectors of an experiment at one stage
 """

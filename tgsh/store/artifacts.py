@@ -14,8 +14,10 @@ import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import fsspec
 import numpy as np
@@ -23,7 +25,7 @@ import safetensors.numpy
 from fsspec.implementations.local import LocalFileSystem
 from safetensors import SafetensorError, safe_open
 
-from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnwritable
+from tgsh.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, ArtifactUnwritable
 
 ABOUT = "tgsh"
 """The one metadata key of our safetensors files; its value is a JSON object."""
@@ -57,8 +59,8 @@ class Artifacts:
 
     def __init__(self, url: str) -> None:
         self._fs, self._root = fsspec.url_to_fs(url)
-        self._is_local = isinstance(self._fs, LocalFileSystem)
-        if self._is_local:
+        self.is_local = isinstance(self._fs, LocalFileSystem)
+        if self.is_local:
             Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder = Path(self._root)
         else:
@@ -91,7 +93,7 @@ class Artifacts:
             with staged.path.open("rb+") as file:
                 staged.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 os.fsync(file.fileno())
-            if not self._is_local:
+            if not self.is_local:
                 self._fs.put_file(name, f"{self._root}/{key}")
             staged.path.replace(target)
             _sync_folder(target.parent)
@@ -133,17 +135,40 @@ class Artifacts:
 
     def load_array(self, key: str, sha256: str) -> np.ndarray:
         """A memory-mapped, read-only array (.npy)."""
-        path = self.path(key, sha256)
+        return self._mapped(key, self.path(key, sha256), "r")
+
+    def load_shared(self, key: str, sha256: str, cache: Path) -> np.ndarray:
+        """A memory-mapped array (.npy) that many processes of a machine read; what is written stays private.
+
+        cache: a folder for a copy of what is not on this machine, fetched by whoever needs it first.
+        """
+        if self.is_local:
+            return self._mapped(key, self.path(key, sha256), "c")
+        path = cache / Path(key).name
         try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+            self._check(key, path, sha256)
+        except ArtifactError:  # not there yet, or damaged since
+            self._download(key, path)
+            self._check(key, path, sha256)
+        return self._mapped(key, path, "c")
+
+    @staticmethod
+    def _mapped(key: str, path: Path, mode: Literal["r", "c"]) -> np.ndarray:
+        try:
+            return np.load(path, mmap_mode=mode, allow_pickle=False)  # type: ignore[no-any-return]
         except (ValueError, OSError) as error:
             raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
 
     def path(self, key: str, sha256: str) -> Path:
         """A local file with the artifact's bytes, their digest checked once a process and change."""
         path = self._folder / key
-        if not path.exists() and not self._is_local and self._fs.exists(f"{self._root}/{key}"):
+        if not path.exists() and not self.is_local and self._fs.exists(f"{self._root}/{key}"):
             self._download(key, path)
+        self._check(key, path, sha256)
+        return path
+
+    @staticmethod
+    def _check(key: str, path: Path, sha256: str) -> None:
         try:
             status = path.stat()
         except FileNotFoundError as error:
@@ -152,19 +177,28 @@ class Artifacts:
             raise ArtifactCorrupt(
                 f"artifact {key} is not what was written: its SHA-256 differs from the record's"
             )
-        return path
 
     def _download(self, key: str, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".download-")
         os.close(descriptor)
-        self._fs.get_file(f"{self._root}/{key}", name)
-        Path(name).replace(path)
+        try:
+            self._fs.get_file(f"{self._root}/{key}", name)
+            Path(name).replace(path)
+        except FileNotFoundError as error:
+            raise ArtifactMissing(f"artifact {key} is missing") from error
+        finally:
+            Path(name).unlink(missing_ok=True)
 
     def keys(self, prefix: str) -> list[str]:
         """Every key under a prefix (a folder)."""
         found: Iterable[str] = self._fs.find(f"{self._root}/{prefix}")
         return sorted(path.removeprefix(self._root).lstrip("/") for path in found)
+
+    def older(self, prefix: str, seconds: float) -> list[str]:
+        """The keys under a prefix (a folder) of what was written that long ago."""
+        before = datetime.now(UTC) - timedelta(seconds=seconds)
+        return [key for key in self.keys(prefix) if self._fs.modified(f"{self._root}/{key}") < before]
 
     def size(self, prefix: str) -> int:
         """Bytes of everything under a prefix (a folder)."""
@@ -175,7 +209,7 @@ class Artifacts:
         """Remove artifacts; one that is gone already is no error."""
         for key in keys:
             (self._folder / key).unlink(missing_ok=True)
-            if not self._is_local and self._fs.exists(f"{self._root}/{key}"):
+            if not self.is_local and self._fs.exists(f"{self._root}/{key}"):
                 self._fs.rm_file(f"{self._root}/{key}")
 
     def remove_all(self, prefix: str) -> None:
@@ -196,7 +230,7 @@ class Artifacts:
 
     def free_bytes(self) -> int | None:
         """Free space for artifacts; None where it cannot be told (object stores)."""
-        if not self._is_local:
+        if not self.is_local:
             return None
         status = os.statvfs(self._folder)
         return status.f_bavail * status.f_frsize

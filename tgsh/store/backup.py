@@ -26,6 +26,7 @@ from sqlalchemy import select
 from tgsh.errors import ArtifactCorrupt, ArtifactError, MachineProblem
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.store.datasets import files as dataset_files
 from tgsh.store.records import FinishRecord, TaskRecord
 
 FORMAT = "tgsh.backup/1"
@@ -116,6 +117,7 @@ def _named(moment: Database) -> tuple[dict[str, str], dict[str, str]]:
             (done if status == "completed" else begun)[str(key)] = str(sha256)
         for results in session.scalars(select(FinishRecord.results)):
             done |= {str(key): str(sha256) for key, sha256 in results.values()}
+        done |= dataset_files(session)
     return done, begun
 
 

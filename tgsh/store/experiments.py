@@ -18,6 +18,7 @@ from tgsh.schemas import TERMINAL
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import now
 from tgsh.store.database import Database
+from tgsh.store.datasets import use
 from tgsh.store.ownership import NOBODY, Owner, require_room
 from tgsh.store.records import (
     ExperimentRecord,
@@ -39,10 +40,11 @@ class PlannedTask:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a spec amounts to: its tasks and the digest of its random base."""
+    """What a spec amounts to: its tasks, the digest of its random base, and the uploaded datasets it uses."""
 
     tasks: Sequence[PlannedTask]
     base_id: str
+    datasets: Sequence[str] = ()
 
 
 def locked(session: Session, experiment_id: str) -> ExperimentRecord:
@@ -76,7 +78,8 @@ def submit(
 
     With an idempotency key that this owner used before: the experiment that answered it then, or InvalidSpec
     where the request was another one. Else `stored`, a completed experiment that answers it (see reuse.py),
-    if it is still there. anew: whether the request refuses such a one. Raises QuotaExceeded.
+    if it is still there. anew: whether the request refuses such a one. Raises QuotaExceeded, and NotFound
+    where a dataset was just deleted.
     """
     request = spec.model_dump_json() + " shared" * shared + " anew" * anew
     with database.write() as session:
@@ -139,7 +142,7 @@ def _insert(
             digest=spec.digest(),
             base_id=plan.base_id,
             suite=spec.suite.kind,
-            dataset=spec.dataset,
+            dataset=spec.dataset_key,
             status="queued",
             tasks_total=len(plan.tasks),
             epochs_total=len(plan.tasks) * spec.training.epochs,
@@ -150,6 +153,7 @@ def _insert(
         )
     )
     session.flush()
+    use(session, experiment_id, plan.datasets)
     session.add_all(TagRecord(experiment_id=experiment_id, tag=tag) for tag in dict.fromkeys(spec.tags))
     session.add(FinishRecord(experiment_id=experiment_id, status="waiting"))
     rows = [

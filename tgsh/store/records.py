@@ -1,6 +1,7 @@
 """The tables. Times are seconds since 1970 by the database's clock (clock.py).
 
-A row is changed only by experiments.py, claims.py, settling.py and sweeping.py; a preview by previews.py.
+A row is changed only by experiments.py, claims.py, settling.py, sweeping.py and datasets.py; a preview by
+previews.py.
 """
 
 from __future__ import annotations
@@ -192,3 +193,58 @@ class WorkerRecord(Record):
     memory_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     device_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     seen_at: Mapped[float]
+
+
+class DatasetRecord(Record):
+    """An uploaded dataset: its content, once, whoever holds it.
+
+    id: the first 16 digits of sha256, that of the content. images, labels: keys of artifacts, uint8 [N, D]
+    and uint16 [N], the training images first. bytes: of both.
+    """
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    height: Mapped[int]
+    width: Mapped[int]
+    channels: Mapped[int]
+    class_names: Mapped[list[Any]]
+    train: Mapped[int]
+    test: Mapped[int]
+    mean: Mapped[float]
+    deviation: Mapped[float]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    images: Mapped[str]
+    images_sha256: Mapped[str] = mapped_column(String(64))
+    labels: Mapped[str]
+    labels_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float]
+
+
+class HolderRecord(Record):
+    """Who uploaded a dataset ("": nobody, where no keys are), what they call it and whether others see it.
+
+    Two who upload the same content hold the same dataset, and neither learns of the other.
+    """
+
+    __tablename__ = "dataset_holders"
+
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
+    name: Mapped[str]
+    shared: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float]
+
+    __table_args__ = (Index("ix_dataset_holders_newest", "created_at", "dataset_id"),)
+
+
+class UseRecord(Record):
+    """An experiment uses an uploaded dataset, which therefore stays as long as the experiment does."""
+
+    __tablename__ = "dataset_uses"
+
+    experiment_id: Mapped[str] = mapped_column(
+        ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True
+    )
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True, index=True)

@@ -6,6 +6,7 @@ from tgsh.datasets.info import DatasetInfo
 from tgsh.spec import (
     AugmentSuite,
     CustomSuite,
+    DatasetsSuite,
     ManifoldSuite,
     PermutationSuite,
     RotationSuite,
@@ -14,6 +15,7 @@ from tgsh.spec import (
 )
 from tgsh.suites.augment import augment_tasks
 from tgsh.suites.custom import custom_tasks
+from tgsh.suites.datasets import datasets_tasks
 from tgsh.suites.manifold import manifold_tasks
 from tgsh.suites.permutation import permutation_tasks
 from tgsh.suites.rotation import rotation_tasks
@@ -41,3 +43,5 @@ def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
             return custom_tasks(suite, info)
         case ManifoldSuite():
             return manifold_tasks(suite, info)
+        case DatasetsSuite():
+            return datasets_tasks(info)

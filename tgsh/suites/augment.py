@@ -34,6 +34,11 @@ TABLE_1: tuple[tuple[str, str, tuple[TransformSpec, ...]], ...] = (
 def augment_tasks(info: DatasetInfo) -> tuple[Task, ...]:
     """The eight tasks, in the paper's order."""
     return tuple(
-        Task(index, label, {"transform": name}, partial(chain, transforms, info.height, info.width))
+        Task(
+            index,
+            label,
+            {"transform": name},
+            partial(chain, transforms, info.height, info.width, info.channels),
+        )
         for index, (label, name, transforms) in enumerate(TABLE_1)
     )

@@ -28,7 +28,9 @@ Step = PixelMap | ChangesValues | Affine
 
 @dataclass(frozen=True, eq=False)
 class ImageTransform:
-    """Steps one after the other on float images, at least one of which changes values.
+    """Steps one after the other on float images [height, width], at least one of which changes values.
+
+    Channels are images to which the same happens.
 
     What is random in them is drawn anew for every image and epoch, by whoever carries them out.
     """
@@ -40,7 +42,7 @@ Transform = PixelMap | ImageTransform
 """How a task sees an image. A pixel map can become part of a network's wiring; the rest is computed."""
 
 
-def chain(transforms: Sequence[TransformSpec], height: int, width: int) -> Transform:
+def chain(transforms: Sequence[TransformSpec], height: int, width: int, channels: int = 1) -> Transform:
     """The transforms one after the other; neighbours that move pixels become one map."""
     merged: list[Step] = []
     for transform in transforms:
@@ -51,9 +53,9 @@ def chain(transforms: Sequence[TransformSpec], height: int, width: int) -> Trans
             merged.append(step)
     match merged:
         case []:
-            return PixelMap.identity(height * width)
+            return PixelMap.identity(height * width * channels)
         case [PixelMap() as only]:
-            return only
+            return only.of_channels(channels)
     return ImageTransform(tuple(merged))
 
 

@@ -22,7 +22,7 @@ def custom_tasks(suite: CustomSuite, info: DatasetInfo) -> tuple[Task, ...]:
             index,
             task.label,
             dict(_parameters(task.transforms)),
-            partial(chain, task.transforms, info.height, info.width),
+            partial(chain, task.transforms, info.height, info.width, info.channels),
         )
         for index, task in enumerate(suite.tasks)
     )

@@ -40,6 +40,14 @@ class PixelMap:
             raise ValueError("maps of different sizes cannot be composed")
         return PixelMap(np.append(self.source, self.source.size)[other.source])
 
+    def of_channels(self, channels: int) -> PixelMap:
+        """The map of images with so many numbers a pixel, which move together: int32 [D·channels]."""
+        if channels == 1:
+            return self
+        numbers = self.source[:, None] * np.int32(channels) + np.arange(channels, dtype=np.int32)
+        outside = self.source[:, None] == self.source.size
+        return PixelMap(np.where(outside, self.source.size * channels, numbers).ravel())
+
 
 def numbered(height: int, width: int) -> np.ndarray:
     """An image [height, width] of pixel numbers from 1, int32, for a transform to move; 0 means outside."""

@@ -16,5 +16,5 @@ def rotation_tasks(suite: RotationSuite, info: DatasetInfo) -> tuple[Task, ...]:
 
 
 def _task(index: int, degrees: float, info: DatasetInfo) -> Task:
-    render = partial(rotation_map, degrees, info.height, info.width)
+    render = partial(rotation_map, degrees, info.height, info.width, info.channels)
     return Task(index, f"{degrees:.10g}°", {"angle": degrees}, render)

@@ -23,5 +23,5 @@ def shift_tasks(suite: ShiftSuite, info: DatasetInfo) -> tuple[Task, ...]:
 
 
 def _task(index: int, pixels: int, info: DatasetInfo) -> Task:
-    render = partial(roll_map, pixels, 0, info.height, info.width)
+    render = partial(roll_map, pixels, 0, info.height, info.width, info.channels)
     return Task(index, f"{pixels} px", {"shift": pixels}, render)

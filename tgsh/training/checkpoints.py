@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tgsh.datasets.info import info_of
+from tgsh.datasets.info import Uploads, info_of, no_uploads
 from tgsh.errors import ArtifactCorrupt
 from tgsh.networks.contexts import Context, context_of, vector_size
 from tgsh.spec import ExperimentSpec
@@ -37,7 +37,11 @@ def to_tensors(
 
 
 def from_tensors(
-    tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], spec: ExperimentSpec, index: int
+    tensors: Mapping[str, np.ndarray],
+    metadata: Mapping[str, str],
+    spec: ExperimentSpec,
+    index: int,
+    uploads: Uploads = no_uploads,
 ) -> TaskState:
     """The state of task `index` of that spec.
 
@@ -49,7 +53,8 @@ def from_tensors(
             raise ArtifactCorrupt(f"checkpoint: {key} is {metadata.get(key)!r}, not {expected!r}")
     epoch = _epoch(metadata, spec)
     some = any(name.startswith("squares.") for name in tensors)
-    context = _context(spec)
+    info = info_of(spec, uploads)
+    context = context_of(spec.network, info.pixels, info.classes)
     shapes = _shapes(context, epoch, with_squares=some or epoch < spec.training.epochs)
     if left_over := sorted(set(tensors) - set(shapes)):
         raise ArtifactCorrupt(f"checkpoint: nobody knows tensor {left_over[0]!r}")
@@ -63,11 +68,6 @@ def from_tensors(
         checked["vectors"],
         _losses(metadata, epoch),
     )
-
-
-def _context(spec: ExperimentSpec) -> Context:
-    info = info_of(spec)
-    return context_of(spec.network, info.pixels, info.classes)
 
 
 def _shapes(context: Context, epoch: int, *, with_squares: bool) -> dict[str, tuple[int, ...]]:

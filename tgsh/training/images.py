@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,9 +26,10 @@ class Split:
 
 
 class Images:
-    """Training and test images of a source. limit: training images of a task, from the first one on."""
+    """Training and test images of a source. limit: training images of a task, from the first one on;
+    None: all of them."""
 
-    def __init__(self, source: Source, limit: int, device: torch.device) -> None:
+    def __init__(self, source: Source, limit: int | None, device: torch.device) -> None:
         self._source, self._limit, self._device = source, limit, device
 
     def training(self, tasks: Sequence[Task]) -> Split:
@@ -55,12 +57,19 @@ def _on_device(dataset: Dataset, device: torch.device) -> _Moved:
     kept = _MOVED.setdefault(dataset, {})
     if device not in kept:
         kept[device] = (
-            torch.tensor(dataset.train_images, device=device),
+            _moved(dataset.train_images, device),
             torch.tensor(dataset.train_labels, dtype=torch.int64, device=device),
-            torch.tensor(dataset.test_images, device=device),
+            _moved(dataset.test_images, device),
             torch.tensor(dataset.test_labels, dtype=torch.int64, device=device),
         )
     return kept[device]
+
+
+def _moved(images: np.ndarray, device: torch.device) -> Tensor:
+    """The images on the device; those of a mapped file stay where they are for a processor."""
+    if device.type == "cpu" and images.flags.writeable:  # a private mapping (mode "c"), see uploaded.py
+        return torch.from_numpy(images)
+    return torch.tensor(images, device=device)
 
 
 def _split(pairs: Sequence[tuple[Tensor, Tensor]]) -> Split:

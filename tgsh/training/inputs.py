@@ -30,6 +30,7 @@ class Inputs:
         rngs: Sequence[np.random.Generator],
     ) -> None:
         self._images, self._size = list(images), (info.height, info.width)
+        self._channels = info.channels
         self._shared = all(own is images[0] for own in images)
         self._operations: list[Operation | None] = [
             drawn(task.transform, len(own), self._size, rng, own.device)
@@ -52,8 +53,14 @@ class Inputs:
         seen = seen.to(torch.float32).div_(255)
         for row, operation in enumerate(self._operations):
             if operation is not None:
-                seen[row] = operation(seen[row].view(-1, *self._size), chosen[row]).flatten(1)
+                seen[row] = self._carried_out(operation, seen[row], chosen[row])
         return seen
+
+    def _carried_out(self, operation: Operation, images: Tensor, chosen: Tensor) -> Tensor:
+        """Channels are taken for so many images, to which the same happens."""
+        planes = images.view(-1, *self._size, self._channels).permute(3, 0, 1, 2)
+        seen = operation(planes.reshape(-1, *self._size), chosen.repeat(self._channels))
+        return seen.view(planes.shape).permute(1, 2, 3, 0).flatten(1)
 
     def _chosen(self, chosen: Tensor) -> Tensor:
         if self._shared:

@@ -12,6 +12,7 @@ from tgsh.analysis.geometry import geometry
 from tgsh.analysis.recoverability import recoverability
 from tgsh.datasets.dataset import Dataset, Source
 from tgsh.errors import Interrupted
+from tgsh.networks.learners import units_of
 from tgsh.suites import Task
 from tgsh.suites.parameter import parameters
 from tgsh.suites.pixelmap import PixelMap
@@ -21,6 +22,8 @@ from tgsh.training.views import Views
 
 IMAGES_A_CLASS = 6  # an even number: recoverability is fitted on one half and scored on the other
 IMAGES_A_MEAN = 500
+MEAN_NUMBERS = 2**25  # pixels that a mean is made of, as floats: 128 MB
+REPRESENTED_NUMBERS = 2**26  # of all representations that are compared: 256 MB
 MOST_CLASSES = 20
 MOST_SAMPLES = 10
 
@@ -32,7 +35,7 @@ def geometry_of(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) ->
 
     The summaries hold what a linear map reads of the task, too. vectors: float32 [E + 1, T, V].
     """
-    classes = min(trainer.info.classes, MOST_CLASSES)
+    classes = _compared_classes(trainer, tasks)
     shown = [_test_images(trainer.source, task, classes, IMAGES_A_CLASS) for task in tasks]
     images = min(map(len, shown)) // classes
     gamma = parameters(trainer.spec.suite, tasks, trainer.info)
@@ -66,7 +69,7 @@ def samples(views: Views, tasks: Sequence[Task], should_stop: Callable[[], bool]
     `classes` int64 [n] says which class; a task of random transforms shows them as it does when it is tested.
     Raises Interrupted between two tasks.
     """
-    classes = min(views.source.info.classes, MOST_SAMPLES)
+    classes = min(views.source.info.common_classes, MOST_SAMPLES)
 
     def seen(task: Task) -> np.ndarray:
         if should_stop():
@@ -78,22 +81,29 @@ def samples(views: Views, tasks: Sequence[Task], should_stop: Callable[[], bool]
 
 
 def class_means(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
-    """`means` float32 [T, K, D]: mean training image of each class as each task shows it, pixels 0 to 1."""
-    shape = (trainer.info.classes, -1, trainer.info.pixels)
+    """`means` float32 [T, K, D]: mean training image of each class as each task shows it, pixels 0 to 1.
+
+    NaN for the classes that a task does not have, where tasks have their own datasets.
+    """
+    info = trainer.info
+    most = max(1, min(IMAGES_A_MEAN, MEAN_NUMBERS // (info.classes * info.pixels)))
 
     @lru_cache(maxsize=1)
     def chosen(data: Dataset) -> np.ndarray:
-        return first_of_each_class(data.train_images, data.train_labels, shape[0], IMAGES_A_MEAN)
+        return first_of_each_class(data.train_images, data.train_labels, data.info.classes, most)
 
     @lru_cache(maxsize=1)
     def unmoved(data: Dataset) -> np.ndarray:
-        return np.asarray((chosen(data).astype(np.float32) / 255).reshape(shape).mean(axis=1))
+        return np.asarray((chosen(data).astype(np.float32) / 255).reshape(_shape(data)).mean(axis=1))
 
     def means(task: Task) -> np.ndarray:
         data = trainer.source.of(task.index)
         if isinstance(task.transform, PixelMap):  # the mean of moved images is the moved mean
-            return task.transform.apply(unmoved(data))
-        return np.asarray(trainer.views(task, chosen(data)).reshape(shape).mean(axis=1))
+            found = task.transform.apply(unmoved(data))
+        else:
+            found = trainer.views(task, chosen(data)).reshape(_shape(data)).mean(axis=1)
+        lacking = ((0, info.classes - len(found)), (0, 0))
+        return np.pad(found, lacking, constant_values=np.nan)
 
     return {"means": np.stack([means(task) for task in tasks])}, {}
 
@@ -120,6 +130,17 @@ def accuracy_matrix(
     columns = [[accuracy(task, state) for state in (*trained, trainer.fresh(task.index))] for task in tasks]
     *matrix, untrained = np.array(columns).T
     return {"matrix": np.array(matrix), "untrained": untrained}, {}
+
+
+def _shape(data: Dataset) -> tuple[int, int, int]:
+    """Classes, images of each, pixels."""
+    return (data.info.classes, -1, data.info.pixels)
+
+
+def _compared_classes(trainer: Trainer, tasks: Sequence[Task]) -> int:
+    """So many that their representations fit in memory, and at least two."""
+    a_class = len(tasks) * IMAGES_A_CLASS * units_of(trainer.base)
+    return min(trainer.info.common_classes, MOST_CLASSES, max(2, REPRESENTED_NUMBERS // a_class))
 
 
 def first_of_each_class(images: np.ndarray, labels: np.ndarray, classes: int, most: int) -> np.ndarray:

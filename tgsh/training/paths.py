@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 
+from tgsh.datasets.dataset import Source
+from tgsh.datasets.normalisation import Normalisation
 from tgsh.errors import MachineProblem
 from tgsh.networks.bases import FlyNetBase, RandomBase
 from tgsh.networks.contexts import Context
@@ -32,12 +34,12 @@ Made = TypeVar("Made")
 
 
 class TorchPath:
-    """Layer by layer, for any network on any device. part: see Group."""
+    """Layer by layer, for any network on any device. part: see Group. source: of the tasks' images."""
 
     def __init__(
-        self, base: RandomBase, context: Context, pixels: int, part: int, device: torch.device
+        self, base: RandomBase, context: Context, source: Source, part: int, device: torch.device
     ) -> None:
-        self._base, self._context, self._pixels = base, context, pixels
+        self._base, self._context, self._source = base, context, source
         self._part, self._device = part, device
         self._latest = _Latest[Learner]()
 
@@ -48,9 +50,11 @@ class TorchPath:
 
     def networks(self, tasks: Sequence[Task]) -> Learner:
         """The networks of these tasks, kept as long as the same tasks go on."""
-        maps = [wiring_of(task, self._pixels) for task in tasks]
+        maps, normalisations = _seen(tasks, self._source)
         indices = [task.index for task in tasks]
-        return self._latest.of(tasks, lambda: learner(self._base, maps, indices, self._device))
+        return self._latest.of(
+            tasks, lambda: learner(self._base, maps, indices, self._device, normalisations)
+        )
 
     def group(self, tasks: Sequence[Task], states: Sequence[TaskState], rate: float) -> Group:
         """These tasks, ready to learn an epoch from these states."""
@@ -58,10 +62,18 @@ class TorchPath:
 
 
 class FusedPath:
-    """A whole step in one call compiled by numba, for FlyNet on a processor. make: networks of these maps."""
+    """A whole step in one call compiled by numba, for FlyNet on a processor.
 
-    def __init__(self, make: Callable[[list[PixelMap]], FusedFlyNets], context: Context, pixels: int) -> None:
-        self._make, self._context, self._pixels = make, context, pixels
+    make: networks that see images through these maps, normalised so.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[list[PixelMap], list[Normalisation]], FusedFlyNets],
+        context: Context,
+        source: Source,
+    ) -> None:
+        self._make, self._context, self._source = make, context, source
         self._latest = _Latest["FusedFlyNets"]()
 
     @property
@@ -71,8 +83,7 @@ class FusedPath:
 
     def networks(self, tasks: Sequence[Task]) -> FusedFlyNets:
         """As of TorchPath."""
-        maps = [wiring_of(task, self._pixels) for task in tasks]
-        return self._latest.of(tasks, lambda: self._make(maps))
+        return self._latest.of(tasks, lambda: self._make(*_seen(tasks, self._source)))
 
     def group(self, tasks: Sequence[Task], states: Sequence[TaskState], rate: float) -> FusedGroup:
         """As of TorchPath."""
@@ -80,7 +91,7 @@ class FusedPath:
 
 
 def path_of(
-    wanted: Compute, base: RandomBase, context: Context, pixels: int, part: int, device: torch.device
+    wanted: Compute, base: RandomBase, context: Context, source: Source, part: int, device: torch.device
 ) -> TorchPath | FusedPath:
     """The path on which networks of this base are trained; only FlyNet on a processor has two.
 
@@ -96,8 +107,14 @@ def path_of(
                     "or set TGSH_COMPUTE=auto"
                 ) from error
         else:
-            return FusedPath(partial(FusedFlyNets, base), context, pixels)
-    return TorchPath(base, context, pixels, part, device)
+            return FusedPath(partial(FusedFlyNets, base), context, source)
+    return TorchPath(base, context, source, part, device)
+
+
+def _seen(tasks: Sequence[Task], source: Source) -> tuple[list[PixelMap], list[Normalisation]]:
+    """How networks see the images of these tasks: what moves their pixels, and how they are normalised."""
+    maps = [wiring_of(task, source.info.pixels) for task in tasks]
+    return maps, [source.info_of(task.index).normalisation for task in tasks]
 
 
 class _Latest(Generic[Made]):

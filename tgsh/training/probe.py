@@ -13,7 +13,9 @@ from tgsh.training.trainer import Trainer
 
 MOST_TASKS = 36
 MOST_CLASS_MEANS = 1_000
-"""Tasks whose class means are kept (31 MB at the paper's size); with more, reconstructions have no score."""
+MOST_MEAN_NUMBERS = 2**25
+"""Tasks whose class means are kept (31 MB at the paper's size), and pixels of them all (128 MB); with more,
+reconstructions have no score."""
 
 
 def measured(
@@ -36,7 +38,8 @@ def measured(
         "geometry": measures.geometry_of(trainer, some, vectors),
         "samples": measures.samples(trainer.views, some, should_stop),
     }
-    if len(tasks) <= MOST_CLASS_MEANS:
+    numbers = len(tasks) * trainer.info.classes * trainer.info.pixels
+    if len(tasks) <= MOST_CLASS_MEANS and numbers <= MOST_MEAN_NUMBERS:
         found["class-means"] = measures.class_means(trainer, tasks)
     if trainer.spec.accuracy_matrix:
         trained = [learned(task.index) for task in tasks]

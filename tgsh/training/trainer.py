@@ -41,20 +41,27 @@ class Trainer:
         self, spec: ExperimentSpec, source: Source, device: torch.device, compute: Compute = "auto"
     ) -> None:
         self.spec, self.source, self.info, self.device = spec, source, source.info, device
-        info, limit = source.info, check_train_limit(spec.training.train_limit, source.info)
+        info, limit = source.info, spec.training.train_limit
+        check_train_limit(limit, info)
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
         self.context = context_of(spec.network, info.pixels, info.classes)
         self.views = Views(source, spec.seed, device)
         self._images = Images(source, limit, device)
         self._part = max(1, FEATURES_AT_ONCE // units_of(self.base))
         self._path: TorchPath | FusedPath = path_of(
-            compute, self.base, self.context, info.pixels, self._part, device
+            compute, self.base, self.context, source, self._part, device
         )
 
     @property
     def compute(self) -> str:
         """What trains: device, instruction set, path and threads."""
         return self._path.compute
+
+    def batchable(self, task: Task) -> tuple[int, int]:
+        """Tasks for which this is the same can be trained in one batch: their images are equally many."""
+        data = self.source.info_of(task.index)
+        limit = self.spec.training.train_limit
+        return data.train_images if limit is None else limit, data.test_images
 
     def fresh(self, index: int) -> TaskState:
         """Task `index` before training."""

@@ -1,0 +1,253 @@
+"""/datasets: upload, list, look, share, delete."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Path as PathParameter
+from fastapi.concurrency import run_in_threadpool
+
+from service import cursors
+from service.deps import ID, CallerDep, Parts, PartsDep
+from service.errors import MEDIA_TYPE, Forbidden, UnsupportedMediaType
+from service.keyring import Caller
+from tgsh.datasets.uploading.canonical import Unpacked
+from tgsh.datasets.uploading.contents import MAX_IMAGES, MAX_PIXELS
+from tgsh.datasets.uploading.folders import Wishes
+from tgsh.datasets.uploading.unpacking import IMAGES, LABELS, Kind, Upload, unpack_apart
+from tgsh.errors import InvalidSpec
+from tgsh.schemas import Dataset, DatasetPage, Sharing
+from tgsh.spec.values import WITHOUT_NUL
+from tgsh.store import datasets
+from tgsh.store.datasets import Held
+from tgsh.store.ownership import require_disk
+from tgsh.store.records import DatasetRecord
+from tgsh.views import dataset_view
+
+router = APIRouter(prefix="/datasets", tags=["datasets"])
+
+KINDS: dict[str, Kind] = {"application/x-npz": "npz", "application/zip": "zip"}
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": (
+            "An .npz with `x`, uint8 [N, height, width] or [N, height, width, 3], and `y`, a class for each "
+            "(integers or text); `x_test` and `y_test` beside them, or a fifth of every class becomes the "
+            "test images. Or a zip of class folders with images, CLASS/image.png, below train/ and test/ or "
+            f"not. At most {MAX_IMAGES:,} images of {MAX_PIXELS:,} pixels (128 × 128 × 3), 2 to 1,000 "
+            "classes, and TGSH_MAX_UPLOAD_BYTES (2 GiB), packed and unpacked."
+        ),
+        "content": {
+            "application/x-npz": {
+                "schema": {"type": "string", "format": "binary"},
+                "examples": {
+                    "file": {
+                        "summary": "a file that numpy.savez(file, x=images, y=classes) wrote",
+                        "description": "curl -T digits.npz -X POST -H 'Content-Type: application/x-npz'",
+                        "value": "digits.npz",
+                    }
+                },
+            },
+            "application/zip": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+def _wishes(
+    size: Annotated[
+        str | None,
+        Query(pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$", description="of a zip: resize to HEIGHTxWIDTH"),
+    ] = None,
+    channels: Annotated[
+        Literal["1", "3"] | None, Query(description="of a zip: make all images grey (1) or colour (3)")
+    ] = None,
+) -> Wishes:
+    height, _, width = (size or "").partition("x")
+    return Wishes((int(height), int(width)) if size else None, None if channels is None else int(channels))
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Upload a dataset",
+    openapi_extra=BODY,
+    responses={
+        200: {"model": Dataset, "description": "it is there already"},
+        507: {"description": "the disk is full", "content": {MEDIA_TYPE: {}}},
+    },
+)
+async def upload(
+    request: Request,
+    response: Response,
+    parts: PartsDep,
+    caller: CallerDep,
+    wishes: Annotated[Wishes, Depends(_wishes)],
+    name: Annotated[
+        str | None, Query(min_length=1, max_length=64, pattern=WITHOUT_NUL, description="what to call it")
+    ] = None,
+    shared: Annotated[bool, Query(description="whether everybody with a key sees it")] = False,
+) -> Dataset:
+    """Keep images of your own as a dataset; `{"dataset": {"id": …}}` in a spec uses it.
+
+    The id follows from the content: the same images give the same one, whatever they came in. Within each
+    class images keep their order; a zip's are in the order of their names.
+    """
+    kind = _kind(request.headers.get("content-type"), wishes)
+    declared = request.headers.get("content-length", "0")
+    expected = int(declared[:20]) if declared.isdecimal() else 0
+    await run_in_threadpool(_require_room, parts, caller, expected)
+    with parts.arrivals.room() as folder:
+        target = folder / "upload"
+        await parts.arrivals.receive(_pieces(request), target)
+        sent = Upload(target, kind, wishes, parts.settings.max_upload_bytes)
+        held, is_new = await run_in_threadpool(_keep, parts, caller, sent, folder, name, shared)
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = f"/datasets/{held.record.id}"
+    return dataset_view(held)
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    async for piece in request.stream():
+        yield piece
+
+
+def _kind(content_type: str | None, wishes: Wishes) -> Kind:
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    if media_type not in KINDS:
+        raise UnsupportedMediaType(
+            f"Content-Type: {content_type or 'none'} is no dataset; send an .npz as application/x-npz, or a "
+            "zip of class folders as application/zip"
+        )
+    if media_type == "application/x-npz" and wishes != Wishes():
+        field = "size" if wishes.size else "channels"
+        raise InvalidSpec(field, "is for the images of a zip; an array is taken as it is")
+    return KINDS[media_type]
+
+
+def _require_room(parts: Parts, caller: Caller, more: int) -> None:
+    parts.arrivals.require_space(more)
+    if caller.name is not None:
+        most = parts.settings.max_stored_bytes
+        require_disk(parts.database, parts.artifacts, caller.name, most, more)
+
+
+def _keep(
+    parts: Parts, caller: Caller, sent: Upload, folder: Path, name: str | None, shared: bool
+) -> tuple[Held, bool]:
+    """Unpack, store, record: files first, then the row. Whether it is new to who sent it."""
+    if not zipfile.is_zipfile(sent.path):  # looks at its end only
+        raise InvalidSpec("body", "is neither what numpy.savez writes nor a zip")
+    found = unpack_apart(sent, folder)
+    size = sum((folder / file).stat().st_size for file in (IMAGES, LABELS))
+    id = found.sha256[:16]
+    _require_room(parts, caller, size)
+    place = f"{datasets.FOLDER}/{id}-{secrets.token_hex(4)}"
+    kept = False
+    try:
+        record = _stored(parts, place, found, folder, size)
+        called = (name or "").strip() or f"dataset {id[:6]}"
+        kept, is_new = datasets.keep(parts.database, record, called, caller.name, shared)
+    finally:
+        if not kept:  # somebody holds the same content, or something went wrong
+            parts.artifacts.remove_all(place)
+    return datasets.get(parts.database, id, caller.visible_to or caller.name), is_new
+
+
+def _stored(parts: Parts, place: str, found: Unpacked, folder: Path, size: int) -> DatasetRecord:
+    digests = {}
+    for file in (IMAGES, LABELS):
+        with parts.artifacts.staged(f"{place}/{file}") as staged:
+            shutil.move(folder / file, staged.path)
+        digests[file] = staged.sha256
+    return DatasetRecord(
+        id=found.sha256[:16],
+        sha256=found.sha256,
+        height=found.height,
+        width=found.width,
+        channels=found.channels,
+        class_names=list(found.class_names),
+        train=found.train,
+        test=found.test,
+        mean=found.mean,
+        deviation=found.deviation,
+        bytes=size,
+        images=f"{place}/{IMAGES}",
+        images_sha256=digests[IMAGES],
+        labels=f"{place}/{LABELS}",
+        labels_sha256=digests[LABELS],
+    )
+
+
+@router.get("", summary="List uploaded datasets, newest first")
+def list_datasets(
+    request: Request,
+    response: Response,
+    parts: PartsDep,
+    caller: CallerDep,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+) -> DatasetPage:
+    """A page of datasets that are one's own, shared, or nobody's; the named ones are in GET /catalog."""
+    after = cursors.decode(cursor) if cursor else None
+    found = datasets.page(parts.database, caller.visible_to, limit + 1, after)
+    shown, more = found[:limit], len(found) > limit
+    following = cursors.encode(shown[-1].holder.created_at, shown[-1].record.id) if more else None
+    if following is not None:
+        response.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
+    return DatasetPage(items=[dataset_view(held) for held in shown], next=following)
+
+
+def _held(
+    dataset_id: Annotated[str, PathParameter(pattern=ID, description="as POST /datasets answered it")],
+    parts: PartsDep,
+    caller: CallerDep,
+) -> Held:
+    return datasets.get(parts.database, dataset_id, caller.visible_to)
+
+
+HeldDep = Annotated[Held, Depends(_held)]
+"""The dataset whose id is in the path, where it is there for who asks."""
+
+
+def _own(held: HeldDep, caller: CallerDep) -> Held:
+    if not caller.may_change(held.owner):
+        whose = f"of {held.owner}, who shares it" if held.owner is not None else "of no key"
+        raise Forbidden(f"the dataset is {whose}: {caller.name} may use it, not change it")
+    return held
+
+
+OwnDep = Annotated[Held, Depends(_own)]
+"""The same, where who asks may change it."""
+
+
+def _owner(caller: Caller) -> str | None:
+    """Whose hold on a dataset is changed; an admin changes everybody's."""
+    return None if caller.role == "admin" else caller.name
+
+
+@router.get("/{dataset_id}", summary="Look at an uploaded dataset")
+def get(held: HeldDep) -> Dataset:
+    """Its size, its classes, and how many experiments use it."""
+    return dataset_view(held)
+
+
+@router.patch("/{dataset_id}", summary="Share a dataset")
+def patch(held: OwnDep, sharing: Sharing, parts: PartsDep, caller: CallerDep) -> Dataset:
+    """Let everybody with a key see and use a dataset, or its owner alone again."""
+    datasets.share(parts.database, held.record.id, _owner(caller), sharing.shared)
+    return dataset_view(datasets.get(parts.database, held.record.id, caller.visible_to))
+
+
+@router.delete("/{dataset_id}", status_code=204, summary="Delete a dataset")
+def delete(held: OwnDep, parts: PartsDep, caller: CallerDep) -> None:
+    """Forget a dataset. One that experiments use stays (409, which names them)."""
+    for key in datasets.let_go(parts.database, held.record.id, _owner(caller), caller.visible_to):
+        parts.artifacts.remove_all(str(PurePosixPath(key).parent))

@@ -1,0 +1,142 @@
+"""`tgsh datasets`: add, list, show, share and delete datasets of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tgsh.cli.documents import print_json
+from tgsh.cli.failing import FAILED
+from tgsh.cli.options import ID_LENGTH, Json, Url, connect
+from tgsh.errors import InvalidSpec, NotFound
+
+if TYPE_CHECKING:
+    from tgsh.client import Client
+    from tgsh.schemas import Dataset
+
+app = typer.Typer(no_args_is_help=True, help="Images of your own: an .npz, or a .zip of class folders.")
+
+DatasetId = Annotated[
+    str, typer.Argument(metavar="ID", help="The dataset's id, the beginning of it, or its name.")
+]
+
+
+@app.command()
+def add(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An .npz with x and y, or a .zip of folders.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; default: the file's name.")] = None,
+    size: Annotated[str | None, typer.Option(help="Resize a zip's images to HEIGHTxWIDTH.")] = None,
+    channels: Annotated[int | None, typer.Option(help="Make them grey (1) or colour (3).")] = None,
+    shared: Annotated[bool, typer.Option("--shared", help="Let everybody with a key see it.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Upload a dataset."""
+    with connect(url) as client:
+        added = client.upload(file, name=name, size=_sides(size), channels=channels, shared=shared or None)
+    if as_json:
+        print_json(added)
+        return
+    typer.echo(
+        f"{added.id}: {added.name}, {added.images:,} images of {_size(added)}, {added.classes} classes"
+    )
+    typer.echo(f'Use it in a spec: {{"dataset": {{"id": "{added.id}"}}, "suite": {{"kind": "rotation"}}}}')
+
+
+@app.command("list")
+def list_(as_json: Json = False, url: Url = None) -> None:
+    """List uploaded datasets, newest first."""
+    from tgsh.cli.tables import print_datasets
+
+    with connect(url) as client:
+        found = list(client.datasets())
+    if as_json:
+        print_json([dataset.model_dump(mode="json") for dataset in found])
+    elif found:
+        print_datasets(found)
+    else:
+        typer.echo("No datasets yet. Upload the first one with: tgsh datasets add FILE.npz")
+
+
+@app.command()
+def show(
+    dataset: DatasetId,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Draw its images into this .png, .svg or .pdf.")
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Show a dataset."""
+    from tgsh.cli.tables import print_dataset
+
+    with connect(url) as client:
+        found = client.dataset(_resolve(client, dataset))
+        if output is not None:
+            output.write_bytes(client.dataset_samples(found.id, output.suffix.removeprefix(".") or "png"))
+    if as_json:
+        print_json(found)
+    else:
+        print_dataset(found)
+
+
+@app.command()
+def share(
+    dataset: DatasetId,
+    off: Annotated[bool, typer.Option("--off", help="Let its owner alone see it again.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Let everybody with a key see and use a dataset."""
+    with connect(url) as client:
+        found = client.share_dataset(_resolve(client, dataset), not off)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(f"{found.id} is seen by " + ("its owner alone" if off else "everybody with a key"))
+
+
+@app.command()
+def delete(
+    dataset: DatasetId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Delete a dataset that no experiment uses."""
+    with connect(url) as client:
+        found = client.dataset(_resolve(client, dataset))
+        if not yes and not typer.confirm(f"Delete {found.id} ({found.name})?", err=True):
+            raise typer.Exit(FAILED)
+        client.delete_dataset(found.id)
+    typer.echo(json.dumps({"deleted": found.id}) if as_json else f"Deleted {found.id}")
+
+
+def _sides(size: str | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    height, _, width = size.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise InvalidSpec("--size", f"{size!r} is no HEIGHTxWIDTH, such as 32x32")
+    return int(height), int(width)
+
+
+def _size(dataset: Dataset) -> str:
+    colour = "" if dataset.channels == 1 else " in colour"
+    return f"{dataset.height} × {dataset.width}{colour}"
+
+
+def _resolve(client: Client, wanted: str) -> str:
+    """The id of the dataset that is meant. Raises: NotFound for none and for several, naming them."""
+    if len(wanted) == ID_LENGTH and all(letter in "0123456789abcdef" for letter in wanted):
+        return wanted
+    found = [each for each in client.datasets() if each.name == wanted or each.id.startswith(wanted.lower())]
+    if len(found) == 1:
+        return found[0].id
+    if not found:
+        raise NotFound(f"no dataset is called {wanted!r}; `tgsh datasets list` shows them all")
+    lines = [f"{each.id}  {each.name}" for each in found]
+    raise NotFound("\n  ".join([f"{wanted!r} may be each of these:", *lines]))
