@@ -107,6 +107,7 @@ def _insert(
             tasks_total=len(plan.tasks),
             epochs_total=len(plan.tasks) * spec.training.epochs,
             created_at=created_at,
+            queued_at=created_at,
             owner=owner.name,
             shared=shared,
         )
@@ -201,6 +202,7 @@ def resume(database: Database, experiment_id: str, max_queued: int | None = None
         experiment.cancel_requested = False
         experiment.finished_at = None
         experiment.pace_since = None
+        experiment.queued_at = session.scalar(select(now()))
         announce_status(session, experiment_id, "queued")
         settle(session, experiment)
 

@@ -28,7 +28,7 @@ class Record(DeclarativeBase):
 class ExperimentRecord(Record):
     """An experiment; `spec` is the truth, the columns beside it are for filters.
 
-    served_at: when a worker last took one of its jobs.
+    queued_at: when it was submitted or last resumed. served_at: when a worker last took one of its jobs.
     owner: the name of the key that made it; None where none was needed: then it is everybody's to see.
     shared: whether others see it, too.
     """
@@ -54,6 +54,7 @@ class ExperimentRecord(Record):
     pace_since: Mapped[float | None]
     pace_epochs: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[float]
+    queued_at: Mapped[float | None]
     served_at: Mapped[float | None]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
@@ -157,7 +158,10 @@ class IdempotencyRecord(Record):
 
 
 class WorkerRecord(Record):
-    """The last sign of life of a worker."""
+    """The last sign of life of a worker.
+
+    memory_bytes: what its processes hold. device_memory_bytes: what is in use on its GPUs, by whomever.
+    """
 
     __tablename__ = "workers"
 
@@ -165,4 +169,17 @@ class WorkerRecord(Record):
     host: Mapped[str]
     pid: Mapped[int]
     slots: Mapped[list[Any]]
+    memory_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    device_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     seen_at: Mapped[float]
+
+
+class CounterRecord(Record):
+    """A part of a counter that only grows: of one name and label all lanes together (counters.py)."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    lane: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    value: Mapped[float]

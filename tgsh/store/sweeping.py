@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from tgsh.jobs import Job
 from tgsh.store.claims import cancel_row, fail_row, requeue_row
 from tgsh.store.clock import now
+from tgsh.store.counters import count
 from tgsh.store.database import Database
 from tgsh.store.experiments import record_of, row_of
 from tgsh.store.records import EventRecord, ExperimentRecord, FinishRecord, TaskRecord
@@ -60,6 +61,7 @@ def _take(database: Database, job: Job, max_attempts: int) -> bool:
         if experiment.cancel_requested:
             cancel_row(session, experiment, row)
         elif (silent := row.attempts - _attempts_before(session, job)) < max_attempts:
+            count(session, row.worker, ("recovered", "finish" if job.index is None else "task", 1))
             requeue_row(session, row)
         else:
             reason = f"its worker fell silent {silent} times, the last one was {row.worker}"
