@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from prometheus_client import CollectorRegistry
 
-from service import errors, pages
+from service import errors, logs, pages
 from service.access import Access
 from service.cache import ByteCache
 from service.deps import Parts
@@ -19,9 +19,10 @@ from service.following import Following
 from service.headers import Headers
 from service.hosts import Hosts
 from service.limits import BodyLimit
+from service.metrics.requests import Counting, Requests
+from service.metrics.store import StoreCollector
 from service.queue import Queue
 from service.reckoning import Reckoner
-from service.refusals import OneLine
 from service.remembering import Remembering
 from service.routers import (
     accuracy,
@@ -36,6 +37,7 @@ from service.routers import (
     geometry,
     health,
     inference,
+    metrics,
     reconstructions,
     samples,
     similarity,
@@ -72,6 +74,7 @@ ROUTERS = (
     figures,
     catalog,
     health,
+    metrics,
 )
 """In the order in which the API pages show them."""
 
@@ -88,11 +91,7 @@ Every error is an RFC 9457 problem document that names the field.
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or from_environment()
-    handler = logging.StreamHandler()
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    for ours in ("service", "tgsh"):
-        logging.getLogger(ours).setLevel(settings.log_level)
+    logs.set_up(settings)
     app: FastAPI = FastAPIOffline(
         docs_url=None,  # pages.py has them, and fastapi-offline the files
         redoc_url=None,
@@ -106,6 +105,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         },
     )
     app.state.settings = settings
+    app.state.requests = Requests()
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)
     app.add_middleware(Remembering, max_bytes=settings.cache_bytes)
@@ -115,6 +115,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     for outer in (Access, Hosts):  # what is added later is asked earlier
         app.add_middleware(outer, settings)
     app.add_middleware(Headers)
+    app.add_middleware(logs.Telling)
+    app.add_middleware(Counting, app.state.requests)
     pages.describe_keys(app)
     for module in (*ROUTERS, pages):
         app.include_router(module.router)
@@ -131,7 +133,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     artifacts = Artifacts(settings.artifacts)
     cache, artist = ByteCache(settings.cache_bytes), Artist()
     reckoner, following = Reckoner(artifacts, settings.artifacts), Following(database)
-    app.state.parts = Parts(settings, database, artifacts, queue, cache, artist, reckoner, following)
+    registry = CollectorRegistry()
+    app.state.requests.register(registry)
+    registry.register(StoreCollector(database, artifacts, settings.home))
+    app.state.parts = Parts(
+        settings, database, artifacts, queue, cache, artist, reckoner, following, registry
+    )
     yield
     await following.close()
     artist.close()

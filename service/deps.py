@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
+from prometheus_client import CollectorRegistry
 
 from service.cache import ByteCache
 from service.drawing import Artist
@@ -36,6 +37,7 @@ class Parts:
     artist: Artist
     reckoner: Reckoner
     following: Following
+    metrics: CollectorRegistry
 
 
 async def _parts(request: Request) -> Parts:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from service.headers import HEADERS
+from service.logs import REQUEST
 from tgsh.errors import (
     ArtifactError,
     Conflict,
@@ -229,5 +230,6 @@ def _on_unforeseen(request: Request, _: Exception) -> Response:
     # Starlette logs the traceback; the caller learns nothing of the inside.
     detail = "something unforeseen happened; the service's log has the details"
     response = problem(500, "internal-error", "The service failed", detail, request.url.path)
-    response.headers.update(HEADERS)  # this answer alone is made outside of all middleware
+    # This answer alone is made outside of all middleware.
+    response.headers.update(HEADERS | {"X-Request-ID": request.scope.get(REQUEST, "-")})
     return response

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -31,6 +32,7 @@ from tgsh.errors import (
     TgshError,
 )
 from tgsh.jobs import Job
+from tgsh.logs import about
 from tgsh.settings import Compute
 from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
@@ -80,18 +82,35 @@ def run_next(bench: Bench, stop: Callable[[], bool]) -> Job | None:
 def _do(bench: Bench, first: Claim, stop: Callable[[], bool]) -> None:
     faults.point("after claim", first.job.index)
     claims = [first, *_company(bench, first)]
-    with LeaseKeeper(bench.database, claims, bench.lease_seconds) as keeper:
-        should_stop = _stopping(keeper, stop)
-        if first.job.index is None:
-            _settled(bench, first, keeper, lambda: _finish(bench, first, should_stop))
-            return
-        try:
-            groups = _groups(bench, claims)
-        except Exception as error:
-            for claim in claims:
-                _ended_badly(bench, claim, keeper, error)
-            return
-        for group in groups:
+    with (
+        about(experiment=first.job.experiment_id, worker=bench.worker),
+        _about(claims),
+        LeaseKeeper(bench.database, claims, bench.lease_seconds) as keeper,
+    ):
+        _work_on(bench, claims, keeper, stop)
+        log.info("worked on %s", first.job)
+
+
+def _about(claims: Sequence[Claim]) -> AbstractContextManager[None]:
+    """Log lines name the task and its attempt, or all the tasks of a batch."""
+    if len(claims) == 1:
+        return about(task=claims[0].job.task, attempt=claims[0].attempt)
+    return about(task=[claim.job.task for claim in claims])
+
+
+def _work_on(bench: Bench, claims: list[Claim], keeper: LeaseKeeper, stop: Callable[[], bool]) -> None:
+    first, should_stop = claims[0], _stopping(keeper, stop)
+    if first.job.index is None:
+        _settled(bench, first, keeper, lambda: _finish(bench, first, should_stop))
+        return
+    try:
+        groups = _groups(bench, claims)
+    except Exception as error:
+        for claim in claims:
+            _ended_badly(bench, claim, keeper, error)
+        return
+    for group in groups:
+        with _about([item.claim for item in group]):
             _train_group(bench, group, keeper, stop)
 
 
@@ -148,7 +167,8 @@ def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:
             tensors, metadata = bench.artifacts.load(claim.checkpoint, claim.sha256)
             return from_tensors(tensors, metadata, claim.spec, index)
         except ArtifactError as error:
-            log.warning("task %d starts afresh: %s", index, error)
+            with _about([claim]):
+                log.warning("task %d starts afresh: %s", index, error)
     return trainer.fresh(index)
 
 
@@ -252,9 +272,9 @@ def _put_together(
         found = bench.artifacts.load(str(record.checkpoint), str(record.checkpoint_sha256))
         return from_tensors(*found, claim.spec, index)
 
-    for name, (tensors, about) in measured(trainer, tasks, vectors, learned, should_stop).items():
+    for name, (tensors, metadata) in measured(trainer, tasks, vectors, learned, should_stop).items():
         key = f"{experiment_id}/{name}-{own}.safetensors"
-        results[name] = (key, bench.artifacts.save(key, tensors, about))
+        results[name] = (key, bench.artifacts.save(key, tensors, metadata))
     faults.point("before finishing")
 
 
@@ -271,6 +291,11 @@ def _settled(bench: Bench, claim: Claim, keeper: LeaseKeeper, work: Callable[[],
 
 
 def _ended_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Exception) -> None:
+    with _about([claim]):
+        _end_badly(bench, claim, keeper, error)
+
+
+def _end_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Exception) -> None:
     try:
         if isinstance(error, LeaseLost) or keeper.state(claim) is Lease.LOST:
             log.warning("%s: %s", claim.job, error)

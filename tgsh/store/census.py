@@ -58,7 +58,7 @@ def _by_status(
     session: Session, record: type[ExperimentRecord | TaskRecord | FinishRecord], *conditions: object
 ) -> dict[str, int]:
     query = select(record.status, func.count()).where(*conditions).group_by(record.status)  # type: ignore[arg-type]
-    return {status: count for status, count in session.execute(query)}
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def _oldest() -> Select[float]:

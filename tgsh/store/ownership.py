@@ -84,18 +84,23 @@ def require_room(session: Session, owner: Owner, tasks: int) -> None:
 
 def require_disk(database: Database, artifacts: Artifacts, name: str, most: int) -> None:
     """Whether an owner's results leave room for more, in bytes. Raises QuotaExceeded."""
-    columns = ExperimentRecord.id, ExperimentRecord.status, ExperimentRecord.finished_at
-    with database.read() as session:
-        rows = session.execute(select(*columns).where(ExperimentRecord.owner == name)).all()
-    stored = sum(
-        _size_of_ended(artifacts, id, finished_at) if status in TERMINAL else artifacts.size(id)
-        for id, status, finished_at in rows
-    )
+    stored = stored_bytes(database, artifacts, ExperimentRecord.owner == name)
     if stored >= most:
         raise QuotaExceeded(
             f"the results of {name} take {stored / 1e9:.1f} GB of {most / 1e9:.1f}: delete some experiments",
             DISK_SECONDS,
         )
+
+
+def stored_bytes(database: Database, artifacts: Artifacts, *conditions: ColumnElement[bool]) -> int:
+    """Bytes of the artifacts of all experiments that meet the conditions."""
+    columns = ExperimentRecord.id, ExperimentRecord.status, ExperimentRecord.finished_at
+    with database.read() as session:
+        rows = session.execute(select(*columns).where(*conditions)).all()
+    return sum(
+        _size_of_ended(artifacts, id, finished_at) if status in TERMINAL else artifacts.size(id)
+        for id, status, finished_at in rows
+    )
 
 
 @lru_cache(maxsize=65_536)
