@@ -132,7 +132,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     queue = Queue(settings.redis)
     artifacts = Artifacts(settings.artifacts)
     cache, artist = ByteCache(settings.cache_bytes), Artist()
-    reckoner, following = Reckoner(artifacts, settings.artifacts), Following(database)
+    reckoner, following = Reckoner(artifacts), Following(database)
     registry = CollectorRegistry()
     app.state.requests.register(registry)
     registry.register(StoreCollector(database, artifacts, settings.home))

@@ -15,6 +15,7 @@ from service.headers import HEADERS
 from service.logs import REQUEST
 from tgsh.errors import (
     ArtifactError,
+    ArtifactUnreachable,
     Conflict,
     InvalidSpec,
     KeysUnreadable,
@@ -103,6 +104,7 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     HeadTooLarge: (431, "head-too-large", "The request's path and headers are too large"),
     BadHttp: (400, "bad-request", "Bad Request"),
     Busy: (503, "busy", "The service is busy"),
+    ArtifactUnreachable: (503, "artifacts-unreachable", "The store of results cannot be reached"),
     ArtifactError: (500, "artifact-error", "A stored result cannot be trusted or reached"),
 }
 
@@ -147,11 +149,12 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
     fields = [FieldError(field=error.field, message=error.message)] if isinstance(error, InvalidSpec) else []
     if type(error) in PLACES:
         fields = [FieldError(field=PLACES[type(error)], message=str(error))]
-    remedy = "; POST /experiments/{id}/resume computes it again" if isinstance(error, ArtifactError) else ""
+    damaged = isinstance(error, ArtifactError) and not isinstance(error, ArtifactUnreachable)
+    remedy = "; POST /experiments/{id}/resume computes it again" if damaged else ""
     response = problem(status, name, title, f"{error}{remedy}", instance, fields)
     if isinstance(error, QuotaExceeded):
         response.headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, Busy):
+    if isinstance(error, (Busy, ArtifactUnreachable)):
         response.headers["Retry-After"] = RETRY_SECONDS
     return response
 

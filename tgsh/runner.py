@@ -24,8 +24,7 @@ from tgsh.datasets.info import DatasetInfo
 from tgsh.datasets.loading import source_of
 from tgsh.errors import (
     ArtifactCorrupt,
-    ArtifactError,
-    ArtifactUnwritable,
+    ArtifactMissing,
     DatasetUnavailable,
     Interrupted,
     LeaseLost,
@@ -38,7 +37,7 @@ from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
 from tgsh.store import reads
 from tgsh.store.claims import Claim, Lease
-from tgsh.store.patience import is_passing, patiently
+from tgsh.store.patience import AWAY, is_passing, patiently
 from tgsh.store.renewal import LeaseKeeper
 from tgsh.store.repair import damaged_tasks, train_again
 from tgsh.store.tidying import remove_leftovers
@@ -164,9 +163,10 @@ def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:
     assert index is not None
     if claim.checkpoint is not None and claim.sha256 is not None:
         try:
-            tensors, metadata = bench.artifacts.load(claim.checkpoint, claim.sha256)
-            return from_tensors(tensors, metadata, claim.spec, index)
-        except ArtifactError as error:
+            key, sha256 = claim.checkpoint, claim.sha256
+            found = patiently(lambda: bench.artifacts.load(key, sha256), bench.lease_seconds)
+            return from_tensors(*found, claim.spec, index)
+        except (ArtifactMissing, ArtifactCorrupt) as error:
             with _about([claim]):
                 log.warning("task %d starts afresh: %s", index, error)
     return trainer.fresh(index)
@@ -308,7 +308,7 @@ def _end_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Exception
         else:
             log.error("%s failed", claim.job, exc_info=error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
-            everybodys = isinstance(error, (DatasetUnavailable, ArtifactUnwritable))
+            everybodys = isinstance(error, (DatasetUnavailable, *AWAY))
             patiently(
                 lambda: lifecycle.fail(bench.database, claim, reason, with_siblings=everybodys),
                 bench.lease_seconds,
