@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from prometheus_client import CollectorRegistry
 
-from service import errors, pages
+from service import errors, logs, pages
 from service.access import Access
 from service.arrivals import Arrivals
 from service.cache import ByteCache
@@ -20,9 +20,10 @@ from service.following import Following
 from service.headers import Headers
 from service.hosts import Hosts
 from service.limits import BodyLimit
+from service.metrics.requests import Counting, Requests
+from service.metrics.store import StoreCollector
 from service.queue import Queue
 from service.reckoning import Reckoner
-from service.refusals import OneLine
 from service.remembering import Remembering
 from service.routers import (
     accuracy,
@@ -42,6 +43,7 @@ from service.routers import (
     geometry,
     health,
     inference,
+    metrics,
     previews,
     reconstructions,
     samples,
@@ -88,6 +90,7 @@ ROUTERS = (
     dataset_samples,
     catalog,
     health,
+    metrics,
 )
 """In the order in which the API pages show them."""
 
@@ -104,11 +107,7 @@ Every error is an RFC 9457 problem document that names the field.
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or from_environment()
-    handler = logging.StreamHandler()
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    for ours in ("service", "tgsh"):
-        logging.getLogger(ours).setLevel(settings.log_level)
+    logs.set_up(settings)
     app: FastAPI = FastAPIOffline(
         docs_url=None,  # pages.py has them, and fastapi-offline the files
         redoc_url=None,
@@ -122,6 +121,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         },
     )
     app.state.settings = settings
+    app.state.requests = Requests()
     errors.install(app)
     app.add_middleware(
         BodyLimit,
@@ -136,6 +136,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     for outer in (Access, Hosts):  # what is added later is asked earlier
         app.add_middleware(outer, settings)
     app.add_middleware(Headers)
+    app.add_middleware(logs.Telling)
+    app.add_middleware(Counting, app.state.requests)
     pages.describe_keys(app)
     for module in (*ROUTERS, pages):
         app.include_router(module.router)
@@ -151,10 +153,23 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     queue = Queue(settings.redis)
     artifacts = Artifacts(settings.artifacts)
     cache, artist = ByteCache(settings.cache_bytes), Artist()
-    reckoner, following = Reckoner(artifacts, settings.artifacts), Following(database)
+    reckoner, following = Reckoner(artifacts), Following(database)
+    registry = CollectorRegistry()
+    app.state.requests.register(registry)
+    registry.register(StoreCollector(database, artifacts, settings.home))
     arrivals, shelf = Arrivals(settings.home / "uploads"), StoreShelf(database, artifacts, settings.data)
     app.state.parts = Parts(
-        settings, database, artifacts, queue, cache, artist, reckoner, following, arrivals, shelf
+        settings,
+        database,
+        artifacts,
+        queue,
+        cache,
+        artist,
+        reckoner,
+        following,
+        arrivals,
+        shelf,
+        registry,
     )
     yield
     await following.close()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
+from prometheus_client import CollectorRegistry
 
 from service.arrivals import Arrivals
 from service.cache import ByteCache
@@ -41,6 +42,7 @@ class Parts:
     following: Following
     arrivals: Arrivals
     shelf: StoreShelf
+    metrics: CollectorRegistry
 
 
 async def _parts(request: Request) -> Parts:

@@ -12,8 +12,10 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from service.headers import HEADERS
+from service.logs import REQUEST
 from tgsh.errors import (
     ArtifactError,
+    ArtifactUnreachable,
     Conflict,
     InvalidSpec,
     KeysUnreadable,
@@ -116,6 +118,7 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     BadHttp: (400, "bad-request", "Bad Request"),
     Busy: (503, "busy", "The service is busy"),
     NoRoom: (507, "no-room", "The disk is full"),
+    ArtifactUnreachable: (503, "artifacts-unreachable", "The store of results cannot be reached"),
     ArtifactError: (500, "artifact-error", "A stored result cannot be trusted or reached"),
 }
 
@@ -160,11 +163,12 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
     fields = [FieldError(field=error.field, message=error.message)] if isinstance(error, InvalidSpec) else []
     if type(error) in PLACES:
         fields = [FieldError(field=PLACES[type(error)], message=str(error))]
-    remedy = "; POST /experiments/{id}/resume computes it again" if isinstance(error, ArtifactError) else ""
+    damaged = isinstance(error, ArtifactError) and not isinstance(error, ArtifactUnreachable)
+    remedy = "; POST /experiments/{id}/resume computes it again" if damaged else ""
     response = problem(status, name, title, f"{error}{remedy}", instance, fields)
     if isinstance(error, QuotaExceeded | NotDrawn) and error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, Busy):
+    if isinstance(error, (Busy, ArtifactUnreachable)):
         response.headers["Retry-After"] = RETRY_SECONDS
     return response
 
@@ -243,5 +247,6 @@ def _on_unforeseen(request: Request, _: Exception) -> Response:
     # Starlette logs the traceback; the caller learns nothing of the inside.
     detail = "something unforeseen happened; the service's log has the details"
     response = problem(500, "internal-error", "The service failed", detail, request.url.path)
-    response.headers.update(HEADERS)  # this answer alone is made outside of all middleware
+    # This answer alone is made outside of all middleware.
+    response.headers.update(HEADERS | {"X-Request-ID": request.scope.get(REQUEST, "-")})
     return response

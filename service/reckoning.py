@@ -29,8 +29,8 @@ CALLS_A_CHILD = 20
 class Reckoner:
     """Works on the vectors of a stage: here where tasks are few, else in its child, one at a time."""
 
-    def __init__(self, artifacts: Artifacts, url: str) -> None:
-        self._artifacts, self._url = artifacts, url
+    def __init__(self, artifacts: Artifacts) -> None:
+        self._artifacts = artifacts
         self._child = Child(CALLS_A_CHILD)
 
     def reckon(
@@ -45,7 +45,8 @@ class Reckoner:
         """What `work`, a function of this module, makes of this part of the vectors [T, H]."""
         if len(ref.tasks) < MANY:
             return work(load_stage(self._artifacts, ref)[:, part], ref, *args, **kwargs)
-        return self._child.call(_elsewhere, self._url, work, ref, part, *args, **kwargs)
+        folder = self._artifacts.copied(ref.sources)  # the child needs no right to fetch them
+        return self._child.call(_elsewhere, folder, work, ref, part, *args, **kwargs)
 
     def elsewhere(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work`, a function of a module, makes of values: in the child, as it takes long."""
@@ -77,7 +78,7 @@ def clustered(vectors: np.ndarray, ref: StageRef, measure: Measure) -> Similarit
 
 
 def _elsewhere(
-    url: str,
+    folder: str,
     work: Callable[Concatenate[np.ndarray, StageRef, P], T],
     ref: StageRef,
     part: slice,
@@ -85,9 +86,9 @@ def _elsewhere(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    return work(load_stage(_artifacts(url), ref)[:, part], ref, *args, **kwargs)
+    return work(load_stage(_artifacts(folder), ref)[:, part], ref, *args, **kwargs)
 
 
 @lru_cache(maxsize=1)
-def _artifacts(url: str) -> Artifacts:
-    return Artifacts(url)
+def _artifacts(folder: str) -> Artifacts:
+    return Artifacts(folder)

@@ -19,16 +19,3 @@ def log_refusal(error: Exception, scope: Mapping[str, Any]) -> None:
     log.warning(
         "refused %s from %s: %s: %s", where, client[0] if client else "-", type(error).__name__, error
     )
-
-
-class OneLine(logging.Formatter):
-    """A message is one line, whatever a client wrote into it; a traceback keeps its own."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Every control character escaped."""
-        return escaped(super().formatMessage(record))
-
-
-def escaped(text: str) -> str:
-    """The text with everything that is not printable as Python writes it, such as \\x1b or \\u2028."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

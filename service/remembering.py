@@ -16,9 +16,13 @@ TELLING = (b"accept", b"authorization")
 
 
 class Answer:
-    """A response as it was sent, and the 304 that takes its place; of a 304 alone, nothing else is known."""
+    """A response as it was sent, and the 304 that takes its place; of a 304 alone, nothing else is known.
 
-    def __init__(self, start: Message, body: bytes) -> None:
+    route: what answered, for who counts requests.
+    """
+
+    def __init__(self, start: Message, body: bytes, route: object) -> None:
+        self.route = route
         headers = MutableHeaders(raw=list(start["headers"]))
         self.etag = headers["etag"]
         for name in ("content-length", "content-type", "content-disposition"):
@@ -67,8 +71,10 @@ class Remembering:
         question = (scope["path"], scope["query_string"], *(h for h in headers if h[0] in TELLING))
         known = self._answers.get(question)
         tags = [value for name, value in headers if name == b"if-none-match"]
-        if known is not None and await known.give(tags, send):
-            return
+        if known is not None:
+            scope["route"] = known.route
+            if await known.give(tags, send):
+                return
         await self._listen(question, scope, receive, send)
 
     async def _listen(self, question: tuple[object, ...], scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +87,6 @@ class Remembering:
 
         await self._app(scope, receive, heard)
         if scope.get(FINAL) and len(sent) == 2 and sent[0]["status"] in (200, 304):
-            answer = Answer(sent[0], sent[1].get("body", b""))
+            answer = Answer(sent[0], sent[1].get("body", b""), scope.get("route"))
             if answer.size <= self._answers.maxsize:
                 self._answers[question] = answer

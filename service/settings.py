@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode
 
 from tgsh.settings import StoreSettings
 
-SECRETS = ("TGSH_API_KEY", "TGSH_REDIS_URL", "TGSH_DATABASE_URL")
+SECRETS = ("TGSH_API_KEY", "TGSH_REDIS_URL", "TGSH_DATABASE_URL", "FSSPEC_S3_KEY", "FSSPEC_S3_SECRET")
 
 
 class ServiceSettings(StoreSettings):
@@ -49,7 +49,10 @@ class ServiceSettings(StoreSettings):
 
 
 def from_environment() -> ServiceSettings:
-    """The settings; the secrets among them are then no longer in the environment that children inherit."""
+    """The settings; the secrets among them are then no longer in the environment that children inherit.
+
+    fsspec has taken its own when it was imported.
+    """
     settings = ServiceSettings()
     for name in SECRETS:
         os.environ.pop(name, None)

@@ -9,7 +9,8 @@ TgshError
 ├── ArtifactError          a stored array cannot be trusted or reached
 │   ├── ArtifactMissing
 │   ├── ArtifactCorrupt    names the tensor or the digest that does not fit
-│   └── ArtifactUnwritable a full disk, or no rights there; names the folder and the remedy
+│   ├── ArtifactUnwritable a full disk, or no rights there; names the folder and the remedy
+│   └── ArtifactUnreachable the object store does not answer, or not to us
 ├── LeaseLost              another worker owns this job now: write nothing
 ├── Interrupted            asked to stop: a checkpoint exists, the claim goes back
 ├── ServiceUnreachable     no API answers at that URL
@@ -83,11 +84,18 @@ class ArtifactCorrupt(ArtifactError):
 class ArtifactUnwritable(ArtifactError):
     """The disk is full, or the folder may not be written to."""
 
-    def __init__(self, key: str, folder: Path, cause: str) -> None:
+    def __init__(self, key: str, folder: Path | str, cause: str) -> None:
         super().__init__(
             f"artifact {key} cannot be written to {folder}: {cause}; "
             "make room or grant the rights there, then resume the experiment"
         )
+
+
+class ArtifactUnreachable(ArtifactError):
+    """The object store does not answer, or not to us. Whether the artifact is there is not known."""
+
+    def __init__(self, key: str, url: str, cause: str) -> None:
+        super().__init__(f"artifact {key} cannot be fetched from {url}: {cause}")
 
 
 class LeaseLost(TgshError):

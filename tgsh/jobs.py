@@ -20,6 +20,11 @@ class Job:
     experiment_id: str
     index: int | None = None
 
+    @property
+    def task(self) -> int | str:
+        """What log lines call it: the number of the task, or "finish"."""
+        return "finish" if self.index is None else self.index
+
 
 @dataclass(frozen=True)
 class Preview:

@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -23,21 +24,21 @@ from tgsh.datasets.info import DatasetInfo
 from tgsh.datasets.loading import source_of
 from tgsh.errors import (
     ArtifactCorrupt,
-    ArtifactError,
-    ArtifactUnwritable,
+    ArtifactMissing,
     DatasetUnavailable,
     Interrupted,
     LeaseLost,
     TgshError,
 )
 from tgsh.jobs import Job, Preview
+from tgsh.logs import about
 from tgsh.machine import description
 from tgsh.previewing import draw_next
 from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
 from tgsh.store import provenance, reads
 from tgsh.store.claims import Claim, Lease
-from tgsh.store.patience import is_passing, patiently
+from tgsh.store.patience import AWAY, is_passing, patiently
 from tgsh.store.renewal import LeaseKeeper
 from tgsh.store.repair import damaged_tasks, train_again
 from tgsh.store.tidying import remove_leftovers
@@ -89,18 +90,35 @@ def run_next(bench: Bench, stop: Callable[[], bool]) -> Job | Preview | None:
 def _do(bench: Bench, first: Claim, stop: Callable[[], bool]) -> None:
     faults.point("after claim", first.job.index)
     claims = [first, *_company(bench, first)]
-    with LeaseKeeper(bench.database, claims, bench.lease_seconds) as keeper:
-        should_stop = _stopping(keeper, stop)
-        if first.job.index is None:
-            _settled(bench, first, keeper, lambda: _finish(bench, first, should_stop))
-            return
-        try:
-            groups = _groups(bench, claims)
-        except Exception as error:
-            for claim in claims:
-                _ended_badly(bench, claim, keeper, error)
-            return
-        for group in groups:
+    with (
+        about(experiment=first.job.experiment_id, worker=bench.worker),
+        _about(claims),
+        LeaseKeeper(bench.database, claims, bench.lease_seconds) as keeper,
+    ):
+        _work_on(bench, claims, keeper, stop)
+        log.info("worked on %s", first.job)
+
+
+def _about(claims: Sequence[Claim]) -> AbstractContextManager[None]:
+    """Log lines name the task and its attempt, or all the tasks of a batch."""
+    if len(claims) == 1:
+        return about(task=claims[0].job.task, attempt=claims[0].attempt)
+    return about(task=[claim.job.task for claim in claims])
+
+
+def _work_on(bench: Bench, claims: list[Claim], keeper: LeaseKeeper, stop: Callable[[], bool]) -> None:
+    first, should_stop = claims[0], _stopping(keeper, stop)
+    if first.job.index is None:
+        _settled(bench, first, keeper, lambda: _finish(bench, first, should_stop))
+        return
+    try:
+        groups = _groups(bench, claims)
+    except Exception as error:
+        for claim in claims:
+            _ended_badly(bench, claim, keeper, error)
+        return
+    for group in groups:
+        with _about([item.claim for item in group]):
             _train_group(bench, group, keeper, stop)
 
 
@@ -158,10 +176,12 @@ def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:
     assert index is not None
     if claim.checkpoint is not None and claim.sha256 is not None:
         try:
-            tensors, metadata = bench.artifacts.load(claim.checkpoint, claim.sha256)
-            return from_tensors(tensors, metadata, claim.spec, index, bench.shelf.info)
-        except ArtifactError as error:
-            log.warning("task %d starts afresh: %s", index, error)
+            key, sha256 = claim.checkpoint, claim.sha256
+            found = patiently(lambda: bench.artifacts.load(key, sha256), bench.lease_seconds)
+            return from_tensors(*found, claim.spec, index, bench.shelf.info)
+        except (ArtifactMissing, ArtifactCorrupt) as error:
+            with _about([claim]):
+                log.warning("task %d starts afresh: %s", index, error)
     return trainer.fresh(index)
 
 
@@ -271,9 +291,9 @@ def _put_together(
 
     found = measured(trainer, tasks, vectors, learned, should_stop)
     found[provenance.NAME] = {}, provenance.collected(bench.database, bench.artifacts, experiment_id)
-    for name, (tensors, about) in found.items():
+    for name, (tensors, metadata) in found.items():
         key = f"{experiment_id}/{name}-{own}.safetensors"
-        results[name] = (key, bench.artifacts.save(key, tensors, about))
+        results[name] = (key, bench.artifacts.save(key, tensors, metadata))
     faults.point("before finishing")
 
 
@@ -290,6 +310,11 @@ def _settled(bench: Bench, claim: Claim, keeper: LeaseKeeper, work: Callable[[],
 
 
 def _ended_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Exception) -> None:
+    with _about([claim]):
+        _end_badly(bench, claim, keeper, error)
+
+
+def _end_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Exception) -> None:
     try:
         if isinstance(error, LeaseLost) or keeper.state(claim) is Lease.LOST:
             log.warning("%s: %s", claim.job, error)
@@ -302,7 +327,7 @@ def _ended_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Excepti
         else:
             log.error("%s failed", claim.job, exc_info=error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
-            everybodys = isinstance(error, (DatasetUnavailable, ArtifactUnwritable))
+            everybodys = isinstance(error, (DatasetUnavailable, *AWAY))
             patiently(
                 lambda: lifecycle.fail(bench.database, claim, reason, with_siblings=everybodys),
                 bench.lease_seconds,

@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tgsh.logs import LogFormat
+
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 Compute = Literal["auto", "torch", "fused"]
 
@@ -35,6 +37,7 @@ class StoreSettings(BaseSettings):
         description="what trains FlyNet on a processor: numba's fused loops where they can be had, or torch",
     )
     log_level: LogLevel = "INFO"
+    log_format: LogFormat = Field("text", description="lines for people, or JSON for programs")
 
     @property
     def database(self) -> str:

@@ -6,6 +6,7 @@ nothing is lost (design 5). JSON only; results are not kept.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from typing import Any
@@ -15,6 +16,7 @@ from celery.utils.log import get_task_logger
 
 from tgsh.errors import MachineProblem
 from tgsh.jobs import HINT_NAME, QUEUE
+from tgsh.logs import formatter
 from tgsh.machine import limit_memory, memory, yield_to_others
 from tgsh.store.database import Database
 from worker import devices, jobs, stopping, transport
@@ -64,6 +66,20 @@ def create_app(settings: WorkerSettings) -> Celery:
     app.steps["consumer"].add(Sweeper)
     app.task(jobs.work, name=HINT_NAME)
     return app
+
+
+@signals.after_setup_logger.connect
+@signals.after_setup_task_logger.connect
+def _format(logger: logging.Logger, **_: Any) -> None:
+    """Celery's own lines look as ours do."""
+    for handler in logger.handlers:
+        handler.setFormatter(formatter(app.conf["tgsh_settings"].log_format))
+
+
+@signals.celeryd_init.connect
+def _leave_out_the_banner(instance: Any, **_: Any) -> None:
+    if app.conf["tgsh_settings"].log_format == "json":
+        instance.quiet = True  # it is printed, and no JSON
 
 
 @signals.worker_init.connect

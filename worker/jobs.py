@@ -50,7 +50,5 @@ def work(*args: object, **kwargs: object) -> None:
         return
     bench = _open()
     while not stopping.is_requested():
-        job = runner.run_next(bench, stopping.is_requested)
-        if job is None:
+        if runner.run_next(bench, stopping.is_requested) is None:
             return
-        log.info("worked on %s", job)

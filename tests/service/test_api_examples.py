@@ -34,8 +34,9 @@ SHOWN = (
     "/catalog",
     "/readyz",
     "/livez",
+    "/metrics",
 )
-TEXTS = ("text/csv", "text/x-nh", "text/event-stream")
+TEXTS = ("text/csv", "text/x-nh", "text/event-stream", "text/plain")
 
 
 def contents(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -154,3 +155,10 @@ def test_the_tree_can_be_read(app: FastAPI) -> None:
     operation = app.openapi()["paths"]["/experiments/{experiment_id}/dendrogram"]["get"]
     text = operation["responses"]["200"]["content"]["text/x-nh"]["example"]
     assert set(leaf_paths(text.strip())) == {"0°", "10°", "20°"}
+
+
+def test_the_metrics_look_like_that(client: httpx.Client, app: FastAPI) -> None:
+    content = app.openapi()["paths"]["/metrics"]["get"]["responses"]["200"]["content"]["text/plain"]
+    told = client.get("/metrics").text.splitlines()
+    for line in content["example"].splitlines():
+        assert line.rpartition(" ")[0] in {other.rpartition(" ")[0] for other in told}

@@ -11,9 +11,8 @@ import json
 import os
 import shutil
 import tempfile
-import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +24,8 @@ import safetensors.numpy
 from fsspec.implementations.local import LocalFileSystem
 from safetensors import SafetensorError, safe_open
 
-from tgsh.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, ArtifactUnwritable
+from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnreachable, ArtifactUnwritable
+from tgsh.store.copies import Copies, fetch
 
 ABOUT = "tgsh"
 """The one metadata key of our safetensors files; its value is a JSON object."""
@@ -58,15 +58,17 @@ class Artifacts:
     """A store of files by key, such as ``0f3a…/tasks/00012-a1-e3.safetensors``."""
 
     def __init__(self, url: str) -> None:
-        self._fs, self._root = fsspec.url_to_fs(url)
-        self.is_local = isinstance(self._fs, LocalFileSystem)
-        if self.is_local:
+        self._url = url
+        # Other processes write there too: what a listing said is not kept.
+        self._fs, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
+        self._is_local = isinstance(self._fs, LocalFileSystem)
+        self._copies: Copies | None = None
+        if self._is_local:
             Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder = Path(self._root)
         else:
-            # Remote arrays are read through local copies, so that they can be memory-mapped.
-            self._folder = Path(tempfile.mkdtemp(prefix="tgsh-artifacts-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            self._copies = Copies()
+            self._folder = self._copies.folder
 
     @contextmanager
     def staged(self, key: str) -> Iterator[Staged]:
@@ -93,10 +95,13 @@ class Artifacts:
             with staged.path.open("rb+") as file:
                 staged.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 os.fsync(file.fileno())
-            if not self.is_local:
-                self._fs.put_file(name, f"{self._root}/{key}")
+            if not self._is_local:
+                self._upload(key, name)
             staged.path.replace(target)
-            _sync_folder(target.parent)
+            if self._copies is None:
+                _sync_folder(target.parent)
+            else:
+                self._copies.used(key)
         finally:
             staged.path.unlink(missing_ok=True)
 
@@ -142,14 +147,12 @@ class Artifacts:
 
         cache: a folder for a copy of what is not on this machine, fetched by whoever needs it first.
         """
-        if self.is_local:
+        if self._copies is None:
             return self._mapped(key, self.path(key, sha256), "c")
         path = cache / Path(key).name
-        try:
-            self._check(key, path, sha256)
-        except ArtifactError:  # not there yet, or damaged since
-            self._download(key, path)
-            self._check(key, path, sha256)
+        if _found_digest(path) != sha256:
+            self._fetch(key, path)
+            _check(key, path, sha256)
         return self._mapped(key, path, "c")
 
     @staticmethod
@@ -160,40 +163,62 @@ class Artifacts:
             raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
 
     def path(self, key: str, sha256: str) -> Path:
-        """A local file with the artifact's bytes, their digest checked once a process and change."""
+        """A local file with the artifact's bytes, their digest checked once a process and change.
+
+        A copy of what lies elsewhere that is missing or damaged is fetched, again. Raises ArtifactMissing,
+        ArtifactCorrupt, ArtifactUnreachable.
+        """
         path = self._folder / key
-        if not path.exists() and not self.is_local and self._fs.exists(f"{self._root}/{key}"):
-            self._download(key, path)
-        self._check(key, path, sha256)
+        if self._copies is not None:
+            if _found_digest(path) != sha256:
+                self._fetch(key, path)
+            self._copies.used(key)
+        _check(key, path, sha256)
         return path
 
-    @staticmethod
-    def _check(key: str, path: Path, sha256: str) -> None:
-        try:
-            status = path.stat()
-        except FileNotFoundError as error:
-            raise ArtifactMissing(f"artifact {key} is missing") from error
-        if _digest(path, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)) != sha256:
-            raise ArtifactCorrupt(
-                f"artifact {key} is not what was written: its SHA-256 differs from the record's"
-            )
+    def _fetch(self, key: str, path: Path) -> None:
+        with self._reaching(key):
+            fetch(path, lambda name: self._fs.get_file(f"{self._root}/{key}", name))
 
-    def _download(self, key: str, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".download-")
-        os.close(descriptor)
+    def copied(self, sources: Iterable[tuple[str, str]]) -> str:
+        """A folder of this machine that has these artifacts (key, SHA-256) under their keys: a URL, too."""
+        if self._copies is not None:
+            for key, sha256 in sources:
+                self.path(key, sha256)
+        return str(self._folder)
+
+    def is_whole(self, key: str, sha256: str) -> bool:
+        """Whether it is there, where it belongs, as it was written. Raises ArtifactUnreachable."""
+        if self._copies is not None:
+            self._copies.forget(key)
         try:
-            self._fs.get_file(f"{self._root}/{key}", name)
-            Path(name).replace(path)
+            self.path(key, sha256)
+        except (ArtifactMissing, ArtifactCorrupt):
+            return False
+        return True
+
+    def _upload(self, key: str, name: str) -> None:
+        try:
+            try:
+                self._fs.put_file(name, f"{self._root}/{key}")
+            except FileNotFoundError:
+                self._fs.makedirs(self._root, exist_ok=True)  # a bucket
+                self._fs.put_file(name, f"{self._root}/{key}")
+        except Exception as error:  # whatever the file system's own library raises
+            raise ArtifactUnwritable(key, self._url, _cause(error)) from error
+
+    @contextmanager
+    def _reaching(self, key: str) -> Iterator[None]:
+        try:
+            yield
         except FileNotFoundError as error:
             raise ArtifactMissing(f"artifact {key} is missing") from error
-        finally:
-            Path(name).unlink(missing_ok=True)
+        except Exception as error:  # whatever the file system's own library raises
+            raise ArtifactUnreachable(key, self._url, _cause(error)) from error
 
     def keys(self, prefix: str) -> list[str]:
         """Every key under a prefix (a folder)."""
-        found: Iterable[str] = self._fs.find(f"{self._root}/{prefix}")
-        return sorted(path.removeprefix(self._root).lstrip("/") for path in found)
+        return sorted(path.removeprefix(self._root).lstrip("/") for path in self._listed(prefix))
 
     def older(self, prefix: str, seconds: float) -> list[str]:
         """The keys under a prefix (a folder) of what was written that long ago."""
@@ -202,20 +227,28 @@ class Artifacts:
 
     def size(self, prefix: str) -> int:
         """Bytes of everything under a prefix (a folder)."""
-        found: Mapping[str, Mapping[str, int]] = self._fs.find(f"{self._root}/{prefix}", detail=True)
-        return sum(file["size"] for file in found.values())
+        return sum(file["size"] for file in self._listed(prefix).values())
+
+    def _listed(self, prefix: str) -> Mapping[str, Mapping[str, int]]:
+        with suppress(ArtifactMissing), self._reaching(prefix):  # a bucket that is not there yet
+            found: Mapping[str, Mapping[str, int]] = self._fs.find(f"{self._root}/{prefix}", detail=True)
+            return found
+        return {}
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove artifacts; one that is gone already is no error."""
         for key in keys:
-            (self._folder / key).unlink(missing_ok=True)
-            if not self.is_local and self._fs.exists(f"{self._root}/{key}"):
+            if self._copies is None:
+                (self._folder / key).unlink(missing_ok=True)
+                continue
+            self._copies.forget(key)
+            with suppress(ArtifactMissing), self._reaching(key):
                 self._fs.rm_file(f"{self._root}/{key}")
 
     def remove_all(self, prefix: str) -> None:
         """Remove everything under a prefix (a folder)."""
         shutil.rmtree(self._folder / prefix, ignore_errors=True)
-        if self._fs.exists(f"{self._root}/{prefix}"):
+        with suppress(ArtifactMissing), self._reaching(prefix):
             self._fs.rm(f"{self._root}/{prefix}", recursive=True)
 
     def is_writable(self) -> str | None:
@@ -230,10 +263,33 @@ class Artifacts:
 
     def free_bytes(self) -> int | None:
         """Free space for artifacts; None where it cannot be told (object stores)."""
-        if not self.is_local:
+        if not self._is_local:
             return None
         status = os.statvfs(self._folder)
         return status.f_bavail * status.f_frsize
+
+
+def _check(key: str, path: Path, sha256: str) -> None:
+    found = _found_digest(path)
+    if found is None:
+        raise ArtifactMissing(f"artifact {key} is missing")
+    if found != sha256:
+        raise ArtifactCorrupt(
+            f"artifact {key} is not what was written: its SHA-256 differs from the record's"
+        )
+
+
+def _cause(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _found_digest(path: Path) -> str | None:
+    """SHA-256 (hex) of a file; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return _digest(path, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size))
 
 
 @lru_cache(maxsize=4096)

@@ -15,6 +15,7 @@ from tgsh.errors import LeaseLost
 from tgsh.jobs import Job
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import now
+from tgsh.store.counters import count, count_job
 from tgsh.store.database import Database
 from tgsh.store.experiments import identity, record_of, row_of
 from tgsh.store.fairness import first_job, most_due
@@ -188,13 +189,15 @@ def record_epoch(
     with fenced(database, claimed) as (session, experiment, task):
         assert isinstance(task, TaskRecord)
         epoch = len(losses)
-        experiment.epochs_done += epoch - task.epochs_done
+        gained = epoch - task.epochs_done
+        experiment.epochs_done += gained
         task.epochs_done = epoch
         task.losses = list(losses)
         task.seconds += seconds
         task.checkpoint = checkpoint
         task.checkpoint_sha256 = sha256
         announce_progress(session, experiment, task.index, epoch, losses[-1])
+        count(session, task.worker, ("task_epochs", "", gained))
 
 
 def complete_task(
@@ -296,4 +299,7 @@ def _end_job(
     row.status = status
     row.reason = reason
     row.token = row.lease_until = None
-    row.finished_at = session.scalar(select(now()))
+    row.finished_at = session.scalar(select(now())) or 0.0
+    kind = "finish" if isinstance(row, FinishRecord) else "task"
+    seconds = None if row.started_at is None else row.finished_at - row.started_at
+    count_job(session, row.worker, kind, status, seconds)

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from tgsh.errors import NotFound, QuotaExceeded
 from tgsh.schemas import TERMINAL
+from tgsh.store import datasets
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.datasets import stored_bytes
 from tgsh.store.records import ExperimentRecord, TaskRecord
 
 QUEUE_SECONDS = 60
@@ -85,19 +85,25 @@ def require_room(session: Session, owner: Owner, tasks: int) -> None:
 
 def require_disk(database: Database, artifacts: Artifacts, name: str, most: int, more: int = 0) -> None:
     """Whether an owner's results and datasets leave room for `more` bytes. Raises QuotaExceeded."""
-    columns = ExperimentRecord.id, ExperimentRecord.status, ExperimentRecord.finished_at
     with database.read() as session:
-        rows = session.execute(select(*columns).where(ExperimentRecord.owner == name)).all()
-        uploaded = stored_bytes(session, name)
-    stored = uploaded + sum(
-        _size_of_ended(artifacts, id, finished_at) if status in TERMINAL else artifacts.size(id)
-        for id, status, finished_at in rows
-    )
+        uploaded = datasets.stored_bytes(session, name)
+    stored = uploaded + stored_bytes(database, artifacts, ExperimentRecord.owner == name)
     if stored + more >= most:
         raise QuotaExceeded(
             f"the results and datasets of {name} take {stored / 1e9:.1f} GB of {most / 1e9:.1f}: delete some",
             DISK_SECONDS,
         )
+
+
+def stored_bytes(database: Database, artifacts: Artifacts, *conditions: ColumnElement[bool]) -> int:
+    """Bytes of the artifacts of all experiments that meet the conditions."""
+    columns = ExperimentRecord.id, ExperimentRecord.status, ExperimentRecord.finished_at
+    with database.read() as session:
+        rows = session.execute(select(*columns).where(*conditions)).all()
+    return sum(
+        _size_of_ended(artifacts, id, finished_at) if status in TERMINAL else artifacts.size(id)
+        for id, status, finished_at in rows
+    )
 
 
 @lru_cache(maxsize=65_536)

@@ -9,9 +9,11 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from tgsh.errors import ArtifactUnwritable
+from tgsh.errors import ArtifactUnreachable, ArtifactUnwritable
 
 PAUSE = 0.5
+
+AWAY = (ArtifactUnwritable, ArtifactUnreachable)
 
 Result = TypeVar("Result")
 
@@ -22,7 +24,7 @@ def is_passing(error: BaseException) -> bool:
     """Whether the error is that of a place which may soon be back: locked, full, restarted, cut off."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
-    return isinstance(error, ArtifactUnwritable)
+    return isinstance(error, AWAY)
 
 
 def patiently(act: Callable[[], Result], seconds: float) -> Result:
@@ -35,7 +37,7 @@ def patiently(act: Callable[[], Result], seconds: float) -> Result:
     while True:
         try:
             return act()
-        except (DBAPIError, ArtifactUnwritable) as error:
+        except (DBAPIError, *AWAY) as error:
             if not is_passing(error) or time.monotonic() > deadline:
                 raise
             log.warning("trying again: %s", error)

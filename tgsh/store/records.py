@@ -195,6 +195,17 @@ class WorkerRecord(Record):
     seen_at: Mapped[float]
 
 
+class CounterRecord(Record):
+    """A part of a counter that only grows: of one name and label all lanes together (counters.py)."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    lane: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    value: Mapped[float]
+
+
 class DatasetRecord(Record):
     """An uploaded dataset: its content, once, whoever holds it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -34,7 +35,8 @@ class LeaseKeeper:
         self._state = {claimed.token: Lease.KEPT for claimed in held}
         self._held = list(held)
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+        here = contextvars.copy_context()  # what it logs is about what is worked on here
+        self._thread = threading.Thread(target=here.run, args=(self._run,), name="lease-keeper", daemon=True)
 
     def state(self, claimed: Held) -> Lease:
         """What the last renewal found."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from tgsh.errors import ArtifactError
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.claims import Claim, cancel_row, fenced
 from tgsh.store.clock import now
@@ -24,7 +23,7 @@ def damaged_tasks(database: Database, artifacts: Artifacts, experiment_id: str) 
             .where(TaskRecord.experiment_id == experiment_id, TaskRecord.checkpoint.is_not(None))
             .order_by(TaskRecord.index)
         ).all()
-    return [index for index, key, sha256 in rows if not _is_whole(artifacts, str(key), str(sha256))]
+    return [index for index, key, sha256 in rows if not artifacts.is_whole(str(key), str(sha256))]
 
 
 def damaged_results(database: Database, artifacts: Artifacts, experiment_id: str) -> list[str]:
@@ -32,15 +31,7 @@ def damaged_results(database: Database, artifacts: Artifacts, experiment_id: str
     with database.read() as session:
         finish = session.get(FinishRecord, experiment_id)
         results = {} if finish is None else dict(finish.results)
-    return [name for name, where in results.items() if not _is_whole(artifacts, *where)]
-
-
-def _is_whole(artifacts: Artifacts, key: str, sha256: str) -> bool:
-    try:
-        artifacts.path(key, sha256)
-    except ArtifactError:
-        return False
-    return True
+    return [name for name, where in results.items() if not artifacts.is_whole(*where)]
 
 
 def reopen_damaged(database: Database, artifacts: Artifacts, experiment_id: str) -> bool:

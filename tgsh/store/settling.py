@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from tgsh.schemas import Progress, ProgressEvent, StatusEvent, TaskEvent
 from tgsh.store.clock import now
+from tgsh.store.counters import count
 from tgsh.store.records import EventRecord, ExperimentRecord, FinishRecord, TaskRecord
 
 
@@ -53,6 +54,7 @@ def end(session: Session, experiment: ExperimentRecord, status: str, reason: str
     experiment.reason = reason
     experiment.finished_at = session.scalar(select(now()))
     announce_status(session, experiment.id, status, reason)
+    count(session, None, ("experiments", status, 1))
 
 
 def _mean_accuracy(session: Session, experiment_id: str) -> float | None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from tgsh.jobs import Job
+from tgsh.logs import about
 from tgsh.store.claims import cancel_row, fail_row, requeue_row
 from tgsh.store.clock import now
+from tgsh.store.counters import count
 from tgsh.store.database import Database
 from tgsh.store.experiments import record_of, row_of
 from tgsh.store.previews import take_lost
 from tgsh.store.records import EventRecord, ExperimentRecord, FinishRecord, TaskRecord
+
+log = logging.getLogger(__name__)
 
 
 def take_expired_leases(database: Database, max_attempts: int) -> int:
@@ -61,6 +67,9 @@ def _take(database: Database, job: Job, max_attempts: int) -> bool:
         if experiment.cancel_requested:
             cancel_row(session, experiment, row)
         elif (silent := row.attempts - _attempts_before(session, job)) < max_attempts:
+            count(session, row.worker, ("recovered", "finish" if job.index is None else "task", 1))
+            with about(experiment=job.experiment_id, task=job.task, attempt=row.attempts, worker=row.worker):
+                log.warning("the worker fell silent; the job goes to another")
             requeue_row(session, row)
         else:
             reason = f"its worker fell silent {silent} times, the last one was {row.worker}"

@@ -1,0 +1,1 @@
+"""What Prometheus is told: the API's own requests, and everything else as the database has it."""
