@@ -13,6 +13,8 @@ from fastapi_offline import FastAPIOffline
 from service import errors, pages
 from service.access import Access
 from service.cache import ByteCache
+from service.dashboard import routers as dashboard
+from service.dashboard import static
 from service.deps import Parts
 from service.drawing import Artist
 from service.following import Following
@@ -116,8 +118,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         app.add_middleware(outer, settings)
     app.add_middleware(Headers)
     pages.describe_keys(app)
-    for module in (*ROUTERS, pages):
+    for module in (*ROUTERS, pages, dashboard):
         app.include_router(module.router)
+    static.mount(app)
     return app
 
 
