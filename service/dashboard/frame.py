@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.templating import Jinja2Templates
 
+from service.dashboard import wording
 from service.dashboard.static import address
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -42,5 +43,6 @@ def _templates() -> Jinja2Templates:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    env.filters |= wording.FILTERS
     env.globals |= {"static": address, "version": version("tgsh")}
     return Jinja2Templates(env=env)

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import math
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
 
+from service import cursors
 from service.deps import CallerDep, ExperimentId, OwnId, Parts, PartsDep
-from tgsh.errors import InvalidSpec
 from tgsh.planning import plan
 from tgsh.presets import Submission
 from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing
 from tgsh.spec.values import WITHOUT_NUL
 from tgsh.store import experiments as lifecycle
 from tgsh.store import reads
+from tgsh.store.orders import Order, Sort
 from tgsh.store.ownership import Owner, require_disk, share
 from tgsh.store.repair import reopen_damaged
 from tgsh.views import experiment_view
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
-
-ID = re.compile("[0-9a-f]{16}")
 
 POLL_SECONDS = "2"
 
@@ -94,7 +88,7 @@ def submit(
     return _accepted(parts, experiment_id, response)
 
 
-@router.get("", summary="List experiments, newest first")
+@router.get("", summary="List experiments, newest first unless asked otherwise")
 def list_experiments(
     request: Request,
     response: Response,
@@ -108,16 +102,20 @@ def list_experiments(
         str | None, Query(max_length=200, pattern=WITHOUT_NUL, description="looked for in the name")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=cursors.MOST, description="`next` of the page before, in the same order")
+    ] = None,
+    sort: Annotated[Sort, Query(description="by what; with a minus the greatest first")] = "-created",
 ) -> ExperimentPage:
     """A page of experiments; `next` (and the Link header) lead to the following one.
 
     With a key: those that are its own, shared, or nobody's; an admin's key sees them all.
     """
-    filters = reads.Filters(status, suite, dataset, tag, q, caller.visible_to)
-    found = reads.experiments(parts.database, filters, limit + 1, _decode(cursor) if cursor else None)
+    filters, order = reads.Filters(status, suite, dataset, tag, q, caller.visible_to), Order(sort)
+    after = cursors.decode(cursor, order) if cursor else None
+    found = reads.experiments(parts.database, filters, limit + 1, after, order)
     page, more = found[:limit], len(found) > limit
-    following = _encode(page[-1].record.created_at, page[-1].record.id) if more else None
+    following = cursors.encode(page[-1].position) if more else None
     if following is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
     return ExperimentPage(items=[experiment_view(snapshot) for snapshot in page], next=following)
@@ -165,17 +163,3 @@ def _accepted(parts: Parts, experiment_id: str, response: Response) -> Experimen
     response.headers["Location"] = f"/experiments/{experiment_id}"
     response.headers["Retry-After"] = POLL_SECONDS
     return experiment_view(reads.experiment(parts.database, experiment_id))
-
-
-def _encode(created_at: float, experiment_id: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([created_at, experiment_id]).encode()).decode()
-
-
-def _decode(cursor: str) -> tuple[float, str]:
-    try:
-        created_at, experiment_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if isinstance(created_at, float) and math.isfinite(created_at) and ID.fullmatch(experiment_id):
-            return created_at, experiment_id
-        raise ValueError("another list than ours")
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise InvalidSpec("cursor", "is not one of ours; take `next` of the page before") from error

@@ -50,7 +50,7 @@ def http(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-# For this folder, not for the run: Playwright keeps an event loop in the main thread, where others start theirs.
+# For this folder, not for the run: Playwright's event loop is in the main thread, where others start theirs.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium, with a profile of its own."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-import httpx
 
-from service.dashboard.static import FOLDER, address, digest
+from service.dashboard.static import FOLDER
 
 VENDOR = FOLDER / "vendor"
 
@@ -17,7 +16,9 @@ def test_foreign_code_is_what_its_list_says() -> None:
     files = {path.name for path in VENDOR.iterdir() if path.is_file()} - {"vendor.json"}
     assert files == {entry["file"] for entry in listed}
     for entry in listed:
-        assert hashlib.sha256((VENDOR / entry["file"]).read_bytes()).hexdigest() == entry["sha256"], entry["file"]
+        assert hashlib.sha256((VENDOR / entry["file"]).read_bytes()).hexdigest() == entry["sha256"], entry[
+            "file"
+        ]
         assert entry["registry"] == f"npm:{entry['name']}@{entry['version']}"
         licence = (VENDOR / entry["licence_file"]).read_text()
         assert entry["licence"] in ("MIT", "0BSD")
