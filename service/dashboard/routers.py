@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.dashboard import table
+from service.dashboard import experiment, table
 
-PAGES = (table,)
+PAGES = (table, experiment)
 
 router = APIRouter(include_in_schema=False)
 for page in PAGES:

@@ -1,0 +1,114 @@
+// Small grey images in rows and columns: a row a task, a column a class.
+
+import {call} from "./api.js";
+
+// <form data-images="path">: what is picked in it is asked for there. data-needs: "task" or "completed".
+export class Gallery {
+  constructor(form) {
+    this.form = form;
+    this.isDrawn = false;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.draw();
+    });
+    form.querySelector("[data-more]")?.addEventListener("click", () => {
+      const {samples, seed} = form.elements;
+      samples.value = Math.min(2 * samples.value, samples.max);
+      seed.value = Number(seed.value) + 1;
+      this.draw();
+    });
+    form.addEventListener("change", () => this.isDrawn && this.draw());
+  }
+
+  // Draw it once, when there is something to draw.
+  offer(hasTask, isCompleted) {
+    const isReady = this.form.dataset.needs === "task" ? hasTask : isCompleted;
+    if (isReady && !this.isDrawn && !this.waits) {
+      this.waits = new IntersectionObserver(([entry], observer) => {
+        if (!entry.isIntersecting) return;
+        observer.disconnect();
+        this.draw();
+      }, {rootMargin: "300px"});
+      this.waits.observe(this.form);
+    }
+  }
+
+  async draw() {
+    this.isDrawn = true;
+    this.asking?.abort();
+    this.asking = new AbortController();
+    const said = this.form.querySelector("[data-summary]");
+    this.form.setAttribute("aria-busy", "true");
+    try {
+      const {document: found} = await call("GET", `${this.form.dataset.images}?${this.#query()}`, {signal: this.asking.signal});
+      this.form.querySelector("[data-sheet]").replaceChildren(sheet(found, this.form.dataset.scale?.split(",").map(Number)));
+      said.textContent = words(found, this.form.elements.samples?.value);
+    } catch (problem) {
+      if (problem.name === "AbortError") return;
+      said.textContent = problem.message;
+    }
+    this.form.removeAttribute("aria-busy");
+  }
+
+  #query() {
+    const query = new URLSearchParams({format: "json"});
+    for (const name of new Set(new FormData(this.form).keys())) query.set(name, new FormData(this.form).getAll(name).join(","));
+    return query;
+  }
+}
+
+function words(found, samples) {
+  const percent = (share) => (share === null ? "unknown" : `${Math.round(100 * share)} %`);
+  if (!("method" in found)) return "The same test images as each task sees them.";
+  const told = samples > 1 ? `Means of ${samples} noise samples, seed ${found.seed}.` : `One noise sample, seed ${found.seed}.`;
+  if (!found.score) return `${told} The score follows when the experiment completes.`;
+  return `${told} Correlation with the mean images ${found.score.correlation.toFixed(2)}; the right class fits best in ${percent(found.score.right_class)}, the right task in ${percent(found.score.right_task)} of what is shown.`;
+}
+
+// found.images: [task][class][row][column], or [task][class][sample][row][column].
+function sheet(found, scale) {
+  const table = document.createElement("table");
+  table.className = "sheet";
+  const top = table.createTHead().insertRow();
+  for (const label of ["", ...found.classes]) heading(top, label, "col");
+  const body = table.createTBody();
+  found.images.forEach((images, row) => {
+    const line = body.insertRow();
+    heading(line, found.labels[row], "row");
+    images.forEach((image, column) => {
+      const what = `class ${found.classes[column]}, ${found.labels[row]}`;
+      line.insertCell().append(picture(Array.isArray(image[0][0]) ? mean(image) : image, scale, what));
+    });
+  });
+  return table;
+}
+
+function heading(row, text, scope) {
+  const cell = document.createElement("th");
+  cell.textContent = text;
+  cell.scope = scope;
+  row.append(cell);
+}
+
+function mean(samples) {
+  return samples[0].map((row, y) => row.map((_, x) => samples.reduce((sum, sample) => sum + sample[y][x], 0) / samples.length));
+}
+
+// scale: the values of black and white; without, each image has its own contrast.
+function picture(rows, scale, what) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [rows[0].length, rows.length];
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", what);
+  canvas.title = what;
+  const values = rows.flat();
+  const sorted = scale ? null : Float64Array.from(values).sort();
+  const [low, high] = scale ?? [0.01, 0.99].map((share) => sorted[Math.round(share * (sorted.length - 1))]);
+  const pixels = new ImageData(canvas.width, canvas.height);
+  values.forEach((value, place) => {
+    const grey = (255 * (value - low)) / (high - low || 1); // what is beyond is clamped
+    pixels.data.set([grey, grey, grey, 255], 4 * place);
+  });
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  return canvas;
+}
