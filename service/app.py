@@ -15,6 +15,7 @@ from service.access import Access
 from service.cache import ByteCache
 from service.dashboard import routers as dashboard
 from service.dashboard import static
+from service.dashboard.problems import ProblemPages
 from service.deps import Parts
 from service.drawing import Artist
 from service.following import Following
@@ -116,6 +117,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     for outer in (Access, Hosts):  # what is added later is asked earlier
         app.add_middleware(outer, settings)
+    app.add_middleware(ProblemPages)
     app.add_middleware(Headers)
     pages.describe_keys(app)
     for module in (*ROUTERS, pages, dashboard):

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from service.dashboard.problems import page_of, wants_page
 from service.headers import HEADERS
 from tgsh.errors import (
     ArtifactError,
@@ -229,5 +230,7 @@ def _on_unforeseen(request: Request, _: Exception) -> Response:
     # Starlette logs the traceback; the caller learns nothing of the inside.
     detail = "something unforeseen happened; the service's log has the details"
     response = problem(500, "internal-error", "The service failed", detail, request.url.path)
-    response.headers.update(HEADERS)  # this answer alone is made outside of all middleware
+    if wants_page(request.headers.get("accept", "")):
+        response = page_of(request, bytes(response.body))
+    response.headers.update({**HEADERS, **response.headers})  # this answer alone is outside of all middleware
     return response

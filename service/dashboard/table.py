@@ -30,7 +30,6 @@ COLUMNS: tuple[tuple[str, str, bool], ...] = (
     ("progress", "Progress", True),
     ("suite", "Suite", False),
     ("dataset", "Images", False),
-    ("tasks", "Tasks", True),
     ("accuracy", "Accuracy", True),
     ("created", "Submitted", True),
     ("seconds", "Took", True),
@@ -64,7 +63,9 @@ class Asked:
     def address(self, **changes: str | None) -> str:
         """Where the list is with these changes; from its first page on, unless they name a cursor."""
         values = asdict(self) | {"cursor": None} | changes
-        values = {key: value for key, value in values.items() if value and (key, value) != ("sort", "-created")}
+        values = {
+            key: value for key, value in values.items() if value and (key, value) != ("sort", "-created")
+        }
         return f"/?{urlencode(values)}" if values else "/"
 
     @property

@@ -3,6 +3,7 @@
 `stack`: Redis, API and one worker, with nothing in it but what tests of this folder put there.
 `http`: a client of it. `page`: a fresh page at 1280 × 900, that goes to paths of the stack; the test fails if
 anything is wrong on it (`troubles`). `screenshot("name")` keeps a picture in TGSH_SCREENSHOTS.
+What needs no browser is asked of the application alone: `client`, as in tests/service.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, Response, sync_playwright
 
 from tests.conftest import missing
+from tests.service.conftest import app as app
+from tests.service.conftest import client as client
+from tests.service.conftest import parts as parts
 from tgsh.embedded.stack import Stack
 
 # As root in a container, and with nothing that calls home.
