@@ -197,8 +197,8 @@ def geometry_plot(edges: Sequence[float], before: GeometryStage, after: Geometry
     }
     summary = (
         f"After training, two classes in one task have a mean cosine of {number(after.intra_mean)}, "
-        f"one class in two tasks {number(after.inter_mean)}; P(intra > inter) is {number(after.p_intra_greater, 3)} "
-        f"(before training {number(before.p_intra_greater, 3)}). A linear map names the task of "
+        f"one class in two tasks {number(after.inter_mean)}; P(intra > inter) is "
+        f"{number(after.p_intra_greater, 3)} (before training {number(before.p_intra_greater, 3)}). A linear map names the task of "
         f"{after.task_accuracy:.1%} of the images."
     )
     return Plot(summary, data, layout)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.dashboard import experiment, table
+from service.dashboard import compare, experiment, table
 
-PAGES = (table, experiment)
+PAGES = (table, experiment, compare)
 
 router = APIRouter(include_in_schema=False)
 for page in PAGES:

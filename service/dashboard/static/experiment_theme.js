@@ -57,7 +57,10 @@ const drawn = new Map();
 export async function draw(place, {data, layout}, what) {
   drawn.set(place, [data, layout, what]);
   const Plotly = await plotly();
-  await Plotly.react(place, data, {...layout, ...theme(), uirevision: what}, CONFIG);
+  const {template, coloraxis, coloraxis2} = theme();
+  const colorbar = {...coloraxis.colorbar, ...layout.coloraxis?.colorbar};
+  const colours = {...coloraxis, ...layout.coloraxis, colorbar}; // a layout may have a range of its own
+  await Plotly.react(place, data, {...layout, template, coloraxis: colours, coloraxis2, uirevision: what}, CONFIG);
 }
 
 dark.addEventListener("change", () => {
