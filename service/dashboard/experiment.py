@@ -48,7 +48,7 @@ def page(experiment_id: ExperimentId, request: Request, parts: PartsDep, caller:
         may_change=caller.may_change(experiment.owner),
         facts=_facts(spec),
         tasks=tasks[:MOST_LISTED],
-        failed=[task for task in tasks if task.status == "failed"],
+        failures=_failures(tasks),
         running=[task for task in tasks if task.status == "running"],
         layers=list(layers(spec)),
         gallery=_gallery(spec, tasks),
@@ -76,13 +76,26 @@ def _facts(spec: ExperimentSpec) -> list[str]:
 def _told(part: dict[str, Any], without: tuple[str, ...] = ()) -> str:
     kind = part.get("kind", "training")
     values = (
-        f"{key.replace('_', ' ')} {value:g}"
-        if isinstance(value, float)
-        else f"{key.replace('_', ' ')} {value}"
+        f"{key.replace('_', ' ')} {_short(value)}"
         for key, value in part.items()
         if key not in ("kind", *without) and value is not None
     )
-    return f"{kind}: {', '.join(values)}"
+    return ": ".join(filter(None, (kind, ", ".join(values))))
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return " × ".join(map(_short, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _failures(tasks: list[TaskRecord]) -> dict[str, list[str]]:
+    """Which tasks failed, by the reason."""
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        if task.status == "failed":
+            found.setdefault(task.reason or "no reason is known", []).append(task.label)
+    return found
 
 
 def _gallery(spec: ExperimentSpec, tasks: list[TaskRecord]) -> dict[str, Any]:

@@ -80,11 +80,16 @@ def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:
         "marker": {"size": 8},
         "hovertemplate": "<b>%{x}</b>: %{y:.1%}<extra></extra>",
     }
+    pad = max(0.1 * (max(done) - min(done)), 0.01)
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": mean, "y1": mean}
     layout = {
         "margin": {"t": 24, "b": room_for(shown), "l": 52, "r": 12},
         "xaxis": categories(shown, showgrid=False, range=[-0.7, len(shown) - 0.3], tickangle=-90),
-        "yaxis": {"tickformat": ".1%" if max(done) - min(done) < 0.05 else ".0%", "zeroline": False},
+        "yaxis": {
+            "tickformat": ".1%" if max(done) - min(done) < 0.05 else ".0%",
+            "range": [min(done) - pad, max(done) + pad],
+            "zeroline": False,
+        },
         "shapes": [{**line, "line": {"color": FAINT, "width": 1.5, "dash": "dash"}}],
         "annotations": [
             {
@@ -109,36 +114,33 @@ def loss_plot(tasks: Sequence[TaskRecord]) -> Plot:
     table = np.full((len(courses), longest), np.nan)
     for row, task in zip(table, courses, strict=True):
         row[: len(task.losses)] = task.losses
-    epochs = list(range(1, longest + 1))
-    common: dict[str, Any] = {
-        "type": "scatter",
-        "x": epochs,
-        "mode": "lines+markers" if longest < 3 else "lines",
-    }
+    mode = "lines+markers" if longest < 3 else "lines"
+    common: dict[str, Any] = {"type": "scatter", "mode": mode, "x": list(range(1, longest + 1))}
     mean = np.nanmean(table, axis=0)
-    each = _each(courses, common) if len(courses) <= MOST_LINES else _most(table, common)
-    middle = {**common, "y": _rounded(mean), "name": "mean", "line": {"width": 3}}
+    middle = {
+        **common,
+        "y": _rounded(mean),
+        "line": {"width": 3, "color": INTRA},
+        "hovertemplate": "mean, epoch %{x}: <b>%{y:.3f}</b><extra></extra>",
+    }
     layout = {
         "margin": {"t": 10, "b": 40, "l": 52, "r": 12},
         "xaxis": {
             "title": {"text": "epoch"},
-            "tickformat": "d",
+            "range": [1 - 0.02 * longest, longest * 1.02],
             "zeroline": False,
-            "nticks": min(longest, 10) + 1,
+            **({"dtick": 1} if longest <= 12 else {}),
         },
         "yaxis": {"title": {"text": "cross-entropy, nats"}, "rangemode": "tozero"},
         "showlegend": False,
         "hovermode": "closest",
     }
-    summary = (
-        f"Training loss of {counted(len(courses), 'task')}: the mean goes from "
-        f"{number(float(mean[0]), 3)} in the first epoch to {number(float(mean[-1]), 3)} in epoch {longest}."
-    )
-    return Plot(
-        summary,
-        [*each, {**middle, "hovertemplate": "mean, epoch %{x}: <b>%{y:.3f}</b><extra></extra>"}],
-        layout,
-    )
+    first, last = (number(float(mean[place]), 3) for place in (0, -1))
+    course = f"goes from {first} in the first epoch to {last} in epoch {longest}"
+    summary = f"Training loss of {counted(len(courses), 'task')}: the mean "
+    summary += f"{course}." if longest > 1 else f"in the first epoch is {first}."
+    each = _each(courses, common) if len(courses) <= MOST_LINES else _most(table, common)
+    return Plot(summary, [*each, middle], layout)
 
 
 def _each(courses: Sequence[TaskRecord], common: dict[str, Any]) -> list[dict[str, Any]]:
@@ -195,13 +197,20 @@ def geometry_plot(edges: Sequence[float], before: GeometryStage, after: Geometry
         "legend": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
         "bargap": 0,
     }
-    summary = (
+    return Plot(_said(before, after), data, layout)
+
+
+def _said(before: GeometryStage, after: GeometryStage) -> str:
+    """What the distributions show."""
+    if after.inter_mean is None:
+        return "Inter is measured between tasks, and there is one alone."
+    return (
         f"After training, two classes in one task have a mean cosine of {number(after.intra_mean)}, "
         f"one class in two tasks {number(after.inter_mean)}; P(intra > inter) is "
-        f"{number(after.p_intra_greater, 3)} (before training {number(before.p_intra_greater, 3)}). A linear map names the task of "
+        f"{number(after.p_intra_greater, 3)} "
+        f"(before training {number(before.p_intra_greater, 3)}). A linear map names the task of "
         f"{after.task_accuracy:.1%} of the images."
     )
-    return Plot(summary, data, layout)
 
 
 def _steps(edges: Sequence[float], counts: Sequence[int], name: str, axis: str) -> dict[str, Any]:

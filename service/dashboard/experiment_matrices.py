@@ -55,10 +55,12 @@ def heatmap(values: np.ndarray, shown: Sequence[str], summary: str) -> Plot:
         "hoverongaps": False,
         "hovertemplate": "%{y} and %{x}: <b>%{z:.3f}</b><extra></extra>",
     }
+    ends = [-0.5, len(shown) - 0.5]
+    frame = {"showgrid": False, "zeroline": False, "showline": True, "mirror": True}
     layout = {
         "margin": {"t": TOP, "b": room, "l": room, "r": 8},
-        "xaxis": categories(shown, showgrid=False, zeroline=False, tickangle=-90),
-        "yaxis": categories(shown, showgrid=False, zeroline=False, autorange="reversed"),
+        "xaxis": categories(shown, range=ends, tickangle=-90, **frame),
+        "yaxis": categories(shown, range=ends[::-1], **frame),
     }
     return Plot(summary, [trace], layout)
 

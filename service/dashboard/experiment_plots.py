@@ -72,7 +72,7 @@ def _similarity(choice: Choice) -> Plot:
         plot = means_plot(found.averaged(MEANS), found.groups(MEANS), len(ref.tasks), what)
         formats = ("npy", "png", "svg", "pdf")
         return _with(plot, choice.files("similarity", *formats))
-    files = choice.files("similarity", *(name for name in similarity.FORMATS), order=choice.order)
+    files = choice.files("similarity", *similarity.FORMATS, order=choice.order) if ref.tasks else {}
     if choice.order == "cluster":
         matrix = parts.reckoner.reckon(reckoning.clustered, ref, choice.part, choice.measure)
         return _with(matrix_plot(matrix, matrix.labels, matrix.tasks, what), files)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.dashboard import compare, experiment, table
+from service.dashboard import compare, experiment, submit, table
 
-PAGES = (table, experiment, compare)
+PAGES = (table, submit, experiment, compare)
 
 router = APIRouter(include_in_schema=False)
 for page in PAGES:

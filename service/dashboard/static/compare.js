@@ -51,14 +51,14 @@ function showDifferences({experiments, differences}) {
   }
 }
 
-function figure(title, summary) {
+function figure(title, summary, where = "[data-plots]") {
   const made = document.createElement("figure");
   made.className = "plot";
   made.innerHTML = '<h3></h3><div class="place" role="img"></div><figcaption></figcaption>';
   made.querySelector("h3").textContent = title;
   made.querySelector(".place").setAttribute("aria-label", `${title}. ${summary}`);
   made.querySelector("figcaption").textContent = summary;
-  place.querySelector("[data-plots]").append(made);
+  place.querySelector(where).append(made);
   return made.querySelector(".place");
 }
 
@@ -68,10 +68,10 @@ function showPlots({experiments, tasks, matrices, pairs}) {
     return draw(figure(`${LETTERS[index]}: ${name}`, summary), plot, "comparison");
   });
   if (experiments.length === 2) {
-    for (const [title, {plot, summary}] of [
-      ["A − B", minus(tasks, ...matrices)],
-      ["Each pair of tasks in A and in B", plane(tasks, ...matrices, pairs[0])],
-    ]) drawn.push(draw(figure(title, summary), plot, "comparison"));
+    const difference = minus(tasks, ...matrices);
+    drawn.push(draw(figure("A − B", difference.summary), difference.plot, "comparison"));
+    const {plot, summary} = plane(tasks, ...matrices, pairs[0]);
+    drawn.push(draw(figure("Each pair of tasks in A and in B", summary, "[data-plane]"), plot, "comparison"));
   }
   return Promise.all(drawn);
 }
@@ -90,7 +90,7 @@ async function show() {
     showDifferences(found);
     await showPlots(found);
   } catch (problem) {
-    said.textContent = problem.status === 404 && problem.message === "Not Found" ? "This service cannot compare experiments yet: it has no GET /comparison." : problem.message;
+    said.textContent = `They cannot be compared: ${problem.message}.`;
     said.className = "problem";
   }
   place.removeAttribute("aria-busy");

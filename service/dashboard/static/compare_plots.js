@@ -21,7 +21,8 @@ function mean(values) {
 function heatmap(tasks, values) {
   const shown = names(tasks);
   const room = 14 + 6.2 * Math.min(28, Math.max(...tasks.map((label) => label.length)));
-  const axis = {type: "category", categoryorder: "array", categoryarray: shown, showgrid: false, zeroline: false};
+  const ends = [-0.5, tasks.length - 0.5];
+  const axis = {type: "category", categoryorder: "array", categoryarray: shown, showgrid: false, zeroline: false, showline: true, mirror: true};
   const gap = tasks.length <= 60 ? 1 : 0;
   return {
     data: [{
@@ -30,8 +31,8 @@ function heatmap(tasks, values) {
     }],
     layout: {
       margin: {t: 10, b: room, l: room, r: 8},
-      xaxis: {...axis, tickangle: -90},
-      yaxis: {...axis, autorange: "reversed"},
+      xaxis: {...axis, range: ends, tickangle: -90},
+      yaxis: {...axis, range: [...ends].reverse()},
     },
   };
 }

@@ -58,11 +58,14 @@ export class Gallery {
 }
 
 function words(found, samples) {
-  const percent = (share) => (share === null ? "unknown" : `${Math.round(100 * share)} %`);
   if (!("method" in found)) return "The same test images as each task sees them.";
   const told = samples > 1 ? `Means of ${samples} noise samples, seed ${found.seed}.` : `One noise sample, seed ${found.seed}.`;
   if (!found.score) return `${told} The score follows when the experiment completes.`;
-  return `${told} Correlation with the mean images ${found.score.correlation.toFixed(2)}; the right class fits best in ${percent(found.score.right_class)}, the right task in ${percent(found.score.right_task)} of what is shown.`;
+  const {correlation, right_class, right_task} = found.score;
+  const shares = [["class", right_class], ["task", right_task]]
+    .filter(([, share]) => share !== null)
+    .map(([what, share]) => `; the right ${what} fits best in ${Math.round(100 * share)} %`);
+  return `${told} Correlation with the mean images ${correlation.toFixed(2)}${shares.join("")}.`;
 }
 
 // found.images: [task][class][row][column], or [task][class][sample][row][column].
