@@ -18,7 +18,8 @@ def wants_page(accept: str) -> bool:
     if "text/html" not in accept:
         return False
     try:
-        return mimeparse.quality("text/html", accept) > mimeparse.quality("application/json", accept)
+        html, json = (mimeparse.quality(kind, accept) for kind in ("text/html", "application/json"))
+        return bool(html > json)
     except mimeparse.MimeTypeParseException:
         return False
 

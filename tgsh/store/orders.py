@@ -14,7 +14,8 @@ from tgsh.store.records import ExperimentRecord
 
 Sort = Literal[
     "created", "name", "status", "suite", "dataset", "tasks", "progress", "accuracy", "seconds", "owner",
-    "-created", "-name", "-status", "-suite", "-dataset", "-tasks", "-progress", "-accuracy", "-seconds", "-owner",
+    "-created", "-name", "-status", "-suite", "-dataset", "-tasks", "-progress", "-accuracy", "-seconds",
+    "-owner",
 ]  # fmt: skip
 """By what; with a minus the greatest first."""
 
