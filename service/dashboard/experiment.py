@@ -49,6 +49,7 @@ def page(experiment_id: ExperimentId, request: Request, parts: PartsDep, caller:
         facts=_facts(spec),
         tasks=tasks[:MOST_LISTED],
         failures=_failures(tasks),
+        learned=[task.index for task in tasks[:MOST_LISTED] if task.status == "completed"],
         running=[task for task in tasks if task.status == "running"],
         layers=list(layers(spec)),
         gallery=_gallery(spec, tasks),

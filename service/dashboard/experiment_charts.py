@@ -22,8 +22,9 @@ def map_plot(found: Embedding, in_a_row: bool) -> Plot:
     """Tasks as points. in_a_row: the suite is one way through its tasks, which is drawn."""
     tasks = len(found.tasks)
     if tasks < 3:
-        return Plot("A map takes three tasks.")
+        return Plot("A map takes three tasks that are done.")
     shown = names(found.labels, found.tasks)
+    room = room_for(shown)
     x, y = (found.points[:, axis].round(DIGITS).tolist() for axis in (0, 1))
     points: dict[str, Any] = {
         "type": "scatter",
@@ -31,7 +32,7 @@ def map_plot(found: Embedding, in_a_row: bool) -> Plot:
         "x": x,
         "y": y,
         "text": shown,
-        "textposition": _outwards(found.points[:, :2]),
+        "textposition": _outwards(found.points[:, :2]) if room < 60 else "top center",
         "textfont": {"size": 10},
         "marker": {"size": 9, "color": list(found.tasks), "coloraxis": "coloraxis2"},
         "hovertemplate": "<b>%{text}</b><extra></extra>",
@@ -41,9 +42,14 @@ def map_plot(found: Embedding, in_a_row: bool) -> Plot:
     data = [{**way, "hoverinfo": "skip"}, points] if in_a_row else [points]
     layout = {
         "margin": {"t": 24, "b": 40, "l": 48, "r": 24},
-        "xaxis": {"title": {"text": f"first axis, {found.explained[0]:.0%}"}, "zeroline": False},
+        "xaxis": {
+            "title": {"text": f"first axis, {found.explained[0]:.0%}"},
+            "range": _with_room(x, room / 400),
+            "zeroline": False,
+        },
         "yaxis": {
             "title": {"text": f"second axis, {found.explained[1]:.0%}"},
+            "range": _with_room(y, 0.1),
             "zeroline": False,
             "scaleanchor": "x",
         },
@@ -62,6 +68,13 @@ def _outwards(points: np.ndarray) -> list[str]:
     across = np.where(np.abs(x) < np.abs(y) / 2, "center", np.where(x > 0, "right", "left"))
     along = np.where(np.abs(y) < np.abs(x) / 2, "middle", np.where(y > 0, "top", "bottom"))
     return [f"{vertical} {horizontal}" for vertical, horizontal in zip(along, across, strict=True)]
+
+
+def _with_room(values: Sequence[float], share: float) -> list[float]:
+    """A range with room on both sides, as a share of it."""
+    low, high = min(values), max(values)
+    pad = share * (high - low or 1)
+    return [low - pad, high + pad]
 
 
 def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:

@@ -69,9 +69,7 @@ def tree_plot(tree: Dendrogram) -> Plot:
     """The tree with its leaves at the left, in the order of the matrix's clusters."""
     tasks = len(tree.tasks)
     if tasks < 2:
-        return Plot(
-            f"A tree takes two tasks; {counted(tasks, 'task')} {'is' if tasks == 1 else 'are'} there."
-        )
+        return Plot("A tree takes two tasks that are done.")
     leaves = [names(tree.labels, tree.tasks)[place] for place in tree.leaves]
     x, y, joints = _branches(tree)
     lines = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"width": 1.2}, "hoverinfo": "skip"}

@@ -21,7 +21,7 @@ export async function call(method, path, {body, headers = {}, signal} = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem({status: 0, title: "Not reached", detail: "the service does not answer; try again soon"});
   }
-  const isJson = /\bjson\b/.test(answer.headers.get("Content-Type") ?? "");
+  const isJson = answer.status !== 204 && /\bjson\b/.test(answer.headers.get("Content-Type") ?? "");
   const document = isJson ? await answer.json() : null;
   if (!answer.ok) throw new Problem(document ?? {status: answer.status, title: answer.statusText});
   return {status: answer.status, headers: answer.headers, document};

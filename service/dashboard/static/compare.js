@@ -29,11 +29,11 @@ function showPairs({experiments, pairs}) {
     }
     const isSame = pair.same_base ?? null;
     const base = (id) => experiments.find((experiment) => experiment.id === id).base_id;
-    cell(row, isSame ?? base(pair.a) === base(pair.b) ? "yes, one random base" : "no, other random bases");
+    cell(row, isSame ?? base(pair.a) === base(pair.b) ? "the same" : "another");
   }
   const test = pairs.find((pair) => pair.mantel)?.mantel;
   place.querySelector("[data-test]").textContent = test
-    ? `Correlations are of the similarities of all pairs of tasks. Mantel’s test shuffles the tasks of one matrix ${test.permutations.toLocaleString()} times (seed ${test.seed}): p is how often chance agrees as well.`
+    ? `Correlations are of the similarities of all pairs of tasks. Mantel’s test shuffles the tasks of one matrix ${test.permutations.toLocaleString()} times (seed ${test.seed}): p is how often chance agrees as well. Vectors themselves can be compared where the random base is the same.`
     : "Correlations are of the similarities of all pairs of tasks; they are unknown where a matrix is constant.";
 }
 

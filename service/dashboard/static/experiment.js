@@ -17,10 +17,10 @@ const galleries = [...document.querySelectorAll("[data-images]")].map((form) => 
 let stop = null;
 
 function show() {
-  const {over, percent, done, status} = state();
+  const {over, percent, learned, status} = state();
   document.title = over === "true" ? title : `${percent} % ${title}`;
   plots.refresh();
-  for (const gallery of galleries) gallery.offer(Number(done) > 0, status === "completed");
+  for (const gallery of galleries) gallery.offer(new Set(learned.split(",").filter(Boolean)), status === "completed");
   if (over === "true") stop = stop?.();
 }
 
@@ -36,7 +36,7 @@ live.addEventListener("htmx:afterSettle", () => {
   show();
   begin(); // it may have been resumed
 });
-live.addEventListener("tgsh:changed", (event) => {
+document.addEventListener("tgsh:changed", (event) => {
   if (event.target.dataset.then) location.assign(event.target.dataset.then);
   else look();
 });

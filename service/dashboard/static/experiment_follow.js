@@ -1,9 +1,9 @@
 // What happens to an experiment, as it happens.
 
 const POLL = 3000; // milliseconds, where there is no stream
-const OVER = ["completed", "failed", "cancelled"];
 
-// Calls tell at every event of the stream, or now and then where none is to be had. Returns how to stop.
+// Calls tell at every event of the stream, or now and then where none is to be had. Returns how to stop: a stream
+// that has ended would be asked for again. What its events say is not read: it begins with those of the past.
 export function follow(path, tell) {
   const source = new EventSource(path);
   let timer = null;
@@ -11,12 +11,7 @@ export function follow(path, tell) {
     source.close();
     clearInterval(timer);
   };
-  source.addEventListener("progress", tell);
-  source.addEventListener("task", tell);
-  source.addEventListener("status", (event) => {
-    if (OVER.includes(JSON.parse(event.data).status)) source.close(); // else the browser would ask again
-    tell();
-  });
+  for (const kind of ["progress", "task", "status"]) source.addEventListener(kind, tell);
   source.addEventListener("error", () => {
     if (source.readyState === EventSource.CLOSED) timer ??= setInterval(tell, POLL);
     else tell(); // it connects again by itself

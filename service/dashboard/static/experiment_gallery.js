@@ -2,7 +2,7 @@
 
 import {call} from "./api.js";
 
-// <form data-images="path">: what is picked in it is asked for there. data-needs: "task" or "completed".
+// <form data-images="path">: what is picked in it is asked for there. data-needs: "task" or "completion".
 export class Gallery {
   constructor(form) {
     this.form = form;
@@ -20,13 +20,18 @@ export class Gallery {
     form.addEventListener("change", () => this.isDrawn && this.draw());
   }
 
-  // Draw it once, when there is something to draw.
-  offer(hasTask, isCompleted) {
-    const isReady = this.form.dataset.needs === "task" ? hasTask : isCompleted;
-    if (isReady && !this.isDrawn && !this.waits) {
-      this.waits = new IntersectionObserver(([entry], observer) => {
+  // What can be drawn by now: of the tasks that are learned (their numbers), or of a completed experiment.
+  offer(learned, isCompleted) {
+    const chips = [...this.form.querySelectorAll("[type=checkbox][name=tasks]")];
+    for (const chip of chips) chip.disabled = !learned.has(chip.value);
+    const isReady = isCompleted || (this.form.dataset.needs === "task" && chips.some((chip) => chip.checked && !chip.disabled));
+    if (!isReady) return;
+    if (this.isDrawn) {
+      if (this.drawn !== this.#query().toString()) this.draw();
+    } else if (!this.waits) {
+      this.waits = new IntersectionObserver(([entry]) => {
         if (!entry.isIntersecting) return;
-        observer.disconnect();
+        this.waits.disconnect();
         this.draw();
       }, {rootMargin: "300px"});
       this.waits.observe(this.form);
@@ -35,12 +40,13 @@ export class Gallery {
 
   async draw() {
     this.isDrawn = true;
+    this.drawn = this.#query().toString();
     this.asking?.abort();
     this.asking = new AbortController();
     const said = this.form.querySelector("[data-summary]");
     this.form.setAttribute("aria-busy", "true");
     try {
-      const {document: found} = await call("GET", `${this.form.dataset.images}?${this.#query()}`, {signal: this.asking.signal});
+      const {document: found} = await call("GET", `${this.form.dataset.images}?${this.drawn}`, {signal: this.asking.signal});
       this.form.querySelector("[data-sheet]").replaceChildren(sheet(found, this.form.dataset.scale?.split(",").map(Number)));
       said.textContent = words(found, this.form.elements.samples?.value);
     } catch (problem) {

@@ -20,11 +20,11 @@ export class Plots {
   }
 
   async #show(figure, address) {
-    figure.asked = address;
+    const turn = (figure.turn = {}); // an answer that comes late is not shown
     const answer = await fetch(address, {headers: {Accept: "application/json"}});
     const plot = await answer.json();
     const tag = answer.headers.get("ETag");
-    if (figure.asked !== address || (tag && figure.tag === tag)) return;
+    if (figure.turn !== turn || (tag && figure.tag === tag)) return;
     figure.tag = tag;
     figure.querySelector("[data-summary]").textContent = answer.ok ? plot.summary : plot.detail;
     linkTo(figure.querySelector("[data-links]"), plot.links ?? {});
