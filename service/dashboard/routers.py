@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.dashboard import compare, experiment, submit, table
+from service.dashboard import compare, datasets, experiment, submit, table, workers
 
-PAGES = (table, submit, experiment, compare)
+PAGES = (table, submit, experiment, compare, workers, datasets)
 
 router = APIRouter(include_in_schema=False)
 for page in PAGES:

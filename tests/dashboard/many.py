@@ -1,4 +1,4 @@
-"""A database with thousands of experiments, quickly: rows as the lifecycle writes them, without their tasks."""
+"""A database with thousands of experiments, quickly: rows as the lifecycle writes them, without tasks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEGAN = 1_700_000_000.0
 
 
 def fill(database: Database, count: int, owner: str | None = None) -> None:
-    """So many experiments of all kinds and ages; number i is named "run 00000" and so on, the last is newest."""
+    """So many experiments of all kinds and ages, named "run 00000" and so on; the last is the newest."""
     rng = random.Random(0)
     rows = [_row(rng, number, owner) for number in range(count)]
     tags = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 
-
 from service.dashboard.static import FOLDER
 
 VENDOR = FOLDER / "vendor"

@@ -77,7 +77,7 @@ def test_htmx_gets_the_table_alone(filled: httpx.Client) -> None:
     assert part.text.lstrip().startswith('<section id="found"')
     assert "HX-Request" in part.headers["vary"]
     assert 'hx-trigger="every 1500ms' in part.text  # what runs is asked for often
-    assert 'hx-trigger="every 20000ms' in filled.get("/?status=completed", headers=HTMX).text
+    assert 'hx-trigger="every 4000ms' in filled.get("/?status=completed", headers=HTMX).text
 
 
 def test_what_people_write_is_text(client: httpx.Client) -> None:

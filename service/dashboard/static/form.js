@@ -24,6 +24,7 @@ export class SpecForm {
   // changed: called after every change, with nothing.
   constructor(place, schema, changed) {
     this.place = place;
+    this.count = 0;
     this.schema = structuredClone(schema); // json-editor takes its own apart
     place.textContent = "";
     this.editor = new window.JSONEditor(place, {...SETTINGS, schema});
@@ -48,14 +49,19 @@ export class SpecForm {
     }
   }
 
-  // Names for what json-editor leaves without, or names by its own paths.
+  // Ids and names: json-editor gives fields of several kinds the same, and some none.
   tidy() {
-    for (const list of this.place.querySelectorAll(".je-switcher")) {
-      const label = list.labels[0];
-      if (label?.textContent.endsWith(" switcher")) label.textContent = `kind of ${nameOf(list)}`;
-    }
     for (const control of this.place.querySelectorAll("select, input, textarea")) {
-      if (!control.labels?.length) control.setAttribute("aria-label", nameOf(control));
+      if (control.dataset.tidy) continue;
+      control.dataset.tidy = "yes";
+      const around = control.closest(".form-control") ?? control.parentElement;
+      const label = control.closest("label") ?? around.querySelector(`label[for="${CSS.escape(control.id)}"]`);
+      const note = around.querySelector(`p[id="${CSS.escape(`${control.id}-description`)}"]`);
+      control.id = `field-${++this.count}`;
+      if (note) control.setAttribute("aria-describedby", (note.id = `${control.id}-note`));
+      if (!label) control.setAttribute("aria-label", nameOf(control));
+      else if (control.classList.contains("je-switcher")) label.textContent = `kind of ${nameOf(control)}`;
+      if (label) label.htmlFor = control.id;
     }
   }
 

@@ -1,7 +1,7 @@
 // Buttons that change something ask first. In HTML:
 //   <button data-ask="Cancel “demo”?" data-method="POST" data-path="/experiments/…/cancel"
 //           data-yes="Cancel it" data-done="cancelled">
-// Without data-ask it is done at once. Afterwards `tgsh:changed` is heard at the button (and above it).
+// Without data-ask it is done at once. Afterwards `tgsh:changed` is heard at the button, or at the body.
 
 import {call, say} from "./api.js";
 
@@ -30,7 +30,8 @@ async function act(button) {
   try {
     await call(method, path);
     say(done);
-    button.dispatchEvent(new CustomEvent("tgsh:changed", {bubbles: true}));
+    const place = button.isConnected ? button : document.body; // the page goes on while a question is asked
+    place.dispatchEvent(new CustomEvent("tgsh:changed", {bubbles: true}));
   } catch (problem) {
     say(problem.message);
   } finally {

@@ -2,7 +2,7 @@
 // Limits are left out: the service knows them, and says what is wrong in its own words.
 
 const LIMITS = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "pattern", "minLength", "maxLength", "minItems", "maxItems"];
-const SILENT = ["discriminator", "additionalProperties", ...LIMITS];
+const SILENT = ["discriminator", ...LIMITS];
 
 const spoken = (name) => name.replaceAll("_", " ");
 const isNull = (schema) => schema.type === "null";

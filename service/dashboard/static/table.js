@@ -21,5 +21,10 @@ document.addEventListener("htmx:afterSwap", () => {
   showTimes();
   show();
 });
+// What is on its way may be older than the change.
+document.addEventListener("tgsh:changed", () => {
+  window.htmx.trigger("#found", "htmx:abort");
+  window.htmx.trigger("#found", "anew");
+});
 for (const box of document.querySelectorAll(".choose:checked")) chosen.add(box.value); // after "back"
 show();
