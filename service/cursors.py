@@ -7,19 +7,19 @@ import binascii
 import json
 
 from tgsh.errors import InvalidSpec
-from tgsh.store.orders import Order, Position
+from tgsh.store.orders import NEWEST, Order, Position
 
 MOST = 4_000
 """Characters of a cursor: a name of 200 characters can be in it."""
 
 
-def encode(position: Position) -> str:
+def encode(*position: str | float) -> str:
     """The cursor of the page behind this position."""
-    return base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode()
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
 
 
-def decode(cursor: str, order: Order) -> Position:
-    """The position that `encode` was given, in the same order. Raises InvalidSpec."""
+def decode(cursor: str, order: Order = NEWEST) -> Position:
+    """The position that `encode` was given, in the same order: by default (created_at, id). Raises InvalidSpec."""
     try:
         position = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if isinstance(position, list) and order.is_position(position):

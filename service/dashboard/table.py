@@ -109,7 +109,7 @@ def table(
         experiments=views,
         may_change=caller.may_change,
         is_active=any(view.status in ("queued", "running") for view in views),
-        next=asked.address(cursor=cursors.encode(page[-1].position)) if more else None,
+        next=asked.address(cursor=cursors.encode(*page[-1].position)) if more else None,
     )
     response.headers["Vary"] = "Accept, HX-Request"
     return response

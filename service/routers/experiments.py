@@ -115,7 +115,7 @@ def list_experiments(
     after = cursors.decode(cursor, order) if cursor else None
     found = reads.experiments(parts.database, filters, limit + 1, after, order)
     page, more = found[:limit], len(found) > limit
-    following = cursors.encode(page[-1].position) if more else None
+    following = cursors.encode(*page[-1].position) if more else None
     if following is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
     return ExperimentPage(items=[experiment_view(snapshot) for snapshot in page], next=following)

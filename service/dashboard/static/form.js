@@ -56,7 +56,7 @@ export class SpecForm {
       control.dataset.tidy = "yes";
       const around = control.closest(".form-control") ?? control.parentElement;
       const label = control.closest("label") ?? around.querySelector(`label[for="${CSS.escape(control.id)}"]`);
-      const note = around.querySelector(`p[id="${CSS.escape(`${control.id}-description`)}"]`);
+      const note = around.querySelector('p[id$="-description"]');
       control.id = `field-${++this.count}`;
       if (note) control.setAttribute("aria-describedby", (note.id = `${control.id}-note`));
       if (!label) control.setAttribute("aria-label", nameOf(control));
