@@ -14,6 +14,9 @@ from service import errors, logs, pages
 from service.access import Access
 from service.arrivals import Arrivals
 from service.cache import ByteCache
+from service.dashboard import routers as dashboard
+from service.dashboard import static
+from service.dashboard.problems import ProblemPages
 from service.deps import Parts
 from service.drawing import Artist
 from service.following import Following
@@ -135,12 +138,14 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     for outer in (Access, Hosts):  # what is added later is asked earlier
         app.add_middleware(outer, settings)
+    app.add_middleware(ProblemPages)
     app.add_middleware(Headers)
     app.add_middleware(logs.Telling)
     app.add_middleware(Counting, app.state.requests)
     pages.describe_keys(app)
-    for module in (*ROUTERS, pages):
+    for module in (*ROUTERS, pages, dashboard):
         app.include_router(module.router)
+    static.mount(app)
     return app
 
 

@@ -1,29 +1,30 @@
-"""Opaque places in a list that is newest first."""
+"""Cursors: where a page of a list ends, as text that nobody needs to read."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-import math
-import re
 
 from tgsh.errors import InvalidSpec
+from tgsh.store.orders import NEWEST, Order, Position
 
-_ID = re.compile("[0-9a-f]{16}")
-
-
-def encode(created_at: float, id: str) -> str:
-    """The place of what was made then and has this id."""
-    return base64.urlsafe_b64encode(json.dumps([created_at, id]).encode()).decode()
+MOST = 4_000
+"""Characters of a cursor: a name of 200 characters can be in it."""
 
 
-def decode(cursor: str) -> tuple[float, str]:
-    """The same back. Raises InvalidSpec for what is none of ours."""
+def encode(*position: str | float) -> str:
+    """The cursor of the page behind this position."""
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+
+
+def decode(cursor: str, order: Order = NEWEST) -> Position:
+    """The position that `encode` was given: by default (created_at, id). Raises InvalidSpec."""
     try:
-        created_at, id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if isinstance(created_at, float) and math.isfinite(created_at) and _ID.fullmatch(id):
-            return created_at, id
+        position = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        if isinstance(position, list) and order.is_position(position):
+            "".join(map(str, position)).encode()  # a ValueError, where no database could take it
+            return position
         raise ValueError("another list than ours")
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise InvalidSpec("cursor", "is not one of ours; take `next` of the page before") from error

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from service.dashboard.problems import page_of, wants_page
 from service.headers import HEADERS
 from service.logs import REQUEST
 from tgsh.errors import (
@@ -248,5 +249,7 @@ def _on_unforeseen(request: Request, _: Exception) -> Response:
     detail = "something unforeseen happened; the service's log has the details"
     response = problem(500, "internal-error", "The service failed", detail, request.url.path)
     # This answer alone is made outside of all middleware.
-    response.headers.update(HEADERS | {"X-Request-ID": request.scope.get(REQUEST, "-")})
+    if wants_page(request.headers.get("accept", "")):
+        response = page_of(request, bytes(response.body))
+    response.headers.update({**HEADERS, **response.headers, "X-Request-ID": request.scope.get(REQUEST, "-")})
     return response

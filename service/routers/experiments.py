@@ -15,6 +15,7 @@ from tgsh.shelf import seen_by
 from tgsh.spec.values import WITHOUT_NUL
 from tgsh.store import experiments as lifecycle
 from tgsh.store import reads
+from tgsh.store.orders import Order, Sort
 from tgsh.store.ownership import Owner, require_disk, share
 from tgsh.store.repair import reopen_damaged
 from tgsh.store.reuse import stored_answer
@@ -107,7 +108,7 @@ def submit(
     return _accepted(parts, submitted.experiment_id, response)
 
 
-@router.get("", summary="List experiments, newest first")
+@router.get("", summary="List experiments, newest first unless asked otherwise")
 def list_experiments(
     request: Request,
     response: Response,
@@ -121,16 +122,20 @@ def list_experiments(
         str | None, Query(max_length=200, pattern=WITHOUT_NUL, description="looked for in the name")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=cursors.MOST, description="`next` of the page before, in the same order")
+    ] = None,
+    sort: Annotated[Sort, Query(description="by what; with a minus the greatest first")] = "-created",
 ) -> ExperimentPage:
     """A page of experiments; `next` (and the Link header) lead to the following one.
 
     With a key: those that are its own, shared, or nobody's; an admin's key sees them all.
     """
-    filters = reads.Filters(status, suite, dataset, tag, q, caller.visible_to)
-    found = reads.experiments(parts.database, filters, limit + 1, cursors.decode(cursor) if cursor else None)
+    filters, order = reads.Filters(status, suite, dataset, tag, q, caller.visible_to), Order(sort)
+    after = cursors.decode(cursor, order) if cursor else None
+    found = reads.experiments(parts.database, filters, limit + 1, after, order)
     page, more = found[:limit], len(found) > limit
-    following = cursors.encode(page[-1].record.created_at, page[-1].record.id) if more else None
+    following = cursors.encode(*page[-1].position) if more else None
     if following is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
     return ExperimentPage(items=[experiment_view(snapshot) for snapshot in page], next=following)

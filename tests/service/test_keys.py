@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from service.dashboard.static import MOUNT, digest
 from tests.service.conftest import SPEC, submit
 from tests.service.people import YESTERDAY, bearer, ended, people
 from tgsh.keys import KeyFile, new_key
@@ -36,7 +37,8 @@ def routes(router: Any) -> Iterator[tuple[str, str]]:
 def filled(path: str, experiment_id: str) -> str:
     """A path with its parameters, and a file below a folder of files."""
     path = path.format(experiment_id=experiment_id, **FILLED)
-    return f"{path}/favicon.png" if path == "/static-offline-docs" else path
+    files = {"/static-offline-docs": "favicon.png", f"{MOUNT}/{digest()}": "dashboard.css"}
+    return f"{path}/{files[path]}" if path in files else path
 
 
 @pytest.fixture
@@ -51,7 +53,9 @@ def test_the_walk_finds_every_route(app: FastAPI) -> None:
         (method.upper(), path) for path, operations in app.openapi()["paths"].items() for method in operations
     }
     assert documented < found
-    assert {path for _, path in found - documented} == {"/", "/docs", "/redoc", "/openapi.json"} | {
+    pages = {path for _, path in found - documented if path == "/" or path.startswith("/dashboard/")}
+    assert pages >= {"/", f"{MOUNT}/{digest()}"}
+    assert {path for _, path in found - documented} - pages == {"/docs", "/redoc", "/openapi.json"} | {
         "/static-offline-docs"
     }
 

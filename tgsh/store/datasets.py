@@ -6,7 +6,7 @@ experiment that uses it keeps it: its row is tied to the dataset's in the transa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
@@ -77,7 +77,7 @@ def get(database: Database, dataset_id: str, visible_to: str | None) -> Held:
 
 
 def page(
-    database: Database, visible_to: str | None, limit: int, after: tuple[float, str] | None = None
+    database: Database, visible_to: str | None, limit: int, after: Sequence[str | float] | None = None
 ) -> list[Held]:
     """Up to `limit` datasets that a key of that name sees, newest first, from behind `after`."""
     query = _seen(visible_to)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from tgsh.errors import NotFound
 from tgsh.schemas import TERMINAL, Progress
 from tgsh.store.clock import now
 from tgsh.store.database import Database
+from tgsh.store.orders import NEWEST, Order, Position
 from tgsh.store.ownership import is_visible_to
 from tgsh.store.records import EventRecord, ExperimentRecord, TagRecord, TaskRecord
 from tgsh.store.settling import progress_of
@@ -25,11 +26,15 @@ MOST_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Snapshot:
-    """An experiment's row with its progress at one moment (`at`, seconds since 1970)."""
+    """An experiment's row with its progress at one moment (`at`, seconds since 1970).
+
+    position: where it stands in the list that it was read from.
+    """
 
     record: ExperimentRecord
     progress: Progress
     at: float
+    position: Position = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,23 @@ class Filters:
     text: str | None = None
     visible_to: str | None = None
 
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """What all of it says, for a query of ExperimentRecord."""
+        columns = (
+            (ExperimentRecord.status, self.status),
+            (ExperimentRecord.suite, self.suite),
+            (ExperimentRecord.dataset, self.dataset),
+        )
+        found: list[ColumnElement[bool]] = [column == value for column, value in columns if value is not None]
+        if self.tag is not None:
+            tagged = select(TagRecord.experiment_id).where(TagRecord.tag == self.tag)
+            found.append(ExperimentRecord.id.in_(tagged))
+        if self.text is not None:
+            found.append(ExperimentRecord.name.icontains(self.text, autoescape=True))
+        if self.visible_to is not None:
+            found.append(is_visible_to(self.visible_to))
+        return found
+
 
 def experiment(database: Database, experiment_id: str) -> Snapshot:
     """One experiment. Raises NotFound."""
@@ -53,33 +75,24 @@ def experiment(database: Database, experiment_id: str) -> Snapshot:
         record = session.get(ExperimentRecord, experiment_id)
         if record is None:
             raise NotFound(f"there is no experiment {experiment_id!r}")
-        return _snapshots(session, [record])[0]
+        at = session.scalar(select(now())) or 0.0
+        return Snapshot(record, progress_of(record, at), at)
 
 
 def experiments(
-    database: Database, filters: Filters, limit: int, after: tuple[float, str] | None = None
+    database: Database, filters: Filters, limit: int, after: Position | None = None, order: Order = NEWEST
 ) -> list[Snapshot]:
-    """Up to `limit` experiments, newest first, from behind the one that `after` (created_at, id) names."""
-    query = select(ExperimentRecord)
-    if filters.status is not None:
-        query = query.where(ExperimentRecord.status == filters.status)
-    if filters.suite is not None:
-        query = query.where(ExperimentRecord.suite == filters.suite)
-    if filters.dataset is not None:
-        query = query.where(ExperimentRecord.dataset == filters.dataset)
-    if filters.tag is not None:
-        tagged = select(TagRecord.experiment_id).where(TagRecord.tag == filters.tag)
-        query = query.where(ExperimentRecord.id.in_(tagged))
-    if filters.text is not None:
-        query = query.where(ExperimentRecord.name.icontains(filters.text, autoescape=True))
-    if filters.visible_to is not None:
-        query = query.where(is_visible_to(filters.visible_to))
-    newest_first = tuple_(ExperimentRecord.created_at, ExperimentRecord.id)
+    """Up to `limit` experiments in this order, from behind the position `after`."""
+    position = (column.label(f"position_{index}") for index, column in enumerate(order.key))
+    query = select(ExperimentRecord, *position).where(*filters.conditions())
     if after is not None:
-        query = query.where(newest_first < tuple_(*after))
-    query = query.order_by(ExperimentRecord.created_at.desc(), ExperimentRecord.id.desc()).limit(limit)
+        here, there = tuple_(*order.key), tuple_(*after)
+        query = query.where(here < there if order.descending else here > there)
+    by = [column.desc() if order.descending else column.asc() for column in order.key]
     with database.read() as session:
-        return _snapshots(session, list(session.scalars(query)))
+        rows = session.execute(query.order_by(*by).limit(limit)).all()
+        at = session.scalar(select(now())) or 0.0
+        return [Snapshot(record, progress_of(record, at), at, place) for record, *place in rows]
 
 
 def completed_with_digest(database: Database, digest: str, visible_to: str | None) -> str | None:
@@ -92,11 +105,6 @@ def completed_with_digest(database: Database, digest: str, visible_to: str | Non
     newest = query.order_by(ExperimentRecord.created_at.desc(), ExperimentRecord.id.desc()).limit(1)
     with database.read() as session:
         return session.scalar(newest)
-
-
-def _snapshots(session: Session, records: list[ExperimentRecord]) -> list[Snapshot]:
-    at = session.scalar(select(now())) or 0.0
-    return [Snapshot(record, progress_of(record, at), at) for record in records]
 
 
 def tasks(database: Database, experiment_id: str) -> list[TaskRecord]:

@@ -1,0 +1,187 @@
+"""GET /dashboard/experiments/{id}/plots/{name}: the plots of its page, as plotly.js takes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from service import reckoning, results
+from service.dashboard.experiment_charts import accuracy_plot, geometry_plot, loss_plot, map_plot
+from service.dashboard.experiment_matrices import matrix_plot, means_plot, tree_plot
+from service.dashboard.experiment_plot import Plot
+from service.deps import ExperimentId, Parts, PartsDep
+from service.negotiation import answer
+from service.results import Layer, Stage
+from service.routers import embedding, similarity
+from tgsh.analysis.blocks import Similarities
+from tgsh.errors import Conflict, NotFound
+from tgsh.schemas import GeometryStage, Measure, Order
+from tgsh.store import reads
+from tgsh.store.vectors import StageRef, epoch_of, find_stage
+
+router = APIRouter(prefix="/dashboard/experiments")
+
+MOST_ROWS = 500
+"""Tasks of a matrix and of a tree that are drawn one by one: 250,000 cells are what browsers draw at once."""
+
+MEANS = 250
+"""Rows of a matrix of more."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a viewer chose to see."""
+
+    parts: Parts
+    ref: StageRef
+    order: Order
+    measure: Measure
+    layer: str | None
+
+    @property
+    def part(self) -> slice:
+        """Where the layer lies in the vectors."""
+        return results.part(self.parts, self.ref.experiment_id, self.layer)
+
+    @property
+    def when(self) -> str:
+        """The stage in words."""
+        named = {"before": "before training", "after": "after training"}
+        return named.get(self.ref.stage, f"after epoch {self.ref.stage}")
+
+    def files(self, path: str, *formats: str, **more: str) -> dict[str, str]:
+        """Where the same is as a file."""
+        query = {"stage": self.ref.stage, "measure": self.measure, **more}
+        if self.layer is not None:
+            query["layer"] = self.layer
+        root = f"/experiments/{self.ref.experiment_id}/{path}"
+        return {name: f"{root}?{urlencode(query | {'format': name})}" for name in formats}
+
+
+def _similarity(choice: Choice) -> Plot:
+    ref, parts = choice.ref, choice.parts
+    what = f"{choice.measure} similarity {choice.when}"
+    if len(ref.tasks) > MOST_ROWS:
+        found = Similarities(results.vectors(parts, ref, choice.layer), choice.measure)
+        plot = means_plot(found.averaged(MEANS), found.groups(MEANS), len(ref.tasks), what)
+        formats = ("npy", "png", "svg", "pdf")
+        return _with(plot, choice.files("similarity", *formats))
+    files = choice.files("similarity", *similarity.FORMATS, order=choice.order) if ref.tasks else {}
+    if choice.order == "cluster":
+        matrix = parts.reckoner.reckon(reckoning.clustered, ref, choice.part, choice.measure)
+        return _with(matrix_plot(matrix, matrix.labels, matrix.tasks, what), files)
+    matrix = results.similarities(parts, ref, choice.measure, choice.layer)
+    every = reads.tasks(parts.database, ref.experiment_id)
+    if len(every) > MOST_ROWS:  # of these some are there yet
+        return _with(matrix_plot(matrix, matrix.labels, matrix.tasks, what), files)
+    plot = matrix_plot(matrix, [task.label for task in every], [task.index for task in every], what)
+    return _with(plot, files)
+
+
+def _dendrogram(choice: Choice) -> Plot:
+    tasks = len(choice.ref.tasks)
+    files = choice.files("dendrogram", "csv", "newick", "png", "svg", "pdf")
+    if tasks > MOST_ROWS:
+        return Plot(f"A tree of {tasks:,} tasks is not drawn here; the files have it.", links=files)
+    tree = choice.parts.reckoner.reckon(reckoning.tree, choice.ref, choice.part, "average", choice.measure)
+    return _with(tree_plot(tree), files)
+
+
+def _embedding(choice: Choice) -> Plot:
+    if (tasks := len(choice.ref.tasks)) > embedding.MOST_TASKS:
+        return Plot(f"{tasks:,} tasks are too many for a map, which is for {embedding.MOST_TASKS:,} at most.")
+    found = choice.parts.reckoner.reckon(
+        reckoning.embedding, choice.ref, choice.part, "mds", 2, choice.measure
+    )
+    suite = reads.experiment(choice.parts.database, choice.ref.experiment_id).record.suite
+    plot = map_plot(found, in_a_row=suite in ("rotation", "shift"))
+    return _with(plot, choice.files("embedding", "csv", "npy", "png", "svg", "pdf"))
+
+
+def _accuracy(choice: Choice) -> Plot:
+    root = f"/experiments/{choice.ref.experiment_id}/accuracy?format="
+    plot = accuracy_plot(reads.tasks(choice.parts.database, choice.ref.experiment_id))
+    return _with(plot, {name: root + name for name in ("csv", "png", "svg", "pdf")})
+
+
+def _losses(choice: Choice) -> Plot:
+    plot = loss_plot(reads.tasks(choice.parts.database, choice.ref.experiment_id))
+    root = f"/dashboard/experiments/{choice.ref.experiment_id}"
+    return _with(
+        plot, {"csv": f"{root}/losses.csv", "json": f"/experiments/{choice.ref.experiment_id}/tasks"}
+    )
+
+
+def _geometry(choice: Choice) -> Plot:
+    try:
+        tensors, about = results.measured(choice.parts, choice.ref.experiment_id, "geometry")
+    except Conflict as nothing_yet:
+        return Plot(_sentence(str(nothing_yet)))
+    summaries = json.loads(about["summaries"])
+    before, after = (
+        GeometryStage.model_validate(
+            summaries[stage] | {kind: tensors[f"{stage}.{kind}"].tolist() for kind in ("intra", "inter")}
+        )
+        for stage in ("before", "after")
+    )
+    root = f"/experiments/{choice.ref.experiment_id}/geometry?format="
+    files = {name: root + name for name in ("csv", "png", "svg", "pdf")}
+    return _with(geometry_plot(tensors["edges"].tolist(), before, after), files)
+
+
+PLOTS: Mapping[str, Callable[[Choice], Plot]] = MappingProxyType(
+    {
+        "similarity": _similarity,
+        "dendrogram": _dendrogram,
+        "embedding": _embedding,
+        "accuracy": _accuracy,
+        "losses": _losses,
+        "geometry": _geometry,
+    }
+)
+
+
+@router.get("/{experiment_id}/plots/{name}")
+def plot(
+    experiment_id: ExperimentId,
+    name: Annotated[str, Path(max_length=32)],
+    parts: PartsDep,
+    request: Request,
+    stage: Stage = "after",
+    order: Annotated[Order, Query()] = "task",
+    measure: Measure = "cosine",
+    layer: Layer = None,
+) -> Response:
+    """What there is to see by now, as {summary, data, layout, links}; without data where that is nothing."""
+    if name not in PLOTS:
+        raise NotFound(f"there is no plot {name!r}: ask for one of {', '.join(PLOTS)}")
+    record = reads.experiment(parts.database, experiment_id).record
+    ref = find_stage(parts.database, experiment_id, _named(stage, record.epochs_total // record.tasks_total))
+    choice = Choice(parts, ref, order, measure, layer)
+    progress = (record.status, record.tasks_done, record.epochs_done)
+    key = ("plot", name, experiment_id, ref.digest, str(ref.finished), str((order, measure, layer, progress)))
+    return answer(request, parts.cache, key, "json", name, lambda: _encode(PLOTS[name](choice)))
+
+
+def _named(stage: str, epochs: int) -> str:
+    """The stage by its name, where it has one."""
+    return {0: "before", epochs: "after"}.get(epoch_of(stage, epochs), stage)
+
+
+def _with(plot: Plot, links: Mapping[str, str]) -> Plot:
+    """The plot and its files; none of what is not there yet."""
+    return Plot(plot.summary, plot.data, plot.layout, links if plot.data else {})
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _encode(plot: Plot) -> bytes:
+    return json.dumps(asdict(plot), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

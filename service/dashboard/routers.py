@@ -1,0 +1,13 @@
+"""The pages, in one router. They are for people, so that OpenAPI does not list them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.dashboard import compare, datasets, experiment, submit, table, workers
+
+PAGES = (table, submit, experiment, compare, workers, datasets)
+
+router = APIRouter(include_in_schema=False)
+for page in PAGES:
+    router.include_router(page.router)

@@ -1,0 +1,135 @@
+// The page /dashboard/datasets: the uploaded ones (GET /datasets), and another file on its way.
+
+import {call, say} from "./api.js";
+import {element, replace, spokenBytes, table} from "./tables.js";
+import {showTimes} from "./times.js";
+import {upload} from "./upload.js";
+
+const at = (id) => document.getElementById(id);
+const me = at("uploaded").dataset.name;
+const mayChange = "mayChange" in at("uploaded").dataset;
+
+let items = [], next = null;
+
+async function look() {
+  items = [];
+  next = null;
+  await more();
+}
+
+async function more() {
+  try {
+    const {document: page} = await call("GET", `/datasets?limit=100${next ? `&cursor=${encodeURIComponent(next)}` : ""}`);
+    items.push(...page.items);
+    next = page.next;
+    show();
+  } catch (problem) {
+    const words = problem.status === 404 ? "This service takes no uploads." : problem.message;
+    replace(at("uploaded"), element("p", {className: "quiet"}, words));
+    if (problem.status === 404) at("upload")?.remove();
+  }
+}
+
+function show() {
+  if (!items.length) return replace(at("uploaded"), element("p", {className: "quiet"}, "Nothing has been uploaded yet."));
+  const headings = ["Name", "Images", "Size", "Classes", "Takes", "Uploaded", "Used by", ""];
+  const rows = items.map((item) => [
+    element("span", {}, item.name, element("br"), element("small", {className: "quiet"}, item.id)),
+    item.images,
+    `${item.height} × ${item.width}${item.channels > 1 ? ` × ${item.channels}` : ""}`,
+    element("span", {title: (item.class_names ?? []).join(", ")}, String(item.classes)),
+    spokenBytes(item.bytes),
+    element("time", {dateTime: item.created_at}, item.created_at),
+    item.used_by ? element("a", {href: `/?dataset=${item.id}`}, String(item.used_by)) : "–",
+    actions(item),
+  ]);
+  const again = element("button", {className: "small outline", id: "more"}, "Show more");
+  replace(at("uploaded"), table("Table of uploaded datasets", headings, rows), ...(next ? [again] : []));
+  showTimes(at("uploaded"));
+}
+
+function actions(item) {
+  const name = (what) => `${what} ${item.name}`;
+  const made = element("div", {className: "buttons"});
+  made.append(element("button", {className: "small secondary outline", id: `look-${item.id}`, value: item.id, ariaLabel: name("Look at")}, "Look"));
+  made.append(element("a", {href: `/dashboard/submit?dataset=${item.id}`, className: "small", ariaLabel: name("Submit an experiment with")}, "Use"));
+  const isMine = !me || item.owner === me || item.owner === null;
+  if (mayChange && isMine) {
+    const remove = element("button", {className: "small danger outline", id: `delete-${item.id}`, ariaLabel: name("Delete")}, "Delete");
+    Object.assign(remove.dataset, {method: "DELETE", path: `/datasets/${item.id}`, ask: `Delete “${item.name}”? Its images are gone then.`, yes: "Delete it", done: `Deleted: ${item.name}`});
+    made.append(remove);
+  }
+  return made;
+}
+
+function lookAt(item) {
+  at("look-title").textContent = item.name;
+  const image = at("look-image");
+  image.src = `/datasets/${item.id}/samples?format=png`;
+  image.alt = `Images of ${item.name}, some of each of ${item.classes} classes`;
+  at("look").showModal();
+}
+
+async function send(event) {
+  event.preventDefault();
+  const [file] = at("file").files, button = at("send");
+  if (!file || button.getAttribute("aria-busy")) return;
+  button.setAttribute("aria-busy", "true");
+  at("progress").hidden = false;
+  at("told").textContent = "";
+  try {
+    const path = `/datasets?name=${encodeURIComponent(at("name").value || file.name)}`;
+    const {status, document: made} = await upload(path, file, showProgress);
+    at("told").textContent = status === 200 ? `${made.name} was there already: the same images.` : `${made.name}: ${made.images.toLocaleString()} images in ${made.classes} classes are there.`;
+    event.target.reset();
+    chosen();
+    await look();
+  } catch (problem) {
+    const words = problem.errors.length ? problem.errors.map(({field, message}) => `${field}: ${message}`) : [problem.message];
+    at("told").replaceChildren(...words.map((line) => element("p", {className: "problem"}, line)));
+  } finally {
+    button.removeAttribute("aria-busy");
+    at("progress").hidden = true;
+  }
+}
+
+function showProgress(share) {
+  at("progress").value = share;
+  at("send").textContent = share < 1 ? `Uploading, ${Math.round(100 * share)} %` : "Reading the images …";
+}
+
+function chosen() {
+  const [file] = at("file").files;
+  at("send").disabled = !file;
+  at("send").textContent = "Upload";
+  if (file && !at("name").value) at("name").value = file.name.replace(/\.(npz|zip)$/i, "");
+}
+
+function takeDrops(place) {
+  for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
+    place.addEventListener(kind, (event) => {
+      event.preventDefault();
+      place.classList.toggle("over", kind === "dragenter" || kind === "dragover");
+    });
+  }
+  place.addEventListener("drop", ({dataTransfer}) => {
+    if (!dataTransfer.files.length) return;
+    at("file").files = dataTransfer.files;
+    chosen();
+    say(`${dataTransfer.files[0].name} is chosen`);
+    at("send").focus();
+  });
+}
+
+if (at("upload")) {
+  at("upload").addEventListener("submit", send);
+  at("file").addEventListener("change", chosen);
+  takeDrops(at("upload"));
+}
+at("uploaded").addEventListener("click", ({target}) => {
+  if (target.id === "more") more();
+  if (target.id.startsWith("look-")) lookAt(items.find((item) => item.id === target.value));
+});
+at("look").querySelector(".close").addEventListener("click", () => at("look").close());
+document.addEventListener("tgsh:changed", look);
+look();

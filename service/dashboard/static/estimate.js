@@ -1,0 +1,84 @@
+// What a spec would cost, before it is submitted: POST /estimates. It also finds what is wrong with the spec.
+
+import {call} from "./api.js";
+import {spokenSeconds} from "./wording.js";
+
+const at = (id) => document.getElementById(id);
+let asking; // the question before is given up
+let isThere = true;
+
+// problem(found or null): told what is wrong with the spec.
+export async function showEstimate(spec, problem) {
+  asking?.abort();
+  if (!isThere) return;
+  asking = new AbortController();
+  try {
+    const {document} = await call("POST", "/estimates", {body: spec, signal: asking.signal});
+    problem(null);
+    show(document);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    forget();
+    if (error.status === 404 || error.status === 405) {
+      isThere = false;
+      at("estimate").replaceChildren(line("This service makes no estimates.", "quiet"));
+    } else if (error.status === 422) {
+      at("estimate").replaceChildren(line("Something in the spec has to be changed first.", "quiet"));
+      problem(error);
+    } else at("estimate").replaceChildren(line(error.message, "quiet"));
+  }
+}
+
+function line(words, kind = "") {
+  return Object.assign(document.createElement("p"), {textContent: words, className: kind});
+}
+
+function forget() {
+  const send = at("send");
+  delete send.dataset.anew;
+  send.textContent = "Submit";
+  send.classList.remove("secondary", "outline");
+  at("open-stored").hidden = true;
+}
+
+function show(estimate) {
+  forget();
+  const rows = [
+    ["Tasks", estimate.tasks.toLocaleString()],
+    ["Task-epochs", estimate.task_epochs.toLocaleString()],
+    [`On today's ${estimate.workers === 1 ? "worker" : `${estimate.workers} workers`}`, time(estimate)],
+    ["Place in the queue", queue(estimate)],
+  ];
+  const list = document.createElement("dl");
+  for (const [name, value] of rows) {
+    list.append(Object.assign(document.createElement("dt"), {textContent: name}));
+    list.append(Object.assign(document.createElement("dd"), {textContent: value}));
+  }
+  const parts = [list];
+  if (!estimate.workers) parts.push(line("No worker is there: it would wait until one is started.", "problem"));
+  if (estimate.stored) parts.push(line("This was computed before, with the same result to the byte."));
+  at("estimate").replaceChildren(...parts);
+  if (estimate.stored) offerStored(estimate.stored);
+}
+
+function offerStored(id) {
+  const open = at("open-stored"), send = at("send");
+  open.href = `/dashboard/experiments/${id}`;
+  open.hidden = false;
+  send.textContent = "Run anew";
+  send.dataset.anew = "true";
+  send.classList.add("secondary", "outline");
+}
+
+function time({seconds, basis, workers}) {
+  if (!workers) return "–";
+  if (seconds === null) return "not known yet";
+  return `about ${spokenSeconds(seconds)}${basis === "typical" ? ", by typical machines" : ""}`;
+}
+
+function queue({experiments_ahead: ahead, tasks_ahead: tasks, queue_seconds: wait}) {
+  if (!tasks) return "next";
+  const others = ahead === 1 ? "1 experiment" : `${ahead} experiments`;
+  const seconds = wait === null ? "" : `, about ${spokenSeconds(wait)}`;
+  return `behind ${tasks.toLocaleString()} tasks of ${others}${seconds}`;
+}

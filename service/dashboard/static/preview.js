@@ -1,0 +1,54 @@
+// What the images of a spec's tasks look like, drawn by a worker: POST /previews, then its picture.
+
+import {call} from "./api.js";
+
+const place = () => document.getElementById("preview");
+const EVERY = 700; // ms
+let asking, shown;
+let isThere = true;
+
+export async function showPreview(spec) {
+  const wanted = JSON.stringify([spec.preset, spec.dataset, spec.suite]); // the rest changes no image
+  if (!isThere || wanted === shown) return;
+  shown = wanted;
+  asking?.abort();
+  const {signal} = (asking = new AbortController());
+  try {
+    let {document: preview, headers} = await call("POST", "/previews", {body: spec, signal});
+    const path = headers.get("Location") ?? `/previews/${preview.key}`;
+    while (preview.status === "queued" || preview.status === "drawing") {
+      say(preview.status === "queued" ? "A worker is asked to draw it …" : "A worker draws it …");
+      await pause(EVERY, signal);
+      ({document: preview} = await call("GET", path, {signal}));
+    }
+    if (preview.status === "failed") say(preview.reason);
+    else picture(preview);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    shown = null;
+    isThere = error.status !== 404 && error.status !== 405;
+    say(!isThere ? "This service draws no previews." : error.status === 422 ? "Something in the spec has to be changed first." : error.message);
+  }
+}
+
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new DOMException("given up", "AbortError"));
+    });
+  });
+}
+
+function say(words) {
+  place().replaceChildren(Object.assign(document.createElement("p"), {textContent: words, className: "quiet"}));
+}
+
+function picture(preview) {
+  const {tasks} = preview;
+  const image = document.createElement("img");
+  image.src = preview.links.png;
+  image.alt = `One image of each class (columns) in ${tasks.length} tasks (rows): ${tasks.slice(0, 12).join(", ")}${tasks.length > 12 ? ", …" : ""}`;
+  place().replaceChildren(image);
+}

@@ -1,0 +1,161 @@
+// The page /dashboard/submit: a spec as a form or as JSON; an estimate and a preview of it; and off it goes.
+
+import {Problem, call, say} from "./api.js";
+import {showEstimate} from "./estimate.js";
+import {SpecForm} from "./form.js";
+import {showPreview} from "./preview.js";
+import {formSchema} from "./schemas.js";
+
+const at = (id) => document.getElementById(id);
+const query = new URLSearchParams(location.search);
+const WAIT = 500; // ms after the last key
+
+let catalog, form, timer;
+let key = {}; // {body, value}: the same body again gets the same experiment
+
+async function begin() {
+  const [known, uploaded] = await Promise.all([call("GET", "/catalog"), uploadedDatasets()]);
+  catalog = known.document;
+  const named = catalog.datasets.map(({name, description}) => ({value: name, title: `${name}: ${description}`}));
+  const own = uploaded.map(({id, name, images}) => ({value: `id:${id}`, title: `${name} (uploaded, ${images} images)`}));
+  form = new SpecForm(at("form"), formSchema(catalog, [...named, ...own]), changed);
+  await form.ready;
+  at("form").removeAttribute("aria-busy");
+  const preset = query.get("preset") ?? at("preset").value;
+  at("preset").value = query.has("from") ? "" : preset;
+  form.spec = query.has("from") ? await specOf(query.get("from")) : presetSpec(preset);
+  if (query.has("dataset")) form.spec = {...form.spec, dataset: {id: query.get("dataset")}};
+}
+
+async function uploadedDatasets() {
+  try {
+    return (await call("GET", "/datasets?limit=200")).document.items ?? [];
+  } catch {
+    return []; // a service without them
+  }
+}
+
+const presetSpec = (name) => catalog.presets.find((preset) => preset.name === name)?.details.spec ?? blank();
+
+function blank() {
+  const paper = catalog.presets.find((preset) => preset.name === "rotation-mnist").details.spec;
+  return {...paper, name: "", tags: []};
+}
+
+async function specOf(id) {
+  return (await call("GET", `/experiments/${encodeURIComponent(id)}`)).document.spec;
+}
+
+const isJson = () => document.querySelector("[name=view]:checked").value === "json";
+
+// What would be sent. Throws Problem where the text is no JSON.
+function current() {
+  if (!isJson()) return form.spec;
+  try {
+    return JSON.parse(at("text").value);
+  } catch (error) {
+    throw new Problem({status: 422, title: "No JSON", detail: error.message, errors: [{field: "body", message: error.message}]});
+  }
+}
+
+function changed() {
+  clearTimeout(timer);
+  timer = setTimeout(look, WAIT);
+}
+
+function look() {
+  let spec;
+  try {
+    spec = current();
+  } catch (problem) {
+    return showProblem(problem);
+  }
+  showEstimate(spec, showProblem);
+  showPreview(spec);
+}
+
+// null: there is none. Moves no focus: it comes while somebody types.
+function showProblem(problem) {
+  const place = at("problems");
+  place.replaceChildren();
+  form.clear();
+  if (!problem) return;
+  const left = isJson() ? problem.errors : form.show(problem.errors);
+  if (problem.errors.length && !left.length) return;
+  const box = document.createElement("div");
+  box.className = "problem";
+  const words = left.length ? left.map(({field, message}) => `${field}: ${message}`) : [problem.message];
+  for (const line of words) box.append(Object.assign(document.createElement("p"), {textContent: line}));
+  place.append(box);
+}
+
+function keyFor(body) {
+  if (key.body !== body) {
+    const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is for HTTPS only
+    key = {body, value: Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")};
+  }
+  return key.value;
+}
+
+async function send(event) {
+  event.preventDefault();
+  const button = at("send");
+  if (button.getAttribute("aria-busy")) return;
+  clearTimeout(timer);
+  button.setAttribute("aria-busy", "true");
+  try {
+    const spec = current();
+    const path = button.dataset.anew ? "/experiments?anew=true" : "/experiments";
+    const headers = {"Idempotency-Key": keyFor(path + JSON.stringify(spec))};
+    const {document: experiment} = await call("POST", path, {body: spec, headers});
+    key = {};
+    location.assign(`/dashboard/experiments/${experiment.id}`);
+  } catch (problem) {
+    showProblem(problem);
+    say(problem.message);
+    form.focusFirstProblem();
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
+function switchView() {
+  if (isJson()) at("text").value = JSON.stringify(form.spec, null, 2);
+  else {
+    try {
+      const spec = JSON.parse(at("text").value);
+      const {preset, ...changes} = spec;
+      form.spec = preset ? over(presetSpec(preset), changes) : {...blank(), ...spec};
+    } catch (error) {
+      document.querySelector("[value=json]").checked = true;
+      return showProblem(new Problem({title: "No JSON", detail: `cannot be shown as a form: ${error.message}`}));
+    }
+  }
+  at("form").hidden = isJson();
+  at("json").hidden = !isJson();
+  showProblem(null);
+  changed();
+}
+
+// As the service reads a preset: objects merge unless their kind differs.
+function over(base, changes) {
+  const isObject = (value) => value && typeof value === "object" && !Array.isArray(value);
+  const merged = {...base};
+  for (const [name, value] of Object.entries(changes)) {
+    const old = base[name];
+    merged[name] = isObject(old) && isObject(value) && (value.kind ?? old.kind) === old.kind ? over(old, value) : value;
+  }
+  return merged;
+}
+
+at("submission").addEventListener("submit", send);
+at("text").addEventListener("input", changed);
+at("preset").addEventListener("change", () => {
+  form.spec = presetSpec(at("preset").value);
+  at("text").value = JSON.stringify(form.spec, null, 2);
+});
+for (const radio of document.querySelectorAll("[name=view]")) radio.addEventListener("change", switchView);
+begin().catch((problem) => {
+  at("form").removeAttribute("aria-busy");
+  at("form").textContent = problem.message;
+});

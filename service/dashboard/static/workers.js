@@ -1,0 +1,64 @@
+// The page /dashboard/workers: GET /workers, asked for every two seconds while somebody looks.
+
+import {call} from "./api.js";
+import {element, replace, spokenBytes, table} from "./tables.js";
+import {showTimes} from "./times.js";
+import {spokenSeconds} from "./wording.js";
+
+const EVERY = 2000; // ms
+const at = (id) => document.getElementById(id);
+
+const link = (id, name) => element("a", {href: `/dashboard/experiments/${id}`}, name);
+const time = (iso) => element("time", {dateTime: iso}, iso);
+
+function work(items) {
+  if (!items.length) return element("span", {className: "quiet"}, "idle");
+  const list = element("ul", {className: "plain"});
+  for (const {experiment_id: id, name, task_index: index, label, since, device} of items) {
+    const what = index === null ? "puts the results together" : `task ${index}${label ? ` (${label})` : ""}`;
+    const item = list.appendChild(element("li"));
+    item.append(id ? link(id, name) : "an experiment of somebody else", `: ${what}`);
+    item.append(element("small", {className: "quiet"}, device ? ` on ${device}` : "", since ? " since " : "", since ? time(since) : ""));
+  }
+  return list;
+}
+
+function showWorkers(workers) {
+  if (!workers.length) {
+    return replace(at("workers"), element("p", {className: "problem"}, "No worker was seen lately. Start one with ", element("code", {}, "celery -A worker.app worker"), ", or everything with ", element("code", {}, "tgsh up"), "."));
+  }
+  const rows = workers.map((worker) => [
+    element("span", {}, worker.host, element("small", {className: "quiet"}, ` process ${worker.pid}`)),
+    worker.devices.join(", "),
+    work(worker.working_on),
+    spokenBytes(worker.memory_bytes) + (worker.device_memory_bytes ? `, device ${spokenBytes(worker.device_memory_bytes)}` : ""),
+    time(worker.seen_at),
+  ]);
+  replace(at("workers"), table("Table of workers", ["Worker", "Devices", "Works on", "Memory", "Last seen"], rows));
+}
+
+function showQueue({queued_jobs: queued, oldest_seconds: oldest, running_jobs: running, experiments}) {
+  const age = oldest === null ? "" : `, the oldest for ${spokenSeconds(oldest)}`;
+  at("queue").textContent = `${running.toLocaleString()} running · ${queued.toLocaleString()} queued${queued ? age : ""}`;
+  const rows = experiments.map(({id, name, queued: waiting, running: now}) => [id ? link(id, name) : "of somebody else", waiting, now]);
+  const none = element("p", {className: "quiet"}, "Nothing waits. ", element("a", {href: "/dashboard/submit"}, "Submit an experiment"));
+  replace(at("waiting"), rows.length ? table("Table of experiments at work", ["Experiment", "Tasks queued", "Tasks running"], rows) : none);
+}
+
+async function look() {
+  if (!document.hidden) {
+    try {
+      const {document: found} = await call("GET", "/workers");
+      showWorkers(found.workers);
+      showQueue(found.queue);
+      showTimes();
+    } catch (problem) {
+      at("queue").textContent = problem.status === 404 ? "This service does not tell who works on what." : problem.message;
+      if (problem.status === 404) return;
+    }
+  }
+  setTimeout(look, EVERY);
+}
+
+document.addEventListener("htmx:afterSwap", () => showTimes());
+look();

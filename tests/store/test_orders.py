@@ -1,0 +1,70 @@
+"""Lists in every order, page by page."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import update
+
+from tests.store.steps import submitted
+from tgsh.store import listing, reads
+from tgsh.store.database import Database
+from tgsh.store.orders import SORTS, Order, Sort
+from tgsh.store.records import ExperimentRecord
+
+ROWS = [
+    {"name": "b", "status": "completed", "mean_accuracy": 0.5, "started_at": 1.0, "finished_at": 9.0},
+    {"name": "A", "status": "failed", "mean_accuracy": None, "started_at": None, "finished_at": 3.0},
+    {"name": "Ä", "status": "running", "mean_accuracy": 0.25, "started_at": 2.0, "finished_at": None},
+    {"name": "b", "status": "completed", "mean_accuracy": 0.5, "started_at": 1.0, "finished_at": 2.5},
+    {"name": "c", "status": "queued", "mean_accuracy": None, "started_at": None, "finished_at": None},
+]
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    for index, row in enumerate(ROWS):
+        experiment_id = submitted(
+            database, tasks=1 + index % 3, name=str(row["name"]), tags=("t",) * (index > 2)
+        )
+        owner = ("alice", None)[index % 2]
+        with database.write() as session:
+            session.execute(
+                update(ExperimentRecord)
+                .where(ExperimentRecord.id == experiment_id)
+                .values(row | {"owner": owner, "epochs_done": index % 3})
+            )
+    return database
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_pages_in_every_order_are_whole_and_sorted(filled: Database, sort: Sort) -> None:
+    order = Order(sort)
+    whole = reads.experiments(filled, reads.Filters(), 10, order=order)
+    assert len(whole) == len(ROWS)
+    assert all(order.is_position(found.position) for found in whole)
+    key = [found.position for found in whole]
+    if order.by not in ("name", "status", "suite", "dataset", "owner"):  # a database has its own alphabet
+        assert key == sorted(key, reverse=order.descending)
+    seen, after = [], None
+    while page := reads.experiments(filled, reads.Filters(), 2, after, order):
+        seen += [found.record.id for found in page]
+        after = page[-1].position
+    assert seen == [found.record.id for found in whole]
+    other = Order(order.by if order.descending else f"-{order.by}")  # type: ignore[arg-type]
+    assert [found.record.id for found in reads.experiments(filled, reads.Filters(), 10, order=other)] == seen[
+        ::-1
+    ]
+
+
+def test_names_are_sorted_whatever_their_case(filled: Database) -> None:
+    found = reads.experiments(filled, reads.Filters(), 2, order=Order("name"))
+    assert found[0].record.name == "A"
+    assert found[1].record.name in ("b", "Ä")
+
+
+def test_a_summary_counts_what_is_visible(filled: Database) -> None:
+    found = listing.summary(filled, reads.Filters(text="B"))
+    assert (found.matching, found.all) == ({"completed": 2}, 5)
+    assert (found.suites, found.datasets, found.tags) == (["rotation"], ["mnist"], ["t"])
+    hers = listing.summary(filled, reads.Filters(visible_to="bob"))
+    assert (sum(hers.matching.values()), hers.all, hers.tags) == (2, 2, ["t"])
