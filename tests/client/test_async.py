@@ -74,7 +74,7 @@ def test_answers_are_those_of_the_client_that_blocks(stack: Stack, client: Clien
 
 def test_submit_wait_and_delete(stack: Stack) -> None:
     async def once(client: AsyncClient) -> Experiment:
-        submitted = await client.submit(TINY | {"tags": ["awaited"]})
+        submitted = await client.submit(TINY | {"tags": ["awaited"]}, anew=True)
         ended = await client.wait(submitted.id, timeout=60)
         await client.delete(submitted.id)
         assert not [left async for left in client.experiments(tag="awaited")]
