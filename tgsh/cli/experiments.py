@@ -36,7 +36,7 @@ def submit(
         else:
             tasks = experiment.progress.tasks_total
             typer.echo(f"Submitted {experiment.id}: {experiment.spec.title}, {tasks} tasks")
-            typer.echo(f"Follow it with: tgsh watch {experiment.id[:6]}")
+            typer.echo(f"Follow it with: tgsh watch {experiment.id[:6]}, or tgsh open {experiment.id[:6]}")
 
 
 def watch(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
