@@ -39,6 +39,7 @@ BREAKS = [
     ("one-bridge", "tgsh/local.py", "import tgsh.training"),
     ("one-bridge", "worker/jobs.py", "from tgsh import training"),
     ("client-over-the-wire", "tgsh/client/results.py", "import tgsh.store.records"),
+    ("client-over-the-wire", "tgsh/client/values/experiment.py", "from tgsh.figures import render"),
     ("by-command", "tgsh/embedded/stack.py", "import tgsh.runner"),
     ("reproduced-over-the-wire", "tgsh/reproduce/running.py", "import tgsh.store.reads"),
 ]

@@ -175,7 +175,9 @@ def test_ctrl_c_while_watching_leaves_the_experiment(tgsh: Tgsh, stack: Stack, t
     made = json.loads(tgsh("submit", "-", "--json", text=spec).stdout)["id"]
     environment = dict(os.environ) | {"TGSH_URL": stack.url}
     watching = subprocess.Popen([*RUN, "watch", made], stderr=subprocess.PIPE, text=True, env=environment)
-    time.sleep(1.5)
+    assert watching.stderr
+    assert watching.stderr.readline() == "demo: rotated digits\n"  # it watches now
+    time.sleep(0.5)
     watching.send_signal(signal.SIGINT)
     _, said = watching.communicate(timeout=5)
     assert watching.returncode == 130

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tgsh.cli.whereabouts import print_whereabouts
 from tgsh.client import Client
 from tgsh.embedded import guard
 from tgsh.embedded.home import Home, running_url
@@ -149,6 +150,39 @@ def test_home_is_private_used_once_and_empty_of_processes_after_sigkill(home: Pa
     process.kill()
     process.communicate()
     assert until(lambda: not kin(home), 15), kin(home)
+
+
+def test_up_says_what_runs_where(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [*RUN, "up", "--port", "0", "--workers", "1", "--json", "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        url = wait_for_url(home, process)
+        assert process.stdout
+        text = ""
+        while not text.endswith("\n}\n"):
+            text += process.stdout.readline()
+        found = json.loads(text)
+        assert found["url"] == url
+        assert (found["dashboard"], found["docs"]) == (f"{url}/", f"{url}/docs")
+        assert [worker["devices"] for worker in found["workers"]] == [["cpu"]]
+        assert found["database"] == f"sqlite:///{home}/tgsh.db"
+        for name in ("home", "artifacts", "logs"):
+            assert Path(found[name]).is_dir(), name
+        with socket.create_connection(tuple(found["redis"].split(":")), timeout=5):
+            pass
+        config = (home / "redis" / "redis.conf").read_text()
+        (password,) = [line.split()[1] for line in config.splitlines() if line.startswith("requirepass")]
+        assert password not in text
+        assert found["stop"] == f"kill {found['pid']}"
+        os.kill(found["pid"], signal.SIGTERM)
+        left, said = process.communicate(timeout=20)
+    assert (left, process.returncode) == ("", 0)
+    assert "Everything is stopped" in said
+    assert kin(home) == []
+    print_whereabouts(found)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert f"dashboard  {url}/" in lines
+    assert any(line.startswith("workers    1 × cpu (celery@") for line in lines)
+    assert f"stop       Ctrl-C, or kill {found['pid']}" in lines
 
 
 def test_a_taken_port_names_its_holder(home: Path) -> None:

@@ -34,6 +34,12 @@ def slots(devices: str) -> list[str]:
     return found
 
 
+def shared(devices: str, children: int) -> list[str]:
+    """What each of so many children has: they take the slots in turn."""
+    found = slots(devices)
+    return [found[child % len(found)] for child in range(children)]
+
+
 def bind(slot: str) -> str:
     """Make this child see its device alone and use one thread; the name by which torch knows it.
 

@@ -68,7 +68,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         """One round; a database or queue that cannot be reached is tried again in the next."""
         assert self._database is not None
         try:
-            slots = devices.slots(self._settings.devices)
+            slots = devices.shared(self._settings.devices, consumer.controller.concurrency)
             held = holdings.memory_bytes(), holdings.device_memory_bytes(slots)
             workers.beat(self._database, _name(consumer), socket.gethostname(), os.getpid(), slots, *held)
             taken = take_expired_leases(self._database, self._settings.max_attempts)

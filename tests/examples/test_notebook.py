@@ -75,6 +75,13 @@ def test_a_cell_made_one_figure(ran: Any, part: str) -> None:
     (picture,) = shown(ran, part, "image/png")
     assert picture.startswith("iVBORw0KGgo")  # a PNG file in Base64
     assert len(picture) > 10_000
+    if part != "plt.subplots":  # pyplot shows that one
+        (size,) = [
+            each["metadata"]["image/png"]
+            for each in outputs(ran, part)
+            if "image/png" in each.get("data", {})
+        ]
+        assert 100 < size["width"] < 900
 
 
 def test_the_bar_came_to_its_end(ran: Any) -> None:

@@ -67,3 +67,9 @@ print(name, os.environ["CUDA_VISIBLE_DEVICES"], torch.get_num_threads(), sep="|"
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == expected
+
+
+def test_children_take_the_slots_in_turn() -> None:
+    assert devices.shared("cpu:2", 1) == ["cpu"]
+    assert devices.shared("cuda:0,cpu", 1) == ["cuda:0"]
+    assert devices.shared("cuda:0,cuda:3", 3) == ["cuda:0", "cuda:3", "cuda:0"]

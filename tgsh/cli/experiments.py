@@ -40,7 +40,7 @@ def submit(
         elif not experiment.stored_answer:
             tasks = experiment.progress.tasks_total
             typer.echo(f"Submitted {experiment.id}: {experiment.spec.title}, {tasks} tasks")
-            typer.echo(f"Follow it with: tgsh watch {experiment.id[:6]}")
+            typer.echo(f"Follow it with: tgsh watch {experiment.id[:6]}, or tgsh open {experiment.id[:6]}")
 
 
 def _already(experiment: Experiment) -> str:

@@ -5,8 +5,10 @@ With --json the failure is a problem document (RFC 9457), one line, the last on 
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from typing import Any
 
 import typer
@@ -16,6 +18,7 @@ from tgsh.errors import (
     Conflict,
     DatasetUnavailable,
     InvalidSpec,
+    MachineProblem,
     NotFound,
     ServiceProblem,
     ServiceUnreachable,
@@ -66,10 +69,15 @@ class FailingGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # "°" on a terminal that knows ASCII only
         try:
             return super().invoke(ctx)
-        except TgshError as error:
-            raise typer.Exit(_tell(problem_of(error), ctx.meta[JSON])) from error
+        except (TgshError, OSError, ValueError) as error:
+            if (foreseen := _foreseen(error)) is None:
+                raise
+            raise typer.Exit(_tell(problem_of(foreseen), ctx.meta[JSON])) from error
         except USAGE_ERROR as error:
             if not ctx.meta[JSON]:
                 raise
@@ -88,6 +96,19 @@ def complain(message: str) -> None:
     first, *others = message.splitlines()
     told = [first, *(line for line in others if line.strip() != first.strip())]
     typer.secho("\n".join(told), fg=typer.colors.RED, err=True)
+
+
+def _foreseen(error: Exception) -> TgshError | None:
+    """What a person is told of an error; None where it is a mistake of ours, whose traceback we want."""
+    if isinstance(error, TgshError):
+        return error
+    if isinstance(error, OSError) and error.filename is not None:
+        return MachineProblem(f"{error.filename}: {error.strerror}")
+    found: Any = error
+    if str(getattr(found, "title", "")).endswith("Settings"):  # pydantic's, which --help does not import
+        first = found.errors()[0]
+        return InvalidSpec(f"TGSH_{'_'.join(map(str, first['loc'])).upper()}", first["msg"])
+    return None
 
 
 def problem_of(error: TgshError) -> dict[str, Any]:

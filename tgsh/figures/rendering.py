@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -38,6 +39,14 @@ class Picture(Figure):
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         return render(self, "png"), size_shown(self)
+
+    def _ipython_display_(self) -> None:
+        """Goes first: once pyplot is imported, its printer for figures would show every pixel of ours."""
+        from IPython.display import display
+
+        content, size = self._repr_png_()
+        page = {"image/png": b64encode(content).decode(), "text/plain": str(self)}
+        display(page, raw=True, metadata={"image/png": size})  # type: ignore[no-untyped-call]
 
 
 def size_shown(figure: Figure) -> dict[str, int]:

@@ -1,0 +1,87 @@
+"""Everything that the API answers has a method, and every method asks for something that there is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from service.app import create_app
+from service.settings import ServiceSettings
+from tgsh.client import Client
+from tgsh.client.methods import Methods
+from tgsh.errors import TgshError
+
+ELSEWHERE = ("/livez", "/metrics", "/dashboard")
+"""For machines and browsers."""
+
+ARGUMENTS: dict[str, Any] = {
+    "experiment": "0" * 16,
+    "spec": "demo",
+    "task": 0,
+    "index": 0,
+    "name": "similarity",
+    "images": np.zeros((1, 2, 2)),
+}
+ANY_PATH = {"fetch"}
+"""Methods that could ask for whatever is below an experiment: they prove nothing."""
+
+
+def asked_by_methods() -> Iterator[tuple[str, str, str]]:
+    """(method, HTTP method, path) of the first request of each."""
+    asked: list[tuple[str, str]] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, request.url.path))
+        return httpx.Response(418)
+
+    with Client("http://lab", transport=httpx.MockTransport(refuse)) as client:
+        for name in sorted(set(dir(Methods)) - ANY_PATH):
+            if name.startswith("_"):
+                continue
+            method = getattr(client, name)
+            parameters = inspect.signature(method).parameters.values()
+            required = [each.name for each in parameters if each.default is each.empty]
+            with suppress(TgshError):
+                made = method(**{each: ARGUMENTS[each] for each in required})
+                next(iter(made))
+            yield name, *asked.pop()
+
+
+@pytest.fixture(scope="module")
+def offered(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """(HTTP method, path) of every operation in the OpenAPI document."""
+    home: Path = tmp_path_factory.mktemp("home")
+    app = create_app(ServiceSettings(home=home, redis_url=SecretStr("redis://127.0.0.1:1/0")))
+    paths = app.openapi()["paths"]
+    return [(method.upper(), path) for path, operations in paths.items() for method in operations]
+
+
+def matches(template: str, path: str) -> bool:
+    return re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)), path) is not None
+
+
+def test_each_has_the_other(offered: list[tuple[str, str]]) -> None:
+    asked = list(asked_by_methods())
+    assert len(asked) > 20
+    unknown = [
+        name
+        for name, method, path in asked
+        if not any(method == known and matches(template, path) for known, template in offered)
+    ]
+    assert not unknown
+    without = [
+        (method, template)
+        for method, template in offered
+        if not template.startswith(ELSEWHERE)
+        and not any(method == known and matches(template, path) for _, known, path in asked)
+    ]
+    assert not without
