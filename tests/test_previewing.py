@@ -22,13 +22,16 @@ from tgsh.store.records import PreviewRecord
 from tgsh.store.results import result
 from tgsh.store.sweeping import take_expired_leases
 
-SMALL: dict[str, Any] = {"dataset": "mnist5k", "training": {"epochs": 1, "train_limit": 200}, "seed": 5}
+SMALL: dict[str, Any] = {"dataset": "mnist5k", "training": {"epochs": 1, "train_limit": 50}, "seed": 5}
 CUSTOM = [
     {"label": "torn", "transforms": [{"kind": "random-perspective"}, {"kind": "rotate", "degrees": 20}]},
     {"label": "as they are"},
 ]
 SUITES: list[dict[str, Any]] = [
-    {"suite": {"kind": "rotation", "tasks": 40, "step_degrees": 9}, "network": {"kind": "tgsh", "hidden": 9}},
+    {
+        "suite": {"kind": "rotation", "tasks": 40, "step_degrees": 9},
+        "network": {"kind": "flynet", "expansion": 1},
+    },
     {"suite": {"kind": "augment"}, "network": {"kind": "flynet", "expansion": 1}},
     {"suite": {"kind": "custom", "tasks": CUSTOM}, "network": {"kind": "flynet", "expansion": 1}},
     {

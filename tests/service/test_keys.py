@@ -15,10 +15,13 @@ from service.dashboard.static import MOUNT, digest
 from tests.service.conftest import SPEC, submit
 from tests.service.people import YESTERDAY, bearer, ended, people
 from tgsh.keys import KeyFile, new_key
+from tgsh.planning import preview
+from tgsh.presets import Submission
 
 pytestmark = pytest.mark.attacks
 
-FILLED = {"index": "0", "name": "similarity", "format": "png"}
+PREVIEW = preview(Submission.model_validate(SPEC).spec()).key
+FILLED = {"index": "0", "name": "similarity", "format": "png", "key": PREVIEW}
 OPEN = {("GET", "/livez")}
 PUBLIC = ("/", "/docs", "/redoc", "/openapi.json", "/static-offline-docs", "/catalog", "/readyz", "/livez")
 
@@ -97,6 +100,7 @@ def test_every_route_asks_for_a_key(app: FastAPI, client: httpx.Client, tmp_path
 
 @pytest.mark.timeout(400)
 def test_every_route_with_every_role(app: FastAPI, known: dict[str, httpx.Client]) -> None:
+    assert known["alice"].post("/previews", json=SPEC).status_code == 202  # everybody's, as its images are
     for method, path in routes(app):
         of_one, reads = "{experiment_id}" in path, method in ("GET", "HEAD")
         status = {}

@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from tests.store.steps import submitted
 from tgsh.errors import MachineProblem
@@ -98,3 +98,17 @@ def test_the_second_schema_keeps_what_the_first_one_held(tmp_path: Path) -> None
     database.migrate()
     with database.read() as session:
         assert (most_due(session), first_job(session, "e")) == ("e", Job("e", 0))
+
+
+def test_the_newest_schema_can_be_left_again(database: Database) -> None:
+    """For who goes back to the version before: what that knows is still there."""
+    experiment_id = submitted(database)
+    with database.engine.begin() as connection:
+        configuration = config()
+        configuration.attributes["connection"] = connection
+        command.downgrade(configuration, "0003")
+        tables = inspect(connection).get_table_names()
+    assert "previews" not in tables
+    assert "workers" in tables
+    database.migrate()
+    assert reads.experiment(database, experiment_id).record.status == "queued"

@@ -13,11 +13,14 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.settings import ServiceSettings
-from tests.bench import bench_in, work_off
+from tests.bench import bench_in, never, work_off
 from tests.service.serving import serving
+from tgsh import runner
 from tgsh.bench import Bench
+from tgsh.jobs import Preview
+from tgsh.planning import preview
 from tgsh.spec import ExperimentSpec
-from tgsh.store import reads
+from tgsh.store import overview, previews, reads, workers
 from tgsh.store.courses import find_course, load_course
 from tgsh.store.repair import damaged_results, damaged_tasks
 from tgsh.store.vectors import find_stage, load_stage
@@ -88,3 +91,19 @@ def test_what_was_begun_goes_on_from_its_checkpoint(
     course = load_course(bench.artifacts, find_course(bench.database, known["half"], 0))
     assert np.array_equal(course[:2], begun)  # gone on from, not trained again
     assert not np.array_equal(course[2], course[1])
+
+
+def test_what_came_later_works_on_it(bench: Bench) -> None:
+    for experiment_id in ids(bench).values():
+        record = reads.experiment(bench.database, experiment_id).record
+        assert record.queued_at == record.created_at
+    waiting = overview.queue_figures(bench.database, None)
+    assert waiting.queued_jobs > 0
+    assert (waiting.oldest_seconds or 0) > 0
+    wanted = preview(ExperimentSpec(dataset="mnist5k"))
+    assert previews.ask(bench.database, bench.artifacts, wanted)
+    assert runner.run_next(bench, never) == Preview(wanted.key)
+    assert previews.is_whole(bench.artifacts, previews.get(bench.database, wanted.key))
+    workers.beat(bench.database, "w", "h", 1, ["cpu"], 5 << 30, None)
+    [worker] = workers.living(bench.database)
+    assert (worker.memory_bytes, worker.device_memory_bytes) == (5 << 30, None)

@@ -10,9 +10,10 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -127,14 +128,8 @@ def _require_room(session: Session) -> None:
 
 def claim_next(database: Database, worker: str, lease_seconds: float) -> Drawing | None:
     """Take the preview that has waited longest; None if none waits. Mere looking takes no lock."""
-    oldest = (
-        select(PreviewRecord.key)
-        .where(PreviewRecord.status == "queued")
-        .order_by(PreviewRecord.created_at, PreviewRecord.key)
-        .limit(1)
-    )
     with database.read() as session:
-        key = session.scalar(oldest)
+        key = session.scalar(_oldest())
     while key is not None:
         token = secrets.token_hex(16)
         with database.write(durable=False) as session:
@@ -156,8 +151,14 @@ def claim_next(database: Database, worker: str, lease_seconds: float) -> Drawing
                 return Drawing(
                     Preview(key), token, taken.spec, [(index, label) for index, label in taken.tasks]
                 )
-            key = session.scalar(oldest)  # another was quicker
+            key = session.scalar(_oldest())  # another was quicker
     return None
+
+
+@cache  # every job is preceded by a look: see fairness.py
+def _oldest() -> Select[str]:
+    waiting = select(PreviewRecord.key).where(PreviewRecord.status == "queued")
+    return waiting.order_by(PreviewRecord.created_at, PreviewRecord.key).limit(1)
 
 
 def _ours(claimed: Drawing) -> list[Any]:
