@@ -11,11 +11,12 @@ import pytest
 from tests.bench import SPEC, bench_in, never, submit, work_off
 from tests.store.steps import queued_jobs
 from tgsh import runner
-from tgsh.datasets.loading import load
+from tgsh.datasets.loading import load, source_of
 from tgsh.jobs import Job
+from tgsh.machine import description
 from tgsh.presets import Submission
 from tgsh.spec import ExperimentSpec
-from tgsh.store import reads
+from tgsh.store import provenance, reads
 from tgsh.store.results import result
 from tgsh.store.vectors import find_stage, load_stage
 
@@ -121,3 +122,25 @@ def test_a_finish_that_is_stopped_gives_its_claim_back(tmp_path: Path) -> None:
     assert queued_jobs(bench.database, experiment_id) == [Job(experiment_id=experiment_id)]
     work_off(bench, experiment_id)
     assert result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix") is not None
+
+
+def test_what_each_task_was_trained_on_and_with_is_kept(tmp_path: Path) -> None:
+    changes = {
+        "suite": {"kind": "manifold", "tasks": 2, "side": 4, "train_images": 600, "test_images": 60},
+        "dataset": "synthetic",
+    }
+    spec = ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes)
+    bench = bench_in(tmp_path)
+    experiment_id = submit(bench, spec)
+    assert provenance.origins(bench.database, bench.artifacts, experiment_id) is None
+    work_off(bench, experiment_id)
+    found = provenance.origins(bench.database, bench.artifacts, experiment_id)
+    assert found is not None
+    source = source_of(spec, tmp_path)
+    assert [origin["images"] for origin in found] == [source.of(task).digests for task in (0, 1)]
+    versions = reads.experiment(bench.database, experiment_id).record.versions
+    assert {origin["machine"] for origin in found} == {description()}
+    assert all(origin["versions"] == versions for origin in found)
+    kept = result(bench.database, bench.artifacts, experiment_id, provenance.NAME)
+    assert kept is not None
+    assert len(json.loads(kept[1]["origins"])) == 2  # each once

@@ -69,10 +69,9 @@ def replay(
 
 
 def _path_of(compute: Sequence[str]) -> Compute | None:
-    """The path that a record names, where it is one of a processor."""
-    if os.environ.get("TGSH_COMPUTE") or not compute or not all(each.startswith("cpu ") for each in compute):
-        return None
-    return "fused" if all(each.endswith(" fused") for each in compute) else "torch"
+    """The path that a record names, where it is not the one that is taken anyway."""
+    torch = [each for each in compute if each.startswith("cpu ") and not each.endswith(" fused")]
+    return "torch" if torch and len(torch) == len(compute) and not os.environ.get("TGSH_COMPUTE") else None
 
 
 def _compared(bundle: Bundle, database: Database, artifacts: Artifacts, ended: Experiment) -> Replayed:

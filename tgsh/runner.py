@@ -203,13 +203,14 @@ def _train(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[
     tasks = [item.task for item in work]
     states = [item.state for item in work]
     epochs = work[0].claim.spec.training.epochs
+    origins = [_origin(trainer, task) for task in tasks]
     while states[0].epoch < epochs:
         began = time.perf_counter()
         faults.point("mid-epoch", tasks[0].index)
         states = trainer.epoch(tasks, states, _stopping(keeper, stop))
         seconds = (time.perf_counter() - began) / len(work)
-        for item, state in zip(work, states, strict=True):
-            _checkpoint(bench, item.claim, state, seconds, _origin(trainer, item.task))
+        for item, state, origin in zip(work, states, origins, strict=True):
+            _checkpoint(bench, item.claim, state, seconds, origin)
     began = time.perf_counter()
     accuracies = trainer.accuracy(tasks, states)
     seconds = (time.perf_counter() - began) / len(work)

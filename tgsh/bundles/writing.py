@@ -50,6 +50,7 @@ def _experiment(
         "epochs": spec.training.epochs,
         "mean_accuracy": record.mean_accuracy,
         "versions": record.versions,
+        "versions_of_tasks": _distinct(origin["versions"] for origin in origins),
         "compute": _distinct(task.compute for task in tasks),
         "machines": _distinct(origin["machine"] for origin in origins),
         "created_at": str(as_datetime(record.created_at)),
