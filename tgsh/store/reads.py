@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from tgsh.errors import NotFound
@@ -13,7 +13,7 @@ from tgsh.schemas import TERMINAL, Progress
 from tgsh.store.clock import now
 from tgsh.store.database import Database
 from tgsh.store.ownership import is_visible_to
-from tgsh.store.records import EventRecord, ExperimentRecord, TagRecord, TaskRecord
+from tgsh.store.records import EventRecord, ExperimentRecord, TagRecord, TaskRecord, UseRecord
 from tgsh.store.settling import progress_of
 
 LAST_ID = 2**63 - 1
@@ -66,7 +66,8 @@ def experiments(
     if filters.suite is not None:
         query = query.where(ExperimentRecord.suite == filters.suite)
     if filters.dataset is not None:
-        query = query.where(ExperimentRecord.dataset == filters.dataset)
+        using = select(UseRecord.experiment_id).where(UseRecord.dataset_id == filters.dataset)
+        query = query.where(or_(ExperimentRecord.dataset == filters.dataset, ExperimentRecord.id.in_(using)))
     if filters.tag is not None:
         tagged = select(TagRecord.experiment_id).where(TagRecord.tag == filters.tag)
         query = query.where(ExperimentRecord.id.in_(tagged))
