@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import func, select
 from tests.store.steps import submitted
 from tgsh.errors import ArtifactCorrupt, ArtifactMissing, Conflict, NotFound, QuotaExceeded
 from tgsh.spec import DatasetsSuite, ExperimentSpec, RotationSuite, TrainingSpec, UploadedDataset
-from tgsh.store import datasets, experiments
+from tgsh.store import datasets, experiments, reads
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.backup import _named
 from tgsh.store.database import Database
@@ -79,6 +80,20 @@ def test_two_who_hold_the_same_learn_nothing_of_each_other(database: Database) -
         datasets.let_go(database, ID, "bob", "bob")
 
 
+def test_the_same_content_from_many_at_once_is_kept_once(database: Database) -> None:
+    ready = threading.Barrier(6)
+
+    def keep(number: int) -> tuple[bool, bool]:
+        ready.wait()
+        return datasets.keep(database, record(), "x", f"owner {number % 3}", False)
+
+    with ThreadPoolExecutor(6) as threads:
+        told = list(threads.map(keep, range(6)))
+    assert sum(is_new for is_new, _ in told) == 1
+    assert sum(holds for _, holds in told) == 3
+    assert len(seen(database, None)) == 1
+
+
 def test_what_is_shared_or_nobodys_is_seen(database: Database) -> None:
     datasets.keep(database, record(), "alice's", "alice", False)
     datasets.share(database, ID, "alice", True)
@@ -100,6 +115,8 @@ def test_what_experiments_use_stays_and_they_are_named(database: Database) -> No
     mine = using(database, "alice", ID)
     both = using(database, "bob", ID, "b" * 16)
     assert datasets.get(database, ID, "alice").used_by == 2
+    found = reads.experiments(database, reads.Filters(dataset="b" * 16), 5)
+    assert [snapshot.record.id for snapshot in found] == [both]
     with pytest.raises(Conflict, match=f"{mine} .* and 1 more; delete them first"):
         datasets.let_go(database, ID, "alice", "alice")
     with pytest.raises(Conflict, match="1 of others"):

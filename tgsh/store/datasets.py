@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
 from sqlalchemy import delete as delete_rows
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, make_transient
 
 from tgsh.errors import Conflict, NotFound
 from tgsh.store.clock import now
@@ -48,6 +49,16 @@ def keep(
 
     Where the content was here, its row stays, and the files that `record` names are the caller's to remove.
     """
+    try:
+        return _keep(database, record, name, owner, shared)
+    except IntegrityError:  # somebody else inserted the same content at this moment
+        make_transient(record)
+        return _keep(database, record, name, owner, shared)
+
+
+def _keep(
+    database: Database, record: DatasetRecord, name: str, owner: str | None, shared: bool
+) -> tuple[bool, bool]:
     with database.write() as session:
         there = session.get(DatasetRecord, record.id, with_for_update=True)
         if there is not None and there.sha256 != record.sha256:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from tgsh.errors import NotFound
@@ -14,7 +14,7 @@ from tgsh.store.clock import now
 from tgsh.store.database import Database
 from tgsh.store.orders import NEWEST, Order, Position
 from tgsh.store.ownership import is_visible_to
-from tgsh.store.records import EventRecord, ExperimentRecord, TagRecord, TaskRecord
+from tgsh.store.records import EventRecord, ExperimentRecord, TagRecord, TaskRecord, UseRecord
 from tgsh.store.settling import progress_of
 
 LAST_ID = 2**63 - 1
@@ -53,12 +53,11 @@ class Filters:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """What all of it says, for a query of ExperimentRecord."""
-        columns = (
-            (ExperimentRecord.status, self.status),
-            (ExperimentRecord.suite, self.suite),
-            (ExperimentRecord.dataset, self.dataset),
-        )
+        columns = ((ExperimentRecord.status, self.status), (ExperimentRecord.suite, self.suite))
         found: list[ColumnElement[bool]] = [column == value for column, value in columns if value is not None]
+        if self.dataset is not None:
+            using = select(UseRecord.experiment_id).where(UseRecord.dataset_id == self.dataset)
+            found.append(or_(ExperimentRecord.dataset == self.dataset, ExperimentRecord.id.in_(using)))
         if self.tag is not None:
             tagged = select(TagRecord.experiment_id).where(TagRecord.tag == self.tag)
             found.append(ExperimentRecord.id.in_(tagged))
