@@ -40,6 +40,7 @@ BREAKS = [
     ("one-bridge", "worker/jobs.py", "from tgsh import training"),
     ("client-over-the-wire", "tgsh/client.py", "import tgsh.store.records"),
     ("by-command", "tgsh/embedded/stack.py", "import tgsh.runner"),
+    ("examined-by-command", "tgsh/doctor/machine.py", "def lazily(): import torch"),
     ("reproduced-over-the-wire", "tgsh/reproduce/running.py", "import tgsh.store.reads"),
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import experiments, fetching, keys, local, one_machine, reproducing, saving
+from tgsh.cli import doctoring, experiments, fetching, keys, local, one_machine, reproducing, saving
 from tgsh.cli.failing import FailingGroup
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ for panel, commands in {
         reproducing.reproduce,
         saving.backup,
         saving.restore,
+        doctoring.doctor,
     ),
     "Experiments": (
         experiments.submit,
