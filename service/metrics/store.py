@@ -72,7 +72,7 @@ class StoreCollector(Collector):
             free["artifacts",] = artifacts
         yield _gauge("tgsh_disk_free_bytes", "Free space where things are written.", ("place",), free)
         stored = self._stored.bytes()
-        known = {} if stored is None else {(): float(stored)}
+        known: dict[tuple[str, ...], float] = {} if stored is None else {(): stored}
         yield _gauge("tgsh_stored_bytes", "What the artifacts of all experiments take.", (), known)
 
 

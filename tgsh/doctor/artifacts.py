@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from tgsh.store.artifacts import Artifacts
 def look(settings: StoreSettings) -> Iterator[Finding]:
     """Write, read and delete. A folder that is not there yet is not made."""
     url = settings.artifacts
-    if "://" not in url and not settings.home.absolute().exists():
+    if "://" not in url and not Path(url).exists():
         yield ok("artifacts", f"will be in {url}")
         return
     key = f"doctor/{secrets.token_hex(8)}.safetensors"
@@ -36,7 +37,6 @@ def look(settings: StoreSettings) -> Iterator[Finding]:
         if whole and not artifacts.keys("doctor"):
             yield ok("artifacts", f"{url}: written, read, deleted")
         else:
-            detail = (
-                f"{url} does not give back what was written" if not whole else f"{url}: nothing is deleted"
-            )
-            yield problem("artifacts", detail, "see the rights of the key, and whether the store is healthy")
+            fault = "nothing is deleted" if whole else "what was written does not come back"
+            remedy = "see the rights of the key, and whether the store is healthy"
+            yield problem("artifacts", f"{url}: {fault}", remedy)

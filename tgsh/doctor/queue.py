@@ -70,10 +70,9 @@ def _version(shown: str, version: str) -> Finding:
 def _settings(client: redis.Redis) -> Iterator[Finding]:
     for name, (wanted, remedy) in KEEPS.items():
         try:
-            found = dict(client.config_get(name)).get(name)  # type: ignore[arg-type]
+            found = dict(client.config_get(name)).get(name)
         except redis.RedisError:  # as services that others run refuse it
             yield warning("Redis", f"does not tell its {name}", f"see that it is {wanted}")
             continue
-        yield (
-            ok("Redis", f"{name} {found}") if found == wanted else warning("Redis", f"{name} {found}", remedy)
-        )
+        detail = f"{name} {found}"
+        yield ok("Redis", detail) if found == wanted else warning("Redis", detail, remedy)

@@ -45,9 +45,7 @@ def _silent(asked: str, error: Exception, port: int, *, is_named: bool) -> Itera
     try:
         require_free(HOST, port)
     except MachineProblem as taken:
-        yield problem(
-            "port", str(taken).partition(":")[0], f"end it, or choose another with --port: not {port}"
-        )
+        yield problem("port", str(taken).partition(":")[0], "end it, or choose another with --port")
     else:
         yield ok("port", f"{port} is free")
 
