@@ -14,7 +14,8 @@ import yaml
 ROOT = Path(__file__).parent.parent
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 
-_VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<kind>:?[-?])(?P<word>[^}]*))?\})")
+_WORD = r"(?:[^{}]|\{[^}]*\})*"  # itself with variables in it, perhaps
+_VARIABLE = re.compile(rf"\$(?:(?P<dollar>\$)|\{{(?P<name>\w+)(?:(?P<kind>:?[-?])(?P<word>{_WORD}))?\}})")
 
 
 class MissingVariable(Exception):
@@ -24,11 +25,17 @@ class MissingVariable(Exception):
 def load_compose(variables: Mapping[str, str] | None = None, path: Path = COMPOSE_FILE) -> dict[str, Any]:
     """The compose file with its variables filled in: from `variables`, else from this process' environment.
 
-    Anchors and merge keys are resolved. Profiles are left alone: every service is there.
+    Anchors and merge keys are resolved. A variable of a service without a value is passed on, where there is
+    one. Profiles are left alone: every service is there.
     Raises MissingVariable for a variable that is required and not set.
     """
     loaded = yaml.safe_load(path.read_text("utf-8"))
-    filled: dict[str, Any] = _fill(loaded, os.environ if variables is None else variables)
+    known = os.environ if variables is None else variables
+    filled: dict[str, Any] = _fill(loaded, known)
+    for service in filled.get("services", {}).values():
+        if isinstance(given := service.get("environment"), dict):
+            told = {name: known.get(name) if value is None else value for name, value in given.items()}
+            service["environment"] = {name: value for name, value in told.items() if value is not None}
     return filled
 
 
@@ -58,10 +65,11 @@ def _look_up(match: re.Match[str], variables: Mapping[str, str]) -> str:
     """${NAME}, ${NAME-default}, ${NAME?message}, and with a colon: also where NAME is set but empty."""
     if match["dollar"]:
         return "$"
-    kind, word = match["kind"] or "", match["word"] or ""
+    kind = match["kind"] or ""
     found = variables.get(match["name"])
     if found is not None and (found or not kind.startswith(":")):
         return found
+    word = str(_fill(match["word"] or "", variables))
     if kind.endswith("?"):
         raise MissingVariable(f"{match['name']}: {word}")
     return word

@@ -27,7 +27,7 @@ class ComposeStack:
         self._folder = folder
         self._host = host
         self._settings = settings
-        self._ports = {"redis": free_port(), "service": free_port()}
+        self._ports = {"redis": free_port(), "service": free_port(), "flower": free_port()}
         self._services = load_compose({"TGSH_REDIS_PASSWORD": "secret", "TGSH_DATA_MOUNT": "data"})[
             "services"
         ]
@@ -35,6 +35,7 @@ class ComposeStack:
         self.data_dir = folder / "data"
         self.faults = folder / "faults.json"
         self.url = f"http://127.0.0.1:{self._ports['service']}"
+        self.flower_url = f"http://127.0.0.1:{self._ports['flower']}"
         self.redis_url = f"redis://:secret@127.0.0.1:{self._ports['redis']}/0"
 
     def start(self, name: str, *more: str) -> subprocess.Popen[bytes]:
@@ -89,6 +90,10 @@ class ComposeStack:
         parent = psutil.Process(self._processes[name].pid)
         return [parent, *parent.children(recursive=True)]
 
+    def log(self, name: str) -> str:
+        """What a service has written so far."""
+        return (self._folder / f"{name}.log").read_text()
+
     def stop(self, name: str, seconds: float = 30) -> None:
         """What `docker compose stop` does: SIGTERM, and patience, though less than the compose file has."""
         process = self._processes.pop(name)
@@ -122,6 +127,8 @@ class ComposeStack:
         }
         if word == "8000":
             return str(self._ports["service"])
+        if word == "5555":
+            return str(self._ports["flower"])
         for there, here in places.items():
             word = word.replace(there, here)
         return word

@@ -19,10 +19,13 @@ def find_tool(name: str) -> str | None:
 
 
 @contextmanager
-def running_postgres(folder: Path, host: str = "127.0.0.1", inside: Sequence[str] = ()) -> Iterator[str]:
+def running_postgres(
+    folder: Path, host: str = "127.0.0.1", inside: Sequence[str] = (), words: Sequence[str] = ()
+) -> Iterator[str]:
     """The SQLAlchemy URL of a server that lives as long as the block, listening on `host`.
 
     inside: words before its commands, which run them as root elsewhere, such as in another network.
+    words: more arguments of the server.
     """
     initdb, pg_ctl = find_tool("initdb"), find_tool("pg_ctl")
     assert initdb is not None
@@ -44,6 +47,7 @@ def running_postgres(folder: Path, host: str = "127.0.0.1", inside: Sequence[str
         inside = [*inside, "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
         become = {"cwd": str(folder)}
     options = f"-c listen_addresses={host} -p {port} -c unix_socket_directories={folder} -c fsync=off"
+    options = " ".join([options, *words])
     _call([*inside, initdb, "-D", str(data), "-U", "tgsh", "--auth=trust", "-E", "UTF8"], become)
     if inside:
         with (data / "pg_hba.conf").open("a") as rules:

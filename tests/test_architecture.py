@@ -41,6 +41,7 @@ BREAKS = [
     ("client-over-the-wire", "tgsh/client/results.py", "import tgsh.store.records"),
     ("client-over-the-wire", "tgsh/client/values/experiment.py", "from tgsh.figures import render"),
     ("by-command", "tgsh/embedded/stack.py", "import tgsh.runner"),
+    ("examined-by-command", "tgsh/doctor/machine.py", "def lazily(): import torch"),
     ("reproduced-over-the-wire", "tgsh/reproduce/running.py", "import tgsh.store.reads"),
 ]
 

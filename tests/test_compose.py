@@ -16,7 +16,18 @@ from tests.compose import COMPOSE_FILE, ROOT, MissingVariable, command, environm
 from worker.settings import WorkerSettings
 
 PASSWORD = "s3cret"
-SERVICES = ("redis", "service", "worker", "worker-cpu")
+PROFILES = {
+    "redis": [],
+    "service": [],
+    "worker": ["gpu"],
+    "worker-cpu": ["cpu"],
+    "prometheus": ["monitoring"],
+    "grafana": ["monitoring"],
+    "flower": ["flower"],
+    "postgres": ["postgres"],
+    "store": ["postgres"],
+}
+SERVICES = tuple(PROFILES)
 OURS = ("service", "worker", "worker-cpu")
 BUILT = ("service", "worker")
 
@@ -64,10 +75,7 @@ def test_the_schema_check_can_fail(tmp_path: Path) -> None:
 
 
 def test_services_are_those_of_the_design(services: dict[str, Any]) -> None:
-    assert sorted(services) == sorted(SERVICES)
-    assert services["worker"]["profiles"] == ["gpu"]
-    assert services["worker-cpu"]["profiles"] == ["cpu"]
-    assert not {"profiles"} & (services["redis"].keys() | services["service"].keys())
+    assert {name: service.get("profiles", []) for name, service in services.items()} == PROFILES
 
 
 def test_redis_keeps_its_queue_and_asks_for_a_password(services: dict[str, Any]) -> None:
@@ -100,7 +108,7 @@ def test_every_service_restarts_and_has_a_health_check(services: dict[str, Any],
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_is_hardened(services: dict[str, Any], name: str) -> None:
     service = services[name]
-    assert service["read_only"] is True
+    assert service.get("read_only") is (None if name == "store" else True)  # its entry point makes a user
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
@@ -109,8 +117,12 @@ def test_every_service_is_hardened(services: dict[str, Any], name: str) -> None:
 
 def test_volumes_are_named_and_shared_as_one_machine_needs(services: dict[str, Any]) -> None:
     declared = load_compose({"TGSH_REDIS_PASSWORD": PASSWORD})["volumes"]
-    mounts = {name: dict(m.split(":")[:2] for m in services[name]["volumes"]) for name in SERVICES}
-    assert {volume for mount in mounts.values() for volume in mount} == set(declared)
+    volumes = {name: service["volumes"] for name, service in services.items() if "volumes" in service}
+    mounts = {name: dict(m.split(":")[:2] for m in found) for name, found in volumes.items()}
+    named = {volume for mount in mounts.values() for volume in mount}
+    assert {volume for volume in named if not volume.startswith(".")} == set(declared)
+    for volume in named - set(declared) - {"./.metrics-key"}:
+        assert (ROOT / volume).is_file()
     for name in OURS:
         assert mounts[name]["home"] == environment(services[name])["TGSH_HOME"]
     for name in ("worker", "worker-cpu"):
@@ -121,12 +133,14 @@ def test_volumes_are_named_and_shared_as_one_machine_needs(services: dict[str, A
 
 def test_the_api_is_published_to_this_machine_only(services: dict[str, Any]) -> None:
     assert services["service"]["ports"] == ["127.0.0.1:8000:8000"]
-    assert [name for name in SERVICES if "ports" in services[name]] == ["service"]
+    pages = {name: services[name]["ports"] for name in SERVICES if "ports" in services[name]}
+    assert all(port.startswith("127.0.0.1:") for ports in pages.values() for port in ports)
+    assert list(pages) == ["service", "grafana", "flower"]
 
 
 def test_nobody_gets_in_without_a_key_unless_somebody_says_so(services: dict[str, Any]) -> None:
     assert environment(services["service"])["TGSH_ALLOW_NO_KEYS"] == ""
-    assert environment(services["service"])["TGSH_ALLOWED_HOSTS"] == ""
+    assert environment(services["service"])["TGSH_ALLOWED_HOSTS"] == "service,"
     said = load_compose({"TGSH_REDIS_PASSWORD": PASSWORD, "TGSH_ALLOW_NO_KEYS": "1"})["services"]
     assert environment(said["service"])["TGSH_ALLOW_NO_KEYS"] == "1"
     text = COMPOSE_FILE.read_text("utf-8") + (ROOT / ".env.example").read_text("utf-8")
@@ -143,7 +157,10 @@ def test_gpus_are_reserved_by_the_gpu_worker_alone(services: dict[str, Any]) -> 
 
 def test_everything_of_ours_waits_for_redis(services: dict[str, Any]) -> None:
     for name in OURS:
-        assert services[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+        needs = services[name]["depends_on"]
+        assert needs.pop("redis") == {"condition": "service_healthy"}
+        assert needs.keys() == {"postgres", "store"}
+        assert all(need == {"condition": "service_healthy", "required": False} for need in needs.values())
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -199,9 +216,10 @@ def test_the_builder_sees_only_what_it_copies() -> None:
 
 
 def test_the_example_names_every_variable_and_only_those() -> None:
-    used = set(re.findall(r"\$\{(\w+)", COMPOSE_FILE.read_text("utf-8"))) | {"COMPOSE_PROFILES"}
+    text = COMPOSE_FILE.read_text("utf-8")
+    used = {"COMPOSE_PROFILES", *re.findall(r"\$\{(\w+)", text), *re.findall(r"(?m)^ +(FSSPEC_\w+):$", text)}
     lines = (ROOT / ".env.example").read_text("utf-8").splitlines()
-    shown = {found[1]: found[2] for line in lines if (found := re.fullmatch(r"#?([A-Z_]+)=(\S*)", line))}
+    shown = {found[1]: found[2] for line in lines if (found := re.fullmatch(r"#?([A-Z_0-9]+)=(\S*)", line))}
     assert set(shown) == used
     assert shown["TGSH_REDIS_PASSWORD"] == "", "no password of ours: it would become everybody's"
 
@@ -210,6 +228,55 @@ def test_variables_are_filled_in_as_compose_does(tmp_path: Path) -> None:
     file = tmp_path / "compose.yml"
     file.write_text(
         "a: ['$${X}', '${X}', '${Y-d}', '${Y:-d}', '${Z:-d}', 'p${X:-q}s', '${X?m}', 3]\nb: {c: '${Z}'}\n"
+        "d: 'p${Y:-${X:?m}}s'\nservices: {e: {environment: {X: , Z: , W: w}}}\n"
     )
     filled = load_compose({"X": "x", "Y": ""}, file)
-    assert filled == {"a": ["${X}", "x", "", "d", "d", "pxs", "x", 3], "b": {"c": ""}}
+    assert filled == {
+        "a": ["${X}", "x", "", "d", "d", "pxs", "x", 3],
+        "b": {"c": ""},
+        "d": "pxs",
+        "services": {"e": {"environment": {"X": "x", "W": "w"}}},
+    }
+
+
+def test_what_lets_other_machines_in_is_asked_for(tmp_path: Path) -> None:
+    several = ROOT / ".compose" / "several.yml"
+    result = check_schema(several)
+    assert result.returncode == 0, result.stdout + result.stderr
+    with pytest.raises(MissingVariable, match="TGSH_PRIVATE_ADDRESS"):
+        load_compose({}, several)
+    opened = load_compose({"TGSH_PRIVATE_ADDRESS": "10.0.0.1"}, several)["services"]
+    ports = {name: service["ports"] for name, service in opened.items()}
+    assert ports == {name: [f"10.0.0.1:{port}:{port}"] for name, port in PRIVATE.items()}
+
+
+PRIVATE = {"redis": 6379, "postgres": 5432, "store": 8333}
+
+
+def test_every_password_falls_back_to_the_one_that_must_be_set(services: dict[str, Any]) -> None:
+    secrets = {
+        "grafana": ("GF_SECURITY_ADMIN_PASSWORD", PASSWORD),
+        "flower": ("FLOWER_BASIC_AUTH", f"tgsh:{PASSWORD}"),
+        "postgres": ("POSTGRES_PASSWORD", PASSWORD),
+        "store": ("AWS_SECRET_ACCESS_KEY", PASSWORD),
+    }
+    for name, (variable, value) in secrets.items():
+        assert environment(services[name])[variable] == value
+    chosen = {"TGSH_REDIS_PASSWORD": PASSWORD, "TGSH_PAGES_PASSWORD": "p", "TGSH_STORE_PASSWORD": "d"}
+    own = load_compose({**chosen, "FSSPEC_S3_SECRET": "s"})["services"]
+    assert environment(own["grafana"])["GF_SECURITY_ADMIN_PASSWORD"] == "p"
+    assert environment(own["postgres"])["POSTGRES_PASSWORD"] == "d"
+    assert environment(own["store"])["AWS_SECRET_ACCESS_KEY"] == "s"
+    assert environment(own["service"])["FSSPEC_S3_SECRET"] == "s"
+    assert "FSSPEC_S3_SECRET" not in environment(services["service"]), "empty is no key"
+    assert PASSWORD not in json.dumps([command(services[name]) for name in ("flower", "postgres", "store")])
+
+
+def test_several_machines_use_what_the_profile_has() -> None:
+    text = (ROOT / ".env.example").read_text("utf-8")
+    shown = dict(re.findall(r"(?m)^#?([A-Z_0-9]+)=(\S*)$", text))
+    assert shown["TGSH_DATABASE_URL"] == "postgresql+psycopg://tgsh:PASSWORD@postgres:5432/tgsh"
+    assert shown["FSSPEC_S3_ENDPOINT_URL"] == "http://store:8333"
+    assert shown["TGSH_ARTIFACTS_URL"].startswith("s3://tgsh/")
+    there = load_compose({"TGSH_REDIS_PASSWORD": PASSWORD, "TGSH_REDIS_HOST": "10.0.0.1"})["services"]
+    assert environment(there["worker"])["TGSH_REDIS_URL"] == f"redis://:{PASSWORD}@10.0.0.1:6379/0"

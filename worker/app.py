@@ -53,7 +53,7 @@ def create_app(settings: WorkerSettings) -> Celery:
         worker_proc_alive_timeout=300,  # a child imports torch and warms up first
         worker_concurrency=len(devices.slots(settings.devices)),
         worker_hijack_root_logger=True,
-        worker_send_task_events=False,
+        worker_send_task_events=True,  # for Flower; a few bytes a hint, and nobody has to listen
         worker_enable_remote_control=False,  # nobody needs it, and it could stop a worker
         worker_consumer=f"{transport.__name__}:Consumer",
         worker_cancel_long_running_tasks_on_connection_loss=False,

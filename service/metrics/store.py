@@ -64,14 +64,16 @@ class StoreCollector(Collector):
             return self._kept[1]
 
     def _disk(self) -> Iterator[Metric]:
-        free: dict[tuple[str, ...], float] = {("home",): shutil.disk_usage(self._home).free}
+        free: dict[tuple[str, ...], float] = {}
+        if self._home.exists():  # else database and artifacts are remote
+            free["home",] = shutil.disk_usage(self._home).free
         artifacts = self._artifacts.free_bytes()
         if artifacts is not None:  # else they are remote
             free["artifacts",] = artifacts
         yield _gauge("tgsh_disk_free_bytes", "Free space where things are written.", ("place",), free)
         stored = self._stored.bytes()
-        if stored is not None:
-            yield _gauge("tgsh_stored_bytes", "What the artifacts of all experiments take.", (), {(): stored})
+        known: dict[tuple[str, ...], float] = {} if stored is None else {(): stored}
+        yield _gauge("tgsh_stored_bytes", "What the artifacts of all experiments take.", (), known)
 
 
 def _gauge(

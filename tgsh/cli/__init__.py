@@ -9,6 +9,7 @@ from tgsh.cli import (
     bundling,
     comparing,
     datasets,
+    doctoring,
     experiments,
     fetching,
     keys,
@@ -58,6 +59,7 @@ for panel, commands in {
         reproducing.reproduce,
         saving.backup,
         saving.restore,
+        doctoring.doctor,
     ),
     "Experiments": (
         looking.estimate,

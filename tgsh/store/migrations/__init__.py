@@ -6,6 +6,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
@@ -17,6 +19,13 @@ def config() -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", str(Path(__file__).parent))
     return configuration
+
+
+def revisions(connection: Connection) -> tuple[str | None, str | None, frozenset[str]]:
+    """The schema's revision behind `connection`, this version's newest, and all that it knows."""
+    script = ScriptDirectory.from_config(config())
+    here = MigrationContext.configure(connection).get_current_revision()
+    return here, script.get_current_head(), frozenset(r.revision for r in script.walk_revisions())
 
 
 def upgrade(connection: Connection) -> None:

@@ -1,0 +1,41 @@
+"""`tgsh doctor`: what is wrong with this machine, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tgsh.cli.options import DEFAULT_HOME, Home, Json, Url
+
+
+def doctor(
+    home: Home = DEFAULT_HOME,
+    url: Url = None,
+    port: Annotated[
+        int, typer.Option(envvar="TGSH_PORT", min=1, max=65535, help="The port that the API would have.")
+    ] = 8000,
+    as_json: Json = False,
+) -> None:
+    """Look at Python, torch, Redis, disk, database, data and keys, and say what to do about each.
+
+    Exits with 0 where nothing is wrong (warnings are not), else with 1.
+    """
+    import os
+
+    from tgsh.doctor.examination import examine
+    from tgsh.settings import StoreSettings
+
+    findings = examine(StoreSettings(home=home), url or os.environ.get("TGSH_URL"), port)
+    wrong = sum(finding.verdict == "problem" for finding in findings)
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps({"ok": not wrong, "findings": [asdict(found) for found in findings]}, indent=2))
+    else:
+        from tgsh.cli.tables import print_findings
+
+        print_findings(findings)
+    if wrong:
+        raise typer.Exit(1)
