@@ -19,7 +19,7 @@ def encode(*position: str | float) -> str:
 
 
 def decode(cursor: str, order: Order = NEWEST) -> Position:
-    """The position that `encode` was given: by default (created_at, id). Raises InvalidSpec."""
+    """The position that `encode` was given, in the same order, or (created_at, id). Raises InvalidSpec."""
     try:
         position = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if isinstance(position, list) and order.is_position(position):

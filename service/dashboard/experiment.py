@@ -27,7 +27,13 @@ for part in (experiment_plots, experiment_losses):
     router.routes.extend(part.router.routes)
 
 MOST_LISTED = 200
-"""Tasks in the table, and choices of a gallery by name; more are chosen by number."""
+"""Tasks in the table."""
+
+MOST_CHIPS = 60
+"""Tasks or classes of a gallery that are picked by name; of more, by number."""
+
+MOST_TOLD = 1_000
+"""Failures, and tasks at work, of which the page tells."""
 
 SHOWN_AT_FIRST = 6
 """Tasks of a gallery, evenly spread."""
@@ -37,7 +43,8 @@ SHOWN_AT_FIRST = 6
 def page(experiment_id: ExperimentId, request: Request, parts: PartsDep, caller: CallerDep) -> HTMLResponse:
     """The page; while the experiment runs, it asks for itself anew and takes the parts that changed."""
     experiment = experiment_view(reads.experiment(parts.database, experiment_id))
-    tasks = reads.tasks(parts.database, experiment_id)
+    tasks = reads.tasks(parts.database, experiment_id, limit=MOST_LISTED)
+    failed = reads.tasks(parts.database, experiment_id, status="failed", limit=MOST_TOLD)
     spec, url = experiment.spec, str(request.base_url).rstrip("/")
     return render(
         request,
@@ -47,12 +54,12 @@ def page(experiment_id: ExperimentId, request: Request, parts: PartsDep, caller:
         is_over=experiment.status in TERMINAL,
         may_change=caller.may_change(experiment.owner),
         facts=_facts(spec),
-        tasks=tasks[:MOST_LISTED],
-        failures=_failures(tasks),
-        learned=[task.index for task in tasks[:MOST_LISTED] if task.status == "completed"],
-        running=[task for task in tasks if task.status == "running"],
+        tasks=tasks,
+        failures=_by_reason(failed),
+        learned=[task.index for task in tasks if task.status == "completed"],
+        running=reads.tasks(parts.database, experiment_id, status="running", limit=MOST_TOLD),
         layers=list(layers(spec)),
-        gallery=_gallery(spec, tasks),
+        gallery=_gallery(spec, tasks, experiment.progress.tasks_total),
         no_reconstructions=obstacle(spec.network, "reconstructions"),
         results=results_of(experiment_id, spec),
         codes=[
@@ -90,25 +97,22 @@ def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _failures(tasks: list[TaskRecord]) -> dict[str, list[str]]:
-    """Which tasks failed, by the reason."""
+def _by_reason(failed: list[TaskRecord]) -> dict[str, list[str]]:
+    """The labels of failed tasks, by their reasons."""
     found: dict[str, list[str]] = {}
-    for task in tasks:
-        if task.status == "failed":
-            found.setdefault(task.reason or "no reason is known", []).append(task.label)
+    for task in failed:
+        found.setdefault(task.reason or "no reason is known", []).append(task.label)
     return found
 
 
-def _gallery(spec: ExperimentSpec, tasks: list[TaskRecord]) -> dict[str, Any]:
+def _gallery(spec: ExperimentSpec, tasks: list[TaskRecord], total: int) -> dict[str, Any]:
     """What can be picked, as (number, name, whether at first); no tasks or classes where they are many."""
-    step = max(1, math.ceil(len(tasks) / SHOWN_AT_FIRST))
+    first = range(0, total, max(1, math.ceil(total / SHOWN_AT_FIRST)))
     classes = info_of(spec).classes
     return {
-        "tasks": [(t.index, t.label, t.index % step == 0) for t in tasks]
-        if len(tasks) <= MOST_LISTED
-        else [],
-        "first": ",".join(str(task.index) for task in tasks[::step]),
-        "last": len(tasks) - 1,
-        "classes": [(label, str(label), True) for label in range(classes)] if classes <= 40 else [],
+        "tasks": [(t.index, t.label, t.index in first) for t in tasks] if total <= MOST_CHIPS else [],
+        "first": ",".join(map(str, first)),
+        "last": total - 1,
+        "classes": [(label, str(label), True) for label in range(classes)] if classes <= MOST_CHIPS else [],
         "last_class": classes - 1,
     }

@@ -17,15 +17,16 @@ TOP = 10  # pixels above matrix and tree alike, so that their rows lie beside ea
 def matrix_plot(matrix: SimilarityMatrix, labels: Sequence[str], tasks: Sequence[int], what: str) -> Plot:
     """A heatmap with a place for each of `tasks`; those that the matrix does not have are left empty.
 
-    labels, tasks: of all rows, in their order. what: what the values are, and when.
+    labels, tasks: of all rows, in their order. what: of how many tasks, what the values are, and when.
     """
+    if not tasks:
+        return Plot("No task is done yet.")
     shown = names(labels, tasks)
     place = {task: row for row, task in enumerate(tasks)}
     rows = [place[task] for task in matrix.tasks]
     values = np.full((len(tasks), len(tasks)), np.nan)
     values[np.ix_(rows, rows)] = matrix.values
-    summary = f"{len(matrix.tasks)} of {counted(len(tasks), 'task')}: {what}. {_extremes(matrix)}"
-    return heatmap(values, shown, summary.strip())
+    return heatmap(values, shown, f"{len(matrix.tasks)} {what}. {_extremes(matrix)}")
 
 
 def means_plot(means: np.ndarray, starts: Sequence[int], tasks: int, what: str) -> Plot:

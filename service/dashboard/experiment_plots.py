@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from service import reckoning, results
 from service.dashboard.experiment_charts import accuracy_plot, geometry_plot, loss_plot, map_plot
 from service.dashboard.experiment_matrices import matrix_plot, means_plot, tree_plot
-from service.dashboard.experiment_plot import Plot
+from service.dashboard.experiment_plot import Plot, counted
 from service.deps import ExperimentId, Parts, PartsDep
 from service.negotiation import answer
 from service.results import Layer, Stage
@@ -36,10 +36,11 @@ MEANS = 250
 
 @dataclass(frozen=True)
 class Choice:
-    """What a viewer chose to see."""
+    """What a viewer chose to see. total: how many tasks there will be."""
 
     parts: Parts
     ref: StageRef
+    total: int
     order: Order
     measure: Measure
     layer: str | None
@@ -75,13 +76,13 @@ def _similarity(choice: Choice) -> Plot:
     files = choice.files("similarity", *similarity.FORMATS, order=choice.order) if ref.tasks else {}
     if choice.order == "cluster":
         matrix = parts.reckoner.reckon(reckoning.clustered, ref, choice.part, choice.measure)
-        return _with(matrix_plot(matrix, matrix.labels, matrix.tasks, what), files)
-    matrix = results.similarities(parts, ref, choice.measure, choice.layer)
-    every = reads.tasks(parts.database, ref.experiment_id)
-    if len(every) > MOST_ROWS:  # of these some are there yet
-        return _with(matrix_plot(matrix, matrix.labels, matrix.tasks, what), files)
-    plot = matrix_plot(matrix, [task.label for task in every], [task.index for task in every], what)
-    return _with(plot, files)
+    else:
+        matrix = results.similarities(parts, ref, choice.measure, choice.layer)
+    labels, tasks = matrix.labels, matrix.tasks
+    if choice.order == "task" and choice.total <= MOST_ROWS:  # those to come have their places
+        every = reads.tasks(parts.database, ref.experiment_id)
+        labels, tasks = tuple(task.label for task in every), tuple(task.index for task in every)
+    return _with(matrix_plot(matrix, labels, tasks, f"of {counted(choice.total, 'task')}: {what}"), files)
 
 
 def _dendrogram(choice: Choice) -> Plot:
@@ -163,7 +164,7 @@ def plot(
         raise NotFound(f"there is no plot {name!r}: ask for one of {', '.join(PLOTS)}")
     record = reads.experiment(parts.database, experiment_id).record
     ref = find_stage(parts.database, experiment_id, _named(stage, record.epochs_total // record.tasks_total))
-    choice = Choice(parts, ref, order, measure, layer)
+    choice = Choice(parts, ref, record.tasks_total, order, measure, layer)
     progress = (record.status, record.tasks_done, record.epochs_done)
     key = ("plot", name, experiment_id, ref.digest, str(ref.finished), str((order, measure, layer, progress)))
     return answer(request, parts.cache, key, "json", name, lambda: _encode(PLOTS[name](choice)))

@@ -106,7 +106,7 @@ def table(
         summary=summary(parts.database, filters),
         statuses=get_args(ExperimentStatus),
         columns=[*COLUMNS, OWNER] if has_owners else COLUMNS,
-        experiments=views,
+        experiments=[(view, snapshot.record.dataset) for view, snapshot in zip(views, page, strict=True)],
         may_change=caller.may_change,
         is_active=any(view.status in ("queued", "running") for view in views),
         next=asked.address(cursor=cursors.encode(*page[-1].position)) if more else None,

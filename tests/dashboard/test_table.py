@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from service.deps import Parts
+from service.app import create_app
+from service.settings import ServiceSettings
 from tests.dashboard.asking import BROWSER, HTMX
 from tests.dashboard.many import fill
 from tests.service.conftest import submit
 from tests.service.people import people
+from tests.service.serving import serving
 
 COUNT = 10_000
 
 
-@pytest.fixture
-def filled(client: httpx.Client, parts: Parts) -> httpx.Client:
-    fill(parts.database, COUNT)
-    return client
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a service with so many experiments, for tests that change none."""
+    home = tmp_path_factory.mktemp("filled")
+    app = create_app(ServiceSettings(home=home, redis_url=SecretStr("redis://127.0.0.1:1/0")))
+    with serving(app) as client:
+        fill(app.state.parts.database, COUNT)
+        yield client
 
 
 def names(page: httpx.Response) -> list[str]:

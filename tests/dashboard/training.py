@@ -13,7 +13,7 @@ def submit(http: httpx.Client, tasks: int, epochs: int = 1, **changes: Any) -> d
     spec = {
         "name": f"{tasks} rotations",
         "dataset": "mnist5k",
-        "suite": {"kind": "rotation", "tasks": tasks, "step_degrees": 360 / tasks},
+        "suite": {"kind": "rotation", "tasks": tasks, "step_degrees": 360 / max(tasks, 2)},
         "network": {"kind": "flynet", "expansion": 3},
         "training": {"epochs": epochs, "train_limit": 500},
         **changes,

@@ -106,13 +106,17 @@ def completed_with_digest(database: Database, digest: str, visible_to: str | Non
         return session.scalar(newest)
 
 
-def tasks(database: Database, experiment_id: str) -> list[TaskRecord]:
-    """All tasks of an experiment in their order. Raises NotFound."""
+def tasks(
+    database: Database, experiment_id: str, *, status: str | None = None, limit: int | None = None
+) -> list[TaskRecord]:
+    """Tasks of an experiment in their order: all, those of one status, the first so many. Raises NotFound."""
     with database.read() as session:
         if session.get(ExperimentRecord, experiment_id) is None:
             raise NotFound(f"there is no experiment {experiment_id!r}")
         query = select(TaskRecord).where(TaskRecord.experiment_id == experiment_id).order_by(TaskRecord.index)
-        return list(session.scalars(query))
+        if status is not None:
+            query = query.where(TaskRecord.status == status)
+        return list(session.scalars(query.limit(limit)))
 
 
 def task(database: Database, experiment_id: str, index: int) -> TaskRecord:

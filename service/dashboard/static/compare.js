@@ -24,12 +24,10 @@ function showPairs({experiments, pairs}) {
   for (const pair of pairs) {
     const row = body.insertRow();
     cell(row, `${letter(pair.a)} and ${letter(pair.b)}`, {head: true});
-    for (const text of [pair.tasks, number(pair.pearson), number(pair.spearman), number(pair.mantel?.p_value ?? null)]) {
+    for (const text of [number(pair.pearson), number(pair.spearman), number(pair.mantel?.p_value ?? null)]) {
       cell(row, text, {right: true});
     }
-    const isSame = pair.same_base ?? null;
-    const base = (id) => experiments.find((experiment) => experiment.id === id).base_id;
-    cell(row, isSame ?? base(pair.a) === base(pair.b) ? "the same" : "another");
+    cell(row, pair.same_base ? "the same" : "another");
   }
   const test = pairs.find((pair) => pair.mantel)?.mantel;
   place.querySelector("[data-test]").textContent = test

@@ -64,7 +64,14 @@ function actions(item) {
 
 function lookAt(item) {
   at("look-title").textContent = item.name;
+  at("look-told").textContent = "Drawing …";
   const image = at("look-image");
+  image.hidden = true;
+  image.onload = () => {
+    image.hidden = false;
+    at("look-told").textContent = "";
+  };
+  image.onerror = () => (at("look-told").textContent = "No picture came; try again soon.");
   image.src = `/datasets/${item.id}/samples?format=png`;
   image.alt = `Images of ${item.name}, some of each of ${item.classes} classes`;
   at("look").showModal();

@@ -50,5 +50,8 @@ function picture(preview) {
   const image = document.createElement("img");
   image.src = preview.links.png;
   image.alt = `One image of each class (columns) in ${tasks.length} tasks (rows): ${tasks.slice(0, 12).join(", ")}${tasks.length > 12 ? ", …" : ""}`;
-  place().replaceChildren(image);
+  const around = document.createElement("div");
+  Object.assign(around, {className: "picture", tabIndex: 0, role: "region", ariaLabel: "Picture of the tasks"});
+  around.append(image);
+  place().replaceChildren(around);
 }

@@ -8,7 +8,9 @@ export function table(name, headings, rows) {
   around.setAttribute("aria-label", name);
   const made = around.appendChild(document.createElement("table"));
   const head = made.createTHead().insertRow();
-  for (const words of headings) head.append(element("th", {textContent: words, scope: "col"}));
+  headings.forEach((words, index) => {
+    head.append(element("th", {textContent: words, scope: "col", className: typeof rows[0]?.[index] === "number" ? "number" : ""}));
+  });
   const body = made.createTBody();
   for (const cells of rows) {
     const row = body.insertRow();

@@ -23,13 +23,19 @@ function work(items) {
   return list;
 }
 
+// ["cpu", "cpu"] as "2 × cpu": jobs at a time.
+function counted(devices) {
+  const names = [...new Set(devices)];
+  return names.map((name) => [devices.filter((other) => other === name).length, name]).map(([count, name]) => (count > 1 ? `${count} × ${name}` : name)).join(", ");
+}
+
 function showWorkers(workers) {
   if (!workers.length) {
     return replace(at("workers"), element("p", {className: "problem"}, "No worker was seen lately. Start one with ", element("code", {}, "celery -A worker.app worker"), ", or everything with ", element("code", {}, "tgsh up"), "."));
   }
   const rows = workers.map((worker) => [
     element("span", {}, worker.host, element("small", {className: "quiet"}, ` process ${worker.pid}`)),
-    worker.devices.join(", "),
+    counted(worker.devices),
     work(worker.working_on),
     spokenBytes(worker.memory_bytes) + (worker.device_memory_bytes ? `, device ${spokenBytes(worker.device_memory_bytes)}` : ""),
     time(worker.seen_at),
