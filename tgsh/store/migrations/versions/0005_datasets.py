@@ -1,6 +1,6 @@
 """datasets that users upload
 
-Revision: 0005, after 0003
+Revision: 0005, after 0004
 """
 
 from __future__ import annotations
