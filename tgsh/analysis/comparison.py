@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from tgsh.analysis.similarity import Measure, in_float64
 
@@ -83,6 +82,8 @@ def agreement(
     """
     if one.shape != other.shape or one.ndim != 2 or one.shape[0] != one.shape[1] or len(one) < FEWEST:
         raise ValueError(f"{one.shape} and {other.shape} are not matrices of the same {FEWEST} or more tasks")
+    from scipy import stats  # takes a while, and most who read matrices compare none
+
     above = np.triu_indices(len(one), 1)
     ones, others = one[above], other[above]
     if min(np.ptp(ones), np.ptp(others)) <= 10.0**-DIGITS:
@@ -98,6 +99,8 @@ def agreement(
 def _mantel(
     one: np.ndarray, other: np.ndarray, permutations: int, alternative: Alternative, seed: int
 ) -> Mantel:
+    from scipy import stats
+
     still, moved = np.triu(_standardised(one), 1), _standardised(other)
 
     def correlation(order: np.ndarray) -> float:
