@@ -80,4 +80,6 @@ def _utc(seconds: float) -> str:
 
 def _escaped(text: str) -> str:
     """The text with everything that is not printable as Python writes it, such as \\x1b or \\u2028."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
