@@ -26,6 +26,7 @@ NAMES: Mapping[str, str] = {
     "transforms": "60,000 images through transforms that change values, against torchvision",
     "reads": "similarity at T = 36, 1,000 and 10,000 against SciPy and a bare matrix product",
     "http": "GET /similarity against a bare FastAPI route",
+    "pages": "the table of experiments with 10,000 of them",
     "queue": "what a job costs beside its training, and what a second worker brings",
     "startup": "seconds until ready",
 }
@@ -60,6 +61,7 @@ def _measured(names: list[str], data_dir: Path, rounds: int, batches: int) -> li
     arguments: dict[str, tuple[Any, ...]] = {
         "epochs": (data_dir, rounds, batches),
         "full": (data_dir,),
+        "pages": (rounds,),
         "queue": (rounds,),
         "startup": (rounds,),
     }

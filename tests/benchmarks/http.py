@@ -41,11 +41,11 @@ def rows() -> list[Row]:
         experiment_id = finished_experiment(home, TASKS)
         path = f"/experiments/{experiment_id}/similarity"
         protocol = ("--factory", "--http", "service.protocol:Bounded", "--ws", "none")
-        with _served("service.app:create_app", home, *protocol) as ours:
+        with served("service.app:create_app", home, *protocol) as ours:
             first = httpx.get(f"{ours}{path}")
             (home / "body.json").write_bytes(first.content)
             (home / "bare.py").write_text(BARE.format(body=str(home / "body.json")))
-            with _served("bare:app", home, "--app-dir", str(home)) as bare:
+            with served("bare:app", home, "--app-dir", str(home)) as bare:
                 known = f"If-None-Match: {first.headers['ETag']}\r\n"
                 return _compare(ours, bare, path, known)
 
@@ -151,7 +151,8 @@ class _Connection:
 
 
 @contextmanager
-def _served(app: str, home: Path, *options: str) -> Iterator[str]:
+def served(app: str, home: Path, *options: str) -> Iterator[str]:
+    """The URL of an application behind a uvicorn of its own."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "error", *options]
     own = {"TGSH_HOME": str(home), "TGSH_REDIS_URL": "redis://127.0.0.1:1/0"}

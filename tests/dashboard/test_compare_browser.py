@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.training import completed
@@ -107,6 +108,8 @@ def test_three_are_compared_on_a_narrow_dark_page(
     assert bases == ["the same", "another", "another"]
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     screenshot("compare-narrow-dark")
+    found = Axe().run(page)
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found.response["violations"]] == []
 
 
 def test_what_cannot_be_compared_is_said(

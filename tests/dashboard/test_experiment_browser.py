@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.training import completed, submit, wait
@@ -143,7 +144,7 @@ def test_every_plot_is_drawn_and_says_what_it_shows(
     assert f"{tree['cophenetic_correlation']:.2f}" in page.locator("#said-dendrogram").inner_text()
     leaves = page.evaluate("document.querySelector('.plot-dendrogram .place').layout.yaxis.ticktext")
     assert leaves == tree["leaf_labels"]
-    place = page.locator(".plot-similarity").get_by_role("img", name=re.compile("36 of 36 tasks"))
+    place = page.locator(".plot-similarity").get_by_role("group", name=re.compile("36 of 36 tasks"))
     expect(place).to_be_visible()
     screenshot("experiment")
 
@@ -270,6 +271,17 @@ def test_narrow_and_dark_pages_are_whole(
     screenshot(f"experiment-narrow-{scheme}")
     page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
     until(page, lambda: page.evaluate(colour) != first)  # with no reload
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(page: Page, done: str, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    go(page, done)
+    for form in page.locator("form.gallery").all():
+        form.scroll_into_view_if_needed()
+        expect(form.locator("canvas").first).to_be_visible()
+    found = Axe().run(page)
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found.response["violations"]] == []
 
 
 def test_first_paint_takes_less_than_a_second(page: Page, done: str) -> None:

@@ -31,7 +31,7 @@ function showPairs({experiments, pairs}) {
   }
   const test = pairs.find((pair) => pair.mantel)?.mantel;
   place.querySelector("[data-test]").textContent = test
-    ? `Correlations are of the similarities of all pairs of tasks. Mantel’s test shuffles the tasks of one matrix ${test.permutations.toLocaleString()} times (seed ${test.seed}): p is how often chance agrees as well. Vectors themselves can be compared where the random base is the same.`
+    ? `Correlations are of the similarities of all pairs of tasks. Mantel’s test shuffles the tasks of one matrix ${test.permutations.toLocaleString()} times (seed ${test.seed}): p is how often chance agrees as well. Vectors themselves can be compared where the random base is the same one.`
     : "Correlations are of the similarities of all pairs of tasks; they are unknown where a matrix is constant.";
 }
 
@@ -52,7 +52,7 @@ function showDifferences({experiments, differences}) {
 function figure(title, summary, where = "[data-plots]") {
   const made = document.createElement("figure");
   made.className = "plot";
-  made.innerHTML = '<h3></h3><div class="place" role="img"></div><figcaption></figcaption>';
+  made.innerHTML = '<h3></h3><div class="place" role="group"></div><figcaption></figcaption>';
   made.querySelector("h3").textContent = title;
   made.querySelector(".place").setAttribute("aria-label", `${title}. ${summary}`);
   made.querySelector("figcaption").textContent = summary;

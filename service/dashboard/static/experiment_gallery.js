@@ -79,7 +79,8 @@ function sheet(found, scale) {
   const table = document.createElement("table");
   table.className = "sheet";
   const top = table.createTHead().insertRow();
-  for (const label of ["", ...found.classes]) heading(top, label, "col");
+  top.insertCell();
+  for (const label of found.classes) heading(top, label, "col");
   const body = table.createTBody();
   found.images.forEach((images, row) => {
     const line = body.insertRow();
