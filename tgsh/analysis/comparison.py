@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy  # its parts are loaded when they are used: the service starts without them
 
 from tgsh.analysis.similarity import Measure, in_float64
 
@@ -82,16 +83,14 @@ def agreement(
     """
     if one.shape != other.shape or one.ndim != 2 or one.shape[0] != one.shape[1] or len(one) < FEWEST:
         raise ValueError(f"{one.shape} and {other.shape} are not matrices of the same {FEWEST} or more tasks")
-    from scipy import stats  # takes a while, and most who read matrices compare none
-
     above = np.triu_indices(len(one), 1)
     ones, others = one[above], other[above]
     if min(np.ptp(ones), np.ptp(others)) <= 10.0**-DIGITS:
         return Agreement(len(one), None, None, None)
     return Agreement(
         len(one),
-        float(stats.pearsonr(ones, others).statistic),
-        float(stats.spearmanr(ones, others).statistic),
+        float(scipy.stats.pearsonr(ones, others).statistic),
+        float(scipy.stats.spearmanr(ones, others).statistic),
         _mantel(one, other, permutations, alternative, seed),
     )
 
@@ -99,15 +98,13 @@ def agreement(
 def _mantel(
     one: np.ndarray, other: np.ndarray, permutations: int, alternative: Alternative, seed: int
 ) -> Mantel:
-    from scipy import stats
-
     still, moved = np.triu(_standardised(one), 1), _standardised(other)
 
     def correlation(order: np.ndarray) -> float:
         # No BLAS: its threads wait for one another where other processes have the cores.
         return round(float(np.einsum("ij,ij", still, moved[order][:, order])), DIGITS)
 
-    found = stats.permutation_test(
+    found = scipy.stats.permutation_test(
         (np.arange(len(one)),),
         correlation,
         permutation_type="pairings",
