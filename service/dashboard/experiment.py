@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from service.dashboard import experiment_losses, experiment_plots
 from service.dashboard.experiment_code import as_curl, as_json, as_python
 from service.dashboard.experiment_files import results_of
 from service.dashboard.frame import render
@@ -23,8 +22,6 @@ from tgsh.store.records import TaskRecord
 from tgsh.views import experiment_view
 
 router = APIRouter(prefix="/dashboard/experiments")
-for part in (experiment_plots, experiment_losses):
-    router.routes.extend(part.router.routes)
 
 MOST_LISTED = 200
 """Tasks in the table."""

@@ -71,8 +71,8 @@ def _similarity(choice: Choice) -> Plot:
     if len(ref.tasks) > MOST_ROWS:
         found = Similarities(results.vectors(parts, ref, choice.layer), choice.measure)
         plot = means_plot(found.averaged(MEANS), found.groups(MEANS), len(ref.tasks), what)
-        formats = ("npy", "png", "svg", "pdf")
-        return _with(plot, choice.files("similarity", *formats))
+        as_text = ("csv",) if len(ref.tasks) ** 2 <= results.MAX_TEXT_VALUES else ()
+        return _with(plot, choice.files("similarity", *as_text, "npy", "png", "svg", "pdf"))
     files = choice.files("similarity", *similarity.FORMATS, order=choice.order) if ref.tasks else {}
     if choice.order == "cluster":
         matrix = parts.reckoner.reckon(reckoning.clustered, ref, choice.part, choice.measure)

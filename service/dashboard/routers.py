@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.dashboard import compare, datasets, experiment, submit, table, workers
+from service.dashboard import (
+    compare,
+    datasets,
+    experiment,
+    experiment_losses,
+    experiment_plots,
+    submit,
+    table,
+    workers,
+)
 
-PAGES = (table, submit, experiment, compare, workers, datasets)
+PAGES = (table, submit, experiment, experiment_losses, experiment_plots, compare, workers, datasets)
 
 router = APIRouter(include_in_schema=False)
 for page in PAGES:
