@@ -30,7 +30,13 @@ ARGUMENTS: dict[str, Any] = {
     "index": 0,
     "name": "similarity",
     "images": np.zeros((1, 2, 2)),
+    "experiments": ["0" * 16, "1" * 16],
+    "dataset": "0" * 16,
+    "path": "bundle.zip",
+    "key": "0" * 64,
 }
+BESIDE: dict[str, dict[str, Any]] = {"upload": {"x": np.zeros((1, 2, 2), np.uint8), "y": [0]}}
+"""What a method needs though no argument of it is required."""
 ANY_PATH = {"fetch"}
 """Methods that could ask for whatever is below an experiment: they prove nothing."""
 
@@ -51,7 +57,7 @@ def asked_by_methods() -> Iterator[tuple[str, str, str]]:
             parameters = inspect.signature(method).parameters.values()
             required = [each.name for each in parameters if each.default is each.empty]
             with suppress(TgshError):
-                made = method(**{each: ARGUMENTS[each] for each in required})
+                made = method(**{each: ARGUMENTS[each] for each in required}, **BESIDE.get(name, {}))
                 next(iter(made))
             yield name, *asked.pop()
 

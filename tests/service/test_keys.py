@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from service.dashboard.static import MOUNT, digest
 from tests.service.conftest import SPEC, submit
 from tests.service.people import YESTERDAY, bearer, ended, people
+from tests.service.uploads import upload
 from tgsh.keys import KeyFile, new_key
 from tgsh.planning import preview
 from tgsh.presets import Submission
@@ -37,9 +38,9 @@ def routes(router: Any) -> Iterator[tuple[str, str]]:
                 yield method, route.path
 
 
-def filled(path: str, experiment_id: str) -> str:
-    """A path with its parameters, and a file below a folder of files."""
-    path = path.format(experiment_id=experiment_id, **FILLED)
+def filled(path: str, id: str) -> str:
+    """A path with its parameters (the id of an experiment or a dataset), and a file below a folder of files."""
+    path = path.format(experiment_id=id, dataset_id=id, **FILLED)
     files = {"/static-offline-docs": "favicon.png", f"{MOUNT}/{digest()}": "dashboard.css"}
     return f"{path}/{files[path]}" if path in files else path
 
@@ -102,10 +103,12 @@ def test_every_route_asks_for_a_key(app: FastAPI, client: httpx.Client, tmp_path
 def test_every_route_with_every_role(app: FastAPI, known: dict[str, httpx.Client]) -> None:
     assert known["alice"].post("/previews", json=SPEC).status_code == 202  # everybody's, as its images are
     for method, path in routes(app):
-        of_one, reads = "{experiment_id}" in path, method in ("GET", "HEAD")
+        is_dataset, reads = "{dataset_id}" in path, method in ("GET", "HEAD")
+        of_one = is_dataset or "{experiment_id}" in path
         status = {}
         for name in ("rita", "bob", "alice", "root"):
-            private = ended(known["alice"]) if of_one else ""  # a new one each, as some of it deletes
+            make = upload if is_dataset else ended
+            private = make(known["alice"]) if of_one else ""  # a new one each, as some of it deletes
             status[name] = known[name].request(method, filled(path, private)).status_code
         allowed = {"alice", "root"} if of_one else {"alice", "root", "bob", *({"rita"} if reads else ())}
         for name in allowed:

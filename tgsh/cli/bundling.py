@@ -28,6 +28,7 @@ def bundle(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write; default: tgsh-ID.zip.")
     ] = None,
+    as_json: Json = False,
     url: Url = None,
 ) -> None:
     """Write an experiment with all its results to one file, which `tgsh replay` checks."""
@@ -39,7 +40,11 @@ def bundle(
             path = client.bundle(found, target)
         except OSError as error:
             raise InvalidSpec(str(target), f"cannot be written: {error.strerror}") from error
-    typer.echo(f"{path} ({path.stat().st_size:,} bytes). Train it again any time: tgsh replay {path}")
+    size = path.stat().st_size
+    if as_json:
+        print_json({"file": path, "bytes": size})
+    else:
+        typer.echo(f"{path} ({size:,} bytes). Train it again any time: tgsh replay {path}")
 
 
 def replay(

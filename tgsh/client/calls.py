@@ -120,6 +120,12 @@ def preview(spec: Spec) -> Call[schemas.Preview]:
     return Call("POST", "/previews", model(schemas.Preview), body=_body(spec))
 
 
+def preview_images(key: str, format: str) -> Call[bytes]:
+    """GET what a preview shows, as a file's bytes."""
+    where = "/previews/" + quote(key, safe="")
+    return Call("GET", where, lambda response: response.content, params={"format": format})
+
+
 def page(cursor: str | None = None, **filters: Any) -> Call[ExperimentPage]:
     """One page of experiments, newest first."""
     return Call("GET", "/experiments", model(ExperimentPage), params=given(cursor=cursor, **filters))

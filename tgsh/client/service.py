@@ -31,6 +31,11 @@ class Service(Conversation):
         return self._ask(calls.preview(spec))
 
     @operation
+    def preview_images(self, key: str, format: str = "png") -> Flow[bytes]:
+        """What a preview shows, as a file, once it is ready. key: as `preview` answered it."""
+        return self._ask(calls.preview_images(key, format))
+
+    @operation
     def workers(self) -> Flow[schemas.Workers]:
         """Who works on what, and what waits."""
         return self._ask(Call("GET", "/workers", calls.model(schemas.Workers)))
