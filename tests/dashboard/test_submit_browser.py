@@ -171,7 +171,7 @@ def test_it_begins_from_what_the_address_names(form: Page, http: httpx.Client) -
         "suite": {"tasks": 3},
         "training": {"train_limit": 50, "epochs": 1},
     }
-    made = http.post("/experiments", json=spec).json()["id"]
+    made = http.post("/experiments?anew=true", json=spec).json()["id"]
     form.goto(f"/dashboard/submit?from={made}")
     expect(form.get_by_label("name", exact=True)).to_have_value("again")
     expect(form.get_by_label("train limit")).to_have_value("50")

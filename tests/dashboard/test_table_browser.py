@@ -29,7 +29,7 @@ def submit(http: httpx.Client) -> Iterator[Callable[..., str]]:
     made: list[str] = []
 
     def post(name: str, spec: dict[str, Any] = SPEC, **changes: Any) -> str:
-        answer = http.post("/experiments", json={**spec, "name": name, **changes})
+        answer = http.post("/experiments?anew=true", json={**spec, "name": name, **changes})
         assert answer.status_code in (200, 202), answer.text
         made.append(answer.headers["location"])
         return str(answer.json()["id"])
