@@ -39,7 +39,7 @@ def routes(router: Any) -> Iterator[tuple[str, str]]:
 
 
 def filled(path: str, id: str) -> str:
-    """A path with its parameters (the id of an experiment or a dataset), and a file below a folder of files."""
+    """A path with its parameters (of an experiment or a dataset), and a file below a folder of files."""
     path = path.format(experiment_id=id, dataset_id=id, **FILLED)
     files = {"/static-offline-docs": "favicon.png", f"{MOUNT}/{digest()}": "dashboard.css"}
     return f"{path}/{files[path]}" if path in files else path
