@@ -67,12 +67,12 @@ def test_a_dataset_is_uploaded_used_and_deleted(
         expect(page.get_by_text("takes no uploads")).to_be_visible()
         return
     page.goto("/dashboard/datasets")
-    expect(page.get_by_role("button", name="Upload")).to_be_disabled()
+    expect(page.get_by_role("button", name="Upload", exact=True)).to_be_disabled()
     send(page, "digits.npz", npz(**images(1)))
-    expect(page.get_by_label("Name")).to_have_value("digits")
-    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("digits")
+    page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.locator("#told")).to_have_text("digits: 60 images in 3 classes are there.")
-    row = page.get_by_role("row").filter(has_text="digits")
+    row = page.locator("#uploaded").get_by_role("row").filter(has_text="digits")
     expect(row).to_contain_text("12 × 10")
     page.get_by_role("button", name="Look at digits").click()
     image = page.get_by_role("dialog").get_by_role("img")
@@ -102,7 +102,7 @@ def test_what_is_no_dataset_is_told(
         expect(page.get_by_label("A file to upload")).to_have_count(0)
         return
     send(page, name, content)
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.locator("#told .problem")).to_contain_text(words or re.compile("."))
     assert http.get("/datasets").json()["items"] == []
 
