@@ -12,7 +12,7 @@ from service.dashboard.experiment_code import as_curl, as_json, as_python
 from service.dashboard.experiment_files import results_of
 from service.dashboard.frame import render
 from service.deps import CallerDep, ExperimentId, PartsDep
-from tgsh.datasets.info import info_of
+from tgsh.datasets.info import DatasetInfo, info_of
 from tgsh.networks.answers import obstacle
 from tgsh.planning import layers
 from tgsh.schemas import TERMINAL
@@ -55,8 +55,8 @@ def page(experiment_id: ExperimentId, request: Request, parts: PartsDep, caller:
         failures=_by_reason(failed),
         learned=[task.index for task in tasks if task.status == "completed"],
         running=reads.tasks(parts.database, experiment_id, status="running", limit=MOST_TOLD),
-        layers=list(layers(spec)),
-        gallery=_gallery(spec, tasks, experiment.progress.tasks_total),
+        layers=list(layers(spec, parts.shelf.info)),
+        gallery=_gallery(info_of(spec, parts.shelf.info), tasks, experiment.progress.tasks_total),
         no_reconstructions=obstacle(spec.network, "reconstructions"),
         results=results_of(experiment_id, spec),
         codes=[
@@ -102,14 +102,16 @@ def _by_reason(failed: list[TaskRecord]) -> dict[str, list[str]]:
     return found
 
 
-def _gallery(spec: ExperimentSpec, tasks: list[TaskRecord], total: int) -> dict[str, Any]:
+def _gallery(info: DatasetInfo, tasks: list[TaskRecord], total: int) -> dict[str, Any]:
     """What can be picked, as (number, name, whether at first); no tasks or classes where they are many."""
     first = range(0, total, max(1, math.ceil(total / SHOWN_AT_FIRST)))
-    classes = info_of(spec).classes
+    classes = info.classes
     return {
         "tasks": [(t.index, t.label, t.index in first) for t in tasks] if total <= MOST_CHIPS else [],
         "first": ",".join(map(str, first)),
         "last": total - 1,
-        "classes": [(label, str(label), True) for label in range(classes)] if classes <= MOST_CHIPS else [],
+        "classes": [(number, name, True) for number, name in enumerate(info.class_labels)]
+        if classes <= MOST_CHIPS
+        else [],
         "last_class": classes - 1,
     }

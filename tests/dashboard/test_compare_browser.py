@@ -28,12 +28,6 @@ def two(http: httpx.Client) -> list[str]:
     ]
 
 
-@pytest.fixture
-def comparable(http: httpx.Client) -> None:
-    if "/comparison" not in http.get("/openapi.json").json()["paths"]:
-        pytest.skip("GET /comparison is not merged yet (branch answers)")
-
-
 def go(page: Page, ids: list[str], query: str = "") -> None:
     page.goto(f"/dashboard/compare?ids={','.join(ids)}{query}")
     expect(page.locator("#comparison")).not_to_have_attribute("aria-busy", "true")
@@ -46,7 +40,7 @@ def matrices_on(page: Page) -> list[np.ndarray]:
     return [np.array(values, float) for values in found]
 
 
-def test_experiments_are_found_and_chosen_by_name(page: Page, two: list[str], comparable: None) -> None:
+def test_experiments_are_found_and_chosen_by_name(page: Page, two: list[str]) -> None:
     page.goto("/dashboard/compare")
     search = page.get_by_role("searchbox")
     search.fill("of two")  # matches the first; in the second, tags stand between
@@ -65,7 +59,7 @@ def test_experiments_are_found_and_chosen_by_name(page: Page, two: list[str], co
 
 
 def test_two_are_compared(
-    page: Page, http: httpx.Client, two: list[str], comparable: None, screenshot: Callable[[str], Path]
+    page: Page, http: httpx.Client, two: list[str], screenshot: Callable[[str], Path]
 ) -> None:
     found = http.get("/comparison", params={"ids": ",".join(two)}).json()
     go(page, two)
@@ -97,7 +91,7 @@ def test_two_are_compared(
 
 
 def test_three_are_compared_on_a_narrow_dark_page(
-    page: Page, http: httpx.Client, two: list[str], comparable: None, screenshot: Callable[[str], Path]
+    page: Page, http: httpx.Client, two: list[str], screenshot: Callable[[str], Path]
 ) -> None:
     third = completed(http, TASKS, 2, name="third", base_seed=5)
     page.emulate_media(color_scheme="dark")
@@ -113,7 +107,7 @@ def test_three_are_compared_on_a_narrow_dark_page(
 
 
 def test_what_cannot_be_compared_is_said(
-    page: Page, http: httpx.Client, two: list[str], comparable: None, troubles: Any
+    page: Page, http: httpx.Client, two: list[str], troubles: Any
 ) -> None:
     troubles.allow("409|422")
     other = completed(http, 1, name="one task")

@@ -11,7 +11,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import Troubles
-from tests.dashboard.test_submit_browser import WITHOUT
 
 PAGES = {
     "/": "tbody th",
@@ -39,8 +38,7 @@ def something(http: httpx.Client) -> None:
 
 
 def visit(page: Page, troubles: Troubles, path: str) -> None:
-    troubles.allow(WITHOUT)
-    troubles.allow("404.*(workers|nowhere)")
+    troubles.allow("404.*nowhere")
     page.goto(path)
     expect(page.locator(PAGES[path]).first).to_be_visible()
 

@@ -15,14 +15,10 @@ from playwright.sync_api import Page, expect
 from tests.dashboard.conftest import Troubles
 from tgsh.presets import PRESETS, Submission
 
-WITHOUT = r"(40[45]).*(estimates|previews|datasets)|console: Failed to load resource.*40[45]"
-"""What this service may not have: an estimate, a preview, uploaded datasets."""
-
 
 @pytest.fixture
-def form(page: Page, troubles: Troubles) -> Page:
+def form(page: Page) -> Page:
     """The page with its form, filled with the demo."""
-    troubles.allow(WITHOUT)
     page.goto("/dashboard/submit")
     expect(page.get_by_label("epochs")).to_have_value("10")
     return page

@@ -24,9 +24,7 @@ async function more() {
     next = page.next;
     show();
   } catch (problem) {
-    const words = problem.status === 404 ? "This service takes no uploads." : problem.message;
-    replace(at("uploaded"), element("p", {className: "quiet"}, words));
-    if (problem.status === 404) at("upload")?.remove();
+    replace(at("uploaded"), element("p", {className: "quiet"}, problem.message));
   }
 }
 

@@ -5,12 +5,10 @@ import {spokenSeconds} from "./wording.js";
 
 const at = (id) => document.getElementById(id);
 let asking; // the question before is given up
-let isThere = true;
 
 // problem(found or null): told what is wrong with the spec.
 export async function showEstimate(spec, problem) {
   asking?.abort();
-  if (!isThere) return;
   asking = new AbortController();
   try {
     const {document} = await call("POST", "/estimates", {body: spec, signal: asking.signal});
@@ -19,10 +17,7 @@ export async function showEstimate(spec, problem) {
   } catch (error) {
     if (error.name === "AbortError") return;
     forget();
-    if (error.status === 404 || error.status === 405) {
-      isThere = false;
-      at("estimate").replaceChildren(line("This service makes no estimates.", "quiet"));
-    } else if (error.status === 422) {
+    if (error.status === 422) {
       at("estimate").replaceChildren(line("Something in the spec has to be changed first.", "quiet"));
       problem(error);
     } else at("estimate").replaceChildren(line(error.message, "quiet"));

@@ -5,11 +5,10 @@ import {call} from "./api.js";
 const place = () => document.getElementById("preview");
 const EVERY = 700; // ms
 let asking, shown;
-let isThere = true;
 
 export async function showPreview(spec) {
-  const wanted = JSON.stringify([spec.preset, spec.dataset, spec.suite]); // the rest changes no image
-  if (!isThere || wanted === shown) return;
+  const wanted = JSON.stringify([spec.preset, spec.dataset, spec.suite, spec.seed]); // the rest changes no image
+  if (wanted === shown) return;
   shown = wanted;
   asking?.abort();
   const {signal} = (asking = new AbortController());
@@ -17,7 +16,7 @@ export async function showPreview(spec) {
     let {document: preview, headers} = await call("POST", "/previews", {body: spec, signal});
     const path = headers.get("Location") ?? `/previews/${preview.key}`;
     while (preview.status === "queued" || preview.status === "drawing") {
-      say(preview.status === "queued" ? "A worker is asked to draw it …" : "A worker draws it …");
+      say(preview.reason ?? (preview.status === "queued" ? "A worker is asked to draw it …" : "A worker draws it …"));
       await pause(EVERY, signal);
       ({document: preview} = await call("GET", path, {signal}));
     }
@@ -26,8 +25,7 @@ export async function showPreview(spec) {
   } catch (error) {
     if (error.name === "AbortError") return;
     shown = null;
-    isThere = error.status !== 404 && error.status !== 405;
-    say(!isThere ? "This service draws no previews." : error.status === 422 ? "Something in the spec has to be changed first." : error.message);
+    say(error.status === 422 ? "Something in the spec has to be changed first." : error.message);
   }
 }
 

@@ -59,8 +59,7 @@ async function look() {
       showQueue(found.queue);
       showTimes();
     } catch (problem) {
-      at("queue").textContent = problem.status === 404 ? "This service does not tell who works on what." : problem.message;
-      if (problem.status === 404) return;
+      at("queue").textContent = problem.message;
     }
   }
   setTimeout(look, EVERY);
