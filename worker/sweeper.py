@@ -68,7 +68,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         """One round; a database or queue that cannot be reached is tried again in the next."""
         assert self._database is not None
         try:
-            slots = devices.slots(self._settings.devices)[: consumer.pool.num_processes]
+            slots = devices.slots(self._settings.devices)
             workers.beat(self._database, _name(consumer), socket.gethostname(), os.getpid(), slots)
             taken = take_expired_leases(self._database, self._settings.max_attempts)
             if taken:

@@ -8,7 +8,7 @@ import time
 
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.ownership import stored_bytes
+from tgsh.store.ownership import results_bytes
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Stored:
 
     def _find(self) -> None:
         try:
-            self._bytes = stored_bytes(self._database, self._artifacts)
+            self._bytes = results_bytes(self._database, self._artifacts)
         except Exception as error:
             log.warning("cannot tell how much is stored: %s", error)
         finally:

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from tgsh.cli.progress import duration
-from tgsh.doctor.finding import Finding
 from tgsh.keys import Key
 from tgsh.schemas import Catalog, CatalogEntry, Experiment, Task
 
@@ -70,21 +69,6 @@ def print_keys(keys: Sequence[Key]) -> None:
         made = f"{key.created_at.astimezone():%Y-%m-%d %H:%M}"
         table.add_row(key.name, key.role, made, expired if key.is_expired() else until)
     Console().print(table)
-
-
-def print_findings(findings: Sequence[Finding]) -> None:
-    """One line each, and below it what to do."""
-    console = Console()
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for style in ("", "bold", ""):
-        table.add_column(style=style, overflow="fold")
-    for found in findings:
-        verdict = Text(found.verdict.upper() if found.verdict == "ok" else found.verdict)
-        verdict.stylize({"ok": "green", "warning": "yellow", "problem": "bold red"}[found.verdict])
-        table.add_row(verdict, found.subject, Text(found.detail))
-        if found.remedy:
-            table.add_row("", "", Text(f"→ {found.remedy}"))
-    console.print(table)
 
 
 def print_catalog(catalog: Catalog) -> None:

@@ -84,7 +84,7 @@ def require_room(session: Session, owner: Owner, tasks: int) -> None:
 
 def require_disk(database: Database, artifacts: Artifacts, name: str, most: int) -> None:
     """Whether an owner's results leave room for more, in bytes. Raises QuotaExceeded."""
-    stored = stored_bytes(database, artifacts, ExperimentRecord.owner == name)
+    stored = results_bytes(database, artifacts, ExperimentRecord.owner == name)
     if stored >= most:
         raise QuotaExceeded(
             f"the results of {name} take {stored / 1e9:.1f} GB of {most / 1e9:.1f}: delete some experiments",
@@ -92,7 +92,7 @@ def require_disk(database: Database, artifacts: Artifacts, name: str, most: int)
         )
 
 
-def stored_bytes(database: Database, artifacts: Artifacts, *conditions: ColumnElement[bool]) -> int:
+def results_bytes(database: Database, artifacts: Artifacts, *conditions: ColumnElement[bool]) -> int:
     """Bytes of the artifacts of all experiments that meet the conditions."""
     columns = ExperimentRecord.id, ExperimentRecord.status, ExperimentRecord.finished_at
     with database.read() as session:
