@@ -73,7 +73,12 @@ class StoreCollector(Collector):
         yield _gauge("tgsh_disk_free_bytes", "Free space where things are written.", ("place",), free)
         stored = self._stored.bytes()
         known: dict[tuple[str, ...], float] = {} if stored is None else {(): stored}
-        yield _gauge("tgsh_stored_bytes", "What the artifacts of all experiments take.", (), known)
+        yield _gauge(
+            "tgsh_stored_bytes",
+            "What the artifacts of all experiments and uploaded datasets take.",
+            (),
+            known,
+        )
 
 
 def _gauge(

@@ -6,9 +6,10 @@ import logging
 import threading
 import time
 
+from tgsh.store import datasets
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.ownership import stored_bytes
+from tgsh.store.ownership import results_bytes
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ SECONDS = 60.0
 
 
 class Stored:
-    """Bytes of all experiments' artifacts, as of lately."""
+    """Bytes of all experiments' artifacts and of uploaded datasets, as of lately."""
 
     def __init__(self, database: Database, artifacts: Artifacts) -> None:
         self._database = database
@@ -34,7 +35,9 @@ class Stored:
 
     def _find(self) -> None:
         try:
-            self._bytes = stored_bytes(self._database, self._artifacts)
+            with self._database.read() as session:
+                uploaded = datasets.stored_bytes(session)
+            self._bytes = uploaded + results_bytes(self._database, self._artifacts)
         except Exception as error:
             log.warning("cannot tell how much is stored: %s", error)
         finally:

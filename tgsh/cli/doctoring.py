@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tgsh.cli.options import DEFAULT_HOME, Home, Json, Url
+
+if TYPE_CHECKING:
+    from tgsh.doctor.finding import Finding
 
 
 def doctor(
@@ -34,8 +38,24 @@ def doctor(
 
         typer.echo(json.dumps({"ok": not wrong, "findings": [asdict(found) for found in findings]}, indent=2))
     else:
-        from tgsh.cli.tables import print_findings
-
-        print_findings(findings)
+        _print(findings)
     if wrong:
         raise typer.Exit(1)
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    """One line each, and below it what to do."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for style in ("", "bold", ""):
+        table.add_column(style=style, overflow="fold")
+    for found in findings:
+        verdict = Text(found.verdict.upper() if found.verdict == "ok" else found.verdict)
+        verdict.stylize({"ok": "green", "warning": "yellow", "problem": "bold red"}[found.verdict])
+        table.add_row(verdict, found.subject, Text(found.detail))
+        if found.remedy:
+            table.add_row("", "", Text(f"→ {found.remedy}"))
+    Console().print(table)

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from tgsh.cli.progress import duration
 from tgsh.client.values import Experiment
-from tgsh.doctor.finding import Finding
 from tgsh.keys import Key
 from tgsh.schemas import Catalog, CatalogEntry, Dataset, Task
 
@@ -107,21 +106,6 @@ def print_dataset(dataset: Dataset) -> None:
             name.replace("_", " "), Text(", ".join(value) if isinstance(value, list) else str(value))
         )
     Console().print(table)
-
-
-def print_findings(findings: Sequence[Finding]) -> None:
-    """One line each, and below it what to do."""
-    console = Console()
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for style in ("", "bold", ""):
-        table.add_column(style=style, overflow="fold")
-    for found in findings:
-        verdict = Text(found.verdict.upper() if found.verdict == "ok" else found.verdict)
-        verdict.stylize({"ok": "green", "warning": "yellow", "problem": "bold red"}[found.verdict])
-        table.add_row(verdict, found.subject, Text(found.detail))
-        if found.remedy:
-            table.add_row("", "", Text(f"→ {found.remedy}"))
-    console.print(table)
 
 
 def print_catalog(catalog: Catalog) -> None:

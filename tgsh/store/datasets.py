@@ -152,13 +152,12 @@ def use(session: Session, experiment_id: str, dataset_ids: Iterable[str]) -> Non
         session.add(UseRecord(experiment_id=experiment_id, dataset_id=dataset_id))
 
 
-def stored_bytes(session: Session, owner: str) -> int:
-    """What an owner's datasets take."""
-    query = (
-        select(func.coalesce(func.sum(DatasetRecord.bytes), 0))
-        .join(HolderRecord, HolderRecord.dataset_id == DatasetRecord.id)
-        .where(HolderRecord.owner == owner)
-    )
+def stored_bytes(session: Session, owner: str | None = None) -> int:
+    """What an owner's datasets take; None: what all of them do, each counted once."""
+    query = select(func.coalesce(func.sum(DatasetRecord.bytes), 0))
+    if owner is not None:
+        held = HolderRecord.dataset_id == DatasetRecord.id
+        query = query.join(HolderRecord, held).where(HolderRecord.owner == owner)
     return int(session.scalar(query) or 0)
 
 

@@ -87,7 +87,7 @@ def require_disk(database: Database, artifacts: Artifacts, name: str, most: int,
     """Whether an owner's results and datasets leave room for `more` bytes. Raises QuotaExceeded."""
     with database.read() as session:
         uploaded = datasets.stored_bytes(session, name)
-    stored = uploaded + stored_bytes(database, artifacts, ExperimentRecord.owner == name)
+    stored = uploaded + results_bytes(database, artifacts, ExperimentRecord.owner == name)
     if stored + more >= most:
         raise QuotaExceeded(
             f"the results and datasets of {name} take {stored / 1e9:.1f} GB of {most / 1e9:.1f}: delete some",
@@ -95,7 +95,7 @@ def require_disk(database: Database, artifacts: Artifacts, name: str, most: int,
         )
 
 
-def stored_bytes(database: Database, artifacts: Artifacts, *conditions: ColumnElement[bool]) -> int:
+def results_bytes(database: Database, artifacts: Artifacts, *conditions: ColumnElement[bool]) -> int:
     """Bytes of the artifacts of all experiments that meet the conditions."""
     columns = ExperimentRecord.id, ExperimentRecord.status, ExperimentRecord.finished_at
     with database.read() as session:
