@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from service.settings import ServiceSettings
 from tests.attacks.conftest import Service
 from tests.attacks.fuzzing import populate
 from tests.attacks.wire import Answer, exchange
-from tests.service.conftest import serving
+from tests.service.conftest import SPEC, serving
 
 pytestmark = pytest.mark.attacks
 
@@ -103,7 +104,15 @@ def test_every_parameter_of_every_route(tmp_path: Path) -> None:
         address = (client.base_url.host, client.base_url.port or 0)
         document = client.get("/openapi.json").json()
         before = _files(tmp_path)
-        for method, path, asked in _requests(document, ids["completed"]):
+        right = {
+            "experiment_id": ids["completed"],
+            "dataset_id": client.get("/datasets").json()["items"][0]["id"],
+            "key": client.post("/previews", json=SPEC).json()["key"],
+            "index": "0",
+            "name": "accuracy",
+            "format": "svg",
+        }
+        for method, path, asked in _requests(document, right):
             answer = exchange(address, asked)
             statuses[answer.status] += 1
             _check(answer, document["paths"][path][method.lower()], asked)
@@ -119,8 +128,8 @@ def _files(folder: Path) -> set[str]:
     return {str(path) for path in folder.rglob("*") if path.is_file()}
 
 
-def _requests(document: dict[str, Any], experiment_id: str) -> list[tuple[str, str, bytes]]:
-    right = {"experiment_id": experiment_id, "index": "0", "name": "accuracy", "format": "svg"}
+def _requests(document: dict[str, Any], right: Mapping[str, str]) -> list[tuple[str, str, bytes]]:
+    """(method, path of the document, request); right: values of parameters that lead somewhere."""
     found = []
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -178,7 +187,8 @@ def test_keys_of_artifacts_are_made_by_the_program(tmp_path: Path) -> None:
         assert made.status_code == 202
         assert client.get(made.headers["location"]).json()["name"] == evil
     names = {path.relative_to(tmp_path / "home").as_posix() for path in (tmp_path / "home").rglob("*")}
-    allowed = re.compile(r"tgsh\.db(-wal|-shm)?|artifacts(/[0-9a-f]{16}(/tasks(/[\w.-]+)?|/[\w.-]+)?)?")
+    experiment, dataset = r"[0-9a-f]{16}(/tasks(/[\w.-]+)?|/[\w.-]+)?", r"datasets(/[0-9a-f]{16}-[0-9a-f]{8}(/[\w.-]+)?)?"
+    allowed = re.compile(rf"tgsh\.db(-wal|-shm)?|uploads|artifacts(/({experiment}|{dataset}))?")
     assert [name for name in names if not allowed.fullmatch(name)] == []
     assert not list(tmp_path.parent.glob("evil*"))
 
