@@ -9,13 +9,23 @@ from __future__ import annotations
 import mmap
 import os
 
+from billiard import pool
+
+READ_TENTHS = 10
+"""Tenths of a second in which the parent may read what a child that ends sent it last; billiard has 300."""
+
 _flag: mmap.mmap | None = None
 _parent = 0
 
 
 def prepare() -> None:
-    """Make the flag; in the parent, before it forks."""
+    """Make the flag; in the parent, before it forks.
+
+    A parent that stops reads no more, and its children would wait for that for half a minute, though nobody
+    needs what Celery would have been told: the database knows.
+    """
     global _flag, _parent
+    pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = READ_TENTHS
     _flag = mmap.mmap(-1, 1)
     _parent = os.getpid()
 

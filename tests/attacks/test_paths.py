@@ -187,7 +187,10 @@ def test_keys_of_artifacts_are_made_by_the_program(tmp_path: Path) -> None:
         assert made.status_code == 202
         assert client.get(made.headers["location"]).json()["name"] == evil
     names = {path.relative_to(tmp_path / "home").as_posix() for path in (tmp_path / "home").rglob("*")}
-    experiment, dataset = r"[0-9a-f]{16}(/tasks(/[\w.-]+)?|/[\w.-]+)?", r"datasets(/[0-9a-f]{16}-[0-9a-f]{8}(/[\w.-]+)?)?"
+    experiment, dataset = (
+        r"[0-9a-f]{16}(/tasks(/[\w.-]+)?|/[\w.-]+)?",
+        r"datasets(/[0-9a-f]{16}-[0-9a-f]{8}(/[\w.-]+)?)?",
+    )
     allowed = re.compile(rf"tgsh\.db(-wal|-shm)?|uploads|artifacts(/({experiment}|{dataset}))?")
     assert [name for name in names if not allowed.fullmatch(name)] == []
     assert not list(tmp_path.parent.glob("evil*"))

@@ -167,6 +167,7 @@ def test_the_catalog_describes_what_can_be_posted(client: httpx.Client) -> None:
         "permutation",
         "augment",
         "manifold",
+        "datasets",
         "custom",
     ]
     assert [entry["name"] for entry in catalog["networks"]] == ["flynet", "neuromodnet", "tgsh", "gsh"]

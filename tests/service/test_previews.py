@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.service.people import people
 from tests.service.test_bad_requests import BAD_BODIES
 from tests.service.test_samples import MAGIC
 from tests.service.test_trained_results import train
+from tests.service.uploads import coloured, upload
 from tgsh import runner
 from tgsh.bench import Bench
 from tgsh.client import Client
@@ -27,9 +29,9 @@ from tgsh.store.records import PreviewRecord
 NETWORK = {"kind": "flynet", "expansion": 1}
 
 
-def draw(parts: Parts) -> None:
+def draw(parts: Parts, data_dir: Path | None = None) -> None:
     """What a worker does with what is most due, which is a preview."""
-    bench = Bench(parts.database, parts.artifacts, parts.settings.data, 60, "cpu", "test")
+    bench = Bench(parts.database, parts.artifacts, data_dir or parts.settings.data, 60, "cpu", "test")
     assert isinstance(runner.run_next(bench, lambda: False), Preview)
 
 
@@ -94,10 +96,11 @@ def test_who_has_it_is_told_so(client: httpx.Client, drawn: str) -> None:
         assert (known.status_code, known.content) == (304, b"")
 
 
-def test_what_failed_says_so_and_is_tried_again(client: httpx.Client, parts: Parts) -> None:
-    parts.settings.data.write_text("a file where a folder is expected: nothing can be downloaded there")
+def test_what_failed_says_so_and_is_tried_again(client: httpx.Client, parts: Parts, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    nowhere.write_text("a file where a folder is expected: nothing can be downloaded there")
     path = asked(client, dataset="kmnist")
-    draw(parts)
+    draw(parts, nowhere)
     found = client.get(path).json()
     assert found["status"] == "failed"
     assert "train-images-idx3-ubyte" in found["reason"]
@@ -148,29 +151,33 @@ def test_who_may_have_one_drawn_and_who_may_look(client: httpx.Client, parts: Pa
         assert client.get(path).status_code == 401
 
 
-UPLOADED: list[dict[str, Any]] = [
-    {"dataset": {"id": "0123456789abcdef"}, "suite": {"kind": "rotation", "tasks": 1}, "seed": 0},
-    {"dataset": None, "suite": {"kind": "datasets", "datasets": ["0123456789abcdef"]}, "seed": 0},
+UPLOADED: list[Callable[[str], dict[str, Any]]] = [
+    lambda id: {"dataset": {"id": id}, "suite": {"kind": "rotation", "tasks": 2}},
+    lambda id: {"dataset": None, "suite": {"kind": "datasets", "datasets": [id]}},
 ]
 
 
 @pytest.mark.parametrize("spec", UPLOADED)
 def test_images_that_are_not_everybodys_are_not_there(
-    client: httpx.Client, parts: Parts, tmp_path: Path, spec: dict[str, Any]
+    client: httpx.Client, parts: Parts, tmp_path: Path, spec: Callable[[str], dict[str, Any]]
 ) -> None:
     with people(tmp_path, client.base_url) as known:
-        path = asked(known["alice"])
+        dataset = upload(known["alice"], *coloured(classes=3))
+        path = asked(known["alice"], **spec(dataset))
         draw(parts)
-        with parts.database.write() as session:
-            session.get_one(PreviewRecord, path.removeprefix("/previews/")).spec = spec
-        for name in ("alice", "bob", "rita"):
+        for name in ("bob", "rita"):
             refused = known[name].get(path)
             assert refused.status_code == 404
             other = path[:-1] + ("0" if path[-1] != "0" else "1")
             assert refused.json()["detail"] == known[name].get(other).json()["detail"].replace(
                 other.removeprefix("/previews/"), path.removeprefix("/previews/")
             )
-        assert known["root"].get(path).status_code == 200
+        assert known["bob"].post("/previews", json={**SPEC, **spec(dataset)}).status_code in (404, 422)
+        for name in ("alice", "root"):
+            shown = known[name].get(f"{path}?format=npy")
+            assert np.load(io.BytesIO(shown.content)).shape[2:] == (10, 14, 3)
+        assert known["alice"].patch(f"/datasets/{dataset}", json={"shared": True}).status_code == 200
+        assert known["bob"].get(path).json()["status"] == "ready"
 
 
 def test_a_preview_is_no_experiment(client: httpx.Client, drawn: str) -> None:
