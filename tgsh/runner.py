@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 
 import torch
@@ -30,31 +30,24 @@ from tgsh.errors import (
     LeaseLost,
     TgshError,
 )
+from tgsh.finishing import finish
 from tgsh.jobs import Job, Preview
 from tgsh.logs import about
 from tgsh.machine import description
 from tgsh.previewing import draw_next
 from tgsh.spec import ExperimentSpec, SuiteSpec
 from tgsh.store import claims as lifecycle
-from tgsh.store import provenance, reads
 from tgsh.store.claims import Claim, Lease
 from tgsh.store.patience import AWAY, is_passing, patiently
 from tgsh.store.renewal import LeaseKeeper
-from tgsh.store.repair import damaged_tasks, train_again
-from tgsh.store.tidying import remove_leftovers
-from tgsh.store.vectors import consolidate
 from tgsh.suites import Task, build
 from tgsh.training import warming
 from tgsh.training.checkpoints import from_tensors, to_tensors
-from tgsh.training.probe import measured
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
 from tgsh.training.versions import versions
 
 log = logging.getLogger(__name__)
-
-MOST_REPAIRS = 3
-"""How often the finish has damaged checkpoints trained again before it gives up on the disk."""
 
 KEPT_EXPERIMENTS = 4
 """Experiments of which a process keeps images and buffers (some 100 MB each at most), as they take turns."""
@@ -109,7 +102,7 @@ def _about(claims: Sequence[Claim]) -> AbstractContextManager[None]:
 def _work_on(bench: Bench, claims: list[Claim], keeper: LeaseKeeper, stop: Callable[[], bool]) -> None:
     first, should_stop = claims[0], _stopping(keeper, stop)
     if first.job.index is None:
-        _settled(bench, first, keeper, lambda: _finish(bench, first, should_stop))
+        _settled(bench, first, keeper, lambda: finish(bench, first, partial(_trainer, bench), should_stop))
         return
     try:
         groups = _groups(bench, claims)
@@ -252,50 +245,6 @@ def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float, or
         raise
     bench.artifacts.remove([f"{root}-e{state.epoch - 1}-{own}.safetensors"])
     faults.point("after the row", state.index)
-
-
-def _finish(bench: Bench, claim: Claim, should_stop: Callable[[], bool]) -> None:
-    """Put together what reads need, and drop files that no row names."""
-    experiment_id = claim.job.experiment_id
-    if damaged := damaged_tasks(bench.database, bench.artifacts, experiment_id):
-        if claim.attempt > MOST_REPAIRS:
-            raise ArtifactCorrupt(f"checkpoints of tasks {damaged} are damaged again and again")
-        log.warning("%s: checkpoints of tasks %s are damaged; training them again", experiment_id, damaged)
-        train_again(bench.database, claim, damaged)
-        return
-    faults.point("before the results")
-    results: dict[str, tuple[str, str]] = {}
-    try:
-        _put_together(bench, claim, should_stop, results)
-        patiently(lambda: lifecycle.complete_finish(bench.database, claim, results), bench.lease_seconds)
-    except LeaseLost:
-        bench.artifacts.remove(key for key, _ in results.values())
-        raise
-    remove_leftovers(bench.database, bench.artifacts, experiment_id)
-
-
-def _put_together(
-    bench: Bench, claim: Claim, should_stop: Callable[[], bool], results: dict[str, tuple[str, str]]
-) -> None:
-    """Write the results of an experiment, and note each under its name in `results`."""
-    experiment_id, own = claim.job.experiment_id, claim.token[:8]
-    key = f"{experiment_id}/vectors-{own}.npy"
-    results["vectors"] = (key, consolidate(bench.database, bench.artifacts, experiment_id, key))
-    trainer = _trainer(bench, claim.spec)
-    vectors = bench.artifacts.load_array(*results["vectors"])
-    tasks = build(claim.spec.suite, trainer.info)
-
-    def learned(index: int) -> TaskState:
-        record = reads.task(bench.database, experiment_id, index)
-        found = bench.artifacts.load(str(record.checkpoint), str(record.checkpoint_sha256))
-        return from_tensors(*found, claim.spec, index, bench.shelf.info)
-
-    found = measured(trainer, tasks, vectors, learned, should_stop)
-    found[provenance.NAME] = {}, provenance.collected(bench.database, bench.artifacts, experiment_id)
-    for name, (tensors, metadata) in found.items():
-        key = f"{experiment_id}/{name}-{own}.safetensors"
-        results[name] = (key, bench.artifacts.save(key, tensors, metadata))
-    faults.point("before finishing")
 
 
 def _stopping(keeper: LeaseKeeper, stop: Callable[[], bool]) -> Callable[[], bool]:

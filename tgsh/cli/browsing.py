@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from tgsh.cli.completing import experiments
+from tgsh.cli.connecting import connect, resolve
 from tgsh.cli.documents import print_json
-from tgsh.cli.options import Json, Url, connect, resolve
+from tgsh.cli.options import Json, Url
 
 
 def open_(

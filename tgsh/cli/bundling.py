@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgsh.cli.connecting import connect, resolve
 from tgsh.cli.documents import print_json
 from tgsh.cli.failing import FAILED, complain
-from tgsh.cli.options import Id, Json, Url, Workers, connect, resolve
+from tgsh.cli.options import Id, Json, Url, Workers
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:

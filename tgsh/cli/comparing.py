@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tgsh.cli.connecting import connect, resolve
 from tgsh.cli.documents import print_json
-from tgsh.cli.options import Json, Url, connect, resolve
+from tgsh.cli.options import Json, Url
 
 if TYPE_CHECKING:
     from tgsh.schemas import ComparedPair, Comparison

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tgsh.cli.connecting import connect, resolve
+
 if TYPE_CHECKING:
     from tgsh.client import Client
 
@@ -35,8 +37,6 @@ def results(ctx: typer.Context, incomplete: str) -> Offers:
     """What the experiment before it on the line can answer."""
 
     def ask(client: Client) -> Offers:
-        from tgsh.cli.options import resolve
-
         links = client.get(resolve(client, ctx.params["experiment_id"])).links
         names = [name for name in links if name not in WITHOUT_RESULT]
         names += [name for name in BELOW if name.partition("/")[0] in links]
@@ -59,8 +59,6 @@ def specs(ctx: typer.Context, incomplete: str) -> Offers:
 
 def _asked(ctx: typer.Context, ask: Callable[[Client], Offers]) -> Offers:
     """Nothing where anything fails: an error must not be written into the line that is being typed."""
-    from tgsh.cli.options import connect
-
     try:
         with connect(ctx.params.get("url"), PATIENCE) as client:
             return ask(client)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgsh.cli.connecting import ID_LENGTH, connect
 from tgsh.cli.documents import print_json
 from tgsh.cli.failing import FAILED
-from tgsh.cli.options import ID_LENGTH, Json, Url, connect
+from tgsh.cli.options import Json, Url
 from tgsh.errors import InvalidSpec, NotFound
 
 if TYPE_CHECKING:

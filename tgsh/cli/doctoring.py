@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgsh.cli.options import DEFAULT_HOME, Home, Json, Url
+from tgsh.cli.connecting import DEFAULT_HOME
+from tgsh.cli.options import Home, Json, Url
 
 if TYPE_CHECKING:
     from tgsh.doctor.finding import Finding

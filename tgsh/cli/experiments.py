@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgsh.cli.connecting import connect, resolve
 from tgsh.cli.documents import print_json
 from tgsh.cli.failing import FAILED, WorkFailed
-from tgsh.cli.options import Id, Json, Spec, Url, connect, resolve
+from tgsh.cli.options import Id, Json, Spec, Url
 
 if TYPE_CHECKING:
     from tgsh.client import Client

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tgsh.cli import completing
+from tgsh.cli.connecting import connect, resolve
 from tgsh.cli.documents import print_json
-from tgsh.cli.options import Id, Json, Url, connect, resolve
+from tgsh.cli.options import Id, Json, Url
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgsh.cli.connecting import DEFAULT_HOME
 from tgsh.cli.documents import print_json
-from tgsh.cli.options import DEFAULT_HOME, Home, Json
+from tgsh.cli.options import Home, Json
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:

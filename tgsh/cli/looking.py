@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tgsh.cli.connecting import connect
 from tgsh.cli.documents import print_json
-from tgsh.cli.options import Json, Spec, Url, connect
+from tgsh.cli.options import Json, Spec, Url
 
 if TYPE_CHECKING:
     from tgsh.schemas import Estimate

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tgsh.cli.connecting import DEFAULT_HOME
 from tgsh.cli.documents import print_json, sayer
 from tgsh.cli.failing import complain
-from tgsh.cli.options import DEFAULT_HOME, Home, Json, Workers
+from tgsh.cli.options import Home, Json, Workers
 
 if TYPE_CHECKING:
     from tgsh.client import Client

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgsh.cli.connecting import DEFAULT_HOME
 from tgsh.cli.failing import FAILED
 from tgsh.cli.one_machine import telling
-from tgsh.cli.options import DEFAULT_HOME, Home, Json, Workers
+from tgsh.cli.options import Home, Json, Workers
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from tgsh.cli.connecting import DEFAULT_HOME
 from tgsh.cli.documents import print_json
 from tgsh.cli.failing import complain
-from tgsh.cli.options import DEFAULT_HOME, Home, Json
+from tgsh.cli.options import Home, Json
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A .tar file.")]
 
