@@ -45,8 +45,8 @@ class ExperimentSpec(Frozen):
     )
     dataset: DatasetSpec = Field(
         "mnist",
-        description='a name, or {"id": …} of an uploaded one; "synthetic" is made by the suite, and what the '
-        "manifold suite has by default, as the datasets suite has null",
+        description='a name, or {"id": …} of an uploaded one; suites that bring their own images say so '
+        'by themselves: "synthetic" for manifold, null for datasets',
     )
     suite: SuiteSpec = RotationSuite()
     network: NetworkSpec = FlyNetSpec()
