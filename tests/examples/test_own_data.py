@@ -102,6 +102,6 @@ def test_the_commands(stack: Stack, client: Client, tmp_path: Path) -> None:
     assert client.dataset(added["id"]).shared
     assert json.loads(typed(stack, "share", "leaves", "--off", "--json")[1])["shared"] is False
     assert typed(stack, "delete", "leaves", "--yes")[0] == 0
-    assert typed(stack, "show", "leaves")[0] == 1
+    assert typed(stack, "show", "leaves")[0] == 4
     assert typed(stack, "add", str(file), "--size", "six")[0] == 2
     assert typed(stack, "add", str(tmp_path / "absent.npz"))[0] == 2

@@ -121,4 +121,4 @@ def test_the_command_line_asks_the_same(
     assert "2× cpu" in typed("workers")
     assert len(json.loads(typed("workers", "--json"))["workers"]) == 1
     refused = CliRunner().invoke(app, ["estimate", "no-such-preset"])
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
