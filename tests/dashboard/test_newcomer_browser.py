@@ -1,4 +1,4 @@
-"""What somebody new does with the pages, from the first click to a bundle: submit, read, compare, download."""
+"""What somebody new does with the pages, from the first click on: submit, read, compare, download a bundle."""
 
 from __future__ import annotations
 
