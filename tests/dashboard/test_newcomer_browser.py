@@ -1,4 +1,4 @@
-"""What somebody new does with the pages, from the first click on: submit, read, compare, download a bundle."""
+"""What somebody new does with the pages: submit, read the matrix, compare, download a bundle."""
 
 from __future__ import annotations
 
