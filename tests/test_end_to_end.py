@@ -57,10 +57,10 @@ def http(stack: ComposeStack) -> Iterator[httpx.Client]:
 
 
 def follow(http: httpx.Client, path: str, last_event_id: str = "0") -> list[tuple[str, dict[str, Any], str]]:
-    """(kind, data, id) of every event until the stream ends by itself."""
+    """(kind, data, id) of every event until the stream ends by itself; a keep-alive comes without data."""
     headers = {"Last-Event-ID": last_event_id}
     with connect_sse(http, "GET", f"{path}/events", headers=headers) as source:
-        return [(event.event, json.loads(event.data), event.id) for event in source.iter_sse()]
+        return [(sent.event, json.loads(sent.data), sent.id) for sent in source.iter_sse() if sent.data]
 
 
 def submit(http: httpx.Client, **changes: Any) -> str:

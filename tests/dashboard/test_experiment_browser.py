@@ -19,6 +19,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.dashboard.heatmap import labels_on, matrix_on, until, until_drawn
 from tests.dashboard.training import completed, submit, wait
 
 TASKS, EPOCHS = 36, 3
@@ -33,36 +34,6 @@ def done(http: httpx.Client) -> str:
 def go(page: Page, experiment_id: str, query: str = "") -> None:
     page.goto(f"/dashboard/experiments/{experiment_id}{query}")
     expect(page.locator(".plot-similarity .main-svg").first).to_be_visible()
-
-
-def matrix_on(page: Page) -> np.ndarray:
-    """The values of the heatmap that is drawn; NaN where it has a gap."""
-    rows = page.evaluate("document.querySelector('.plot-similarity .place').data?.[0].z ?? []")
-    return np.array(rows, float)
-
-
-def shown(page: Page) -> list[str]:
-    names: list[str] = page.evaluate("document.querySelector('.plot-similarity .place').data[0].y")
-    return names
-
-
-def until(page: Page, is_so: Callable[[], bool]) -> None:
-    """Wait; the policy of the pages lets Playwright itself not evaluate anything again and again."""
-    for _ in range(200):
-        if is_so():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("it did not come to be so")
-
-
-def is_like(page: Page, expected: np.ndarray) -> bool:
-    return bool(np.allclose(matrix_on(page), expected, atol=1e-3))
-
-
-def until_drawn(page: Page, values: Any) -> None:
-    """Wait until the heatmap shows this matrix."""
-    expected = np.array(values)
-    until(page, lambda: matrix_on(page).shape == expected.shape and is_like(page, expected))
 
 
 def test_page_fills_in_while_the_experiment_runs(
@@ -113,7 +84,7 @@ def test_toggles_show_other_matrices_and_stand_in_the_address(
     page.get_by_label("cluster order").check()
     clustered = expected(order="cluster")
     until_drawn(page, clustered["values"])
-    assert shown(page) == clustered["labels"] != expected()["labels"]
+    assert labels_on(page) == clustered["labels"] != expected()["labels"]
     page.get_by_label("correlation", exact=True).check()
     until_drawn(page, expected(order="cluster", measure="correlation")["values"])
     page.get_by_role("slider").press("ArrowLeft")  # by keyboard, as by mouse

@@ -9,9 +9,9 @@ import zipfile
 from pathlib import Path
 
 import httpx
-import numpy as np
 from playwright.sync_api import Page, expect
 
+from tests.dashboard.heatmap import until_drawn
 from tests.dashboard.training import wait
 
 TASKS, EPOCHS = "4", "2"
@@ -32,10 +32,7 @@ def submitted(page: Page, http: httpx.Client, name: str, seed: str) -> str:
 
 def test_from_the_first_click_to_a_bundle(page: Page, http: httpx.Client) -> None:
     ids = [submitted(page, http, f"newcomer {seed}", seed) for seed in ("81", "82")]
-    expect(page.locator(".plot-similarity .main-svg").first).to_be_visible()
-    shown = page.evaluate("document.querySelector('.plot-similarity .place').data[0].z")
-    matrix = http.get(f"/experiments/{ids[1]}/similarity").json()["values"]
-    np.testing.assert_allclose(np.array(shown, float), matrix, atol=1e-3)
+    until_drawn(page, http.get(f"/experiments/{ids[1]}/similarity").json()["values"])
 
     page.goto("/")
     for id in ids:

@@ -12,9 +12,11 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from fastapi.sse import KEEPALIVE_COMMENT
 from httpx_sse import EventSource
 
 from service.deps import Parts
+from service.routers import events
 from tests.analysis.test_newick import leaf_paths
 from tests.service.conftest import Measured, completed
 from tests.service.test_accuracy_matrix import measured as matrix_measured
@@ -101,11 +103,20 @@ def test_the_event_stream_is_one(app: FastAPI) -> None:
     operation = app.openapi()["paths"]["/experiments/{experiment_id}/events"]["get"]
     text = operation["responses"]["200"]["content"]["text/event-stream"]["example"]
     stream = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, text=text)
-    events = [calls.event(sent) for sent in EventSource(stream).iter_sse()]
+    found = [calls.event(sent) for sent in EventSource(stream).iter_sse()]
     kinds = {schemas.StatusEvent, schemas.TaskEvent, schemas.ProgressEvent}
-    assert {type(event) for event in events} == kinds
-    assert events[-1] is not None
-    assert calls.is_last(events[-1])
+    assert {type(event) for event in found} == kinds
+    assert found[-1] is not None
+    assert calls.is_last(found[-1])
+
+
+def test_a_client_takes_a_keep_alive_for_no_event() -> None:
+    text = events.STREAM + KEEPALIVE_COMMENT.decode()
+    stream = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, text=text)
+    *_, before, behind = [calls.event(sent) for sent in EventSource(stream).iter_sse()]
+    assert before is not None
+    assert calls.is_last(before)
+    assert behind is None
 
 
 @pytest.mark.parametrize(
