@@ -27,7 +27,7 @@ MOST_CLASSES = 10
 
 
 class FusedFlyNets:
-    """T FlyNets as tgsh.networks.learners wants them, but that a whole step is a call of its own: `learn`."""
+    """T FlyNets as tgsh.networks.learners wants them, but that each makes its steps itself (`of`)."""
 
     def __init__(
         self, base: FlyNetBase, maps: Sequence[PixelMap], normalisations: Sequence[Normalisation]
@@ -47,18 +47,9 @@ class FusedFlyNets:
         """v ⊙ φ, [T, B, H]; W follows."""
         return self._of_each(FusedFlyNet.representations, images)
 
-    def learn(
-        self, task: int, images: Tensor, labels: Tensor, chosen: Tensor, squares: Tensor, rate: float
-    ) -> float:
-        """A step of one task on images[chosen]; its parameters and squares, a row each, change in place."""
-        return self._nets[task].learn(
-            images.numpy(),
-            labels.numpy(),
-            chosen.numpy(),
-            self._parameters[task],
-            squares[task].numpy(),
-            rate,
-        )
+    def of(self, task: int) -> FusedFlyNet:
+        """The one of a task, which learns with parameters of its own."""
+        return self._nets[task]
 
     def _of_each(self, what: Callable[..., np.ndarray], images: Tensor) -> Tensor:
         every = np.arange(images.shape[1])

@@ -21,6 +21,7 @@ from tgsh.networks.flynet_lanes import (
     add_gradient,
     add_logits,
     average,
+    inner_product,
     sum_pixels,
     transpose,
 )
@@ -148,10 +149,12 @@ def _lay_out(block, images, chosen, start):  # type: ignore[no-untyped-def]
     for lane in range(LANES):
         block.rows[lane] = chosen[min(start + lane, len(chosen) - 1)] * pixels
     flat = images.reshape(-1)
-    whole = pixels - pixels % LANES
-    for d in range(0, whole, LANES):
+    for d in range(0, pixels - LANES + 1, LANES):
         transpose(flat, block.rows, d, block.table)
-    for d in range(whole, pixels):
+    if pixels >= LANES:
+        transpose(flat, block.rows, pixels - LANES, block.table)  # some of them once more
+        return
+    for d in range(pixels):
         for lane in range(LANES):
             block.table[d * LANES + lane] = flat[block.rows[lane] + d] * block.scale
 
@@ -204,8 +207,9 @@ def _backward(net, block, gradient):  # type: ignore[no-untyped-def]
 @_inner
 def _step(net, gradient, parameters, squares, rate):  # type: ignore[no-untyped-def]
     """RMSprop as torch.optim.RMSprop does it: dL/dc = g·dL/dv, dL/dg = ⟨c, dL/dv⟩."""
-    g, g_gradient = parameters[net.units], 0.0
-    for h in range(net.units):
+    g, whole = parameters[net.units], net.units - net.units % UNROLLED
+    g_gradient = inner_product(whole, parameters, gradient)
+    for h in range(whole, net.units):
         g_gradient += np.float64(parameters[h]) * gradient[h]
     for h in range(net.units + 1):
         slope = g * gradient[h] if h < net.units else np.float32(g_gradient)

@@ -9,7 +9,7 @@ contiguous.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from llvmlite import ir
@@ -19,6 +19,9 @@ from numba.extending import intrinsic
 
 LANES = 32
 """Images that are worked on side by side: with them a block's sums of pixels stay in a core's cache."""
+
+ABREAST = 16
+"""Lanes whose gradients are summed up together: with more, errors and sums do not fit a core's registers."""
 
 UNROLLED = 8
 """Units whose gradients are summed up together; the number of units is a multiple of it."""
@@ -150,27 +153,64 @@ def add_gradient(
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
-        _, _, ax, average_of, wrong_by, readout, out = _pointers(context, builder, signature, values)
-        means = _load(builder, average_of, 0)
-        wrongs = [_load(builder, wrong_by, place * LANES) for place in range(group.count)]
-
-        def slopes(unit: Value) -> Value:
-            phi = _features(builder, ax, unit, means)
-            first = builder.mul(unit, unit.type(group.count))
-            total: Value = _floats(LANES)(None)
-            for place, wrong in enumerate(wrongs):
-                weight = _scalar(builder, readout, builder.add(first, first.type(place)))
-                total = _add_product(builder, _spread(builder, weight), wrong, total)
-            return builder.fmul(total, phi)
-
-        step = values[1].type(UNROLLED)
-        with cgutils.for_range_slice(builder, step.type(0), values[1], step, inc=True) as (unit, _count):
-            some = [builder.add(unit, unit.type(place)) for place in range(UNROLLED)]
-            summed = _sums(builder, [partial(slopes, one) for one in some])
-            _store(builder, builder.fadd(_load(builder, out, unit, UNROLLED), summed), out, unit)
+        pointers = _pointers(context, builder, signature, values)[2:]
+        for lane in range(0, LANES, ABREAST):
+            _add_gradient_of(builder, group.count, values[1], lane, *pointers)
         return context.get_dummy_value()
 
     return types.void(group, units, sums, mean, errors, weights, gradient), generate
+
+
+def _add_gradient_of(
+    builder: ir.IRBuilder,
+    classes: int,
+    units: Value,
+    lane: int,
+    sums: Value,
+    mean: Value,
+    errors: Value,
+    weights: Value,
+    gradient: Value,
+) -> None:
+    """The part of the lanes from this one on, ABREAST."""
+    means = _load(builder, mean, lane, ABREAST)
+    wrongs = [_load(builder, errors, place * LANES + lane, ABREAST) for place in range(classes)]
+
+    def slopes(unit: Value) -> Value:
+        phi = _features(builder, sums, unit, means, lane)
+        first = builder.mul(unit, unit.type(classes))
+        total: Value = means.type(None)
+        for place, wrong in enumerate(wrongs):
+            weight = _scalar(builder, weights, builder.add(first, first.type(place)))
+            total = _add_product(builder, _spread(builder, weight, ABREAST), wrong, total)
+        return builder.fmul(total, phi)
+
+    step = units.type(UNROLLED)
+    with cgutils.for_range_slice(builder, step.type(0), units, step, inc=True) as (unit, _count):
+        some = [builder.add(unit, unit.type(place)) for place in range(UNROLLED)]
+        summed = _sums(builder, [partial(slopes, one) for one in some])
+        _store(builder, builder.fadd(_load(builder, gradient, unit, UNROLLED), summed), gradient, unit)
+
+
+@_written_out
+def inner_product(_: Any, units: Any, left: Any, right: Any) -> Any:
+    """Σ_h left[h]·right[h], float32 added up as float64; units a multiple of UNROLLED."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Value:
+        _, one, other = _pointers(context, builder, signature, values)
+        wide = ir.VectorType(ir.DoubleType(), UNROLLED)
+        totals = cgutils.alloca_once_value(builder, wide(None))
+        step = values[0].type(UNROLLED)
+        with cgutils.for_range_slice(builder, step.type(0), values[0], step, inc=True) as (unit, _count):
+            left_part, right_part = (
+                builder.fpext(_load(builder, each, unit, UNROLLED), wide) for each in (one, other)
+            )
+            builder.store(_add_product(builder, left_part, right_part, builder.load(totals)), totals)
+        found = builder.load(totals)
+        lanes = [builder.extract_element(found, _I32(lane)) for lane in range(UNROLLED)]
+        return reduce(builder.fadd, lanes)
+
+    return types.float64(units, left, right), generate
 
 
 def _pointers(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> list[Value]:
@@ -209,19 +249,20 @@ def _scalar(builder: ir.IRBuilder, data: Value, place: Value) -> Value:
     return builder.load(builder.gep(data, [place]))
 
 
-def _spread(builder: ir.IRBuilder, number: Value) -> Value:
+def _spread(builder: ir.IRBuilder, number: Value, width: int = LANES) -> Value:
     """The number in every lane."""
     one = builder.insert_element(ir.Constant(ir.VectorType(number.type, 1), ir.Undefined), number, _I32(0))
-    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, width), [0] * width))
 
 
-def _features(builder: ir.IRBuilder, sums: Value, unit: Value, means: Value) -> Value:
-    """ReLU(sums[unit] − mean); what is not a number stays so."""
-    row = _load(builder, sums, builder.mul(unit, unit.type(LANES)))
+def _features(builder: ir.IRBuilder, sums: Value, unit: Value, means: Value, lane: int = 0) -> Value:
+    """ReLU(sums[unit] − means) of as many lanes as there are means; what is not a number stays so."""
+    start = builder.add(builder.mul(unit, unit.type(LANES)), unit.type(lane))
+    row = _load(builder, sums, start, means.type.count)
     if row.type.element != _F32:
-        row = builder.sitofp(row, _floats(LANES))
+        row = builder.sitofp(row, means.type)
     difference = builder.fsub(row, means)
-    zero = _floats(LANES)(None)
+    zero = means.type(None)
     return builder.select(builder.fcmp_ordered(">", zero, difference), zero, difference)
 
 
@@ -251,7 +292,7 @@ def _sums(builder: ir.IRBuilder, parts: list[Callable[[], Value]]) -> Value:
 
 
 def _folded(builder: ir.IRBuilder, parts: list[Callable[[], Value]]) -> Value:
-    """LANES partial sums, equally many of every part and in order.
+    """Partial sums, as many as a part has lanes, equally many of every part and in order.
 
     Two halves are folded as soon as both are there, so that few registers wait.
     """
@@ -259,7 +300,7 @@ def _folded(builder: ir.IRBuilder, parts: list[Callable[[], Value]]) -> Value:
         return parts[0]()
     middle = len(parts) // 2
     left, right = _folded(builder, parts[:middle]), _folded(builder, parts[middle:])
-    return _halved(builder, left, right, list(range(2 * LANES)), len(parts))
+    return _halved(builder, left, right, list(range(2 * left.type.count)), len(parts))
 
 
 def _halved(builder: ir.IRBuilder, left: Value, right: Value, lanes: list[int], runs: int) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,25 +34,28 @@ class FusedGroup:
         self._nets, self._context, self._rate = nets, context, learning_rate
         self._parameters = stacked([state.parameters for state in states], context, device)
         self._squares = stacked([state.squares for state in states], context, device)
+        self._changing = list(zip(self._parameters.numpy(), self._squares.numpy(), strict=True))
         self._losses = [0.0] * len(states)
         nets.take(self._parameters)
 
     def learn(self, inputs: Inputs, labels: Tensor, chosen: Tensor) -> None:
         """One step on a batch: labels int64 [T, N], chosen int64 [T, B] which of the N images."""
+        truths, places = labels.numpy(), chosen.numpy()
         if inputs.unchanged is not None:
-            for task, (images, places) in enumerate(zip(inputs.unchanged, chosen, strict=True)):
-                self._step(task, images, labels[task], places)
+            for task, images in enumerate(inputs.unchanged):
+                self._step(task, images.numpy(), truths[task], places[task])
             return
         parts = torch.split(chosen, SHOWN_AT_ONCE, dim=1)
-        seen = torch.cat([inputs.batch(part) for part in parts], dim=1)
-        every = torch.arange(chosen.shape[1])
-        for task, (images, places) in enumerate(zip(seen, chosen, strict=True)):
-            self._step(task, images, labels[task, places], every)
+        seen = torch.cat([inputs.batch(part) for part in parts], dim=1).numpy()
+        every = np.arange(chosen.shape[1])
+        for task, images in enumerate(seen):
+            self._step(task, images, truths[task, places[task]], every)
 
     def states(self, before: Sequence[TaskState], images: int) -> list[TaskState]:
         """The tasks' states one epoch after `before`, an epoch of so many images."""
         losses = [loss / images for loss in self._losses]
         return advanced(before, self._context, self._parameters, self._squares, losses)
 
-    def _step(self, task: int, images: Tensor, labels: Tensor, chosen: Tensor) -> None:
-        self._losses[task] += self._nets.learn(task, images, labels, chosen, self._squares, self._rate)
+    def _step(self, task: int, images: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> None:
+        net, (parameters, squares) = self._nets.of(task), self._changing[task]
+        self._losses[task] += net.learn(images, labels, chosen, parameters, squares, self._rate)
