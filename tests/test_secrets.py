@@ -14,8 +14,8 @@ import httpx
 import psutil
 import pytest
 
+from tests.cli.conftest import TINY
 from tests.service.people import bearer
-from tests.test_cli import TINY
 from tests.test_embedded import kin, until
 from tgsh.client import Client
 from tgsh.embedded.stack import Stack

@@ -11,27 +11,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+from tests.cli.conftest import TINY, Tgsh
 from tests.test_embedded import kin
-from tgsh.cli import app
 from tgsh.embedded.stack import Stack
 from tgsh.schemas import Similarity
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
-TINY = {
-    "preset": "demo",
-    "name": "tiny",
-    "suite": {"tasks": 2},
-    "training": {"epochs": 1, "train_limit": 500},
-}
-
-Tgsh = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def run(
@@ -48,21 +39,6 @@ def run(
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("cli") / "home") as running:
         yield running
-
-
-@pytest.fixture
-def tgsh(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tgsh:
-    """Type a command against the stack, in an empty folder; in this process, for speed."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TGSH_URL", stack.url)
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def typed(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-        result = CliRunner().invoke(app, arguments, input=text)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
-
-    return typed
 
 
 @pytest.fixture(scope="module")
