@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import version as _read_version
 from importlib.util import find_spec
 
 import numpy as np
@@ -13,9 +13,9 @@ import torch
 
 def versions() -> dict[str, str]:
     """Versions by name; numba only where it is installed."""
-    numba = {"numba": version("numba")} if find_spec("numba") else {}
+    numba = {"numba": _version("numba")} if find_spec("numba") else {}
     return {
-        "tgsh": _own(),
+        "tgsh": _version("tgsh"),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
@@ -24,8 +24,8 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def _own() -> str:
-    return version("tgsh")  # reads a file, and takes as long as a batch
+def _version(name: str) -> str:
+    return _read_version(name)  # reads a file, and takes as long as a batch
 
 
 def compute(device: torch.device) -> str:
@@ -40,4 +40,4 @@ def compute(device: torch.device) -> str:
 
 def fused_compute() -> str:
     """The same of the fused path: one thread of this processor, whatever torch may use."""
-    return f"cpu {torch.backends.cpu.get_cpu_capability()} numba {version('numba')} fused"
+    return f"cpu {torch.backends.cpu.get_cpu_capability()} numba {_version('numba')} fused"
