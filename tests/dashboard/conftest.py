@@ -76,7 +76,7 @@ class Troubles:
         self._found: list[str] = []
         self._allowed: list[str] = []
         self.requests: list[str] = []
-        page.on("console", lambda message: message.type == "error" and self._note(f"console: {message.text}"))
+        page.on("console", lambda message: self._on_console(message.type, message.text))
         page.on("pageerror", lambda error: self._note(f"script: {error}"))
         page.on("request", self._on_request)
         page.on("requestfailed", self._on_failure)
@@ -92,6 +92,12 @@ class Troubles:
 
     def _note(self, line: str) -> None:
         self._found.append(line)
+
+    def _on_console(self, kind: str, text: str) -> None:
+        # What was under way when the page was left; of a request that failed htmx tells by a third name.
+        left = text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
+        if kind == "error" and not left:
+            self._note(f"console: {text}")
 
     def _on_request(self, request: Request) -> None:
         self.requests.append(request.url)
