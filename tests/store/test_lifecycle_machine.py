@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.store.lifecycle_machine import Lifecycle
 from tgsh.store.database import Database
 
-EXAMPLES = int(os.environ.get("TGSH_LIFECYCLE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("TGSH_LIFECYCLE_EXAMPLES", "60"))
 STEPS = 40
 
 
