@@ -247,12 +247,13 @@ def test_a_worker_that_vanishes_inside_a_transaction_holds_its_lock_for_a_while_
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL, and a machine that loses its power: nobody tells the server that it has gone."""
+    other = databases.Database(postgres_url)
+    other.migrate()
     options = str(databases.CUT_OFF["options"]).replace(
         "transaction_session_timeout=30s", "transaction_session_timeout=1s"
     )
     monkeypatch.setitem(databases.CUT_OFF, "options", options)
-    vanishing, other = databases.Database(postgres_url), databases.Database(postgres_url)
-    vanishing.migrate()
+    vanishing = databases.Database(postgres_url)
     try:
         experiment_id = submitted(other)
 
