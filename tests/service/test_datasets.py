@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import httpx
@@ -19,9 +20,11 @@ MB = 1 << 20
 
 
 def left_behind(home: Path) -> list[str]:
-    """Files of uploads and datasets."""
-    found = [*(home / "uploads").rglob("*"), *(home / "artifacts" / "datasets").rglob("*.npy")]
-    return sorted(path.name for path in found)
+    """Files of uploads and datasets. A folder may be removed meanwhile: os.walk goes on, rglob does not."""
+    uploads, datasets = (os.walk(home / folder) for folder in ("uploads", "artifacts/datasets"))
+    names = [name for _, folders, files in uploads for name in (*folders, *files)]
+    names += [name for _, _, files in datasets for name in files if name.endswith(".npy")]
+    return sorted(names)
 
 
 def test_upload_look_and_delete(client: httpx.Client, tmp_path: Path) -> None:
