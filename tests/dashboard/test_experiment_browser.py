@@ -123,6 +123,7 @@ def test_every_plot_is_drawn_and_says_what_it_shows(
 def test_gallery_is_drawn_anew_with_more_noise(page: Page, done: str) -> None:
     go(page, done)
     gallery = page.locator("form[data-images$=reconstructions]")
+    expect(gallery.get_by_role("status")).to_have_text("Ready; drawn when it comes into view.")
     gallery.scroll_into_view_if_needed()
     images = gallery.locator("canvas")
     expect(images).to_have_count(60)

@@ -29,6 +29,7 @@ export class Gallery {
     if (this.isDrawn) {
       if (this.drawn !== this.#query().toString()) this.draw();
     } else if (!this.waits) {
+      this.#say("Ready; drawn when it comes into view.");
       this.waits = new IntersectionObserver(([entry]) => {
         if (!entry.isIntersecting) return;
         this.waits.disconnect();
@@ -43,17 +44,20 @@ export class Gallery {
     this.drawn = this.#query().toString();
     this.asking?.abort();
     this.asking = new AbortController();
-    const said = this.form.querySelector("[data-summary]");
     this.form.setAttribute("aria-busy", "true");
     try {
       const {document: found} = await call("GET", `${this.form.dataset.images}?${this.drawn}`, {signal: this.asking.signal});
       this.form.querySelector("[data-sheet]").replaceChildren(sheet(found, this.form.dataset.scale?.split(",").map(Number)));
-      said.textContent = words(found, this.form.elements.samples?.value);
+      this.#say(words(found, this.form.elements.samples?.value));
     } catch (problem) {
       if (problem.name === "AbortError") return;
-      said.textContent = problem.message;
+      this.#say(problem.message);
     }
     this.form.removeAttribute("aria-busy");
+  }
+
+  #say(text) {
+    this.form.querySelector("[data-summary]").textContent = text;
   }
 
   #query() {
