@@ -14,6 +14,12 @@ from tgsh.store.database import Database
 from tgsh.store.records import Record
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, as all wait for what starts last: pytest-xdist would begin with the short ones."""
+    long = {"attacks", "faults", "timeout"}
+    items.sort(key=lambda item: long.isdisjoint(mark.name for mark in item.iter_markers()))
+
+
 def missing(reason: str) -> None:
     """Skip for want of a part of this machine; CI, where every part must be there, fails instead."""
     if os.environ.get("TGSH_REQUIRE_ALL"):
