@@ -34,7 +34,7 @@ def test_every_command_has_it_and_says_so() -> None:
 
 
 def test_an_experiment_from_submit_to_delete(tgsh: Tgsh) -> None:
-    made = document(tgsh("submit", "-", "--json", text=json.dumps(TINY)))["id"]
+    made = document(tgsh("submit", "-", "--json", "--anew", text=json.dumps(TINY)))["id"]
     assert document(tgsh("watch", made, "--json"))["status"] == "completed"
     assert document(tgsh("share", made, "--json"))["shared"] is True
     assert document(tgsh("list", "--search", "tiny", "--json"))[0]["id"] == made

@@ -116,15 +116,15 @@ def test_it_is_found_while_one_types_and_the_address_says_so(page: Page, submit:
 
 
 def test_what_is_chosen_is_compared_and_stays_chosen(page: Page, submit: Callable[..., str]) -> None:
-    one, two = submit("first of two"), submit("second of two", LONG)
+    one, two = submit("chosen first"), submit("chosen second", LONG)
     page.goto("/")
-    page.get_by_label("Choose first of two").check()
-    page.get_by_label("Choose second of two").check()
+    page.get_by_label("Choose chosen first").check()
+    page.get_by_label("Choose chosen second").check()
     link = page.get_by_role("link", name="Compare 2")
     expect(link).to_have_attribute("href", f"/dashboard/compare?ids={one},{two}")
     with page.expect_response(lambda answer: "hx-request" in answer.request.headers):
         pass  # the table comes anew, as something runs
-    expect(page.get_by_label("Choose first of two")).to_be_checked()
+    expect(page.get_by_label("Choose chosen first")).to_be_checked()
     expect(link).to_be_visible()
 
 
