@@ -56,15 +56,16 @@ def claim(database: Database, job: Job, worker: str, lease_seconds: float) -> Cl
 def claim_next(database: Database, worker: str, lease_seconds: float) -> Claim | None:
     """Take the job that is most due (see fairness.py); None if none waits for a worker."""
     while True:
-        with database.write(durable=False) as session:
+        with database.read() as session:
             experiment_id = most_due(session)
-            if experiment_id is None:
-                return None
+        if experiment_id is None:
+            return None
+        with database.write(durable=False) as session:
             experiment = _wanted(session, experiment_id)
             job = None if experiment is None else first_job(session, experiment_id)
             if experiment is not None and job is not None:
                 return _take(session, experiment, job, worker, lease_seconds)
-        # On PostgreSQL another may have taken its last job between our look and our lock: look again.
+        # Another has taken its last job between our look and our lock: look again.
 
 
 def claim_more(
@@ -100,7 +101,7 @@ def _take(
     """Compare and set: the claim, if the job is queued; the caller holds the experiment's lock."""
     record = record_of(job)
     token = secrets.token_hex(16)
-    taken = session.execute(
+    row = session.scalars(
         update(record)
         .where(*identity(job), record.status == "queued")
         .values(
@@ -112,18 +113,17 @@ def _take(
             started_at=now(),
             reason=None,
         )
-        .returning(record.attempts, record.started_at)
+        .returning(record)
     ).one_or_none()
-    if taken is None:
+    if row is None:
         return None
-    attempt, at = taken
-    _note_start(session, experiment, at)
+    assert isinstance(row, TaskRecord | FinishRecord)
+    _note_start(session, experiment, row.started_at)
     spec = ExperimentSpec.model_validate(experiment.spec)
-    if job.index is None:
-        return Claim(job, token, attempt, spec)
-    task = session.get_one(TaskRecord, (job.experiment_id, job.index))
-    announce_task(session, task)
-    return Claim(job, token, attempt, spec, task.checkpoint, task.checkpoint_sha256)
+    if isinstance(row, FinishRecord):
+        return Claim(job, token, row.attempts, spec)
+    announce_task(session, row)
+    return Claim(job, token, row.attempts, spec, row.checkpoint, row.checkpoint_sha256)
 
 
 def _note_start(session: Session, experiment: ExperimentRecord, at: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ minute. Else a worker that vanished inside a transaction would hold its experime
 
 BUSY_SECONDS = 15.0
 """How long a SQLite connection waits for a lock before it gives up."""
+
+POLLS, POLL_SECONDS = 100, 0.0005
+"""How often it looks for the lock first, and how long it sleeps in between; see _begun_soon."""
 
 
 class Database:
@@ -119,6 +123,27 @@ def _begin_sqlite(connection: Connection) -> None:
     if options.get("tgsh_write", False):
         durable = options.get("tgsh_durable", True)
         connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if not _begun_soon(connection):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.exec_driver_sql("BEGIN")
+
+
+def _begun_soon(connection: Connection) -> bool:
+    # Most transactions take two milliseconds. SQLite's own waiting sleeps 1, 2, 5, 10, ... 100 of them
+    # between its attempts, so that who writes often waits longer than the lock is held.
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=0")
+    try:
+        for _ in range(POLLS):
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                return True
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    return False  # the next attempt says it in SQLAlchemy's words
+            time.sleep(POLL_SECONDS)
+        return False
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
+        cursor.close()
