@@ -22,7 +22,8 @@ from tgsh.bundles.format import FORMAT, VECTORS
 from tgsh.bundles.packing import Member
 from tgsh.bundles.writing import written
 from tgsh.errors import Conflict, InvalidSpec, NotFound
-from tgsh.store import provenance, reads
+from tgsh.store import reads
+from tgsh.store.provenance import origins as origins_of
 from tgsh.store.records import ExperimentRecord, FinishRecord
 
 CHUNK = 1 << 20
@@ -69,7 +70,7 @@ class Contents:
     def members(self) -> Iterator[Member]:
         """The files, sorted by name."""
         id, database = self.record.id, self.parts.database
-        origins = provenance.origins(database, self.parts.artifacts, id)
+        origins = origins_of(database, self.parts.artifacts, id)
         told = written(self.record, reads.tasks(database, id), origins)
         figures = {f"figures/{name}.{format}": (name, format) for name in FIGURES for format in DRAWN}
         for name in sorted([*told, *ANSWERS, *figures, *self.stored]):

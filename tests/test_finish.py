@@ -11,14 +11,16 @@ import pytest
 from tests.bench import SPEC, bench_in, never, submit, work_off
 from tests.store.steps import queued_jobs
 from tgsh import runner
-from tgsh.datasets.loading import load, source_of
+from tgsh.datasets.loading import load
 from tgsh.jobs import Job
 from tgsh.machine import description
 from tgsh.presets import Submission
 from tgsh.spec import ExperimentSpec
-from tgsh.store import provenance, reads
+from tgsh.store import reads
+from tgsh.store.provenance import NAME, origins
 from tgsh.store.results import result
 from tgsh.store.vectors import find_stage, load_stage
+from tgsh.suites.sources import source_of
 
 
 def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
@@ -132,15 +134,15 @@ def test_what_each_task_was_trained_on_and_with_is_kept(tmp_path: Path) -> None:
     spec = ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes)
     bench = bench_in(tmp_path)
     experiment_id = submit(bench, spec)
-    assert provenance.origins(bench.database, bench.artifacts, experiment_id) is None
+    assert origins(bench.database, bench.artifacts, experiment_id) is None
     work_off(bench, experiment_id)
-    found = provenance.origins(bench.database, bench.artifacts, experiment_id)
+    found = origins(bench.database, bench.artifacts, experiment_id)
     assert found is not None
     source = source_of(spec, tmp_path)
     assert [origin["images"] for origin in found] == [source.of(task).digests for task in (0, 1)]
     versions = reads.experiment(bench.database, experiment_id).record.versions
     assert {origin["machine"] for origin in found} == {description()}
     assert all(origin["versions"] == versions for origin in found)
-    kept = result(bench.database, bench.artifacts, experiment_id, provenance.NAME)
+    kept = result(bench.database, bench.artifacts, experiment_id, NAME)
     assert kept is not None
     assert len(json.loads(kept[1]["origins"])) == 2  # each once

@@ -45,8 +45,8 @@ def test_tasks_in_any_order_and_on_several_threads_have_the_same_bytes(
 ) -> None:
     bench = bench_in(tmp_path)
     experiment_id = submit(bench)
-    jobs = queued_jobs(bench.database, experiment_id)
-    for job in reversed(jobs):
+    waiting = queued_jobs(bench.database, experiment_id)
+    for job in reversed(waiting):
         runner.run(bench, job, never)
     work_off(bench, experiment_id)
     assert digest(bench, experiment_id) == undisturbed

@@ -10,10 +10,13 @@ from tgsh.bench import Bench
 from tgsh.errors import ArtifactCorrupt, LeaseLost
 from tgsh.spec import ExperimentSpec
 from tgsh.store import claims as lifecycle
-from tgsh.store import provenance, reads
+from tgsh.store import reads
+from tgsh.store.provenance import NAME as PROVENANCE
+from tgsh.store.provenance import collected
 from tgsh.store.claims import Claim
 from tgsh.store.patience import patiently
-from tgsh.store.repair import damaged_tasks, train_again
+from tgsh.store.repair import train_again
+from tgsh.store.results import damaged_tasks
 from tgsh.store.tidying import remove_leftovers
 from tgsh.store.vectors import consolidate
 from tgsh.suites import build
@@ -77,7 +80,7 @@ def _put_together(
         return from_tensors(*found, claim.spec, index, bench.shelf.info)
 
     found = measured(trainer, tasks, vectors, learned, should_stop)
-    found[provenance.NAME] = {}, provenance.collected(bench.database, bench.artifacts, experiment_id)
+    found[PROVENANCE] = {}, collected(bench.database, bench.artifacts, experiment_id)
     for name, (tensors, metadata) in found.items():
         key = f"{experiment_id}/{name}-{own}.safetensors"
         results[name] = (key, bench.artifacts.save(key, tensors, metadata))

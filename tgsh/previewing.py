@@ -13,7 +13,6 @@ from sqlalchemy.exc import DBAPIError
 
 from tgsh import faults
 from tgsh.bench import Bench
-from tgsh.datasets.loading import source_of
 from tgsh.errors import Interrupted, LeaseLost, TgshError
 from tgsh.jobs import Preview
 from tgsh.spec import ExperimentSpec
@@ -23,6 +22,7 @@ from tgsh.store.patience import is_passing, patiently
 from tgsh.store.previews import Drawing
 from tgsh.store.renewal import LeaseKeeper
 from tgsh.suites import build
+from tgsh.suites.sources import source_of
 from tgsh.training.measures import samples
 from tgsh.training.views import Views
 

@@ -21,7 +21,6 @@ from sqlalchemy.exc import DBAPIError
 from tgsh import faults
 from tgsh.bench import Bench
 from tgsh.datasets.info import DatasetInfo
-from tgsh.datasets.loading import source_of
 from tgsh.errors import (
     ArtifactCorrupt,
     ArtifactMissing,
@@ -41,7 +40,8 @@ from tgsh.store.claims import Claim, Lease
 from tgsh.store.patience import AWAY, is_passing, patiently
 from tgsh.store.renewal import LeaseKeeper
 from tgsh.suites import Task, build
-from tgsh.training import warming
+from tgsh.suites.sources import source_of
+from tgsh.training.warming import warm_up as warm_up_training
 from tgsh.training.checkpoints import from_tensors, to_tensors
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
@@ -55,7 +55,7 @@ KEPT_EXPERIMENTS = 4
 
 def warm_up(bench: Bench) -> None:
     """What a process can do before there is a job; see tgsh.training.warming."""
-    warming.warm_up(torch.device(bench.device), bench.compute)
+    warm_up_training(torch.device(bench.device), bench.compute)
 
 
 def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> None:

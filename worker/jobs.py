@@ -31,7 +31,7 @@ def open_bench(settings: WorkerSettings, device: str, name: str) -> None:
 
 
 def _open() -> Bench:
-    import tgsh.runner  # noqa: F401 - brings torch, which the parent must never import, before the first job
+    from tgsh import runner  # noqa: F401 - brings torch, which the parent must never import, before the first job
     from tgsh.bench import Bench
 
     global _bench

@@ -7,8 +7,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI
-from starlette.responses import Response
+from fastapi import FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tgsh.datasets.loading import load, source_of
+from tgsh.datasets.loading import load
 from tgsh.presets import Submission
+from tgsh.suites.sources import source_of
 
 
 def test_equal_arrays_have_equal_digests_and_every_change_shows(tmp_path: Path) -> None:

@@ -231,10 +231,10 @@ def test_a_disk_that_damages_everything_is_given_up(tmp_path: Path, monkeypatch:
     bench = bench_in(tmp_path)
     experiment_id = submit(bench)
     rounds = 0
-    while jobs := queued_jobs(bench.database, experiment_id):
+    while waiting := queued_jobs(bench.database, experiment_id):
         rounds += 1
         assert rounds < 50
-        for job in jobs:
+        for job in waiting:
             runner.run(bench, job, never)
             for checkpoint in (tmp_path / "artifacts").rglob("00001-*.safetensors"):
                 cut(checkpoint)

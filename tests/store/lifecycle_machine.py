@@ -19,8 +19,7 @@ from tgsh.store import claims, experiments, sweeping
 from tgsh.store.claims import Claim, Lease
 from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.experiments import identity, record_of
-from tgsh.store.records import ExperimentRecord
+from tgsh.store.records import ExperimentRecord, identity, record_of
 
 MAX_ATTEMPTS = 3
 MOST_EXPERIMENTS = 2

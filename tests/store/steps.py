@@ -46,15 +46,15 @@ def claimed(database: Database, experiment_id: str, index: int | None, lease_sec
 
 def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
     """Every job of the experiment that waits for a worker."""
-    jobs: list[Job] = []
+    waiting: list[Job] = []
     with database.read() as session:
         for record, columns in (
             (TaskRecord, (TaskRecord.experiment_id, TaskRecord.index)),
             (FinishRecord, (FinishRecord.experiment_id,)),
         ):
             ours = record.experiment_id == experiment_id, record.status == "queued"
-            jobs += [Job(*row) for row in session.execute(select(*columns).where(*ours).order_by(*columns))]
-    return jobs
+            waiting += [Job(*row) for row in session.execute(select(*columns).where(*ours).order_by(*columns))]
+    return waiting
 
 
 def completed(database: Database, claim: Claim, accuracy: float = 0.5) -> None:

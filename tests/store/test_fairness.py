@@ -72,8 +72,8 @@ def test_nothing_is_taken_twice_or_left(database: Database) -> None:
         return found
 
     with ThreadPoolExecutor(6) as pool:
-        jobs = [job for found in pool.map(work, range(6)) for job in found]
-    assert sorted(jobs, key=lambda job: (job.experiment_id, job.index)) == sorted(
+        leased = [job for found in pool.map(work, range(6)) for job in found]
+    assert sorted(leased, key=lambda job: (job.experiment_id, job.index)) == sorted(
         (Job(experiment_id, index) for experiment_id in ids for index in range(7)),
         key=lambda job: (job.experiment_id, job.index),
     )

@@ -22,7 +22,7 @@ from tgsh.planning import preview
 from tgsh.spec import ExperimentSpec
 from tgsh.store import overview, previews, reads, workers
 from tgsh.store.courses import find_course, load_course
-from tgsh.store.repair import damaged_results, damaged_tasks
+from tgsh.store.results import damaged_results, damaged_tasks
 from tgsh.store.vectors import find_stage, load_stage
 
 pytestmark = pytest.mark.faults

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tgsh.cli.progress import duration
-from tgsh.client.values import Experiment
+from tgsh.client.values import Experiment as FetchedExperiment
 from tgsh.keys import Key
 from tgsh.schemas import Catalog, CatalogEntry, Dataset, Task
 
@@ -20,7 +20,7 @@ WIDE = 100  # columns of a terminal
 SHORT = {"id", "status", "done", "acc.", "accuracy", "tasks", "submitted", "task", "time", "last loss"}
 
 
-def print_experiments(experiments: Sequence[Experiment]) -> None:
+def print_experiments(experiments: Sequence[FetchedExperiment]) -> None:
     """One line each; what is least missed is left out where the terminal is narrow."""
     console = Console()
     wide = console.width >= WIDE
@@ -42,7 +42,7 @@ def print_experiments(experiments: Sequence[Experiment]) -> None:
     console.print(table)
 
 
-def print_experiment(e: Experiment, tasks: Sequence[Task]) -> None:
+def print_experiment(e: FetchedExperiment, tasks: Sequence[Task]) -> None:
     """Everything about one, with its tasks."""
     console = Console()
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -124,7 +124,7 @@ def print_catalog(catalog: Catalog) -> None:
         console.print(table)
 
 
-def _facts(e: Experiment) -> dict[str, Text | str]:
+def _facts(e: FetchedExperiment) -> dict[str, Text | str]:
     training = e.spec.training
     facts: dict[str, Text | str] = {
         "id": e.id,

@@ -10,13 +10,11 @@ from typing import Protocol
 
 import numpy as np
 
-from tgsh.datasets.dataset import Dataset, Several, Source
+from tgsh.datasets.dataset import Dataset
 from tgsh.datasets.download import download
 from tgsh.datasets.idx import read_idx
-from tgsh.datasets.info import DATASETS, DatasetInfo, info_of, no_uploads
-from tgsh.datasets.manifold import ManifoldImages
+from tgsh.datasets.info import DATASETS, DatasetInfo, no_uploads
 from tgsh.errors import DatasetUnavailable, NotFound
-from tgsh.spec import DatasetsSuite, ExperimentSpec, ManifoldSuite
 
 CLASSES: Mapping[str, str] = MappingProxyType(
     {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
@@ -57,23 +55,6 @@ class NoShelf:
 
 
 NO_SHELF = NoShelf()
-
-
-def source_of(spec: ExperimentSpec, data_dir: Path, shelf: Shelf = NO_SHELF) -> Source:
-    """Where the tasks of an experiment have their images from.
-
-    Raises DatasetUnavailable as `load` does, and what the shelf raises.
-    """
-    if isinstance(spec.suite, ManifoldSuite):
-        return ManifoldImages(spec.suite)
-    if isinstance(spec.suite, DatasetsSuite):
-        found = tuple(_named(name, data_dir, shelf) for name in spec.suite.datasets)
-        return Several(info_of(spec, shelf.info), found)
-    return _named(spec.dataset_key, data_dir, shelf)
-
-
-def _named(name: str, data_dir: Path, shelf: Shelf) -> Dataset:
-    return load(name, data_dir) if name in DATASETS else shelf.load(name)
 
 
 @lru_cache(maxsize=4)

@@ -16,7 +16,7 @@ from tgsh.figures.text import FAINT, name_columns, number, open_frame, text, wri
 BLUE = "#0072B2"
 WIDTHS = (3.4, 6.4)  # inches, of few and of many tasks
 HEIGHT = 3.0
-MOST_MARKED = 200  # tasks; beyond, points touch and are drawn smaller
+MOST_MARKED_TASKS = 200  # tasks; beyond, points touch and are drawn smaller
 
 
 def accuracy_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
@@ -51,7 +51,7 @@ def _draw(axes: Axes, percent: np.ndarray) -> None:
     low, mean, high = percent.min(), percent.mean(), percent.max()
     axes.axhspan(low, high, color=BLUE, alpha=0.08, linewidth=0)
     axes.axhline(mean, color=FAINT, linewidth=0.8)
-    size = 4 if len(percent) <= MOST_MARKED else 1
+    size = 4 if len(percent) <= MOST_MARKED_TASKS else 1
     axes.plot(percent, linestyle="", marker="o", markersize=size, color=BLUE, clip_on=False)
     pad = max(0.12 * (high - low), 0.5)
     axes.set_ylim(max(low - pad, 0), high + 2.2 * pad)

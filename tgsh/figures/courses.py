@@ -22,7 +22,7 @@ FRAME = (4.4, 3.2)  # inches; higher where the names of the lines need it
 LEFT, BELOW, ABOVE = 0.75, 0.55, 0.45
 NAME = 8.0  # size of a line's name, typographic points
 LINE = 1.35 * NAME  # from name to name
-MOST_MARKED = 20  # epochs; beyond, marks would hide the line
+MOST_MARKED_EPOCHS = 20  # epochs; beyond, marks would hide the line
 
 
 def courses_figure(courses: Sequence[Course], *, title: str, measure: str) -> Figure:
@@ -74,7 +74,7 @@ def _draw_lines(axes: Axes, courses: Sequence[Course]) -> None:
             color=_colour(place),
             linestyle=STYLES[place // len(COLOURS)],
             linewidth=1.3,
-            marker="o" if epochs <= MOST_MARKED else "",
+            marker="o" if epochs <= MOST_MARKED_EPOCHS else "",
             markersize=3,
             zorder=2,
         )

@@ -17,9 +17,8 @@ from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import now
 from tgsh.store.counters import count, count_job
 from tgsh.store.database import Database
-from tgsh.store.experiments import identity, record_of, row_of
 from tgsh.store.fairness import first_job, most_due
-from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
+from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord, identity, record_of, row_of
 from tgsh.store.settling import announce_progress, announce_status, announce_task, end, settle
 
 

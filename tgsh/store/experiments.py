@@ -6,14 +6,13 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy import delete as delete_rows
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from tgsh.errors import Conflict, InvalidSpec, NotFound
-from tgsh.jobs import Job
+from tgsh.errors import Conflict, InvalidSpec
 from tgsh.schemas import TERMINAL
 from tgsh.spec import ExperimentSpec
 from tgsh.store.clock import now
@@ -26,6 +25,7 @@ from tgsh.store.records import (
     IdempotencyRecord,
     TagRecord,
     TaskRecord,
+    locked,
 )
 from tgsh.store.settling import announce_status, settle
 
@@ -45,14 +45,6 @@ class Plan:
     tasks: Sequence[PlannedTask]
     base_id: str
     datasets: Sequence[str] = ()
-
-
-def locked(session: Session, experiment_id: str) -> ExperimentRecord:
-    """The experiment's row, locked until the transaction ends: its changes happen one by one."""
-    experiment = session.get(ExperimentRecord, experiment_id, with_for_update=True)
-    if experiment is None:
-        raise NotFound(f"there is no experiment {experiment_id!r}")
-    return experiment
 
 
 class Submitted(NamedTuple):
@@ -168,25 +160,6 @@ def _insert(
     ]
     session.execute(insert(TaskRecord), rows)
     announce_status(session, experiment_id, "queued")
-
-
-def record_of(job: Job) -> type[TaskRecord] | type[FinishRecord]:
-    """The table that holds the job."""
-    return FinishRecord if job.index is None else TaskRecord
-
-
-def identity(job: Job) -> list[Any]:
-    """The condition that selects the job's row."""
-    if job.index is None:
-        return [FinishRecord.experiment_id == job.experiment_id]
-    return [TaskRecord.experiment_id == job.experiment_id, TaskRecord.index == job.index]
-
-
-def row_of(session: Session, job: Job, *conditions: ColumnElement[bool]) -> TaskRecord | FinishRecord | None:
-    """The job's row, locked, if it is there and meets the conditions."""
-    record: Any = record_of(job)
-    query = select(record).where(*identity(job), *conditions).with_for_update()
-    return cast("TaskRecord | FinishRecord | None", session.scalars(query).one_or_none())
 
 
 def cancel(database: Database, experiment_id: str) -> None:

@@ -6,10 +6,25 @@ previews.py.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, MetaData, String, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    select,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from tgsh.errors import NotFound
+from tgsh.jobs import Job
 
 
 class Record(DeclarativeBase):
@@ -259,3 +274,30 @@ class UseRecord(Record):
         ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True
     )
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True, index=True)
+
+
+def locked(session: Session, experiment_id: str) -> ExperimentRecord:
+    """The experiment's row, locked until the transaction ends: its changes happen one by one."""
+    experiment = session.get(ExperimentRecord, experiment_id, with_for_update=True)
+    if experiment is None:
+        raise NotFound(f"there is no experiment {experiment_id!r}")
+    return experiment
+
+
+def record_of(job: Job) -> type[TaskRecord] | type[FinishRecord]:
+    """The table that holds the job."""
+    return FinishRecord if job.index is None else TaskRecord
+
+
+def identity(job: Job) -> list[Any]:
+    """The condition that selects the job's row."""
+    if job.index is None:
+        return [FinishRecord.experiment_id == job.experiment_id]
+    return [TaskRecord.experiment_id == job.experiment_id, TaskRecord.index == job.index]
+
+
+def row_of(session: Session, job: Job, *conditions: ColumnElement[bool]) -> TaskRecord | FinishRecord | None:
+    """The job's row, locked, if it is there and meets the conditions."""
+    record: Any = record_of(job)
+    query = select(record).where(*identity(job), *conditions).with_for_update()
+    return cast("TaskRecord | FinishRecord | None", session.scalars(query).one_or_none())

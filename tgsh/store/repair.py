@@ -10,28 +10,9 @@ from tgsh.store.artifacts import Artifacts
 from tgsh.store.claims import Claim, cancel_row, fenced
 from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.experiments import locked
-from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
+from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord, locked
+from tgsh.store.results import damaged_results, damaged_tasks
 from tgsh.store.settling import announce_status, announce_task, settle
-
-
-def damaged_tasks(database: Database, artifacts: Artifacts, experiment_id: str) -> list[int]:
-    """The tasks whose checkpoint is missing or not what was written."""
-    with database.read() as session:
-        rows = session.execute(
-            select(TaskRecord.index, TaskRecord.checkpoint, TaskRecord.checkpoint_sha256)
-            .where(TaskRecord.experiment_id == experiment_id, TaskRecord.checkpoint.is_not(None))
-            .order_by(TaskRecord.index)
-        ).all()
-    return [index for index, key, sha256 in rows if not artifacts.is_whole(str(key), str(sha256))]
-
-
-def damaged_results(database: Database, artifacts: Artifacts, experiment_id: str) -> list[str]:
-    """The names of what the finish put together and what is missing or not what was written."""
-    with database.read() as session:
-        finish = session.get(FinishRecord, experiment_id)
-        results = {} if finish is None else dict(finish.results)
-    return [name for name, where in results.items() if not artifacts.is_whole(*where)]
 
 
 def reopen_damaged(database: Database, artifacts: Artifacts, experiment_id: str) -> bool:

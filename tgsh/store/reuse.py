@@ -9,7 +9,7 @@ from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.ownership import is_visible_to
 from tgsh.store.records import ExperimentRecord, FinishRecord
-from tgsh.store.repair import damaged_results
+from tgsh.store.results import damaged_results
 
 MOST_LOOKED_AT = 20
 """Of experiments with one digest, the newest: more were asked for anew."""

@@ -13,9 +13,8 @@ from tgsh.store.claims import cancel_row, fail_row, requeue_row
 from tgsh.store.clock import now
 from tgsh.store.counters import count
 from tgsh.store.database import Database
-from tgsh.store.experiments import record_of, row_of
 from tgsh.store.previews import take_lost
-from tgsh.store.records import EventRecord, ExperimentRecord, FinishRecord, TaskRecord
+from tgsh.store.records import EventRecord, ExperimentRecord, FinishRecord, TaskRecord, record_of, row_of
 
 log = logging.getLogger(__name__)
 

@@ -1,13 +1,67 @@
-"""What is read from representations: the T-GSH property, and what a class looks like in a task."""
+"""Accuracy, geometry, reconstructions, samples and predictions."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
-from tgsh.schemas.wire import Wire
+from tgsh.schemas.base import Wire
+
+
+class TaskAccuracy(Wire):
+    index: int
+    label: str
+    accuracy: float
+
+
+class Transfers(Wire):
+    """What learning a task did to the others; differences of accuracies, −1 to 1."""
+
+    forgetting: list[float] = Field(
+        description="of each task: its accuracy right after it was learned minus that after all were"
+    )
+    mean_forgetting: float
+    forward_transfer: float | None = Field(
+        description="mean gain of a task's accuracy over an untrained context by the context of the task "
+        "before it (Lopez-Paz & Ranzato, 2017); null for one task"
+    )
+
+
+class AccuracyMatrixSummary(Transfers):
+    """What the accuracy matrix says, and where it is."""
+
+    link: str
+
+
+class Accuracy(Wire):
+    """Test accuracy of the tasks that are done."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ACCURACY]})
+
+    experiment_id: str
+    complete: bool
+    mean: float | None = None
+    min: float | None = None
+    max: float | None = None
+    tasks: list[TaskAccuracy]
+    matrix: AccuracyMatrixSummary | None = Field(
+        None, description="of every context on every task; null before the finish, or where not asked for"
+    )
+
+
+class AccuracyMatrix(Transfers):
+    """Test accuracies once all tasks are learned: values[i][j] of the context of task i on the data of j."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ACCURACY_MATRIX]})
+
+    experiment_id: str
+    tasks: list[int]
+    labels: list[str]
+    values: list[list[float]]
+    untrained: list[float] = Field(description="of each task's context before training, on its own data")
+
 
 ReconstructionMethod = Literal["pinv", "ridge"]
 
@@ -103,3 +157,53 @@ class Geometry(Wire):
     before: GeometryStage
     after: GeometryStage
     baseline: GeometryBaseline | None = Field(None, description="of the experiment that was asked for")
+
+
+_ABOUT: dict[str, Any] = {
+    "experiment_id": "0123456789abcdef",
+    "base_id": "3b6a2f0c5d1e4b7898a7c6d5e4f30211aabbccddeeff00112233445566778899",
+    "stage": "after",
+    "task": 9,
+    "label": "90°",
+}
+
+
+class Predictions(Wire):
+    """Of every image the class that the network sees in it, and the probabilities of all K classes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    **_ABOUT,
+                    "classes": [7],
+                    "class_names": ["7"],
+                    "probabilities": [[0.01, 0.0, 0.02, 0.03, 0.0, 0.01, 0.0, 0.9, 0.01, 0.02]],
+                }
+            ]
+        }
+    )
+
+    experiment_id: str
+    base_id: str
+    stage: str = Field(description='"before", "after" or the number of an epoch')
+    task: int
+    label: str
+    classes: list[int] = Field(description="the most probable class of each image")
+    class_names: list[str] = Field(default_factory=list, description="of these classes")
+    probabilities: list[list[float]] = Field(description="softmax of the logits, a row an image: n×K")
+
+
+class Representations(Wire):
+    """r_t(x) of every image, what the readout makes logits of: a row an image, n×R."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**_ABOUT, "values": [[0.0, 0.12, -0.05, 0.0, 0.31]]}]}
+    )
+
+    experiment_id: str
+    base_id: str
+    stage: str = Field(description='"before", "after" or the number of an epoch')
+    task: int
+    label: str
+    values: list[list[float]]
