@@ -1,4 +1,4 @@
-"""`uvicorn service.app:create_app --factory`."""
+"""Create_app: middleware, routers, lifespan."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
-from service import errors, logs, pages
-from service.access import Access
-from service.arrivals import Arrivals
-from service.cache import ByteCache
-from service.dashboard import routers as dashboard
-from service.dashboard import static
-from service.dashboard.problems import ProblemPages
-from service.deps import Parts
-from service.drawing import Artist
-from service.following import Following
-from service.headers import Headers
-from service.hosts import Hosts
-from service.limits import BodyLimit
-from service.metrics.requests import Counting, Requests
-from service.metrics.store import StoreCollector
+from service import api_docs, errors
+from service.dashboard import experiment, plots, rendering, routes
+from service.dashboard.rendering import ProblemPages
+from service.dependencies import Parts
+from service.event_feed import Following
+from service.metrics import Counting, Requests, StoreCollector
+from service.middleware import request_log
+from service.middleware.auth import Access, Hosts
+from service.middleware.final_responses import Remembering
+from service.middleware.limits import BodyLimit, StreamLimit
+from service.middleware.security import Headers
 from service.queue import Queue
-from service.reckoning import Reckoner
-from service.remembering import Remembering
+from service.responses import ByteCache
 from service.routers import (
     accuracy,
     accuracy_matrix,
@@ -39,61 +34,57 @@ from service.routers import (
     datasets,
     dendrogram,
     embedding,
-    estimates,
     events,
     experiments,
     figures,
     geometry,
-    health,
     inference,
-    metrics,
-    previews,
+    operations,
+    planning,
     reconstructions,
     samples,
     similarity,
     similarity_block,
     similarity_epochs,
     similarity_nearest,
-    tasks,
-    workers,
 )
 from service.settings import ServiceSettings, from_environment
-from service.streams import StreamLimit
-from tgsh.machine import allow_many_files
+from service.subprocesses import Artist, Reckoner
+from service.uploads import Arrivals
+from tgsh.execution.uploads import StoreShelf
 from tgsh.schemas import Problem
 from tgsh.schemas.examples import PROBLEM
-from tgsh.shelf import StoreShelf
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.system import allow_many_files
 
 ROUTERS = (
-    experiments,
-    events,
-    tasks,
-    inference,
-    samples,
-    similarity,
-    similarity_block,
-    similarity_nearest,
-    similarity_epochs,
-    dendrogram,
-    embedding,
-    context_vectors,
-    accuracy,
-    accuracy_matrix,
-    geometry,
-    reconstructions,
-    figures,
-    previews,
-    estimates,
-    workers,
-    bundle,
-    comparison,
-    datasets,
-    dataset_samples,
-    catalog,
-    health,
-    metrics,
+    experiments.router,
+    events.router,
+    experiments.tasks_router,
+    inference.router,
+    samples.router,
+    similarity.router,
+    similarity_block.router,
+    similarity_nearest.router,
+    similarity_epochs.router,
+    dendrogram.router,
+    embedding.router,
+    context_vectors.router,
+    accuracy.router,
+    accuracy_matrix.router,
+    geometry.router,
+    reconstructions.router,
+    figures.router,
+    planning.router,
+    planning.estimates_router,
+    operations.workers_router,
+    bundle.router,
+    comparison.router,
+    datasets.router,
+    dataset_samples.router,
+    catalog.router,
+    operations.router,
 )
 """In the order in which the API pages show them."""
 
@@ -110,7 +101,7 @@ Every error is an RFC 9457 problem document that names the field.
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or from_environment()
-    logs.set_up(settings)
+    request_log.set_up(settings)
     app: FastAPI = FastAPIOffline(
         docs_url=None,  # pages.py has them, and fastapi-offline the files
         redoc_url=None,
@@ -140,12 +131,12 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         app.add_middleware(outer, settings)
     app.add_middleware(ProblemPages)
     app.add_middleware(Headers)
-    app.add_middleware(logs.Telling)
+    app.add_middleware(request_log.Telling)
     app.add_middleware(Counting, app.state.requests)
-    pages.describe_keys(app)
-    for module in (*ROUTERS, pages, dashboard):
-        app.include_router(module.router)
-    static.mount(app)
+    api_docs.describe_keys(app)
+    for router in (*ROUTERS, api_docs.router, routes.router, experiment.router, plots.router):
+        app.include_router(router)
+    rendering.mount(app)
     return app
 
 

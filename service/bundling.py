@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi import Request, Response
 
-from service.deps import Parts
+from service.dependencies import Parts
 from service.errors import NotAcceptable
 from service.routers.accuracy import accuracy
 from service.routers.dendrogram import dendrogram
@@ -18,13 +18,11 @@ from service.routers.embedding import embedding
 from service.routers.figures import FIGURES
 from service.routers.geometry import geometry
 from service.routers.similarity import similarity
-from tgsh.bundles.format import FORMAT, VECTORS
-from tgsh.bundles.packing import Member
-from tgsh.bundles.writing import written
+from tgsh.bundles.writer import FORMAT, VECTORS, Member, written
 from tgsh.errors import Conflict, InvalidSpec, NotFound
-from tgsh.store import reads
-from tgsh.store.provenance import origins as origins_of
-from tgsh.store.records import ExperimentRecord, FinishRecord
+from tgsh.store import queries
+from tgsh.store.models import ExperimentRecord, FinishRecord
+from tgsh.store.results import origins as origins_of
 
 CHUNK = 1 << 20
 
@@ -71,7 +69,7 @@ class Contents:
         """The files, sorted by name."""
         id, database = self.record.id, self.parts.database
         origins = origins_of(database, self.parts.artifacts, id)
-        told = written(self.record, reads.tasks(database, id), origins)
+        told = written(self.record, queries.tasks(database, id), origins)
         figures = {f"figures/{name}.{format}": (name, format) for name in FIGURES for format in DRAWN}
         for name in sorted([*told, *ANSWERS, *figures, *self.stored]):
             if name in told:
@@ -103,7 +101,7 @@ def contents(parts: Parts, experiment_id: str) -> Contents:
 
     Raises NotFound, Conflict where the experiment is not completed, and ArtifactError for a damaged file.
     """
-    record = reads.experiment(parts.database, experiment_id).record
+    record = queries.experiment(parts.database, experiment_id).record
     with parts.database.read() as session:
         finish = session.get_one(FinishRecord, experiment_id)
         results = {name: (str(key), str(sha256)) for name, (key, sha256) in finish.results.items()}

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from service import results
-from service.deps import Parts
+from service.dependencies import Parts
 from tgsh.analysis.comparison import Agreement, agreement, row_similarities
 from tgsh.analysis.similarity import similarity
-from tgsh.encoding import table_csv
+from tgsh.arrays import table_csv
 from tgsh.schemas import Alternative, Comparison, Measure
-from tgsh.spec import ExperimentSpec
-from tgsh.store.records import ExperimentRecord
-from tgsh.store.vectors import StageRef
+from tgsh.specs import ExperimentSpec
+from tgsh.store.models import ExperimentRecord
+from tgsh.store.results import StageRef
 
 MOVED_HERE = 10_000_000
 """Entries that permutations move in a tenth of a second; more are moved in a process of their own."""

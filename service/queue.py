@@ -1,4 +1,4 @@
-"""Wakes workers by hints in the queue. A broker that is down costs nobody anything: the sweeper will."""
+"""Wakes workers through Celery."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from tgsh.jobs import HINT_NAME, MAX_HINTS, QUEUE, hints_due
 from tgsh.store.database import Database
-from tgsh.store.fairness import count_queued
+from tgsh.store.scheduling import HINT_NAME, MAX_HINTS, QUEUE, count_queued, hints_due
 
 log = logging.getLogger(__name__)
 

@@ -8,18 +8,17 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import Query
 
-from service.deps import Parts
+from service.dependencies import Parts
 from service.errors import NotAcceptable
-from service.negotiation import MEDIA_TYPES
+from service.responses import MEDIA_TYPES
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
-from tgsh.encoding import LabelledArray, to_csv, to_npy, to_safetensors
+from tgsh.arrays import LabelledArray, to_csv, to_npy, to_safetensors
 from tgsh.errors import Conflict, InvalidSpec
-from tgsh.planning import layers
+from tgsh.execution.planning import layers
 from tgsh.schemas import Measure
-from tgsh.spec import ExperimentSpec
-from tgsh.store import reads
-from tgsh.store.results import result
-from tgsh.store.vectors import StageRef, load_stage
+from tgsh.specs import ExperimentSpec
+from tgsh.store import queries
+from tgsh.store.results import StageRef, load_stage, result
 
 Stage = Annotated[
     str, Query(max_length=8, description='"before" or "after" training, or the number of an epoch')
@@ -61,7 +60,7 @@ def part(parts: Parts, experiment_id: str, layer: str | None) -> slice:
     """
     if layer is None:
         return slice(None)
-    spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
+    spec = ExperimentSpec.model_validate(queries.experiment(parts.database, experiment_id).record.spec)
     known = layers(spec, parts.shelf.info)
     if layer not in known:
         raise InvalidSpec("layer", f"a {spec.network.kind} like this has {', '.join(known)}")
@@ -83,7 +82,7 @@ def measured(parts: Parts, experiment_id: str, name: str) -> tuple[dict[str, np.
 
     Raises NotFound for an unknown experiment, Conflict where it has no such result (yet).
     """
-    record = reads.experiment(parts.database, experiment_id).record
+    record = queries.experiment(parts.database, experiment_id).record
     found = result(parts.database, parts.artifacts, experiment_id, name)
     if found is None and record.status == "completed":
         raise Conflict(f"{experiment_id} has no {name}: a version that did not measure it completed it")
@@ -111,7 +110,7 @@ def shown(layer: str | None) -> str:
 def title(parts: Parts, ref: StageRef, what: str) -> str:
     """A figure's title: the experiment's name, what is shown, and when."""
     when = {"before": "before training", "after": "after training"}.get(ref.stage, f"after epoch {ref.stage}")
-    return f"{reads.experiment(parts.database, ref.experiment_id).record.name}: {what} {when}"
+    return f"{queries.experiment(parts.database, ref.experiment_id).record.name}: {what} {when}"
 
 
 def check_text(name: str, rows: int, columns: int) -> None:

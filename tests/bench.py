@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.store.steps import queued_jobs
-from tgsh import runner
-from tgsh.bench import Bench
-from tgsh.planning import plan
-from tgsh.presets import Submission
-from tgsh.spec import ExperimentSpec
-from tgsh.store import experiments, reads
+from tgsh.execution import runner
+from tgsh.execution.context import Bench
+from tgsh.execution.planning import plan
+from tgsh.specs import ExperimentSpec
+from tgsh.specs.presets import Submission
+from tgsh.store import experiments, queries
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.vectors import find_stage
+from tgsh.store.results import find_stage
 
 SPEC = Submission.model_validate(
     {
@@ -50,6 +50,6 @@ def work_off(bench: Bench, experiment_id: str, stop: Callable[[], bool] = never)
 
 def digest(bench: Bench, experiment_id: str) -> str:
     """A hash of all vectors of all epochs."""
-    assert reads.experiment(bench.database, experiment_id).record.status == "completed"
+    assert queries.experiment(bench.database, experiment_id).record.status == "completed"
     ref = find_stage(bench.database, experiment_id, "after")
     return hashlib.sha256(bench.artifacts.path(*ref.sources[0]).read_bytes()).hexdigest()

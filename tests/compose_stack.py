@@ -13,8 +13,7 @@ import httpx
 import psutil
 
 from tests.compose import ROOT, command, environment, load_compose
-from tgsh.embedded.ports import free_port
-from tgsh.embedded.redis import find_server
+from tgsh.stack.redis import find_server, free_port
 
 WORKER = "worker-cpu"
 

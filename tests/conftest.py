@@ -11,7 +11,7 @@ import pytest
 from tests.postgres import find_tool, running_postgres
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.records import Record
+from tgsh.store.models import Record
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

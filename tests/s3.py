@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tgsh.embedded.ports import free_port
+from tgsh.stack.redis import free_port
 
 
 @contextmanager

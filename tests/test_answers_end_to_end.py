@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from tests.bundles.small import made, npy, unpacked
 from tgsh.cli import app
 from tgsh.client import Client
-from tgsh.embedded.stack import Stack
 from tgsh.errors import ServiceProblem
 from tgsh.schemas import Experiment
+from tgsh.stack.stack import Stack
 
 TINY: dict[str, Any] = {
     "preset": "demo",

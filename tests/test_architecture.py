@@ -15,34 +15,35 @@ import pytest
 from tests.compose import ROOT
 
 PACKAGES = ("tgsh", "service", "worker")
-LONGEST_FILE = 350
+LONGEST_FILE = 600
 
 BREAKS = [
-    ("apart", "service/settings.py", "import worker.settings"),
-    ("apart", "worker/settings.py", "import service.settings"),
-    ("library", "tgsh/errors.py", "import service.settings"),
-    ("library", "tgsh/embedded/stack.py", "import worker.app"),
-    ("no-web-no-queue", "tgsh/jobs.py", "import celery"),
-    ("no-web-no-queue", "tgsh/client/blocking.py", "from fastapi import FastAPI"),
-    ("light-service", "service/cache.py", "import torch"),
+    ("layers", "service/settings.py", "import worker.settings"),
+    ("layers", "worker/settings.py", "import service.settings"),
+    ("layers", "tgsh/errors.py", "import service.settings"),
+    ("layers", "tgsh/stack/stack.py", "import worker.app"),
+    ("layers", "tgsh/store/jobs.py", "import tgsh.execution.planning"),
+    ("layers", "tgsh/schemas/base.py", "import tgsh.store.models"),
+    ("layers", "tgsh/execution/local.py", "from tgsh.cli import options"),
+    ("layers", "tgsh/datasets/base.py", "def lazily(): import tgsh.suites"),
+    ("no-web-no-queue", "tgsh/store/scheduling.py", "import celery"),
+    ("no-web-no-queue", "tgsh/client/__init__.py", "from fastapi import FastAPI"),
+    ("light-service", "service/responses.py", "import torch"),
     ("light-service", "tgsh/schemas/__init__.py", "import torchvision"),
-    ("light-service", "tgsh/encoding.py", "def lazily(): import mlxtend.data"),
+    ("light-service", "tgsh/arrays.py", "def lazily(): import mlxtend.data"),
     ("light-service", "tgsh/suites/__init__.py", "from numba import njit"),
+    ("light-execution", "tgsh/execution/planning.py", "import tgsh.training"),
     ("no-web-in-workers", "worker/devices.py", "import uvicorn"),
-    ("plain-analysis", "tgsh/analysis/__init__.py", "from tgsh.store import reads"),
-    ("plain-analysis", "tgsh/analysis/__init__.py", "import tgsh.training"),
     ("plain-analysis", "tgsh/analysis/__init__.py", "import torch"),
-    ("plain-store", "tgsh/store/claims.py", "import tgsh.suites"),
-    ("plain-store", "tgsh/store/records.py", "import tgsh.figures"),
-    ("plain-science", "tgsh/training/__init__.py", "import tgsh.store"),
-    ("plain-science", "tgsh/figures/__init__.py", "from tgsh.store.reads import Snapshot"),
-    ("one-bridge", "tgsh/local.py", "import tgsh.training"),
-    ("one-bridge", "worker/jobs.py", "from tgsh import training"),
-    ("client-over-the-wire", "tgsh/client/results.py", "import tgsh.store.records"),
-    ("client-over-the-wire", "tgsh/client/values/experiment.py", "from tgsh.figures import render"),
-    ("by-command", "tgsh/embedded/stack.py", "import tgsh.runner"),
+    ("store-apart", "tgsh/store/jobs.py", "import tgsh.suites"),
+    ("store-apart", "tgsh/store/models.py", "import tgsh.analysis"),
+    ("science-apart", "tgsh/training/__init__.py", "import tgsh.store"),
+    ("science-apart", "tgsh/figures/__init__.py", "from sqlalchemy import select"),
+    ("client-over-the-wire", "tgsh/client/__init__.py", "import tgsh.store.models"),
+    ("client-over-the-wire", "tgsh/client/__init__.py", "from tgsh.figures import render"),
+    ("by-command", "tgsh/stack/stack.py", "import tgsh.training"),
     ("examined-by-command", "tgsh/doctor/machine.py", "def lazily(): import torch"),
-    ("reproduced-over-the-wire", "tgsh/reproduce/running.py", "import tgsh.store.reads"),
+    ("reproduced-over-the-wire", "tgsh/reproduce/execution.py", "import tgsh.store.queries"),
 ]
 
 
@@ -139,7 +140,7 @@ def test_no_star_imports() -> None:
 
 def test_no_module_is_a_drawer_for_everything() -> None:
     names = {path.stem for path in modules()} | {path.parent.name for path in modules()}
-    assert {"spec", "store"} <= names
+    assert {"specs", "store"} <= names
     assert not names & {"utils", "util", "helpers", "helper", "misc", "common"}
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tgsh.costs import crossing_seconds, image_seconds, task_seconds
-from tgsh.datasets.info import info_of
-from tgsh.presets import Submission
-from tgsh.spec import ExperimentSpec
+from tgsh.datasets.base import info_of
+from tgsh.execution.planning import crossing_seconds, image_seconds, task_seconds
+from tgsh.specs import ExperimentSpec
+from tgsh.specs.presets import Submission
 
 MEASURED: list[tuple[float, dict[str, Any]]] = [
     (0.148, {}),

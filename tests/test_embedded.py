@@ -16,15 +16,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tgsh.cli.whereabouts import print_whereabouts
+from tgsh.cli.machine import print_whereabouts
 from tgsh.client import Client
-from tgsh.embedded import guard
-from tgsh.embedded.home import Home, running_url
-from tgsh.embedded.part import Part
-from tgsh.embedded.redis import INSTALL
-from tgsh.embedded.signals import Stopped, StopSignals
-from tgsh.embedded.supervisor import MAX_DEATHS, Supervisor
 from tgsh.errors import MachineProblem
+from tgsh.stack import guard
+from tgsh.stack.processes import MAX_DEATHS, Part, Stopped, StopSignals, Supervisor
+from tgsh.stack.redis import INSTALL
+from tgsh.stack.stack import Home, running_url
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 TINY = {"preset": "demo", "suite": {"tasks": 2}, "training": {"epochs": 1, "train_limit": 500}}

@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 
-from tgsh.encoding import LabelledArray, csv_label, table_csv, to_csv
+from tgsh.arrays import LabelledArray, csv_label, table_csv, to_csv
 
 DANGEROUS = [
     "=1+1",

@@ -17,11 +17,10 @@ from httpx_sse import connect_sse
 
 from tests.compose_stack import WORKER, ComposeStack
 from tests.service.test_bad_requests import BAD_BODIES
-from tgsh import local
-from tgsh.analysis.neighbours import nearest
-from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.jobs import MAX_HINTS, QUEUE
-from tgsh.presets import Submission
+from tgsh.analysis.similarity import SimilarityMatrix, nearest
+from tgsh.execution import local
+from tgsh.specs.presets import Submission
+from tgsh.store.scheduling import MAX_HINTS, QUEUE
 
 SPEC: dict[str, Any] = {
     "name": "twelve rotations",

@@ -10,17 +10,15 @@ import pytest
 
 from tests.bench import SPEC, bench_in, never, submit, work_off
 from tests.store.steps import queued_jobs
-from tgsh import runner
-from tgsh.datasets.loading import load
-from tgsh.jobs import Job
-from tgsh.machine import description
-from tgsh.presets import Submission
-from tgsh.spec import ExperimentSpec
-from tgsh.store import reads
-from tgsh.store.provenance import NAME, origins
-from tgsh.store.results import result
-from tgsh.store.vectors import find_stage, load_stage
+from tgsh.datasets.mnist import load
+from tgsh.execution import runner
+from tgsh.specs import ExperimentSpec
+from tgsh.specs.presets import Submission
+from tgsh.store import queries
+from tgsh.store.models import Job
+from tgsh.store.results import NAME, find_stage, load_stage, origins, result
 from tgsh.suites.sources import source_of
+from tgsh.system import description
 
 
 def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
@@ -28,7 +26,7 @@ def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
     experiment_id = submit(bench)
     bench.artifacts.save(f"{experiment_id}/tasks/00000-e1-zombie", {"v": np.zeros(1, np.float32)}, {})
     work_off(bench, experiment_id)
-    named = {task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
+    named = {task.checkpoint for task in queries.tasks(bench.database, experiment_id)}
     ref = find_stage(bench.database, experiment_id, "after")
     kept = set(bench.artifacts.keys(experiment_id)) - named
     names = {key.split("/")[1].rsplit("-", 1)[0] for key in kept}
@@ -103,7 +101,7 @@ def test_the_accuracy_matrix_shows_that_nothing_is_forgotten(
     found = result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix")
     assert found is not None
     matrix, untrained = found[0]["matrix"], found[0]["untrained"]
-    learned = [task.accuracy for task in reads.tasks(bench.database, experiment_id)]
+    learned = [task.accuracy for task in queries.tasks(bench.database, experiment_id)]
     assert np.diagonal(matrix).tolist() == learned
     assert matrix.shape == (3, 3)
     assert untrained.shape == (3,)
@@ -120,7 +118,7 @@ def test_a_finish_that_is_stopped_gives_its_claim_back(tmp_path: Path) -> None:
         runner.run(bench, job, never)
     asked = iter(range(4))
     runner.run(bench, Job(experiment_id=experiment_id), lambda: next(asked, None) is None)
-    assert reads.experiment(bench.database, experiment_id).record.status == "running"
+    assert queries.experiment(bench.database, experiment_id).record.status == "running"
     assert queued_jobs(bench.database, experiment_id) == [Job(experiment_id=experiment_id)]
     work_off(bench, experiment_id)
     assert result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix") is not None
@@ -140,7 +138,7 @@ def test_what_each_task_was_trained_on_and_with_is_kept(tmp_path: Path) -> None:
     assert found is not None
     source = source_of(spec, tmp_path)
     assert [origin["images"] for origin in found] == [source.of(task).digests for task in (0, 1)]
-    versions = reads.experiment(bench.database, experiment_id).record.versions
+    versions = queries.experiment(bench.database, experiment_id).record.versions
     assert {origin["machine"] for origin in found} == {description()}
     assert all(origin["versions"] == versions for origin in found)
     kept = result(bench.database, bench.artifacts, experiment_id, NAME)

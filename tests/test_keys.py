@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tgsh.addresses import is_everywhere, is_loopback
+from tgsh.api_keys import Key, KeyFile, digest, find, new_key
 from tgsh.errors import Conflict, InvalidSpec, KeysUnreadable, NotFound
-from tgsh.keys import Key, KeyFile, digest, find, new_key
+from tgsh.system import is_everywhere, is_loopback
 
 
 @pytest.fixture

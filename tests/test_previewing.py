@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 
 from tests.bench import bench_in, never, submit, work_off
-from tgsh import runner
-from tgsh.bench import Bench
-from tgsh.jobs import Preview
-from tgsh.planning import preview
-from tgsh.presets import Submission
-from tgsh.spec import ExperimentSpec
+from tgsh.execution import runner
+from tgsh.execution.context import Bench
+from tgsh.execution.planning import preview
+from tgsh.specs import ExperimentSpec
+from tgsh.specs.presets import Submission
 from tgsh.store import previews
-from tgsh.store.records import PreviewRecord
+from tgsh.store.leases import take_expired_leases
+from tgsh.store.models import Preview, PreviewRecord
 from tgsh.store.results import result
-from tgsh.store.sweeping import take_expired_leases
 
 SMALL: dict[str, Any] = {"dataset": "mnist5k", "training": {"epochs": 1, "train_limit": 50}, "seed": 5}
 CUSTOM = [
@@ -151,7 +150,7 @@ def test_who_lost_it_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert take_expired_leases(bench.database, max_attempts=3) == 1
         runner.run_next(successor, never)
 
-    monkeypatch.setattr("tgsh.faults.point", be_succeeded)
+    monkeypatch.setattr("tgsh.execution.context.point", be_succeeded)
     assert runner.run_next(bench, never) == Preview(key)
     record, _ = drawn(bench, key)
     assert (record.worker, record.attempts) == ("successor", 2)

@@ -12,11 +12,11 @@ import pytest
 
 from tests.bench import SPEC, bench_in, digest, never, submit, work_off
 from tests.store.steps import queued_jobs
-from tgsh import runner
-from tgsh.jobs import Job
-from tgsh.spec import ExperimentSpec
-from tgsh.store import claims, experiments, reads, sweeping
-from tgsh.store.vectors import find_stage, load_stage
+from tgsh.execution import runner
+from tgsh.specs import ExperimentSpec
+from tgsh.store import experiments, jobs, leases, queries
+from tgsh.store.models import Job
+from tgsh.store.results import find_stage, load_stage
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +61,12 @@ def test_a_task_that_is_stopped_and_resumed_has_the_same_bytes(
     job = Job(experiment_id=experiment_id, index=1)
     asked = iter(range(after_batches + 1))
     runner.run(bench, job, lambda: next(asked, None) is None)
-    task = reads.task(bench.database, experiment_id, 1)
+    task = queries.task(bench.database, experiment_id, 1)
     assert (task.status, task.attempts) == ("queued", 0)
     assert task.epochs_done == (1 if after_batches > 5 else 0)  # 600 images are five batches
     work_off(bench, experiment_id)
     assert digest(bench, experiment_id) == undisturbed
-    assert reads.experiment(bench.database, experiment_id).record.epochs_done == 6
+    assert queries.experiment(bench.database, experiment_id).record.epochs_done == 6
 
 
 def test_a_lost_worker_is_succeeded_and_writes_nothing(tmp_path: Path, undisturbed: str) -> None:
@@ -82,7 +82,7 @@ def test_a_lost_worker_is_succeeded_and_writes_nothing(tmp_path: Path, undisturb
         if calls == 7:
             with bench.database.write() as session:
                 session.get_one(experiments.TaskRecord, (experiment_id, 0)).lease_until = 0.0
-            assert sweeping.take_expired_leases(bench.database, max_attempts=3) == 1
+            assert leases.take_expired_leases(bench.database, max_attempts=3) == 1
             successor = bench_in(tmp_path, "successor")
             thread = threading.Thread(target=runner.run, args=(successor, job, never))
             thread.start()
@@ -90,7 +90,7 @@ def test_a_lost_worker_is_succeeded_and_writes_nothing(tmp_path: Path, undisturb
         return False
 
     runner.run(bench, job, be_succeeded)
-    task = reads.task(bench.database, experiment_id, 0)
+    task = queries.task(bench.database, experiment_id, 0)
     assert (task.status, task.attempts, task.worker) == ("completed", 2, "successor")
     work_off(bench, experiment_id)
     assert digest(bench, experiment_id) == undisturbed
@@ -107,7 +107,7 @@ def test_a_damaged_checkpoint_is_computed_again(tmp_path: Path, undisturbed: str
     checkpoint.write_bytes(content)
     work_off(bench, experiment_id)
     assert digest(bench, experiment_id) == undisturbed
-    assert reads.experiment(bench.database, experiment_id).record.epochs_done == 6
+    assert queries.experiment(bench.database, experiment_id).record.epochs_done == 6
 
 
 def test_a_task_that_raises_fails_alone_and_resume_trains_what_is_missing(
@@ -119,15 +119,15 @@ def test_a_task_that_raises_fails_alone_and_resume_trains_what_is_missing(
     bench = bench_in(tmp_path)
     experiment_id = submit(bench)
     work_off(bench, experiment_id)
-    record = reads.experiment(bench.database, experiment_id).record
+    record = queries.experiment(bench.database, experiment_id).record
     assert record.status == "failed"
     assert record.reason == "1 of 3 tasks failed; task 1 (15°): InjectedFault: injected at mid-epoch"
-    before = {task.index: task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
+    before = {task.index: task.checkpoint for task in queries.tasks(bench.database, experiment_id)}
     faults.unlink()
     experiments.resume(bench.database, experiment_id)
     work_off(bench, experiment_id)
     assert digest(bench, experiment_id) == undisturbed
-    after = {task.index: task.checkpoint for task in reads.tasks(bench.database, experiment_id)}
+    after = {task.index: task.checkpoint for task in queries.tasks(bench.database, experiment_id)}
     assert (before[0], before[2]) == (after[0], after[2])  # they were not trained again
 
 
@@ -153,12 +153,12 @@ def test_one_of_a_batch_that_fails_fails_alone(tmp_path: Path, monkeypatch: pyte
     bench = replace(bench_in(tmp_path), at_once=3)
     experiment_id = submit(bench)
     runner.run(bench, Job(experiment_id=experiment_id, index=0), never)
-    assert [task.status for task in reads.tasks(bench.database, experiment_id)] == [
+    assert [task.status for task in queries.tasks(bench.database, experiment_id)] == [
         "completed",
         "failed",
         "completed",
     ]
-    assert reads.experiment(bench.database, experiment_id).record.status == "failed"
+    assert queries.experiment(bench.database, experiment_id).record.status == "failed"
 
 
 def test_cancel_is_noticed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
@@ -170,12 +170,12 @@ def test_cancel_is_noticed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
         target=runner.run, args=(bench, Job(experiment_id=experiment_id, index=0), never)
     )
     thread.start()
-    while reads.task(bench.database, experiment_id, 0).epochs_done == 0:
+    while queries.task(bench.database, experiment_id, 0).epochs_done == 0:
         assert thread.is_alive()
     experiments.cancel(bench.database, experiment_id)
     thread.join(timeout=10)
     assert not thread.is_alive()
-    assert reads.experiment(bench.database, experiment_id).record.status == "cancelled"
+    assert queries.experiment(bench.database, experiment_id).record.status == "cancelled"
 
 
 def test_missing_images_fail_the_experiment_at_once(tmp_path: Path) -> None:
@@ -183,24 +183,24 @@ def test_missing_images_fail_the_experiment_at_once(tmp_path: Path) -> None:
     bench = bench_in(tmp_path)
     experiment_id = submit(bench, SPEC.model_copy(update={"dataset": "kmnist"}))
     runner.run(bench, Job(experiment_id=experiment_id, index=0), never)
-    record = reads.experiment(bench.database, experiment_id).record
+    record = queries.experiment(bench.database, experiment_id).record
     assert record.status == "failed"
     assert record.reason is not None
     assert str(tmp_path / "data" / "KMNIST" / "raw") in record.reason
     assert "train-images-idx3-ubyte" in record.reason
-    assert [task.status for task in reads.tasks(bench.database, experiment_id)] == ["failed"] * 3
+    assert [task.status for task in queries.tasks(bench.database, experiment_id)] == ["failed"] * 3
 
 
 def test_jobs_that_are_done_or_not_there_are_not_done_again(tmp_path: Path) -> None:
     bench = bench_in(tmp_path)
     experiment_id = submit(bench)
     work_off(bench, experiment_id)
-    events = len(reads.events(bench.database, experiment_id, 0)[0])
+    events = len(queries.events(bench.database, experiment_id, 0)[0])
     for index in (0, 1, 2, None, 7):
         runner.run(bench, Job(experiment_id=experiment_id, index=index), never)
     assert runner.run_next(bench, never) is None
-    assert len(reads.events(bench.database, experiment_id, 0)[0]) == events
-    assert claims.claim(bench.database, Job(experiment_id=experiment_id), "w", 60) is None
+    assert len(queries.events(bench.database, experiment_id, 0)[0]) == events
+    assert jobs.claim(bench.database, Job(experiment_id=experiment_id), "w", 60) is None
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_every_network_and_suite_goes_the_same_way(
     work_off(bench, experiment_id)
     ref = find_stage(bench.database, experiment_id, "after")
     assert load_stage(bench.artifacts, ref).shape == (3, width)
-    assert all(task.accuracy for task in reads.tasks(bench.database, experiment_id))
+    assert all(task.accuracy for task in queries.tasks(bench.database, experiment_id))
 
 
 def test_random_transforms_have_the_same_bytes_after_a_stop(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_random_transforms_have_the_same_bytes_after_a_stop(tmp_path: Path) -> N
     ids = [submit(bench, spec) for bench in (undisturbed, stopped)]
     asked = iter(range(8))  # in the middle of the second epoch
     runner.run(stopped, Job(experiment_id=ids[1], index=5), lambda: next(asked, None) is None)
-    assert reads.task(stopped.database, ids[1], 5).epochs_done == 1
+    assert queries.task(stopped.database, ids[1], 5).epochs_done == 1
     for bench, experiment_id in zip((undisturbed, stopped), ids, strict=True):
         work_off(bench, experiment_id)
     assert digest(undisturbed, ids[0]) == digest(stopped, ids[1])

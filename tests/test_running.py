@@ -26,8 +26,8 @@ from tests.conftest import missing
 from tests.postgres import find_tool, running_postgres
 from tests.s3 import running_s3
 from tests.test_end_to_end import SPEC
-from tgsh import local
-from tgsh.presets import Submission
+from tgsh.execution import local
+from tgsh.specs.presets import Submission
 
 COMPOSE = ROOT / ".compose"
 TASKS = 3

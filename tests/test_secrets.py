@@ -17,10 +17,10 @@ import pytest
 from tests.cli.conftest import TINY
 from tests.service.people import bearer
 from tests.test_embedded import kin, until
+from tgsh.api_keys import KeyFile, new_key
 from tgsh.client import Client
-from tgsh.embedded.stack import Stack
 from tgsh.errors import ServiceProblem
-from tgsh.keys import KeyFile, new_key
+from tgsh.stack.stack import Stack
 
 pytestmark = pytest.mark.attacks
 

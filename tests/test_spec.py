@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from tgsh.errors import InvalidSpec
-from tgsh.planning import plan
-from tgsh.presets import PRESETS, Submission
-from tgsh.spec import ExperimentSpec, ManifoldSuite, PermutationSuite, ShiftSuite
+from tgsh.execution.planning import plan
+from tgsh.specs import ExperimentSpec, ManifoldSuite, PermutationSuite, ShiftSuite
+from tgsh.specs.presets import PRESETS, Submission
 
 DIGESTS = {
     "augment-mnist": "91160ea756d5d6ba9e775343bba2d1a440d3ed5d5389c53440f63b34c320d258",

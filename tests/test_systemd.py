@@ -15,7 +15,7 @@ import pytest
 
 from service.settings import ServiceSettings
 from tests.compose import ROOT, command, load_compose
-from tgsh.embedded.redis import find_server
+from tgsh.stack.redis import find_server
 from worker.settings import WorkerSettings
 
 UNITS = {"tgsh-redis": "redis", "tgsh-api": "service", "tgsh-worker": "worker-cpu"}

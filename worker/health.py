@@ -1,4 +1,4 @@
-"""`python -m worker.health`: exit 0 if a worker on this host lives. For container health checks."""
+"""`python -m worker.health`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 import sys
 
 from tgsh.store.database import Database
-from tgsh.store.workers import living
+from tgsh.store.leases import living
 from worker.settings import WorkerSettings
 
 

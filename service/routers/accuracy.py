@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from service import results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import ExperimentId, Parts, PartsDep
+from service.responses import answer, choose
 from service.results import Format
 from service.routers.accuracy_matrix import measured
-from tgsh.encoding import table_csv
+from service.subprocesses import DRAWN
+from tgsh.arrays import table_csv
 from tgsh.errors import Conflict
+from tgsh.execution.presenters import accuracy_view
 from tgsh.schemas import Accuracy
-from tgsh.store import reads
-from tgsh.views import accuracy_view
+from tgsh.store import queries
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -55,14 +55,16 @@ def accuracy(
 
 
 def _accuracy(parts: Parts, experiment_id: str) -> Accuracy:
-    mean = reads.experiment(parts.database, experiment_id).record.mean_accuracy
-    tasks = reads.tasks(parts.database, experiment_id)
+    mean = queries.experiment(parts.database, experiment_id).record.mean_accuracy
+    tasks = queries.tasks(parts.database, experiment_id)
     return accuracy_view(experiment_id, tasks, mean, measured(parts, experiment_id))
 
 
 def _draw(parts: Parts, document: Accuracy, name: str) -> bytes:
     if not document.tasks:
         raise Conflict("no task is done yet, so there is nothing to draw")
-    title = reads.experiment(parts.database, document.experiment_id).record.name
+    title = queries.experiment(parts.database, document.experiment_id).record.name
     values, labels = [t.accuracy for t in document.tasks], [t.label for t in document.tasks]
-    return parts.artist.draw(sketches.accuracy, DRAWN[name], values, labels, f"{title}: test accuracy")
+    return parts.artist.draw(
+        subprocesses.draw_accuracy, DRAWN[name], values, labels, f"{title}: test accuracy"
+    )

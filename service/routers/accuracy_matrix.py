@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from service import results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import ExperimentId, Parts, PartsDep
+from service.responses import answer, choose
 from service.results import Format
+from service.subprocesses import DRAWN
 from tgsh.analysis.transfer import transfer
-from tgsh.encoding import LabelledArray
+from tgsh.arrays import LabelledArray
 from tgsh.errors import Conflict
 from tgsh.schemas import AccuracyMatrix
-from tgsh.store import reads
+from tgsh.store import queries
 from tgsh.store.results import result
 
 router = APIRouter(prefix="/experiments", tags=["results"])
@@ -41,7 +41,7 @@ def accuracy_matrix(
     apart, so it is exactly 0.
     """
     name = choose(request, format, FORMATS)
-    record = reads.experiment(parts.database, experiment_id).record
+    record = queries.experiment(parts.database, experiment_id).record
     document = measured(parts, experiment_id)
     if document is None and record.status == "completed":
         raise Conflict('the accuracy matrix was not asked for: submit with "accuracy_matrix": true')
@@ -57,7 +57,7 @@ def accuracy_matrix(
             return body.encode()
         if name in DRAWN:
             title = f"{record.name}: test accuracy by context"
-            return parts.artist.draw(sketches.accuracy_matrix, DRAWN[name], found, title)
+            return parts.artist.draw(subprocesses.draw_accuracy_matrix, DRAWN[name], found, title)
         about = {"experiment_id": experiment_id, "measure": "accuracy"}
         values = np.array(found.values)
         return results.ARRAYS[name](LabelledArray(values, found.tasks, found.labels, found.labels, about))
@@ -73,7 +73,7 @@ def measured(parts: Parts, experiment_id: str) -> AccuracyMatrix | None:
     if found is None:
         return None
     matrix, untrained = found[0]["matrix"], found[0]["untrained"]
-    tasks = reads.tasks(parts.database, experiment_id)
+    tasks = queries.tasks(parts.database, experiment_id)
     learned = np.array([task.accuracy for task in tasks], np.float64)
     said = transfer(learned, matrix, untrained)
     return AccuracyMatrix(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from service.bundling import contents
-from service.deps import ExperimentId, PartsDep
-from service.negotiation import MEDIA_TYPES, answer_streamed, choose
+from service.dependencies import ExperimentId, PartsDep
+from service.responses import MEDIA_TYPES, answer_streamed, choose
 from service.results import Format, file_name
-from tgsh.bundles.packing import packed
+from tgsh.bundles.writer import packed
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 

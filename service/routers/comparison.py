@@ -9,16 +9,16 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service import results
 from service.comparing import Asked, Tested, encode
-from service.deps import ComparedIds, Parts, PartsDep
-from service.negotiation import answer, choose
+from service.dependencies import ComparedIds, Parts, PartsDep
+from service.responses import answer, choose
 from service.results import Format, Layer, Stage
 from tgsh.analysis.comparison import FEWEST, aligned
 from tgsh.errors import Conflict, InvalidSpec, NotFound
 from tgsh.schemas import Alternative, Comparison, Measure
-from tgsh.spec import ExperimentSpec, Seed
-from tgsh.store import reads
-from tgsh.store.vectors import StageRef, find_stage
-from tgsh.suites.identity import identity
+from tgsh.specs import ExperimentSpec, Seed
+from tgsh.store import queries
+from tgsh.store.results import StageRef, find_stage
+from tgsh.suites.task_identity import identity
 
 router = APIRouter(tags=["results"])
 
@@ -81,7 +81,7 @@ def _asked(
     parts: Parts, ids: Sequence[str], stage: str, measure: Measure, layer: str | None, tested: Tested
 ) -> Asked:
     refs = [_stage(parts, id, stage) for id in ids]
-    records = [reads.experiment(parts.database, id).record for id in ids]
+    records = [queries.experiment(parts.database, id).record for id in ids]
     names = [
         [identity(ExperimentSpec.model_validate(record.spec).suite, label) for label in ref.labels]
         for record, ref in zip(records, refs, strict=True)

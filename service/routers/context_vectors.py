@@ -6,12 +6,12 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from service import results
-from service.deps import ExperimentId, PartsDep
-from service.negotiation import answer, choose
+from service.dependencies import ExperimentId, PartsDep
+from service.responses import answer, choose
 from service.results import Format, Layer, Stage
-from tgsh.encoding import LabelledArray
+from tgsh.arrays import LabelledArray
 from tgsh.schemas import ContextVectors
-from tgsh.store.vectors import StageRef, find_stage
+from tgsh.store.results import StageRef, find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 

@@ -9,14 +9,14 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
-from service import results, sketches
-from service.deps import Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import Parts, PartsDep
+from service.parsing import numbers
+from service.responses import answer, choose
 from service.results import Format
 from service.routers.datasets import HeldDep
-from service.selection import numbers
-from tgsh.encoding import LabelledArray
+from service.subprocesses import DRAWN
+from tgsh.arrays import LabelledArray
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import DatasetSamples
 
@@ -95,6 +95,6 @@ def _encode(parts: Parts, shown: Shown, name: str) -> bytes:
     if name in DRAWN:
         columns = [str(number + 1) for number in range(shown.images.shape[1])]
         sheet = (shown.images / np.float32(255), shown.names, columns, shown.name)
-        return parts.artist.draw(sketches.dataset_samples, DRAWN[name], *sheet)
+        return parts.artist.draw(subprocesses.draw_dataset_samples, DRAWN[name], *sheet)
     about = {"id": shown.dataset_id, "class_names": json.dumps(shown.names)}
     return results.ARRAYS[name](LabelledArray(shown.images, shown.classes, shown.names, None, about))

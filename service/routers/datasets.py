@@ -13,22 +13,20 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 
-from service import cursors
-from service.deps import ID, CallerDep, Parts, PartsDep
+from service import parsing
+from service.dependencies import ID, CallerDep, Parts, PartsDep
 from service.errors import MEDIA_TYPE, Forbidden, UnsupportedMediaType
-from service.keyring import Caller
-from tgsh.datasets.uploading.canonical import Unpacked
-from tgsh.datasets.uploading.contents import MAX_IMAGES, MAX_PIXELS
-from tgsh.datasets.uploading.folders import Wishes
-from tgsh.datasets.uploading.unpacking import IMAGES, LABELS, Kind, Upload, unpack_apart
+from service.middleware.auth import Caller
+from tgsh.datasets.uploads.image_folders import MAX_IMAGES, MAX_PIXELS, Wishes
+from tgsh.datasets.uploads.ingest import IMAGES, LABELS, Kind, Unpacked, Upload, unpack_apart
 from tgsh.errors import InvalidSpec
+from tgsh.execution.presenters import dataset_view
 from tgsh.schemas import Dataset, DatasetPage, Sharing
-from tgsh.spec.values import WITHOUT_NUL
+from tgsh.specs.base import WITHOUT_NUL
 from tgsh.store import datasets
 from tgsh.store.datasets import Held
+from tgsh.store.models import DatasetRecord
 from tgsh.store.ownership import require_disk
-from tgsh.store.records import DatasetRecord
-from tgsh.views import dataset_view
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
@@ -196,10 +194,10 @@ def list_datasets(
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
 ) -> DatasetPage:
     """A page of datasets that are one's own, shared, or nobody's; the named ones are in GET /catalog."""
-    after = cursors.decode(cursor) if cursor else None
+    after = parsing.decode(cursor) if cursor else None
     found = datasets.page(parts.database, caller.visible_to, limit + 1, after)
     shown, more = found[:limit], len(found) > limit
-    following = cursors.encode(shown[-1].holder.created_at, shown[-1].record.id) if more else None
+    following = parsing.encode(shown[-1].holder.created_at, shown[-1].record.id) if more else None
     if following is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
     return DatasetPage(items=[dataset_view(held) for held in shown], next=following)

@@ -6,19 +6,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import reckoning, results, sketches
-from service.deps import ExperimentId, PartsDep
-from service.drawing import DRAWN
+from service import results, subprocesses
+from service.dependencies import ExperimentId, PartsDep
 from service.errors import NotAcceptable
-from service.negotiation import answer, choose
+from service.responses import answer, choose
 from service.results import Format, Layer, Stage
+from service.subprocesses import DRAWN
 from tgsh import schemas
-from tgsh.analysis.clustering import METHODS, Dendrogram
-from tgsh.analysis.newick import newick
-from tgsh.encoding import table_csv
+from tgsh.analysis.clustering import METHODS, Dendrogram, newick
+from tgsh.arrays import table_csv
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import Measure
-from tgsh.store.vectors import StageRef, find_stage
+from tgsh.store.results import StageRef, find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -66,12 +65,12 @@ def dendrogram(
 
     def make() -> bytes:
         part = results.part(parts, experiment_id, layer)
-        tree = parts.reckoner.reckon(reckoning.tree, ref, part, method, measure)
+        tree = parts.reckoner.reckon(subprocesses.tree, ref, part, method, measure)
         if name in DRAWN:
             results.require_tasks(ref)
             title = results.title(parts, ref, results.shown(layer))
             matrix = results.similarities(parts, ref, measure, layer)
-            return parts.artist.draw(sketches.dendrogram, DRAWN[name], tree, matrix, title)
+            return parts.artist.draw(subprocesses.draw_dendrogram, DRAWN[name], tree, matrix, title)
         return _encode(ref, tree, measure, layer, name)
 
     if name in DRAWN and len(ref.tasks) > MOST_DRAWN:

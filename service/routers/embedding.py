@@ -6,16 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import reckoning, results, sketches
-from service.deps import ExperimentId, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import ExperimentId, PartsDep
+from service.responses import answer, choose
 from service.results import Format, Layer, Stage
+from service.subprocesses import DRAWN
 from tgsh import schemas
 from tgsh.analysis.embedding import Embedding
-from tgsh.encoding import LabelledArray, table_csv, to_npy
+from tgsh.arrays import LabelledArray, table_csv, to_npy
 from tgsh.schemas import EmbeddingMethod, Measure
-from tgsh.store.vectors import StageRef, find_stage
+from tgsh.store.results import StageRef, find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -59,11 +59,11 @@ def embedding(
 
     def make() -> bytes:
         part = results.part(parts, experiment_id, layer)
-        found = parts.reckoner.reckon(reckoning.embedding, ref, part, method, dimensions, measure)
+        found = parts.reckoner.reckon(subprocesses.embedding, ref, part, method, dimensions, measure)
         if name in DRAWN:
             results.require_tasks(ref)
             title = results.title(parts, ref, results.shown(layer))
-            return parts.artist.draw(sketches.embedding, DRAWN[name], found, title)
+            return parts.artist.draw(subprocesses.draw_embedding, DRAWN[name], found, title)
         return _encode(ref, found, measure, layer, name)
 
     choice = (method, str(dimensions), measure, str(layer))

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.deps import ExistingId, PartsDep, WelcomeDep
+from service.dependencies import ExistingId, PartsDep, WelcomeDep
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 

@@ -1,25 +1,24 @@
-"""/experiments: submit, list, look, cancel, resume, delete."""
+"""Experiments and their tasks: submit, list, change, cancel, resume, delete."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Header, Path, Query, Request, Response
 
-from service import cursors
-from service.deps import CallerDep, ExperimentId, OwnId, Parts, PartsDep
-from tgsh.planning import plan
-from tgsh.presets import Submission
-from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing
-from tgsh.shelf import seen_by
-from tgsh.spec.values import WITHOUT_NUL
-from tgsh.store import experiments as lifecycle
-from tgsh.store import reads
-from tgsh.store.orders import Order, Sort
+from service import parsing
+from service.dependencies import CallerDep, ExperimentId, OwnId, Parts, PartsDep
+from tgsh.execution.planning import plan
+from tgsh.execution.presenters import experiment_view, task_view
+from tgsh.execution.uploads import seen_by
+from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing, Task, TaskList
+from tgsh.specs import MAX_TASKS
+from tgsh.specs.base import WITHOUT_NUL
+from tgsh.specs.presets import Submission
+from tgsh.store import experiments, queries
+from tgsh.store.maintenance import reopen_damaged, stored_answer
 from tgsh.store.ownership import Owner, require_disk, share
-from tgsh.store.repair import reopen_damaged
-from tgsh.store.reuse import stored_answer
-from tgsh.views import experiment_view
+from tgsh.store.queries import Order, Sort
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 
@@ -98,7 +97,7 @@ def submit(
     if caller.name is not None and found is None:
         require_disk(parts.database, parts.artifacts, caller.name, settings.max_stored_bytes)
     owner = Owner(caller.name, settings.max_queued_tasks)
-    submitted = lifecycle.submit(
+    submitted = experiments.submit(
         parts.database, spec, planned, idempotency_key, owner, shared, stored=found, anew=anew
     )
     if submitted.is_stored:
@@ -123,7 +122,7 @@ def list_experiments(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[
-        str | None, Query(max_length=cursors.MOST, description="`next` of the page before, in the same order")
+        str | None, Query(max_length=parsing.MOST, description="`next` of the page before, in the same order")
     ] = None,
     sort: Annotated[Sort, Query(description="by what; with a minus the greatest first")] = "-created",
 ) -> ExperimentPage:
@@ -131,11 +130,11 @@ def list_experiments(
 
     With a key: those that are its own, shared, or nobody's; an admin's key sees them all.
     """
-    filters, order = reads.Filters(status, suite, dataset, tag, q, caller.visible_to), Order(sort)
-    after = cursors.decode(cursor, order) if cursor else None
-    found = reads.experiments(parts.database, filters, limit + 1, after, order)
+    filters, order = queries.Filters(status, suite, dataset, tag, q, caller.visible_to), Order(sort)
+    after = parsing.decode(cursor, order) if cursor else None
+    found = queries.experiments(parts.database, filters, limit + 1, after, order)
     page, more = found[:limit], len(found) > limit
-    following = cursors.encode(*page[-1].position) if more else None
+    following = parsing.encode(*page[-1].position) if more else None
     if following is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
     return ExperimentPage(items=[experiment_view(snapshot) for snapshot in page], next=following)
@@ -144,27 +143,27 @@ def list_experiments(
 @router.get("/{experiment_id}", summary="Look at an experiment")
 def get(experiment_id: ExperimentId, parts: PartsDep) -> Experiment:
     """Spec, status, progress, and links to everything that can be asked of it."""
-    return experiment_view(reads.experiment(parts.database, experiment_id))
+    return experiment_view(queries.experiment(parts.database, experiment_id))
 
 
 @router.patch("/{experiment_id}", summary="Share an experiment")
 def patch(experiment_id: OwnId, sharing: Sharing, parts: PartsDep) -> Experiment:
     """Let everybody with a key see an experiment and its results, or its owner alone again."""
     share(parts.database, experiment_id, sharing.shared)
-    return experiment_view(reads.experiment(parts.database, experiment_id))
+    return experiment_view(queries.experiment(parts.database, experiment_id))
 
 
 @router.delete("/{experiment_id}", status_code=204, summary="Delete an experiment")
 def delete(experiment_id: OwnId, parts: PartsDep) -> None:
     """Forget an experiment and its results. A running one must be cancelled first (409)."""
-    lifecycle.delete(parts.database, experiment_id)
+    experiments.delete(parts.database, experiment_id)
     parts.artifacts.remove_all(experiment_id)
 
 
 @router.post("/{experiment_id}/cancel", status_code=202, summary="Cancel an experiment")
 def cancel(experiment_id: OwnId, parts: PartsDep, response: Response) -> Experiment:
     """Stop at the next batch. What was learned is kept; resume goes on from there."""
-    lifecycle.cancel(parts.database, experiment_id)
+    experiments.cancel(parts.database, experiment_id)
     return _accepted(parts, experiment_id, response)
 
 
@@ -174,7 +173,7 @@ def resume(
 ) -> Experiment:
     """Train what is missing of a failed or cancelled experiment, or what a damaged disk took of any."""
     if not reopen_damaged(parts.database, parts.artifacts, experiment_id):
-        lifecycle.resume(parts.database, experiment_id, parts.settings.max_queued_tasks)
+        experiments.resume(parts.database, experiment_id, parts.settings.max_queued_tasks)
     background.add_task(parts.queue.wake_workers, parts.database)
     return _accepted(parts, experiment_id, response)
 
@@ -182,11 +181,28 @@ def resume(
 def _accepted(parts: Parts, experiment_id: str, response: Response) -> Experiment:
     response.headers["Location"] = f"/experiments/{experiment_id}"
     response.headers["Retry-After"] = POLL_SECONDS
-    return experiment_view(reads.experiment(parts.database, experiment_id))
+    return experiment_view(queries.experiment(parts.database, experiment_id))
 
 
 def _stored(parts: Parts, experiment_id: str, response: Response) -> Experiment:
     response.status_code = 200
     response.headers["Location"] = f"/experiments/{experiment_id}"
-    document = experiment_view(reads.experiment(parts.database, experiment_id))
+    document = experiment_view(queries.experiment(parts.database, experiment_id))
     return document.model_copy(update={"stored_answer": True})
+
+
+tasks_router = APIRouter(prefix="/experiments", tags=["tasks"])
+
+
+@tasks_router.get("/{experiment_id}/tasks", summary="The tasks of an experiment")
+def tasks(experiment_id: ExperimentId, parts: PartsDep) -> TaskList:
+    """Label, parameters, status, accuracy, loss per epoch, attempts and worker of every task."""
+    return TaskList(items=[task_view(record) for record in queries.tasks(parts.database, experiment_id)])
+
+
+@tasks_router.get("/{experiment_id}/tasks/{index}", summary="One task")
+def task(
+    experiment_id: ExperimentId, index: Annotated[int, Path(ge=0, le=MAX_TASKS)], parts: PartsDep
+) -> Task:
+    """One task of an experiment."""
+    return task_view(queries.task(parts.database, experiment_id, index))

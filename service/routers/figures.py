@@ -7,11 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from service import results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
+from service import results, subprocesses
+from service.dependencies import ExperimentId, Parts, PartsDep
 from service.errors import NotAcceptable
-from service.negotiation import MEDIA_TYPES, answer
+from service.responses import MEDIA_TYPES, answer
 from service.routers.accuracy import accuracy
 from service.routers.accuracy_matrix import accuracy_matrix
 from service.routers.dendrogram import dendrogram
@@ -21,10 +20,11 @@ from service.routers.reconstructions import reconstructions
 from service.routers.samples import samples
 from service.routers.similarity import similarity
 from service.routers.similarity_epochs import similarity_epochs
+from service.subprocesses import DRAWN
 from tgsh.analysis.similarity import similarity as similarity_of
 from tgsh.errors import NotFound
-from tgsh.store import reads
-from tgsh.store.vectors import find_stage
+from tgsh.store import queries
+from tgsh.store.results import find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -81,9 +81,9 @@ def _before_after(experiment_id: str, parts: Parts, request: Request, format: st
         results.require_tasks(after)
         first = similarity_of(results.vectors(parts, before)[rows], after.labels, after.tasks)
         last = results.similarities(parts, after, "cosine")
-        name = reads.experiment(parts.database, experiment_id).record.name
+        name = queries.experiment(parts.database, experiment_id).record.name
         return parts.artist.draw(
-            sketches.before_after, DRAWN[format], first, last, f"{name}: context vectors"
+            subprocesses.draw_before_after, DRAWN[format], first, last, f"{name}: context vectors"
         )
 
     key = ("similarity-before-after", experiment_id, before.digest, after.digest)

@@ -12,16 +12,16 @@ import numpy as np
 import safetensors.numpy
 from fastapi import APIRouter, Request, Response
 
-from service import results, sketches
-from service.deps import BaselineId, ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import BaselineId, ExperimentId, Parts, PartsDep
+from service.responses import answer, choose
 from service.results import Format, documented
-from tgsh.encoding import table_csv
+from service.subprocesses import DRAWN
+from tgsh.arrays import table_csv
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import Geometry
-from tgsh.spec import ExperimentSpec
-from tgsh.store import reads
+from tgsh.specs import ExperimentSpec
+from tgsh.store import queries
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -95,7 +95,7 @@ def geometry(
 
 def _measured(parts: Parts, experiment_id: str) -> Measured:
     tensors, about = results.measured(parts, experiment_id, "geometry")
-    record = reads.experiment(parts.database, experiment_id).record
+    record = queries.experiment(parts.database, experiment_id).record
     stages = json.loads(about["summaries"])
     for stage in STAGES:
         stages[stage] |= {kind: tensors[f"{stage}.{kind}"].tolist() for kind in ("intra", "inter")}
@@ -111,7 +111,7 @@ def _measured(parts: Parts, experiment_id: str) -> Measured:
 
 
 def _spec(parts: Parts, experiment_id: str) -> ExperimentSpec:
-    return ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
+    return ExperimentSpec.model_validate(queries.experiment(parts.database, experiment_id).record.spec)
 
 
 def _baseline(parts: Parts, own: Measured, experiment_id: str) -> Measured:
@@ -172,7 +172,7 @@ def _encode(parts: Parts, document: Geometry, tensors: dict[str, np.ndarray], ti
     if name == "safetensors":
         return safetensors.numpy.save(tensors)
     if name in DRAWN:
-        return parts.artist.draw(sketches.geometry, DRAWN[name], document, title)
+        return parts.artist.draw(subprocesses.draw_geometry, DRAWN[name], document, title)
     measured = {"": document, "baseline ": document.baseline}
     columns = {
         f"{whose}{stage} {kind}": getattr(getattr(of, stage), kind)

@@ -11,23 +11,21 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from scipy.special import softmax
 
 from service import results
-from service.deps import ExperimentId, Parts, PartsDep
-from service.images import DOCUMENTED, images_in
-from service.negotiation import answer_once, choose
+from service.dependencies import ExperimentId, Parts, PartsDep
+from service.parsing import DOCUMENTED, images_in
+from service.responses import answer_once, choose
 from service.results import Format, Stage
-from tgsh.datasets.info import DatasetInfo, info_of
-from tgsh.encoding import LabelledArray, table_csv
+from tgsh.arrays import LabelledArray, table_csv
+from tgsh.datasets.base import DatasetInfo, info_of
 from tgsh.errors import ArtifactCorrupt, Conflict, InvalidSpec
-from tgsh.networks.bases import random_base
-from tgsh.networks.contexts import context_of, vector_size
 from tgsh.networks.inference import TaskNetwork, task_network
+from tgsh.networks.registry import context_of, random_base, vector_size
 from tgsh.schemas import Predictions, Representations
-from tgsh.spec import MAX_TASKS, ExperimentSpec
-from tgsh.store import reads
-from tgsh.store.courses import find_course, load_course
-from tgsh.store.vectors import epoch_of
+from tgsh.specs import MAX_TASKS, ExperimentSpec
+from tgsh.store import queries
+from tgsh.store.results import epoch_of, find_course, load_course
 from tgsh.suites import build
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.suites.pixel_maps import PixelMap
 
 router = APIRouter(prefix="/experiments", tags=["tasks"])
 
@@ -92,7 +90,7 @@ def _ask(
     stage: str,
     transform: bool,
 ) -> Asked:
-    record = reads.experiment(parts.database, experiment_id).record
+    record = queries.experiment(parts.database, experiment_id).record
     spec = ExperimentSpec.model_validate(record.spec)
     info = info_of(spec, parts.shelf.info)
     label, network = _network(parts, experiment_id, spec, info, index, stage)

@@ -8,24 +8,22 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
-from service import results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import ExperimentId, Parts, PartsDep
+from service.parsing import numbers
+from service.responses import answer, choose
 from service.results import Format, Stage
-from service.selection import numbers
+from service.subprocesses import DRAWN
 from tgsh.analysis.reconstruction import Decoder, agreement, codes
-from tgsh.datasets.info import DatasetInfo, info_of
-from tgsh.encoding import LabelledArray
+from tgsh.arrays import LabelledArray
+from tgsh.datasets.base import DatasetInfo, info_of
 from tgsh.errors import Conflict, InvalidSpec
-from tgsh.networks.answers import obstacle
-from tgsh.networks.bases import FlyNetBase, random_base
+from tgsh.networks.registry import FlyNetBase, obstacle, random_base
+from tgsh.rng import stream
 from tgsh.schemas import ReconstructionMethod, Reconstructions, ReconstructionScore
-from tgsh.spec import ExperimentSpec, FlyNetSpec, Seed
-from tgsh.store import reads
-from tgsh.store.results import result
-from tgsh.store.vectors import StageRef, find_stage, load_stage
-from tgsh.streams import stream
+from tgsh.specs import ExperimentSpec, FlyNetSpec, Seed
+from tgsh.store import queries
+from tgsh.store.results import StageRef, find_stage, load_stage, result
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -84,7 +82,7 @@ def reconstructions(
     """
     name = choose(request, format, OFFERED)
     ref = find_stage(parts.database, experiment_id, stage)
-    spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
+    spec = ExperimentSpec.model_validate(queries.experiment(parts.database, experiment_id).record.spec)
     info = info_of(spec, parts.shelf.info)
     if (why := obstacle(spec.network, "reconstructions")) is not None:
         raise Conflict(why)
@@ -149,7 +147,7 @@ def _encode(parts: Parts, wanted: Wanted, name: str) -> bytes:
         results.require_tasks(wanted.ref)
         title = results.title(parts, wanted.ref, "reconstructions")
         sheet = (images.mean(axis=2), labels, names, title)
-        return parts.artist.draw(sketches.reconstructions, DRAWN[name], *sheet)
+        return parts.artist.draw(subprocesses.draw_reconstructions, DRAWN[name], *sheet)
     return results.ARRAYS[name](LabelledArray(images, wanted.tasks, labels, None, about))
 
 

@@ -8,15 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service import results
-from service.deps import ExperimentId, Parts, PartsDep
-from service.negotiation import answer, choose
+from service.dependencies import ExperimentId, Parts, PartsDep
+from service.parsing import numbers
+from service.responses import answer, choose
 from service.results import Format
-from service.selection import numbers
 from service.showing import Shown, encode
-from tgsh.datasets.info import info_of
+from tgsh.datasets.base import info_of
 from tgsh.schemas import Samples
-from tgsh.spec import ExperimentSpec
-from tgsh.store import reads
+from tgsh.specs import ExperimentSpec
+from tgsh.store import queries
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -60,8 +60,8 @@ def _shown(parts: Parts, experiment_id: str, tasks: str | None) -> Shown:
     tensors, about = results.measured(parts, experiment_id, "samples")
     kept = tuple(json.loads(about["tasks"]))
     chosen = numbers(tasks, kept, "tasks")
-    record = reads.experiment(parts.database, experiment_id).record
-    labels = {task.index: task.label for task in reads.tasks(parts.database, experiment_id)}
+    record = queries.experiment(parts.database, experiment_id).record
+    labels = {task.index: task.label for task in queries.tasks(parts.database, experiment_id)}
     info = info_of(ExperimentSpec.model_validate(record.spec), parts.shelf.info)
     classes = tensors["classes"].tolist()
     images = tensors["images"][[kept.index(task) for task in chosen]]

@@ -7,18 +7,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import reckoning, results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
+from service import results, subprocesses
+from service.dependencies import ExperimentId, Parts, PartsDep
 from service.errors import NotAcceptable
-from service.negotiation import answer, answer_streamed, choose
+from service.responses import answer, answer_streamed, choose
 from service.results import Format, Layer, Stage
-from tgsh.analysis.blocks import Similarities
+from service.subprocesses import DRAWN
+from tgsh.analysis.blockwise import Similarities
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.encoding import LabelledArray, npy_in_chunks
+from tgsh.arrays import LabelledArray, npy_in_chunks
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import Measure, Order, Similarity
-from tgsh.store.vectors import StageRef, find_stage
+from tgsh.store.results import StageRef, find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -120,7 +120,7 @@ def _means(parts: Parts, asked: Asked) -> bytes:
     tasks = tuple(asked.ref.tasks[start] for start in starts)
     means = SimilarityMatrix(found.averaged(DRAWN_ROWS), labels, tasks, asked.measure)
     title = results.title(parts, asked.ref, f"means of {results.shown(asked.layer)}")
-    return parts.artist.draw(sketches.similarity, DRAWN[asked.name], means, title)
+    return parts.artist.draw(subprocesses.draw_similarity, DRAWN[asked.name], means, title)
 
 
 def _check_order(asked: Asked) -> None:
@@ -131,13 +131,13 @@ def _check_order(asked: Asked) -> None:
 def _whole(parts: Parts, asked: Asked) -> bytes:
     if asked.order == "cluster":
         part = results.part(parts, asked.ref.experiment_id, asked.layer)
-        matrix = parts.reckoner.reckon(reckoning.clustered, asked.ref, part, asked.measure)
+        matrix = parts.reckoner.reckon(subprocesses.clustered, asked.ref, part, asked.measure)
     else:
         matrix = results.similarities(parts, asked.ref, asked.measure, asked.layer)
     if asked.name in DRAWN:
         results.require_tasks(asked.ref)
         title = results.title(parts, asked.ref, results.shown(asked.layer))
-        return parts.artist.draw(sketches.similarity, DRAWN[asked.name], matrix, title)
+        return parts.artist.draw(subprocesses.draw_similarity, DRAWN[asked.name], matrix, title)
     about = {**results.about(asked.ref, asked.layer), "measure": matrix.measure, "order": asked.order}
     if asked.name == "json":
         document = Similarity.model_validate(

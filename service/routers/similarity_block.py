@@ -8,15 +8,15 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from service import results
-from service.deps import ExperimentId, PartsDep
-from service.negotiation import answer, choose
+from service.dependencies import ExperimentId, PartsDep
+from service.parsing import numbers
+from service.responses import answer, choose
 from service.results import Format, Layer, Stage
-from service.selection import numbers
-from tgsh.analysis.blocks import Similarities
-from tgsh.encoding import LabelledArray
+from tgsh.analysis.blockwise import Similarities
+from tgsh.arrays import LabelledArray
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import Measure, SimilarityBlock
-from tgsh.store.vectors import find_stage
+from tgsh.store.results import find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 

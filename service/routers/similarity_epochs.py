@@ -7,18 +7,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import ExperimentId, Parts, PartsDep
+from service.responses import answer, choose
 from service.results import Format, Layer
+from service.subprocesses import DRAWN
 from tgsh import schemas
-from tgsh.analysis.courses import Course, similarity_course, telling_pairs
-from tgsh.encoding import table_csv
+from tgsh.analysis.similarity import Course, similarity_course, telling_pairs
+from tgsh.arrays import table_csv
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.schemas import Measure, SimilarityEpochs
-from tgsh.store import reads
-from tgsh.store.courses import Courses, find_courses, load_course
+from tgsh.store import queries
+from tgsh.store.results import Courses, find_courses, load_course
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -101,9 +101,13 @@ def _draw(
 ) -> bytes:
     if not any(math.isfinite(value) for course in found for value in course.values):
         raise Conflict("no pair of tasks has vectors yet, so there is nothing to draw")
-    title = reads.experiment(parts.database, courses.experiment_id).record.name
+    title = queries.experiment(parts.database, courses.experiment_id).record.name
     return parts.artist.draw(
-        sketches.courses, DRAWN[name], found, measure, f"{title}: {results.shown(layer)} while learning"
+        subprocesses.draw_courses,
+        DRAWN[name],
+        found,
+        measure,
+        f"{title}: {results.shown(layer)} while learning",
     )
 
 

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service import results
-from service.deps import ExperimentId, PartsDep
-from service.negotiation import answer, choose
+from service.dependencies import ExperimentId, PartsDep
+from service.responses import answer, choose
 from service.results import Format, Layer, Stage
-from tgsh.analysis.blocks import Neighbours, Similarities
-from tgsh.encoding import table_csv
+from tgsh.analysis.blockwise import Neighbours, Similarities
+from tgsh.arrays import table_csv
 from tgsh.schemas import Measure, NearestTasks
-from tgsh.store.vectors import StageRef, find_stage
+from tgsh.store.results import StageRef, find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 

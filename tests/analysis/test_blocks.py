@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tgsh.analysis import similarity as module
-from tgsh.analysis.blocks import Similarities
+from tgsh.analysis.blockwise import Similarities
 from tgsh.analysis.similarity import Measure, similarity
-from tgsh.streams import stream
+from tgsh.rng import stream
 
 TASKS, UNITS = 23, 60
 

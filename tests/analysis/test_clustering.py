@@ -10,7 +10,7 @@ from scipy.spatial.distance import pdist
 from tgsh.analysis import clustering
 from tgsh.analysis.clustering import METHODS, cluster_order, dendrogram, linkage
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
-from tgsh.streams import stream
+from tgsh.rng import stream
 
 VECTORS = stream(5, "vectors").standard_normal((9, 40)) + stream(5, "mean").standard_normal(40)
 

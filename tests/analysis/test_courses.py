@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cosine
 
-from tgsh.analysis.courses import Course, similarity_course, telling_pairs
-from tgsh.streams import stream
+from tgsh.analysis.similarity import Course, similarity_course, telling_pairs
+from tgsh.rng import stream
 
 ONE, OTHER = stream(11, "courses").standard_normal((2, 5, 30)).astype(np.float32)
 

@@ -12,7 +12,7 @@ from sklearn.manifold import ClassicalMDS
 
 from tgsh.analysis.embedding import Embedding, classical_mds, pca
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
-from tgsh.streams import stream
+from tgsh.rng import stream
 
 VECTORS = (stream(8, "vectors").standard_normal((12, 40)) + stream(8, "mean").standard_normal(40)).astype(
     np.float32

@@ -10,10 +10,9 @@ import pytest
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from tgsh.analysis.clustering import METHODS, dendrogram
-from tgsh.analysis.newick import newick
+from tgsh.analysis.clustering import METHODS, dendrogram, newick
 from tgsh.analysis.similarity import similarity
-from tgsh.streams import stream
+from tgsh.rng import stream
 
 TOKEN = re.compile(r"'(?:[^']|'')*'|[(),:;]|[^(),:;']+")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tgsh.analysis.reconstruction import Agreement, Decoder, agreement, codes
-from tgsh.networks.bases import random_base
-from tgsh.spec import FlyNetSpec
+from tgsh.networks.registry import random_base
+from tgsh.specs import FlyNetSpec
 
 PIXELS = 49
 BASE = random_base(FlyNetSpec(expansion=6, fan_in=5), PIXELS, 4, 0)

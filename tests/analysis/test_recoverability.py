@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from tgsh.analysis.recoverability import RIDGE, recoverability
+from tgsh.analysis.geometry import RIDGE, recoverability
 
 
 def test_it_is_ridge_regression() -> None:

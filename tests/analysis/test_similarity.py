@@ -9,9 +9,8 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 
 from tgsh.analysis import similarity as module
-from tgsh.analysis.neighbours import nearest
-from tgsh.analysis.similarity import Measure, SimilarityMatrix, similarity
-from tgsh.streams import stream
+from tgsh.analysis.similarity import Measure, SimilarityMatrix, nearest, similarity
+from tgsh.rng import stream
 
 
 def _vectors(tasks: int, units: int = 500) -> np.ndarray:

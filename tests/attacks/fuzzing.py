@@ -26,11 +26,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import Measured, finish, submit, work
 from tests.service.uploads import NPZ, ZIP, grey, npz, upload
-from tgsh.jobs import Job
-from tgsh.store import claims
+from tgsh.store import jobs
+from tgsh.store.models import Job
 
 CHECKS: list[CheckFunction] = [
     content_type_conformance,
@@ -92,17 +92,17 @@ def populate(client: httpx.Client, parts: Parts) -> dict[str, str]:
         for state in ("queued", "running", "completed", "failed")
     }
     work(parts, ids["running"], 0, width=WIDTH)
-    held = claims.claim(parts.database, Job(ids["running"], 1), "w", 3600)
+    held = jobs.claim(parts.database, Job(ids["running"], 1), "w", 3600)
     assert held is not None
     key = f"{ids['running']}/tasks/1-1"
     sha256 = parts.artifacts.save(key, {"vectors": np.ones((2, WIDTH), np.float32)}, {})
-    claims.record_epoch(parts.database, held, (0.5,), 1.0, key, sha256)
+    jobs.record_epoch(parts.database, held, (0.5,), 1.0, key, sha256)
     work(parts, ids["completed"], 0, 1, 2, width=WIDTH)
     finish(parts, ids["completed"], _measured())
     work(parts, ids["failed"], 0, width=WIDTH)
-    claim = claims.claim(parts.database, Job(ids["failed"], 1), "w", 60)
+    claim = jobs.claim(parts.database, Job(ids["failed"], 1), "w", 60)
     assert claim is not None
-    claims.fail(parts.database, claim, "it broke", with_siblings=True)
+    jobs.fail(parts.database, claim, "it broke", with_siblings=True)
     upload(client)
     return ids
 

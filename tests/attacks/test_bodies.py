@@ -13,7 +13,7 @@ import pytest
 
 from tests.attacks.conftest import Service
 from tests.attacks.wire import exchange, post
-from tgsh.spec import MAX_TASKS
+from tgsh.specs import MAX_TASKS
 
 pytestmark = pytest.mark.attacks
 

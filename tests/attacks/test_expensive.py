@@ -13,13 +13,13 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from service.app import create_app
-from service.cache import AT_A_TIME, ByteCache, Turns
-from service.deps import Parts
+from service.dependencies import Parts
 from service.errors import Busy
+from service.responses import AT_A_TIME, ByteCache, Turns
 from service.routers import dendrogram, embedding
 from service.settings import ServiceSettings
 from tests.service.conftest import finish, serving, submit, work
-from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
+from tgsh.store.models import ExperimentRecord, FinishRecord, TaskRecord
 
 pytestmark = pytest.mark.attacks
 

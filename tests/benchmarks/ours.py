@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from tgsh.datasets.loading import load
-from tgsh.machine import keep_freed_memory
-from tgsh.networks.frozen import FrozenWeights
-from tgsh.presets import Submission
-from tgsh.streams import stream
+from tgsh.datasets.mnist import load
+from tgsh.networks.torch_base import FrozenWeights
+from tgsh.rng import stream
+from tgsh.specs.presets import Submission
 from tgsh.suites import build
+from tgsh.system import keep_freed_memory
 from tgsh.training.trainer import Trainer
 
 TASKS: dict[str, dict[str, Any]] = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from tgsh.datasets.loading import load
-from tgsh.spec import ExperimentSpec
+from tgsh.datasets.mnist import load
+from tgsh.specs import ExperimentSpec
 from tgsh.suites import build
 from tgsh.training.trainer import Trainer
 

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.spatial.distance import cosine
 
 from tests.benchmarks.table import Row
-from tgsh.analysis.blocks import Similarities
+from tgsh.analysis.blockwise import Similarities
 from tgsh.analysis.similarity import similarity
-from tgsh.streams import stream
+from tgsh.rng import stream
 
 UNITS = 7840
 SCIPY_PAIRS = 2_000

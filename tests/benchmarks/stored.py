@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import update
 
-from tgsh.planning import plan
-from tgsh.presets import Submission
+from tgsh.execution.planning import plan
+from tgsh.rng import stream
 from tgsh.settings import StoreSettings
+from tgsh.specs.presets import Submission
 from tgsh.store import experiments
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
-from tgsh.streams import stream
+from tgsh.store.models import ExperimentRecord, FinishRecord, TaskRecord
 
 ROWS = 1_000
 

@@ -8,10 +8,10 @@ import torch
 from torchvision.transforms import v2
 
 from tests.benchmarks.table import Row
-from tgsh.spec import transforms as named
-from tgsh.streams import stream
-from tgsh.suites.chain import ImageTransform, chain
-from tgsh.transforms.carrying_out import drawn
+from tgsh.rng import stream
+from tgsh.specs import transforms as named
+from tgsh.suites.pipeline import ImageTransform, chain
+from tgsh.training.transforms import drawn
 
 IMAGES, BATCH, SAMPLES = 60_000, 128, 2_000
 STEPS: tuple[tuple[named.TransformSpec, v2.Transform], ...] = (

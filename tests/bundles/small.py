@@ -10,7 +10,7 @@ from zipfile import ZIP_STORED, ZipFile
 import numpy as np
 
 from tests.bench import SPEC
-from tgsh.bundles.packing import Member, packed
+from tgsh.bundles.writer import Member, packed
 
 SHAPE = (3, 3, 4)
 

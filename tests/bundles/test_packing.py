@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from zipfile import ZIP_STORED, ZipFile
 
 from tests.bundles.small import files, made, unpacked
-from tgsh.bundles.packing import Member, packed
+from tgsh.bundles.writer import Member, packed
 
 
 def test_what_is_packed_is_there_with_its_hash_and_the_same_bytes_again() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.bench import SPEC
 from tests.bundles.small import SHAPE, files, made, npy, unpacked, zipped
-from tgsh.bundles.reading import read
+from tgsh.bundles.reader import read
 from tgsh.errors import InvalidSpec
 
 Files = dict[str, bytes]

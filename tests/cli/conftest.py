@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tgsh.cli import app
 from tgsh.client import Client
-from tgsh.embedded.stack import Stack
+from tgsh.stack.stack import Stack
 
 TINY: dict[str, Any] = {
     "preset": "demo",

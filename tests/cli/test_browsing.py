@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Tgsh, document
-from tgsh.embedded.stack import Stack
+from tgsh.stack.stack import Stack
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ import pytest
 
 from tests.cli.conftest import TINY, Tgsh
 from tests.test_embedded import kin
-from tgsh.embedded.stack import Stack
 from tgsh.schemas import Similarity
+from tgsh.stack.stack import Stack
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 
@@ -190,7 +190,7 @@ def test_ctrl_c_in_a_demo_leaves_no_process_and_the_next_goes_on(tmp_path: Path)
 
 
 def test_neighbours_are_counted_around_the_circle() -> None:
-    from tgsh.cli.one_machine import _with_neighbour
+    from tgsh.cli.machine import _with_neighbour
 
     rows = [[1.0, 0.1, 0.2, 0.9], [0.9, 1.0, 0.2, 0.1], [0.9, 0.2, 1.0, 0.3], [0.9, 0.1, 0.2, 1.0]]
     matrix = Similarity.model_validate(

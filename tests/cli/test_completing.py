@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tgsh.embedded.stack import Stack
+from tgsh.stack.stack import Stack
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app(prog_name='tgsh'))"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Tgsh, problem
-from tgsh.embedded.stack import Stack
+from tgsh.stack.stack import Stack
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from tgsh.api_keys import KeyFile, find
 from tgsh.cli import app
-from tgsh.keys import KeyFile, find
 
 
 @pytest.fixture(autouse=True)

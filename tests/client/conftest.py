@@ -9,7 +9,7 @@ import pytest
 
 from tgsh.client import Client
 from tgsh.client.values import Experiment
-from tgsh.embedded.stack import Stack
+from tgsh.stack.stack import Stack
 
 TINY: dict[str, Any] = {
     "preset": "demo",

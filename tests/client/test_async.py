@@ -20,8 +20,8 @@ from tgsh.client import AsyncClient, Client
 from tgsh.client.methods import Methods
 from tgsh.client.steps import Call
 from tgsh.client.values import Experiment
-from tgsh.embedded.stack import Stack
 from tgsh.errors import ServiceProblem, ServiceUnreachable
+from tgsh.stack.stack import Stack
 
 
 def ask(url: str, question: Callable[[AsyncClient], Coroutine[Any, Any, Any]]) -> Any:

@@ -23,7 +23,7 @@ from tests.conftest import missing
 from tests.service.conftest import app as app
 from tests.service.conftest import client as client
 from tests.service.conftest import parts as parts
-from tgsh.embedded.stack import Stack
+from tgsh.stack.stack import Stack
 
 # As root in a container, and with nothing that calls home.
 ARGUMENTS = [

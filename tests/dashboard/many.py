@@ -6,9 +6,9 @@ import random
 
 from sqlalchemy import insert
 
-from tgsh.spec import ExperimentSpec, FlyNetSpec, NeuroModNetSpec, RotationSuite, ShiftSuite, TrainingSpec
+from tgsh.specs import ExperimentSpec, FlyNetSpec, NeuroModNetSpec, RotationSuite, ShiftSuite, TrainingSpec
 from tgsh.store.database import Database
-from tgsh.store.records import ExperimentRecord, TagRecord
+from tgsh.store.models import ExperimentRecord, TagRecord
 
 STATUSES = ("completed", "completed", "completed", "failed", "cancelled", "queued", "running")
 BEGAN = 1_700_000_000.0

@@ -9,11 +9,11 @@ import httpx
 import numpy as np
 import pytest
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import completed, submit, work
 from tests.service.people import ended, people
-from tgsh.jobs import Job
-from tgsh.store import claims
+from tgsh.store import jobs
+from tgsh.store.models import Job
 
 PLOTS = ("similarity", "dendrogram", "embedding", "accuracy", "losses", "geometry")
 
@@ -72,9 +72,9 @@ def test_plot_is_not_sent_again_before_it_changes(client: httpx.Client, parts: P
 def test_failed_experiment_says_why_and_can_be_tried_again(client: httpx.Client, parts: Parts) -> None:
     experiment_id = submit(client)
     for index, reason in enumerate(("no <memory> left", "no <memory> left", "the images are gone")):
-        claim = claims.claim(parts.database, Job(experiment_id=experiment_id, index=index), "w", 60)
+        claim = jobs.claim(parts.database, Job(experiment_id=experiment_id, index=index), "w", 60)
         assert claim is not None
-        claims.fail(parts.database, claim, reason)
+        jobs.fail(parts.database, claim, reason)
     shown = page(client, experiment_id)
     assert 'class="status status-failed"' in shown
     assert html.escape("no <memory> left") in shown

@@ -6,14 +6,24 @@ import numpy as np
 import pytest
 import scipy.cluster.hierarchy
 
-from service.dashboard.experiment_charts import MOST_LINES, accuracy_plot, geometry_plot, loss_plot, map_plot
-from service.dashboard.experiment_matrices import matrix_plot, means_plot, tree_plot
-from service.dashboard.experiment_plot import LONGEST_LABEL, names, number
+from service.dashboard.traces import (
+    LONGEST_LABEL,
+    MOST_LINES,
+    accuracy_plot,
+    geometry_plot,
+    loss_plot,
+    map_plot,
+    matrix_plot,
+    means_plot,
+    names,
+    number,
+    tree_plot,
+)
 from tgsh.analysis.clustering import dendrogram
 from tgsh.analysis.embedding import classical_mds
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.schemas import GeometryStage
-from tgsh.store.records import TaskRecord
+from tgsh.store.models import TaskRecord
 
 
 def matrix_of(tasks: int) -> SimilarityMatrix:

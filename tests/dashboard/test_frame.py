@@ -10,9 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.dashboard.frame import POLICY
-from service.dashboard.static import FOLDER, MOUNT, address, digest
-from service.deps import Parts
+from service.dashboard.rendering import FOLDER, MOUNT, POLICY, address, digest
+from service.dependencies import Parts
 from tests.dashboard.many import fill
 from tests.service.people import people
 

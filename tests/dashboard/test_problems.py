@@ -10,11 +10,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.dashboard.frame import POLICY
-from service.dashboard.problems import wants_page
-from service.headers import HEADERS
+from service.dashboard.rendering import POLICY, wants_page
+from service.middleware.security import HEADERS
 from tests.dashboard.asking import BROWSER
-from tgsh.keys import KeyFile
+from tgsh.api_keys import KeyFile
 
 PROBLEMS = {
     "/nowhere": 404,

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import Troubles
-from tgsh.presets import PRESETS, Submission
+from tgsh.specs.presets import PRESETS, Submission
 
 
 @pytest.fixture

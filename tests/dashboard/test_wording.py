@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page
 
-from service.dashboard.wording import spoken_bytes, spoken_seconds, spoken_share, spoken_time
+from service.dashboard.rendering import spoken_bytes, spoken_seconds, spoken_share, spoken_time
 
 SECONDS = {
     0: "0.0 s",

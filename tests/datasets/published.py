@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tgsh.datasets.loading import FILES
-from tgsh.streams import stream
+from tgsh.datasets.mnist import FILES
+from tgsh.rng import stream
 
 SHAPES = ((60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,))
 

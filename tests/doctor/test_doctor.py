@@ -20,13 +20,12 @@ from sqlalchemy import text
 from service.app import create_app
 from service.settings import ServiceSettings
 from tests.service.serving import serving
-from tgsh.doctor import access, artifacts, database, disk, examination, queue, running
-from tgsh.doctor.finding import Finding, ok
-from tgsh.embedded.ports import free_port
-from tgsh.embedded.redis import RedisConfig, find_server, wait_for_pong
-from tgsh.keys import KeyFile
+from tgsh.api_keys import KeyFile
+from tgsh.doctor import machine, report, services
+from tgsh.doctor.services import Finding, ok
 from tgsh.settings import StoreSettings
-from tgsh.store import workers
+from tgsh.stack.redis import RedisConfig, find_server, free_port, wait_for_pong
+from tgsh.store import leases
 from tgsh.store.database import Database
 
 TGSH = "from tgsh.cli import app; sys.exit(app())"
@@ -116,43 +115,43 @@ def settings(tmp_path: Path) -> StoreSettings:
 
 
 def test_the_database_as_it_should_be(settings: StoreSettings) -> None:
-    workers.beat(Database(settings.database), "celery@here/1", "here", 1, ["cpu", "cpu"])
+    leases.beat(Database(settings.database), "celery@here/1", "here", 1, ["cpu", "cpu"])
     expected = [(subject, "ok") for subject in ("database", "journal", "clock", "workers")]
-    assert verdicts(database.look(settings)) == expected
+    assert verdicts(services.check_database(settings)) == expected
 
 
 def test_a_database_without_workers_or_of_another_version(settings: StoreSettings) -> None:
     store = Database(settings.database)
-    assert verdicts(database.look(settings))[-1] == ("workers", "warning")
+    assert verdicts(services.check_database(settings))[-1] == ("workers", "warning")
     for revision, verdict, remedy in (("0001", "warning", "tgsh backup"), ("9999", "problem", "newer")):
         with store.engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
-        [finding] = database.look(settings)
+        [finding] = services.check_database(settings)
         assert (finding.verdict, remedy in finding.remedy) == (verdict, True)
 
 
 def test_a_database_that_is_away(tmp_path: Path) -> None:
     url = SecretStr("postgresql+psycopg://tgsh:hidden@127.0.0.1:9/tgsh")
-    [finding] = database.look(StoreSettings(home=tmp_path, database_url=url))
+    [finding] = services.check_database(StoreSettings(home=tmp_path, database_url=url))
     assert finding.verdict == "problem"
     assert "hidden" not in finding.detail
 
 
 def test_postgresql_is_looked_at_too(postgres_url: str, tmp_path: Path) -> None:
-    found = list(database.look(StoreSettings(home=tmp_path, database_url=SecretStr(postgres_url))))
+    found = list(services.check_database(StoreSettings(home=tmp_path, database_url=SecretStr(postgres_url))))
     assert (found[0].subject, found[0].verdict) in (("database", "warning"), ("database", "ok"))
 
 
 def test_artifacts_go_there_and_back(settings: StoreSettings, tmp_path: Path) -> None:
-    assert verdicts(artifacts.look(settings)) == [("artifacts", "ok")]
+    assert verdicts(services.check_artifacts(settings)) == [("artifacts", "ok")]
     (tmp_path / "artifacts").mkdir()
-    assert verdicts(artifacts.look(settings)) == [("artifacts", "ok")]
+    assert verdicts(services.check_artifacts(settings)) == [("artifacts", "ok")]
     assert list((tmp_path / "artifacts").iterdir()) == []
     (tmp_path / "file").touch()
     broken = settings.model_copy(update={"artifacts_url": str(tmp_path / "file")})
-    assert verdicts(artifacts.look(broken)) == [("artifacts", "problem")]
+    assert verdicts(services.check_artifacts(broken)) == [("artifacts", "problem")]
     unknown = settings.model_copy(update={"artifacts_url": "nowhere://x"})
-    assert verdicts(artifacts.look(unknown)) == [("artifacts", "problem")]
+    assert verdicts(services.check_artifacts(unknown)) == [("artifacts", "problem")]
 
 
 @pytest.fixture
@@ -180,9 +179,9 @@ def test_a_redis_that_forgets(
     url = redis_url("--appendonly", "no", "--maxmemory-policy", "allkeys-lru")
     monkeypatch.setenv("TGSH_REDIS_URL", url)
     expected = [("Redis", "ok"), ("Redis", "warning"), ("Redis", "warning")]
-    assert verdicts(queue.look(StoreSettings(home=tmp_path))) == expected
+    assert verdicts(services.check_redis(StoreSettings(home=tmp_path))) == expected
     monkeypatch.setenv("TGSH_REDIS_URL", url.replace("redis://:", "redis://:wrong"))
-    [finding] = queue.look(StoreSettings(home=tmp_path))
+    [finding] = services.check_redis(StoreSettings(home=tmp_path))
     assert (finding.verdict, "password" in finding.remedy) == ("problem", True)
 
 
@@ -190,32 +189,36 @@ def test_a_redis_as_ours_is_fine(
     redis_url: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TGSH_REDIS_URL", redis_url())
-    assert verdicts(queue.look(StoreSettings(home=tmp_path))) == [("Redis", "ok")] * 3
+    assert verdicts(services.check_redis(StoreSettings(home=tmp_path))) == [("Redis", "ok")] * 3
 
 
 def test_keys_that_others_can_read(tmp_path: Path) -> None:
     keys = KeyFile(tmp_path / "keys.json")
-    assert verdicts(access.look(keys.path)) == [("keys", "ok")]
+    assert verdicts(machine.check_api_keys(keys.path)) == [("keys", "ok")]
     keys.add("alice", "read", None)
-    assert verdicts(access.look(keys.path)) == [("keys", "ok")]
+    assert verdicts(machine.check_api_keys(keys.path)) == [("keys", "ok")]
     keys.path.chmod(0o644)
-    assert verdicts(access.look(keys.path)) == [("keys", "warning"), ("keys", "ok")]
+    assert verdicts(machine.check_api_keys(keys.path)) == [("keys", "warning"), ("keys", "ok")]
     keys.path.chmod(0o600)
     keys.revoke("alice")
-    assert verdicts(access.look(keys.path)) == [("keys", "warning")]
+    assert verdicts(machine.check_api_keys(keys.path)) == [("keys", "warning")]
     keys.path.write_text("{")
-    assert verdicts(access.look(keys.path)) == [("keys", "problem")]
+    assert verdicts(machine.check_api_keys(keys.path)) == [("keys", "problem")]
 
 
 def test_a_disk_that_is_nearly_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o700)
-    monkeypatch.setattr(disk, "SLOW_SECONDS", 60.0)
-    assert verdicts(disk.look(tmp_path)) == [("disk", "ok"), ("writing", "ok")]
+    monkeypatch.setattr(machine, "SLOW_SECONDS", 60.0)
+    assert verdicts(machine.check_disk(tmp_path)) == [("disk", "ok"), ("writing", "ok")]
     tmp_path.chmod(0o755)
-    monkeypatch.setattr(disk, "FEW", 1 << 60)
-    assert verdicts(disk.look(tmp_path)) == [("disk", "warning"), ("rights", "warning"), ("writing", "ok")]
-    monkeypatch.setattr(disk, "LEAST", 1 << 60)
-    assert verdicts(disk.look(tmp_path))[0] == ("disk", "problem")
+    monkeypatch.setattr(machine, "FEW", 1 << 60)
+    assert verdicts(machine.check_disk(tmp_path)) == [
+        ("disk", "warning"),
+        ("rights", "warning"),
+        ("writing", "ok"),
+    ]
+    monkeypatch.setattr(machine, "LEAST", 1 << 60)
+    assert verdicts(machine.check_disk(tmp_path))[0] == ("disk", "problem")
 
 
 def test_an_api_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,28 +226,28 @@ def test_an_api_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     app = create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
     with serving(app) as client:
         url = str(client.base_url)
-        [finding] = running.look(tmp_path, url, 1)
+        [finding] = services.check_api(tmp_path, url, 1)
         assert (finding.subject, finding.verdict) == ("API", "problem")
         assert "redis" in finding.remedy
         assert "celery -A worker.app worker" in finding.remedy
         key = KeyFile(tmp_path / "keys.json").add("alice", "read", None)
-        assert verdicts(running.look(tmp_path, url, 1)) == [("API", "warning")]
+        assert verdicts(services.check_api(tmp_path, url, 1)) == [("API", "warning")]
         monkeypatch.setenv("TGSH_API_KEY", key)
-        assert verdicts(running.look(tmp_path, url, 1)) == [("API", "problem")]
+        assert verdicts(services.check_api(tmp_path, url, 1)) == [("API", "problem")]
         port = httpx.URL(url).port
         assert port is not None
         (tmp_path / "keys.json").unlink()
-    assert verdicts(running.look(tmp_path, None, port)) == [("API", "ok"), ("port", "ok")]
+    assert verdicts(services.check_api(tmp_path, None, port)) == [("API", "ok"), ("port", "ok")]
 
 
 def test_a_look_that_hangs_or_breaks_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
-    monkeypatch.setattr(examination, "SECONDS", 1.0)
-    monkeypatch.setattr(examination.machine, "torch", lambda: iter([ok("torch", "")]))
-    monkeypatch.setattr(examination.data, "look", lambda _: [ok("data", "")] if released.wait(60) else [])
-    monkeypatch.setattr(examination.access, "look", lambda _: [1 / 0])
+    monkeypatch.setattr(report, "SECONDS", 1.0)
+    monkeypatch.setattr(report.machine, "torch", lambda: iter([ok("torch", "")]))
+    monkeypatch.setattr(report.data, "look", lambda _: [ok("data", "")] if released.wait(60) else [])
+    monkeypatch.setattr(report.access, "look", lambda _: [1 / 0])
     began = time.monotonic()
-    findings = examination.examine(StoreSettings(home=tmp_path), None, free_port())
+    findings = report.examine(StoreSettings(home=tmp_path), None, free_port())
     assert time.monotonic() - began < 30
     released.set()
     bad = {finding.subject: finding.detail for finding in findings if finding.verdict == "problem"}

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tgsh.embedded.stack import Stack
+from tgsh.stack.stack import Stack
 
 NOTEBOOK = files("tgsh.examples") / "rotations.ipynb"
 

@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from tests.service.uploads import coloured, npz, picture, zipped
 from tgsh.cli import app
 from tgsh.client import Client
-from tgsh.embedded.stack import Stack
 from tgsh.errors import InvalidSpec, ServiceProblem
 from tgsh.examples import own_data
+from tgsh.stack.stack import Stack
 
 
 @pytest.fixture(scope="module")

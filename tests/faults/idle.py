@@ -11,7 +11,7 @@ import httpx
 
 from tests.faults.load import SPEC
 from tests.faults.stack import FaultStack, User
-from tgsh.machine import allow_many_files
+from tgsh.system import allow_many_files
 
 EXPERIMENTS = 100
 SECONDS = 10

@@ -15,7 +15,7 @@ import httpx
 from sqlalchemy import select
 
 from tests.faults.stack import FaultStack, User, running
-from tgsh.store.records import EventRecord
+from tgsh.store.models import EventRecord
 
 SPEC: dict[str, Any] = {
     "dataset": "mnist5k",

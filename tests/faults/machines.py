@@ -16,7 +16,7 @@ from tests.compose import ROOT
 from tests.conftest import missing
 from tests.faults.stack import QUICK
 from tests.postgres import find_tool, running_postgres
-from tgsh.embedded.redis import find_server
+from tgsh.stack.redis import find_server
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 

@@ -14,7 +14,7 @@ import pytest
 from tests.compose_stack import WORKER
 from tests.faults.conftest import SPEC
 from tests.faults.stack import FaultStack, User, running
-from tgsh.store.workers import living
+from tgsh.store.leases import living
 
 ATTEMPTS = 2
 GIGABYTE = 1 << 30

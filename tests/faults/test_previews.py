@@ -14,7 +14,7 @@ from tests.compose_stack import WORKER
 from tests.faults.conftest import SPEC
 from tests.faults.stack import PATIENCE, FaultStack, User, looked_after
 from tgsh.cli import app
-from tgsh.store.records import PreviewRecord
+from tgsh.store.models import PreviewRecord
 
 MEGABYTE = 1 << 20
 

@@ -15,8 +15,8 @@ from tests.compose_stack import WORKER
 from tests.faults.conftest import SPEC
 from tests.faults.stack import PATIENCE, FaultStack, User, looked_after
 from tests.faults.verdict import judge
-from tgsh.jobs import HINT_NAME, QUEUE
-from tgsh.store import workers
+from tgsh.store import leases
+from tgsh.store.scheduling import HINT_NAME, QUEUE
 
 SMALL: dict[str, Any] = {**SPEC, "training": {"epochs": 1, "train_limit": 200}}
 
@@ -166,7 +166,7 @@ def test_a_deaf_worker_notices_and_ends_to_be_started_again(stack: FaultStack, u
         assert "nothing is heard" in stack.log(WORKER)
         assert user.look(path)["status"] == "queued"
         database = stack.database()
-        assert not [w for w in workers.living(database) if w.pid == deaf.pid]  # it signed off
+        assert not [w for w in leases.living(database) if w.pid == deaf.pid]  # it signed off
         database.dispose()
         stack.revive()
         assert user.wait(path)["status"] == "completed"

@@ -19,14 +19,12 @@ from tests.bench import bench_in, digest, never, submit, work_off
 from tests.faults.disks import small_disk
 from tests.service.serving import serving
 from tests.store.steps import queued_jobs, submitted
-from tgsh import runner
-from tgsh.bench import Bench
-from tgsh.jobs import Job
-from tgsh.store import claims, experiments, reads
-from tgsh.store import database as databases
-from tgsh.store.patience import is_passing
-from tgsh.store.records import Record
-from tgsh.store.repair import train_again
+from tgsh.execution import runner
+from tgsh.execution.context import Bench
+from tgsh.store import database, experiments, jobs, queries
+from tgsh.store.database import is_passing
+from tgsh.store.maintenance import train_again
+from tgsh.store.models import Job, Record
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +37,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def ended(bench: Bench, experiment_id: str) -> tuple[str, str]:
-    record = reads.experiment(bench.database, experiment_id).record
+    record = queries.experiment(bench.database, experiment_id).record
     return record.status, str(record.reason)
 
 
@@ -80,7 +78,7 @@ def test_a_disk_that_is_full_for_a_moment_costs_that_moment(tmp_path: Path, undi
         threading.Timer(2, disk.free).start()
         work_off(bench, experiment_id)
         assert digest(bench, experiment_id) == undisturbed
-        assert [task.attempts for task in reads.tasks(bench.database, experiment_id)] == [1, 1, 1]
+        assert [task.attempts for task in queries.tasks(bench.database, experiment_id)] == [1, 1, 1]
 
 
 def test_a_read_only_folder_is_told_by_the_experiment_and_by_readyz(tmp_path: Path, undisturbed: str) -> None:
@@ -126,7 +124,7 @@ def test_a_database_that_is_locked_for_seconds_costs_seconds(
     tmp_path: Path, undisturbed: str, patience: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if patience is not None:
-        monkeypatch.setattr(databases, "BUSY_SECONDS", patience)
+        monkeypatch.setattr(database, "BUSY_SECONDS", patience)
     bench = bench_in(tmp_path)
     experiment_id = submit(bench)
     asked = iter(range(3))
@@ -145,7 +143,7 @@ def test_a_database_that_is_locked_for_seconds_costs_seconds(
     worker.join()
     work_off(bench, experiment_id)
     assert digest(bench, experiment_id) == undisturbed
-    assert [task.attempts for task in reads.tasks(bench.database, experiment_id)] == [1, 1, 1]
+    assert [task.attempts for task in queries.tasks(bench.database, experiment_id)] == [1, 1, 1]
 
 
 def flip(path: Path) -> None:
@@ -173,7 +171,7 @@ def test_a_damaged_checkpoint_of_a_done_task_is_trained_again(
     DAMAGE[damage](checkpoint)
     work_off(bench, experiment_id)
     assert digest(bench, experiment_id) == undisturbed
-    record = reads.experiment(bench.database, experiment_id).record
+    record = queries.experiment(bench.database, experiment_id).record
     assert (record.tasks_done, record.epochs_done) == (3, 6)
 
 
@@ -217,7 +215,7 @@ def test_a_cancel_that_comes_while_damage_is_found_is_a_cancel(tmp_path: Path, u
         runner.run(bench, job, never)
     (checkpoint,) = (tmp_path / "artifacts").rglob("00001-*.safetensors")
     cut(checkpoint)
-    claim = claims.claim(bench.database, Job(experiment_id), "w", 60)
+    claim = jobs.claim(bench.database, Job(experiment_id), "w", 60)
     assert claim is not None
     experiments.cancel(bench.database, experiment_id)
     train_again(bench.database, claim, [1])
@@ -247,13 +245,13 @@ def test_a_worker_that_vanishes_inside_a_transaction_holds_its_lock_for_a_while_
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL, and a machine that loses its power: nobody tells the server that it has gone."""
-    other = databases.Database(postgres_url)
+    other = database.Database(postgres_url)
     other.migrate()
-    options = str(databases.CUT_OFF["options"]).replace(
+    options = str(database.CUT_OFF["options"]).replace(
         "transaction_session_timeout=30s", "transaction_session_timeout=1s"
     )
-    monkeypatch.setitem(databases.CUT_OFF, "options", options)
-    vanishing = databases.Database(postgres_url)
+    monkeypatch.setitem(database.CUT_OFF, "options", options)
+    vanishing = database.Database(postgres_url)
     try:
         experiment_id = submitted(other)
 
@@ -265,7 +263,7 @@ def test_a_worker_that_vanishes_inside_a_transaction_holds_its_lock_for_a_while_
         with pytest.raises(DBAPIError) as raised:
             vanish()
         assert is_passing(raised.value)
-        assert reads.experiment(other, experiment_id).record.status == "cancelled"
+        assert queries.experiment(other, experiment_id).record.status == "cancelled"
     finally:
         with other.engine.begin() as connection:
             Record.metadata.drop_all(connection)

@@ -9,11 +9,11 @@ from typing import Protocol
 
 from tests.faults.stack import User
 from tgsh.schemas import TERMINAL
-from tgsh.store import reads
+from tgsh.store import queries
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.records import EventRecord, FinishRecord
-from tgsh.store.tidying import tidy
+from tgsh.store.maintenance import tidy
+from tgsh.store.models import EventRecord, FinishRecord
 
 
 class Store(Protocol):
@@ -46,7 +46,7 @@ def judge(stack: Store, user: User, path: str) -> Verdict:
     database = stack.database()
     events = _events(database, experiment_id)
     double = sum(count - 1 for count in _recorded(events).values())
-    lost = sum(task.status != "completed" for task in reads.tasks(database, experiment_id))
+    lost = sum(task.status != "completed" for task in queries.tasks(database, experiment_id))
     tidy(database, stack.artifacts(), seconds=3600)  # as every worker does twice an hour
     left_over = _left_over(database, stack.artifacts(), experiment_id)
     database.dispose()
@@ -57,7 +57,7 @@ def _events(database: Database, experiment_id: str) -> list[EventRecord]:
     found: list[EventRecord] = []
     over = False
     while not over:
-        some, over = reads.events(database, experiment_id, found[-1].id if found else 0)
+        some, over = queries.events(database, experiment_id, found[-1].id if found else 0)
         found += some
         if not some:
             break
@@ -83,7 +83,7 @@ def _left_over(database: Database, artifacts: Artifacts, experiment_id: str) -> 
     with database.read() as session:
         finish = session.get_one(FinishRecord, experiment_id)
         named = {key for key, _ in finish.results.values()}
-    named |= {task.checkpoint for task in reads.tasks(database, experiment_id)}
+    named |= {task.checkpoint for task in queries.tasks(database, experiment_id)}
     deadline = time.monotonic() + 15
     while found := set(artifacts.keys(experiment_id)) - named:
         if time.monotonic() > deadline:

@@ -7,10 +7,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests.figures.test_similarity import FORMATS, MAGIC
-from tgsh.analysis.courses import Course
+from tgsh.analysis.similarity import Course
 from tgsh.figures import FigureFormat, courses_figure, render
-from tgsh.figures.courses import COLOURS, MOST_LINES, STYLES
-from tgsh.streams import stream
+from tgsh.figures.curves import COLOURS, MOST_LINES, STYLES
+from tgsh.rng import stream
 
 
 def courses(count: int, epochs: int = 5, label: str = "{}°") -> list[Course]:

@@ -10,7 +10,7 @@ from tests.figures.test_similarity import FORMATS, MAGIC
 from tgsh.analysis.clustering import dendrogram
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.figures import FigureFormat, dendrogram_figure, render
-from tgsh.streams import stream
+from tgsh.rng import stream
 
 
 def matrix_of(tasks: int, label: str = "{}°") -> SimilarityMatrix:

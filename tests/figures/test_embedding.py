@@ -11,7 +11,7 @@ from tests.figures.test_similarity import FORMATS, MAGIC
 from tgsh.analysis.embedding import Embedding, pca
 from tgsh.figures import FigureFormat, embedding_figure, render
 from tgsh.figures.embedding import GAP
-from tgsh.streams import stream
+from tgsh.rng import stream
 
 
 def cloud(tasks: int, dimensions: int = 2, label: str = "{}°") -> Embedding:

@@ -10,9 +10,8 @@ from tests.figures.test_similarity import FORMATS, MAGIC
 from tgsh.analysis.clustering import dendrogram
 from tgsh.analysis.similarity import similarity
 from tgsh.figures import FigureFormat, render, tree_figure, vectors_figure
-from tgsh.figures.rendering import SHOWN, Picture
-from tgsh.figures.text import turn_crowded_names
-from tgsh.streams import stream
+from tgsh.figures.style import SHOWN, Picture, turn_crowded_names
+from tgsh.rng import stream
 
 
 def vectors(tasks: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tgsh.networks.bases import FlyNetBase, GshBase, NeuroModNetBase, RandomBase, TgshBase
+from tgsh.networks.registry import FlyNetBase, GshBase, NeuroModNetBase, RandomBase, TgshBase
 
 MEAN, DEVIATION = 0.1307, 0.3081
 

@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import chisquare, kstest
 
 from tgsh.errors import InvalidSpec
-from tgsh.networks.bases import base_id_of, random_base
-from tgsh.spec import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
+from tgsh.networks.registry import base_id_of, random_base
+from tgsh.specs import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 
 PAPER = FlyNetSpec()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tgsh.networks.contexts import Context, context_of, vector_size
-from tgsh.spec import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
-from tgsh.streams import stream
+from tgsh.networks.registry import Context, context_of, vector_size
+from tgsh.rng import stream
+from tgsh.specs import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 
 NETWORKS: list[NetworkSpec] = [
     FlyNetSpec(expansion=2),

@@ -7,13 +7,12 @@ import pytest
 import torch
 
 from tests.networks import plain
-from tgsh.datasets.normalisation import PAPER
-from tgsh.networks.bases import FlyNetBase, random_base
-from tgsh.networks.flynet import FlyNets
-from tgsh.spec import FlyNetSpec
-from tgsh.streams import stream
-from tgsh.suites.maps import rotation_map
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.datasets.base import PAPER
+from tgsh.networks.flynet_torch import FlyNets
+from tgsh.networks.registry import FlyNetBase, random_base
+from tgsh.rng import stream
+from tgsh.specs import FlyNetSpec
+from tgsh.suites.pixel_maps import PixelMap, rotation_map
 
 CPU = torch.device("cpu")
 SIDE = 28

@@ -16,14 +16,12 @@ from torch.nn.functional import cross_entropy
 
 from tests.compose import ROOT
 from tests.networks import plain
-from tgsh.networks import flynet_lanes
-from tgsh.networks.bases import FlyNetBase, random_base
-from tgsh.networks.contexts import context_of
-from tgsh.networks.flynet_fused import FusedFlyNet
-from tgsh.networks.flynet_kernels import learn
-from tgsh.spec import FlyNetSpec
-from tgsh.streams import stream
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.networks import flynet_simd
+from tgsh.networks.flynet_numba import FusedFlyNet, learn
+from tgsh.networks.registry import FlyNetBase, context_of, random_base
+from tgsh.rng import stream
+from tgsh.specs import FlyNetSpec
+from tgsh.suites.pixel_maps import PixelMap
 
 RATE = 0.01
 
@@ -187,5 +185,5 @@ def test_machine_code_is_kept_where_a_folder_is_writable(tmp_path: Path) -> None
 
 
 def test_kept_machine_code_is_that_of_both_sources() -> None:
-    digest = sha256(Path(flynet_lanes.__file__).read_bytes()).hexdigest()
+    digest = sha256(Path(flynet_simd.__file__).read_bytes()).hexdigest()
     assert learn.py_func.__qualname__ == f"learn_{digest[:16]}"

@@ -9,14 +9,13 @@ import torch
 from tests.networks import plain
 from tests.networks.test_learners import NETWORKS
 from tgsh.networks import inference
-from tgsh.networks.bases import random_base
-from tgsh.networks.contexts import context_of
 from tgsh.networks.inference import TaskNetwork, task_network
-from tgsh.networks.learners import Learner, learner
-from tgsh.spec import FlyNetSpec, NetworkSpec
-from tgsh.streams import stream
-from tgsh.suites.pixelmap import PixelMap
-from tgsh.training.group import stacked
+from tgsh.networks.registry import context_of, random_base
+from tgsh.networks.torch_registry import Learner, learner
+from tgsh.rng import stream
+from tgsh.specs import FlyNetSpec, NetworkSpec
+from tgsh.suites.pixel_maps import PixelMap
+from tgsh.training.optimisation import stacked
 
 CPU = torch.device("cpu")
 SIZED: list[NetworkSpec] = [*NETWORKS, FlyNetSpec(expansion=3, fan_in=20)]

@@ -9,14 +9,12 @@ from scipy.stats import kstest
 
 from tests.networks import plain
 from tgsh.errors import InvalidSpec
-from tgsh.networks.bases import FlyNetBase, NeuroModNetBase, RandomBase, TgshBase, random_base
-from tgsh.networks.contexts import context_of
-from tgsh.networks.learners import Learner, learner
-from tgsh.spec import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
-from tgsh.streams import stream
-from tgsh.suites.maps import rotation_map
-from tgsh.suites.pixelmap import PixelMap
-from tgsh.training.group import stacked
+from tgsh.networks.registry import FlyNetBase, NeuroModNetBase, RandomBase, TgshBase, context_of, random_base
+from tgsh.networks.torch_registry import Learner, learner
+from tgsh.rng import stream
+from tgsh.specs import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
+from tgsh.suites.pixel_maps import PixelMap, rotation_map
+from tgsh.training.optimisation import stacked
 
 CPU = torch.device("cpu")
 ANGLES = (0.0, 30.0, 137.5)

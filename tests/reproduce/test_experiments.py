@@ -7,10 +7,10 @@ from typing import get_args
 
 import pytest
 
-from tgsh.presets import PRESETS
 from tgsh.reproduce.claims import paper_claims
-from tgsh.reproduce.claims.augment import EPOCHS
-from tgsh.reproduce.experiments import TAG, DatasetChoice, planned
+from tgsh.reproduce.claims.similarity import EPOCHS
+from tgsh.reproduce.plan import TAG, DatasetChoice, planned
+from tgsh.specs.presets import PRESETS
 
 DATASETS: tuple[DatasetChoice, ...] = get_args(DatasetChoice)
 

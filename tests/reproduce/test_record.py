@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tgsh.errors import InvalidSpec
 from tgsh.reproduce.claims import paper_claims
-from tgsh.reproduce.experiments import DatasetChoice, planned
+from tgsh.reproduce.plan import DatasetChoice, planned
 from tgsh.reproduce.record import (
     EARLIER,
     SHIPPED,

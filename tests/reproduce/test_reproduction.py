@@ -16,15 +16,14 @@ from typer.testing import CliRunner
 from tests.test_embedded import kin
 from tgsh.cli import app
 from tgsh.client import Client
-from tgsh.embedded.stack import Stack
-from tgsh.reproduce.claims import accuracies, similarities
-from tgsh.reproduce.claims.claim import Claim
-from tgsh.reproduce.experiments import TAG, Drawing, Planned
+from tgsh.reproduce.claims import accuracy, similarity
+from tgsh.reproduce.claims.base import Claim, Run
+from tgsh.reproduce.execution import Plan, reproduce
+from tgsh.reproduce.plan import TAG, Drawing, Planned
 from tgsh.reproduce.record import EARLIER, Record
-from tgsh.reproduce.reproduction import Plan, reproduce
-from tgsh.reproduce.run import Run
 from tgsh.schemas import Experiment
-from tgsh.spec import ExperimentSpec, FlyNetSpec, RotationSuite, TrainingSpec
+from tgsh.specs import ExperimentSpec, FlyNetSpec, RotationSuite, TrainingSpec
+from tgsh.stack.stack import Stack
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 
@@ -44,12 +43,12 @@ def small(name: str, seed: int, dataset: str = "mnist5k", **more: object) -> Pla
 
 
 def neighbours(about: str) -> Claim:
-    measure = lambda answers: similarities.half_turn(answers.similarity())  # noqa: E731
+    measure = lambda answers: similarity.half_turn(answers.similarity())  # noqa: E731
     return Claim(f"turn.{about}", "Half turns", "here", "above", "more", (about,), measure)
 
 
 def learned(about: str, least: float) -> Claim:
-    measure = lambda answers: accuracies.mean_within(answers.accuracy(), least)  # noqa: E731
+    measure = lambda answers: accuracy.mean_within(answers.accuracy(), least)  # noqa: E731
     return Claim(f"learned.{about}", "Tasks are learned", "here", f"{least}", "", (about,), measure)
 
 
@@ -72,7 +71,7 @@ PLAN = Plan(
             criterion="the same",
             expected="",
             about=("good", "bad"),
-            measure=lambda good, bad: similarities.every_second(good.similarity(), bad.similarity()),
+            measure=lambda good, bad: similarity.every_second(good.similarity(), bad.similarity()),
         ),
     ),
 )
@@ -152,7 +151,7 @@ def test_the_command(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     good = Plan(PLAN.dataset, PLAN.experiments[:1], PLAN.claims[:1])
-    monkeypatch.setattr("tgsh.reproduce.reproduction.paper", lambda dataset: good)
+    monkeypatch.setattr("tgsh.reproduce.execution.paper", lambda dataset: good)
     monkeypatch.setattr("tgsh.reproduce.record.shipped_record", lambda dataset: None)
     command = ["reproduce", "--url", stack.url, "-o", str(tmp_path / "out")]
     ended = CliRunner().invoke(app, command)
@@ -164,7 +163,7 @@ def test_the_command(
     assert (tmp_path / "out" / "good-early.png").read_bytes().startswith(b"\x89PNG")
 
     lost = Plan(PLAN.dataset, PLAN.experiments[:1], (learned("good", 1.0),))
-    monkeypatch.setattr("tgsh.reproduce.reproduction.paper", lambda dataset: lost)
+    monkeypatch.setattr("tgsh.reproduce.execution.paper", lambda dataset: lost)
     ended = CliRunner().invoke(app, [*command, "--json"])
     assert ended.exit_code == 1
     written = Record.model_validate_json((tmp_path / "out" / "claims.json").read_bytes())
@@ -173,7 +172,7 @@ def test_the_command(
     ended = CliRunner().invoke(app, command)
     assert ended.exit_code == 0, "it did not hold in the run before, either"
 
-    monkeypatch.setattr("tgsh.reproduce.reproduction.paper", lambda dataset: PLAN)
+    monkeypatch.setattr("tgsh.reproduce.execution.paper", lambda dataset: PLAN)
     ended = CliRunner().invoke(app, command)
     assert ended.exit_code == 1, "one could not be measured"
 

@@ -13,12 +13,12 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.deps import Parts
+from service.dependencies import Parts
 from service.settings import ServiceSettings
 from tests.service.serving import serving
-from tgsh.jobs import Job
-from tgsh.store import claims
-from tgsh.store.vectors import consolidate
+from tgsh.store import jobs
+from tgsh.store.models import Job
+from tgsh.store.results import consolidate
 
 Measured = Mapping[str, tuple[dict[str, np.ndarray], dict[str, str]]]
 
@@ -78,18 +78,18 @@ def vectors_of(index: int, width: int = 5) -> np.ndarray:
 def work(parts: Parts, experiment_id: str, *indices: int, width: int = 5) -> None:
     """Do what a worker does, with vectors of our own."""
     for index in indices:
-        claim = claims.claim(parts.database, Job(experiment_id=experiment_id, index=index), "w", 60)
+        claim = jobs.claim(parts.database, Job(experiment_id=experiment_id, index=index), "w", 60)
         assert claim is not None
         for epoch in range(1, EPOCHS + 1):
             key = f"{experiment_id}/tasks/{index}-{epoch}"
             sha256 = parts.artifacts.save(key, {"vectors": vectors_of(index, width)[: epoch + 1]}, {})
-            claims.record_epoch(parts.database, claim, tuple([0.5] * epoch), 1.0, key, sha256)
-        claims.complete_task(parts.database, claim, 0.25 * index, "cpu", {"torch": "2"}, 0.1)
+            jobs.record_epoch(parts.database, claim, tuple([0.5] * epoch), 1.0, key, sha256)
+        jobs.complete_task(parts.database, claim, 0.25 * index, "cpu", {"torch": "2"}, 0.1)
 
 
 def finish(parts: Parts, experiment_id: str, measured: Measured = MappingProxyType({})) -> None:
     """Do what the finish job does, with measurements of our own: tensors, and text about them."""
-    claim = claims.claim(parts.database, Job(experiment_id=experiment_id), "w", 60)
+    claim = jobs.claim(parts.database, Job(experiment_id=experiment_id), "w", 60)
     assert claim is not None
     key = f"{experiment_id}/vectors.npy"
     sha256 = consolidate(parts.database, parts.artifacts, experiment_id, key)
@@ -97,4 +97,4 @@ def finish(parts: Parts, experiment_id: str, measured: Measured = MappingProxyTy
     for name, (tensors, about) in measured.items():
         key = f"{experiment_id}/{name}.safetensors"
         results[name] = (key, parts.artifacts.save(key, tensors, about))
-    claims.complete_finish(parts.database, claim, results)
+    jobs.complete_finish(parts.database, claim, results)

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.service.conftest import submit
-from tgsh.keys import KeyFile, Role
+from tgsh.api_keys import KeyFile, Role
 
 ROLES: dict[str, Role] = {"alice": "submit", "bob": "submit", "rita": "read", "root": "admin"}
 

@@ -11,15 +11,14 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from service.access import Access
 from service.app import create_app
-from service.deps import Parts
-from service.rates import Rates
+from service.dependencies import Parts
+from service.middleware.auth import Access, Rates
 from service.settings import ServiceSettings
 from tests.service.conftest import SPEC, submit, work
 from tests.service.people import bearer, ended, people
+from tgsh.api_keys import KeyFile, digest, new_key
 from tgsh.errors import QuotaExceeded
-from tgsh.keys import KeyFile, digest, new_key
 
 pytestmark = pytest.mark.attacks
 

@@ -15,16 +15,16 @@ from fastapi import FastAPI
 from fastapi.sse import KEEPALIVE_COMMENT
 from httpx_sse import EventSource
 
-from service.deps import Parts
+from service.dependencies import Parts
 from service.routers import events
 from tests.analysis.test_newick import leaf_paths
 from tests.service.conftest import Measured, completed
 from tests.service.test_accuracy_matrix import measured as matrix_measured
 from tgsh import schemas
 from tgsh.client import calls
-from tgsh.planning import plan
-from tgsh.presets import Submission
+from tgsh.execution.planning import plan
 from tgsh.schemas.examples import GEOMETRY
+from tgsh.specs.presets import Submission
 
 SHOWN = (
     "/experiments",

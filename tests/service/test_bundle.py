@@ -13,13 +13,13 @@ import httpx
 import numpy as np
 import pytest
 
-from service.deps import Parts
+from service.dependencies import Parts
 from service.routers.figures import FIGURES
 from tests.bundles.small import unpacked
 from tests.service.conftest import Measured, finish, submit, work
 from tests.service.test_trained_results import train
-from tgsh.bundles.reading import read
-from tgsh.datasets.loading import load
+from tgsh.bundles.reader import read
+from tgsh.datasets.mnist import load
 
 SMALL: dict[str, Any] = {
     "network": {"kind": "flynet", "expansion": 2},

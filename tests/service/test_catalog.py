@@ -7,11 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import finish, submit, work
-from tgsh.networks.answers import EVERY, SOME
-from tgsh.networks.contexts import context_of, vector_size
-from tgsh.spec import ExperimentSpec
+from tgsh.networks.registry import EVERY, SOME, context_of, vector_size
+from tgsh.specs import ExperimentSpec
 
 KINDS = ("flynet", "neuromodnet", "tgsh", "gsh")
 ASKED_WITH_IMAGES = {"representations", "predictions"}

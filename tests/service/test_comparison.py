@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from service import comparing, results
-from service.deps import Parts
-from service.routers import comparison as router
+from service.dependencies import Parts
+from service.routers import comparison
 from tests.service.conftest import EPOCHS, finish, submit, vectors_of, work
 from tests.service.people import people
 from tgsh.analysis.comparison import agreement
@@ -158,7 +158,7 @@ def test_what_takes_long_is_done_elsewhere_and_what_takes_too_long_not_at_all(
     monkeypatch.setattr(comparing, "MOVED_HERE", 0)
     there = compare(client, *ids, seed=1).json()["pairs"][0]["mantel"]
     assert there["p_value"] == here.json()["pairs"][0]["mantel"]["p_value"] == 1 / 1000
-    monkeypatch.setattr(router, "MOST_MOVED", 12**2 * 500)
+    monkeypatch.setattr(comparison, "MOST_MOVED", 12**2 * 500)
     refused = compare(client, *ids, permutations=501)
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["field"] == "permutations"

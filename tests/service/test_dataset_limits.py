@@ -15,9 +15,9 @@ import pytest
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.arrivals import Arrivals
 from service.errors import Busy, NoRoom
 from service.settings import ServiceSettings
+from service.uploads import Arrivals
 from tests.service.people import people
 from tests.service.serving import serving
 from tests.service.test_datasets import left_behind
@@ -137,7 +137,7 @@ def test_so_many_at_once_and_no_full_disk(tmp_path: Path) -> None:
 def test_a_full_disk_is_answered_as_such(
     client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.arrivals.RESERVE", 1 << 62)
+    monkeypatch.setattr("service.uploads.RESERVE", 1 << 62)
     answer = post(client, npz(x=grey()[0], y=grey()[1]))
     assert (answer.status_code, answer.json()["type"]) == (507, "urn:tgsh:problem:no-room")
     monkeypatch.undo()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import SPEC, submit
 from tests.service.people import people
 from tests.service.uploads import NPZ, ZIP, coloured, grey, npz, picture, post, upload, zipped

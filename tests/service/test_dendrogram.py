@@ -11,7 +11,7 @@ import pytest
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import pdist
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import EPOCHS, completed, submit, vectors_of, work
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}

@@ -11,7 +11,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import ClassicalMDS
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import EPOCHS, completed, submit, vectors_of, work
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}

@@ -10,16 +10,15 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import SPEC, completed, finish, submit, work
 from tests.service.people import people
 from tgsh.client import Client
-from tgsh.costs import task_seconds
-from tgsh.datasets.info import info_of
-from tgsh.jobs import Job
-from tgsh.presets import Submission
-from tgsh.store import claims, workers
-from tgsh.store.records import EventRecord, ExperimentRecord, TaskRecord
+from tgsh.datasets.base import info_of
+from tgsh.execution.planning import task_seconds
+from tgsh.specs.presets import Submission
+from tgsh.store import jobs, leases
+from tgsh.store.models import EventRecord, ExperimentRecord, Job, TaskRecord
 
 
 def estimated(client: httpx.Client, **changes: Any) -> dict[str, Any]:
@@ -37,7 +36,7 @@ def typical(**changes: Any) -> float:
 @pytest.fixture
 def two(parts: Parts) -> None:
     """Two workers' places."""
-    workers.beat(parts.database, "w", "h", 1, ["cpu", "cpu"])
+    leases.beat(parts.database, "w", "h", 1, ["cpu", "cpu"])
 
 
 def test_without_workers_nobody_knows_when(client: httpx.Client) -> None:
@@ -70,7 +69,7 @@ def test_measured_seconds_are_those_of_its_like(client: httpx.Client, parts: Par
     assert large["seconds"] == pytest.approx(3 * same["seconds"], rel=0.2)
     for changes in ({"suite": {"kind": "shift"}}, {"network": {"kind": "tgsh"}}, {"dataset": "mnist"}):
         assert estimated(client, **changes)["basis"] == "typical"
-    workers.beat(parts.database, "w", "h", 1, ["cuda:0"])
+    leases.beat(parts.database, "w", "h", 1, ["cuda:0"])
     assert estimated(client)["basis"] == "typical"  # what a processor took says little of a GPU
 
 
@@ -85,9 +84,9 @@ def test_who_shares_waits_for_no_more_than_it_has_itself(client: httpx.Client, p
     both = estimated(client)
     assert (both["experiments_ahead"], both["tasks_ahead"]) == (2, 4)
     assert both["queue_seconds"] == pytest.approx(4 * typical() / 2)
-    claim = claims.claim(parts.database, Job(small, 0), "w", 60)
+    claim = jobs.claim(parts.database, Job(small, 0), "w", 60)
     assert claim is not None
-    claims.record_epoch(parts.database, claim, (0.5,), 1.0, "key", "0" * 64)  # half of it is done
+    jobs.record_epoch(parts.database, claim, (0.5,), 1.0, "key", "0" * 64)  # half of it is done
     assert estimated(client)["queue_seconds"] == pytest.approx(3.5 * typical() / 2)
 
 

@@ -12,15 +12,15 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.deps import Parts
+from service.dependencies import Parts
 from service.settings import ServiceSettings
 from tests.service.serving import serving
 from tests.service.test_trained_results import train
 from tests.service.uploads import coloured, upload
-from tgsh.datasets.info import info_of
-from tgsh.datasets.loading import load
-from tgsh.networks.answers import SOME
-from tgsh.presets import Submission
+from tgsh.datasets.base import info_of
+from tgsh.datasets.mnist import load
+from tgsh.networks.registry import SOME
+from tgsh.specs.presets import Submission
 
 SMALL: dict[str, Any] = {
     "suite": {"kind": "rotation", "tasks": 3, "step_degrees": 90},

@@ -5,11 +5,11 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from service.deps import Parts
+from service.dependencies import Parts
 from service.routers.experiments import EXAMPLES
 from tests.service.conftest import finish, submit, work
-from tgsh.jobs import Job
-from tgsh.store import claims
+from tgsh.store import jobs
+from tgsh.store.models import Job
 
 
 def test_a_submission_is_answered_at_once_though_no_queue_is_there(client: httpx.Client) -> None:
@@ -104,9 +104,9 @@ def test_cancel_resume_delete(client: httpx.Client, parts: Parts) -> None:
 def test_a_failure_is_told_everywhere(client: httpx.Client, parts: Parts) -> None:
     experiment_id = submit(client)
     work(parts, experiment_id, 0, 2)
-    claim = claims.claim(parts.database, Job(experiment_id=experiment_id, index=1), "w", 60)
+    claim = jobs.claim(parts.database, Job(experiment_id=experiment_id, index=1), "w", 60)
     assert claim is not None
-    claims.fail(parts.database, claim, "ValueError: broken")
+    jobs.fail(parts.database, claim, "ValueError: broken")
     experiment = client.get(f"/experiments/{experiment_id}").json()
     assert experiment["status"] == "failed"
     assert experiment["reason"] == "1 of 3 tasks failed; task 1 (10°): ValueError: broken"

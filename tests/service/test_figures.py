@@ -6,13 +6,13 @@ import httpx
 import numpy as np
 import pytest
 
-from service.deps import Parts
+from service.dependencies import Parts
 from service.routers.figures import FIGURES
 from tests.service.conftest import completed, submit, vectors_of, work
 from tests.service.test_accuracy_matrix import measured as matrix_measured
 from tests.service.test_samples import measured as samples_measured
-from tgsh.jobs import Job
-from tgsh.store import claims
+from tgsh.store import jobs
+from tgsh.store.models import Job
 
 MEASURED = ("geometry", "reconstructions", "samples", "accuracy-matrix")
 """Drawn from what training leaves beside the vectors, which the work in conftest.py does not make."""
@@ -63,11 +63,11 @@ def test_before_after_shows_the_tasks_that_are_done(client: httpx.Client, parts:
     work(parts, experiment_id, 1)
     alone = client.get(path)
     assert alone.content.startswith(b"\x89PNG")
-    claim = claims.claim(parts.database, Job(experiment_id=experiment_id, index=0), "w", 60)
+    claim = jobs.claim(parts.database, Job(experiment_id=experiment_id, index=0), "w", 60)
     assert claim is not None
     key = f"{experiment_id}/tasks/0-1"
     sha256 = parts.artifacts.save(key, {"vectors": vectors_of(0)[:2]}, {})
-    claims.record_epoch(parts.database, claim, (0.5,), 1.0, key, sha256)  # has a first vector, not the last
+    jobs.record_epoch(parts.database, claim, (0.5,), 1.0, key, sha256)  # has a first vector, not the last
     assert client.get(path).content == alone.content
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from service.following import KEPT_EVENTS, LOOK_SECONDS, Following
+from service.event_feed import KEPT_EVENTS, LOOK_SECONDS, Following
 from tests.store.steps import claimed, completed, submitted
-from tgsh.store import claims, experiments, reads
+from tgsh.store import experiments, jobs, queries
 from tgsh.store.database import Database
 
 pytestmark = pytest.mark.faults
@@ -41,12 +41,12 @@ def follow(
 
 def finished(database: Database, experiment_id: str) -> None:
     completed(database, claimed(database, experiment_id, 0))
-    claims.complete_finish(database, claimed(database, experiment_id, None), {"vectors": ("key", "s" * 64)})
+    jobs.complete_finish(database, claimed(database, experiment_id, None), {"vectors": ("key", "s" * 64)})
 
 
 def recorded(database: Database, experiment_id: str) -> list[int]:
     found: list[int] = []
-    while some := reads.events(database, experiment_id, found[-1] if found else 0)[0]:
+    while some := queries.events(database, experiment_id, found[-1] if found else 0)[0]:
         found += [event.id for event in some]
     return found
 
@@ -65,7 +65,7 @@ def test_a_stream_far_behind_reads_what_is_no_longer_in_memory(database: Databas
 
     def a_lot() -> None:
         for _ in range(KEPT_EVENTS):
-            claims.release(database, claimed(database, experiment_id, 0))  # two events each
+            jobs.release(database, claimed(database, experiment_id, 0))  # two events each
         finished(database, experiment_id)
 
     streams = follow(database, experiment_id, [0, 0], a_lot)

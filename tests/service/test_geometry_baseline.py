@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import completed, submit
 from tests.service.test_trained_results import train
-from tgsh.store.records import FinishRecord
+from tgsh.store.models import FinishRecord
 from tgsh.store.results import result
 
 SMALL: dict[str, Any] = {"training": {"epochs": 1, "train_limit": 400}}

@@ -14,11 +14,11 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from service.headers import HEADERS
-from service.hosts import Hosts, host_of
+from service.middleware.auth import Hosts, host_of
+from service.middleware.security import HEADERS
 from service.settings import ServiceSettings
 from tests.service.conftest import submit
-from tgsh.keys import KeyFile
+from tgsh.api_keys import KeyFile
 
 pytestmark = pytest.mark.attacks
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from service.errors import UnsupportedMediaType, problem_for
-from service.images import MAX_IMAGES, images_in
+from service.parsing import MAX_IMAGES, images_in
 from tests.service.sent import JSON, NPY, as_json, as_npy
-from tgsh.datasets.info import DATASETS
+from tgsh.datasets.base import DATASETS
 from tgsh.errors import InvalidSpec
-from tgsh.streams import stream
+from tgsh.rng import stream
 
 INFO = DATASETS["mnist5k"]
 BYTES = stream(7, "images").integers(0, 256, (3, 28, 28), dtype=np.uint8)

@@ -14,22 +14,21 @@ import pytest
 import safetensors.numpy
 import torch
 
-from service.deps import Parts
+from service.dependencies import Parts
 from service.routers import inference
 from tests.service import test_images
 from tests.service.conftest import EPOCHS, submit, vectors_of, work
 from tests.service.sent import JSON, NPY, as_json, as_npy
 from tests.service.test_trained_results import train
 from tgsh.client import Client
-from tgsh.datasets.loading import Dataset, load
+from tgsh.datasets.mnist import Dataset, load
 from tgsh.errors import ServiceProblem
-from tgsh.networks.bases import random_base
-from tgsh.networks.contexts import context_of
-from tgsh.networks.learners import learner
-from tgsh.spec import ExperimentSpec
+from tgsh.networks.registry import context_of, random_base
+from tgsh.networks.torch_registry import learner
+from tgsh.specs import ExperimentSpec
 from tgsh.suites import build
-from tgsh.suites.pixelmap import PixelMap
-from tgsh.training.group import stacked
+from tgsh.suites.pixel_maps import PixelMap
+from tgsh.training.optimisation import stacked
 
 NETWORKS: list[dict[str, Any]] = [
     {"kind": "flynet", "expansion": 2},

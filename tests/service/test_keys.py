@@ -11,13 +11,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.dashboard.static import MOUNT, digest
+from service.dashboard.rendering import MOUNT, digest
 from tests.service.conftest import SPEC, submit
 from tests.service.people import YESTERDAY, bearer, ended, people
 from tests.service.uploads import upload
-from tgsh.keys import KeyFile, new_key
-from tgsh.planning import preview
-from tgsh.presets import Submission
+from tgsh.api_keys import KeyFile, new_key
+from tgsh.execution.planning import preview
+from tgsh.specs.presets import Submission
 
 pytestmark = pytest.mark.attacks
 

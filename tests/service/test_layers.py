@@ -11,7 +11,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import cdist, pdist
 from sklearn.decomposition import PCA
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import EPOCHS, finish, submit, vectors_of, work
 
 WIDTH = 784 + 3

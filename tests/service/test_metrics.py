@@ -14,16 +14,16 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from service.deps import Parts
-from service.metrics import store, stored
+from service import metrics
+from service.dependencies import Parts
 from tests.compose import ROOT
 from tests.service.conftest import completed, submit
 from tests.store.steps import claimed
-from tgsh.embedded.ports import free_port
-from tgsh.jobs import Job
-from tgsh.keys import KeyFile
-from tgsh.store import claims, experiments, workers
-from tgsh.store.sweeping import take_expired_leases
+from tgsh.api_keys import KeyFile
+from tgsh.stack.redis import free_port
+from tgsh.store import experiments, jobs, leases
+from tgsh.store.leases import take_expired_leases
+from tgsh.store.models import Job
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -31,7 +31,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 @pytest.fixture(autouse=True)
 def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every question looks at the database."""
-    monkeypatch.setattr(store, "KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(metrics, "KEPT_SECONDS", -1.0)
 
 
 def asked(client: httpx.Client) -> Samples:
@@ -87,7 +87,7 @@ def test_requests_are_counted_by_the_template_of_their_route(client: httpx.Clien
 def test_a_failure_without_an_answer_is_counted(
     client: httpx.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.routers.health._redis", lambda _: 1 / 0)
+    monkeypatch.setattr("service.routers.operations._redis", lambda _: 1 / 0)
     answer = client.get("/readyz", headers={"X-Request-ID": "mine"})
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "mine")
     with httpx.Client(base_url=client.base_url) as other:  # uvicorn closes what has failed
@@ -108,8 +108,8 @@ def test_what_the_store_has(client: httpx.Client, parts: Parts) -> None:
     completed(client, parts)
     waiting = submit(client)
     claimed(parts.database, waiting, 0)
-    workers.beat(parts.database, "celery@gpu/1", "gpu", 1, ["cuda:0", "cuda:1"])
-    workers.beat(parts.database, "celery@cpu/2", "cpu", 2, ["cpu"])
+    leases.beat(parts.database, "celery@gpu/1", "gpu", 1, ["cuda:0", "cuda:1"])
+    leases.beat(parts.database, "celery@cpu/2", "cpu", 2, ["cpu"])
     with parts.database.write() as session:
         session.execute(text("UPDATE workers SET memory_bytes = 1000 * pid"))
         session.execute(text("UPDATE workers SET device_memory_bytes = 5 WHERE host = 'gpu'"))
@@ -153,7 +153,7 @@ def test_job_seconds_are_a_histogram(client: httpx.Client, parts: Parts) -> None
 def test_counters_never_go_down(client: httpx.Client, parts: Parts) -> None:
     path = completed(client, parts)
     silent = submit(client)
-    assert claims.claim(parts.database, Job(silent, 0), "w", -1) is not None
+    assert jobs.claim(parts.database, Job(silent, 0), "w", -1) is not None
     assert take_expired_leases(parts.database, 3) == 1
     before = {key: n for key, n in asked(client).items() if re.search("_(total|count|bucket|sum)$", key[0])}
     assert before["tgsh_jobs_recovered_total", (("kind", "task"),)] == 1
@@ -168,7 +168,7 @@ def test_counters_never_go_down(client: httpx.Client, parts: Parts) -> None:
 def test_stored_bytes_are_found_aside(
     client: httpx.Client, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "SECONDS", 0.0)
+    monkeypatch.setattr(metrics, "SECONDS", 0.0)
     path = completed(client, parts)
     size = parts.artifacts.size(path.rsplit("/", 1)[-1])
     deadline = time.monotonic() + 10

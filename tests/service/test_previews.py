@@ -12,19 +12,18 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import SPEC, submit
 from tests.service.people import people
 from tests.service.test_bad_requests import BAD_BODIES
 from tests.service.test_samples import MAGIC
 from tests.service.test_trained_results import train
 from tests.service.uploads import coloured, upload
-from tgsh import runner
-from tgsh.bench import Bench
 from tgsh.client import Client
-from tgsh.jobs import Preview
-from tgsh.store import workers
-from tgsh.store.records import PreviewRecord
+from tgsh.execution import runner
+from tgsh.execution.context import Bench
+from tgsh.store import leases
+from tgsh.store.models import Preview, PreviewRecord
 
 NETWORK = {"kind": "flynet", "expansion": 1}
 
@@ -61,7 +60,7 @@ def test_it_waits_says_why_and_is_there_at_once_from_then_on(client: httpx.Clien
     assert (refused.status_code, refused.headers["Retry-After"]) == (409, "1")
     assert refused.json()["type"] == "urn:tgsh:problem:not-drawn"
     assert "no worker runs" in refused.json()["detail"]
-    workers.beat(parts.database, "w", "h", 1, ["cpu"])
+    leases.beat(parts.database, "w", "h", 1, ["cpu"])
     assert client.get(path).json()["reason"] is None
     draw(parts)
     at_once = client.post("/previews", json={**SPEC, "network": NETWORK, "name": "another"})

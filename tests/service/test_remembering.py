@@ -6,8 +6,8 @@ import time
 
 import httpx
 
-from service.deps import Parts
-from service.remembering import SECONDS
+from service.dependencies import Parts
+from service.middleware.final_responses import SECONDS
 from tests.service.conftest import completed, finish, submit, work
 from tgsh.store import experiments
 

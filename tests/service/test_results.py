@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 from scipy.spatial.distance import cdist
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import EPOCHS, finish, submit, vectors_of, work
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import Measured, completed, submit
 from tgsh.client import Client
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.selection import numbers
+from service.parsing import numbers
 from tgsh.errors import InvalidSpec
 
 

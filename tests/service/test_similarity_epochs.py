@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import EPOCHS, completed, finish, submit, vectors_of, work
 from tgsh.errors import NotFound
-from tgsh.jobs import Job
-from tgsh.store import claims
-from tgsh.store.courses import find_courses
+from tgsh.store import jobs
+from tgsh.store.models import Job
+from tgsh.store.results import find_courses
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
@@ -97,11 +97,11 @@ def test_before_the_end_there_is_what_there_is(client: httpx.Client, parts: Part
     assert client.get(f"{path}&format=png").status_code == 409
     assert client.get(f"{path}&format=csv").text.splitlines()[1] == "0,"
     work(parts, experiment_id, 0)
-    claim = claims.claim(parts.database, Job(experiment_id=experiment_id, index=1), "w", 60)
+    claim = jobs.claim(parts.database, Job(experiment_id=experiment_id, index=1), "w", 60)
     assert claim is not None
     key = f"{experiment_id}/tasks/1-1"
     sha256 = parts.artifacts.save(key, {"vectors": vectors_of(1)[:2]}, {})
-    claims.record_epoch(parts.database, claim, (0.5,), 1.0, key, sha256)
+    jobs.record_epoch(parts.database, claim, (0.5,), 1.0, key, sha256)
     answer = client.get(path, headers={"If-None-Match": nothing.headers["ETag"]})
     assert answer.status_code == 200
     values = answer.json()["pairs"][0]["values"]

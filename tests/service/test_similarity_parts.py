@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.deps import Parts
+from service.dependencies import Parts
 from service.routers import similarity as module
 from tests.service.conftest import completed, submit, work
 from tgsh.analysis import similarity as analysis
@@ -112,7 +112,7 @@ def test_many_tasks_are_reckoned_elsewhere_with_the_same_result(
         "similarity?order=cluster",
     ]
     here = [client.get(f"{done}/{question}").content for question in questions]
-    monkeypatch.setattr("service.reckoning.MANY", TASKS)
+    monkeypatch.setattr("service.subprocesses.MANY", TASKS)
     other = completed(client, parts, TASKS)  # the same vectors, and nothing of it in the cache
     for question, expected in zip(questions, here, strict=True):
         answer = client.get(f"{other}/{question}")

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.deps import Parts
+from service.dependencies import Parts
 from service.settings import ServiceSettings
 from tests.service.conftest import SPEC, Measured, finish, submit, work
 from tests.service.people import people

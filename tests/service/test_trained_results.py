@@ -9,10 +9,10 @@ import httpx
 import numpy as np
 import pytest
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import submit
-from tgsh import runner
-from tgsh.bench import Bench
+from tgsh.execution import runner
+from tgsh.execution.context import Bench
 
 
 def train(client: httpx.Client, parts: Parts, **changes: object) -> str:

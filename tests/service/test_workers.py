@@ -8,13 +8,12 @@ from typing import Any
 import httpx
 from sqlalchemy import insert, text
 
-from service.deps import Parts
+from service.dependencies import Parts
 from tests.service.conftest import submit
 from tests.service.people import people
-from tgsh.jobs import Job
-from tgsh.store import claims, previews, workers
+from tgsh.store import jobs, leases, previews
+from tgsh.store.models import ExperimentRecord, FinishRecord, Job, TaskRecord
 from tgsh.store.previews import Wanted
-from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
 
 GIGABYTE = 1 << 30
 
@@ -25,11 +24,11 @@ def test_nobody_and_nothing(client: httpx.Client) -> None:
 
 
 def test_who_works_on_what(client: httpx.Client, parts: Parts) -> None:
-    workers.beat(parts.database, "celery@a/10", "a", 10, ["cpu", "cuda:1"], 3 * GIGABYTE, 2 * GIGABYTE)
-    workers.beat(parts.database, "celery@a/1", "a", 1, ["cpu"], GIGABYTE)
+    leases.beat(parts.database, "celery@a/10", "a", 10, ["cpu", "cuda:1"], 3 * GIGABYTE, 2 * GIGABYTE)
+    leases.beat(parts.database, "celery@a/1", "a", 1, ["cpu"], GIGABYTE)
     first = submit(client, name="first")
-    claimed = claims.claim(parts.database, Job(first, 1), "a/10/11/cpu", 60)
-    claims.claim(parts.database, Job(first, 2), "b/9/11/cpu", 60)  # of a worker that is gone
+    claimed = jobs.claim(parts.database, Job(first, 1), "a/10/11/cpu", 60)
+    jobs.claim(parts.database, Job(first, 2), "b/9/11/cpu", 60)  # of a worker that is gone
     previews.ask(parts.database, parts.artifacts, Wanted("a" * 64, {"dataset": "mnist"}, [(0, "0°")], 1))
     previews.claim_next(parts.database, "a/10/12/cuda:1", 60)
     found = client.get("/workers").json()
@@ -56,12 +55,12 @@ def test_who_works_on_what(client: httpx.Client, parts: Parts) -> None:
 
 
 def test_a_finish_is_work_too_and_oldest_is_since_the_last_resume(client: httpx.Client, parts: Parts) -> None:
-    workers.beat(parts.database, "w", "a", 10, ["cpu"])
+    leases.beat(parts.database, "w", "a", 10, ["cpu"])
     failed = submit(client, name="failed")
     for index in range(3):
-        claim = claims.claim(parts.database, Job(failed, index), "a/10/11/cpu", 60)
+        claim = jobs.claim(parts.database, Job(failed, index), "a/10/11/cpu", 60)
         assert claim is not None
-        claims.fail(parts.database, claim, "it broke")
+        jobs.fail(parts.database, claim, "it broke")
     with parts.database.write() as session:
         record = session.get_one(ExperimentRecord, failed)
         record.created_at = record.queued_at = (record.queued_at or 0) - 100_000
@@ -69,7 +68,7 @@ def test_a_finish_is_work_too_and_oldest_is_since_the_last_resume(client: httpx.
     assert client.get("/workers").json()["queue"]["oldest_seconds"] < 60
     with parts.database.write() as session:
         session.get_one(FinishRecord, failed).status = "queued"
-    claims.claim(parts.database, Job(failed), "a/10/11/cpu", 60)
+    jobs.claim(parts.database, Job(failed), "a/10/11/cpu", 60)
     [worker] = client.get("/workers").json()["workers"]
     [job] = worker["working_on"]
     assert (job["kind"], job["task_index"], job["name"]) == ("finish", None, "failed")
@@ -77,10 +76,10 @@ def test_a_finish_is_work_too_and_oldest_is_since_the_last_resume(client: httpx.
 
 def test_what_others_own_is_counted_and_not_named(client: httpx.Client, parts: Parts, tmp_path: Path) -> None:
     with people(tmp_path, client.base_url) as known:
-        workers.beat(parts.database, "w", "a", 10, ["cpu"])
+        leases.beat(parts.database, "w", "a", 10, ["cpu"])
         hidden = submit(known["alice"], name="a secret")
         shared = submit(known["alice"], name="for all", shared=True)
-        claims.claim(parts.database, Job(hidden, 0), "a/10/11/cpu", 60)
+        jobs.claim(parts.database, Job(hidden, 0), "a/10/11/cpu", 60)
         for name, sees in (("alice", True), ("root", True), ("bob", False), ("rita", False)):
             answer = known[name].get("/workers")
             found = answer.json()

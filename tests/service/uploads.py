@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from tgsh.streams import stream
+from tgsh.rng import stream
 
 NPZ, ZIP = "application/x-npz", "application/zip"
 

@@ -14,12 +14,10 @@ from sqlalchemy import delete, update
 from tests.store.lifecycle_rows import Rows, check, rows_of
 from tests.store.steps import EPOCHS, submitted
 from tgsh.errors import Conflict, LeaseLost
-from tgsh.jobs import Job
-from tgsh.store import claims, experiments, sweeping
-from tgsh.store.claims import Claim, Lease
-from tgsh.store.clock import now
+from tgsh.store import experiments, jobs, leases
 from tgsh.store.database import Database
-from tgsh.store.records import ExperimentRecord, identity, record_of
+from tgsh.store.jobs import Claim, Lease
+from tgsh.store.models import ExperimentRecord, Job, identity, now, record_of
 
 MAX_ATTEMPTS = 3
 MOST_EXPERIMENTS = 2
@@ -62,12 +60,12 @@ class Lifecycle(RuleBasedStateMachine):
     def claim(self, pick: int, index: int | None) -> None:
         job = Job(of(self.experiments, pick), index)
         waits = job in self._rows().waiting
-        self._took(job, claims.claim(self.database, job, "w", 600), expected=waits)
+        self._took(job, jobs.claim(self.database, job, "w", 600), expected=waits)
 
     @rule()
     def claim_next(self) -> None:
         waiting = self._rows().waiting
-        found = claims.claim_next(self.database, "w", 600)
+        found = jobs.claim_next(self.database, "w", 600)
         assert (found is not None) == bool(waiting)
         if found is not None:
             assert found.job in waiting
@@ -78,7 +76,7 @@ class Lifecycle(RuleBasedStateMachine):
     def claim_more(self, pick: int, limit: int) -> None:
         first = of(list(self.held.values()), pick)
         waiting = self._rows().waiting
-        found = claims.claim_more(self.database, first, "w", 600, limit)
+        found = jobs.claim_more(self.database, first, "w", 600, limit)
         assert len(found) <= limit
         for claim in found:
             assert claim.job in waiting
@@ -88,7 +86,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(pick=Pick)
     def renew(self, pick: int) -> None:
         claim = of(list(self.held.values()), pick)
-        assert claims.renew(self.database, claim, 600) is Lease.KEPT
+        assert jobs.renew(self.database, claim, 600) is Lease.KEPT
         self.silent.discard(claim.token)
 
     @precondition(lambda self: self.held)
@@ -103,7 +101,7 @@ class Lifecycle(RuleBasedStateMachine):
         if swept:
             self.sweep()
         if taken and claim.job in self._rows().waiting:
-            self._took(claim.job, claims.claim(self.database, claim.job, "w", 600), expected=True)
+            self._took(claim.job, jobs.claim(self.database, claim.job, "w", 600), expected=True)
 
     @precondition(lambda self: self.held)
     @rule(pick=Pick)
@@ -115,7 +113,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        assert sweeping.take_expired_leases(self.database, MAX_ATTEMPTS) == len(self.silent)
+        assert leases.take_expired_leases(self.database, MAX_ATTEMPTS) == len(self.silent)
         for token in list(self.silent):
             self._lost(token)
 
@@ -129,10 +127,10 @@ class Lifecycle(RuleBasedStateMachine):
     def complete(self, pick: int, accuracy: float) -> None:
         claim = of(list(self.held.values()), pick)
         if claim.job.index is None:
-            claims.complete_finish(self.database, claim, {"vectors": ("key", "s" * 64)})
+            jobs.complete_finish(self.database, claim, {"vectors": ("key", "s" * 64)})
         else:
             self._record(claim, EPOCHS)
-            claims.complete_task(self.database, claim, accuracy, "cpu", {"torch": "2"}, 0.1)
+            jobs.complete_task(self.database, claim, accuracy, "cpu", {"torch": "2"}, 0.1)
             self.completed[claim.job] = accuracy
         self._lost(claim.token)
 
@@ -140,14 +138,14 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(pick=Pick, with_siblings=st.booleans())
     def fail(self, pick: int, with_siblings: bool) -> None:
         claim = of(list(self.held.values()), pick)
-        claims.fail(self.database, claim, "it broke", with_siblings=with_siblings)
+        jobs.fail(self.database, claim, "it broke", with_siblings=with_siblings)
         self._lost(claim.token)
 
     @precondition(lambda self: self.held)
     @rule(pick=Pick)
     def release(self, pick: int) -> None:
         claim = of(list(self.held.values()), pick)
-        claims.release(self.database, claim)
+        jobs.release(self.database, claim)
         self.attempts[claim.job] -= 1
         self._lost(claim.token)
 
@@ -155,7 +153,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(pick=Pick)
     def stop_cancelled(self, pick: int) -> None:
         claim = of(self._to_be_stopped(), pick)
-        claims.stop_cancelled(self.database, claim)
+        jobs.stop_cancelled(self.database, claim)
         self._lost(claim.token)
 
     @precondition(lambda self: self.stale)
@@ -163,20 +161,20 @@ class Lifecycle(RuleBasedStateMachine):
     def write_with_a_stale_token(self, pick: int) -> None:
         claim = of(self.stale, pick)
         before = self._rows()
-        assert claims.look(self.database, claim) is Lease.LOST
-        assert claims.renew(self.database, claim, 600) is Lease.LOST
+        assert jobs.look(self.database, claim) is Lease.LOST
+        assert jobs.renew(self.database, claim, 600) is Lease.LOST
         writes: list[Callable[[Database, Claim], None]] = [
-            partial(claims.fail, reason="late", with_siblings=True),
-            claims.release,
-            claims.stop_cancelled,
+            partial(jobs.fail, reason="late", with_siblings=True),
+            jobs.release,
+            jobs.stop_cancelled,
         ]
         if claim.job.index is None:
-            writes.append(partial(claims.complete_finish, results={}))
+            writes.append(partial(jobs.complete_finish, results={}))
         else:
             late = {"losses": (0.1,), "seconds": 1.0, "checkpoint": "late", "sha256": "0" * 64}
             end = {"accuracy": 1.0, "compute": "late", "versions": {}, "seconds": 1.0}
-            writes.append(partial(claims.record_epoch, **late))  # type: ignore[arg-type]
-            writes.append(partial(claims.complete_task, **end))  # type: ignore[arg-type]
+            writes.append(partial(jobs.record_epoch, **late))  # type: ignore[arg-type]
+            writes.append(partial(jobs.complete_task, **end))  # type: ignore[arg-type]
         for write in writes:
             try:
                 write(self.database, claim)
@@ -252,7 +250,7 @@ class Lifecycle(RuleBasedStateMachine):
         done = self._rows().jobs[claim.job]["epochs_done"]
         for epoch in range(done + 1, min(done + more, EPOCHS) + 1):
             key = f"key-{epoch}"
-            claims.record_epoch(self.database, claim, tuple([0.5] * epoch), 1.0, key, "s" * 64)
+            jobs.record_epoch(self.database, claim, tuple([0.5] * epoch), 1.0, key, "s" * 64)
 
     def _change(
         self, experiment_id: str, change: Callable[[Database, str], None], allowed: tuple[str, ...]

@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import select
 
 from tests.store.steps import EPOCHS
-from tgsh.jobs import Job
 from tgsh.schemas import TERMINAL
 from tgsh.store.database import Database
-from tgsh.store.records import EventRecord, ExperimentRecord, FinishRecord, Record, TaskRecord
+from tgsh.store.models import EventRecord, ExperimentRecord, FinishRecord, Job, Record, TaskRecord
 
 Row = dict[str, Any]
 ACTIVE = ("queued", "running")

@@ -6,13 +6,12 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from tgsh.jobs import Job
-from tgsh.spec import ExperimentSpec, RotationSuite, TrainingSpec
-from tgsh.store import claims, experiments
-from tgsh.store.claims import Claim
+from tgsh.specs import ExperimentSpec, RotationSuite, TrainingSpec
+from tgsh.store import experiments, jobs
 from tgsh.store.database import Database
 from tgsh.store.experiments import Plan, PlannedTask
-from tgsh.store.records import FinishRecord, TaskRecord
+from tgsh.store.jobs import Claim
+from tgsh.store.models import FinishRecord, Job, TaskRecord
 
 EPOCHS = 2
 
@@ -39,7 +38,7 @@ def submitted(
 
 def claimed(database: Database, experiment_id: str, index: int | None, lease_seconds: float = 60) -> Claim:
     """A claim that must succeed."""
-    claim = claims.claim(database, Job(experiment_id=experiment_id, index=index), "worker-1", lease_seconds)
+    claim = jobs.claim(database, Job(experiment_id=experiment_id, index=index), "worker-1", lease_seconds)
     assert claim is not None
     return claim
 
@@ -53,12 +52,14 @@ def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
             (FinishRecord, (FinishRecord.experiment_id,)),
         ):
             ours = record.experiment_id == experiment_id, record.status == "queued"
-            waiting += [Job(*row) for row in session.execute(select(*columns).where(*ours).order_by(*columns))]
+            waiting += [
+                Job(*row) for row in session.execute(select(*columns).where(*ours).order_by(*columns))
+            ]
     return waiting
 
 
 def completed(database: Database, claim: Claim, accuracy: float = 0.5) -> None:
     """The task's epochs and its end."""
     for epoch in range(1, EPOCHS + 1):
-        claims.record_epoch(database, claim, tuple([0.5] * epoch), 1.0, f"key-{epoch}", "s" * 64)
-    claims.complete_task(database, claim, accuracy, "cpu", {"torch": "2"}, 0.1)
+        jobs.record_epoch(database, claim, tuple([0.5] * epoch), 1.0, f"key-{epoch}", "s" * 64)
+    jobs.complete_task(database, claim, accuracy, "cpu", {"torch": "2"}, 0.1)

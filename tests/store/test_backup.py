@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.bench import SPEC, bench_in, digest, submit, work_off
-from tgsh import runner
-from tgsh.bench import Bench
 from tgsh.errors import ArtifactCorrupt, MachineProblem
-from tgsh.jobs import Job
-from tgsh.store import reads
+from tgsh.execution import runner
+from tgsh.execution.context import Bench
+from tgsh.store import queries
 from tgsh.store.backup import backup, restore
+from tgsh.store.models import Job
 
 pytestmark = pytest.mark.faults
 
@@ -33,7 +33,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 def hashes(bench: Bench) -> dict[str, str]:
     """The hash of every completed experiment's vectors."""
-    found = [snapshot.record for snapshot in reads.experiments(bench.database, reads.Filters(), 100)]
+    found = [snapshot.record for snapshot in queries.experiments(bench.database, queries.Filters(), 100)]
     return {record.id: digest(bench, record.id) for record in found if record.status == "completed"}
 
 
@@ -46,9 +46,9 @@ def test_a_restored_home_reads_the_same_bytes_and_goes_on(bench: Bench, tmp_path
     there = bench_in(tmp_path / "home")
     assert hashes(there) == hashes(bench) != {}
     (half,) = [
-        item.record.id for item in reads.experiments(there.database, reads.Filters(status="running"), 9)
+        item.record.id for item in queries.experiments(there.database, queries.Filters(status="running"), 9)
     ]
-    assert reads.task(there.database, half, 0).epochs_done == 1
+    assert queries.task(there.database, half, 0).epochs_done == 1
     work_off(there, half)
     assert len(set(hashes(there).values())) == 1  # the same spec
 
@@ -75,7 +75,7 @@ def test_a_backup_while_everything_changes_is_one_moment(tmp_path: Path) -> None
             work_off(there, experiment_id)
         found = hashes(there)
         assert set(found) >= {
-            i for i in ids if reads.experiment(there.database, i).record.status == "completed"
+            i for i in ids if queries.experiment(there.database, i).record.status == "completed"
         }
         assert set(found.values()) <= expected
 

@@ -8,12 +8,12 @@ import threading
 from sqlalchemy import text
 
 from tests.store.steps import EPOCHS, claimed, completed, submitted
-from tgsh.jobs import Job
-from tgsh.store import claims, experiments
-from tgsh.store.census import Census, census
-from tgsh.store.counters import SECONDS, count, totals
+from tgsh.store import experiments, jobs
 from tgsh.store.database import Database
-from tgsh.store.sweeping import take_expired_leases
+from tgsh.store.leases import take_expired_leases
+from tgsh.store.lifecycle import SECONDS, count, totals
+from tgsh.store.models import Job
+from tgsh.store.statistics import Census, census
 
 
 def counted(look: Census, name: str) -> float:
@@ -25,7 +25,7 @@ def finished(database: Database, tasks: int = 2) -> str:
     experiment_id = submitted(database, tasks)
     for index in range(tasks):
         completed(database, claimed(database, experiment_id, index))
-    claims.complete_finish(database, claimed(database, experiment_id, None), {})
+    jobs.complete_finish(database, claimed(database, experiment_id, None), {})
     return experiment_id
 
 
@@ -39,7 +39,7 @@ def test_everything_is_counted_where_it_stands(database: Database) -> None:
     finished(database)
     waiting = submitted(database, 3)
     completed(database, claimed(database, waiting, 0))
-    claims.fail(database, claimed(database, waiting, 1), "no luck")
+    jobs.fail(database, claimed(database, waiting, 1), "no luck")
     look = census(database)
     assert look.experiments == {"completed": 1, "running": 1}
     assert look.jobs == {
@@ -74,8 +74,8 @@ def test_an_epoch_that_was_not_ours_to_write_is_not_counted(database: Database) 
     lost = claimed(database, experiment_id, 0, lease_seconds=-1)
     assert take_expired_leases(database, max_attempts=3) == 1
     try:
-        claims.record_epoch(database, lost, (0.5,), 1.0, "key", "s" * 64)
-    except claims.LeaseLost:
+        jobs.record_epoch(database, lost, (0.5,), 1.0, "key", "s" * 64)
+    except jobs.LeaseLost:
         pass
     else:
         raise AssertionError("a lost lease wrote")
@@ -86,7 +86,7 @@ def test_an_epoch_that_was_not_ours_to_write_is_not_counted(database: Database) 
 def test_what_fell_silent_for_good_is_a_failure_and_not_recovered(database: Database) -> None:
     experiment_id = submitted(database, 1)
     for _ in range(2):
-        assert claims.claim(database, Job(experiment_id, 0), "w", -1) is not None
+        assert jobs.claim(database, Job(experiment_id, 0), "w", -1) is not None
         take_expired_leases(database, max_attempts=2)
     look = census(database)
     assert look.counters["recovered"] == {"task": 1}

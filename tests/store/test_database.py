@@ -15,12 +15,11 @@ from sqlalchemy import inspect, text
 
 from tests.store.steps import submitted
 from tgsh.errors import MachineProblem
-from tgsh.jobs import Job
-from tgsh.store import reads
+from tgsh.store import queries
 from tgsh.store.database import Database
-from tgsh.store.fairness import first_job, most_due
 from tgsh.store.migrations import config
-from tgsh.store.records import Record
+from tgsh.store.models import Job, Record
+from tgsh.store.scheduling import first_job, most_due
 
 
 def test_the_migrations_make_the_records(database: Database) -> None:
@@ -67,7 +66,7 @@ def test_a_writer_waits_for_a_locked_database(tmp_path: Path) -> None:
     held.wait(5)
     experiment_id = submitted(database)
     thread.join()
-    assert reads.experiment(database, experiment_id).record.status == "queued"
+    assert queries.experiment(database, experiment_id).record.status == "queued"
 
 
 def test_what_a_power_cut_makes_void_does_not_wait_for_the_disk(database: Database) -> None:
@@ -111,4 +110,4 @@ def test_the_newest_schema_can_be_left_again(database: Database) -> None:
     assert "previews" not in tables
     assert "workers" in tables
     database.migrate()
-    assert reads.experiment(database, experiment_id).record.status == "queued"
+    assert queries.experiment(database, experiment_id).record.status == "queued"

@@ -11,15 +11,15 @@ from sqlalchemy import func, select
 
 from tests.store.steps import submitted
 from tgsh.errors import ArtifactCorrupt, ArtifactMissing, Conflict, NotFound, QuotaExceeded
-from tgsh.spec import DatasetsSuite, ExperimentSpec, RotationSuite, TrainingSpec, UploadedDataset
-from tgsh.store import datasets, experiments, reads
+from tgsh.specs import DatasetsSuite, ExperimentSpec, RotationSuite, TrainingSpec, UploadedDataset
+from tgsh.store import datasets, experiments, queries
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.backup import _named
 from tgsh.store.database import Database
 from tgsh.store.experiments import Plan, PlannedTask
+from tgsh.store.maintenance import remove_orphans
+from tgsh.store.models import DatasetRecord, UseRecord
 from tgsh.store.ownership import Owner, require_disk
-from tgsh.store.records import DatasetRecord, UseRecord
-from tgsh.store.tidying import remove_orphans
 
 ID = "a" * 16
 
@@ -115,7 +115,7 @@ def test_what_experiments_use_stays_and_they_are_named(database: Database) -> No
     mine = using(database, "alice", ID)
     both = using(database, "bob", ID, "b" * 16)
     assert datasets.get(database, ID, "alice").used_by == 2
-    found = reads.experiments(database, reads.Filters(dataset="b" * 16), 5)
+    found = queries.experiments(database, queries.Filters(dataset="b" * 16), 5)
     assert [snapshot.record.id for snapshot in found] == [both]
     with pytest.raises(Conflict, match=f"{mine} .* and 1 more; delete them first"):
         datasets.let_go(database, ID, "alice", "alice")
@@ -181,7 +181,7 @@ def test_files_without_a_row_go_when_they_are_old(
     artifacts.save("datasets/orphan/images.npy", {"x": np.ones(3)}, {})
     datasets.keep(database, record(), "a", "alice", False)
     assert remove_orphans(database, artifacts) == 0
-    monkeypatch.setattr("tgsh.store.tidying.ORPHAN_SECONDS", -5.0)
+    monkeypatch.setattr("tgsh.store.maintenance.ORPHAN_SECONDS", -5.0)
     assert remove_orphans(database, artifacts) == 1
     assert artifacts.keys("datasets") == [record().images]
 

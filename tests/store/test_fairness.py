@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.store.steps import claimed, completed, submitted
-from tgsh.jobs import MAX_HINTS, Job, hints_due
-from tgsh.store import claims, experiments, reads
-from tgsh.store.claims import Claim
+from tgsh.store import experiments, jobs, queries
 from tgsh.store.database import Database
-from tgsh.store.fairness import count_queued
+from tgsh.store.jobs import Claim
+from tgsh.store.models import Job
+from tgsh.store.scheduling import MAX_HINTS, count_queued, hints_due
 
 
 def taken(database: Database, lease_seconds: float = 60) -> Claim:
-    claim = claims.claim_next(database, "worker-1", lease_seconds)
+    claim = jobs.claim_next(database, "worker-1", lease_seconds)
     assert claim is not None
     return claim
 
@@ -50,7 +50,7 @@ def test_one_worker_serves_experiments_in_turn(database: Database) -> None:
         served.append(claim.job)
         completed(database, claim)
         if claim.job.index == 2:  # its finish would be next
-            claims.complete_finish(database, taken(database), {})
+            jobs.complete_finish(database, taken(database), {})
     assert served == [Job(experiment_id, index) for index in range(3) for experiment_id in ids]
 
 
@@ -67,7 +67,7 @@ def test_nothing_is_taken_twice_or_left(database: Database) -> None:
 
     def work(worker: int) -> list[Job]:
         found = []
-        while (claim := claims.claim_next(database, f"worker-{worker}", 60)) is not None:
+        while (claim := jobs.claim_next(database, f"worker-{worker}", 60)) is not None:
             found.append(claim.job)
         return found
 
@@ -80,12 +80,12 @@ def test_nothing_is_taken_twice_or_left(database: Database) -> None:
 
 
 def test_nobody_is_served_who_is_cancelled_or_has_ended(database: Database) -> None:
-    assert claims.claim_next(database, "w", 60) is None
+    assert jobs.claim_next(database, "w", 60) is None
     cancelled = submitted(database)
     experiments.cancel(database, cancelled)
     failed = submitted(database, tasks=1)
-    claims.fail(database, claimed(database, failed, 0), "it broke")
-    assert claims.claim_next(database, "w", 60) is None
+    jobs.fail(database, claimed(database, failed, 0), "it broke")
+    assert jobs.claim_next(database, "w", 60) is None
     experiments.resume(database, failed)
     assert taken(database).job == Job(failed, 0)
 
@@ -93,8 +93,8 @@ def test_nobody_is_served_who_is_cancelled_or_has_ended(database: Database) -> N
 def test_a_job_that_was_given_back_or_lost_is_taken_again_with_its_checkpoint(database: Database) -> None:
     experiment_id = submitted(database, tasks=2)
     first = taken(database)
-    claims.record_epoch(database, first, (0.5,), 1.0, "key-1", "1" * 64)
-    claims.release(database, first)
+    jobs.record_epoch(database, first, (0.5,), 1.0, "key-1", "1" * 64)
+    jobs.release(database, first)
     again = taken(database)
     assert (again.job, again.attempt) == (Job(experiment_id, 0), 1)
     assert (again.checkpoint, again.sha256) == ("key-1", "1" * 64)
@@ -103,10 +103,10 @@ def test_a_job_that_was_given_back_or_lost_is_taken_again_with_its_checkpoint(da
 def test_a_device_that_trains_several_takes_them_at_once(database: Database) -> None:
     experiment_id, other = submitted(database, tasks=5), submitted(database, tasks=5)
     first = taken(database)
-    more = claims.claim_more(database, first, "worker-1", 60, 3)
+    more = jobs.claim_more(database, first, "worker-1", 60, 3)
     assert [claim.job for claim in more] == [Job(experiment_id, index) for index in (1, 2, 3)]
     assert len({claim.token for claim in (first, *more)}) == 4
-    assert [task.status for task in reads.tasks(database, experiment_id)] == ["running"] * 4 + ["queued"]
+    assert [task.status for task in queries.tasks(database, experiment_id)] == ["running"] * 4 + ["queued"]
     assert [taken(database).job.experiment_id for _ in range(5)] == [other] * 4 + [experiment_id]
 
 
@@ -114,7 +114,7 @@ def test_the_mean_accuracy_on_the_way_and_at_the_end(database: Database) -> None
     experiment_id = submitted(database, tasks=3)
     for accuracy, mean in ((0.1, 0.1), (0.2, 0.15), (0.7, 1 / 3)):
         completed(database, taken(database), accuracy)
-        found = reads.experiment(database, experiment_id).record.mean_accuracy
+        found = queries.experiment(database, experiment_id).record.mean_accuracy
         assert found == pytest.approx(mean, rel=1e-12)
     assert found == 1.0 / 3  # rounded once, whatever the order
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.store.steps import EPOCHS, claimed, completed, submitted
-from tgsh.jobs import Job
-from tgsh.store import claims, experiments, overview, pace, previews, reads
+from tgsh.store import experiments, jobs, previews, queries, statistics
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.store.models import ExperimentRecord, FinishRecord, Job, TaskRecord
 from tgsh.store.ownership import share
 from tgsh.store.previews import Wanted
-from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
 
 
 def owned(database: Database, experiment_id: str, owner: str) -> str:
@@ -24,7 +23,7 @@ def done(database: Database, tasks: int = 2, finish_seconds: float = 0.5, **chan
     experiment_id = submitted(database, tasks=tasks, **changes)  # type: ignore[arg-type]
     for index in range(tasks):
         completed(database, claimed(database, experiment_id, index))
-    claims.complete_finish(database, claimed(database, experiment_id, None), {})
+    jobs.complete_finish(database, claimed(database, experiment_id, None), {})
     with database.write() as session:
         finish = session.get_one(FinishRecord, experiment_id)
         finish.started_at = (finish.finished_at or 0.0) - finish_seconds
@@ -32,15 +31,15 @@ def done(database: Database, tasks: int = 2, finish_seconds: float = 0.5, **chan
 
 
 def test_what_runs(database: Database, artifacts: Artifacts) -> None:
-    assert overview.running_jobs(database) == []
+    assert statistics.running_jobs(database) == []
     experiment_id = owned(database, submitted(database, tasks=2, name="mine"), "alice")
-    claims.claim(database, Job(experiment_id, 1), "a/1/2/cpu", 60)
+    jobs.claim(database, Job(experiment_id, 1), "a/1/2/cpu", 60)
     other = submitted(database, tasks=1, name="other")
     completed(database, claimed(database, other, 0))
-    claims.claim(database, Job(other), "a/1/3/cpu", 60)
+    jobs.claim(database, Job(other), "a/1/3/cpu", 60)
     previews.ask(database, artifacts, Wanted("a" * 64, {}, [(0, "0°")], 1))
     previews.claim_next(database, "a/1/4/cpu", 60)
-    task, finish, preview = overview.running_jobs(database)
+    task, finish, preview = statistics.running_jobs(database)
     assert (task.kind, task.experiment_id, task.index, task.label) == ("task", experiment_id, 1, "10°")
     assert (task.owner, task.shared, task.worker) == ("alice", False, "a/1/2/cpu")
     assert (finish.kind, finish.name, finish.index, finish.shared) == ("finish", "other", None, False)
@@ -49,7 +48,7 @@ def test_what_runs(database: Database, artifacts: Artifacts) -> None:
 
 
 def test_the_queue_of_everybody_and_of_one(database: Database, artifacts: Artifacts) -> None:
-    empty = overview.queue_figures(database, None)
+    empty = statistics.queue_figures(database, None)
     assert (empty.queued_jobs, empty.running_jobs, empty.oldest_seconds, empty.experiments) == (
         0,
         0,
@@ -59,27 +58,27 @@ def test_the_queue_of_everybody_and_of_one(database: Database, artifacts: Artifa
     first = owned(database, submitted(database, tasks=3, name="first"), "alice")
     second = owned(database, submitted(database, tasks=2, name="second"), "bob")
     done(database)
-    claims.claim(database, Job(second, 0), "w", 60)
+    jobs.claim(database, Job(second, 0), "w", 60)
     previews.ask(database, artifacts, Wanted("a" * 64, {}, [(0, "0°")], 1))
     with database.write() as session:
         record = session.get_one(ExperimentRecord, first)
         record.queued_at = (record.queued_at or 0.0) - 500
-    found = overview.queue_figures(database, None)
+    found = statistics.queue_figures(database, None)
     assert (found.queued_jobs, found.running_jobs) == (5, 1)
     assert found.oldest_seconds == pytest.approx(500, abs=60)
     assert [(e.name, e.queued, e.running) for e in found.experiments] == [("second", 1, 1), ("first", 3, 0)]
-    assert [e.id for e in overview.queue_figures(database, "alice").experiments] == [first]
+    assert [e.id for e in statistics.queue_figures(database, "alice").experiments] == [first]
     share(database, second, True)
-    assert [e.id for e in overview.queue_figures(database, "alice").experiments] == [second, first]
-    assert overview.queue_figures(database, "alice").queued_jobs == 5
+    assert [e.id for e in statistics.queue_figures(database, "alice").experiments] == [second, first]
+    assert statistics.queue_figures(database, "alice").queued_jobs == 5
     experiments.cancel(database, first)
-    assert (overview.queue_figures(database, None).oldest_seconds or 0) < 60
+    assert (statistics.queue_figures(database, None).oldest_seconds or 0) < 60
 
 
 def test_what_was_trained_and_how_long_it_took(database: Database) -> None:
     done(database, tasks=3, finish_seconds=0.75)
     submitted(database)  # not trained yet
-    [found] = pace.trained(database, "rotation", "mnist", "flynet", "cpu")
+    [found] = statistics.trained(database, "rotation", "mnist", "flynet", "cpu")
     assert (found.tasks, found.spec["training"]["epochs"]) == (3, EPOCHS)
     assert found.seconds == pytest.approx(3 * (EPOCHS * 1.0 + 0.1))
     assert found.finish_seconds == pytest.approx(0.75, abs=1e-3)
@@ -89,33 +88,37 @@ def test_what_was_trained_and_how_long_it_took(database: Database) -> None:
         ("rotation", "mnist", "tgsh", "cpu"),
         ("rotation", "mnist", "flynet", "cuda"),
     ):
-        assert pace.trained(database, *other) == []
+        assert statistics.trained(database, *other) == []
     for _ in range(3):
         done(database, tasks=1)
-    assert [each.tasks for each in pace.trained(database, "rotation", "mnist", "flynet", "cpu")] == [1, 1, 1]
+    assert [each.tasks for each in statistics.trained(database, "rotation", "mnist", "flynet", "cpu")] == [
+        1,
+        1,
+        1,
+    ]
 
 
 def test_what_is_left(database: Database) -> None:
-    assert pace.unfinished(database) == ([], 0)
+    assert statistics.unfinished(database) == ([], 0)
     done(database)
     first, cancelled = submitted(database, tasks=4), submitted(database)
     claim = claimed(database, first, 0)
-    claims.record_epoch(database, claim, (0.5,), 1.0, "k", "s" * 64)
+    jobs.record_epoch(database, claim, (0.5,), 1.0, "k", "s" * 64)
     completed(database, claimed(database, first, 1))
     experiments.cancel(database, cancelled)
-    [left], count = pace.unfinished(database)
+    [left], count = statistics.unfinished(database)
     assert (left.tasks, left.epochs, count) == (3, 4 * EPOCHS - 1 - EPOCHS, 1)
 
 
 def test_a_result_that_is_there_already(database: Database) -> None:
     first = owned(database, done(database), "alice")
-    digest = reads.experiment(database, first).record.digest
-    assert reads.completed_with_digest(database, digest, None) == first
-    assert reads.completed_with_digest(database, digest, "alice") == first
-    assert reads.completed_with_digest(database, digest, "bob") is None
-    assert reads.completed_with_digest(database, "0" * 64, None) is None
+    digest = queries.experiment(database, first).record.digest
+    assert queries.completed_with_digest(database, digest, None) == first
+    assert queries.completed_with_digest(database, digest, "alice") == first
+    assert queries.completed_with_digest(database, digest, "bob") is None
+    assert queries.completed_with_digest(database, "0" * 64, None) is None
     submitted(database, name="the same, not trained yet")
     second = done(database, name="the same again")
-    assert reads.completed_with_digest(database, digest, "alice") == second
+    assert queries.completed_with_digest(database, digest, "alice") == second
     with database.write() as session:
         assert session.get_one(TaskRecord, (second, 0)).status == "completed"

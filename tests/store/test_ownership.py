@@ -12,14 +12,14 @@ from alembic import command
 from sqlalchemy import inspect
 
 from tgsh.errors import NotFound, QuotaExceeded
-from tgsh.spec import ExperimentSpec
-from tgsh.store import experiments, reads
+from tgsh.specs import ExperimentSpec
+from tgsh.store import experiments, queries
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.experiments import Plan, PlannedTask
 from tgsh.store.migrations import config
 from tgsh.store.ownership import Owner, owner_of, require_disk, share
-from tgsh.store.reads import Filters
+from tgsh.store.queries import Filters
 
 PLAN = Plan([PlannedTask("0°", {}), PlannedTask("10°", {})], "b" * 64)
 
@@ -38,7 +38,7 @@ def test_owners_and_sharing(database: Database) -> None:
     share(database, shared, False)
 
     def seen(name: str | None) -> set[str]:
-        return {found.record.id for found in reads.experiments(database, Filters(visible_to=name), 10)}
+        return {found.record.id for found in queries.experiments(database, Filters(visible_to=name), 10)}
 
     assert seen("alice") == {of_alice, of_bob, nobodys}
     assert seen("bob") == {of_bob, shared, nobodys}
@@ -81,7 +81,7 @@ def test_resume_takes_of_the_share_too(database: Database) -> None:
     made(database, "alice", max_queued=2)
     with pytest.raises(QuotaExceeded, match="2 tasks of alice"):
         experiments.resume(database, first, max_queued=3)
-    assert reads.experiment(database, first).record.status == "cancelled"
+    assert queries.experiment(database, first).record.status == "cancelled"
     experiments.resume(database, first, max_queued=4)
 
 

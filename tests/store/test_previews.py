@@ -12,10 +12,10 @@ from tgsh.errors import LeaseLost, NotFound, QuotaExceeded
 from tgsh.store import previews
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.fairness import count_queued
+from tgsh.store.leases import take_expired_leases
+from tgsh.store.models import PreviewRecord
 from tgsh.store.previews import Drawing, Wanted
-from tgsh.store.records import PreviewRecord
-from tgsh.store.sweeping import take_expired_leases
+from tgsh.store.scheduling import count_queued
 
 
 def wanted(name: str = "a") -> Wanted:

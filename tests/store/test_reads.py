@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from tests.store.steps import submitted
-from tgsh.store import reads
+from tgsh.store import queries
 from tgsh.store.database import Database
-from tgsh.store.reads import Filters
+from tgsh.store.queries import Filters
 
 
 def test_pages_are_newest_first_and_whole(database: Database) -> None:
     ids = [submitted(database, name=f"number {index}") for index in range(7)]
     seen: list[str] = []
     after = None
-    while page := reads.experiments(database, Filters(), 3, after):
+    while page := queries.experiments(database, Filters(), 3, after):
         seen += [snapshot.record.id for snapshot in page]
         after = (page[-1].record.created_at, page[-1].record.id)
     assert seen == ids[::-1]
@@ -23,7 +23,7 @@ def test_filters(database: Database) -> None:
     two = submitted(database, name="other", tags=("b",))
 
     def found(filters: Filters) -> list[str]:
-        return [snapshot.record.id for snapshot in reads.experiments(database, filters, 10)]
+        return [snapshot.record.id for snapshot in queries.experiments(database, filters, 10)]
 
     assert found(Filters(tag="a")) == [one]
     assert found(Filters(tag="b")) == [two, one]
@@ -36,6 +36,6 @@ def test_filters(database: Database) -> None:
 
 def test_events_go_on_behind_the_last_seen(database: Database) -> None:
     experiment_id = submitted(database)
-    [first], is_over = reads.events(database, experiment_id, 0)
+    [first], is_over = queries.events(database, experiment_id, 0)
     assert (first.kind, first.data["status"], is_over) == ("status", "queued", False)
-    assert reads.events(database, experiment_id, first.id) == ([], False)
+    assert queries.events(database, experiment_id, first.id) == ([], False)

@@ -12,9 +12,8 @@ import pytest
 
 from tests.s3 import running_s3
 from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnreachable, ArtifactUnwritable
-from tgsh.store.artifacts import Artifacts
-from tgsh.store.copies import Copies, fetch
-from tgsh.store.patience import is_passing
+from tgsh.store.artifacts import Artifacts, Copies, fetch
+from tgsh.store.database import is_passing
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -15,15 +15,20 @@ from service.app import create_app
 from service.settings import ServiceSettings
 from tests.bench import bench_in, never, work_off
 from tests.service.serving import serving
-from tgsh import runner
-from tgsh.bench import Bench
-from tgsh.jobs import Preview
-from tgsh.planning import preview
-from tgsh.spec import ExperimentSpec
-from tgsh.store import overview, previews, reads, workers
-from tgsh.store.courses import find_course, load_course
-from tgsh.store.results import damaged_results, damaged_tasks
-from tgsh.store.vectors import find_stage, load_stage
+from tgsh.execution import runner
+from tgsh.execution.context import Bench
+from tgsh.execution.planning import preview
+from tgsh.specs import ExperimentSpec
+from tgsh.store import leases, previews, queries, statistics
+from tgsh.store.models import Preview
+from tgsh.store.results import (
+    damaged_results,
+    damaged_tasks,
+    find_course,
+    find_stage,
+    load_course,
+    load_stage,
+)
 
 pytestmark = pytest.mark.faults
 
@@ -48,7 +53,7 @@ def bench(old_home: Path) -> Bench:
 
 
 def ids(bench: Bench) -> dict[str, str]:
-    found = reads.experiments(bench.database, reads.Filters(), 10)
+    found = queries.experiments(bench.database, queries.Filters(), 10)
     return {snapshot.record.name: snapshot.record.id for snapshot in found}
 
 
@@ -56,11 +61,11 @@ def test_every_row_and_every_byte_is_still_there(bench: Bench, old_home: Path) -
     known = ids(bench)
     assert sorted(known) == ["done", "fly", "half"]
     for name, experiment_id in known.items():
-        record = reads.experiment(bench.database, experiment_id).record
+        record = queries.experiment(bench.database, experiment_id).record
         assert ExperimentSpec.model_validate(record.spec).digest() == record.digest, name
         assert not damaged_tasks(bench.database, bench.artifacts, experiment_id)
         assert not damaged_results(bench.database, bench.artifacts, experiment_id)
-    assert reads.experiment(bench.database, known["done"]).record.status == "completed"
+    assert queries.experiment(bench.database, known["done"]).record.status == "completed"
     [file] = (old_home / "artifacts" / known["done"]).glob("vectors-*.npy")
     ref = find_stage(bench.database, known["done"], "after")
     assert np.array_equal(load_stage(bench.artifacts, ref), np.load(file)[2])
@@ -86,7 +91,7 @@ def test_what_was_begun_goes_on_from_its_checkpoint(
     with caplog.at_level(logging.WARNING):
         for name in ("half", "fly"):
             work_off(bench, known[name])
-            assert reads.experiment(bench.database, known[name]).record.status == "completed"
+            assert queries.experiment(bench.database, known[name]).record.status == "completed"
     assert "starts afresh" not in caplog.text
     course = load_course(bench.artifacts, find_course(bench.database, known["half"], 0))
     assert np.array_equal(course[:2], begun)  # gone on from, not trained again
@@ -95,15 +100,15 @@ def test_what_was_begun_goes_on_from_its_checkpoint(
 
 def test_what_came_later_works_on_it(bench: Bench) -> None:
     for experiment_id in ids(bench).values():
-        record = reads.experiment(bench.database, experiment_id).record
+        record = queries.experiment(bench.database, experiment_id).record
         assert record.queued_at == record.created_at
-    waiting = overview.queue_figures(bench.database, None)
+    waiting = statistics.queue_figures(bench.database, None)
     assert waiting.queued_jobs > 0
     assert (waiting.oldest_seconds or 0) > 0
     wanted = preview(ExperimentSpec(dataset="mnist5k"))
     assert previews.ask(bench.database, bench.artifacts, wanted)
     assert runner.run_next(bench, never) == Preview(wanted.key)
     assert previews.is_whole(bench.artifacts, previews.get(bench.database, wanted.key))
-    workers.beat(bench.database, "w", "h", 1, ["cpu"], 5 << 30, None)
-    [worker] = workers.living(bench.database)
+    leases.beat(bench.database, "w", "h", 1, ["cpu"], 5 << 30, None)
+    [worker] = leases.living(bench.database)
     assert (worker.memory_bytes, worker.device_memory_bytes) == (5 << 30, None)

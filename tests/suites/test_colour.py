@@ -12,13 +12,13 @@ from PIL import Image
 from torchvision.transforms import functional
 
 from tests.service.uploads import coloured
-from tgsh.datasets.info import DatasetInfo, joint_info
-from tgsh.datasets.loading import DATASETS, load
+from tgsh.datasets.base import DatasetInfo, joint_info
+from tgsh.datasets.mnist import DATASETS, load
 from tgsh.errors import InvalidSpec
-from tgsh.spec import AugmentSuite, CustomSuite, DatasetsSuite, PermutationSuite, RotationSuite, ShiftSuite
-from tgsh.streams import stream
+from tgsh.rng import stream
+from tgsh.specs import AugmentSuite, CustomSuite, DatasetsSuite, PermutationSuite, RotationSuite, ShiftSuite
 from tgsh.suites import build
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.suites.pixel_maps import PixelMap
 from tgsh.training.inputs import Inputs, wiring_of
 
 SIZE = (20, 28, 3)

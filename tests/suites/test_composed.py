@@ -11,15 +11,15 @@ from PIL import Image
 from pydantic import ValidationError
 from torchvision.transforms import InterpolationMode, functional
 
-from tgsh.datasets.info import DATASETS
-from tgsh.datasets.loading import load
+from tgsh.datasets.base import DATASETS
+from tgsh.datasets.mnist import load
 from tgsh.errors import InvalidSpec
-from tgsh.presets import Submission
-from tgsh.spec import AugmentSuite, CustomSuite
-from tgsh.spec import transforms as named
+from tgsh.specs import AugmentSuite, CustomSuite
+from tgsh.specs import transforms as named
+from tgsh.specs.presets import Submission
 from tgsh.suites import build
-from tgsh.suites.chain import ImageTransform, chain
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.suites.pipeline import ImageTransform, chain
+from tgsh.suites.pixel_maps import PixelMap
 
 DIGITS = load("mnist5k", Path("unused")).test_images[:40]
 MNIST = DATASETS["mnist"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tgsh.spec import CustomSuite, CustomTask, ManifoldSuite, PermutationSuite, RotationSuite
-from tgsh.suites.identity import identity
+from tgsh.specs import CustomSuite, CustomTask, ManifoldSuite, PermutationSuite, RotationSuite
+from tgsh.suites.task_identity import identity
 
 
 def test_a_label_is_enough_where_it_says_all() -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tgsh.datasets.info import info_of
-from tgsh.datasets.manifold import ManifoldImages
-from tgsh.spec import ExperimentSpec, ManifoldSuite
-from tgsh.streams import stream
+from tgsh.datasets.base import info_of
+from tgsh.rng import stream
+from tgsh.specs import ExperimentSpec, ManifoldSuite
 from tgsh.suites import build
 from tgsh.suites.manifold import (
     CONTRAST,
     GAIN,
     HIDDEN,
     AnalyticMap,
+    ManifoldImages,
     class_identifiers,
     perturbations,
     task_identifier,
 )
-from tgsh.suites.parameter import parameters
+from tgsh.suites.task_identity import parameters
 
 SUITE = ManifoldSuite(tasks=5, side=8, train_images=600, test_images=100)
 INFO = info_of(ExperimentSpec(suite=SUITE))
@@ -103,5 +103,5 @@ def test_another_seed_is_another_world() -> None:
 
 def test_images_made_in_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ManifoldImages(SUITE).of(2)
-    monkeypatch.setattr("tgsh.datasets.manifold.ROWS", 7)
+    monkeypatch.setattr("tgsh.suites.manifold.ROWS", 7)
     assert (ManifoldImages(SUITE).of(2).train_images == whole.train_images).all()

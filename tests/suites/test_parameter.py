@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tgsh.datasets.info import DATASETS
-from tgsh.spec import PermutationSuite, RotationSuite, ShiftSuite
+from tgsh.datasets.base import DATASETS
+from tgsh.specs import PermutationSuite, RotationSuite, ShiftSuite
 from tgsh.suites import build
-from tgsh.suites.parameter import parameters
+from tgsh.suites.task_identity import parameters
 
 INFO = DATASETS["mnist"]
 

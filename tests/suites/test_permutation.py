@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tgsh.datasets.info import DATASETS
-from tgsh.spec import PermutationSuite
-from tgsh.streams import stream
+from tgsh.datasets.base import DATASETS
+from tgsh.rng import stream
+from tgsh.specs import PermutationSuite
 from tgsh.suites import build
 
 MNIST = DATASETS["mnist"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tgsh.streams import stream
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.rng import stream
+from tgsh.suites.pixel_maps import PixelMap
 
 IMAGES = stream(1, "images").integers(1, 256, (4, 6), dtype=np.uint8)
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from torchvision.transforms import functional
 
-from tgsh.datasets.info import DATASETS, DatasetInfo
-from tgsh.datasets.loading import load
-from tgsh.spec import RotationSuite
+from tgsh.datasets.base import DATASETS, DatasetInfo
+from tgsh.datasets.mnist import load
+from tgsh.specs import RotationSuite
 from tgsh.suites import Task, build
 
 DIGITS = load("mnist5k", Path("unused")).test_images[:50]

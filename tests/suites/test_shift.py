@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tgsh.datasets.info import DATASETS, DatasetInfo
-from tgsh.datasets.loading import load
+from tgsh.datasets.base import DATASETS, DatasetInfo
+from tgsh.datasets.mnist import load
 from tgsh.errors import InvalidSpec
-from tgsh.spec import ShiftSuite
+from tgsh.specs import ShiftSuite
 from tgsh.suites import build
-from tgsh.suites.maps import roll_map
+from tgsh.suites.pixel_maps import roll_map
 
 DIGITS = load("mnist5k", Path("unused")).test_images[:50]
 MNIST = DATASETS["mnist"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tgsh.datasets.dataset import Dataset
-from tgsh.datasets.loading import load
+from tgsh.datasets.base import Dataset
+from tgsh.datasets.mnist import load
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import torch
 
-from tgsh.datasets.dataset import Dataset
-from tgsh.networks.bases import random_base
-from tgsh.networks.contexts import Context, context_of
-from tgsh.spec import ExperimentSpec, FlyNetSpec, TrainingSpec
+from tgsh.datasets.base import Dataset
+from tgsh.networks.registry import Context, context_of, random_base
+from tgsh.specs import ExperimentSpec, FlyNetSpec, TrainingSpec
 from tgsh.suites import Task, build
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer

@@ -9,10 +9,9 @@ import pytest
 from safetensors.numpy import load, save
 
 from tests.training import runs
-from tgsh.datasets.dataset import Dataset
+from tgsh.datasets.base import Dataset
 from tgsh.errors import ArtifactCorrupt
-from tgsh.training.checkpoints import from_tensors, to_tensors
-from tgsh.training.state import TaskState
+from tgsh.training.state import TaskState, from_tensors, to_tensors
 from tgsh.training.trainer import Trainer
 
 SPEC = runs.small(epochs=2, train_limit=64)

@@ -9,16 +9,15 @@ from torch.nn.functional import cross_entropy
 
 from tests.networks import plain
 from tests.training import runs
-from tgsh.datasets.dataset import Dataset
+from tgsh.datasets.base import Dataset
+from tgsh.rng import stream
 from tgsh.settings import Compute
-from tgsh.spec import AugmentSuite, ExperimentSpec
-from tgsh.streams import stream
-from tgsh.suites.chain import ImageTransform
-from tgsh.training.checkpoints import from_tensors, to_tensors
+from tgsh.specs import AugmentSuite, ExperimentSpec
+from tgsh.suites.pipeline import ImageTransform
 from tgsh.training.inputs import Inputs, wiring_of
-from tgsh.training.state import batch_order, fresh, transform_stream
+from tgsh.training.state import batch_order, fresh, from_tensors, to_tensors, transform_stream
 from tgsh.training.trainer import Trainer
-from tgsh.transforms.carrying_out import drawn
+from tgsh.training.transforms import drawn
 
 MIRRORED, BLURRED, PERSPECTIVE, ERASED, INVERTED, CROPPED = 1, 3, 4, 5, 6, 7
 

@@ -9,11 +9,10 @@ import numpy as np
 
 from tests.conftest import missing
 from tests.training import runs
-from tgsh.analysis.neighbours import nearest
-from tgsh.analysis.similarity import similarity
-from tgsh.datasets.dataset import Dataset
-from tgsh.datasets.loading import load
-from tgsh.spec import ExperimentSpec, TrainingSpec
+from tgsh.analysis.similarity import nearest, similarity
+from tgsh.datasets.base import Dataset
+from tgsh.datasets.mnist import load
+from tgsh.specs import ExperimentSpec, TrainingSpec
 from tgsh.training.trainer import Trainer
 
 

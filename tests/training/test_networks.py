@@ -9,12 +9,11 @@ from torch.nn.functional import cross_entropy
 
 from tests.networks import plain
 from tests.training import runs
-from tgsh.datasets.dataset import Dataset
+from tgsh.datasets.base import Dataset
 from tgsh.errors import ArtifactCorrupt
-from tgsh.spec import ExperimentSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
+from tgsh.specs import ExperimentSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 from tgsh.suites import build
-from tgsh.training.checkpoints import from_tensors, to_tensors
-from tgsh.training.state import batch_order, fresh
+from tgsh.training.state import batch_order, fresh, from_tensors, to_tensors
 from tgsh.training.trainer import Trainer
 
 NETWORKS: list[NetworkSpec] = [

@@ -11,9 +11,9 @@ from torch.nn.functional import cross_entropy
 
 from tests.networks import plain
 from tests.training import runs
-from tgsh.datasets.dataset import Dataset
+from tgsh.datasets.base import Dataset
 from tgsh.settings import Compute
-from tgsh.spec import ExperimentSpec, TrainingSpec
+from tgsh.specs import ExperimentSpec, TrainingSpec
 from tgsh.suites import build
 from tgsh.training.state import TaskState, batch_order, fresh
 from tgsh.training.trainer import Trainer

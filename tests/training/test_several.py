@@ -10,14 +10,11 @@ from torch.nn.functional import cross_entropy
 from tests.networks import plain
 from tests.service.uploads import coloured
 from tests.training import runs
-from tgsh.datasets.dataset import Dataset, Several
-from tgsh.datasets.info import DatasetInfo, joint_info
-from tgsh.datasets.normalisation import Normalisation
-from tgsh.networks.bases import random_base
-from tgsh.networks.contexts import context_of
+from tgsh.datasets.base import Dataset, DatasetInfo, Normalisation, Several, joint_info
 from tgsh.networks.inference import task_network
+from tgsh.networks.registry import context_of, random_base
 from tgsh.settings import Compute
-from tgsh.spec import (
+from tgsh.specs import (
     DatasetsSuite,
     ExperimentSpec,
     FlyNetSpec,
@@ -30,7 +27,7 @@ from tgsh.spec import (
     UploadedDataset,
 )
 from tgsh.suites import build
-from tgsh.training.probe import measured
+from tgsh.training.measurements import measured
 from tgsh.training.state import batch_order, fresh
 from tgsh.training.trainer import Trainer
 

@@ -7,10 +7,10 @@ from scipy.stats import spearmanr
 
 from tests.training import runs
 from tgsh.analysis.similarity import similarity
-from tgsh.datasets.manifold import ManifoldImages
-from tgsh.spec import ExperimentSpec, FlyNetSpec, ManifoldSuite, TrainingSpec
+from tgsh.specs import ExperimentSpec, FlyNetSpec, ManifoldSuite, TrainingSpec
 from tgsh.suites import build
-from tgsh.suites.parameter import parameters
+from tgsh.suites.manifold import ManifoldImages
+from tgsh.suites.task_identity import parameters
 from tgsh.training.trainer import Trainer
 
 SPEC = ExperimentSpec(

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from tests.training import runs
-from tgsh.datasets.dataset import Dataset
+from tgsh.datasets.base import Dataset
 from tgsh.errors import Interrupted, InvalidSpec, MachineProblem, TrainingDiverged
 from tgsh.settings import Compute
-from tgsh.spec import FlyNetSpec, NetworkSpec, NeuroModNetSpec
+from tgsh.specs import FlyNetSpec, NetworkSpec, NeuroModNetSpec
 from tgsh.training import trainer as module
-from tgsh.training.checkpoints import from_tensors, to_tensors
-from tgsh.training.state import batch_order
+from tgsh.training.state import batch_order, from_tensors, to_tensors
 from tgsh.training.trainer import Trainer
 
 
@@ -151,7 +150,7 @@ def test_the_record_says_what_trained(
 def test_without_numba_torch_trains_unless_the_fused_path_is_asked_for(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "tgsh.networks.flynet_fused", None)  # as if its import failed
+    monkeypatch.setitem(sys.modules, "tgsh.networks.flynet_numba", None)  # as if its import failed
     assert "torch" in Trainer(runs.small(), digits, runs.CPU).compute
     with pytest.raises(MachineProblem, match=r"numba.*TGSH_COMPUTE"):
         Trainer(runs.small(), digits, runs.CPU, "fused")

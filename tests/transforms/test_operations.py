@@ -12,14 +12,12 @@ from torch import Tensor
 from torchvision.transforms import functional
 from torchvision.transforms.functional import InterpolationMode
 
-from tgsh.datasets.loading import load
-from tgsh.spec import transforms as named
-from tgsh.streams import stream
-from tgsh.suites.chain import ImageTransform, chain
-from tgsh.transforms import drawing
-from tgsh.transforms.carrying_out import drawn
-from tgsh.transforms.perspective import Perspective
-from tgsh.transforms.rectangles import Erasing, ResizedCrop
+from tgsh.datasets.mnist import load
+from tgsh.rng import stream
+from tgsh.specs import transforms as named
+from tgsh.suites.pipeline import ImageTransform, chain
+from tgsh.training import transforms
+from tgsh.training.transforms import Erasing, Perspective, ResizedCrop, drawn
 
 CPU = torch.device("cpu")
 COUNT = 60
@@ -64,7 +62,7 @@ def test_invert() -> None:
 @pytest.mark.parametrize("distortion", [0.5, 0.3, 0.0])
 def test_perspective(source: Tensor, size: tuple[int, int], distortion: float) -> None:
     images = _pictures(size, source)
-    ends = drawing.corners(stream(4, "corners"), COUNT, size, distortion)
+    ends = transforms.corners(stream(4, "corners"), COUNT, size, distortion)
     right, bottom = size[1] - 1, size[0] - 1
     starts = [[0, 0], [right, 0], [right, bottom], [0, bottom]]
     wanted = [
@@ -88,7 +86,7 @@ def test_pixels_on_the_horizon_of_a_perspective_are_empty() -> None:
 @pytest.mark.parametrize("value", [0.0, 0.7])
 def test_erasing(size: tuple[int, int], value: float) -> None:
     images = _pictures(size, NOISE)
-    rectangles = drawing.erasures(stream(4, "erasures"), COUNT, size, (0.02, 0.33), (0.3, 3.3))
+    rectangles = transforms.erasures(stream(4, "erasures"), COUNT, size, (0.02, 0.33), (0.3, 3.3))
     wanted = [
         functional.erase(image[None], *map(int, rectangle), torch.tensor([[[value]]]))[0]
         for image, rectangle in zip(images, rectangles, strict=True)
@@ -100,7 +98,7 @@ def test_erasing(size: tuple[int, int], value: float) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_resized_crop(source: Tensor, size: tuple[int, int]) -> None:
     images = _pictures(size, source)
-    rectangles = drawing.crops(stream(4, "crops"), COUNT, size, (0.08, 1.0), (3 / 4, 4 / 3))
+    rectangles = transforms.crops(stream(4, "crops"), COUNT, size, (0.08, 1.0), (3 / 4, 4 / 3))
     wanted = [
         functional.resized_crop(image[None], *map(int, rectangle), list(size), antialias=True)[0]
         for image, rectangle in zip(images, rectangles, strict=True)

@@ -10,13 +10,13 @@ import psutil
 import pynvml
 import pytest
 
-from worker import holdings
+from worker import sweeper
 
 MEGABYTE = 1 << 20
 
 
 def test_children_count() -> None:
-    before = holdings.memory_bytes()
+    before = sweeper.memory_bytes()
     assert before > psutil.Process().memory_info().rss / 2
     code = f"held = bytearray({100 * MEGABYTE}); held[::4096] = held[::4096]; print(flush=True); input()"
     with subprocess.Popen(
@@ -24,18 +24,18 @@ def test_children_count() -> None:
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        assert holdings.memory_bytes() - before > 90 * MEGABYTE
+        assert sweeper.memory_bytes() - before > 90 * MEGABYTE
         child.communicate("\n")
 
 
 def test_without_a_gpu_there_is_none() -> None:
-    assert holdings.device_memory_bytes(["cpu", "cpu"]) is None
-    assert holdings.device_memory_bytes([]) is None
+    assert sweeper.device_memory_bytes(["cpu", "cpu"]) is None
+    assert sweeper.device_memory_bytes([]) is None
 
 
 def test_nothing_is_known_of_a_gpu_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "no-such-device")
-    assert holdings.device_memory_bytes(["cuda:0", "cuda:7"]) is None
+    assert sweeper.device_memory_bytes(["cuda:0", "cuda:7"]) is None
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def gpus() -> int:
 def test_what_is_in_use_on_gpus(gpus: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     slots = [f"cuda:{number}" for number in range(gpus)]
-    first = holdings.device_memory_bytes(slots[:1])
+    first = sweeper.device_memory_bytes(slots[:1])
     assert first is not None
     assert first > 0
-    assert (holdings.device_memory_bytes(slots * 2) or 0) >= first
+    assert (sweeper.device_memory_bytes(slots * 2) or 0) >= first
 
 
 def test_the_parent_imports_no_torch() -> None:

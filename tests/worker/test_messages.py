@@ -12,22 +12,22 @@ from pathlib import Path
 import pytest
 
 from tests.store.steps import submitted
-from tgsh.jobs import HINT_NAME
-from tgsh.store import reads
+from tgsh.store import queries
 from tgsh.store.database import Database
-from worker import jobs
+from tgsh.store.scheduling import HINT_NAME
+from worker import tasks
 from worker.settings import WorkerSettings
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """The store of this process's bench."""
-    jobs.open_bench(WorkerSettings(home=tmp_path, data_dir=tmp_path), "cpu", "test")
-    assert jobs._bench is not None
-    jobs._bench.database.migrate()
-    yield jobs._bench.database
-    jobs._bench.database.dispose()
-    jobs._bench = None
+    tasks.open_bench(WorkerSettings(home=tmp_path, data_dir=tmp_path), "cpu", "test")
+    assert tasks._bench is not None
+    tasks._bench.database.migrate()
+    yield tasks._bench.database
+    tasks._bench.database.dispose()
+    tasks._bench = None
 
 
 @pytest.mark.parametrize(
@@ -37,20 +37,20 @@ def test_a_message_that_is_no_hint_is_refused_and_logged(
     database: Database, arguments: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     experiment_id = submitted(database)
-    jobs.work(**arguments)
-    jobs.work("positional")
+    tasks.work(**arguments)
+    tasks.work("positional")
     assert caplog.text.count("refused a message") == 2
-    assert {task.status for task in reads.tasks(database, experiment_id)} == {"queued"}
+    assert {task.status for task in queries.tasks(database, experiment_id)} == {"queued"}
 
 
 def test_a_hint_where_nothing_is_to_be_done_is_a_look(database: Database) -> None:
-    jobs.work()
+    tasks.work()
 
 
 def test_one_hint_is_enough_for_all_that_waits(database: Database) -> None:
     ids = [submitted(database, tasks=2, dataset="mnist5k", train_limit=10) for _ in range(2)]
-    jobs.work()
-    assert [reads.experiment(database, experiment_id).record.status for experiment_id in ids] == [
+    tasks.work()
+    assert [queries.experiment(database, experiment_id).record.status for experiment_id in ids] == [
         "completed"
     ] * 2
 

@@ -1,9 +1,4 @@
-"""Whether two similarity matrices of the same tasks agree: correlations, and Mantel's permutation test.
-
-N. Mantel, The detection of disease clustering and a generalized regression approach, Cancer Research 27
-(1967): the entries of a similarity matrix are not independent, so that the p-value of their correlation must
-come from orders of the tasks, which move rows and columns together.
-"""
+"""Pearson, Spearman, Mantel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks as points in a plane or in space, so that like lies near like."""
+"""Classical MDS, PCA."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Assumption 1 of the paper: what the network believes an image of class k looks like in task t.
-
-    x̂ = A⁺(v_t ⊙ w_k + ε),  ε ~ N(0, 1/H²)        (Hong & Pavlic 2023, Eq. 3 and Fig. 3)
-
-A⁺ = (AᵀA)⁻¹Aᵀ by Cholesky of AᵀA, which is D×D and well conditioned: no singular values of an H×D matrix.
-"""
+"""Eq. 3 decoder and its score."""
 
 from __future__ import annotations
 

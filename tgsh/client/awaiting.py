@@ -15,19 +15,7 @@ from httpx_sse import EventSource, ServerSentEvent
 from tgsh.client import calls
 from tgsh.client.methods import Methods
 from tgsh.client.operations import Awaiting
-from tgsh.client.steps import (
-    NOTHING,
-    Call,
-    Flow,
-    Hand,
-    Hear,
-    Listen,
-    Outcome,
-    Pause,
-    Series,
-    Step,
-    advance,
-)
+from tgsh.client.steps import NOTHING, Call, Flow, Hand, Hear, Listen, Outcome, Pause, Series, Step, advance
 from tgsh.errors import ServiceUnreachable
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from tgsh import schemas
 from tgsh.client.steps import Call, Listen
 from tgsh.client.values import Experiment, ExperimentPage, Predictions
 from tgsh.errors import ServiceProblem
-from tgsh.spec import ExperimentSpec
+from tgsh.specs import ExperimentSpec
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

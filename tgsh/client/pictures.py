@@ -12,19 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tgsh import figures, schemas
-from tgsh.analysis import clustering, courses, embedding
-from tgsh.figures.accuracy import draw_accuracy
-from tgsh.figures.accuracy_matrix import PERCENT, draw_accuracy_matrix
-from tgsh.figures.courses import draw_courses
+from tgsh.analysis import clustering, embedding, similarity
+from tgsh.figures.curves import draw_accuracy, draw_courses
 from tgsh.figures.dendrogram import draw_named_tree
-from tgsh.figures.distributions import draw_panel
 from tgsh.figures.embedding import draw_points
-from tgsh.figures.geometry import ACROSS, NAMES, stage_panel
-from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, similarity_scale
-from tgsh.figures.rendering import render, size_shown
-from tgsh.figures.sheet import draw_sheet
-from tgsh.figures.text import text, turn_crowded_names
-from tgsh.figures.vectors import draw_vectors
+from tgsh.figures.heatmaps import (
+    PERCENT,
+    add_colour_bar,
+    draw_accuracy_matrix,
+    draw_heatmap,
+    draw_vectors,
+    similarity_scale,
+)
+from tgsh.figures.histograms import ACROSS, NAMES, draw_panel, stage_panel
+from tgsh.figures.image_grid import draw_sheet
+from tgsh.figures.style import render, size_shown, text, turn_crowded_names
 
 
 def png(value: object) -> tuple[bytes, dict[str, int]]:
@@ -181,11 +183,11 @@ def _matrix(value: schemas.Similarity) -> np.ndarray:
     return np.asarray(value.values, np.float64)
 
 
-def _courses(value: schemas.SimilarityEpochs) -> list[courses.Course]:
+def _courses(value: schemas.SimilarityEpochs) -> list[similarity.Course]:
     def values(pair: schemas.SimilarityCourse) -> np.ndarray:
         return np.array([np.nan if known is None else known for known in pair.values], np.float64)
 
-    return [courses.Course(pair.tasks, pair.labels, values(pair)) for pair in value.pairs]
+    return [similarity.Course(pair.tasks, pair.labels, values(pair)) for pair in value.pairs]
 
 
 def _tree(value: schemas.Dendrogram) -> clustering.Dendrogram:

@@ -1,4 +1,4 @@
-"""A tree of tasks beside the matrix that it was made of."""
+"""Tree beside matrix."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from tgsh.analysis.clustering import Dendrogram
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
-from tgsh.figures.rendering import DPI, Picture
-from tgsh.figures.text import INK, name_rows, open_frame, text, write_title
+from tgsh.figures.heatmaps import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
+from tgsh.figures.style import DPI, INK, Picture, name_rows, open_frame, text, write_title
 
 WIDTH, TALLEST = 4.6, 12.0  # inches of a tree alone
 TREE = 0.42  # the tree's width, of the matrix's

@@ -1,4 +1,4 @@
-"""Tasks as labelled points, neighbours in the suite joined by a line."""
+"""Tasks as points."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import pdist
 
 from tgsh.analysis.embedding import Embedding
-from tgsh.figures.placing import place_names
-from tgsh.figures.rendering import DPI, Picture
-from tgsh.figures.text import FAINT, FONT, INK, printable, text, trim
+from tgsh.figures.style import DPI, FAINT, FONT, INK, Picture, place_names, printable, text, trim
 
 SIDE = 4.4  # inches of a panel's frame
 LEFT, BELOW, ABOVE, BETWEEN, RIGHT = 0.75, 0.6, 0.7, 0.85, 0.2  # inches around the panels

@@ -1,4 +1,4 @@
-"""claims.json: what was found, how it came about, and how it compares with what was found before."""
+"""Claims.json and its changes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from tgsh.errors import InvalidSpec
-from tgsh.reproduce.claims.claim import Claim, Finding
-from tgsh.reproduce.run import Run
+from tgsh.reproduce.claims.base import Claim, Finding, Run
 from tgsh.schemas import ExperimentStatus, Wire
 
 Verdict = Literal["holds", "does not hold", "not measured"]

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
 from tgsh.schemas.base import ExperimentStatus, TaskStatus, Wire
-from tgsh.spec import ExperimentSpec
+from tgsh.specs import ExperimentSpec
 
 PreviewStatus = Literal["queued", "drawing", "ready", "failed"]
 

@@ -1,8 +1,4 @@
-"""Datasets that users upload: who holds them, who sees them, what uses them. One transaction each.
-
-The content is stored once; whoever uploads it holds it, and it goes when the last holder lets go of it. An
-experiment that uses it keeps it: its row is tied to the dataset's in the transaction that inserts it.
-"""
+"""Uploaded datasets."""
 
 from __future__ import annotations
 
@@ -15,9 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, make_transient
 
 from tgsh.errors import Conflict, NotFound
-from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.records import DatasetRecord, ExperimentRecord, HolderRecord, UseRecord
+from tgsh.store.models import DatasetRecord, ExperimentRecord, HolderRecord, UseRecord, now
 
 FOLDER = "datasets"
 """Of the artifacts; the name of no experiment, as those are hexadecimal."""

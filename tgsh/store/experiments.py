@@ -1,4 +1,4 @@
-"""What a user changes: submit, cancel, resume, delete. One transaction each; hints follow the commit."""
+"""Submit, cancel, resume, delete."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from sqlalchemy.orm import Session
 
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.schemas import TERMINAL
-from tgsh.spec import ExperimentSpec
-from tgsh.store.clock import now
+from tgsh.specs import ExperimentSpec
 from tgsh.store.database import Database
 from tgsh.store.datasets import use
-from tgsh.store.ownership import NOBODY, Owner, require_room
-from tgsh.store.records import (
+from tgsh.store.lifecycle import announce_status, settle
+from tgsh.store.models import (
     ExperimentRecord,
     FinishRecord,
     IdempotencyRecord,
     TagRecord,
     TaskRecord,
     locked,
+    now,
 )
-from tgsh.store.settling import announce_status, settle
+from tgsh.store.ownership import NOBODY, Owner, require_room
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,4 @@
-"""Previews: asked for by a key that follows from their content, drawn once by a worker, forgotten in time.
-
-A preview is claimed as a task is: compare and set, a lease, a token that every write carries. It belongs to
-nobody: what may see it is who may see its images.
-"""
+"""Preview jobs."""
 
 from __future__ import annotations
 
@@ -18,11 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tgsh.errors import ArtifactError, LeaseLost, NotFound, QuotaExceeded
-from tgsh.jobs import Preview
 from tgsh.store.artifacts import Artifacts
-from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.records import PreviewRecord
+from tgsh.store.models import Preview, PreviewRecord, now
 
 FOLDER = "previews"
 """Under which its artifacts lie."""

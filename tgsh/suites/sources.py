@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tgsh.datasets.dataset import Dataset, Several, Source
-from tgsh.datasets.info import DATASETS, info_of
-from tgsh.datasets.loading import NO_SHELF, Shelf, load
-from tgsh.datasets.manifold import ManifoldImages
-from tgsh.spec import DatasetsSuite, ExperimentSpec, ManifoldSuite
+from tgsh.datasets.base import DATASETS, Dataset, Several, Source, info_of
+from tgsh.datasets.mnist import NO_SHELF, Shelf, load
+from tgsh.specs import DatasetsSuite, ExperimentSpec, ManifoldSuite
+from tgsh.suites.manifold import ManifoldImages
 
 
 def source_of(spec: ExperimentSpec, data_dir: Path, shelf: Shelf = NO_SHELF) -> Source:

@@ -1,27 +1,24 @@
-"""One epoch and one evaluation of a group of tasks on a device."""
+"""Trainer: one epoch, one evaluation; warm-up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from tgsh.datasets.dataset import Source
-from tgsh.datasets.info import check_train_limit
+from tgsh.datasets.base import DATASETS, Dataset, Source, check_train_limit
 from tgsh.errors import Interrupted, TrainingDiverged
-from tgsh.networks.bases import random_base
-from tgsh.networks.contexts import context_of
-from tgsh.networks.learners import units_of
+from tgsh.networks.registry import context_of, random_base
+from tgsh.networks.torch_registry import units_of
 from tgsh.settings import Compute
-from tgsh.spec import ExperimentSpec
-from tgsh.suites import Task
-from tgsh.training.group import stacked
-from tgsh.training.images import Images
-from tgsh.training.inputs import Inputs
-from tgsh.training.paths import FusedPath, TorchPath, path_of
+from tgsh.specs import ExperimentSpec, FlyNetSpec
+from tgsh.suites import Task, build
+from tgsh.training.backends import FusedPath, TorchPath, path_of
+from tgsh.training.inputs import Images, Inputs, Views
+from tgsh.training.optimisation import stacked
 from tgsh.training.state import TaskState, batch_order, fresh, transform_stream
-from tgsh.training.views import Views
 
 FEATURES_AT_ONCE = 2**24
 """Features of one task in memory at a time (64 MB); larger batches are taken in parts of this size."""
@@ -128,3 +125,18 @@ def _check_finite(task: Task, state: TaskState) -> None:
             f"task {task.label}: the loss is no longer finite in epoch {state.epoch}; "
             "a smaller training.learning_rate may help"
         )
+
+
+def warm_up(device: torch.device, compute: Compute) -> None:
+    """Train and test a small FlyNet on images of nothing: a second, and some more on a new installation.
+
+    Brings into memory the machine code of the paper's network, compiles it where that was not yet done, and
+    starts the device. Raises MachineProblem as Trainer does.
+    """
+    info = replace(DATASETS["mnist"], train_images=10, test_images=10)
+    images, labels = np.zeros((10, info.pixels), np.uint8), np.arange(10, dtype=np.uint8)
+    spec = ExperimentSpec(network=FlyNetSpec(expansion=1))
+    trainer = Trainer(spec, Dataset(info, images, labels, images, labels), device, compute)
+    tasks = build(spec.suite, info)[:1]
+    states = trainer.epoch(tasks, [trainer.fresh(0)], should_stop=lambda: False)
+    trainer.accuracy(tasks, states)

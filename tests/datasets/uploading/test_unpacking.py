@@ -19,9 +19,8 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from tests.service.uploads import coloured, grey, npz, picture, zipped
-from tgsh.datasets.uploading.canonical import Unpacked
-from tgsh.datasets.uploading.folders import Wishes
-from tgsh.datasets.uploading.unpacking import IMAGES, LABELS, Kind, Upload, unpack, unpack_apart
+from tgsh.datasets.uploads.image_folders import Wishes
+from tgsh.datasets.uploads.ingest import IMAGES, LABELS, Kind, Unpacked, Upload, unpack, unpack_apart
 from tgsh.errors import InvalidSpec
 
 MB = 1 << 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.reproduce.documents import accuracy
-from tgsh.reproduce.claims.accuracies import mean_within, nothing_forgotten
-from tgsh.reproduce.claims.claim import NotMeasured
+from tgsh.reproduce.claims.accuracy import mean_within, nothing_forgotten
+from tgsh.reproduce.claims.base import NotMeasured
 
 
 def test_the_mean_is_what_counts() -> None:

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from tests.reproduce.documents import course, similarity, tree
-from tgsh.reproduce.claims.augment import (
-    joins_last,
-    nearer,
-    negative_to_all,
-    one_cluster,
-    sign_changes,
-)
-from tgsh.reproduce.claims.claim import NotMeasured
+from tgsh.reproduce.claims.base import NotMeasured
+from tgsh.reproduce.claims.similarity import joins_last, nearer, negative_to_all, one_cluster, sign_changes
 
 
 def paper() -> np.ndarray:

@@ -5,12 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.reproduce.documents import geometry, reconstructions, stage
-from tgsh.reproduce.claims.claim import NotMeasured
-from tgsh.reproduce.claims.representations import (
-    intra_above_inter,
-    parameter_read,
-    seen_in_reconstructions,
-)
+from tgsh.reproduce.claims.accuracy import intra_above_inter, parameter_read, seen_in_reconstructions
+from tgsh.reproduce.claims.base import NotMeasured
 
 
 def test_definition_1_is_about_trained_contexts() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.reproduce.documents import circle, similarity
-from tgsh.reproduce.claims.claim import NotMeasured
-from tgsh.reproduce.claims.similarities import adjacent, every_second, half_turn, near_zero
+from tgsh.reproduce.claims.base import NotMeasured
+from tgsh.reproduce.claims.similarity import adjacent, every_second, half_turn, near_zero
 
 
 def test_adjacent_counts_around_the_closed_circle() -> None:
