@@ -12,15 +12,15 @@ from prometheus_client import CollectorRegistry
 
 from service import api_docs, errors
 from service.dashboard import experiment, plots, rendering, routes
-from service.dashboard.rendering import ProblemPages
-from service.dependencies import Parts
-from service.event_feed import Following
-from service.metrics import Counting, Requests, StoreCollector
+from service.dashboard.rendering import ProblemPageMiddleware
+from service.dependencies import Services
+from service.event_feed import EventFeed
+from service.metrics import RequestMetrics, RequestMetricsMiddleware, StoreCollector
 from service.middleware import request_log
-from service.middleware.auth import Access, Hosts
-from service.middleware.final_responses import Remembering
-from service.middleware.limits import BodyLimit, StreamLimit
-from service.middleware.security import Headers
+from service.middleware.auth import AllowedHostsMiddleware, AuthMiddleware
+from service.middleware.final_responses import FinalResponseCache
+from service.middleware.limits import BodyLimitMiddleware, StreamLimitMiddleware
+from service.middleware.security import SecurityHeadersMiddleware
 from service.queue import Queue
 from service.responses import ByteCache
 from service.routers import (
@@ -49,9 +49,9 @@ from service.routers import (
     similarity_nearest,
 )
 from service.settings import ServiceSettings, from_environment
-from service.subprocesses import Artist, Reckoner
-from service.uploads import Arrivals
-from tgsh.execution.uploads import StoreShelf
+from service.subprocesses import AnalysisProcess, FigureProcess
+from service.uploads import UploadStaging
+from tgsh.execution.uploads import UploadedDatasets
 from tgsh.schemas import Problem
 from tgsh.schemas.examples import PROBLEM
 from tgsh.store.artifacts import Artifacts
@@ -101,7 +101,7 @@ Every error is an RFC 9457 problem document that names the field.
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or from_environment()
-    request_log.set_up(settings)
+    request_log.configure_logging(settings)
     app: FastAPI = FastAPIOffline(
         docs_url=None,  # pages.py has them, and fastapi-offline the files
         redoc_url=None,
@@ -115,24 +115,24 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         },
     )
     app.state.settings = settings
-    app.state.requests = Requests()
+    app.state.requests = RequestMetrics()
     errors.install(app)
     app.add_middleware(
-        BodyLimit,
+        BodyLimitMiddleware,
         max_bytes=settings.max_body_bytes,
         max_seconds=settings.max_body_seconds,
         max_upload_bytes=settings.max_upload_bytes,
     )
-    app.add_middleware(Remembering, max_bytes=settings.cache_bytes)
+    app.add_middleware(FinalResponseCache, max_bytes=settings.cache_bytes)
     app.add_middleware(
-        StreamLimit, most=settings.max_streams, most_per_client=settings.max_streams_per_client
+        StreamLimitMiddleware, most=settings.max_streams, most_per_client=settings.max_streams_per_client
     )
-    for outer in (Access, Hosts):  # what is added later is asked earlier
+    for outer in (AuthMiddleware, AllowedHostsMiddleware):  # what is added later is asked earlier
         app.add_middleware(outer, settings)
-    app.add_middleware(ProblemPages)
-    app.add_middleware(Headers)
-    app.add_middleware(request_log.Telling)
-    app.add_middleware(Counting, app.state.requests)
+    app.add_middleware(ProblemPageMiddleware)
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(request_log.RequestLogMiddleware)
+    app.add_middleware(RequestMetricsMiddleware, app.state.requests)
     api_docs.describe_keys(app)
     for router in (*ROUTERS, api_docs.router, routes.router, experiment.router, plots.router):
         app.include_router(router)
@@ -148,28 +148,31 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database.migrate()
     queue = Queue(settings.redis)
     artifacts = Artifacts(settings.artifacts)
-    cache, artist = ByteCache(settings.cache_bytes), Artist()
-    reckoner, following = Reckoner(artifacts), Following(database)
+    cache, figure_process = ByteCache(settings.cache_bytes), FigureProcess()
+    analysis_process, event_feed = AnalysisProcess(artifacts), EventFeed(database)
     registry = CollectorRegistry()
     app.state.requests.register(registry)
     registry.register(StoreCollector(database, artifacts, settings.home))
-    arrivals, shelf = Arrivals(settings.home / "uploads"), StoreShelf(database, artifacts, settings.data)
-    app.state.parts = Parts(
+    upload_staging, uploads = (
+        UploadStaging(settings.home / "uploads"),
+        UploadedDatasets(database, artifacts, settings.data),
+    )
+    app.state.services = Services(
         settings,
         database,
         artifacts,
         queue,
         cache,
-        artist,
-        reckoner,
-        following,
-        arrivals,
-        shelf,
+        figure_process,
+        analysis_process,
+        event_feed,
+        upload_staging,
+        uploads,
         registry,
     )
     yield
-    await following.close()
-    artist.close()
-    reckoner.close()
+    await event_feed.close()
+    figure_process.close()
+    analysis_process.close()
     queue.close()
     database.dispose()

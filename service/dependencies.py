@@ -12,15 +12,15 @@ from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CollectorRegistry
 
 from service.errors import Forbidden
-from service.event_feed import Following
+from service.event_feed import EventFeed
 from service.middleware.auth import Caller
 from service.queue import Queue
 from service.responses import ByteCache
 from service.settings import ServiceSettings
-from service.subprocesses import Artist, Reckoner
-from service.uploads import Arrivals
+from service.subprocesses import AnalysisProcess, FigureProcess
+from service.uploads import UploadStaging
 from tgsh.errors import InvalidSpec, NotFound
-from tgsh.execution.uploads import StoreShelf
+from tgsh.execution.uploads import UploadedDatasets
 from tgsh.store import queries
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -28,7 +28,7 @@ from tgsh.store.ownership import owner_of
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """The parts of the service."""
 
     settings: ServiceSettings
@@ -36,17 +36,17 @@ class Parts:
     artifacts: Artifacts
     queue: Queue
     cache: ByteCache
-    artist: Artist
-    reckoner: Reckoner
-    following: Following
-    arrivals: Arrivals
-    shelf: StoreShelf
+    figure_process: FigureProcess
+    analysis_process: AnalysisProcess
+    event_feed: EventFeed
+    upload_staging: UploadStaging
+    uploads: UploadedDatasets
     metrics: CollectorRegistry
 
 
-async def _parts(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
-    return parts
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
 async def _caller(request: Request) -> Caller:
@@ -54,25 +54,25 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
-PartsDep = Annotated[Parts, Depends(_parts)]
+ServicesDep = Annotated[Services, Depends(_services)]
 CallerDep = Annotated[Caller, Depends(_caller)]
 
 ID = "^[0-9a-f]{16}$"
 
 
-def require_visible(parts: Parts, caller: Caller, experiment_id: str) -> None:
+def require_visible(services: Services, caller: Caller, experiment_id: str) -> None:
     """Raises NotFound for what is not there, and in the same words for what is there for others only."""
-    if not caller.sees(*owner_of(parts.database, experiment_id)):
+    if not caller.sees(*owner_of(services.database, experiment_id)):
         raise NotFound(f"there is no experiment {experiment_id!r}")
 
 
 async def _visible(
     experiment_id: Annotated[str, Path(pattern=ID, description="as POST /experiments answered it")],
-    parts: PartsDep,
+    services: ServicesDep,
     caller: CallerDep,
 ) -> str:
     if caller.visible_to is not None:  # an admin's requests meet what is not there soon enough
-        await run_in_threadpool(require_visible, parts, caller, experiment_id)
+        await run_in_threadpool(require_visible, services, caller, experiment_id)
     return experiment_id
 
 
@@ -80,9 +80,9 @@ ExperimentId = Annotated[str, Depends(_visible)]
 """The id in the path, of an experiment that is there for who asks. No endpoint takes an id otherwise."""
 
 
-async def _own(experiment_id: ExperimentId, parts: PartsDep, caller: CallerDep) -> str:
+async def _own(experiment_id: ExperimentId, services: ServicesDep, caller: CallerDep) -> str:
     if caller.role != "admin":
-        owner, _ = await run_in_threadpool(owner_of, parts.database, experiment_id)
+        owner, _ = await run_in_threadpool(owner_of, services.database, experiment_id)
         if not caller.may_change(owner):
             whose = f"of {owner}, who shares it" if owner is not None else "of no key"
             raise Forbidden(f"the experiment is {whose}: {caller.name} may look at it, not change it")
@@ -94,14 +94,14 @@ OwnId = Annotated[str, Depends(_own)]
 
 
 async def _other(
-    parts: PartsDep,
+    services: ServicesDep,
     caller: CallerDep,
     baseline: Annotated[
         str | None, Query(pattern=ID, description="id of an experiment on the same tasks and images")
     ] = None,
 ) -> str | None:
     if baseline is not None:
-        await run_in_threadpool(require_visible, parts, caller, baseline)
+        await run_in_threadpool(require_visible, services, caller, baseline)
     return baseline
 
 
@@ -113,7 +113,7 @@ FEWEST_COMPARED, MOST_COMPARED = 2, 6
 
 
 def _compared(
-    parts: PartsDep,
+    services: ServicesDep,
     caller: CallerDep,
     ids: Annotated[
         str, Query(max_length=200, description="ids of 2 to 6 experiments, with commas between them")
@@ -128,7 +128,7 @@ def _compared(
     if len(set(named)) < len(named):
         raise InvalidSpec("ids", "names an experiment twice, and with itself there is nothing to compare")
     for id in named:
-        require_visible(parts, caller, id)
+        require_visible(services, caller, id)
     return named
 
 
@@ -137,13 +137,13 @@ ComparedIds = Annotated[tuple[str, ...], Depends(_compared)]
 
 
 async def _welcome(
-    request: Request, experiment_id: ExperimentId, parts: PartsDep, caller: CallerDep
+    request: Request, experiment_id: ExperimentId, services: ServicesDep, caller: CallerDep
 ) -> Callable[[], bool]:
     in_force: Callable[[], bool] = request.state.in_force
 
     def is_welcome() -> bool:
         return in_force() and (
-            caller.visible_to is None or caller.sees(*owner_of(parts.database, experiment_id))
+            caller.visible_to is None or caller.sees(*owner_of(services.database, experiment_id))
         )
 
     return is_welcome
@@ -153,9 +153,9 @@ WelcomeDep = Annotated[Callable[[], bool], Depends(_welcome)]
 """Whether who asks may still see the experiment: a key may end before a long answer does."""
 
 
-def _existing(experiment_id: ExperimentId, parts: PartsDep) -> str:
+def _existing(experiment_id: ExperimentId, services: ServicesDep) -> str:
     """Refuses an unknown id before a stream begins."""
-    queries.experiment(parts.database, experiment_id)
+    queries.experiment(services.database, experiment_id)
     return experiment_id
 
 

@@ -29,7 +29,7 @@ KEPT_EVENTS = 200
 """Events of an experiment in memory; a stream that is further behind reads the database."""
 
 
-class Feed:
+class Subscription:
     """The newest events of one experiment, for everybody who follows it.
 
     floor: the events behind it are all in `recent`; None before the first look. gone: it was deleted.
@@ -72,12 +72,12 @@ class Feed:
         return self._changed
 
 
-class Following:
+class EventFeed:
     """All open streams of this process. Lives on the event loop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, Subscription] = {}
         self._looking: asyncio.Task[None] | None = None
         self._one_thread = CapacityLimiter(1)
         self._few_threads = CapacityLimiter(4)  # a thousand streams that open at once leave some to others
@@ -128,8 +128,8 @@ class Following:
         return await to_thread.run_sync(queries.events, self._database, experiment_id, after, limiter=limiter)
 
     @contextlib.contextmanager
-    def _followed(self, experiment_id: str) -> Iterator[Feed]:
-        feed = self._feeds.setdefault(experiment_id, Feed())
+    def _followed(self, experiment_id: str) -> Iterator[Subscription]:
+        feed = self._feeds.setdefault(experiment_id, Subscription())
         feed.followers += 1
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_on(), name="following")

@@ -29,7 +29,7 @@ from tgsh.store.database import Database
 from tgsh.store.lifecycle import SECONDS
 from tgsh.store.models import WorkerRecord
 from tgsh.store.ownership import results_bytes
-from tgsh.store.statistics import Census, census
+from tgsh.store.statistics import Totals, totals
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -42,7 +42,7 @@ SEVERAL = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus-client's own variable: a folder where several processes of one API add up what they count."""
 
 
-class Requests:
+class RequestMetrics:
     """What is counted of requests, as long as the process lives."""
 
     def __init__(self) -> None:
@@ -75,10 +75,10 @@ class Requests:
         child.observe(seconds)
 
 
-class Counting:
+class RequestMetricsMiddleware:
     """ASGI middleware: notes every request when its answer begins, or when it fails without one."""
 
-    def __init__(self, app: ASGIApp, requests: Requests) -> None:
+    def __init__(self, app: ASGIApp, requests: RequestMetrics) -> None:
         self._app = app
         self._requests = requests
 
@@ -111,7 +111,7 @@ REFRESH_SECONDS = 60.0
 """How old the number may be before it is found anew."""
 
 
-class Stored:
+class ArtifactSizeCollector:
     """Bytes of all experiments' artifacts and of uploaded datasets, as of lately."""
 
     def __init__(self, database: Database, artifacts: Artifacts) -> None:
@@ -152,8 +152,8 @@ class StoreCollector(Collector):
         self._database = database
         self._artifacts = artifacts
         self._home = home
-        self._stored = Stored(database, artifacts)
-        self._kept: tuple[float, Census] | None = None
+        self._stored = ArtifactSizeCollector(database, artifacts)
+        self._kept: tuple[float, Totals] | None = None
         self._looking = threading.Lock()
 
     def collect(self) -> Iterator[Metric]:
@@ -167,10 +167,10 @@ class StoreCollector(Collector):
             yield from _census(look)
         yield from self._disk()
 
-    def _look(self) -> Census:
+    def _look(self) -> Totals:
         with self._looking:
             if self._kept is None or time.monotonic() - self._kept[0] > KEPT_SECONDS:
-                self._kept = time.monotonic(), census(self._database)
+                self._kept = time.monotonic(), totals(self._database)
             return self._kept[1]
 
     def _disk(self) -> Iterator[Metric]:
@@ -200,7 +200,7 @@ def _gauge(
     return family
 
 
-def _census(look: Census) -> Iterator[Metric]:
+def _census(look: Totals) -> Iterator[Metric]:
     by_status = _all_states(look.experiments)
     yield _gauge("tgsh_experiments", "Experiments, by status.", ("status",), by_status)
     yield _gauge("tgsh_jobs", "Jobs (tasks and finishes), by status.", ("kind", "status"), _jobs(look))
@@ -215,7 +215,7 @@ def _all_states(counts: Mapping[str, int]) -> dict[tuple[str, ...], float]:
     return {(state,): counts.get(state, 0) for state in STATES}
 
 
-def _jobs(look: Census) -> dict[tuple[str, ...], float]:
+def _jobs(look: Totals) -> dict[tuple[str, ...], float]:
     wanted = [("task", state) for state in STATES] + [("finish", state) for state in ("waiting", *STATES)]
     return {key: look.jobs.get(key, 0) for key in wanted}
 
@@ -252,7 +252,7 @@ def _job_seconds(counted: Mapping[str, float], seconds: Mapping[str, float]) -> 
     return family
 
 
-def _workers(look: Census) -> Iterator[Metric]:
+def _workers(look: Totals) -> Iterator[Metric]:
     """By host: a worker's own name has its process id, and would be a new line after every restart."""
     workers, slots, memory, devices = (Counter[tuple[str, ...]]() for _ in range(4))
     for worker in look.workers:

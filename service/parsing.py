@@ -18,7 +18,7 @@ from service.errors import UnsupportedMediaType
 from service.responses import MEDIA_TYPES
 from tgsh.datasets.base import DatasetInfo
 from tgsh.errors import InvalidSpec
-from tgsh.store.queries import NEWEST, Order, Position
+from tgsh.store.queries import NEWEST, Position, SortOrder
 
 MAX_IMAGES = 1_000
 """Images in one request."""
@@ -238,7 +238,7 @@ def encode(*position: str | float) -> str:
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
 
 
-def decode(cursor: str, order: Order = NEWEST) -> Position:
+def decode(cursor: str, order: SortOrder = NEWEST) -> Position:
     """The position that `encode` was given, in the same order, or (created_at, id). Raises InvalidSpec."""
     try:
         position = json.loads(base64.urlsafe_b64decode(cursor.encode()))

@@ -24,7 +24,7 @@ MOST_WAITING = 24
 PATIENCE_SECONDS = 20.0
 
 
-class Turns:
+class ConcurrencyLimit:
     """Lets so many compute at a time, and so many wait."""
 
     def __init__(self, at_a_time: int = AT_A_TIME, most_waiting: int = MOST_WAITING) -> None:
@@ -57,7 +57,7 @@ class ByteCache:
     """Answers by a key that follows from their content, so that none can be out of date."""
 
     def __init__(self, max_bytes: int) -> None:
-        self.turns = Turns()
+        self.turns = ConcurrencyLimit()
         self._bodies: LRUCache[str, bytes] = LRUCache(max_bytes, getsizeof=len)
         self._making: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -129,7 +129,7 @@ def choose(request: Request, wanted: str | None, offered: Sequence[str]) -> str:
     return next(name for name in offered if MEDIA_TYPES[name] == best)
 
 
-def answer(
+def respond(
     request: Request,
     cache: ByteCache,
     key: Sequence[str],
@@ -151,7 +151,7 @@ def answer(
     return _content(cache.get(headers["ETag"], make), name, file_name, headers)
 
 
-def answer_streamed(
+def respond_streaming(
     request: Request, key: Sequence[str], name: str, file_name: str, size: int | None, chunks: Iterable[bytes]
 ) -> Response:
     """As `answer`, but of so many bytes (None: not known yet) that nobody holds them all; or 304."""
@@ -164,7 +164,7 @@ def answer_streamed(
     return StreamingResponse(chunks, media_type=MEDIA_TYPES[name], headers=headers)
 
 
-def answer_once(content: bytes, name: str, file_name: str) -> Response:
+def respond_once(content: bytes, name: str, file_name: str) -> Response:
     """The answer to what was sent with the question, in format `name`: nobody keeps it."""
     return _content(content, name, file_name, {"Cache-Control": "no-store"})
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
-from tgsh.analysis.clustering import Dendrogram, cluster_order, dendrogram
-from tgsh.analysis.embedding import Embedding, classical_mds, pca
-from tgsh.analysis.similarity import Course, SimilarityMatrix, similarity
+from tgsh.analysis.clustering import ClusterTree, cluster_order, dendrogram
+from tgsh.analysis.embedding import TaskMap, classical_mds, pca
+from tgsh.analysis.similarity import SimilarityMatrix, Trajectory, similarity
 from tgsh.schemas import AccuracyMatrix, EmbeddingMethod, Geometry, Measure
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.results import StageRef, load_stage
@@ -24,7 +24,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Child:
+class ChildProcess:
     """Does one thing at a time, in a process that is started with the first one.
 
     calls: after so many the process is replaced, as libraries keep memory with what they do.
@@ -77,13 +77,13 @@ FIGURES_A_CHILD = 200
 """Matplotlib keeps some memory with every figure."""
 
 
-class Artist:
+class FigureProcess:
     """Draws one figure at a time."""
 
     def __init__(self) -> None:
-        self._child = Child(FIGURES_A_CHILD)
+        self._child = ChildProcess(FIGURES_A_CHILD)
 
-    def draw(
+    def render(
         self, sketch: Callable[P, Figure], format: FigureFormat, /, *args: P.args, **kwargs: P.kwargs
     ) -> bytes:
         """The bytes of the figure that `sketch`, one of the functions below, draws of these values."""
@@ -107,14 +107,14 @@ CALLS_A_CHILD = 20
 """So that what a large matrix took goes back to the system."""
 
 
-class Reckoner:
+class AnalysisProcess:
     """Works on the vectors of a stage: here where tasks are few, else in its child, one at a time."""
 
     def __init__(self, artifacts: Artifacts) -> None:
         self._artifacts = artifacts
-        self._child = Child(CALLS_A_CHILD)
+        self._child = ChildProcess(CALLS_A_CHILD)
 
-    def reckon(
+    def run(
         self,
         work: Callable[Concatenate[np.ndarray, StageRef, P], T],
         ref: StageRef,
@@ -129,7 +129,7 @@ class Reckoner:
         folder = self._artifacts.copied(ref.sources)  # the child needs no right to fetch them
         return self._child.call(_elsewhere, folder, work, ref, part, *args, **kwargs)
 
-    def elsewhere(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work`, a function of a module, makes of values: in the child, as it takes long."""
         return self._child.call(work, *args, **kwargs)
 
@@ -140,14 +140,14 @@ class Reckoner:
 
 def embedding(
     vectors: np.ndarray, ref: StageRef, method: EmbeddingMethod, dimensions: int, measure: Measure
-) -> Embedding:
+) -> TaskMap:
     """The tasks as points."""
     if method == "pca":
         return pca(vectors, ref.labels, ref.tasks, dimensions)
     return classical_mds(similarity(vectors, ref.labels, ref.tasks, measure), dimensions)
 
 
-def tree(vectors: np.ndarray, ref: StageRef, method: str, measure: Measure) -> Dendrogram:
+def tree(vectors: np.ndarray, ref: StageRef, method: str, measure: Measure) -> ClusterTree:
     """Which tasks belong together."""
     return dendrogram(similarity(vectors, ref.labels, ref.tasks, measure), method)
 
@@ -188,23 +188,23 @@ def draw_similarity(matrix: SimilarityMatrix, title: str) -> Figure:
 
 def draw_reconstructions(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
     """Images [T, K, height, width(, 3)], a row a task, a column a class."""
-    from tgsh.figures import image_sheet
+    from tgsh.figures import image_grid
 
-    return image_sheet(images, rows, columns, title=title, across="class")
+    return image_grid(images, rows, columns, title=title, across="class")
 
 
 def draw_samples(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
     """Images [T, n, height, width(, 3)], a row a task, a column an image; pixels are shown as they are."""
-    from tgsh.figures import image_sheet
+    from tgsh.figures import image_grid
 
-    return image_sheet(images, rows, columns, title=title, across="class of the image", scale=(0, 1))
+    return image_grid(images, rows, columns, title=title, across="class of the image", scale=(0, 1))
 
 
 def draw_dataset_samples(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
     """Images [K, n, height, width(, 3)], a row a class, a column an example."""
-    from tgsh.figures import image_sheet
+    from tgsh.figures import image_grid
 
-    return image_sheet(images, rows, columns, title=title, across="training image of the class", scale=(0, 1))
+    return image_grid(images, rows, columns, title=title, across="training image of the class", scale=(0, 1))
 
 
 def draw_geometry(measured: Geometry, title: str) -> Figure:
@@ -221,25 +221,25 @@ def draw_before_after(before: SimilarityMatrix, after: SimilarityMatrix, title: 
     return before_after_figure(before, after, title=title)
 
 
-def draw_dendrogram(tree: Dendrogram, matrix: SimilarityMatrix, title: str) -> Figure:
+def draw_dendrogram(tree: ClusterTree, matrix: SimilarityMatrix, title: str) -> Figure:
     """The tree beside the ordered heatmap."""
     from tgsh.figures import dendrogram_figure
 
     return dendrogram_figure(tree, matrix, title=title)
 
 
-def draw_embedding(found: Embedding, title: str) -> Figure:
+def draw_embedding(found: TaskMap, title: str) -> Figure:
     """The tasks as points."""
     from tgsh.figures import embedding_figure
 
     return embedding_figure(found, title=title)
 
 
-def draw_courses(found: Sequence[Course], measure: str, title: str) -> Figure:
+def draw_trajectories(found: Sequence[Trajectory], measure: str, title: str) -> Figure:
     """Similarity over the epochs."""
-    from tgsh.figures import courses_figure
+    from tgsh.figures import trajectories_figure
 
-    return courses_figure(found, title=title, measure=measure)
+    return trajectories_figure(found, title=title, measure=measure)
 
 
 def draw_accuracy(values: Sequence[float], labels: Sequence[str], title: str) -> Figure:

@@ -30,7 +30,7 @@ GRACE_SECONDS = 60.0
 """A folder younger than this may be one that its owner is about to lock."""
 
 
-class Arrivals:
+class UploadStaging:
     """The folder of folders."""
 
     def __init__(self, folder: Path) -> None:

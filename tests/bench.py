@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.store.steps import queued_jobs
 from tgsh.execution import runner
-from tgsh.execution.context import Bench
+from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.presets import Submission
@@ -31,25 +31,27 @@ def never() -> bool:
     return False
 
 
-def bench_in(folder: Path, name: str = "worker", lease_seconds: float = 60) -> Bench:
+def bench_in(folder: Path, name: str = "worker", lease_seconds: float = 60) -> WorkerContext:
     database = Database(f"sqlite:///{folder}/tgsh.db")
     database.migrate()
-    return Bench(database, Artifacts(str(folder / "artifacts")), folder / "data", lease_seconds, "cpu", name)
+    return WorkerContext(
+        database, Artifacts(str(folder / "artifacts")), folder / "data", lease_seconds, "cpu", name
+    )
 
 
-def submit(bench: Bench, spec: ExperimentSpec = SPEC) -> str:
-    return experiments.submit(bench.database, spec, plan(spec))[0]
+def submit(context: WorkerContext, spec: ExperimentSpec = SPEC) -> str:
+    return experiments.submit(context.database, spec, plan(spec))[0]
 
 
-def work_off(bench: Bench, experiment_id: str, stop: Callable[[], bool] = never) -> None:
+def work_off(context: WorkerContext, experiment_id: str, stop: Callable[[], bool] = never) -> None:
     """What workers do until the experiment has ended."""
-    while jobs := queued_jobs(bench.database, experiment_id):
+    while jobs := queued_jobs(context.database, experiment_id):
         for job in jobs:
-            runner.run(bench, job, stop)
+            runner.run(context, job, stop)
 
 
-def digest(bench: Bench, experiment_id: str) -> str:
+def digest(context: WorkerContext, experiment_id: str) -> str:
     """A hash of all vectors of all epochs."""
-    assert queries.experiment(bench.database, experiment_id).record.status == "completed"
-    ref = find_stage(bench.database, experiment_id, "after")
-    return hashlib.sha256(bench.artifacts.path(*ref.sources[0]).read_bytes()).hexdigest()
+    assert queries.experiment(context.database, experiment_id).record.status == "completed"
+    ref = find_stage(context.database, experiment_id, "after")
+    return hashlib.sha256(context.artifacts.path(*ref.sources[0]).read_bytes()).hexdigest()

@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tgsh.cli.machine import print_whereabouts
+from tgsh.cli.machine import print_locations
 from tgsh.client import Client
 from tgsh.errors import MachineProblem
 from tgsh.stack import guard
-from tgsh.stack.processes import MAX_DEATHS, Part, Stopped, StopSignals, Supervisor
+from tgsh.stack.processes import MAX_DEATHS, ManagedProcess, Stopped, StopSignals, Supervisor
 from tgsh.stack.redis import INSTALL
 from tgsh.stack.stack import Home, running_url
 
@@ -176,7 +176,7 @@ def test_up_says_what_runs_where(home: Path, capsys: pytest.CaptureFixture[str])
     assert (left, process.returncode) == ("", 0)
     assert "Everything is stopped" in said
     assert kin(home) == []
-    print_whereabouts(found)
+    print_locations(found)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert f"dashboard  {url}/" in lines
     assert any(line.startswith("workers    1 × cpu (celery@") for line in lines)
@@ -213,10 +213,12 @@ def test_without_any_redis_one_line_says_what_to_install(home: Path) -> None:
 def test_a_part_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.claim()
-    part = Part("api", ["sh", "-c", "echo no luck; exit 3"], os.environ, home.logs / "api.log", home.lock_fd)
+    part = ManagedProcess(
+        "api", ["sh", "-c", "echo no luck; exit 3"], os.environ, home.logs / "api.log", home.lock_fd
+    )
     part.start()
     said: list[str] = []
-    supervisor = Supervisor([part], start=Part.start, report=said.append, changed=lambda: None)
+    supervisor = Supervisor([part], start=ManagedProcess.start, report=said.append, changed=lambda: None)
     with pytest.raises(MachineProblem, match=rf"(?s)api ended {MAX_DEATHS} times.*no luck"):
         supervisor.run()
     assert len(said) == MAX_DEATHS - 1
@@ -230,7 +232,9 @@ def test_a_part_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path)
     home.claim()
     stubborn = "trap '' TERM; (trap '' TERM; while :; do sleep 0.2; done) & while :; do sleep 0.2; done"
     environment = dict(os.environ) | {"TGSH_HOME": str(home.path)}
-    part = Part("worker", ["sh", "-c", stubborn], environment, home.logs / "worker.log", home.lock_fd)
+    part = ManagedProcess(
+        "worker", ["sh", "-c", stubborn], environment, home.logs / "worker.log", home.lock_fd
+    )
     part.start()
     assert until(lambda: len(kin(home.path)) >= 3, 5)
     part.ask_to_stop()

@@ -20,7 +20,7 @@ from tests.service.test_bad_requests import BAD_BODIES
 from tgsh.analysis.similarity import SimilarityMatrix, nearest
 from tgsh.execution import local
 from tgsh.specs.presets import Submission
-from tgsh.store.scheduling import MAX_HINTS, QUEUE
+from tgsh.store.scheduling import MAX_JOB_MESSAGES, QUEUE
 
 SPEC: dict[str, Any] = {
     "name": "twelve rotations",
@@ -234,7 +234,7 @@ def test_hints_that_got_lost_are_published_again(http: httpx.Client, stack: Comp
     stack.stop(WORKER)
     ids = [submit(http, name="lost", training={"epochs": 1, "train_limit": 100}) for _ in range(8)]
     with redis.Redis.from_url(stack.redis_url) as queue:
-        wait_for_hints(queue, MAX_HINTS)  # of 96 jobs: more would be of no use
+        wait_for_hints(queue, MAX_JOB_MESSAGES)  # of 96 jobs: more would be of no use
         queue.flushall()
         stack.start(WORKER)
         assert [follow(http, path)[-1][1]["status"] for path in ids] == ["completed"] * 8

@@ -10,48 +10,48 @@ import pytest
 
 from tests.bench import SPEC, bench_in, never, submit, work_off
 from tests.store.steps import queued_jobs
-from tgsh.datasets.mnist import load
+from tgsh.datasets.mnist import load_dataset
 from tgsh.execution import runner
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.presets import Submission
 from tgsh.store import queries
 from tgsh.store.models import Job
-from tgsh.store.results import NAME, find_stage, load_stage, origins, result
+from tgsh.store.results import PROVENANCE, find_stage, load_result, load_stage, task_origins
 from tgsh.suites.sources import source_of
 from tgsh.system import description
 
 
 def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench)
-    bench.artifacts.save(f"{experiment_id}/tasks/00000-e1-zombie", {"v": np.zeros(1, np.float32)}, {})
-    work_off(bench, experiment_id)
-    named = {task.checkpoint for task in queries.tasks(bench.database, experiment_id)}
-    ref = find_stage(bench.database, experiment_id, "after")
-    kept = set(bench.artifacts.keys(experiment_id)) - named
+    context = bench_in(tmp_path)
+    experiment_id = submit(context)
+    context.artifacts.save(f"{experiment_id}/tasks/00000-e1-zombie", {"v": np.zeros(1, np.float32)}, {})
+    work_off(context, experiment_id)
+    named = {task.checkpoint for task in queries.tasks(context.database, experiment_id)}
+    ref = find_stage(context.database, experiment_id, "after")
+    kept = set(context.artifacts.keys(experiment_id)) - named
     names = {key.split("/")[1].rsplit("-", 1)[0] for key in kept}
     assert names == {"vectors", "class-means", "geometry", "samples", "provenance"}
     assert ref.sources[0][0] in kept
-    assert load_stage(bench.artifacts, ref).shape == (3, 1568)
+    assert load_stage(context.artifacts, ref).shape == (3, 1568)
 
 
 def test_the_finish_measures_what_reads_need(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench)
-    assert result(bench.database, bench.artifacts, experiment_id, "geometry") is None
-    work_off(bench, experiment_id)
-    means = result(bench.database, bench.artifacts, experiment_id, "class-means")
+    context = bench_in(tmp_path)
+    experiment_id = submit(context)
+    assert load_result(context.database, context.artifacts, experiment_id, "geometry") is None
+    work_off(context, experiment_id)
+    means = load_result(context.database, context.artifacts, experiment_id, "class-means")
     assert means is not None
     assert means[0]["means"].shape == (3, 10, 784)
-    samples = result(bench.database, bench.artifacts, experiment_id, "samples")
+    samples = load_result(context.database, context.artifacts, experiment_id, "samples")
     assert samples is not None
-    digits = load("mnist5k", tmp_path)
+    digits = load_dataset("mnist5k", tmp_path)
     assert samples[0]["images"].shape == (3, 10, 784)
     assert samples[0]["classes"].tolist() == list(range(10))
     np.testing.assert_allclose(samples[0]["images"][0], digits.test_images[:10] / 255, atol=1e-6)
     assert json.loads(samples[1]["tasks"]) == [0, 1, 2]
-    assert result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix") is None
-    found = result(bench.database, bench.artifacts, experiment_id, "geometry")
+    assert load_result(context.database, context.artifacts, experiment_id, "accuracy-matrix") is None
+    found = load_result(context.database, context.artifacts, experiment_id, "geometry")
     assert found is not None
     tensors, about = found
     summaries, sample = json.loads(about["summaries"]), json.loads(about["sample"])
@@ -72,10 +72,10 @@ def test_tasks_that_change_values_are_measured_as_they_show_images(tmp_path: Pat
     ]
     changes = {"suite": {"kind": "custom", "tasks": tasks}}
     spec = Submission.model_validate({**SPEC.model_dump(mode="json"), **changes}).spec()
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench, spec)
-    work_off(bench, experiment_id)
-    found = result(bench.database, bench.artifacts, experiment_id, "class-means")
+    context = bench_in(tmp_path)
+    experiment_id = submit(context, spec)
+    work_off(context, experiment_id)
+    found = load_result(context.database, context.artifacts, experiment_id, "class-means")
     assert found is not None
     plain, turned, inverted = found[0]["means"]
     np.testing.assert_allclose(turned, plain.reshape(10, 28, 28)[:, ::-1, ::-1].reshape(10, -1), atol=1e-6)
@@ -95,13 +95,13 @@ def test_the_accuracy_matrix_shows_that_nothing_is_forgotten(
     tmp_path: Path, network: dict[str, object]
 ) -> None:
     changes = {"network": network, "accuracy_matrix": True}
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench, ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes))
-    work_off(bench, experiment_id)
-    found = result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix")
+    context = bench_in(tmp_path)
+    experiment_id = submit(context, ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes))
+    work_off(context, experiment_id)
+    found = load_result(context.database, context.artifacts, experiment_id, "accuracy-matrix")
     assert found is not None
     matrix, untrained = found[0]["matrix"], found[0]["untrained"]
-    learned = [task.accuracy for task in queries.tasks(bench.database, experiment_id)]
+    learned = [task.accuracy for task in queries.tasks(context.database, experiment_id)]
     assert np.diagonal(matrix).tolist() == learned
     assert matrix.shape == (3, 3)
     assert untrained.shape == (3,)
@@ -112,16 +112,16 @@ def test_the_accuracy_matrix_shows_that_nothing_is_forgotten(
 
 def test_a_finish_that_is_stopped_gives_its_claim_back(tmp_path: Path) -> None:
     spec = SPEC.model_copy(update={"accuracy_matrix": True})
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench, spec)
-    for job in queued_jobs(bench.database, experiment_id):
-        runner.run(bench, job, never)
+    context = bench_in(tmp_path)
+    experiment_id = submit(context, spec)
+    for job in queued_jobs(context.database, experiment_id):
+        runner.run(context, job, never)
     asked = iter(range(4))
-    runner.run(bench, Job(experiment_id=experiment_id), lambda: next(asked, None) is None)
-    assert queries.experiment(bench.database, experiment_id).record.status == "running"
-    assert queued_jobs(bench.database, experiment_id) == [Job(experiment_id=experiment_id)]
-    work_off(bench, experiment_id)
-    assert result(bench.database, bench.artifacts, experiment_id, "accuracy-matrix") is not None
+    runner.run(context, Job(experiment_id=experiment_id), lambda: next(asked, None) is None)
+    assert queries.experiment(context.database, experiment_id).record.status == "running"
+    assert queued_jobs(context.database, experiment_id) == [Job(experiment_id=experiment_id)]
+    work_off(context, experiment_id)
+    assert load_result(context.database, context.artifacts, experiment_id, "accuracy-matrix") is not None
 
 
 def test_what_each_task_was_trained_on_and_with_is_kept(tmp_path: Path) -> None:
@@ -130,17 +130,17 @@ def test_what_each_task_was_trained_on_and_with_is_kept(tmp_path: Path) -> None:
         "dataset": "synthetic",
     }
     spec = ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes)
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench, spec)
-    assert origins(bench.database, bench.artifacts, experiment_id) is None
-    work_off(bench, experiment_id)
-    found = origins(bench.database, bench.artifacts, experiment_id)
+    context = bench_in(tmp_path)
+    experiment_id = submit(context, spec)
+    assert task_origins(context.database, context.artifacts, experiment_id) is None
+    work_off(context, experiment_id)
+    found = task_origins(context.database, context.artifacts, experiment_id)
     assert found is not None
     source = source_of(spec, tmp_path)
     assert [origin["images"] for origin in found] == [source.of(task).digests for task in (0, 1)]
-    versions = queries.experiment(bench.database, experiment_id).record.versions
+    versions = queries.experiment(context.database, experiment_id).record.versions
     assert {origin["machine"] for origin in found} == {description()}
     assert all(origin["versions"] == versions for origin in found)
-    kept = result(bench.database, bench.artifacts, experiment_id, NAME)
+    kept = load_result(context.database, context.artifacts, experiment_id, PROVENANCE)
     assert kept is not None
     assert len(json.loads(kept[1]["origins"])) == 2  # each once

@@ -12,14 +12,14 @@ import pytest
 
 from tests.bench import bench_in, never, submit, work_off
 from tgsh.execution import runner
-from tgsh.execution.context import Bench
+from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import preview
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.presets import Submission
 from tgsh.store import previews
-from tgsh.store.leases import take_expired_leases
-from tgsh.store.models import Preview, PreviewRecord
-from tgsh.store.results import result
+from tgsh.store.leases import expire_leases
+from tgsh.store.models import PreviewJob, PreviewRecord
+from tgsh.store.results import load_result
 
 SMALL: dict[str, Any] = {"dataset": "mnist5k", "training": {"epochs": 1, "train_limit": 50}, "seed": 5}
 CUSTOM = [
@@ -45,28 +45,28 @@ def spec_of(**changes: Any) -> ExperimentSpec:
     return Submission.model_validate({**SMALL, **changes}).spec()
 
 
-def asked(bench: Bench, spec: ExperimentSpec) -> str:
+def asked(context: WorkerContext, spec: ExperimentSpec) -> str:
     wanted = preview(spec)
-    assert previews.ask(bench.database, bench.artifacts, wanted)
+    assert previews.request_preview(context.database, context.artifacts, wanted)
     return wanted.key
 
 
-def drawn(bench: Bench, key: str) -> tuple[PreviewRecord, dict[str, np.ndarray]]:
-    record = previews.get(bench.database, key)
+def drawn(context: WorkerContext, key: str) -> tuple[PreviewRecord, dict[str, np.ndarray]]:
+    record = previews.get(context.database, key)
     assert (record.status, record.reason) == ("completed", None)
-    return record, bench.artifacts.load(str(record.artifact), str(record.artifact_sha256))[0]
+    return record, context.artifacts.load(str(record.artifact), str(record.artifact_sha256))[0]
 
 
 @pytest.mark.parametrize("changes", SUITES, ids=lambda changes: changes["suite"]["kind"])
 def test_it_shows_what_the_finish_keeps(tmp_path: Path, changes: dict[str, Any]) -> None:
-    bench = bench_in(tmp_path)
+    context = bench_in(tmp_path)
     spec = spec_of(**changes)
-    key = asked(bench, spec)
-    assert runner.run_next(bench, never) == Preview(key)
-    record, tensors = drawn(bench, key)
-    experiment_id = submit(bench, spec)
-    work_off(bench, experiment_id)
-    found = result(bench.database, bench.artifacts, experiment_id, "samples")
+    key = asked(context, spec)
+    assert runner.run_next(context, never) == PreviewJob(key)
+    record, tensors = drawn(context, key)
+    experiment_id = submit(context, spec)
+    work_off(context, experiment_id)
+    found = load_result(context.database, context.artifacts, experiment_id, "samples")
     assert found is not None
     kept, about = found
     places = {index: row for row, (index, _) in enumerate(record.tasks)}
@@ -77,10 +77,10 @@ def test_it_shows_what_the_finish_keeps(tmp_path: Path, changes: dict[str, Any])
 
 def test_it_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tgsh.training.trainer.random_base", None)  # were it called, it would raise
-    bench = bench_in(tmp_path)
-    key = asked(bench, spec_of())
-    runner.run_next(bench, never)
-    assert drawn(bench, key)[1]["images"].shape == (36, 10, 784)
+    context = bench_in(tmp_path)
+    key = asked(context, spec_of())
+    runner.run_next(context, never)
+    assert drawn(context, key)[1]["images"].shape == (36, 10, 784)
 
 
 def test_what_decides_the_picture_decides_the_key() -> None:
@@ -99,59 +99,59 @@ def test_of_many_tasks_some_are_drawn() -> None:
 
 
 def test_it_goes_before_tasks_and_its_company_is_trained_after_it(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench)
-    key = asked(bench, spec_of())
-    assert runner.run_next(bench, never) == Preview(key)
-    job = runner.run_next(bench, never)
+    context = bench_in(tmp_path)
+    experiment_id = submit(context)
+    key = asked(context, spec_of())
+    assert runner.run_next(context, never) == PreviewJob(key)
+    job = runner.run_next(context, never)
     assert job is not None
-    assert not isinstance(job, Preview)
+    assert not isinstance(job, PreviewJob)
     assert job.experiment_id == experiment_id
 
 
 def test_missing_images_fail_it_and_asking_again_tries_again(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder is expected: nothing can be downloaded there")
-    bench = bench_in(tmp_path)
+    context = bench_in(tmp_path)
     spec = spec_of(dataset="kmnist")
-    key = asked(bench, spec)
-    runner.run_next(bench, never)
-    record = previews.get(bench.database, key)
+    key = asked(context, spec)
+    runner.run_next(context, never)
+    record = previews.get(context.database, key)
     assert record.status == "failed"
     assert "train-images-idx3-ubyte" in str(record.reason)
-    assert runner.run_next(bench, never) is None
-    asked(bench, spec)
-    assert runner.run_next(bench, never) == Preview(key)
+    assert runner.run_next(context, never) is None
+    asked(context, spec)
+    assert runner.run_next(context, never) == PreviewJob(key)
 
 
 def test_a_stop_gives_it_back(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    key = asked(bench, spec_of())
+    context = bench_in(tmp_path)
+    key = asked(context, spec_of())
     looks = iter(range(3))
-    runner.run_next(bench, lambda: next(looks, None) is None)
-    record = previews.get(bench.database, key)
+    runner.run_next(context, lambda: next(looks, None) is None)
+    record = previews.get(context.database, key)
     assert (record.status, record.attempts) == ("queued", 0)
-    assert bench.artifacts.keys("previews") == []
-    runner.run_next(bench, never)
-    drawn(bench, key)
+    assert context.artifacts.keys("previews") == []
+    runner.run_next(context, never)
+    drawn(context, key)
 
 
 @pytest.mark.parametrize("point", ["mid-preview", "before the preview's row"])
 def test_who_lost_it_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
     """It sleeps past its lease, and another draws the preview meanwhile."""
-    bench, successor = bench_in(tmp_path), bench_in(tmp_path, "successor")
-    key = asked(bench, spec_of())
+    context, successor = bench_in(tmp_path), bench_in(tmp_path, "successor")
+    key = asked(context, spec_of())
 
     def be_succeeded(name: str, index: int | None = None) -> None:
         if name != point:
             return
         monkeypatch.undo()
-        with bench.database.write() as session:
+        with context.database.write() as session:
             session.get_one(PreviewRecord, key).lease_until = 0.0
-        assert take_expired_leases(bench.database, max_attempts=3) == 1
+        assert expire_leases(context.database, max_attempts=3) == 1
         runner.run_next(successor, never)
 
-    monkeypatch.setattr("tgsh.execution.context.point", be_succeeded)
-    assert runner.run_next(bench, never) == Preview(key)
-    record, _ = drawn(bench, key)
+    monkeypatch.setattr("tgsh.execution.faults.fault_point", be_succeeded)
+    assert runner.run_next(context, never) == PreviewJob(key)
+    record, _ = drawn(context, key)
     assert (record.worker, record.attempts) == ("successor", 2)
-    assert bench.artifacts.keys("previews") == [record.artifact]
+    assert context.artifacts.keys("previews") == [record.artifact]

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 
-def stream(seed: int, *path: str | int) -> np.random.Generator:
+def rng_for(seed: int, *path: str | int) -> np.random.Generator:
     """The counter-based (Philox) generator that belongs to `seed` and `path`, at its start."""
     name = "/".join(map(str, path))
     key = hashlib.sha256(f"{seed}:{name}".encode()).digest()[:16]

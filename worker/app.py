@@ -13,7 +13,7 @@ from celery.utils.log import get_task_logger
 from tgsh.errors import MachineProblem
 from tgsh.logs import formatter
 from tgsh.store.database import Database
-from tgsh.store.scheduling import HINT_NAME, QUEUE
+from tgsh.store.scheduling import QUEUE, RUN_JOB_TASK
 from tgsh.system import limit_memory, memory, yield_to_others
 from worker import devices, tasks, transport
 from worker.settings import WorkerSettings
@@ -60,7 +60,7 @@ def create_app(settings: WorkerSettings) -> Celery:
     )
     app.conf["tgsh_settings"] = settings
     app.steps["consumer"].add(Sweeper)
-    app.task(tasks.work, name=HINT_NAME)
+    app.task(tasks.run_due_jobs, name=RUN_JOB_TASK)
     return app
 
 
@@ -102,7 +102,7 @@ def _prepare_child(**_: Any) -> None:
     if slot == "cpu":  # what CUDA reserves has nothing to do with what a job holds
         limit_memory(settings.memory_limit or memory())
     device = devices.bind(slot)
-    tasks.open_bench(settings, device, name=f"{socket.gethostname()}/{os.getppid()}/{os.getpid()}/{slot}")
+    tasks.open_context(settings, device, name=f"{socket.gethostname()}/{os.getppid()}/{os.getpid()}/{slot}")
 
 
 @signals.worker_shutting_down.connect

@@ -18,9 +18,9 @@ from celery.worker import state
 from tgsh.store import leases, previews
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.leases import take_expired_leases
-from tgsh.store.maintenance import tidy
-from tgsh.store.scheduling import HINT_NAME, MAX_HINTS, QUEUE, count_queued, hints_due
+from tgsh.store.leases import expire_leases
+from tgsh.store.maintenance import collect_garbage
+from tgsh.store.scheduling import MAX_JOB_MESSAGES, QUEUE, RUN_JOB_TASK, count_queued, job_messages_due
 from worker import devices, tasks
 from worker.settings import WorkerSettings
 
@@ -28,14 +28,14 @@ DEAF_SECONDS = 10.0
 """How long hints may wait beside an idle child. Normally that lasts milliseconds."""
 
 
-class Hearing:
+class StalledConsumerCheck:
     """Told at every sweep what was heard so far, it says when that has gone on for too long."""
 
     def __init__(self) -> None:
         self._heard = -1
         self._since: float | None = None
 
-    def is_lost(self, heard: int, *, ignored: bool) -> bool:
+    def is_stalled(self, heard: int, *, ignored: bool) -> bool:
         """heard: messages that ever arrived. ignored: whether hints wait now though a child is idle."""
         if heard != self._heard or not ignored:
             self._heard, self._since = heard, None
@@ -93,7 +93,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
     def __init__(self, consumer: Any, **_: Any) -> None:
         self._timer: Any = None
         self._database: Database | None = None
-        self._hearing = Hearing()
+        self._hearing = StalledConsumerCheck()
         self._tidied = 0.0
         self._settings: WorkerSettings = consumer.app.conf["tgsh_settings"]
 
@@ -110,7 +110,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
             self._timer = None
         if self._database is not None:
             try:
-                leases.bow_out(self._database, _name(consumer))
+                leases.sign_off(self._database, _name(consumer))
             except Exception as error:
                 log.warning("could not sign off: %s", error)
             self._database.dispose()
@@ -124,8 +124,8 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         try:
             slots = devices.shared(self._settings.devices, consumer.controller.concurrency)
             held = memory_bytes(), device_memory_bytes(slots)
-            leases.beat(self._database, _name(consumer), socket.gethostname(), os.getpid(), slots, *held)
-            taken = take_expired_leases(self._database, self._settings.max_attempts)
+            leases.heartbeat(self._database, _name(consumer), socket.gethostname(), os.getpid(), slots, *held)
+            taken = expire_leases(self._database, self._settings.max_attempts)
             if taken:
                 log.warning("took %d jobs from workers that fell silent", taken)
             self._publish(consumer)
@@ -139,7 +139,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
             return
         self._tidied = time.monotonic()
         artifacts = Artifacts(self._settings.artifacts)
-        removed = tidy(self._database, artifacts, 2 * TIDY_SECONDS)
+        removed = collect_garbage(self._database, artifacts, 2 * TIDY_SECONDS)
         if removed:
             log.warning("removed %d files of workers that were killed", removed)
         previews.forget_old(self._database, artifacts)
@@ -148,12 +148,12 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         assert self._database is not None
         with consumer.app.connection_for_write() as connection:
             waiting = connection.default_channel.queue_declare(QUEUE).message_count
-            queued = count_queued(self._database, MAX_HINTS)
+            queued = count_queued(self._database, MAX_JOB_MESSAGES)
             with consumer.app.amqp.Producer(connection) as producer:
-                for _ in range(hints_due(queued, waiting)):
-                    consumer.app.send_task(HINT_NAME, queue=QUEUE, producer=producer)
+                for _ in range(job_messages_due(queued, waiting)):
+                    consumer.app.send_task(RUN_JOB_TASK, queue=QUEUE, producer=producer)
         busy = len(state.reserved_requests) >= consumer.pool.num_processes
-        if self._hearing.is_lost(state.all_total_count[0], ignored=bool(queued and waiting and not busy)):
+        if self._hearing.is_stalled(state.all_total_count[0], ignored=bool(queued and waiting and not busy)):
             log.critical("hints wait, children idle, and nothing is heard: ending, to be started again")
             tasks.request()
             state.should_stop = os.EX_UNAVAILABLE

@@ -42,46 +42,46 @@ def is_requested() -> bool:
 
 
 if TYPE_CHECKING:
-    from tgsh.execution.context import Bench
+    from tgsh.execution.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
 _place: tuple[WorkerSettings, str, str] | None = None
-_bench: Bench | None = None
+_bench: WorkerContext | None = None
 
 
-def open_bench(settings: WorkerSettings, device: str, name: str) -> None:
+def open_context(settings: WorkerSettings, device: str, name: str) -> None:
     """Note where this child works, connect it to its store and device, warm up; once, after the fork."""
     global _place
     _place = settings, device, name
     try:
-        bench = _open()
+        context = _open()
         from tgsh.execution import runner
 
-        runner.warm_up(bench)
+        runner.warm_up(context)
     except Exception:
         log.exception("this child cannot work yet; it tries again at the next hint")
 
 
-def _open() -> Bench:
+def _open() -> WorkerContext:
     from tgsh.execution import runner  # noqa: F401 - brings torch, which the parent must never import, before the first job
-    from tgsh.execution.context import Bench
+    from tgsh.execution.context import WorkerContext
 
     global _bench
     if _bench is None:
         assert _place is not None, "no child of the pool"
-        _bench = Bench.from_settings(*_place)
+        _bench = WorkerContext.from_settings(*_place)
     return _bench
 
 
-def work(*args: object, **kwargs: object) -> None:
+def run_due_jobs(*args: object, **kwargs: object) -> None:
     """The one Celery task: whatever the database says is due. A repeated, late or forged hint is a look."""
     from tgsh.execution import runner
 
     if args or kwargs:
         log.error("refused a message that is no hint: it has arguments")
         return
-    bench = _open()
+    context = _open()
     while not is_requested():
-        if runner.run_next(bench, is_requested) is None:
+        if runner.run_next(context, is_requested) is None:
             return

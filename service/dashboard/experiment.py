@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from service.dashboard.rendering import render
-from service.dependencies import CallerDep, ExperimentId, PartsDep
-from service.responses import ENDINGS, answer
+from service.dependencies import CallerDep, ExperimentId, ServicesDep
+from service.responses import ENDINGS, respond
 from service.routers import (
     accuracy,
     accuracy_matrix,
@@ -30,7 +30,7 @@ from tgsh.arrays import table_csv
 from tgsh.datasets.base import DatasetInfo, info_of
 from tgsh.execution.planning import layers
 from tgsh.execution.presenters import experiment_view
-from tgsh.networks.registry import obstacle
+from tgsh.networks.registry import unavailable_reason
 from tgsh.schemas import TERMINAL
 from tgsh.specs import ExperimentSpec
 from tgsh.store import queries
@@ -101,7 +101,7 @@ def results_of(experiment_id: str, spec: ExperimentSpec) -> list[Result]:
     ]
     if spec.accuracy_matrix:
         found.append(result("Accuracy matrix", "accuracy/matrix", accuracy_matrix.FORMATS, waits=True))
-    if obstacle(spec.network, "reconstructions") is None:
+    if unavailable_reason(spec.network, "reconstructions") is None:
         found.append(result("Reconstructions", "reconstructions", reconstructions.OFFERED))
     tasks = File("json", f"/experiments/{experiment_id}/tasks", f"tasks-{experiment_id}.json")
     losses = File("csv", f"/dashboard/experiments/{experiment_id}/losses.csv", f"losses-{experiment_id}.csv")
@@ -132,11 +132,13 @@ SHOWN_AT_FIRST = 6
 
 
 @router.get("/{experiment_id}")
-def page(experiment_id: ExperimentId, request: Request, parts: PartsDep, caller: CallerDep) -> HTMLResponse:
+def page(
+    experiment_id: ExperimentId, request: Request, services: ServicesDep, caller: CallerDep
+) -> HTMLResponse:
     """The page; while the experiment runs, it asks for itself anew and takes the parts that changed."""
-    experiment = experiment_view(queries.experiment(parts.database, experiment_id))
-    tasks = queries.tasks(parts.database, experiment_id, limit=MOST_LISTED)
-    failed = queries.tasks(parts.database, experiment_id, status="failed", limit=MOST_TOLD)
+    experiment = experiment_view(queries.experiment(services.database, experiment_id))
+    tasks = queries.tasks(services.database, experiment_id, limit=MOST_LISTED)
+    failed = queries.tasks(services.database, experiment_id, status="failed", limit=MOST_TOLD)
     spec, url = experiment.spec, str(request.base_url).rstrip("/")
     return render(
         request,
@@ -149,10 +151,10 @@ def page(experiment_id: ExperimentId, request: Request, parts: PartsDep, caller:
         tasks=tasks,
         failures=_by_reason(failed),
         learned=[task.index for task in tasks if task.status == "completed"],
-        running=queries.tasks(parts.database, experiment_id, status="running", limit=MOST_TOLD),
-        layers=list(layers(spec, parts.shelf.info)),
-        gallery=_gallery(info_of(spec, parts.shelf.info), tasks, experiment.progress.tasks_total),
-        no_reconstructions=obstacle(spec.network, "reconstructions"),
+        running=queries.tasks(services.database, experiment_id, status="running", limit=MOST_TOLD),
+        layers=list(layers(spec, services.uploads.info)),
+        gallery=_gallery(info_of(spec, services.uploads.info), tasks, experiment.progress.tasks_total),
+        no_reconstructions=unavailable_reason(spec.network, "reconstructions"),
         results=results_of(experiment_id, spec),
         codes=[
             ("curl", as_curl(spec, url, needs_key=caller.name is not None)),
@@ -213,18 +215,18 @@ def _gallery(info: DatasetInfo, tasks: list[TaskRecord], total: int) -> dict[str
 
 
 @router.get("/{experiment_id}/losses.csv")
-def losses(experiment_id: ExperimentId, parts: PartsDep, request: Request) -> Response:
+def losses(experiment_id: ExperimentId, services: ServicesDep, request: Request) -> Response:
     """A row a task and epoch that is done: mean training cross-entropy, in nats."""
-    tasks = queries.tasks(parts.database, experiment_id)
+    tasks = queries.tasks(services.database, experiment_id)
     rows = [
         (task.index, task.label, epoch, loss)
         for task in tasks
         for epoch, loss in enumerate(task.losses, start=1)
     ]
     key = ("losses", experiment_id, *(str(task.losses) for task in tasks))
-    return answer(
+    return respond(
         request,
-        parts.cache,
+        services.cache,
         key,
         "csv",
         f"losses-{experiment_id}",

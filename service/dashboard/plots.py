@@ -23,8 +23,8 @@ from service.dashboard.traces import (
     means_plot,
     tree_plot,
 )
-from service.dependencies import ExperimentId, Parts, PartsDep
-from service.responses import answer
+from service.dependencies import ExperimentId, Services, ServicesDep
+from service.responses import respond
 from service.results import Layer, Stage
 from service.routers import embedding, similarity
 from tgsh.analysis.blockwise import Similarities
@@ -46,7 +46,7 @@ MEANS = 250
 class Choice:
     """What a viewer chose to see. total: how many tasks there will be."""
 
-    parts: Parts
+    services: Services
     ref: StageRef
     total: int
     order: Order
@@ -56,7 +56,7 @@ class Choice:
     @property
     def part(self) -> slice:
         """Where the layer lies in the vectors."""
-        return results.part(self.parts, self.ref.experiment_id, self.layer)
+        return results.part(self.services, self.ref.experiment_id, self.layer)
 
     @property
     def when(self) -> str:
@@ -74,21 +74,21 @@ class Choice:
 
 
 def _similarity(choice: Choice) -> Plot:
-    ref, parts = choice.ref, choice.parts
+    ref, services = choice.ref, choice.services
     what = f"{choice.measure} similarity {choice.when}"
     if len(ref.tasks) > MOST_ROWS:
-        found = Similarities(results.vectors(parts, ref, choice.layer), choice.measure)
+        found = Similarities(results.vectors(services, ref, choice.layer), choice.measure)
         plot = means_plot(found.averaged(MEANS), found.groups(MEANS), len(ref.tasks), what)
         as_text = ("csv",) if len(ref.tasks) ** 2 <= results.MAX_TEXT_VALUES else ()
         return _with(plot, choice.files("similarity", *as_text, "npy", "png", "svg", "pdf"))
     files = choice.files("similarity", *similarity.FORMATS, order=choice.order) if ref.tasks else {}
     if choice.order == "cluster":
-        matrix = parts.reckoner.reckon(subprocesses.clustered, ref, choice.part, choice.measure)
+        matrix = services.analysis_process.run(subprocesses.clustered, ref, choice.part, choice.measure)
     else:
-        matrix = results.similarities(parts, ref, choice.measure, choice.layer)
+        matrix = results.similarities(services, ref, choice.measure, choice.layer)
     labels, tasks = matrix.labels, matrix.tasks
     if choice.order == "task" and choice.total <= MOST_ROWS:  # those to come have their places
-        every = queries.tasks(parts.database, ref.experiment_id)
+        every = queries.tasks(services.database, ref.experiment_id)
         labels, tasks = tuple(task.label for task in every), tuple(task.index for task in every)
     return _with(matrix_plot(matrix, labels, tasks, f"of {counted(choice.total, 'task')}: {what}"), files)
 
@@ -98,29 +98,31 @@ def _dendrogram(choice: Choice) -> Plot:
     files = choice.files("dendrogram", "csv", "newick", "png", "svg", "pdf")
     if tasks > MOST_ROWS:
         return Plot(f"A tree of {tasks:,} tasks is not drawn here; the files have it.", links=files)
-    tree = choice.parts.reckoner.reckon(subprocesses.tree, choice.ref, choice.part, "average", choice.measure)
+    tree = choice.services.analysis_process.run(
+        subprocesses.tree, choice.ref, choice.part, "average", choice.measure
+    )
     return _with(tree_plot(tree), files)
 
 
 def _embedding(choice: Choice) -> Plot:
     if (tasks := len(choice.ref.tasks)) > embedding.MOST_TASKS:
         return Plot(f"{tasks:,} tasks are too many for a map, which is for {embedding.MOST_TASKS:,} at most.")
-    found = choice.parts.reckoner.reckon(
+    found = choice.services.analysis_process.run(
         subprocesses.embedding, choice.ref, choice.part, "mds", 2, choice.measure
     )
-    suite = queries.experiment(choice.parts.database, choice.ref.experiment_id).record.suite
+    suite = queries.experiment(choice.services.database, choice.ref.experiment_id).record.suite
     plot = map_plot(found, in_a_row=suite in ("rotation", "shift"))
     return _with(plot, choice.files("embedding", "csv", "npy", "png", "svg", "pdf"))
 
 
 def _accuracy(choice: Choice) -> Plot:
     root = f"/experiments/{choice.ref.experiment_id}/accuracy?format="
-    plot = accuracy_plot(queries.tasks(choice.parts.database, choice.ref.experiment_id))
+    plot = accuracy_plot(queries.tasks(choice.services.database, choice.ref.experiment_id))
     return _with(plot, {name: root + name for name in ("csv", "png", "svg", "pdf")})
 
 
 def _losses(choice: Choice) -> Plot:
-    plot = loss_plot(queries.tasks(choice.parts.database, choice.ref.experiment_id))
+    plot = loss_plot(queries.tasks(choice.services.database, choice.ref.experiment_id))
     root = f"/dashboard/experiments/{choice.ref.experiment_id}"
     return _with(
         plot, {"csv": f"{root}/losses.csv", "json": f"/experiments/{choice.ref.experiment_id}/tasks"}
@@ -129,7 +131,7 @@ def _losses(choice: Choice) -> Plot:
 
 def _geometry(choice: Choice) -> Plot:
     try:
-        tensors, about = results.measured(choice.parts, choice.ref.experiment_id, "geometry")
+        tensors, about = results.measured(choice.services, choice.ref.experiment_id, "geometry")
     except Conflict as nothing_yet:
         return Plot(_sentence(str(nothing_yet)))
     summaries = json.loads(about["summaries"])
@@ -160,7 +162,7 @@ PLOTS: Mapping[str, Callable[[Choice], Plot]] = MappingProxyType(
 def plot(
     experiment_id: ExperimentId,
     name: Annotated[str, Path(max_length=32)],
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     stage: Stage = "after",
     order: Annotated[Order, Query()] = "task",
@@ -170,12 +172,14 @@ def plot(
     """What there is to see by now, as {summary, data, layout, links}; without data where that is nothing."""
     if name not in PLOTS:
         raise NotFound(f"there is no plot {name!r}: ask for one of {', '.join(PLOTS)}")
-    record = queries.experiment(parts.database, experiment_id).record
-    ref = find_stage(parts.database, experiment_id, _named(stage, record.epochs_total // record.tasks_total))
-    choice = Choice(parts, ref, record.tasks_total, order, measure, layer)
+    record = queries.experiment(services.database, experiment_id).record
+    ref = find_stage(
+        services.database, experiment_id, _named(stage, record.epochs_total // record.tasks_total)
+    )
+    choice = Choice(services, ref, record.tasks_total, order, measure, layer)
     progress = (record.status, record.tasks_done, record.epochs_done)
     key = ("plot", name, experiment_id, ref.digest, str(ref.finished), str((order, measure, layer, progress)))
-    return answer(request, parts.cache, key, "json", name, lambda: _encode(PLOTS[name](choice)))
+    return respond(request, services.cache, key, "json", name, lambda: _encode(PLOTS[name](choice)))
 
 
 def _named(stage: str, epochs: int) -> str:

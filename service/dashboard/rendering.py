@@ -43,10 +43,12 @@ def digest() -> str:
 
 def mount(app: FastAPI) -> None:
     """Serve the files of this version; those of another one are not here."""
-    app.mount(f"{MOUNT}/{digest()}", Kept(directory=FOLDER, packages=[PLOTLY]), name="dashboard-static")
+    app.mount(
+        f"{MOUNT}/{digest()}", CachedStaticFiles(directory=FOLDER, packages=[PLOTLY]), name="dashboard-static"
+    )
 
 
-class Kept(StaticFiles):
+class CachedStaticFiles(StaticFiles):
     """Files that are never another under their address."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
@@ -153,13 +155,13 @@ def wants_page(accept: str) -> bool:
         return False
 
 
-def page_of(request: Request, document: bytes) -> Response:
+def error_page(request: Request, document: bytes) -> Response:
     """The page that says what the problem document says."""
     problem = Problem.model_validate_json(document)
     return render(request, "problem.html", problem.status, problem=problem)
 
 
-class ProblemPages:
+class ProblemPageMiddleware:
     """ASGI middleware: puts a page in place of a problem document, where one is wanted."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -190,7 +192,7 @@ def _is_problem(start: Message) -> bool:
 
 
 def _page(scope: Scope, held: list[Message]) -> Response:
-    page = page_of(Request(scope), b"".join(message.get("body", b"") for message in held[1:]))
+    page = error_page(Request(scope), b"".join(message.get("body", b"") for message in held[1:]))
     answered = MutableHeaders(raw=list(held[0]["headers"]))
     for name, value in answered.items():
         if name not in ("content-type", "content-length"):

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator
 
 from service import parsing
 from service.dashboard.rendering import render
-from service.dependencies import ID, CallerDep, PartsDep, require_visible
+from service.dependencies import ID, CallerDep, ServicesDep, require_visible
 from tgsh.datasets.base import DATASETS
 from tgsh.errors import NotFound
 from tgsh.execution.presenters import experiment_view
@@ -21,7 +21,7 @@ from tgsh.schemas import Experiment, ExperimentStatus, Measure
 from tgsh.specs.base import WITHOUT_NUL
 from tgsh.specs.presets import PRESETS
 from tgsh.store import queries
-from tgsh.store.queries import Filters, Order, Sort, experiments, summary
+from tgsh.store.queries import Filters, Sort, SortOrder, experiments, facets
 
 router = APIRouter(include_in_schema=False)
 
@@ -92,13 +92,13 @@ def _asked(
 
 @router.get("/")
 def table(
-    request: Request, parts: PartsDep, caller: CallerDep, asked: Annotated[Asked, Depends(_asked)]
+    request: Request, services: ServicesDep, caller: CallerDep, asked: Annotated[Asked, Depends(_asked)]
 ) -> HTMLResponse:
     """The page; for htmx the table alone, which it puts in place of the one that is there."""
     filters = Filters(asked.status, asked.suite, asked.dataset, asked.tag, asked.q, caller.visible_to)
-    order = Order(asked.sort)
+    order = SortOrder(asked.sort)
     after = parsing.decode(asked.cursor, order) if asked.cursor else None
-    found = experiments(parts.database, filters, ROWS + 1, after, order)
+    found = experiments(services.database, filters, ROWS + 1, after, order)
     page, more = found[:ROWS], len(found) > ROWS
     views = [experiment_view(snapshot) for snapshot in page]
     has_owners = caller.name is not None or any(view.owner for view in views)
@@ -107,7 +107,7 @@ def table(
         request,
         "table_found.html" if is_part else "table.html",
         asked=asked,
-        summary=summary(parts.database, filters),
+        summary=facets(services.database, filters),
         statuses=get_args(ExperimentStatus),
         columns=[*COLUMNS, OWNER] if has_owners else COLUMNS,
         experiments=[(view, snapshot.record.dataset) for view, snapshot in zip(views, page, strict=True)],
@@ -151,7 +151,7 @@ class Shown:
 @router.get("/dashboard/compare")
 def compare(
     request: Request,
-    parts: PartsDep,
+    services: ServicesDep,
     caller: CallerDep,
     ids: Annotated[str, Query(max_length=400)] = "",
     q: Annotated[str, Query(max_length=200)] = "",
@@ -166,13 +166,13 @@ def compare(
         try:
             if not re.fullmatch(ID, experiment_id):
                 raise NotFound(experiment_id)
-            require_visible(parts, caller, experiment_id)
-            chosen.append(experiment_view(queries.experiment(parts.database, experiment_id)))
+            require_visible(services, caller, experiment_id)
+            chosen.append(experiment_view(queries.experiment(services.database, experiment_id)))
         except NotFound:
             missing.append(experiment_id)
     shown = Shown(tuple(experiment.id for experiment in chosen[:MOST]), stage, measure)
     filters = queries.Filters(text=q.strip() or None, visible_to=caller.visible_to)
-    found = queries.experiments(parts.database, filters, OFFERED + len(shown.ids))
+    found = queries.experiments(services.database, filters, OFFERED + len(shown.ids))
     return render(
         request,
         "compare.html",
@@ -214,9 +214,11 @@ def workers(request: Request) -> HTMLResponse:
 
 
 @router.get("/dashboard/workers/failed")
-def failed(request: Request, parts: PartsDep, caller: CallerDep) -> HTMLResponse:
+def failed(request: Request, services: ServicesDep, caller: CallerDep) -> HTMLResponse:
     """The part of it with what failed, newest first, and the buttons that try again."""
-    found = experiments(parts.database, Filters(status="failed", visible_to=caller.visible_to), MOST_FAILED)
+    found = experiments(
+        services.database, Filters(status="failed", visible_to=caller.visible_to), MOST_FAILED
+    )
     views = [experiment_view(snapshot) for snapshot in found]
     return render(
         request,

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tgsh.analysis.clustering import Dendrogram
-from tgsh.analysis.embedding import Embedding
+from tgsh.analysis.clustering import ClusterTree
+from tgsh.analysis.embedding import TaskMap
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.schemas import GeometryStage
 from tgsh.store.models import TaskRecord
@@ -74,7 +74,7 @@ FAINT = "rgba(128, 140, 155, 0.45)"  # on white as on black, as are the next two
 INTRA, INTER = "#3584c8", "#dd7a22"  # told apart by all eyes
 
 
-def map_plot(found: Embedding, in_a_row: bool) -> Plot:
+def map_plot(found: TaskMap, in_a_row: bool) -> Plot:
     """Tasks as points. in_a_row: the suite is one way through its tasks, which is drawn."""
     tasks = len(found.tasks)
     if tasks < 3:
@@ -360,7 +360,7 @@ def heatmap(values: np.ndarray, shown: Sequence[str], summary: str) -> Plot:
     return Plot(summary, [trace], layout)
 
 
-def tree_plot(tree: Dendrogram) -> Plot:
+def tree_plot(tree: ClusterTree) -> Plot:
     """The tree with its leaves at the left, in the order of the matrix's clusters."""
     tasks = len(tree.tasks)
     if tasks < 2:
@@ -393,7 +393,7 @@ def tree_plot(tree: Dendrogram) -> Plot:
     return Plot(_tree_summary(tree), [lines, marks], layout)
 
 
-def _branches(tree: Dendrogram) -> tuple[list[Any], list[Any], list[tuple[float, float, int]]]:
+def _branches(tree: ClusterTree) -> tuple[list[Any], list[Any], list[tuple[float, float, int]]]:
     """All brackets as one line with gaps, and each joint: distance, row, tasks below it."""
     tasks = len(tree.tasks)
     rows = np.zeros(tasks + len(tree.linkage))
@@ -429,7 +429,7 @@ def _extremes(matrix: SimilarityMatrix) -> str:
     )
 
 
-def _tree_summary(tree: Dendrogram) -> str:
+def _tree_summary(tree: ClusterTree) -> str:
     tasks = len(tree.tasks)
     left, right, height, _ = tree.linkage[-1]
     sizes = [1 if node < tasks else int(tree.linkage[int(node) - tasks, 3]) for node in (left, right)]

@@ -117,7 +117,7 @@ def shown_key(authorization: list[str]) -> str:
 MINUTE = 60.0
 
 
-class Rates:
+class RequestQuota:
     """A bucket of a minute's requests for every name, filled again steadily. Each process has its own."""
 
     def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -149,14 +149,14 @@ FIRST_KEY = (
 )
 
 
-class Access:
+class AuthMiddleware:
     """ASGI middleware: finds out who asks, refuses who may not, and leaves the rest in `state.caller`."""
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
         self._app = app
         self._keyring = Keyring(KeyFile(settings.keys_file), settings.stack_key_sha256)
         self._allow_no_keys = settings.allow_no_keys
-        self._rates = Rates(settings.requests_a_minute)
+        self._rates = RequestQuota(settings.requests_a_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on what is allowed; answer the rest with a problem document."""
@@ -243,7 +243,7 @@ def _refusal(error: TgshError, request: Request) -> Response:
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
 
 
-class Hosts:
+class AllowedHostsMiddleware:
     """ASGI middleware: answers 421 to requests for hosts that are not in the list, whatever their method.
 
     In it are this machine's loopback names, where the service listens, and TGSH_ALLOWED_HOSTS.

@@ -15,7 +15,7 @@ TELLING = (b"accept", b"authorization")
 """Headers that make another question."""
 
 
-class Answer:
+class CachedResponse:
     """A response as it was sent, and the 304 that takes its place; of a 304 alone, nothing else is known.
 
     route: what answered, for who counts requests.
@@ -45,7 +45,7 @@ def _body(content: bytes) -> Message:
     return {"type": "http.response.body", "body": content}
 
 
-class Remembering:
+class FinalResponseCache:
     """ASGI middleware: the same question within SECONDS gets the same answer, or 304.
 
     Only final answers are kept: those about completed experiments, which nothing but a deletion ends. A
@@ -54,7 +54,7 @@ class Remembering:
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
-        self._answers: TTLCache[tuple[object, ...], Answer] = TTLCache(
+        self._answers: TTLCache[tuple[object, ...], CachedResponse] = TTLCache(
             max_bytes, SECONDS, getsizeof=lambda answer: answer.size
         )
 
@@ -87,6 +87,6 @@ class Remembering:
 
         await self._app(scope, receive, heard)
         if scope.get(FINAL) and len(sent) == 2 and sent[0]["status"] in (200, 304):
-            answer = Answer(sent[0], sent[1].get("body", b""), scope.get("route"))
+            answer = CachedResponse(sent[0], sent[1].get("body", b""), scope.get("route"))
             if answer.size <= self._answers.maxsize:
                 self._answers[question] = answer

@@ -18,7 +18,7 @@ SLOWEST = 64 << 10
 """Bytes a second that a sender must reach on average, once the first seconds are over."""
 
 
-class Metered:
+class MeteredReceive:
     """What an application receives. It raises BodyTooLarge and TooSlow where the sender goes beyond."""
 
     def __init__(self, receive: Receive, max_bytes: int, max_seconds: float) -> None:
@@ -64,7 +64,7 @@ UPLOAD = ("POST", "/datasets")
 """The request whose body goes to the disk as it comes."""
 
 
-class BodyLimit:
+class BodyLimitMiddleware:
     """ASGI middleware: reads the body up to the limits, then hands it on whole.
 
     Also the body of a GET, which nobody needs: else it would be waited for at the end of the answer. One
@@ -101,7 +101,7 @@ class BodyLimit:
             await self._app(scope, _replay(body, receive), send)
 
     async def _hand_on(self, request: Request, max_bytes: int, send: Send) -> None:
-        metered = Metered(request.receive, max_bytes, self._max_seconds)
+        metered = MeteredReceive(request.receive, max_bytes, self._max_seconds)
         try:
             _check_encoding(request)
             declared = request.headers.get("content-length", "0")
@@ -156,7 +156,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return next_message
 
 
-class StreamLimit:
+class StreamLimitMiddleware:
     """ASGI middleware: answers 503 to one event stream too many."""
 
     def __init__(self, app: ASGIApp, most: int, most_per_client: int) -> None:

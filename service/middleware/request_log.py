@@ -24,7 +24,7 @@ _SANE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _EXPERIMENT = re.compile(r"/experiments/([0-9a-f]{16})(?:/tasks/(\d{1,9}))?(?![0-9A-Za-z])")
 
 
-def set_up(settings: ServiceSettings) -> None:
+def configure_logging(settings: ServiceSettings) -> None:
     """Write lines as the settings say, uvicorn's too: it has set up its own by now."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(settings.log_format))
@@ -37,7 +37,7 @@ def set_up(settings: ServiceSettings) -> None:
         logger.propagate = True
 
 
-class Telling:
+class RequestLogMiddleware:
     """ASGI middleware: lines that are written on the way name the request, the experiment and the task.
 
     The request's id is the caller's X-Request-ID where that is sane, else a new one; the answer tells it.

@@ -25,7 +25,7 @@ HEADERS = {
 }
 
 
-class Headers:
+class SecurityHeadersMiddleware:
     """ASGI middleware: sets what an answer does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:

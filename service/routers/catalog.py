@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from tgsh.datasets.base import DATASETS, info_of
-from tgsh.networks.registry import answers, context_of
+from tgsh.networks.registry import available_results, context_of
 from tgsh.schemas import Catalog, CatalogEntry
 from tgsh.specs import (
     AugmentSuite,
@@ -99,7 +99,7 @@ def _network(network: NetworkSpec, cost: str) -> CatalogEntry:
     info = DATASETS["mnist"]
     layers = context_of(network, info.pixels, info.classes).parts
     widths = {name: part.stop - part.start for name, part in layers.items()}
-    return _kind(type(network), cost, answers=list(answers(network)), layers=widths)
+    return _kind(type(network), cost, answers=list(available_results(network)), layers=widths)
 
 
 def _presets() -> list[CatalogEntry]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request, Response
 from prometheus_client import exposition
 
-from service.dependencies import CallerDep, Parts, PartsDep
+from service.dependencies import CallerDep, Services, ServicesDep
 from service.middleware.auth import Caller
 from tgsh.schemas import Check, Queue, QueuedExperiment, Readiness, Worker, Workers, WorkingOn
-from tgsh.store.leases import living
+from tgsh.store.leases import live_workers
 from tgsh.store.models import WorkerRecord, as_datetime
 from tgsh.store.statistics import RunningJob, queue_figures, running_jobs
 
@@ -34,11 +34,11 @@ def livez() -> dict[str, str]:
 
 
 @router.get("/readyz", summary="Can the service do its work", responses={503: {"model": Readiness}})
-def readyz(parts: PartsDep, response: Response) -> Readiness:
+def readyz(services: ServicesDep, response: Response) -> Readiness:
     """Store, queue, disk and workers; 503 if one of them is not there."""
-    checks = {"store": _store(parts), "redis": _redis(parts), "disk": _disk(parts)}
+    checks = {"store": _store(services), "redis": _redis(services), "disk": _disk(services)}
     checks["workers"] = (
-        _workers(parts) if checks["store"].ok else Check(ok=False, detail="unknown without the store")
+        _workers(services) if checks["store"].ok else Check(ok=False, detail="unknown without the store")
     )
     ready = all(check.ok for check in checks.values())
     if not ready:
@@ -46,28 +46,28 @@ def readyz(parts: PartsDep, response: Response) -> Readiness:
     return Readiness(ready=ready, checks=checks)
 
 
-def _store(parts: Parts) -> Check:
-    trouble = parts.database.is_reachable()
-    return Check(ok=trouble is None, detail=trouble or parts.database.url.get_backend_name())
+def _store(services: Services) -> Check:
+    trouble = services.database.is_reachable()
+    return Check(ok=trouble is None, detail=trouble or services.database.url.get_backend_name())
 
 
-def _redis(parts: Parts) -> Check:
-    trouble = parts.queue.is_reachable()
+def _redis(services: Services) -> Check:
+    trouble = services.queue.is_reachable()
     return Check(ok=trouble is None, detail=trouble or "answers")
 
 
-def _disk(parts: Parts) -> Check:
-    trouble = parts.artifacts.is_writable()
+def _disk(services: Services) -> Check:
+    trouble = services.artifacts.is_writable()
     if trouble is not None:
         return Check(ok=False, detail=f"artifacts cannot be written: {trouble}")
-    free = parts.artifacts.free_bytes()
+    free = services.artifacts.free_bytes()
     if free is None:
         return Check(ok=True, detail="artifacts are remote")
     return Check(ok=free > MIN_FREE_BYTES, detail=f"{free / 1e9:.1f} GB free for artifacts")
 
 
-def _workers(parts: Parts) -> Check:
-    workers = living(parts.database)
+def _workers(services: Services) -> Check:
+    workers = live_workers(services.database)
     slots = sum(len(worker.slots) for worker in workers)
     if not workers:
         return Check(
@@ -88,28 +88,30 @@ tgsh_experiments{status="running"} 2.0
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": EXAMPLE}}}},
 )
-def metrics(request: Request, parts: PartsDep) -> Response:
+def metrics(request: Request, services: ServicesDep) -> Response:
     """Requests, jobs, experiments, workers, devices, disks; in OpenMetrics where that is accepted.
 
     What concerns jobs comes from the database, so that every process of the API says the same.
     """
     write, media_type = exposition.choose_encoder(request.headers.get("accept", ""))
-    return Response(write(parts.metrics), headers={"Content-Type": media_type, "Cache-Control": "no-store"})
+    return Response(
+        write(services.metrics), headers={"Content-Type": media_type, "Cache-Control": "no-store"}
+    )
 
 
 workers_router = APIRouter(prefix="/workers", tags=["health"])
 
 
 @workers_router.get("", summary="Who works on what, and what waits")
-def get(parts: PartsDep, caller: CallerDep) -> Workers:
+def get(services: ServicesDep, caller: CallerDep) -> Workers:
     """The workers that were seen within half a minute, and the queue.
 
     Jobs of experiments that others own and do not share are counted, not named.
     """
-    jobs = running_jobs(parts.database)
-    figures = queue_figures(parts.database, caller.visible_to)
+    jobs = running_jobs(services.database)
+    figures = queue_figures(services.database, caller.visible_to)
     return Workers(
-        workers=[_worker(record, jobs, caller) for record in living(parts.database)],
+        workers=[_worker(record, jobs, caller) for record in live_workers(services.database)],
         queue=Queue(
             queued_jobs=figures.queued_jobs,
             oldest_seconds=figures.oldest_seconds,

@@ -9,13 +9,13 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Body, Path, Request, Response
 
 from service import results
-from service.dependencies import CallerDep, Parts, PartsDep
+from service.dependencies import CallerDep, Services, ServicesDep
 from service.errors import NotDrawn
-from service.responses import answer, choose
+from service.responses import choose, respond
 from service.results import Format
 from service.routers.experiments import EXAMPLES
 from service.showing import Shown, encode
-from tgsh.datasets.base import Uploads, info_of
+from tgsh.datasets.base import UploadInfo, info_of
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.execution.planning import SECONDS_A_FINISHED_TASK, crossing_seconds, plan, preview, task_seconds
 from tgsh.execution.uploads import seen_by
@@ -24,7 +24,7 @@ from tgsh.specs import ExperimentSpec
 from tgsh.specs.presets import Submission
 from tgsh.store import previews, queries, statistics
 from tgsh.store.database import Database
-from tgsh.store.leases import living
+from tgsh.store.leases import live_workers
 from tgsh.store.models import PreviewRecord
 
 router = APIRouter(prefix="/previews", tags=["experiments"])
@@ -53,7 +53,7 @@ Key = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="as POST /previe
 )
 def draw(
     submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
-    parts: PartsDep,
+    services: ServicesDep,
     caller: CallerDep,
     response: Response,
     background: BackgroundTasks,
@@ -62,10 +62,12 @@ def draw(
 
     Specs that differ in network and training alone have the same preview. One that failed is tried again.
     """
-    wanted = preview(submission.spec(), seen_by(parts.database, caller.visible_to))
-    if previews.ask(parts.database, parts.artifacts, wanted):
-        background.add_task(parts.queue.wake_workers, parts.database)  # what gets lost, the sweeper finds
-    found = _view(parts, previews.get(parts.database, wanted.key))
+    wanted = preview(submission.spec(), seen_by(services.database, caller.visible_to))
+    if previews.request_preview(services.database, services.artifacts, wanted):
+        background.add_task(
+            services.queue.wake_workers, services.database
+        )  # what gets lost, the sweeper finds
+    found = _view(services, previews.get(services.database, wanted.key))
     response.headers["Location"] = f"/previews/{wanted.key}"
     if found.status == "ready":
         response.status_code = 200
@@ -80,19 +82,21 @@ def draw(
     responses=results.documented(Preview, *OFFERED),
     response_class=Response,
 )
-def get(key: Key, parts: PartsDep, caller: CallerDep, request: Request, format: Format = None) -> Response:
+def get(
+    key: Key, services: ServicesDep, caller: CallerDep, request: Request, format: Format = None
+) -> Response:
     """How far a preview is, as JSON; its images in the other formats, once they are drawn (409 until then).
 
     The first test image of ten classes at most, as each task shows it: what /experiments/{id}/samples keeps.
     Of more than 64 tasks, 64 are drawn: the first, the last, and others evenly between them.
     """
     name = choose(request, format, OFFERED)
-    record = previews.get(parts.database, key)
+    record = previews.get(services.database, key)
     try:
-        info_of(ExperimentSpec.model_validate(record.spec), seen_by(parts.database, caller.visible_to))
+        info_of(ExperimentSpec.model_validate(record.spec), seen_by(services.database, caller.visible_to))
     except (NotFound, InvalidSpec):  # in the words for what is not there
         raise NotFound(f"there is no preview {key!r}; POST /previews has one drawn") from None
-    found = _view(parts, record)
+    found = _view(services, record)
     if name == "json" and found.status != "ready":
         return Response(
             found.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"}
@@ -101,22 +105,22 @@ def get(key: Key, parts: PartsDep, caller: CallerDep, request: Request, format: 
         waits = found.status != "failed"
         why = "" if found.reason is None else f": {found.reason}"
         raise NotDrawn(f"the preview is {found.status}{why}", RETRY_SECONDS if waits else None)
-    return answer(
+    return respond(
         request,
-        parts.cache,
+        services.cache,
         ("preview", key, str(record.artifact_sha256)),
         name,
         f"preview-{key[:12]}",
-        lambda: found.model_dump_json().encode() if name == "json" else _drawn(parts, record, name),
+        lambda: found.model_dump_json().encode() if name == "json" else _drawn(services, record, name),
         final=True,
     )
 
 
-def _view(parts: Parts, record: PreviewRecord) -> Preview:
+def _view(services: Services, record: PreviewRecord) -> Preview:
     status, reason = STATUSES[record.status], record.reason
-    if status == "queued" and not living(parts.database):
+    if status == "queued" and not live_workers(services.database):
         reason = NOBODY
-    if status == "ready" and not previews.is_whole(parts.artifacts, record):
+    if status == "ready" and not previews.is_whole(services.artifacts, record):
         status, reason = "failed", DAMAGED
     path = f"/previews/{record.key}"
     return Preview(
@@ -130,10 +134,10 @@ def _view(parts: Parts, record: PreviewRecord) -> Preview:
     )
 
 
-def _drawn(parts: Parts, record: PreviewRecord, name: str) -> bytes:
-    tensors, _ = parts.artifacts.load(str(record.artifact), str(record.artifact_sha256))
+def _drawn(services: Services, record: PreviewRecord, name: str) -> bytes:
+    tensors, _ = services.artifacts.load(str(record.artifact), str(record.artifact_sha256))
     spec = ExperimentSpec.model_validate(record.spec)
-    info, images = info_of(spec, parts.shelf.info), tensors["images"]
+    info, images = info_of(spec, services.uploads.info), tensors["images"]
     classes = tensors["classes"].tolist()
     some = "" if len(images) == record.tasks_total else f", {len(images)} of {record.tasks_total} tasks"
     shown = Shown(
@@ -145,7 +149,7 @@ def _drawn(parts: Parts, record: PreviewRecord, name: str) -> bytes:
         names=[info.class_labels[number] for number in classes],
         images=images.reshape(*images.shape[:2], *info.shape),
     )
-    return encode(parts, shown, name)
+    return encode(services, shown, name)
 
 
 @dataclass(frozen=True)
@@ -160,21 +164,23 @@ class _Pace:
 class _Paces:
     """The pace of each kind of experiment on a kind of device, asked for once."""
 
-    def __init__(self, database: Database, uploads: Uploads, device: str) -> None:
+    def __init__(self, database: Database, uploads: UploadInfo, device: str) -> None:
         self._database, self._uploads, self._device = database, uploads, device
         self._known: dict[tuple[str, ...], _Pace] = {}
 
     def of(self, spec: ExperimentSpec) -> _Pace:
         kind = (spec.suite.kind, spec.dataset_key, spec.network.kind)
         if kind not in self._known:
-            self._known[kind] = _pace(statistics.trained(self._database, *kind, self._device), self._uploads)
+            self._known[kind] = _pace(
+                statistics.throughput(self._database, *kind, self._device), self._uploads
+            )
         return self._known[kind]
 
     def task_seconds(self, spec: ExperimentSpec) -> float:
         return self.of(spec).factor * task_seconds(spec, info_of(spec, self._uploads))
 
 
-def _pace(alike: list[statistics.Trained], uploads: Uploads) -> _Pace:
+def _pace(alike: list[statistics.Throughput], uploads: UploadInfo) -> _Pace:
     specs = [ExperimentSpec.model_validate(each.spec) for each in alike]
     typical = sum(
         each.tasks * task_seconds(spec, info_of(spec, uploads))
@@ -189,17 +195,19 @@ def _pace(alike: list[statistics.Trained], uploads: Uploads) -> _Pace:
     return _Pace(taken / typical, finish, is_measured=True)
 
 
-def estimate(database: Database, uploads: Uploads, spec: ExperimentSpec, visible_to: str | None) -> Estimate:
+def estimate(
+    database: Database, uploads: UploadInfo, spec: ExperimentSpec, visible_to: str | None
+) -> Estimate:
     """What a spec would cost. Writes nothing. Raises InvalidSpec as `plan` does.
 
     uploads: what any uploaded dataset is; the spec's must be there for who asks, too.
     """
     tasks = len(plan(spec, seen_by(database, visible_to)).tasks)
-    slots = [str(slot) for worker in living(database) for slot in worker.slots]
+    slots = [str(slot) for worker in live_workers(database) for slot in worker.slots]
     device = "cuda" if any(slot.startswith("cuda") for slot in slots) else "cpu"
     paces = _Paces(database, uploads, device)
     own, a_task = paces.of(spec), paces.task_seconds(spec)
-    ahead, count = statistics.unfinished(database)
+    ahead, count = statistics.backlog(database)
     more = count / len(ahead) if ahead else 1.0  # of those that were not looked at
     # Experiments share the workers evenly, so nobody waits for more of another's work than it has itself.
     waited_for = [
@@ -226,11 +234,13 @@ estimates_router = APIRouter(prefix="/estimates", tags=["experiments"])
 
 @estimates_router.post("", summary="Estimate what a spec would cost")
 def post(
-    submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)], parts: PartsDep, caller: CallerDep
+    submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
+    services: ServicesDep,
+    caller: CallerDep,
 ) -> Estimate:
     """Nothing is submitted and nothing is written. The body is that of POST /experiments.
 
     Seconds follow from experiments of the same suite, dataset and network that were trained here, scaled by
     images, epochs and the network's size (`basis` measured), or else from what was measured elsewhere.
     """
-    return estimate(parts.database, parts.shelf.info, submission.spec(), caller.visible_to)
+    return estimate(services.database, services.uploads.info, submission.spec(), caller.visible_to)

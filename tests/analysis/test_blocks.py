@@ -8,7 +8,7 @@ import pytest
 from tgsh.analysis import similarity as module
 from tgsh.analysis.blockwise import Similarities
 from tgsh.analysis.similarity import Measure, similarity
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
 TASKS, UNITS = 23, 60
 
@@ -20,7 +20,7 @@ def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def vectors() -> np.ndarray:
-    found = stream(0, "vectors").standard_normal((TASKS, UNITS)).astype(np.float32)
+    found = rng_for(0, "vectors").standard_normal((TASKS, UNITS)).astype(np.float32)
     found[7] = 0.25  # constant: no direction once centred
     found[9] = 0
     return found

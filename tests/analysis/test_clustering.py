@@ -10,9 +10,9 @@ from scipy.spatial.distance import pdist
 from tgsh.analysis import clustering
 from tgsh.analysis.clustering import METHODS, cluster_order, dendrogram, linkage
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
-VECTORS = stream(5, "vectors").standard_normal((9, 40)) + stream(5, "mean").standard_normal(40)
+VECTORS = rng_for(5, "vectors").standard_normal((9, 40)) + rng_for(5, "mean").standard_normal(40)
 
 
 def _matrix(vectors: np.ndarray) -> SimilarityMatrix:
@@ -38,14 +38,14 @@ def test_order_is_scipys_optimal_one() -> None:
 @pytest.mark.parametrize("limit", [1, 500])
 def test_like_lies_beside_like(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clustering, "MOST_ORDERED", limit)
-    groups = stream(6, "groups").permutation(np.repeat([0, 1, 2], 5))
-    vectors = np.eye(3)[groups] + 0.01 * stream(6, "noise").standard_normal((15, 3))
+    groups = rng_for(6, "groups").permutation(np.repeat([0, 1, 2], 5))
+    vectors = np.eye(3)[groups] + 0.01 * rng_for(6, "noise").standard_normal((15, 3))
     ordered = groups[cluster_order(_matrix(vectors))]
     assert np.count_nonzero(np.diff(ordered)) == 2
 
 
 def test_a_ring_is_cut_once() -> None:
-    shuffled = stream(7, "ring").permutation(12)
+    shuffled = rng_for(7, "ring").permutation(12)
     order = shuffled[cluster_order(_matrix(_ring(12)[shuffled]))]
     steps = np.diff(order) % 12
     assert set(steps.tolist()) <= {1, 11}

@@ -10,11 +10,11 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.decomposition import PCA
 from sklearn.manifold import ClassicalMDS
 
-from tgsh.analysis.embedding import Embedding, classical_mds, pca
+from tgsh.analysis.embedding import TaskMap, classical_mds, pca
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
-VECTORS = (stream(8, "vectors").standard_normal((12, 40)) + stream(8, "mean").standard_normal(40)).astype(
+VECTORS = (rng_for(8, "vectors").standard_normal((12, 40)) + rng_for(8, "mean").standard_normal(40)).astype(
     np.float32
 )
 
@@ -23,7 +23,7 @@ def _matrix(vectors: np.ndarray) -> SimilarityMatrix:
     return similarity(vectors, [str(i) for i in range(len(vectors))], range(len(vectors)))
 
 
-def _pca(vectors: np.ndarray, dimensions: int) -> Embedding:
+def _pca(vectors: np.ndarray, dimensions: int) -> TaskMap:
     return pca(vectors, [str(i) for i in range(len(vectors))], range(len(vectors)), dimensions)
 
 
@@ -74,7 +74,7 @@ def test_distances_that_fit_are_shown_exactly() -> None:
 
 
 @pytest.mark.parametrize("embed", [lambda v: classical_mds(_matrix(v), 3), lambda v: _pca(v, 3)])
-def test_signs_are_fixed(embed: Callable[[np.ndarray], Embedding]) -> None:
+def test_signs_are_fixed(embed: Callable[[np.ndarray], TaskMap]) -> None:
     points = embed(VECTORS).points
     assert (points[np.abs(points).argmax(axis=0), range(3)] > 0).all()
     np.testing.assert_array_equal(points, embed(VECTORS.copy()).points)

@@ -12,7 +12,7 @@ from scipy.spatial.distance import squareform
 
 from tgsh.analysis.clustering import METHODS, dendrogram, newick
 from tgsh.analysis.similarity import similarity
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
 TOKEN = re.compile(r"'(?:[^']|'')*'|[(),:;]|[^(),:;']+")
 
@@ -53,7 +53,7 @@ def leaf_paths(text: str) -> dict[str, dict[int, float]]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_leaves_are_their_cophenetic_distance_apart(method: str) -> None:
-    vectors = stream(3, "newick").standard_normal((9, 30))
+    vectors = rng_for(3, "newick").standard_normal((9, 30))
     labels = [f"t{i}" for i in range(9)]
     tree = dendrogram(similarity(vectors, labels, range(9)), method)
     paths = leaf_paths(newick(tree))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tgsh.analysis.reconstruction import Agreement, Decoder, agreement, codes
+from tgsh.analysis.reconstruction import Decoder, ImageAgreement, agreement, codes
 from tgsh.networks.registry import random_base
 from tgsh.specs import FlyNetSpec
 
@@ -81,6 +81,6 @@ def test_swapped_classes_and_tasks_are_noticed() -> None:
 
 def test_where_there_is_nothing_to_tell_apart() -> None:
     means = np.random.default_rng(7).random((1, 3, PIXELS))
-    assert agreement(means, means) == Agreement(pytest.approx(1.0), 1.0, None)
+    assert agreement(means, means) == ImageAgreement(pytest.approx(1.0), 1.0, None)
     assert agreement(means[:, :1], means[:, :1]) is None
     assert agreement(means[:0], means[:0]) is None

@@ -10,12 +10,12 @@ from scipy.spatial.distance import pdist, squareform
 
 from tgsh.analysis import similarity as module
 from tgsh.analysis.similarity import Measure, SimilarityMatrix, nearest, similarity
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
 
 def _vectors(tasks: int, units: int = 500) -> np.ndarray:
-    shared = stream(0, "shared").standard_normal(units)
-    return (stream(0, "own").standard_normal((tasks, units)) + shared + 3).astype(np.float32)
+    shared = rng_for(0, "shared").standard_normal(units)
+    return (rng_for(0, "own").standard_normal((tasks, units)) + shared + 3).astype(np.float32)
 
 
 def _similarity(vectors: np.ndarray, measure: Measure = "cosine") -> SimilarityMatrix:

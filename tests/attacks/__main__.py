@@ -26,7 +26,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         app = create_app(ServiceSettings(home=Path(folder), redis_url=SecretStr("redis://127.0.0.1:1/0")))
         with serving(app) as client:
-            print(fuzz(client, app.state.parts, chosen.examples, derandomize=False))
+            print(fuzz(client, app.state.services, chosen.examples, derandomize=False))
     return 0
 
 

@@ -118,7 +118,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]
     home = tmp_path_factory.mktemp("attacked")
     app = create_app(ServiceSettings(home=home, redis_url=SecretStr("redis://127.0.0.1:1/0")))
     with serving(app) as client:
-        client.parts = app.state.parts  # type: ignore[attr-defined]
+        client.parts = app.state.services  # type: ignore[attr-defined]
         yield client
 
 

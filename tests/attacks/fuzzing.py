@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import Measured, finish, submit, work
 from tests.service.uploads import NPZ, ZIP, grey, npz, upload
 from tgsh.store import jobs
@@ -85,14 +85,14 @@ class Told:
         return "\n".join([*lines, f"{self.statuses.total():,} requests"])
 
 
-def populate(client: httpx.Client, parts: Parts) -> dict[str, str]:
+def populate(client: httpx.Client, parts: Services) -> dict[str, str]:
     """An experiment in every state, by the state, and a dataset."""
     ids = {
         state: submit(client, name=state, network=NETWORK)
         for state in ("queued", "running", "completed", "failed")
     }
     work(parts, ids["running"], 0, width=WIDTH)
-    held = jobs.claim(parts.database, Job(ids["running"], 1), "w", 3600)
+    held = jobs.lease_job(parts.database, Job(ids["running"], 1), "w", 3600)
     assert held is not None
     key = f"{ids['running']}/tasks/1-1"
     sha256 = parts.artifacts.save(key, {"vectors": np.ones((2, WIDTH), np.float32)}, {})
@@ -100,7 +100,7 @@ def populate(client: httpx.Client, parts: Parts) -> dict[str, str]:
     work(parts, ids["completed"], 0, 1, 2, width=WIDTH)
     finish(parts, ids["completed"], _measured())
     work(parts, ids["failed"], 0, width=WIDTH)
-    claim = jobs.claim(parts.database, Job(ids["failed"], 1), "w", 60)
+    claim = jobs.lease_job(parts.database, Job(ids["failed"], 1), "w", 60)
     assert claim is not None
     jobs.fail(parts.database, claim, "it broke", with_siblings=True)
     upload(client)
@@ -121,7 +121,7 @@ def _measured() -> Measured:
 
 def fuzz(
     client: httpx.Client,
-    parts: Parts,
+    parts: Services,
     examples: int,
     *,
     derandomize: bool,

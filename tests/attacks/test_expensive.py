@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from service.app import create_app
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.errors import Busy
-from service.responses import AT_A_TIME, ByteCache, Turns
+from service.responses import AT_A_TIME, ByteCache, ConcurrencyLimit
 from service.routers import dendrogram, embedding
 from service.settings import ServiceSettings
 from tests.service.conftest import finish, serving, submit, work
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.attacks
 MANY = 4_001
 
 
-def many_tasks(client: httpx.Client, parts: Parts) -> str:
+def many_tasks(client: httpx.Client, parts: Services) -> str:
     """The path of a completed experiment of MANY tasks: its rows and its array."""
     suite = {"kind": "permutation", "tasks": MANY}
     experiment_id = submit(
@@ -50,7 +50,7 @@ def test_thousands_of_tasks(tmp_path: Path) -> None:
     assert max(embedding.MOST_TASKS, dendrogram.MOST_DRAWN) < MANY
     app = create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
     with serving(app) as client:
-        path = many_tasks(client, app.state.parts)
+        path = many_tasks(client, app.state.services)
         assert client.get(f"{path}/dendrogram?format=svg").status_code == 406
         assert client.get(f"{path}/dendrogram").status_code == 200  # in a process of its own
         assert len(client.get(f"{path}/similarity/nearest?count=1").json()["nearest"]) == MANY
@@ -70,15 +70,15 @@ def test_a_pseudo_inverse_has_a_price(tmp_path: Path) -> None:
     with serving(app) as client:
         network = {"kind": "flynet", "expansion": 100, "fan_in": 128}
         experiment_id = submit(client, network=network)
-        work(app.state.parts, experiment_id, 0, 1, 2)
-        finish(app.state.parts, experiment_id)
+        work(app.state.services, experiment_id, 0, 1, 2)
+        finish(app.state.services, experiment_id)
         refused = client.get(f"/experiments/{experiment_id}/reconstructions?method=ridge")
         assert refused.status_code == 409
         assert "fan_in" in refused.json()["detail"]
 
 
 def test_so_many_are_computed_at_a_time_and_so_many_wait() -> None:
-    turns, release = Turns(at_a_time=2, most_waiting=3), threading.Event()
+    turns, release = ConcurrencyLimit(at_a_time=2, most_waiting=3), threading.Event()
     inside, most = [0], [0]
     lock = threading.Lock()
     entered = threading.Barrier(3)

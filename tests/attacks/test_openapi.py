@@ -23,7 +23,7 @@ pytestmark = pytest.mark.attacks
 def test_every_answer_is_one_that_the_document_describes(tmp_path: Path) -> None:
     app = create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
     with serving(app) as client:
-        told = fuzz(client, app.state.parts, examples=15, derandomize=True)
+        told = fuzz(client, app.state.services, examples=15, derandomize=True)
         paths = client.get("/openapi.json").json()["paths"]
     print(told)
     operations = {f"{method.upper()} {path}" for path, item in paths.items() for method in item}
@@ -43,7 +43,7 @@ def test_whoever_asks_where_there_are_keys(tmp_path: Path, who: str) -> None:
     with serving(app) as plain, people(tmp_path, plain.base_url) as known:
         strangers = {"nobody": {}, "a stranger": bearer("tgsh_" + "x" * 32)}
         shown = strangers[who] if who in strangers else {"Authorization": known[who].headers["authorization"]}
-        told = fuzz(known["alice"], app.state.parts, ASKING[who], derandomize=True, headers=shown)
+        told = fuzz(known["alice"], app.state.services, ASKING[who], derandomize=True, headers=shown)
     statuses = {status for operation, status in told.statuses if operation != "GET /livez"}
     if who in strangers:
         assert 401 in statuses

@@ -100,7 +100,7 @@ def test_every_parameter_of_every_route(tmp_path: Path) -> None:
     app = create_app(ServiceSettings(home=tmp_path / "home", redis_url=SecretStr("redis://127.0.0.1:1/0")))
     statuses: Counter[int] = Counter()
     with serving(app) as client:
-        ids = populate(client, app.state.parts)
+        ids = populate(client, app.state.services)
         address = (client.base_url.host, client.base_url.port or 0)
         document = client.get("/openapi.json").json()
         before = _files(tmp_path)
@@ -181,7 +181,7 @@ def test_keys_of_artifacts_are_made_by_the_program(tmp_path: Path) -> None:
     with serving(app) as client:
         evil = "../../../evil"
         suite = {"kind": "custom", "tasks": [{"label": evil}, {"label": "/etc/passwd"}, {"label": "..\\x"}]}
-        populate(client, app.state.parts)
+        populate(client, app.state.services)
         body = {"name": evil, "tags": [evil], "suite": suite}
         made = client.post("/experiments", json=body, headers={"Idempotency-Key": evil})
         assert made.status_code == 202

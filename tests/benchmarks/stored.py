@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import update
 
 from tgsh.execution.planning import plan
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.settings import StoreSettings
 from tgsh.specs.presets import Submission
 from tgsh.store import experiments
@@ -33,7 +33,7 @@ def finished_experiment(home: Path, tasks: int) -> str:
         array = np.lib.format.open_memmap(staged.path, mode="w+", dtype=np.float32, shape=shape)
         for start in range(0, tasks, ROWS):
             part = array[:, start : start + ROWS]
-            part[:] = stream(0, "benchmark", start).standard_normal(part.shape, np.float32)
+            part[:] = rng_for(0, "benchmark", start).standard_normal(part.shape, np.float32)
         array.flush()
         del array
     with database.write() as session:

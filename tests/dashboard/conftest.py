@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, Request, Response, expect, sync_p
 from tests.conftest import missing
 from tests.service.conftest import app as app
 from tests.service.conftest import client as client
-from tests.service.conftest import parts as parts
+from tests.service.conftest import services as services
 from tgsh.stack.stack import Stack
 
 # As root in a container, and with nothing that calls home.

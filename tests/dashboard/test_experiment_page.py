@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import completed, submit, work
 from tests.service.people import ended, people
 from tgsh.store import jobs
@@ -48,9 +48,9 @@ def test_queued_experiment_has_nothing_to_draw_and_can_be_cancelled(client: http
     assert grid["z"] == [[None] * 3] * 3  # a place for every task
 
 
-def test_plots_show_what_there_is_by_now(client: httpx.Client, parts: Parts) -> None:
+def test_plots_show_what_there_is_by_now(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
-    work(parts, experiment_id, 0, 2)
+    work(services, experiment_id, 0, 2)
     [grid] = plot(client, experiment_id, "similarity")["data"]  # type: ignore[misc]
     values = np.array(grid["z"], float)
     assert np.isfinite(values).tolist() == [[True, False, True], [False] * 3, [True, False, True]]
@@ -60,21 +60,21 @@ def test_plots_show_what_there_is_by_now(client: httpx.Client, parts: Parts) -> 
     assert "2 of 3 tasks" in page(client, experiment_id)
 
 
-def test_plot_is_not_sent_again_before_it_changes(client: httpx.Client, parts: Parts) -> None:
+def test_plot_is_not_sent_again_before_it_changes(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/dashboard/experiments/{experiment_id}/plots/similarity"
     tag = client.get(path).headers["etag"]
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
-    work(parts, experiment_id, 0)
+    work(services, experiment_id, 0)
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_failed_experiment_says_why_and_can_be_tried_again(client: httpx.Client, parts: Parts) -> None:
+def test_failed_experiment_says_why_and_can_be_tried_again(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     for index, reason in enumerate(("no <memory> left", "no <memory> left", "the images are gone")):
-        claim = jobs.claim(parts.database, Job(experiment_id=experiment_id, index=index), "w", 60)
+        claim = jobs.lease_job(services.database, Job(experiment_id=experiment_id, index=index), "w", 60)
         assert claim is not None
-        jobs.fail(parts.database, claim, reason)
+        jobs.fail(services.database, claim, reason)
     shown = page(client, experiment_id)
     assert 'class="status status-failed"' in shown
     assert html.escape("no <memory> left") in shown
@@ -84,8 +84,8 @@ def test_failed_experiment_says_why_and_can_be_tried_again(client: httpx.Client,
     assert f'data-path="/experiments/{experiment_id}/resume"' in shown
 
 
-def test_completed_experiment_can_be_deleted_and_downloaded(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts)
+def test_completed_experiment_can_be_deleted_and_downloaded(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services)
     shown = page(client, path.rpartition("/")[2])
     assert 'data-method="DELETE"' in shown
     assert f'href="{path}/bundle"' in shown
@@ -150,9 +150,9 @@ def test_bad_requests_are_problems(client: httpx.Client) -> None:
     assert client.get("/dashboard/experiments/nonsense").status_code == 422
 
 
-def test_losses_are_a_table(client: httpx.Client, parts: Parts) -> None:
+def test_losses_are_a_table(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
-    work(parts, experiment_id, 1)
+    work(services, experiment_id, 1)
     answer = client.get(f"/dashboard/experiments/{experiment_id}/losses.csv")
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.text.split() == ["task,label,epoch,loss", "1,10°,1,0.5", "1,10°,2,0.5"]

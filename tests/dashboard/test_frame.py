@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from service.dashboard.rendering import FOLDER, MOUNT, POLICY, address, digest
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.dashboard.many import fill
 from tests.service.people import people
 
@@ -81,9 +81,9 @@ def test_a_key_that_may_look_only_finds_nothing_to_press(client: httpx.Client, t
         assert 'id="file"' in known["alice"].get("/dashboard/datasets").text
 
 
-def test_what_failed_can_be_tried_again_by_its_owner(client: httpx.Client, parts: Parts) -> None:
+def test_what_failed_can_be_tried_again_by_its_owner(client: httpx.Client, services: Services) -> None:
     assert "Nothing has failed" in client.get("/dashboard/workers/failed").text
-    fill(parts.database, 200, owner="alice")
+    fill(services.database, 200, owner="alice")
     page = client.get("/dashboard/workers/failed").text
     assert page.count('data-path="/experiments/') == 20
     assert "MemoryError" in page

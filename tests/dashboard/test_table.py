@@ -29,7 +29,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     home = tmp_path_factory.mktemp("filled")
     app = create_app(ServiceSettings(home=home, redis_url=SecretStr("redis://127.0.0.1:1/0")))
     with serving(app) as client:
-        fill(app.state.parts.database, COUNT)
+        fill(app.state.services.database, COUNT)
         yield client
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tgsh.datasets.mnist import FILES
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
 SHAPES = ((60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,))
 
@@ -25,7 +25,7 @@ def contents() -> dict[str, bytes]:
     made = {}
     for name, shape in zip(FILES, SHAPES, strict=True):
         array = np.zeros(shape, np.uint8)
-        array.reshape(shape[0], -1)[:, 0] = stream(0, name).integers(0, 10, shape[0])
+        array.reshape(shape[0], -1)[:, 0] = rng_for(0, name).integers(0, 10, shape[0])
         made[name] = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape) + array.tobytes()
     return made
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tgsh.datasets.mnist import load
+from tgsh.datasets.mnist import load_dataset
 from tgsh.specs.presets import Submission
 from tgsh.suites.sources import source_of
 
 
 def test_equal_arrays_have_equal_digests_and_every_change_shows(tmp_path: Path) -> None:
-    digits = load("mnist5k", tmp_path)
+    digits = load_dataset("mnist5k", tmp_path)
     copied = replace(digits, train_images=np.asfortranarray(digits.train_images))
     assert copied.digests == digits.digests
     changed = digits.train_images.copy()

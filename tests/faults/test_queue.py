@@ -16,7 +16,7 @@ from tests.faults.conftest import SPEC
 from tests.faults.stack import PATIENCE, FaultStack, User, looked_after
 from tests.faults.verdict import judge
 from tgsh.store import leases
-from tgsh.store.scheduling import HINT_NAME, QUEUE
+from tgsh.store.scheduling import QUEUE, RUN_JOB_TASK
 
 SMALL: dict[str, Any] = {**SPEC, "training": {"epochs": 1, "train_limit": 200}}
 
@@ -30,7 +30,7 @@ class Bomb:
 
 def envelope(body: bytes = b"", kind: str = "application/json", **headers: object) -> str:
     """A message as Celery's Redis transport writes it."""
-    told = {"task": HINT_NAME, "id": "forged", "lang": "py", **headers}
+    told = {"task": RUN_JOB_TASK, "id": "forged", "lang": "py", **headers}
     properties = {
         "body_encoding": "base64",
         "delivery_tag": "forged",
@@ -166,7 +166,7 @@ def test_a_deaf_worker_notices_and_ends_to_be_started_again(stack: FaultStack, u
         assert "nothing is heard" in stack.log(WORKER)
         assert user.look(path)["status"] == "queued"
         database = stack.database()
-        assert not [w for w in leases.living(database) if w.pid == deaf.pid]  # it signed off
+        assert not [w for w in leases.live_workers(database) if w.pid == deaf.pid]  # it signed off
         database.dispose()
         stack.revive()
         assert user.wait(path)["status"] == "completed"

@@ -20,9 +20,9 @@ from tests.faults.disks import small_disk
 from tests.service.serving import serving
 from tests.store.steps import queued_jobs, submitted
 from tgsh.execution import runner
-from tgsh.execution.context import Bench
+from tgsh.execution.context import WorkerContext
 from tgsh.store import database, experiments, jobs, queries
-from tgsh.store.database import is_passing
+from tgsh.store.database import is_transient
 from tgsh.store.maintenance import train_again
 from tgsh.store.models import Job, Record
 
@@ -30,14 +30,14 @@ from tgsh.store.models import Job, Record
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The hash of the vectors when nothing happens."""
-    bench = bench_in(tmp_path_factory.mktemp("undisturbed"))
-    experiment_id = submit(bench)
-    work_off(bench, experiment_id)
-    return digest(bench, experiment_id)
+    context = bench_in(tmp_path_factory.mktemp("undisturbed"))
+    experiment_id = submit(context)
+    work_off(context, experiment_id)
+    return digest(context, experiment_id)
 
 
-def ended(bench: Bench, experiment_id: str) -> tuple[str, str]:
-    record = queries.experiment(bench.database, experiment_id).record
+def ended(context: WorkerContext, experiment_id: str) -> tuple[str, str]:
+    record = queries.experiment(context.database, experiment_id).record
     return record.status, str(record.reason)
 
 
@@ -50,44 +50,44 @@ def test_a_full_disk_fails_with_its_folder_and_resume_goes_on(
     tmp_path: Path, undisturbed: str, stage: str
 ) -> None:
     with small_disk(tmp_path / "artifacts") as disk:
-        bench = bench_in(tmp_path, lease_seconds=1)
-        experiment_id = submit(bench)
+        context = bench_in(tmp_path, lease_seconds=1)
+        experiment_id = submit(context)
         if stage == "finish":
-            for job in queued_jobs(bench.database, experiment_id):
-                runner.run(bench, job, never)
+            for job in queued_jobs(context.database, experiment_id):
+                runner.run(context, job, never)
         disk.fill(leave=4 * 4096 if stage == "finish" else 0)
-        work_off(bench, experiment_id)
-        status, reason = ended(bench, experiment_id)
+        work_off(context, experiment_id)
+        status, reason = ended(context, experiment_id)
         assert status == "failed"
         assert "No space left on device" in reason
         assert str(disk.folder) in reason
         assert "resume" in reason
         disk.free()
-        experiments.resume(bench.database, experiment_id)
-        work_off(bench, experiment_id)
-        assert digest(bench, experiment_id) == undisturbed
+        experiments.resume(context.database, experiment_id)
+        work_off(context, experiment_id)
+        assert digest(context, experiment_id) == undisturbed
         assert not list(disk.folder.rglob(".staged-*"))
-        bench.database.dispose()
+        context.database.dispose()
 
 
 def test_a_disk_that_is_full_for_a_moment_costs_that_moment(tmp_path: Path, undisturbed: str) -> None:
     with small_disk(tmp_path / "artifacts") as disk:
-        bench = bench_in(tmp_path)
-        experiment_id = submit(bench)
+        context = bench_in(tmp_path)
+        experiment_id = submit(context)
         disk.fill()
         threading.Timer(2, disk.free).start()
-        work_off(bench, experiment_id)
-        assert digest(bench, experiment_id) == undisturbed
-        assert [task.attempts for task in queries.tasks(bench.database, experiment_id)] == [1, 1, 1]
+        work_off(context, experiment_id)
+        assert digest(context, experiment_id) == undisturbed
+        assert [task.attempts for task in queries.tasks(context.database, experiment_id)] == [1, 1, 1]
 
 
 def test_a_read_only_folder_is_told_by_the_experiment_and_by_readyz(tmp_path: Path, undisturbed: str) -> None:
     with small_disk(tmp_path / "artifacts") as disk:
-        bench = bench_in(tmp_path, lease_seconds=1)
-        experiment_id = submit(bench)
+        context = bench_in(tmp_path, lease_seconds=1)
+        experiment_id = submit(context)
         disk.lock("ro")
-        work_off(bench, experiment_id)
-        status, reason = ended(bench, experiment_id)
+        work_off(context, experiment_id)
+        status, reason = ended(context, experiment_id)
         assert status == "failed"
         assert f"cannot be written to {disk.folder}: Read-only file system" in reason
         with serving(create_app(settings(tmp_path))) as http:
@@ -96,8 +96,8 @@ def test_a_read_only_folder_is_told_by_the_experiment_and_by_readyz(tmp_path: Pa
             assert "Read-only file system" in disk_check["detail"]
             disk.lock("rw")
             assert http.post(f"/experiments/{experiment_id}/resume").status_code == 202
-        work_off(bench, experiment_id)
-        assert digest(bench, experiment_id) == undisturbed
+        work_off(context, experiment_id)
+        assert digest(context, experiment_id) == undisturbed
 
 
 @contextmanager
@@ -125,8 +125,8 @@ def test_a_database_that_is_locked_for_seconds_costs_seconds(
 ) -> None:
     if patience is not None:
         monkeypatch.setattr(database, "BUSY_SECONDS", patience)
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench)
+    context = bench_in(tmp_path)
+    experiment_id = submit(context)
     asked = iter(range(3))
     pulled = threading.Event()
 
@@ -135,15 +135,15 @@ def test_a_database_that_is_locked_for_seconds_costs_seconds(
             pulled.set()
         return False
 
-    worker = threading.Thread(target=runner.run, args=(bench, Job(experiment_id, 0), stop))
+    worker = threading.Thread(target=runner.run, args=(context, Job(experiment_id, 0), stop))
     worker.start()
     assert pulled.wait(60)
     with locked(tmp_path / "tgsh.db", 10 if patience is None else 4):
         pass
     worker.join()
-    work_off(bench, experiment_id)
-    assert digest(bench, experiment_id) == undisturbed
-    assert [task.attempts for task in queries.tasks(bench.database, experiment_id)] == [1, 1, 1]
+    work_off(context, experiment_id)
+    assert digest(context, experiment_id) == undisturbed
+    assert [task.attempts for task in queries.tasks(context.database, experiment_id)] == [1, 1, 1]
 
 
 def flip(path: Path) -> None:
@@ -163,15 +163,15 @@ DAMAGE = {"a flipped bit": flip, "a cut": cut, "removed": Path.unlink}
 def test_a_damaged_checkpoint_of_a_done_task_is_trained_again(
     tmp_path: Path, undisturbed: str, damage: str
 ) -> None:
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench)
-    for job in queued_jobs(bench.database, experiment_id):
-        runner.run(bench, job, never)
+    context = bench_in(tmp_path)
+    experiment_id = submit(context)
+    for job in queued_jobs(context.database, experiment_id):
+        runner.run(context, job, never)
     (checkpoint,) = (tmp_path / "artifacts").rglob("00001-*.safetensors")
     DAMAGE[damage](checkpoint)
-    work_off(bench, experiment_id)
-    assert digest(bench, experiment_id) == undisturbed
-    record = queries.experiment(bench.database, experiment_id).record
+    work_off(context, experiment_id)
+    assert digest(context, experiment_id) == undisturbed
+    record = queries.experiment(context.database, experiment_id).record
     assert (record.tasks_done, record.epochs_done) == (3, 6)
 
 
@@ -187,9 +187,9 @@ def test_a_damaged_checkpoint_of_a_done_task_is_trained_again(
 def test_a_damaged_result_is_a_problem_and_resume_repairs_it(
     tmp_path: Path, undisturbed: str, pattern: str, damage: str
 ) -> None:
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench)
-    work_off(bench, experiment_id)
+    context = bench_in(tmp_path)
+    experiment_id = submit(context)
+    work_off(context, experiment_id)
     path = f"/experiments/{experiment_id}"
     with serving(create_app(settings(tmp_path))) as http:
         similarity = http.get(f"{path}/similarity").content
@@ -202,41 +202,41 @@ def test_a_damaged_result_is_a_problem_and_resume_repairs_it(
             assert answer.json()["type"] == "urn:tgsh:problem:artifact-error"
             assert "resume" in answer.json()["detail"]
         assert http.post(f"{path}/resume").status_code == 202
-        work_off(bench, experiment_id)
-        assert digest(bench, experiment_id) == undisturbed
+        work_off(context, experiment_id)
+        assert digest(context, experiment_id) == undisturbed
         assert http.get(f"{path}/similarity").content == similarity
         assert http.post(f"{path}/resume").status_code == 409
 
 
 def test_a_cancel_that_comes_while_damage_is_found_is_a_cancel(tmp_path: Path, undisturbed: str) -> None:
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench)
-    for job in queued_jobs(bench.database, experiment_id):
-        runner.run(bench, job, never)
+    context = bench_in(tmp_path)
+    experiment_id = submit(context)
+    for job in queued_jobs(context.database, experiment_id):
+        runner.run(context, job, never)
     (checkpoint,) = (tmp_path / "artifacts").rglob("00001-*.safetensors")
     cut(checkpoint)
-    claim = jobs.claim(bench.database, Job(experiment_id), "w", 60)
+    claim = jobs.lease_job(context.database, Job(experiment_id), "w", 60)
     assert claim is not None
-    experiments.cancel(bench.database, experiment_id)
-    train_again(bench.database, claim, [1])
-    assert ended(bench, experiment_id)[0] == "cancelled"
-    experiments.resume(bench.database, experiment_id)
-    work_off(bench, experiment_id)
-    assert digest(bench, experiment_id) == undisturbed
+    experiments.cancel(context.database, experiment_id)
+    train_again(context.database, claim, [1])
+    assert ended(context, experiment_id)[0] == "cancelled"
+    experiments.resume(context.database, experiment_id)
+    work_off(context, experiment_id)
+    assert digest(context, experiment_id) == undisturbed
 
 
 def test_a_disk_that_damages_everything_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = bench_in(tmp_path)
-    experiment_id = submit(bench)
+    context = bench_in(tmp_path)
+    experiment_id = submit(context)
     rounds = 0
-    while waiting := queued_jobs(bench.database, experiment_id):
+    while waiting := queued_jobs(context.database, experiment_id):
         rounds += 1
         assert rounds < 50
         for job in waiting:
-            runner.run(bench, job, never)
+            runner.run(context, job, never)
             for checkpoint in (tmp_path / "artifacts").rglob("00001-*.safetensors"):
                 cut(checkpoint)
-    status, reason = ended(bench, experiment_id)
+    status, reason = ended(context, experiment_id)
     assert status == "failed"
     assert "checkpoints of tasks [1] are damaged again and again" in reason
 
@@ -262,7 +262,7 @@ def test_a_worker_that_vanishes_inside_a_transaction_holds_its_lock_for_a_while_
 
         with pytest.raises(DBAPIError) as raised:
             vanish()
-        assert is_passing(raised.value)
+        assert is_transient(raised.value)
         assert queries.experiment(other, experiment_id).record.status == "cancelled"
     finally:
         with other.engine.begin() as connection:

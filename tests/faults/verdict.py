@@ -12,7 +12,7 @@ from tgsh.schemas import TERMINAL
 from tgsh.store import queries
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.maintenance import tidy
+from tgsh.store.maintenance import collect_garbage
 from tgsh.store.models import EventRecord, FinishRecord
 
 
@@ -47,7 +47,7 @@ def judge(stack: Store, user: User, path: str) -> Verdict:
     events = _events(database, experiment_id)
     double = sum(count - 1 for count in _recorded(events).values())
     lost = sum(task.status != "completed" for task in queries.tasks(database, experiment_id))
-    tidy(database, stack.artifacts(), seconds=3600)  # as every worker does twice an hour
+    collect_garbage(database, stack.artifacts(), seconds=3600)  # as every worker does twice an hour
     left_over = _left_over(database, stack.artifacts(), experiment_id)
     database.dispose()
     return Verdict(experiment["status"], lost, double, left_over, user.digest(path))

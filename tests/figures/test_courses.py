@@ -7,21 +7,21 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests.figures.test_similarity import FORMATS, MAGIC
-from tgsh.analysis.similarity import Course
-from tgsh.figures import FigureFormat, courses_figure, render
+from tgsh.analysis.similarity import Trajectory
+from tgsh.figures import FigureFormat, render, trajectories_figure
 from tgsh.figures.curves import COLOURS, MOST_LINES, STYLES
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
 
-def courses(count: int, epochs: int = 5, label: str = "{}°") -> list[Course]:
-    values = stream(12, "lines").uniform(-0.2, 1, (count, epochs + 1))
-    return [Course((0, k), (label.format(0), label.format(k)), values[k].copy()) for k in range(count)]
+def courses(count: int, epochs: int = 5, label: str = "{}°") -> list[Trajectory]:
+    values = rng_for(12, "lines").uniform(-0.2, 1, (count, epochs + 1))
+    return [Trajectory((0, k), (label.format(0), label.format(k)), values[k].copy()) for k in range(count)]
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(("count", "epochs"), [(1, 1), (4, 3), (MOST_LINES, 1000)])
 def test_any_number_of_lines_in_any_format(count: int, epochs: int, format: FigureFormat) -> None:
-    figures = [courses_figure(courses(count, epochs), title="t", measure="cosine") for _ in range(2)]
+    figures = [trajectories_figure(courses(count, epochs), title="t", measure="cosine") for _ in range(2)]
     bodies = {render(figure, format) for figure in figures}
     assert len(bodies) == 1
     assert bodies.pop().startswith(MAGIC[format])
@@ -30,7 +30,7 @@ def test_any_number_of_lines_in_any_format(count: int, epochs: int, format: Figu
 @pytest.mark.parametrize("label", ["{}°", "W" * 30 + "{}", "$x_{}$", "_{}"])
 @pytest.mark.parametrize("count", [2, 7, MOST_LINES])
 def test_names_cover_neither_each_other_nor_the_edge(count: int, label: str) -> None:
-    figure = courses_figure(courses(count, label=label), title="t", measure="cosine")
+    figure = trajectories_figure(courses(count, label=label), title="t", measure="cosine")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     boxes = [text.get_window_extent(canvas.get_renderer()) for text in figure.axes[0].texts]
@@ -43,7 +43,7 @@ def test_names_cover_neither_each_other_nor_the_edge(count: int, label: str) -> 
 
 def test_names_are_in_the_order_of_the_ends() -> None:
     found = courses(9)
-    texts = courses_figure(found, title="t", measure="cosine").axes[0].texts
+    texts = trajectories_figure(found, title="t", measure="cosine").axes[0].texts
     heights = [text.get_position()[1] for text in texts]
     assert np.argsort(heights).tolist() == np.argsort([course.values[-1] for course in found]).tolist()
 
@@ -51,21 +51,21 @@ def test_names_are_in_the_order_of_the_ends() -> None:
 def test_no_two_lines_look_alike() -> None:
     assert len(set(COLOURS)) == len(COLOURS)
     assert len(set(STYLES)) == len(STYLES)
-    lines = courses_figure(courses(MOST_LINES), title="t", measure="cosine").axes[0].lines
+    lines = trajectories_figure(courses(MOST_LINES), title="t", measure="cosine").axes[0].lines
     drawn = [line for line in lines if line.get_marker() == "o"]
     assert len({(line.get_color(), line.get_linestyle()) for line in drawn}) == MOST_LINES
 
 
 def test_gaps_stay_gaps_and_what_has_no_value_is_left_out() -> None:
-    part = Course((0, 1), ("a", "b"), np.array([0.1, 0.2, np.nan]))
-    none = Course((0, 2), ("a", "c"), np.full(3, np.nan))
-    axes = courses_figure([none, part], title="t", measure="cosine").axes[0]
+    part = Trajectory((0, 1), ("a", "b"), np.array([0.1, 0.2, np.nan]))
+    none = Trajectory((0, 2), ("a", "c"), np.full(3, np.nan))
+    axes = trajectories_figure([none, part], title="t", measure="cosine").axes[0]
     assert [text.get_text() for text in axes.texts] == ["a · b"]
 
 
 @pytest.mark.parametrize(
-    "found", [[], courses(MOST_LINES + 1), [Course((0, 1), ("a", "b"), np.array([np.nan]))]]
+    "found", [[], courses(MOST_LINES + 1), [Trajectory((0, 1), ("a", "b"), np.array([np.nan]))]]
 )
-def test_what_cannot_be_drawn(found: list[Course]) -> None:
+def test_what_cannot_be_drawn(found: list[Trajectory]) -> None:
     with pytest.raises(ValueError, match=r"no course|told apart"):
-        courses_figure(found, title="t", measure="cosine")
+        trajectories_figure(found, title="t", measure="cosine")

@@ -10,11 +10,11 @@ from tests.figures.test_similarity import FORMATS, MAGIC
 from tgsh.analysis.clustering import dendrogram
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.figures import FigureFormat, dendrogram_figure, render
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
 
 def matrix_of(tasks: int, label: str = "{}°") -> SimilarityMatrix:
-    vectors = stream(4, "tree").standard_normal((tasks, 20))
+    vectors = rng_for(4, "tree").standard_normal((tasks, 20))
     return similarity(vectors, [label.format(10 * k) for k in range(tasks)], range(tasks))
 
 

@@ -8,18 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests.figures.test_similarity import FORMATS, MAGIC
-from tgsh.analysis.embedding import Embedding, pca
+from tgsh.analysis.embedding import TaskMap, pca
 from tgsh.figures import FigureFormat, embedding_figure, render
 from tgsh.figures.embedding import GAP
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
 
-def cloud(tasks: int, dimensions: int = 2, label: str = "{}°") -> Embedding:
-    vectors = stream(9, "cloud").standard_normal((tasks, 20))
+def cloud(tasks: int, dimensions: int = 2, label: str = "{}°") -> TaskMap:
+    vectors = rng_for(9, "cloud").standard_normal((tasks, 20))
     return pca(vectors, [label.format(10 * k) for k in range(tasks)], range(tasks), dimensions)
 
 
-def ring(tasks: int, turn: float = 1.0) -> Embedding:
+def ring(tasks: int, turn: float = 1.0) -> TaskMap:
     angles = turn * 2 * np.pi * np.arange(tasks) / tasks
     points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return pca(points, [f"{k}" for k in range(tasks)], range(tasks), 2)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from tgsh.figures import Panel, distributions_figure, image_sheet, render
+from tgsh.figures import Panel, distributions_figure, image_grid, render
 
 
 def test_every_image_is_where_its_labels_say() -> None:
     images = np.zeros((2, 3, 4, 4))
     images[1, 2, 0, 0] = 1  # one bright pixel in the last image
-    figure = image_sheet(images, ["0°", "10°"], ["a", "b", "c"], title="t", across="class")
+    figure = image_grid(images, ["0°", "10°"], ["a", "b", "c"], title="t", across="class")
     [picture] = figure.axes[0].get_images()
     mosaic = np.asarray(picture.get_array())
     assert mosaic.shape == (2 * 6, 3 * 6)
@@ -26,7 +26,7 @@ def test_a_common_scale_leaves_pixels_as_they_are() -> None:
     images = np.linspace(0.2, 0.5, 2 * 4 * 4).reshape(1, 2, 4, 4)
     drawn = {}
     for scale in (None, (0, 1)):
-        figure = image_sheet(images, ["a"], ["b", "c"], title="t", across="class", scale=scale)
+        figure = image_grid(images, ["a"], ["b", "c"], title="t", across="class", scale=scale)
         [picture] = figure.axes[0].get_images()
         drawn[scale] = np.asarray(picture.get_array()).reshape(6, 2, 6)[1:5, :, 1:5].transpose(1, 0, 2)
     np.testing.assert_allclose(drawn[0, 1], images[0], rtol=1e-6)
@@ -38,14 +38,12 @@ def test_a_common_scale_leaves_pixels_as_they_are() -> None:
 def test_sheets_of_any_size_can_be_drawn(shape: tuple[int, ...]) -> None:
     images = np.random.default_rng(0).standard_normal(shape)
     rows, columns = [f"${row}°" for row in range(shape[0])], [str(column) for column in range(shape[1])]
-    assert render(image_sheet(images, rows, columns, title="$x", across="class"), "png").startswith(
-        b"\x89PNG"
-    )
+    assert render(image_grid(images, rows, columns, title="$x", across="class"), "png").startswith(b"\x89PNG")
 
 
 def test_a_sheet_needs_its_labels() -> None:
     with pytest.raises(ValueError, match="no 1 × 2 sheet"):
-        image_sheet(np.zeros((1, 3, 4, 4)), ["a"], ["b", "c"], title="t", across="class")
+        image_grid(np.zeros((1, 3, 4, 4)), ["a"], ["b", "c"], title="t", across="class")
 
 
 def test_histograms_are_densities() -> None:

@@ -11,11 +11,11 @@ from tgsh.analysis.clustering import dendrogram
 from tgsh.analysis.similarity import similarity
 from tgsh.figures import FigureFormat, render, tree_figure, vectors_figure
 from tgsh.figures.style import SHOWN, Picture, turn_crowded_names
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
 
 def vectors(tasks: int) -> np.ndarray:
-    return stream(0, "vectors").standard_normal((tasks, 300))
+    return rng_for(0, "vectors").standard_normal((tasks, 300))
 
 
 @pytest.mark.parametrize("format", FORMATS)

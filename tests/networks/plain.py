@@ -52,9 +52,9 @@ def logits_of(base: RandomBase, images: np.ndarray, parameters: Mapping[str, Ten
         case NeuroModNetBase():
             return neuromodnet(base, images, parameters)
     x = (torch.from_numpy(images.astype(np.float64)) / 255 - MEAN) / DEVIATION
-    first = base.first if isinstance(base, TgshBase) else base.first(index)
+    input_weights = base.input_weights if isinstance(base, TgshBase) else base.input_weights(index)
     last = torch.tensor(base.readout, dtype=torch.float64) if isinstance(base, TgshBase) else parameters["A"]
-    return torch.relu(x @ torch.tensor(first, dtype=torch.float64).T) @ parameters["B"].T @ last.T
+    return torch.relu(x @ torch.tensor(input_weights, dtype=torch.float64).T) @ parameters["B"].T @ last.T
 
 
 def penalty(base: RandomBase, parameters: Mapping[str, Tensor]) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tgsh.networks.registry import Context, context_of, vector_size
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 
 NETWORKS: list[NetworkSpec] = [
@@ -25,15 +25,15 @@ def context(request: pytest.FixtureRequest) -> Context:
 
 
 def test_parameters_have_their_shapes(context: Context) -> None:
-    drawn = context.draw(stream(0, "x"))
+    drawn = context.draw(rng_for(0, "x"))
     assert {name: array.shape for name, array in drawn.items()} == dict(context.shapes)
     assert {array.dtype for array in drawn.values()} == {np.dtype(np.float32)}
-    again = context.draw(stream(0, "x"))
+    again = context.draw(rng_for(0, "x"))
     assert all((again[name] == drawn[name]).all() for name in drawn)
 
 
 def test_parts_are_the_whole_vector_in_order(context: Context) -> None:
-    vector = context.vector(context.draw(stream(0, "x")))
+    vector = context.vector(context.draw(rng_for(0, "x")))
     assert (vector.dtype, vector.shape) == (np.float32, (vector_size(context),))
     parts = np.concatenate([vector[part] for part in context.parts.values()])
     assert (parts == vector).all()
@@ -41,7 +41,7 @@ def test_parts_are_the_whole_vector_in_order(context: Context) -> None:
 
 def test_every_layer_is_its_gain_times_its_contexts() -> None:
     context = context_of(NeuroModNetSpec(layers=(30, 20)), 784, 10)
-    drawn = context.draw(stream(0, "x"))
+    drawn = context.draw(rng_for(0, "x"))
     vector = context.vector(drawn)
     assert list(context.parts) == ["layer-1", "layer-2", "layer-3"]
     for layer in (1, 2, 3):
@@ -50,7 +50,7 @@ def test_every_layer_is_its_gain_times_its_contexts() -> None:
 
 def test_contexts_start_as_the_paper_says() -> None:
     context = context_of(NeuroModNetSpec(), 784, 10)
-    many = [context.draw(stream(0, index)) for index in range(200)]
+    many = [context.draw(rng_for(0, index)) for index in range(200)]
     for layer, width in ((1, 784), (2, 1024), (3, 1024)):
         c = np.stack([drawn[f"c{layer}"] for drawn in many])
         g = np.concatenate([drawn[f"g{layer}"] for drawn in many])

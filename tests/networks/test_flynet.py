@@ -10,7 +10,7 @@ from tests.networks import plain
 from tgsh.datasets.base import PAPER
 from tgsh.networks.flynet_torch import FlyNets
 from tgsh.networks.registry import FlyNetBase, random_base
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import FlyNetSpec
 from tgsh.suites.pixel_maps import PixelMap, rotation_map
 
@@ -29,7 +29,7 @@ def _maps(count: int) -> list[PixelMap]:
 
 
 def _images(tasks: int, batch: int) -> np.ndarray:
-    return stream(7, "images").integers(0, 256, (tasks, batch, SIDE * SIDE), dtype=np.uint8)
+    return rng_for(7, "images").integers(0, 256, (tasks, batch, SIDE * SIDE), dtype=np.uint8)
 
 
 def _distance(got: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -50,8 +50,8 @@ def test_features_are_those_of_the_definition(base: FlyNetBase, tasks: int, batc
 def test_logits_and_gradient_are_those_of_the_definition(base: FlyNetBase) -> None:
     maps, images = _maps(3), _images(3, 16)
     a = plain.dense(base, SIDE * SIDE)
-    v = torch.from_numpy(stream(7, "v").standard_normal((3, base.units)))
-    errors = torch.from_numpy(stream(7, "errors").standard_normal((3, 10, 16)))
+    v = torch.from_numpy(rng_for(7, "v").standard_normal((3, base.units)))
+    errors = torch.from_numpy(rng_for(7, "errors").standard_normal((3, 10, 16)))
     nets = FlyNets(base, maps, CPU)
     nets.modulate(v.float())
     phi = nets.features(torch.from_numpy(images))
@@ -72,7 +72,7 @@ def test_logits_and_gradient_are_those_of_the_definition(base: FlyNetBase) -> No
 
 def test_gradients_of_parts_add_up(base: FlyNetBase) -> None:
     images = torch.from_numpy(_images(1, 8))
-    errors = torch.from_numpy(stream(7, "errors").standard_normal((1, 10, 8)).astype(np.float32))
+    errors = torch.from_numpy(rng_for(7, "errors").standard_normal((1, 10, 8)).astype(np.float32))
     nets = FlyNets(base, _maps(1), CPU)
     whole, parts = torch.empty(1, base.units), torch.empty(1, base.units)
     nets.correlate(errors, nets.features(images), more=False)

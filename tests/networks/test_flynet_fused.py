@@ -19,7 +19,7 @@ from tests.networks import plain
 from tgsh.networks import flynet_simd
 from tgsh.networks.flynet_numba import FusedFlyNet, learn
 from tgsh.networks.registry import FlyNetBase, context_of, random_base
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import FlyNetSpec
 from tgsh.suites.pixel_maps import PixelMap
 
@@ -49,26 +49,26 @@ class Case:
 
     def task(self) -> PixelMap:
         """Pixels move, and some come from outside."""
-        source = np.append(stream(1, "map").permutation(self.pixels)[3:], [self.pixels] * 3)
+        source = np.append(rng_for(1, "map").permutation(self.pixels)[3:], [self.pixels] * 3)
         return PixelMap(source.astype(np.int32))
 
     def bytes(self) -> np.ndarray:
-        return stream(7, "images").integers(0, 256, (self.images, self.pixels), dtype=np.uint8)
+        return rng_for(7, "images").integers(0, 256, (self.images, self.pixels), dtype=np.uint8)
 
     def seen(self) -> np.ndarray:
         """The images as the network gets them."""
         return self.bytes() if self.dtype == np.uint8 else self.bytes().astype(np.float32) / np.float32(255)
 
     def labels(self) -> np.ndarray:
-        return stream(7, "labels").integers(0, self.classes, self.images)
+        return rng_for(7, "labels").integers(0, self.classes, self.images)
 
     def start(self) -> dict[str, np.ndarray]:
         return context_of(FlyNetSpec(expansion=self.expansion), self.pixels, self.classes).draw(
-            stream(5, "c")
+            rng_for(5, "c")
         )
 
     def batches(self) -> list[np.ndarray]:
-        order = stream(2, "order").permutation(self.images)
+        order = rng_for(2, "order").permutation(self.images)
         return [order[start : start + self.batch] for start in range(0, self.images, self.batch)]
 
 
@@ -104,10 +104,10 @@ def _flat(parameters: dict[str, np.ndarray]) -> np.ndarray:
 def _learned(case: Case, net: FusedFlyNet | None = None) -> tuple[np.ndarray, np.ndarray, float]:
     """Parameters, averages and summed losses after an epoch."""
     net = net or FusedFlyNet(case.base(), case.task())
-    parameters, squares, loss = _flat(case.start()), np.zeros(len(_flat(case.start())), np.float32), 0.0
+    parameters, square_avg, loss = _flat(case.start()), np.zeros(len(_flat(case.start())), np.float32), 0.0
     for batch in case.batches():
-        loss += net.learn(case.seen(), case.labels(), batch, parameters, squares, RATE)
-    return parameters, squares, loss
+        loss += net.learn(case.seen(), case.labels(), batch, parameters, square_avg, RATE)
+    return parameters, square_avg, loss
 
 
 def _plainly(case: Case) -> tuple[np.ndarray, np.ndarray, float]:
@@ -123,17 +123,17 @@ def _plainly(case: Case) -> tuple[np.ndarray, np.ndarray, float]:
         mean.backward()
         optimiser.step()
         loss += mean.item() * len(batch)
-    squares = [optimiser.state[leaf]["square_avg"].numpy() for leaf in (c, g)]
-    return torch.cat([c, g]).detach().numpy(), np.concatenate(squares), loss
+    square_avg = [optimiser.state[leaf]["square_avg"].numpy() for leaf in (c, g)]
+    return torch.cat([c, g]).detach().numpy(), np.concatenate(square_avg), loss
 
 
 @cases
 def test_an_epoch_is_that_of_the_definition(case: Case) -> None:
-    parameters, squares, loss = _learned(case)
-    wanted, wanted_squares, wanted_loss = _plainly(case)
+    parameters, square_avg, loss = _learned(case)
+    wanted, wanted_square_avg, wanted_loss = _plainly(case)
     assert _distance(parameters[:-1], wanted[:-1]) < 1e-5
     assert parameters[-1] == pytest.approx(wanted[-1], rel=1e-5)
-    np.testing.assert_allclose(squares, wanted_squares, rtol=1e-3, atol=1e-9)
+    np.testing.assert_allclose(square_avg, wanted_square_avg, rtol=1e-3, atol=1e-9)
     assert loss == pytest.approx(wanted_loss, rel=1e-5, abs=1e-6)
 
 
@@ -163,10 +163,10 @@ def test_the_same_bytes_whatever_was_computed_before() -> None:
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
 def test_what_is_no_number_is_not_hidden(poison: float) -> None:
     case = Case()
-    parameters, squares = _flat(case.start()), np.zeros(len(_flat(case.start())), np.float32)
+    parameters, square_avg = _flat(case.start()), np.zeros(len(_flat(case.start())), np.float32)
     parameters[2] = poison
     net = FusedFlyNet(case.base(), case.task())
-    assert np.isnan(net.learn(case.seen(), case.labels(), case.batches()[0], parameters, squares, RATE))
+    assert np.isnan(net.learn(case.seen(), case.labels(), case.batches()[0], parameters, square_avg, RATE))
     assert not np.isfinite(parameters).all()
 
 

@@ -12,7 +12,7 @@ from tgsh.networks import inference
 from tgsh.networks.inference import TaskNetwork, task_network
 from tgsh.networks.registry import context_of, random_base
 from tgsh.networks.torch_registry import Learner, learner
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import FlyNetSpec, NetworkSpec
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.training.optimisation import stacked
@@ -36,14 +36,14 @@ def base_seed(request: pytest.FixtureRequest) -> int:
 def made(network: NetworkSpec, base_seed: int = 3) -> tuple[TaskNetwork, Learner]:
     """The same network twice; the learner takes the parameters, ours their vector alone."""
     base, context = random_base(network, 784, 10, base_seed), context_of(network, 784, 10)
-    drawn = context.draw(stream(5, "context"))
+    drawn = context.draw(rng_for(5, "context"))
     nets = learner(base, [PixelMap.identity(784)], [INDEX], CPU)
-    nets.take(stacked([drawn], context, CPU))
+    nets.load_parameters(stacked([drawn], context, CPU))
     return task_network(base, context, context.vector(drawn), INDEX), nets
 
 
 def images(kind: str, count: int = 9) -> np.ndarray:
-    pixels = stream(7, "images").integers(0, 256, (count, 784), dtype=np.uint8)
+    pixels = rng_for(7, "images").integers(0, 256, (count, 784), dtype=np.uint8)
     return pixels if kind == "uint8" else (pixels / 255).astype(kind)
 
 
@@ -65,7 +65,7 @@ def test_it_is_what_the_learner_computes(network: NetworkSpec, base_seed: int, k
 
 def test_it_is_what_the_definition_says(network: NetworkSpec) -> None:
     base, context = random_base(network, 784, 10, 3), context_of(network, 784, 10)
-    drawn = context.draw(stream(5, "context"))
+    drawn = context.draw(rng_for(5, "context"))
     ours = task_network(base, context, context.vector(drawn), INDEX)
     wanted = plain.logits_of(
         base,
@@ -104,6 +104,6 @@ def test_blocks_make_no_difference(network: NetworkSpec, monkeypatch: pytest.Mon
 def test_every_task_of_the_baseline_has_its_own_network() -> None:
     network = NETWORKS[-1]
     base, context = random_base(network, 784, 10, 3), context_of(network, 784, 10)
-    vector = context.vector(context.draw(stream(5, "context")))
+    vector = context.vector(context.draw(rng_for(5, "context")))
     one, other = (task_network(base, context, vector, index).logits(images("uint8")) for index in (0, 1))
     assert not np.allclose(one, other)

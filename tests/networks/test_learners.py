@@ -11,7 +11,7 @@ from tests.networks import plain
 from tgsh.errors import InvalidSpec
 from tgsh.networks.registry import FlyNetBase, NeuroModNetBase, RandomBase, TgshBase, context_of, random_base
 from tgsh.networks.torch_registry import Learner, learner
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 from tgsh.suites.pixel_maps import PixelMap, rotation_map
 from tgsh.training.optimisation import stacked
@@ -49,7 +49,7 @@ def _maps(count: int) -> list[PixelMap]:
 
 
 def _images(tasks: int, batch: int) -> np.ndarray:
-    return stream(7, "images").integers(0, 256, (tasks, batch, 784), dtype=np.uint8)
+    return rng_for(7, "images").integers(0, 256, (tasks, batch, 784), dtype=np.uint8)
 
 
 def _distance(got: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -63,11 +63,11 @@ def test_logits_and_gradient_are_those_of_the_definition(
 ) -> None:
     base, maps, images = _base(network), _maps(tasks), _images(tasks, batch)
     context = context_of(network, 784, 10)
-    drawn = [context.draw(stream(5, task)) for task in range(tasks)]
-    errors = torch.from_numpy(stream(7, "errors").standard_normal((tasks, 10, batch)))
+    drawn = [context.draw(rng_for(5, task)) for task in range(tasks)]
+    errors = torch.from_numpy(rng_for(7, "errors").standard_normal((tasks, 10, batch)))
     nets = _learner(network, tasks)
     parameters = stacked(drawn, context, CPU)
-    nets.take(parameters)
+    nets.load_parameters(parameters)
     logits, gradient = nets.logits(torch.from_numpy(images)), torch.empty_like(parameters)
     nets.learn_from(errors.float(), more=False)
     nets.gradient(out=gradient)
@@ -95,9 +95,9 @@ def _readout(base: RandomBase, parameters: dict[str, np.ndarray]) -> np.ndarray:
 @pytest.mark.parametrize("tasks", [1, 3])
 def test_representations_are_what_the_readout_makes_logits_of(network: NetworkSpec, tasks: int) -> None:
     context, images = context_of(network, 784, 10), torch.from_numpy(_images(tasks, 5))
-    drawn = [context.draw(stream(5, task)) for task in range(tasks)]
+    drawn = [context.draw(rng_for(5, task)) for task in range(tasks)]
     nets = _learner(network, tasks)
-    nets.take(stacked(drawn, context, CPU))
+    nets.load_parameters(stacked(drawn, context, CPU))
     seen, logits = nets.representations(images), nets.logits(images)
     for task in range(tasks):
         readout = torch.tensor(_readout(_base(network), drawn[task]), dtype=torch.float64)
@@ -106,24 +106,24 @@ def test_representations_are_what_the_readout_makes_logits_of(network: NetworkSp
 
 def test_the_vector_alone_decides_the_logits(network: NetworkSpec) -> None:
     context, images = context_of(network, 784, 10), torch.from_numpy(_images(1, 5))
-    drawn = context.draw(stream(5, 0))
+    drawn = context.draw(rng_for(5, 0))
     again = context.parameters(context.vector(drawn))
     assert {name: array.shape for name, array in again.items()} == dict(context.shapes)
     np.testing.assert_array_equal(context.vector(again), context.vector(drawn))
     nets = _learner(network, 1)
-    nets.take(stacked([drawn], context, CPU))
+    nets.load_parameters(stacked([drawn], context, CPU))
     wanted = nets.logits(images).double()
-    nets.take(stacked([again], context, CPU))
+    nets.load_parameters(stacked([again], context, CPU))
     assert _distance(nets.logits(images), wanted) < 1e-5
 
 
 def test_gradients_of_parts_add_up(network: NetworkSpec) -> None:
     context = context_of(network, 784, 10)
     images = torch.from_numpy(_images(1, 8))
-    errors = torch.from_numpy(stream(7, "errors").standard_normal((1, 10, 8)).astype(np.float32))
+    errors = torch.from_numpy(rng_for(7, "errors").standard_normal((1, 10, 8)).astype(np.float32))
     nets = _learner(network, 1)
-    parameters = stacked([context.draw(stream(5, 0))], context, CPU)
-    nets.take(parameters)
+    parameters = stacked([context.draw(rng_for(5, 0))], context, CPU)
+    nets.load_parameters(parameters)
     whole, parts = torch.empty_like(parameters), torch.empty_like(parameters)
     nets.logits(images)
     nets.learn_from(errors, more=False)
@@ -139,7 +139,7 @@ def test_float_images_are_seen_as_bytes_are(network: NetworkSpec) -> None:
     context = context_of(network, 784, 10)
     images = torch.from_numpy(_images(3, 4))
     nets = _learner(network, 3)
-    nets.take(stacked([context.draw(stream(5, task)) for task in range(3)], context, CPU))
+    nets.load_parameters(stacked([context.draw(rng_for(5, task)) for task in range(3)], context, CPU))
     assert _distance(nets.logits(images.float() / 255), nets.logits(images).double()) < 1e-6
 
 
@@ -147,9 +147,9 @@ def test_dense_bases_are_kaiming_normal() -> None:
     deep = random_base(NeuroModNetSpec(), 784, 10, 0)
     assert [weights.shape for weights in deep.weights] == [(1024, 784), (1024, 1024), (10, 1024)]
     shared = random_base(TgshSpec(), 784, 10, 0)
-    assert (shared.first.shape, shared.readout.shape) == ((1024, 784), (10, 64))
+    assert (shared.input_weights.shape, shared.readout.shape) == ((1024, 784), (10, 64))
     own = random_base(GshSpec(), 784, 10, 0)
-    for weights in (*deep.weights, shared.first, shared.readout, own.first(3)):
+    for weights in (*deep.weights, shared.input_weights, shared.readout, own.input_weights(3)):
         scaled = weights.ravel()[:100_000] / np.sqrt(2 / weights.shape[1])
         assert kstest(scaled, "norm").pvalue > 0.001
         with pytest.raises(ValueError, match="read-only"):
@@ -174,8 +174,8 @@ def test_base_ids_tell_bases_apart_and_never_change() -> None:
 
 def test_every_task_of_the_baseline_has_a_base_of_its_own() -> None:
     base = random_base(GshSpec(), 784, 10, 0)
-    assert (base.first(2) == base.first(2)).all()
-    assert abs(np.corrcoef(base.first(2).ravel(), base.first(3).ravel())[0, 1]) < 0.01
+    assert (base.input_weights(2) == base.input_weights(2)).all()
+    assert abs(np.corrcoef(base.input_weights(2).ravel(), base.input_weights(3).ravel())[0, 1]) < 0.01
 
 
 PINNED: dict[NetworkSpec, str] = {

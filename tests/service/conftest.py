@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.settings import ServiceSettings
 from tests.service.serving import serving
 from tgsh.store import jobs
@@ -46,10 +46,10 @@ def client(app: FastAPI) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def parts(app: FastAPI, client: httpx.Client) -> Parts:
+def services(app: FastAPI, client: httpx.Client) -> Services:
     """What the application works with, once it is up."""
-    parts: Parts = app.state.parts
-    return parts
+    services: Services = app.state.services
+    return services
 
 
 def submit(client: httpx.Client, **changes: object) -> str:
@@ -60,13 +60,13 @@ def submit(client: httpx.Client, **changes: object) -> str:
 
 
 def completed(
-    client: httpx.Client, parts: Parts, tasks: int = 3, measured: Measured = MappingProxyType({})
+    client: httpx.Client, services: Services, tasks: int = 3, measured: Measured = MappingProxyType({})
 ) -> str:
     """The path of a completed experiment of so many rotations by 10°, with what its finish measured."""
     suite = {"kind": "rotation", "tasks": tasks, "step_degrees": 10}
     experiment_id = submit(client, suite=suite)
-    work(parts, experiment_id, *range(tasks))
-    finish(parts, experiment_id, measured)
+    work(services, experiment_id, *range(tasks))
+    finish(services, experiment_id, measured)
     return f"/experiments/{experiment_id}"
 
 
@@ -75,26 +75,26 @@ def vectors_of(index: int, width: int = 5) -> np.ndarray:
     return np.random.default_rng(index).standard_normal((EPOCHS + 1, width)).astype(np.float32)
 
 
-def work(parts: Parts, experiment_id: str, *indices: int, width: int = 5) -> None:
+def work(services: Services, experiment_id: str, *indices: int, width: int = 5) -> None:
     """Do what a worker does, with vectors of our own."""
     for index in indices:
-        claim = jobs.claim(parts.database, Job(experiment_id=experiment_id, index=index), "w", 60)
+        claim = jobs.lease_job(services.database, Job(experiment_id=experiment_id, index=index), "w", 60)
         assert claim is not None
         for epoch in range(1, EPOCHS + 1):
             key = f"{experiment_id}/tasks/{index}-{epoch}"
-            sha256 = parts.artifacts.save(key, {"vectors": vectors_of(index, width)[: epoch + 1]}, {})
-            jobs.record_epoch(parts.database, claim, tuple([0.5] * epoch), 1.0, key, sha256)
-        jobs.complete_task(parts.database, claim, 0.25 * index, "cpu", {"torch": "2"}, 0.1)
+            sha256 = services.artifacts.save(key, {"vectors": vectors_of(index, width)[: epoch + 1]}, {})
+            jobs.record_epoch(services.database, claim, tuple([0.5] * epoch), 1.0, key, sha256)
+        jobs.complete_task(services.database, claim, 0.25 * index, "cpu", {"torch": "2"}, 0.1)
 
 
-def finish(parts: Parts, experiment_id: str, measured: Measured = MappingProxyType({})) -> None:
+def finish(services: Services, experiment_id: str, measured: Measured = MappingProxyType({})) -> None:
     """Do what the finish job does, with measurements of our own: tensors, and text about them."""
-    claim = jobs.claim(parts.database, Job(experiment_id=experiment_id), "w", 60)
+    claim = jobs.lease_job(services.database, Job(experiment_id=experiment_id), "w", 60)
     assert claim is not None
     key = f"{experiment_id}/vectors.npy"
-    sha256 = consolidate(parts.database, parts.artifacts, experiment_id, key)
+    sha256 = consolidate(services.database, services.artifacts, experiment_id, key)
     results = {"vectors": (key, sha256)}
     for name, (tensors, about) in measured.items():
         key = f"{experiment_id}/{name}.safetensors"
-        results[name] = (key, parts.artifacts.save(key, tensors, about))
-    jobs.complete_finish(parts.database, claim, results)
+        results[name] = (key, services.artifacts.save(key, tensors, about))
+    jobs.complete_finish(services.database, claim, results)

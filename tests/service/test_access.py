@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.dependencies import Parts
-from service.middleware.auth import Access, Rates
+from service.dependencies import Services
+from service.middleware.auth import AuthMiddleware, RequestQuota
 from service.settings import ServiceSettings
 from tests.service.conftest import SPEC, submit, work
 from tests.service.people import bearer, ended, people
@@ -179,13 +179,13 @@ def test_a_websocket_is_closed(app: FastAPI) -> None:
         sent.append(message)
 
     scope = {"type": "websocket", "path": "/experiments", "headers": []}
-    asyncio.run(Access(app, app.state.settings)(scope, None, send))  # type: ignore[arg-type]
+    asyncio.run(AuthMiddleware(app, app.state.settings)(scope, None, send))  # type: ignore[arg-type]
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
 def test_a_bucket_is_filled_again_steadily() -> None:
     now = 0.0
-    rates = Rates(60, lambda: now)
+    rates = RequestQuota(60, lambda: now)
     for _ in range(60):
         rates.take("alice")
     with pytest.raises(QuotaExceeded, match="60 requests a minute") as refused:
@@ -237,9 +237,9 @@ class TestShares:
         assert resumed.status_code == 429
         assert known["alice"].get(f"/experiments/{first}").json()["status"] == "cancelled"
 
-    def test_stored_bytes(self, known: dict[str, httpx.Client], parts: Parts) -> None:
+    def test_stored_bytes(self, known: dict[str, httpx.Client], services: Services) -> None:
         experiment = submit(known["alice"])
-        work(parts, experiment, 0, 1, width=200)
+        work(services, experiment, 0, 1, width=200)
         refused = known["alice"].post("/experiments", json=SPEC)
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) > 0

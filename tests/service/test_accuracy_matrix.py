@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import Measured, completed, submit
 from tgsh.client import Client
 
@@ -24,9 +24,9 @@ def measured(matrix: np.ndarray = MATRIX, untrained: np.ndarray = UNTRAINED) -> 
 
 
 @pytest.fixture
-def done(client: httpx.Client, parts: Parts) -> str:
+def done(client: httpx.Client, services: Services) -> str:
     """The path of an experiment whose tasks were learned to 0, 25 and 50 %."""
-    return completed(client, parts, 3, measured())
+    return completed(client, services, 3, measured())
 
 
 def test_the_document(client: httpx.Client, done: str) -> None:
@@ -55,8 +55,8 @@ def test_the_client_reads_it(client: httpx.Client, done: str) -> None:
     assert matrix.values == MATRIX.tolist()
 
 
-def test_what_was_lost_is_told(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts, 3, measured(MATRIX - 0.125 * np.eye(3)))
+def test_what_was_lost_is_told(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services, 3, measured(MATRIX - 0.125 * np.eye(3)))
     assert client.get(f"{path}/accuracy").json()["matrix"]["forgetting"] == [0.125] * 3
 
 
@@ -75,12 +75,12 @@ def test_other_formats(client: httpx.Client, done: str) -> None:
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
 
 
-def test_where_there_is_none(client: httpx.Client, parts: Parts) -> None:
+def test_where_there_is_none(client: httpx.Client, services: Services) -> None:
     running = f"/experiments/{submit(client)}"
     early = client.get(f"{running}/accuracy/matrix")
     assert early.status_code == 409
     assert "completes; this one is queued" in early.json()["detail"]
-    plain = completed(client, parts)
+    plain = completed(client, services)
     refused = client.get(f"{plain}/accuracy/matrix")
     assert refused.status_code == 409
     assert 'submit with "accuracy_matrix": true' in refused.json()["detail"]

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.sse import KEEPALIVE_COMMENT
 from httpx_sse import EventSource
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.routers import events
 from tests.analysis.test_newick import leaf_paths
 from tests.service.conftest import Measured, completed
@@ -132,8 +132,8 @@ def test_a_client_takes_a_keep_alive_for_no_event() -> None:
         "geometry",
     ],
 )
-def test_tables_look_like_that(client: httpx.Client, parts: Parts, app: FastAPI, resource: str) -> None:
-    path = completed(client, parts, 3, {**matrix_measured(), **geometry_measured()})
+def test_tables_look_like_that(client: httpx.Client, services: Services, app: FastAPI, resource: str) -> None:
+    path = completed(client, services, 3, {**matrix_measured(), **geometry_measured()})
     operation = app.openapi()["paths"][f"/experiments/{{experiment_id}}/{resource}"]["get"]
     shown = table(operation["responses"]["200"]["content"]["text/csv"]["example"])
     answered = table(client.get(f"{path}/{resource}?format=csv").text)
@@ -151,8 +151,8 @@ def geometry_measured() -> Measured:
     return {"geometry": ({**tensors, "edges": np.array(GEOMETRY["edges"])}, about)}
 
 
-def test_the_example_of_geometry_is_what_is_answered(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts, 3, geometry_measured())
+def test_the_example_of_geometry_is_what_is_answered(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services, 3, geometry_measured())
     answered = client.get(f"{path}/geometry").json()
     same = set(GEOMETRY) - {"experiment_id", "base_id", "baseline"}
     assert {name: answered[name] for name in same} == {name: GEOMETRY[name] for name in same}

@@ -13,13 +13,13 @@ import httpx
 import numpy as np
 import pytest
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.routers.figures import FIGURES
 from tests.bundles.small import unpacked
 from tests.service.conftest import Measured, finish, submit, work
 from tests.service.test_trained_results import train
 from tgsh.bundles.reader import read
-from tgsh.datasets.mnist import load
+from tgsh.datasets.mnist import load_dataset
 
 SMALL: dict[str, Any] = {
     "network": {"kind": "flynet", "expansion": 2},
@@ -31,16 +31,16 @@ SMALL: dict[str, Any] = {
 GSH = {"kind": "gsh", "hidden": 1, "rank": 1}
 
 
-def completed(client: httpx.Client, parts: Parts, measured: Measured = MappingProxyType({})) -> str:
+def completed(client: httpx.Client, services: Services, measured: Measured = MappingProxyType({})) -> str:
     """The path of an experiment whose vectors are of our own; of a network that has no reconstructions."""
     experiment_id = submit(client, network=GSH)
-    work(parts, experiment_id, 0, 1, 2)
-    finish(parts, experiment_id, measured)
+    work(services, experiment_id, 0, 1, 2)
+    finish(services, experiment_id, measured)
     return f"/experiments/{experiment_id}"
 
 
-def test_everything_is_in_it(client: httpx.Client, parts: Parts, tmp_path: Path) -> None:
-    path = train(client, parts, **SMALL)
+def test_everything_is_in_it(client: httpx.Client, services: Services, tmp_path: Path) -> None:
+    path = train(client, services, **SMALL)
     answer = client.get(f"{path}/bundle")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/zip"
@@ -78,7 +78,7 @@ def test_everything_is_in_it(client: httpx.Client, parts: Parts, tmp_path: Path)
     assert told["machines"][0].startswith("Linux")
     assert "owner" not in told
     assert json.loads(files["spec.json"]) == experiment["spec"]
-    digits = load("mnist5k", tmp_path).digests
+    digits = load_dataset("mnist5k", tmp_path).digests
     assert json.loads(files["datasets.json"])["images"] == [{**digits, "tasks": [0, 1, 2]}]
     losses = files["losses.csv"].decode().splitlines()
     assert losses[0] == "task,label,1,2"
@@ -90,8 +90,10 @@ def test_everything_is_in_it(client: httpx.Client, parts: Parts, tmp_path: Path)
     assert read(file).spec.digest() == experiment["digest"]
 
 
-def test_who_has_it_is_told_so_and_who_asks_again_gets_the_same(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts)
+def test_who_has_it_is_told_so_and_who_asks_again_gets_the_same(
+    client: httpx.Client, services: Services
+) -> None:
+    path = completed(client, services)
     first, second = (client.get(f"{path}/bundle") for _ in range(2))
     assert first.content == second.content
     etag = first.headers["ETag"]
@@ -102,28 +104,30 @@ def test_who_has_it_is_told_so_and_who_asks_again_gets_the_same(client: httpx.Cl
     assert other.content == first.content
     assert client.get(f"{path}/bundle?format=zip", headers={"Accept": "text/csv"}).content == first.content
     assert client.get(f"{path}/bundle", headers={"Accept": "application/json"}).status_code == 406
-    assert client.get(f"{completed(client, parts)}/bundle").headers["ETag"] != etag
+    assert client.get(f"{completed(client, services)}/bundle").headers["ETag"] != etag
     assert client.get(path).json()["links"]["bundle"] == f"{path}/bundle"
 
 
-def test_what_is_not_completed_has_none_and_why(client: httpx.Client, parts: Parts) -> None:
+def test_what_is_not_completed_has_none_and_why(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client, network=GSH)
     path = f"/experiments/{experiment_id}"
-    work(parts, experiment_id, 0)
+    work(services, experiment_id, 0)
     running = client.get(f"{path}/bundle")
     assert running.status_code == 409
     assert "running: wait" in running.json()["detail"]
     client.post(f"{path}/cancel")
     assert "cancelled: resume it" in client.get(f"{path}/bundle").json()["detail"]
     client.post(f"{path}/resume")
-    work(parts, experiment_id, 1, 2)
-    finish(parts, experiment_id)
+    work(services, experiment_id, 1, 2)
+    finish(services, experiment_id)
     assert client.get(f"{path}/bundle").status_code == 200
     assert client.get(f"/experiments/{'0' * 16}/bundle").status_code == 404
 
 
-def test_one_of_a_version_that_did_not_record_its_images_says_so(client: httpx.Client, parts: Parts) -> None:
-    files = unpacked(client.get(f"{completed(client, parts)}/bundle").content)
+def test_one_of_a_version_that_did_not_record_its_images_says_so(
+    client: httpx.Client, services: Services
+) -> None:
+    files = unpacked(client.get(f"{completed(client, services)}/bundle").content)
     assert json.loads(files["datasets.json"]) == {"dataset": "mnist5k", "images": []}
     assert json.loads(files["experiment.json"])["machines"] == []
     left_out = json.loads(files["manifest.json"])["left_out"]
@@ -134,10 +138,12 @@ def test_one_of_a_version_that_did_not_record_its_images_says_so(client: httpx.C
 
 @pytest.mark.parametrize("damage", ["removed", "bit"])
 def test_a_damaged_file_is_told_before_anything_is_sent(
-    client: httpx.Client, parts: Parts, damage: str
+    client: httpx.Client, services: Services, damage: str
 ) -> None:
-    path = completed(client, parts, measured={"samples": ({"images": np.zeros((3, 1, 4), np.float32)}, {})})
-    file = parts.settings.home / "artifacts" / path.rsplit("/", 1)[-1] / "samples.safetensors"
+    path = completed(
+        client, services, measured={"samples": ({"images": np.zeros((3, 1, 4), np.float32)}, {})}
+    )
+    file = services.settings.home / "artifacts" / path.rsplit("/", 1)[-1] / "samples.safetensors"
     content = file.read_bytes()
     file.unlink() if damage == "removed" else file.write_bytes(content[:-1] + b"\1")
     answer = client.get(f"{path}/bundle")

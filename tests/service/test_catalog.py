@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import finish, submit, work
 from tgsh.networks.registry import EVERY, SOME, context_of, vector_size
 from tgsh.specs import ExperimentSpec
@@ -23,11 +23,11 @@ def networks(client: httpx.Client) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_refuses_what_the_catalog_does_not_promise(
-    client: httpx.Client, parts: Parts, networks: dict[str, dict[str, Any]], kind: str
+    client: httpx.Client, services: Services, networks: dict[str, dict[str, Any]], kind: str
 ) -> None:
     experiment_id = submit(client, network={"kind": kind})
-    work(parts, experiment_id, 0, 1, 2, width=sum(networks[kind]["layers"].values()))
-    finish(parts, experiment_id)
+    work(services, experiment_id, 0, 1, 2, width=sum(networks[kind]["layers"].values()))
+    finish(services, experiment_id)
     promised = networks[kind]["answers"]
     for resource in {*EVERY, *SOME} - ASKED_WITH_IMAGES:
         answer = client.get(f"/experiments/{experiment_id}/{resource}")

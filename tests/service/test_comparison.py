@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from service import comparing, results
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.routers import comparison
 from tests.service.conftest import EPOCHS, finish, submit, vectors_of, work
 from tests.service.people import people
@@ -22,20 +22,20 @@ ROTATIONS: dict[str, Any] = {"kind": "rotation", "tasks": 6, "step_degrees": 10}
 EVERY_SECOND: dict[str, Any] = {"kind": "rotation", "tasks": 5, "step_degrees": 20}
 
 
-def trained(client: httpx.Client, parts: Parts, tasks: int, **changes: Any) -> str:
+def trained(client: httpx.Client, services: Services, tasks: int, **changes: Any) -> str:
     """The id of a completed experiment, task i of which learned `vectors_of(i)`."""
     experiment_id = submit(client, **changes)
-    work(parts, experiment_id, *range(tasks))
-    finish(parts, experiment_id)
+    work(services, experiment_id, *range(tasks))
+    finish(services, experiment_id)
     return experiment_id
 
 
 @pytest.fixture
-def pair(client: httpx.Client, parts: Parts) -> tuple[str, str]:
+def pair(client: httpx.Client, services: Services) -> tuple[str, str]:
     """Rotations by 0°, 10°, … 50°, and by 0°, 20°, … 80° with another seed."""
     return (
-        trained(client, parts, 6, suite=ROTATIONS),
-        trained(client, parts, 5, suite=EVERY_SECOND, name="two", tags=["b"], seed=3),
+        trained(client, services, 6, suite=ROTATIONS),
+        trained(client, services, 5, suite=EVERY_SECOND, name="two", tags=["b"], seed=3),
     )
 
 
@@ -67,7 +67,7 @@ def test_only_what_differs_is_told(client: httpx.Client, pair: tuple[str, str]) 
     ]
 
 
-def test_fields_that_one_kind_has_not_are_null(client: httpx.Client, parts: Parts) -> None:
+def test_fields_that_one_kind_has_not_are_null(client: httpx.Client, services: Services) -> None:
     custom = {
         "kind": "custom",
         "tasks": [
@@ -76,8 +76,8 @@ def test_fields_that_one_kind_has_not_are_null(client: httpx.Client, parts: Part
         ],
     }
     network = {"kind": "neuromodnet", "layers": [3, 4]}
-    one = trained(client, parts, 3)
-    other = trained(client, parts, 3, suite=custom, network=network)
+    one = trained(client, services, 3)
+    other = trained(client, services, 3, suite=custom, network=network)
     document = compare(client, one, other).json()
     assert document["experiments"][1]["tasks"] == [2, 1, 0]
     values = {each["field"]: each["values"] for each in document["differences"]}
@@ -88,9 +88,9 @@ def test_fields_that_one_kind_has_not_are_null(client: httpx.Client, parts: Part
     assert (document["same_base"], document["pairs"][0]["same_task"]) == (False, None)
 
 
-def test_a_pair_is_tested(client: httpx.Client, parts: Parts) -> None:
-    one = trained(client, parts, 6, suite=ROTATIONS)
-    other = trained(client, parts, 6, suite=ROTATIONS, training={"epochs": EPOCHS, "batch_size": 64})
+def test_a_pair_is_tested(client: httpx.Client, services: Services) -> None:
+    one = trained(client, services, 6, suite=ROTATIONS)
+    other = trained(client, services, 6, suite=ROTATIONS, training={"epochs": EPOCHS, "batch_size": 64})
     document = compare(client, one, other, permutations=300, seed=4, alternative="two-sided").json()
     (found,) = document["pairs"]
     wanted = agreement(*map(np.array, document["matrices"]), 300, "two-sided", 4)  # type: ignore[arg-type]
@@ -119,8 +119,10 @@ def test_vectors_over_one_base_are_compared_themselves(client: httpx.Client, pai
     assert found["mean"] == pytest.approx(np.mean(found["values"]))
 
 
-def test_three_have_three_pairs_and_another_base(client: httpx.Client, parts: Parts) -> None:
-    ids = [trained(client, parts, 4, suite={**ROTATIONS, "tasks": 4}, base_seed=base) for base in (0, 0, 1)]
+def test_three_have_three_pairs_and_another_base(client: httpx.Client, services: Services) -> None:
+    ids = [
+        trained(client, services, 4, suite={**ROTATIONS, "tasks": 4}, base_seed=base) for base in (0, 0, 1)
+    ]
     document = compare(client, *ids).json()
     assert [(each["a"], each["b"]) for each in document["pairs"]] == list(itertools.combinations(ids, 2))
     assert [each["same_base"] for each in document["pairs"]] == [True, False, False]
@@ -150,10 +152,10 @@ def test_who_has_it_is_told_so(client: httpx.Client, pair: tuple[str, str]) -> N
 
 
 def test_what_takes_long_is_done_elsewhere_and_what_takes_too_long_not_at_all(
-    client: httpx.Client, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suite = {"kind": "rotation", "tasks": 12, "step_degrees": 1}
-    ids = [trained(client, parts, 12, suite=suite, seed=seed) for seed in (0, 1)]
+    ids = [trained(client, services, 12, suite=suite, seed=seed) for seed in (0, 1)]
     here = compare(client, *ids)
     monkeypatch.setattr(comparing, "MOVED_HERE", 0)
     there = compare(client, *ids, seed=1).json()["pairs"][0]["mantel"]
@@ -203,36 +205,38 @@ def test_what_is_not_there_is_named(client: httpx.Client, pair: tuple[str, str])
     assert compare(client, *pair, format="png").status_code == 406
 
 
-def test_too_few_common_tasks_are_named(client: httpx.Client, parts: Parts, pair: tuple[str, str]) -> None:
-    other = trained(client, parts, 4, suite={"kind": "shift", "tasks": 4})
+def test_too_few_common_tasks_are_named(
+    client: httpx.Client, services: Services, pair: tuple[str, str]
+) -> None:
+    other = trained(client, services, 4, suite={"kind": "shift", "tasks": 4})
     none = compare(client, pair[0], other)
     assert none.status_code == 422
     assert "0 task(s)" in none.json()["detail"]
     assert "0°, 10°, 20°, 30°, 40° and 1 more" in none.json()["detail"]
     assert "0 px, 1 px, 2 px, 3 px" in none.json()["detail"]
-    two = trained(client, parts, 3, suite={"kind": "rotation", "tasks": 3, "step_degrees": 50})
+    two = trained(client, services, 3, suite={"kind": "rotation", "tasks": 3, "step_degrees": 50})
     assert "2 task(s) are in all of them (0°, 50°)" in compare(client, pair[0], two).json()["detail"]
     running = submit(client, suite=ROTATIONS)
     waiting = compare(client, pair[0], running)
     assert waiting.status_code == 409
     assert f"{running} has none" in waiting.json()["detail"]
-    work(parts, running, 1, 3, 5)
+    work(services, running, 1, 3, 5)
     partial = compare(client, pair[0], running).json()
     assert partial["tasks"] == ["10°", "30°", "50°"]
     assert [each["complete"] for each in partial["experiments"]] == [True, False]
 
 
-def test_permutations_of_other_seeds_are_other_tasks(client: httpx.Client, parts: Parts) -> None:
+def test_permutations_of_other_seeds_are_other_tasks(client: httpx.Client, services: Services) -> None:
     suites = [{"kind": "permutation", "tasks": 4, "permutation_seed": seed} for seed in (0, 0, 1)]
-    ids = [trained(client, parts, 4, suite=suite, seed=seed) for seed, suite in enumerate(suites)]
+    ids = [trained(client, services, 4, suite=suite, seed=seed) for seed, suite in enumerate(suites)]
     assert len(compare(client, ids[0], ids[1]).json()["tasks"]) == 4
     assert "1 task(s) are in all of them (identity)" in compare(client, ids[0], ids[2]).json()["detail"]
 
 
-def test_what_others_do_not_share_is_not_there(client: httpx.Client, parts: Parts) -> None:
-    nobodys = trained(client, parts, 3)
-    with people(parts.settings.home, client.base_url) as known:
-        alices = trained(known["alice"], parts, 3)
+def test_what_others_do_not_share_is_not_there(client: httpx.Client, services: Services) -> None:
+    nobodys = trained(client, services, 3)
+    with people(services.settings.home, client.base_url) as known:
+        alices = trained(known["alice"], services, 3)
         hidden, missing = (compare(known["bob"], nobodys, id) for id in (alices, "0" * 16))
         assert hidden.status_code == missing.status_code == 404
         assert hidden.text.replace(alices, "") == missing.text.replace("0" * 16, "")

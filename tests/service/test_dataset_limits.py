@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from service.app import create_app
 from service.errors import Busy, NoRoom
 from service.settings import ServiceSettings
-from service.uploads import Arrivals
+from service.uploads import UploadStaging
 from tests.service.people import people
 from tests.service.serving import serving
 from tests.service.test_datasets import left_behind
@@ -103,34 +103,34 @@ def test_a_steady_sender_may_take_longer(narrow: tuple[httpx.Client, Path]) -> N
 
 
 def test_what_was_killed_is_swept_and_what_is_arriving_is_not(tmp_path: Path) -> None:
-    arrivals = Arrivals(tmp_path)
-    with arrivals.room() as arriving:
+    upload_staging = UploadStaging(tmp_path)
+    with upload_staging.room() as arriving:
         (tmp_path / "killed").mkdir()
         for folder in (arriving, tmp_path / "killed"):
             (folder / "upload").write_bytes(b"half")
             long_ago = time.time() - 3600
             os.utime(folder, (long_ago, long_ago))
-        Arrivals(tmp_path)
+        UploadStaging(tmp_path)
         assert [folder.name for folder in tmp_path.iterdir()] == [arriving.name]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_so_many_at_once_and_no_full_disk(tmp_path: Path) -> None:
-    arrivals = Arrivals(tmp_path)
+    upload_staging = UploadStaging(tmp_path)
     with (
-        arrivals.room(),
-        arrivals.room(),
-        arrivals.room(),
-        arrivals.room(),
+        upload_staging.room(),
+        upload_staging.room(),
+        upload_staging.room(),
+        upload_staging.room(),
         pytest.raises(Busy),
-        arrivals.room(),
+        upload_staging.room(),
     ):
         pass
     with pytest.raises(NoRoom, match="make room"):
-        arrivals.require_space(1 << 60)
-    with pytest.raises(NoRoom), arrivals.room():
+        upload_staging.require_space(1 << 60)
+    with pytest.raises(NoRoom), upload_staging.room():
         raise OSError(28, "No space left on device")
-    with arrivals.room():  # the seat is free again
+    with upload_staging.room():  # the seat is free again
         pass
 
 

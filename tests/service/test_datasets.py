@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import SPEC, submit
 from tests.service.people import people
 from tests.service.uploads import NPZ, ZIP, coloured, grey, npz, picture, post, upload, zipped
@@ -161,7 +161,7 @@ def test_a_spec_uses_it_and_keeps_it(client: httpx.Client) -> None:
 
 
 @pytest.mark.attacks
-def test_whose_it_is(app: FastAPI, client: httpx.Client, parts: Parts, tmp_path: Path) -> None:
+def test_whose_it_is(app: FastAPI, client: httpx.Client, services: Services, tmp_path: Path) -> None:
     old = upload(client, *grey(9), name="from before there were keys")
     with people(tmp_path, client.base_url) as known:
         alice, bob, rita, root = (known[name] for name in ("alice", "bob", "rita", "root"))

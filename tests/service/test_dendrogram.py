@@ -11,16 +11,16 @@ import pytest
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import pdist
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import EPOCHS, completed, submit, vectors_of, work
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
 
 @pytest.fixture
-def path(client: httpx.Client, parts: Parts) -> str:
+def path(client: httpx.Client, services: Services) -> str:
     """Of a dendrogram of six tasks."""
-    return completed(client, parts, 6) + "/dendrogram"
+    return completed(client, services, 6) + "/dendrogram"
 
 
 def expected(method: str = "average", epoch: int = EPOCHS, measure: str = "cosine") -> np.ndarray:
@@ -79,7 +79,7 @@ def test_methods_that_do_not_work_here(client: httpx.Client, path: str, method: 
     assert "average" in error["message"]
 
 
-def test_few_tasks(client: httpx.Client, parts: Parts) -> None:
+def test_few_tasks(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}/dendrogram"
     for done in range(3):
@@ -89,4 +89,4 @@ def test_few_tasks(client: httpx.Client, parts: Parts) -> None:
         assert (document["complete"], document["cophenetic_correlation"]) == (False, None)
         assert client.get(f"{path}?format=newick").text == document["newick"] + "\n"
         assert client.get(f"{path}?format=png").status_code == (200 if done else 409)
-        work(parts, experiment_id, done)
+        work(services, experiment_id, done)

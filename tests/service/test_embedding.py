@@ -11,16 +11,16 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import ClassicalMDS
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import EPOCHS, completed, submit, vectors_of, work
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
 
 @pytest.fixture
-def path(client: httpx.Client, parts: Parts) -> str:
+def path(client: httpx.Client, services: Services) -> str:
     """Of an embedding of six tasks."""
-    return completed(client, parts, 6) + "/embedding"
+    return completed(client, services, 6) + "/embedding"
 
 
 def expected(method: str, dimensions: int, epoch: int = EPOCHS, metric: str = "cosine") -> np.ndarray:
@@ -81,7 +81,7 @@ def test_what_cannot_be_asked(client: httpx.Client, path: str, query: str, field
 
 
 @pytest.mark.parametrize("method", ["mds", "pca"])
-def test_few_tasks(client: httpx.Client, parts: Parts, method: str) -> None:
+def test_few_tasks(client: httpx.Client, services: Services, method: str) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}/embedding?method={method}"
     for done in range(3):
@@ -89,4 +89,4 @@ def test_few_tasks(client: httpx.Client, parts: Parts, method: str) -> None:
         assert np.shape(document["values"]) == ((done, 2) if done else (0,))
         assert not document["complete"]
         assert client.get(f"{path}&format=png").status_code == (200 if done else 409)
-        work(parts, experiment_id, done)
+        work(services, experiment_id, done)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import SPEC, completed, finish, submit, work
 from tests.service.people import people
 from tgsh.client import Client
@@ -34,9 +34,9 @@ def typical(**changes: Any) -> float:
 
 
 @pytest.fixture
-def two(parts: Parts) -> None:
+def two(services: Services) -> None:
     """Two workers' places."""
-    leases.beat(parts.database, "w", "h", 1, ["cpu", "cpu"])
+    leases.heartbeat(services.database, "w", "h", 1, ["cpu", "cpu"])
 
 
 def test_without_workers_nobody_knows_when(client: httpx.Client) -> None:
@@ -58,8 +58,8 @@ def test_typical_seconds_are_shared_among_the_workers(client: httpx.Client) -> N
 
 
 @pytest.mark.usefixtures("two")
-def test_measured_seconds_are_those_of_its_like(client: httpx.Client, parts: Parts) -> None:
-    completed(client, parts)  # each task took two seconds, and a tenth
+def test_measured_seconds_are_those_of_its_like(client: httpx.Client, services: Services) -> None:
+    completed(client, services)  # each task took two seconds, and a tenth
     same = estimated(client, name="another")
     assert same["basis"] == "measured"
     assert same["seconds"] == pytest.approx(2 * 2.1, abs=0.6)
@@ -69,12 +69,12 @@ def test_measured_seconds_are_those_of_its_like(client: httpx.Client, parts: Par
     assert large["seconds"] == pytest.approx(3 * same["seconds"], rel=0.2)
     for changes in ({"suite": {"kind": "shift"}}, {"network": {"kind": "tgsh"}}, {"dataset": "mnist"}):
         assert estimated(client, **changes)["basis"] == "typical"
-    leases.beat(parts.database, "w", "h", 1, ["cuda:0"])
+    leases.heartbeat(services.database, "w", "h", 1, ["cuda:0"])
     assert estimated(client)["basis"] == "typical"  # what a processor took says little of a GPU
 
 
 @pytest.mark.usefixtures("two")
-def test_who_shares_waits_for_no_more_than_it_has_itself(client: httpx.Client, parts: Parts) -> None:
+def test_who_shares_waits_for_no_more_than_it_has_itself(client: httpx.Client, services: Services) -> None:
     alone = estimated(client)["seconds"]
     submit(client, suite={"kind": "rotation", "tasks": 1000, "step_degrees": 0.1})
     behind = estimated(client)
@@ -84,9 +84,9 @@ def test_who_shares_waits_for_no_more_than_it_has_itself(client: httpx.Client, p
     both = estimated(client)
     assert (both["experiments_ahead"], both["tasks_ahead"]) == (2, 4)
     assert both["queue_seconds"] == pytest.approx(4 * typical() / 2)
-    claim = jobs.claim(parts.database, Job(small, 0), "w", 60)
+    claim = jobs.lease_job(services.database, Job(small, 0), "w", 60)
     assert claim is not None
-    jobs.record_epoch(parts.database, claim, (0.5,), 1.0, "key", "0" * 64)  # half of it is done
+    jobs.record_epoch(services.database, claim, (0.5,), 1.0, "key", "0" * 64)  # half of it is done
     assert estimated(client)["queue_seconds"] == pytest.approx(3.5 * typical() / 2)
 
 
@@ -99,13 +99,13 @@ def test_an_accuracy_matrix_costs_more(client: httpx.Client) -> None:
 
 
 def test_what_is_there_already_is_told_to_who_may_see_it(
-    client: httpx.Client, parts: Parts, tmp_path: Path
+    client: httpx.Client, services: Services, tmp_path: Path
 ) -> None:
     with people(tmp_path, client.base_url) as known:
         made = submit(known["alice"])
         assert estimated(known["alice"])["stored"] is None
-        work(parts, made, 0, 1, 2)
-        finish(parts, made)
+        work(services, made, 0, 1, 2)
+        finish(services, made)
         assert estimated(known["alice"], name="another name")["stored"] == made
         assert estimated(known["root"])["stored"] == made
         assert estimated(known["bob"])["stored"] is None
@@ -114,8 +114,8 @@ def test_what_is_there_already_is_told_to_who_may_see_it(
         assert estimated(known["bob"])["stored"] == made
 
 
-def test_nothing_is_written(client: httpx.Client, parts: Parts) -> None:
+def test_nothing_is_written(client: httpx.Client, services: Services) -> None:
     estimated(client)
-    with parts.database.read() as session:
+    with services.database.read() as session:
         for record in (ExperimentRecord, TaskRecord, EventRecord):
             assert session.scalar(select(func.count()).select_from(record)) == 0

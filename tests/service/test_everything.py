@@ -12,13 +12,13 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.settings import ServiceSettings
 from tests.service.serving import serving
 from tests.service.test_trained_results import train
 from tests.service.uploads import coloured, upload
 from tgsh.datasets.base import info_of
-from tgsh.datasets.mnist import load
+from tgsh.datasets.mnist import load_dataset
 from tgsh.networks.registry import SOME
 from tgsh.specs.presets import Submission
 
@@ -77,9 +77,9 @@ def client(app: FastAPI) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def parts(app: FastAPI, client: httpx.Client) -> Parts:
-    parts: Parts = app.state.parts
-    return parts
+def services(app: FastAPI, client: httpx.Client) -> Services:
+    services: Services = app.state.services
+    return services
 
 
 def results(app: FastAPI, method: str) -> Iterator[tuple[str, list[str]]]:
@@ -108,7 +108,7 @@ def answers(client: httpx.Client, app: FastAPI, root: str, network: str) -> int:
 
 def shown(client: httpx.Client, app: FastAPI, root: str, body: dict[str, Any]) -> None:
     """Ask of a task's network what it sees in images."""
-    uploads = app.state.parts.shelf.info
+    uploads = app.state.services.uploads.info
     pixels = info_of(Submission.model_validate(body).spec(), uploads).pixels
     images = np.random.default_rng(0).random((2, pixels)).tolist()
     for path, media_types in results(app, "post"):
@@ -119,17 +119,19 @@ def shown(client: httpx.Client, app: FastAPI, root: str, body: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network["kind"])
-def test_every_network(client: httpx.Client, app: FastAPI, parts: Parts, network: dict[str, Any]) -> None:
+def test_every_network(
+    client: httpx.Client, app: FastAPI, services: Services, network: dict[str, Any]
+) -> None:
     body = {**SMALL, "network": network}
-    root = train(client, parts, **body)
+    root = train(client, services, **body)
     assert answers(client, app, root, network["kind"]) > 50
     shown(client, app, root, body)
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite["kind"])
-def test_every_suite(client: httpx.Client, app: FastAPI, parts: Parts, suite: dict[str, Any]) -> None:
+def test_every_suite(client: httpx.Client, app: FastAPI, services: Services, suite: dict[str, Any]) -> None:
     body = {**SMALL, "suite": suite, "dataset": "synthetic" if suite["kind"] == "manifold" else "mnist5k"}
-    root = train(client, parts, **body)
+    root = train(client, services, **body)
     assert answers(client, app, root, "flynet") > 50
     shown(client, app, root, body)
     for name in ("samples", "dendrogram"):
@@ -138,13 +140,13 @@ def test_every_suite(client: httpx.Client, app: FastAPI, parts: Parts, suite: di
 
 @pytest.mark.parametrize("own", OWN, ids=lambda own: own["suite"]["kind"])
 def test_every_suite_on_ones_own_data(
-    client: httpx.Client, app: FastAPI, parts: Parts, own: dict[str, Any]
+    client: httpx.Client, app: FastAPI, services: Services, own: dict[str, Any]
 ) -> None:
     names = [f"kind {letter}" for letter in "abcdefghijklm"]
     x, y = coloured()
     dataset = upload(client, x, np.array(names)[y])
     body = {**SMALL, "training": {"epochs": 1, "batch_size": 16}, "dataset": {"id": dataset}, **own}
-    root = train(client, parts, **body)
+    root = train(client, services, **body)
     network = body["network"]["kind"]
     if own["suite"]["kind"] in ("rotation", "augment"):  # the others differ in what is learned alone
         assert answers(client, app, root, network) > 50
@@ -165,7 +167,7 @@ def test_every_suite_on_ones_own_data(
     assert (refused.status_code, "10 × 14 × 3 = 420" in refused.text) == (422, True)
 
 
-def test_several_datasets_over_one_base(client: httpx.Client, app: FastAPI, parts: Parts) -> None:
+def test_several_datasets_over_one_base(client: httpx.Client, app: FastAPI, services: Services) -> None:
     ids = [
         upload(client, *coloured(13), name="thirteen"),
         upload(client, *coloured(4, seed=1), name="four"),
@@ -174,7 +176,7 @@ def test_several_datasets_over_one_base(client: httpx.Client, app: FastAPI, part
     suite = {"kind": "datasets", "datasets": ids}
     body = {**SMALL, "training": {"epochs": 1, "batch_size": 16}, "suite": suite}
     body["dataset"] = None
-    root = train(client, parts, **body)
+    root = train(client, services, **body)
     assert answers(client, app, root, "flynet") > 50
     shown(client, app, root, body)
     labels = client.get(f"{root}/similarity").json()["labels"]
@@ -186,12 +188,12 @@ def test_several_datasets_over_one_base(client: httpx.Client, app: FastAPI, part
     assert 0 <= score["right_task"] <= 1
 
 
-def test_named_and_uploaded_datasets_together(client: httpx.Client, app: FastAPI, parts: Parts) -> None:
-    digits = load("mnist5k", parts.settings.data)
+def test_named_and_uploaded_datasets_together(client: httpx.Client, app: FastAPI, services: Services) -> None:
+    digits = load_dataset("mnist5k", services.settings.data)
     x, y = digits.test_images[:300].reshape(-1, 28, 28), digits.test_labels[:300]
     own = upload(client, 255 - x, y, name="inverted")
     suite = {"kind": "datasets", "datasets": ["mnist5k", own]}
-    root = train(client, parts, **{**SMALL, "training": {"epochs": 2}, "suite": suite, "dataset": None})
+    root = train(client, services, **{**SMALL, "training": {"epochs": 2}, "suite": suite, "dataset": None})
     tasks = client.get(f"{root}/tasks").json()["items"]
     assert [task["label"] for task in tasks] == ["mnist5k", "inverted"]
     assert tasks[0]["accuracy"] > 0.7

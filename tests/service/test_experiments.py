@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.routers.experiments import EXAMPLES
 from tests.service.conftest import finish, submit, work
 from tgsh.store import jobs
@@ -77,10 +77,10 @@ def test_pages_filters_and_links(client: httpx.Client) -> None:
     assert found(dataset="mnist5k", suite="rotation", status="queued") == ids[::-1]
 
 
-def test_cancel_resume_delete(client: httpx.Client, parts: Parts) -> None:
+def test_cancel_resume_delete(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}"
-    work(parts, experiment_id, 0)
+    work(services, experiment_id, 0)
     assert client.delete(path).status_code == 409
     answer = client.post(f"{path}/cancel")
     assert answer.status_code == 202
@@ -94,19 +94,19 @@ def test_cancel_resume_delete(client: httpx.Client, parts: Parts) -> None:
     assert refused.status_code == 409
     assert "queued" in refused.json()["detail"]
     client.post(f"{path}/cancel")
-    assert parts.artifacts.keys(experiment_id)
+    assert services.artifacts.keys(experiment_id)
     assert client.delete(path).status_code == 204
-    assert parts.artifacts.keys(experiment_id) == []
+    assert services.artifacts.keys(experiment_id) == []
     assert client.get(path).status_code == 404
     assert client.delete(path).status_code == 404
 
 
-def test_a_failure_is_told_everywhere(client: httpx.Client, parts: Parts) -> None:
+def test_a_failure_is_told_everywhere(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
-    work(parts, experiment_id, 0, 2)
-    claim = jobs.claim(parts.database, Job(experiment_id=experiment_id, index=1), "w", 60)
+    work(services, experiment_id, 0, 2)
+    claim = jobs.lease_job(services.database, Job(experiment_id=experiment_id, index=1), "w", 60)
     assert claim is not None
-    jobs.fail(parts.database, claim, "ValueError: broken")
+    jobs.fail(services.database, claim, "ValueError: broken")
     experiment = client.get(f"/experiments/{experiment_id}").json()
     assert experiment["status"] == "failed"
     assert experiment["reason"] == "1 of 3 tasks failed; task 1 (10°): ValueError: broken"
@@ -115,10 +115,10 @@ def test_a_failure_is_told_everywhere(client: httpx.Client, parts: Parts) -> Non
     assert stream.count("ValueError: broken") == 2  # the task's event and the experiment's
 
 
-def test_events_replay_from_any_point_and_end(client: httpx.Client, parts: Parts) -> None:
+def test_events_replay_from_any_point_and_end(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
-    work(parts, experiment_id, 0, 1, 2)
-    finish(parts, experiment_id)
+    work(services, experiment_id, 0, 1, 2)
+    finish(services, experiment_id)
     whole = client.get(f"/experiments/{experiment_id}/events")
     assert whole.headers["content-type"].startswith("text/event-stream")
     events = [event for event in whole.text.split("\n\n") if "event:" in event]
@@ -133,7 +133,7 @@ def test_events_replay_from_any_point_and_end(client: httpx.Client, parts: Parts
     assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "last-event-id")
 
 
-def test_health(client: httpx.Client, parts: Parts) -> None:
+def test_health(client: httpx.Client, services: Services) -> None:
     assert client.get("/livez").json() == {"status": "alive"}
     answer = client.get("/readyz")
     assert answer.status_code == 503

@@ -6,7 +6,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.routers.figures import FIGURES
 from tests.service.conftest import completed, submit, vectors_of, work
 from tests.service.test_accuracy_matrix import measured as matrix_measured
@@ -21,9 +21,9 @@ TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 
 
 @pytest.fixture
-def done(client: httpx.Client, parts: Parts) -> str:
+def done(client: httpx.Client, services: Services) -> str:
     """The path of an experiment of four tasks."""
-    return completed(client, parts, 4)
+    return completed(client, services, 4)
 
 
 def test_every_figure_in_every_format(client: httpx.Client, done: str) -> None:
@@ -48,26 +48,26 @@ def test_a_figure_is_its_results(client: httpx.Client, done: str) -> None:
         assert figure == client.get(f"{done}/{name}?format=png").content
 
 
-def test_a_measured_figure_is_its_results(client: httpx.Client, parts: Parts) -> None:
+def test_a_measured_figure_is_its_results(client: httpx.Client, services: Services) -> None:
     measured = {**samples_measured(), **matrix_measured(np.eye(4), np.zeros(4))}
-    path = completed(client, parts, 4, measured)
+    path = completed(client, services, 4, measured)
     for name, resource in (("samples", "samples"), ("accuracy-matrix", "accuracy/matrix")):
         for format in TYPES:
             figure = client.get(f"{path}/figures/{name}.{format}").content
             assert figure == client.get(f"{path}/{resource}?format={format}").content
 
 
-def test_before_after_shows_the_tasks_that_are_done(client: httpx.Client, parts: Parts) -> None:
+def test_before_after_shows_the_tasks_that_are_done(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}/figures/similarity-before-after.png"
-    work(parts, experiment_id, 1)
+    work(services, experiment_id, 1)
     alone = client.get(path)
     assert alone.content.startswith(b"\x89PNG")
-    claim = jobs.claim(parts.database, Job(experiment_id=experiment_id, index=0), "w", 60)
+    claim = jobs.lease_job(services.database, Job(experiment_id=experiment_id, index=0), "w", 60)
     assert claim is not None
     key = f"{experiment_id}/tasks/0-1"
-    sha256 = parts.artifacts.save(key, {"vectors": vectors_of(0)[:2]}, {})
-    jobs.record_epoch(parts.database, claim, (0.5,), 1.0, key, sha256)  # has a first vector, not the last
+    sha256 = services.artifacts.save(key, {"vectors": vectors_of(0)[:2]}, {})
+    jobs.record_epoch(services.database, claim, (0.5,), 1.0, key, sha256)  # has a first vector, not the last
     assert client.get(path).content == alone.content
 
 

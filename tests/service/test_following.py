@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from service.event_feed import KEPT_EVENTS, LOOK_SECONDS, Following
+from service.event_feed import KEPT_EVENTS, LOOK_SECONDS, EventFeed
 from tests.store.steps import claimed, completed, submitted
 from tgsh.store import experiments, jobs, queries
 from tgsh.store.database import Database
@@ -24,16 +24,16 @@ def follow(
 ) -> list[list[int]]:
     """What streams of one experiment get, each from behind its own event, while something happens."""
 
-    async def one(following: Following, start: int) -> list[int]:
-        return [event.id async for event in following.events(experiment_id, start)]
+    async def one(event_feed: EventFeed, start: int) -> list[int]:
+        return [event.id async for event in event_feed.events(experiment_id, start)]
 
     async def all_of_them() -> list[list[int]]:
-        following = Following(database)
-        streams = [asyncio.create_task(one(following, start)) for start in after]
+        event_feed = EventFeed(database)
+        streams = [asyncio.create_task(one(event_feed, start)) for start in after]
         await asyncio.sleep(0.1)
         await asyncio.to_thread(meanwhile)
         found = await asyncio.wait_for(asyncio.gather(*streams), 60)
-        await following.close()
+        await event_feed.close()
         return found
 
     return asyncio.run(all_of_them())
@@ -88,10 +88,10 @@ def test_idle_streams_cost_one_query_a_look(tmp_path: Path) -> None:
         return (time.monotonic() - began) / LOOK_SECONDS
 
     async def idle() -> None:
-        following = Following(database)
+        event_feed = EventFeed(database)
 
         async def one(experiment_id: str) -> None:
-            async for _ in following.events(experiment_id, 0):
+            async for _ in event_feed.events(experiment_id, 0):
                 pass
 
         streams = [asyncio.create_task(one(experiment_id)) for experiment_id in ids for _ in range(25)]
@@ -104,7 +104,7 @@ def test_idle_streams_cost_one_query_a_look(tmp_path: Path) -> None:
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
-        await following.close()
+        await event_feed.close()
 
     asyncio.run(idle())
 

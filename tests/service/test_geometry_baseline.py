@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import completed, submit
 from tests.service.test_trained_results import train
 from tgsh.store.models import FinishRecord
-from tgsh.store.results import result
+from tgsh.store.results import load_result
 
 SMALL: dict[str, Any] = {"training": {"epochs": 1, "train_limit": 400}}
 FLYNET = {"kind": "flynet", "expansion": 1}
@@ -23,10 +23,10 @@ GSH = {"kind": "gsh", "hidden": 32, "rank": 8}
 
 
 @pytest.fixture
-def pair(client: httpx.Client, parts: Parts) -> tuple[str, str]:
+def pair(client: httpx.Client, services: Services) -> tuple[str, str]:
     """The path of an experiment and the id of another on the same tasks, in which nothing is shared."""
-    path = train(client, parts, name="ours", network=FLYNET, **SMALL)
-    baseline = train(client, parts, name="theirs", network=GSH, seed=4, **SMALL)
+    path = train(client, services, name="ours", network=FLYNET, **SMALL)
+    baseline = train(client, services, name="theirs", network=GSH, seed=4, **SMALL)
     return path, baseline.removeprefix("/experiments/")
 
 
@@ -77,9 +77,9 @@ def test_every_format_has_both(client: httpx.Client, pair: tuple[str, str]) -> N
     ],
 )
 def test_other_tasks_are_no_baseline(
-    client: httpx.Client, parts: Parts, changes: dict[str, object], difference: str
+    client: httpx.Client, services: Services, changes: dict[str, object], difference: str
 ) -> None:
-    path = train(client, parts, network=FLYNET, **SMALL)
+    path = train(client, services, network=FLYNET, **SMALL)
     spec = {"suite": {"kind": "rotation", "tasks": 3, "step_degrees": 90}, **changes}
     answer = client.get(f"{path}/geometry", params={"baseline": submit(client, **spec)})
     assert answer.status_code == 422
@@ -88,34 +88,36 @@ def test_other_tasks_are_no_baseline(
     assert difference in error["message"]
 
 
-def test_another_sample_is_no_baseline(client: httpx.Client, parts: Parts, pair: tuple[str, str]) -> None:
+def test_another_sample_is_no_baseline(
+    client: httpx.Client, services: Services, pair: tuple[str, str]
+) -> None:
     path, _ = pair
     assert client.get(f"{path}/geometry", params={"baseline": path.split("/")[-1]}).status_code == 200
-    other = resampled(parts, pair[1])
+    other = resampled(services, pair[1])
     answer = client.get(f"{path}/geometry", params={"baseline": other})
     assert answer.status_code == 422
     assert "images is 5 instead of 6" in answer.json()["detail"]
 
 
-def resampled(parts: Parts, experiment_id: str) -> str:
+def resampled(services: Services, experiment_id: str) -> str:
     """Put another sample into what was measured, as a version with another number of images would."""
-    measured = result(parts.database, parts.artifacts, experiment_id, "geometry")
+    measured = load_result(services.database, services.artifacts, experiment_id, "geometry")
     assert measured is not None
     tensors, about = measured
     key = f"{experiment_id}/other.safetensors"
     sample = about["sample"].replace('"images": 6', '"images": 5')
-    sha256 = parts.artifacts.save(key, tensors, {**about, "sample": sample})
-    with parts.database.write() as session:
+    sha256 = services.artifacts.save(key, tensors, {**about, "sample": sample})
+    with services.database.write() as session:
         finish = session.get_one(FinishRecord, experiment_id)
         finish.results = {**finish.results, "geometry": [key, sha256]}
     return experiment_id
 
 
-def test_what_is_not_there_or_not_done(client: httpx.Client, parts: Parts) -> None:
-    path = train(client, parts, network=FLYNET, **SMALL)
+def test_what_is_not_there_or_not_done(client: httpx.Client, services: Services) -> None:
+    path = train(client, services, network=FLYNET, **SMALL)
     suite = {"kind": "rotation", "tasks": 3, "step_degrees": 90}
     running = submit(client, suite=suite)
-    unmeasured = completed(client, parts).removeprefix("/experiments/")
+    unmeasured = completed(client, services).removeprefix("/experiments/")
     for baseline, status, why in (
         ("f" * 16, 404, "f" * 16),
         (running, 409, f"{running} is queued"),

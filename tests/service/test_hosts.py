@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from service.middleware.auth import Hosts, host_of
+from service.middleware.auth import AllowedHostsMiddleware, host_of
 from service.middleware.security import HEADERS
 from service.settings import ServiceSettings
 from tests.service.conftest import submit
@@ -79,7 +79,7 @@ def test_a_host_with_a_path_opens_nothing(client: httpx.Client, tmp_path: Path) 
 def test_the_list_has_what_the_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TGSH_ALLOWED_HOSTS", "Lab.example, 192.0.2.7")
     monkeypatch.setenv("TGSH_HOST", "gpu.example")
-    hosts = Hosts(lambda *_: None, ServiceSettings())  # type: ignore[arg-type, return-value]
+    hosts = AllowedHostsMiddleware(lambda *_: None, ServiceSettings())  # type: ignore[arg-type, return-value]
 
     def is_ours(host: str, server: str = "10.0.0.3") -> bool:
         return hosts._is_ours({"type": "http", "headers": [(b"host", host.encode())], "server": (server, 80)})
@@ -87,7 +87,7 @@ def test_the_list_has_what_the_settings_name(monkeypatch: pytest.MonkeyPatch) ->
     assert all(map(is_ours, ("lab.example", "LAB.EXAMPLE:443", "192.0.2.7:8000", "gpu.example", "10.0.0.3")))
     assert not any(map(is_ours, ("evil.lab.example", "192.0.2.8", "10.0.0.4", "*")))
     monkeypatch.setenv("TGSH_HOST", "0.0.0.0")
-    hosts = Hosts(lambda *_: None, ServiceSettings(allowed_hosts=("*",)))  # type: ignore[arg-type, return-value]
+    hosts = AllowedHostsMiddleware(lambda *_: None, ServiceSettings(allowed_hosts=("*",)))  # type: ignore[arg-type, return-value]
     assert not any(map(is_ours, ("0.0.0.0", "evil.example", "*")))
 
 

@@ -15,10 +15,10 @@ from service.parsing import MAX_IMAGES, images_in
 from tests.service.sent import JSON, NPY, as_json, as_npy
 from tgsh.datasets.base import DATASETS
 from tgsh.errors import InvalidSpec
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
 INFO = DATASETS["mnist5k"]
-BYTES = stream(7, "images").integers(0, 256, (3, 28, 28), dtype=np.uint8)
+BYTES = rng_for(7, "images").integers(0, 256, (3, 28, 28), dtype=np.uint8)
 
 
 def header(shape: object, descr: object = "|u1", order: bool = False) -> bytes:

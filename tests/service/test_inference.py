@@ -14,14 +14,14 @@ import pytest
 import safetensors.numpy
 import torch
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.routers import inference
 from tests.service import test_images
 from tests.service.conftest import EPOCHS, submit, vectors_of, work
 from tests.service.sent import JSON, NPY, as_json, as_npy
 from tests.service.test_trained_results import train
 from tgsh.client import Client
-from tgsh.datasets.mnist import Dataset, load
+from tgsh.datasets.mnist import Dataset, load_dataset
 from tgsh.errors import ServiceProblem
 from tgsh.networks.registry import context_of, random_base
 from tgsh.networks.torch_registry import learner
@@ -43,14 +43,14 @@ MOST_BYTES = 2**20  # TGSH_MAX_BODY_BYTES, unless set
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    return load("mnist5k", Path())
+    return load_dataset("mnist5k", Path())
 
 
 @pytest.fixture
-def task(client: httpx.Client, parts: Parts) -> str:
+def task(client: httpx.Client, services: Services) -> str:
     """The path of the second of three rotations, with vectors of our own."""
     experiment_id = submit(client, network=SMALL)
-    work(parts, experiment_id, 0, 1, width=UNITS)
+    work(services, experiment_id, 0, 1, width=UNITS)
     return f"/experiments/{experiment_id}/tasks/1"
 
 
@@ -69,15 +69,15 @@ def as_learned(spec: ExperimentSpec, index: int, vector: np.ndarray, seen: np.nd
     """Representations of images as a learner makes them, float32 [n, R]."""
     base, context = random_base(spec.network, 784, 10, spec.base_seed), context_of(spec.network, 784, 10)
     nets = learner(base, [PixelMap.identity(784)], [index], torch.device("cpu"))
-    nets.take(stacked([context.parameters(np.array(vector))], context, torch.device("cpu")))
+    nets.load_parameters(stacked([context.parameters(np.array(vector))], context, torch.device("cpu")))
     return nets.representations(torch.tensor(seen)[None])[0].numpy()
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network["kind"])
 def test_they_are_the_workers(
-    client: httpx.Client, parts: Parts, digits: Dataset, network: dict[str, Any]
+    client: httpx.Client, services: Services, digits: Dataset, network: dict[str, Any]
 ) -> None:
-    path = train(client, parts, network=network, training={"epochs": 1})
+    path = train(client, services, network=network, training={"epochs": 1})
     spec = ExperimentSpec.model_validate(client.get(path).json()["spec"])
     vectors = values(client.get(f"{path}/context-vectors?format=npy"))
     for index, task in enumerate(build(spec.suite, digits.info)):
@@ -114,9 +114,9 @@ def test_the_service_moves_pixels_as_the_task_does(
     assert ask(client, f"{task}/{what}", shown, format="npy").content != by_us.content
 
 
-def test_what_changes_values_is_the_callers_to_do(client: httpx.Client, parts: Parts) -> None:
+def test_what_changes_values_is_the_callers_to_do(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client, suite={"kind": "augment"}, network=SMALL)
-    work(parts, experiment_id, 0, 1, 3, width=UNITS)
+    work(services, experiment_id, 0, 1, 3, width=UNITS)
     sent = np.zeros((1, 784), np.uint8)
     for index, status in ((1, 200), (3, 409)):
         path = f"/experiments/{experiment_id}/tasks/{index}/predictions"
@@ -221,9 +221,9 @@ def test_bad_images_are_problems(client: httpx.Client, task: str, what: str) -> 
     assert "in parts" in too_much.json()["detail"]
 
 
-def test_too_many_numbers(client: httpx.Client, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_numbers(client: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment_id = submit(client, network={"kind": "flynet", "expansion": 2})
-    work(parts, experiment_id, 0, width=1568)
+    work(services, experiment_id, 0, width=1568)
     path, sent = f"/experiments/{experiment_id}/tasks/0/representations", np.zeros((638, 784), np.uint8)
     for name in ("json", "csv"):
         refused = ask(client, path, sent, format=name)
@@ -239,9 +239,9 @@ def test_too_many_numbers(client: httpx.Client, parts: Parts, monkeypatch: pytes
     ]
 
 
-def test_vectors_of_another_network_are_not_trusted(client: httpx.Client, parts: Parts) -> None:
+def test_vectors_of_another_network_are_not_trusted(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client, network=SMALL)
-    work(parts, experiment_id, 0, width=5)
+    work(services, experiment_id, 0, width=5)
     answer = ask(client, f"/experiments/{experiment_id}/tasks/0/predictions", np.zeros(784, np.uint8))
     assert answer.status_code == 500
     assert answer.json()["type"] == "urn:tgsh:problem:artifact-error"

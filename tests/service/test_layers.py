@@ -11,7 +11,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import cdist, pdist
 from sklearn.decomposition import PCA
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import EPOCHS, finish, submit, vectors_of, work
 
 WIDTH = 784 + 3
@@ -21,11 +21,11 @@ RESOURCES = ("similarity", "similarity/epochs", "dendrogram", "embedding", "cont
 
 
 @pytest.fixture
-def done(client: httpx.Client, parts: Parts) -> str:
+def done(client: httpx.Client, services: Services) -> str:
     """The path of a completed experiment with a network of two layers."""
     experiment_id = submit(client, network={"kind": "neuromodnet", "layers": [3]})
-    work(parts, experiment_id, 0, 1, 2, width=WIDTH)
-    finish(parts, experiment_id)
+    work(services, experiment_id, 0, 1, 2, width=WIDTH)
+    finish(services, experiment_id)
     return f"/experiments/{experiment_id}"
 
 

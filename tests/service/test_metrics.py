@@ -15,14 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from service import metrics
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.compose import ROOT
 from tests.service.conftest import completed, submit
 from tests.store.steps import claimed
 from tgsh.api_keys import KeyFile
 from tgsh.stack.redis import free_port
 from tgsh.store import experiments, jobs, leases
-from tgsh.store.leases import take_expired_leases
+from tgsh.store.leases import expire_leases
 from tgsh.store.models import Job
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -59,8 +59,10 @@ def requests(samples: Samples) -> dict[tuple[str, str, str], float]:
     }
 
 
-def test_requests_are_counted_by_the_template_of_their_route(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts)
+def test_requests_are_counted_by_the_template_of_their_route(
+    client: httpx.Client, services: Services
+) -> None:
+    path = completed(client, services)
     before = requests(asked(client))
     for _ in range(3):  # from the second on from memory
         assert client.get(f"{path}/similarity").status_code == 200
@@ -94,7 +96,7 @@ def test_a_failure_without_an_answer_is_counted(
         assert requests(asked(other))["GET", "/readyz", "5xx"] == 1
 
 
-def test_an_event_stream_is_counted_when_it_begins(client: httpx.Client, parts: Parts) -> None:
+def test_an_event_stream_is_counted_when_it_begins(client: httpx.Client, services: Services) -> None:
     path = f"/experiments/{submit(client)}/events"
     with client.stream("GET", path):
         with httpx.Client(base_url=client.base_url) as other:
@@ -104,13 +106,13 @@ def test_an_event_stream_is_counted_when_it_begins(client: httpx.Client, parts: 
         assert value(samples, "tgsh_http_request_seconds_sum", **labels) < 5
 
 
-def test_what_the_store_has(client: httpx.Client, parts: Parts) -> None:
-    completed(client, parts)
+def test_what_the_store_has(client: httpx.Client, services: Services) -> None:
+    completed(client, services)
     waiting = submit(client)
-    claimed(parts.database, waiting, 0)
-    leases.beat(parts.database, "celery@gpu/1", "gpu", 1, ["cuda:0", "cuda:1"])
-    leases.beat(parts.database, "celery@cpu/2", "cpu", 2, ["cpu"])
-    with parts.database.write() as session:
+    claimed(services.database, waiting, 0)
+    leases.heartbeat(services.database, "celery@gpu/1", "gpu", 1, ["cuda:0", "cuda:1"])
+    leases.heartbeat(services.database, "celery@cpu/2", "cpu", 2, ["cpu"])
+    with services.database.write() as session:
         session.execute(text("UPDATE workers SET memory_bytes = 1000 * pid"))
         session.execute(text("UPDATE workers SET device_memory_bytes = 5 WHERE host = 'gpu'"))
     samples = asked(client)
@@ -135,8 +137,8 @@ def test_what_the_store_has(client: httpx.Client, parts: Parts) -> None:
     assert value(samples, "tgsh_api_process_resident_memory_bytes") > 0
 
 
-def test_job_seconds_are_a_histogram(client: httpx.Client, parts: Parts) -> None:
-    completed(client, parts)
+def test_job_seconds_are_a_histogram(client: httpx.Client, services: Services) -> None:
+    completed(client, services)
     samples = asked(client)
     labels = {"kind": "task", "outcome": "completed"}
     assert value(samples, "tgsh_job_seconds_count", **labels) == 3
@@ -150,27 +152,27 @@ def test_job_seconds_are_a_histogram(client: httpx.Client, parts: Parts) -> None
     assert bounds[-1] == ("+Inf", 3)
 
 
-def test_counters_never_go_down(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts)
+def test_counters_never_go_down(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services)
     silent = submit(client)
-    assert jobs.claim(parts.database, Job(silent, 0), "w", -1) is not None
-    assert take_expired_leases(parts.database, 3) == 1
+    assert jobs.lease_job(services.database, Job(silent, 0), "w", -1) is not None
+    assert expire_leases(services.database, 3) == 1
     before = {key: n for key, n in asked(client).items() if re.search("_(total|count|bucket|sum)$", key[0])}
     assert before["tgsh_jobs_recovered_total", (("kind", "task"),)] == 1
-    experiments.delete(parts.database, path.rsplit("/", 1)[-1])
-    experiments.cancel(parts.database, silent)
-    experiments.delete(parts.database, silent)
+    experiments.delete(services.database, path.rsplit("/", 1)[-1])
+    experiments.cancel(services.database, silent)
+    experiments.delete(services.database, silent)
     after = asked(client)
     assert value(after, "tgsh_experiments", status="completed") == 0
     assert all(after[key] >= count for key, count in before.items())
 
 
 def test_stored_bytes_are_found_aside(
-    client: httpx.Client, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "SECONDS", 0.0)
-    path = completed(client, parts)
-    size = parts.artifacts.size(path.rsplit("/", 1)[-1])
+    path = completed(client, services)
+    size = services.artifacts.size(path.rsplit("/", 1)[-1])
     deadline = time.monotonic() + 10
     while asked(client).get(("tgsh_stored_bytes", ())) != size:
         assert time.monotonic() < deadline
@@ -178,9 +180,9 @@ def test_stored_bytes_are_found_aside(
 
 
 def test_a_database_that_is_away_is_told(
-    client: httpx.Client, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with parts.database.engine.begin() as connection:
+    with services.database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE counters RENAME TO gone")
     samples = asked(client)
     assert value(samples, "tgsh_store_up") == 0

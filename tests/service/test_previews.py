@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import SPEC, submit
 from tests.service.people import people
 from tests.service.test_bad_requests import BAD_BODIES
@@ -21,17 +21,19 @@ from tests.service.test_trained_results import train
 from tests.service.uploads import coloured, upload
 from tgsh.client import Client
 from tgsh.execution import runner
-from tgsh.execution.context import Bench
+from tgsh.execution.context import WorkerContext
 from tgsh.store import leases
-from tgsh.store.models import Preview, PreviewRecord
+from tgsh.store.models import PreviewJob, PreviewRecord
 
 NETWORK = {"kind": "flynet", "expansion": 1}
 
 
-def draw(parts: Parts, data_dir: Path | None = None) -> None:
+def draw(services: Services, data_dir: Path | None = None) -> None:
     """What a worker does with what is most due, which is a preview."""
-    bench = Bench(parts.database, parts.artifacts, data_dir or parts.settings.data, 60, "cpu", "test")
-    assert isinstance(runner.run_next(bench, lambda: False), Preview)
+    context = WorkerContext(
+        services.database, services.artifacts, data_dir or services.settings.data, 60, "cpu", "test"
+    )
+    assert isinstance(runner.run_next(context, lambda: False), PreviewJob)
 
 
 def asked(client: httpx.Client, **changes: object) -> str:
@@ -43,14 +45,16 @@ def asked(client: httpx.Client, **changes: object) -> str:
 
 
 @pytest.fixture
-def drawn(client: httpx.Client, parts: Parts) -> str:
+def drawn(client: httpx.Client, services: Services) -> str:
     """The path of one of three tasks."""
     path = asked(client)
-    draw(parts)
+    draw(services)
     return path
 
 
-def test_it_waits_says_why_and_is_there_at_once_from_then_on(client: httpx.Client, parts: Parts) -> None:
+def test_it_waits_says_why_and_is_there_at_once_from_then_on(
+    client: httpx.Client, services: Services
+) -> None:
     path = asked(client)
     found = client.get(path).json()
     assert (found["status"], found["key"]) == ("queued", path.removeprefix("/previews/"))
@@ -60,9 +64,9 @@ def test_it_waits_says_why_and_is_there_at_once_from_then_on(client: httpx.Clien
     assert (refused.status_code, refused.headers["Retry-After"]) == (409, "1")
     assert refused.json()["type"] == "urn:tgsh:problem:not-drawn"
     assert "no worker runs" in refused.json()["detail"]
-    leases.beat(parts.database, "w", "h", 1, ["cpu"])
+    leases.heartbeat(services.database, "w", "h", 1, ["cpu"])
     assert client.get(path).json()["reason"] is None
-    draw(parts)
+    draw(services)
     at_once = client.post("/previews", json={**SPEC, "network": NETWORK, "name": "another"})
     assert (at_once.status_code, at_once.headers["Location"]) == (200, path)
     assert at_once.json() == client.get(path).json()
@@ -73,9 +77,11 @@ def test_it_waits_says_why_and_is_there_at_once_from_then_on(client: httpx.Clien
 
 
 def test_every_format_shows_what_the_samples_of_an_experiment_show(
-    client: httpx.Client, parts: Parts, drawn: str
+    client: httpx.Client, services: Services, drawn: str
 ) -> None:
-    root = train(client, parts, **{**SPEC, "network": NETWORK, "training": {"epochs": 1, "train_limit": 99}})
+    root = train(
+        client, services, **{**SPEC, "network": NETWORK, "training": {"epochs": 1, "train_limit": 99}}
+    )
     content = {name: client.get(f"{drawn}?format={name}").content for name in ("npy", "safetensors", *MAGIC)}
     assert content["npy"] == client.get(f"{root}/samples?format=npy").content
     assert np.load(io.BytesIO(content["npy"])).shape == (3, 10, 28, 28)
@@ -95,11 +101,13 @@ def test_who_has_it_is_told_so(client: httpx.Client, drawn: str) -> None:
         assert (known.status_code, known.content) == (304, b"")
 
 
-def test_what_failed_says_so_and_is_tried_again(client: httpx.Client, parts: Parts, tmp_path: Path) -> None:
+def test_what_failed_says_so_and_is_tried_again(
+    client: httpx.Client, services: Services, tmp_path: Path
+) -> None:
     nowhere = tmp_path / "nowhere"
     nowhere.write_text("a file where a folder is expected: nothing can be downloaded there")
     path = asked(client, dataset="kmnist")
-    draw(parts, nowhere)
+    draw(services, nowhere)
     found = client.get(path).json()
     assert found["status"] == "failed"
     assert "train-images-idx3-ubyte" in found["reason"]
@@ -111,18 +119,20 @@ def test_what_failed_says_so_and_is_tried_again(client: httpx.Client, parts: Par
     assert client.get(path).json()["status"] == "queued"
 
 
-def test_a_damaged_picture_is_drawn_again(client: httpx.Client, parts: Parts, drawn: str) -> None:
-    [file] = (parts.settings.home / "artifacts" / "previews").iterdir()
+def test_a_damaged_picture_is_drawn_again(client: httpx.Client, services: Services, drawn: str) -> None:
+    [file] = (services.settings.home / "artifacts" / "previews").iterdir()
     file.write_bytes(b"no images")
     assert "damaged" in client.get(drawn).json()["reason"]
     assert client.get(f"{drawn}?format=npy").status_code == 409
     assert asked(client) == drawn
-    draw(parts)
+    draw(services)
     assert client.get(f"{drawn}?format=npy").status_code == 200
 
 
 @pytest.mark.parametrize("endpoint", ["/previews", "/estimates"])
-def test_bad_specs_are_refused_as_by_experiments(client: httpx.Client, parts: Parts, endpoint: str) -> None:
+def test_bad_specs_are_refused_as_by_experiments(
+    client: httpx.Client, services: Services, endpoint: str
+) -> None:
     for name, (body, status, field) in BAD_BODIES.items():
         json = {"Content-Type": "application/json"}
         answers = [client.post(path, content=body, headers=json) for path in (endpoint, "/experiments")]
@@ -130,7 +140,7 @@ def test_bad_specs_are_refused_as_by_experiments(client: httpx.Client, parts: Pa
         assert field in [error["field"] for error in answers[0].json()["errors"]], name
         ours, theirs = ({**answer.json(), "instance": ""} for answer in answers)
         assert ours == theirs, name
-    with parts.database.read() as session:
+    with services.database.read() as session:
         assert session.query(PreviewRecord).count() == 0
 
 
@@ -139,12 +149,14 @@ def test_keys_that_are_none(client: httpx.Client, key: str) -> None:
     assert client.get(f"/previews/{key}").status_code in (404, 422)
 
 
-def test_who_may_have_one_drawn_and_who_may_look(client: httpx.Client, parts: Parts, tmp_path: Path) -> None:
+def test_who_may_have_one_drawn_and_who_may_look(
+    client: httpx.Client, services: Services, tmp_path: Path
+) -> None:
     with people(tmp_path, client.base_url) as known:
         assert known["rita"].post("/previews", json=SPEC).status_code == 403
         assert known["rita"].post("/estimates", json=SPEC).status_code == 403
         path = asked(known["alice"])
-        draw(parts)
+        draw(services)
         for name in ("alice", "bob", "rita", "root"):
             assert known[name].get(f"{path}?format=npy").status_code == 200
         assert client.get(path).status_code == 401
@@ -158,12 +170,12 @@ UPLOADED: list[Callable[[str], dict[str, Any]]] = [
 
 @pytest.mark.parametrize("spec", UPLOADED)
 def test_images_that_are_not_everybodys_are_not_there(
-    client: httpx.Client, parts: Parts, tmp_path: Path, spec: Callable[[str], dict[str, Any]]
+    client: httpx.Client, services: Services, tmp_path: Path, spec: Callable[[str], dict[str, Any]]
 ) -> None:
     with people(tmp_path, client.base_url) as known:
         dataset = upload(known["alice"], *coloured(classes=3))
         path = asked(known["alice"], **spec(dataset))
-        draw(parts)
+        draw(services)
         for name in ("bob", "rita"):
             refused = known[name].get(path)
             assert refused.status_code == 404

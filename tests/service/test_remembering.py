@@ -6,17 +6,19 @@ import time
 
 import httpx
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.middleware.final_responses import SECONDS
 from tests.service.conftest import completed, finish, submit, work
 from tgsh.store import experiments
 
 
-def test_a_final_answer_is_given_again_for_a_moment(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts)
+def test_a_final_answer_is_given_again_for_a_moment(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services)
     first = client.get(f"{path}/similarity")
     etag = first.headers["ETag"]
-    experiments.delete(parts.database, path.rsplit("/", 1)[-1])  # behind the API's back, as another process
+    experiments.delete(
+        services.database, path.rsplit("/", 1)[-1]
+    )  # behind the API's back, as another process
     again = client.get(f"{path}/similarity")
     assert (again.status_code, again.content, again.headers["ETag"]) == (200, first.content, etag)
     known = client.get(f"{path}/similarity", headers={"If-None-Match": etag})
@@ -30,8 +32,8 @@ def test_a_final_answer_is_given_again_for_a_moment(client: httpx.Client, parts:
     assert client.get(f"{path}/similarity").status_code == 404
 
 
-def test_who_has_an_answer_is_told_so_from_memory_too(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts)
+def test_who_has_an_answer_is_told_so_from_memory_too(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services)
     etag = client.get(f"{path}/similarity").headers["ETag"]
     time.sleep(SECONDS + 0.1)
     known = {"If-None-Match": etag}
@@ -40,37 +42,37 @@ def test_who_has_an_answer_is_told_so_from_memory_too(client: httpx.Client, part
     assert (whole.status_code, whole.headers["ETag"]) == (200, etag)
     time.sleep(SECONDS + 0.1)
     assert client.get(f"{path}/similarity", headers=known).status_code == 304
-    experiments.delete(parts.database, path.rsplit("/", 1)[-1])
+    experiments.delete(services.database, path.rsplit("/", 1)[-1])
     assert client.get(f"{path}/similarity", headers=known).status_code == 304
     other = client.get(f"{path}/similarity", headers={"If-None-Match": '"other"'})
     assert other.status_code == 404
 
 
-def test_what_the_api_deletes_is_gone_at_once(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts)
+def test_what_the_api_deletes_is_gone_at_once(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services)
     for _ in range(2):
         assert client.get(f"{path}/similarity").status_code == 200
     assert client.delete(path).status_code == 204
     assert client.get(f"{path}/similarity").status_code == 404
 
 
-def test_what_may_change_is_asked_for_every_time(client: httpx.Client, parts: Parts) -> None:
+def test_what_may_change_is_asked_for_every_time(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}"
     for done in range(3):
         document = client.get(f"{path}/similarity").json()
         assert (len(document["tasks"]), document["complete"]) == (done, False)
         assert len(client.get(f"{path}/accuracy").json()["tasks"]) == done
-        work(parts, experiment_id, done)
+        work(services, experiment_id, done)
     whole = client.get(f"{path}/similarity").json()
     assert whole["complete"]
-    finish(parts, experiment_id)
+    finish(services, experiment_id)
     assert client.get(f"{path}/similarity").json() == whole
     assert client.get(path).json()["status"] == "completed"
 
 
-def test_errors_are_not_remembered(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts)
+def test_errors_are_not_remembered(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services)
     for _ in range(2):
         assert client.get(f"{path}/similarity?layer=no").status_code == 422
         assert client.get(f"{path}/geometry").status_code == 409

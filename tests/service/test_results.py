@@ -12,16 +12,16 @@ import pytest
 import safetensors.numpy
 from scipy.spatial.distance import cdist
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import EPOCHS, finish, submit, vectors_of, work
 
 
 @pytest.fixture
-def done(client: httpx.Client, parts: Parts) -> str:
+def done(client: httpx.Client, services: Services) -> str:
     """The path of a completed experiment."""
     experiment_id = submit(client)
-    work(parts, experiment_id, 0, 1, 2)
-    finish(parts, experiment_id)
+    work(services, experiment_id, 0, 1, 2)
+    finish(services, experiment_id)
     return f"/experiments/{experiment_id}"
 
 
@@ -119,7 +119,7 @@ def test_what_is_not_there(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_before_the_end_there_is_what_there_is(client: httpx.Client, parts: Parts) -> None:
+def test_before_the_end_there_is_what_there_is(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}"
     empty = client.get(f"{path}/similarity").json()
@@ -127,16 +127,16 @@ def test_before_the_end_there_is_what_there_is(client: httpx.Client, parts: Part
     assert client.get(f"{path}/similarity?format=png").status_code == 409
     for name in ("csv", "npy", "safetensors"):
         assert client.get(f"{path}/similarity?order=cluster&format={name}").status_code == 200
-    work(parts, experiment_id, 2)
+    work(services, experiment_id, 2)
     etag = client.get(f"{path}/similarity").headers["ETag"]
-    work(parts, experiment_id, 0)
+    work(services, experiment_id, 0)
     answer = client.get(f"{path}/similarity", headers={"If-None-Match": etag})
     assert answer.status_code == 200
     assert (answer.json()["tasks"], answer.json()["complete"]) == ([0, 2], False)
     np.testing.assert_allclose(answer.json()["values"], expected()[np.ix_([0, 2], [0, 2])], atol=1e-7)
-    work(parts, experiment_id, 1)
+    work(services, experiment_id, 1)
     before_finish = client.get(f"{path}/similarity").json()
-    finish(parts, experiment_id)
+    finish(services, experiment_id)
     assert client.get(f"{path}/similarity").json() == before_finish
 
 
@@ -165,11 +165,11 @@ def test_accuracy(client: httpx.Client, done: str) -> None:
     ]
 
 
-def test_a_damaged_result_is_an_error_not_an_answer(client: httpx.Client, parts: Parts) -> None:
+def test_a_damaged_result_is_an_error_not_an_answer(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
-    work(parts, experiment_id, 0, 1, 2)
-    finish(parts, experiment_id)
-    path = next(parts.settings.home.glob("artifacts/*/vectors.npy"))
+    work(services, experiment_id, 0, 1, 2)
+    finish(services, experiment_id)
+    path = next(services.settings.home.glob("artifacts/*/vectors.npy"))
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import Measured, completed, submit
 from tgsh.client import Client
 
@@ -30,9 +30,9 @@ def measured() -> Measured:
 
 
 @pytest.fixture
-def path(client: httpx.Client, parts: Parts) -> str:
+def path(client: httpx.Client, services: Services) -> str:
     """Of the samples of an experiment of four tasks, of which three were kept."""
-    return completed(client, parts, 4, measured()) + "/samples"
+    return completed(client, services, 4, measured()) + "/samples"
 
 
 def test_the_document(client: httpx.Client, path: str) -> None:
@@ -77,10 +77,10 @@ def test_conditional_requests(client: httpx.Client, path: str) -> None:
     assert tag not in [client.get(f"{path}?{query}").headers["ETag"] for query in others]
 
 
-def test_before_the_finish(client: httpx.Client, parts: Parts) -> None:
+def test_before_the_finish(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     refused = client.get(f"/experiments/{experiment_id}/samples")
     assert refused.status_code == 409
     assert f"when an experiment completes; {experiment_id} is queued" in refused.json()["detail"]
-    old = client.get(f"{completed(client, parts)}/samples")
+    old = client.get(f"{completed(client, services)}/samples")
     assert (old.status_code, "did not measure it" in old.json()["detail"]) == (409, True)

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import EPOCHS, completed, finish, submit, vectors_of, work
 from tgsh.errors import NotFound
 from tgsh.store import jobs
 from tgsh.store.models import Job
-from tgsh.store.results import find_courses
+from tgsh.store.results import find_trajectories
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
 
 @pytest.fixture
-def path(client: httpx.Client, parts: Parts) -> str:
+def path(client: httpx.Client, services: Services) -> str:
     """Of the courses of twelve tasks."""
-    return completed(client, parts, 12) + "/similarity/epochs"
+    return completed(client, services, 12) + "/similarity/epochs"
 
 
 def expected(one: int, other: int, metric: str = "cosine") -> np.ndarray:
@@ -89,19 +89,19 @@ def test_what_cannot_be_asked(client: httpx.Client, path: str, pairs: str) -> No
     assert answer.json()["errors"][0]["field"] == "pairs"
 
 
-def test_before_the_end_there_is_what_there_is(client: httpx.Client, parts: Parts) -> None:
+def test_before_the_end_there_is_what_there_is(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}/similarity/epochs?pairs=0-1"
     nothing = client.get(path)
     assert (nothing.json()["pairs"][0]["values"], nothing.json()["complete"]) == ([None] * 3, False)
     assert client.get(f"{path}&format=png").status_code == 409
     assert client.get(f"{path}&format=csv").text.splitlines()[1] == "0,"
-    work(parts, experiment_id, 0)
-    claim = jobs.claim(parts.database, Job(experiment_id=experiment_id, index=1), "w", 60)
+    work(services, experiment_id, 0)
+    claim = jobs.lease_job(services.database, Job(experiment_id=experiment_id, index=1), "w", 60)
     assert claim is not None
     key = f"{experiment_id}/tasks/1-1"
-    sha256 = parts.artifacts.save(key, {"vectors": vectors_of(1)[:2]}, {})
-    jobs.record_epoch(parts.database, claim, (0.5,), 1.0, key, sha256)
+    sha256 = services.artifacts.save(key, {"vectors": vectors_of(1)[:2]}, {})
+    jobs.record_epoch(services.database, claim, (0.5,), 1.0, key, sha256)
     answer = client.get(path, headers={"If-None-Match": nothing.headers["ETag"]})
     assert answer.status_code == 200
     values = answer.json()["pairs"][0]["values"]
@@ -110,19 +110,19 @@ def test_before_the_end_there_is_what_there_is(client: httpx.Client, parts: Part
     assert client.get(f"{path}&format=png").content.startswith(MAGIC["png"])
 
 
-def test_the_end_changes_nothing(client: httpx.Client, parts: Parts) -> None:
+def test_the_end_changes_nothing(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}/similarity/epochs"
-    work(parts, experiment_id, 0, 1, 2)
+    work(services, experiment_id, 0, 1, 2)
     before = client.get(path).json()
-    finish(parts, experiment_id)
+    finish(services, experiment_id)
     assert client.get(path).json() == before
     assert before["complete"]
 
 
-def test_one_task_has_no_pair(client: httpx.Client, parts: Parts) -> None:
-    path = completed(client, parts, 1) + "/similarity/epochs"
+def test_one_task_has_no_pair(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services, 1) + "/similarity/epochs"
     assert client.get(path).json()["pairs"] == []
     assert client.get(f"{path}?format=png").status_code == 409
     with pytest.raises(NotFound):
-        find_courses(parts.database, "f" * 16)
+        find_trajectories(services.database, "f" * 16)

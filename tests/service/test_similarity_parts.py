@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.routers import similarity as module
 from tests.service.conftest import completed, submit, work
 from tgsh.analysis import similarity as analysis
@@ -19,9 +19,9 @@ TASKS = 7
 
 
 @pytest.fixture
-def done(client: httpx.Client, parts: Parts) -> str:
+def done(client: httpx.Client, services: Services) -> str:
     """The path of an experiment of seven tasks."""
-    return completed(client, parts, TASKS)
+    return completed(client, services, TASKS)
 
 
 @pytest.fixture
@@ -64,12 +64,12 @@ def test_the_nearest_of_every_task(client: httpx.Client, done: str, matrix: np.n
     assert client.get(f"{done}/similarity/nearest?count=0").status_code == 422
 
 
-def test_parts_of_what_is_running(client: httpx.Client, parts: Parts) -> None:
+def test_parts_of_what_is_running(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}/similarity"
     assert client.get(f"{path}/nearest").json()["nearest"] == []
     assert client.get(f"{path}/block").json()["values"] == []
-    work(parts, experiment_id, 0, 2)
+    work(services, experiment_id, 0, 2)
     document = client.get(f"{path}/nearest").json()
     assert (document["tasks"], document["nearest"], document["complete"]) == ([0, 2], [[2], [0]], False)
     assert client.get(f"{path}/block?rows=1").status_code == 422
@@ -103,7 +103,7 @@ def test_a_large_matrix_is_streamed_and_drawn_as_means(
 
 
 def test_many_tasks_are_reckoned_elsewhere_with_the_same_result(
-    client: httpx.Client, parts: Parts, done: str, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, services: Services, done: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     questions = [
         "dendrogram",
@@ -113,7 +113,7 @@ def test_many_tasks_are_reckoned_elsewhere_with_the_same_result(
     ]
     here = [client.get(f"{done}/{question}").content for question in questions]
     monkeypatch.setattr("service.subprocesses.MANY", TASKS)
-    other = completed(client, parts, TASKS)  # the same vectors, and nothing of it in the cache
+    other = completed(client, services, TASKS)  # the same vectors, and nothing of it in the cache
     for question, expected in zip(questions, here, strict=True):
         answer = client.get(f"{other}/{question}")
         assert answer.status_code == 200, answer.text

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.dependencies import Parts
+from service.dependencies import Services
 from service.settings import ServiceSettings
 from tests.service.conftest import SPEC, Measured, finish, submit, work
 from tests.service.people import people
@@ -23,11 +23,13 @@ from tests.service.test_accuracy_matrix import measured as matrix_measured
 NOTHING: Measured = MappingProxyType({})
 
 
-def computed(client: httpx.Client, parts: Parts, measured: Measured = NOTHING, **changes: object) -> str:
+def computed(
+    client: httpx.Client, services: Services, measured: Measured = NOTHING, **changes: object
+) -> str:
     """The id of an experiment that is trained anew, and completed."""
     experiment_id = submit(client, **changes)
-    work(parts, experiment_id, 0, 1, 2)
-    finish(parts, experiment_id, measured)
+    work(services, experiment_id, 0, 1, 2)
+    finish(services, experiment_id, measured)
     return experiment_id
 
 
@@ -36,11 +38,11 @@ def post(client: httpx.Client, query: str = "", key: str | None = None, **change
     return client.post(f"/experiments{query}", json={**SPEC, **changes}, headers=headers)
 
 
-def test_the_same_again_is_answered_and_told_as_such(client: httpx.Client, parts: Parts) -> None:
+def test_the_same_again_is_answered_and_told_as_such(client: httpx.Client, services: Services) -> None:
     first = post(client)
     assert (first.status_code, first.json()["stored_answer"]) == (202, False)
     assert post(client).status_code == 202  # it is not completed yet
-    stored = computed(client, parts)
+    stored = computed(client, services)
     answer = post(client, name="another name", tags=["other", "tags"])
     assert answer.status_code == 200
     assert answer.headers["Location"] == f"/experiments/{stored}"
@@ -53,8 +55,8 @@ def test_the_same_again_is_answered_and_told_as_such(client: httpx.Client, parts
     assert not any(item["stored_answer"] for item in client.get("/experiments").json()["items"])
 
 
-def test_anew_and_another_spec_are_trained(client: httpx.Client, parts: Parts) -> None:
-    stored = computed(client, parts)
+def test_anew_and_another_spec_are_trained(client: httpx.Client, services: Services) -> None:
+    stored = computed(client, services)
     for query, changes in (("?anew=true", {}), ("", {"seed": 1}), ("", {"training": {"epochs": 3}})):
         answer = post(client, query, **changes)
         assert (answer.status_code, answer.json()["stored_answer"]) == (202, False)
@@ -63,29 +65,31 @@ def test_anew_and_another_spec_are_trained(client: httpx.Client, parts: Parts) -
     assert post(client, "?anew=perhaps").json()["errors"][0]["field"] == "anew"
 
 
-def test_the_newest_is_the_answer(client: httpx.Client, parts: Parts) -> None:
-    computed(client, parts)
-    newest = computed(client, parts)
+def test_the_newest_is_the_answer(client: httpx.Client, services: Services) -> None:
+    computed(client, services)
+    newest = computed(client, services)
     assert post(client).json()["id"] == newest
 
 
-def test_an_accuracy_matrix_must_be_there_where_it_is_asked_for(client: httpx.Client, parts: Parts) -> None:
-    with_matrix = computed(client, parts, matrix_measured(), accuracy_matrix=True)
-    computed(client, parts)
+def test_an_accuracy_matrix_must_be_there_where_it_is_asked_for(
+    client: httpx.Client, services: Services
+) -> None:
+    with_matrix = computed(client, services, matrix_measured(), accuracy_matrix=True)
+    computed(client, services)
     assert post(client, accuracy_matrix=True).json()["id"] == with_matrix
     client.delete(f"/experiments/{with_matrix}")
     assert post(client, accuracy_matrix=True).status_code == 202
     assert post(client).status_code == 200
 
 
-def test_a_key_gets_the_same_answer_again(client: httpx.Client, parts: Parts) -> None:
+def test_a_key_gets_the_same_answer_again(client: httpx.Client, services: Services) -> None:
     made = post(client, key="before")
-    work(parts, made.json()["id"], 0, 1, 2)
-    finish(parts, made.json()["id"])
+    work(services, made.json()["id"], 0, 1, 2)
+    finish(services, made.json()["id"])
     again = post(client, key="before")  # completed meanwhile, but this key made it
     assert (again.status_code, again.json()["id"]) == (202, made.json()["id"])
     stored = [post(client, key="after") for _ in range(2)]
-    newer = computed(client, parts)
+    newer = computed(client, services)
     stored.append(post(client, key="after"))
     assert [answer.status_code for answer in stored] == [200] * 3
     assert {answer.json()["id"] for answer in stored} == {made.json()["id"]} != {newer}
@@ -99,11 +103,11 @@ def test_a_key_gets_the_same_answer_again(client: httpx.Client, parts: Parts) ->
 
 
 @pytest.mark.parametrize("damage", ["removed", "bit"])
-def test_damaged_results_are_trained_again(client: httpx.Client, parts: Parts, damage: str) -> None:
-    stored = computed(client, parts, {"samples": ({"images": np.zeros((3, 1, 4), np.float32)}, {})})
+def test_damaged_results_are_trained_again(client: httpx.Client, services: Services, damage: str) -> None:
+    stored = computed(client, services, {"samples": ({"images": np.zeros((3, 1, 4), np.float32)}, {})})
     for name in ("samples.safetensors", "vectors.npy"):
         assert post(client).json()["id"] == stored
-        path = parts.settings.home / "artifacts" / stored / name
+        path = services.settings.home / "artifacts" / stored / name
         content = path.read_bytes()
         path.unlink() if damage == "removed" else path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         answer = post(client)
@@ -111,8 +115,8 @@ def test_damaged_results_are_trained_again(client: httpx.Client, parts: Parts, d
         path.write_bytes(content)
 
 
-def test_a_deleted_one_is_no_answer_and_frees_its_keys(client: httpx.Client, parts: Parts) -> None:
-    stored = computed(client, parts)
+def test_a_deleted_one_is_no_answer_and_frees_its_keys(client: httpx.Client, services: Services) -> None:
+    stored = computed(client, services)
     assert post(client, key="k").status_code == 200
     assert client.delete(f"/experiments/{stored}").status_code == 204
     assert post(client, key="k").status_code == 202
@@ -134,8 +138,10 @@ class TestPeople:
         with people(tmp_path, client.base_url) as found:
             yield found
 
-    def test_what_is_not_seen_answers_nobody(self, known: dict[str, httpx.Client], parts: Parts) -> None:
-        alices = computed(known["alice"], parts)
+    def test_what_is_not_seen_answers_nobody(
+        self, known: dict[str, httpx.Client], services: Services
+    ) -> None:
+        alices = computed(known["alice"], services)
         assert post(known["alice"]).json()["id"] == alices
         assert post(known["root"]).json()["id"] == alices
         bobs = post(known["bob"])
@@ -143,19 +149,19 @@ class TestPeople:
         known["alice"].patch(f"/experiments/{alices}", json={"shared": True})
         assert post(known["bob"]).json()["id"] == alices
         assert post(known["rita"]).status_code == 403
-        work(parts, bobs.json()["id"], 0, 1, 2)
-        finish(parts, bobs.json()["id"])
+        work(services, bobs.json()["id"], 0, 1, 2)
+        finish(services, bobs.json()["id"])
         assert post(known["bob"]).json()["id"] == bobs.json()["id"]  # one's own first
 
-    def test_what_is_to_be_shared_must_be(self, known: dict[str, httpx.Client], parts: Parts) -> None:
-        alices = computed(known["alice"], parts)
+    def test_what_is_to_be_shared_must_be(self, known: dict[str, httpx.Client], services: Services) -> None:
+        alices = computed(known["alice"], services)
         answer = post(known["root"], shared=True)
         assert (answer.status_code, answer.json()["shared"]) == (202, True)
         known["alice"].patch(f"/experiments/{alices}", json={"shared": True})
         assert post(known["root"], shared=True).json()["id"] == alices
 
-    def test_no_share_is_taken(self, known: dict[str, httpx.Client], parts: Parts) -> None:
-        stored = computed(known["alice"], parts)
+    def test_no_share_is_taken(self, known: dict[str, httpx.Client], services: Services) -> None:
+        stored = computed(known["alice"], services)
         assert post(known["alice"], seed=1).status_code == 429  # the disk
         assert post(known["alice"]).json()["id"] == stored
         known["alice"].patch(f"/experiments/{stored}", json={"shared": True})

@@ -9,26 +9,26 @@ import httpx
 import numpy as np
 import pytest
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import submit
 from tgsh.execution import runner
-from tgsh.execution.context import Bench
+from tgsh.execution.context import WorkerContext
 
 
-def train(client: httpx.Client, parts: Parts, **changes: object) -> str:
+def train(client: httpx.Client, services: Services, **changes: object) -> str:
     """The path of a completed experiment, of three rotations by 90° unless told otherwise, really trained."""
     suite = {"kind": "rotation", "tasks": 3, "step_degrees": 90}
     experiment_id = submit(client, **{"suite": suite, **changes})
-    bench = Bench(parts.database, parts.artifacts, parts.settings.data, 60, "cpu", "test")
-    while runner.run_next(bench, lambda: False) is not None:
+    context = WorkerContext(services.database, services.artifacts, services.settings.data, 60, "cpu", "test")
+    while runner.run_next(context, lambda: False) is not None:
         pass
     return f"/experiments/{experiment_id}"
 
 
 @pytest.fixture
-def trained(client: httpx.Client, parts: Parts) -> str:
+def trained(client: httpx.Client, services: Services) -> str:
     """A FlyNet of the paper's size."""
-    return train(client, parts, network={"kind": "flynet", "expansion": 10}, training={"epochs": 3})
+    return train(client, services, network={"kind": "flynet", "expansion": 10}, training={"epochs": 3})
 
 
 def test_reconstructions_in_every_format(client: httpx.Client, trained: str) -> None:
@@ -96,7 +96,7 @@ def test_geometry_in_every_format(client: httpx.Client, trained: str) -> None:
     assert again.status_code == 304
 
 
-def test_before_the_end(client: httpx.Client, parts: Parts) -> None:
+def test_before_the_end(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client, network={"kind": "flynet", "expansion": 2})
     refused = client.get(f"/experiments/{experiment_id}/geometry")
     assert refused.status_code == 409
@@ -106,8 +106,8 @@ def test_before_the_end(client: httpx.Client, parts: Parts) -> None:
     assert client.get(f"/experiments/{experiment_id}/reconstructions?format=png").status_code == 409
 
 
-def test_what_a_network_cannot_answer_is_said(client: httpx.Client, parts: Parts) -> None:
-    path = train(client, parts, network={"kind": "neuromodnet", "layers": [16]}, training={"epochs": 1})
+def test_what_a_network_cannot_answer_is_said(client: httpx.Client, services: Services) -> None:
+    path = train(client, services, network={"kind": "neuromodnet", "layers": [16]}, training={"epochs": 1})
     refused = client.get(f"{path}/reconstructions")
     assert refused.status_code == 409
     assert "neuromodnet" in refused.json()["detail"]
@@ -127,9 +127,9 @@ def test_what_a_network_cannot_answer_is_said(client: httpx.Client, parts: Parts
     ids=lambda network: network["kind"],
 )
 def test_every_network_answers_what_all_can(
-    client: httpx.Client, parts: Parts, network: dict[str, object]
+    client: httpx.Client, services: Services, network: dict[str, object]
 ) -> None:
-    path = train(client, parts, network=network, training={"epochs": 1})
+    path = train(client, services, network=network, training={"epochs": 1})
     experiment = client.get(path).json()
     assert (experiment["status"], experiment["reason"]) == ("completed", None)
     assert experiment["mean_accuracy"] > 0.3

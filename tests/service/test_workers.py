@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 from sqlalchemy import insert, text
 
-from service.dependencies import Parts
+from service.dependencies import Services
 from tests.service.conftest import submit
 from tests.service.people import people
 from tgsh.store import jobs, leases, previews
 from tgsh.store.models import ExperimentRecord, FinishRecord, Job, TaskRecord
-from tgsh.store.previews import Wanted
+from tgsh.store.previews import PreviewRequest
 
 GIGABYTE = 1 << 30
 
@@ -23,14 +23,16 @@ def test_nobody_and_nothing(client: httpx.Client) -> None:
     assert client.get("/workers").json() == {"workers": [], "queue": queue}
 
 
-def test_who_works_on_what(client: httpx.Client, parts: Parts) -> None:
-    leases.beat(parts.database, "celery@a/10", "a", 10, ["cpu", "cuda:1"], 3 * GIGABYTE, 2 * GIGABYTE)
-    leases.beat(parts.database, "celery@a/1", "a", 1, ["cpu"], GIGABYTE)
+def test_who_works_on_what(client: httpx.Client, services: Services) -> None:
+    leases.heartbeat(services.database, "celery@a/10", "a", 10, ["cpu", "cuda:1"], 3 * GIGABYTE, 2 * GIGABYTE)
+    leases.heartbeat(services.database, "celery@a/1", "a", 1, ["cpu"], GIGABYTE)
     first = submit(client, name="first")
-    claimed = jobs.claim(parts.database, Job(first, 1), "a/10/11/cpu", 60)
-    jobs.claim(parts.database, Job(first, 2), "b/9/11/cpu", 60)  # of a worker that is gone
-    previews.ask(parts.database, parts.artifacts, Wanted("a" * 64, {"dataset": "mnist"}, [(0, "0°")], 1))
-    previews.claim_next(parts.database, "a/10/12/cuda:1", 60)
+    claimed = jobs.lease_job(services.database, Job(first, 1), "a/10/11/cpu", 60)
+    jobs.lease_job(services.database, Job(first, 2), "b/9/11/cpu", 60)  # of a worker that is gone
+    previews.request_preview(
+        services.database, services.artifacts, PreviewRequest("a" * 64, {"dataset": "mnist"}, [(0, "0°")], 1)
+    )
+    previews.lease_next(services.database, "a/10/12/cuda:1", 60)
     found = client.get("/workers").json()
     one, ten = found["workers"]
     assert (one["name"], one["working_on"], one["device_memory_bytes"]) == ("celery@a/1", [], None)
@@ -54,32 +56,36 @@ def test_who_works_on_what(client: httpx.Client, parts: Parts) -> None:
     assert claimed is not None
 
 
-def test_a_finish_is_work_too_and_oldest_is_since_the_last_resume(client: httpx.Client, parts: Parts) -> None:
-    leases.beat(parts.database, "w", "a", 10, ["cpu"])
+def test_a_finish_is_work_too_and_oldest_is_since_the_last_resume(
+    client: httpx.Client, services: Services
+) -> None:
+    leases.heartbeat(services.database, "w", "a", 10, ["cpu"])
     failed = submit(client, name="failed")
     for index in range(3):
-        claim = jobs.claim(parts.database, Job(failed, index), "a/10/11/cpu", 60)
+        claim = jobs.lease_job(services.database, Job(failed, index), "a/10/11/cpu", 60)
         assert claim is not None
-        jobs.fail(parts.database, claim, "it broke")
-    with parts.database.write() as session:
+        jobs.fail(services.database, claim, "it broke")
+    with services.database.write() as session:
         record = session.get_one(ExperimentRecord, failed)
         record.created_at = record.queued_at = (record.queued_at or 0) - 100_000
     assert client.post(f"/experiments/{failed}/resume").status_code == 202
     assert client.get("/workers").json()["queue"]["oldest_seconds"] < 60
-    with parts.database.write() as session:
+    with services.database.write() as session:
         session.get_one(FinishRecord, failed).status = "queued"
-    jobs.claim(parts.database, Job(failed), "a/10/11/cpu", 60)
+    jobs.lease_job(services.database, Job(failed), "a/10/11/cpu", 60)
     [worker] = client.get("/workers").json()["workers"]
     [job] = worker["working_on"]
     assert (job["kind"], job["task_index"], job["name"]) == ("finish", None, "failed")
 
 
-def test_what_others_own_is_counted_and_not_named(client: httpx.Client, parts: Parts, tmp_path: Path) -> None:
+def test_what_others_own_is_counted_and_not_named(
+    client: httpx.Client, services: Services, tmp_path: Path
+) -> None:
     with people(tmp_path, client.base_url) as known:
-        leases.beat(parts.database, "w", "a", 10, ["cpu"])
+        leases.heartbeat(services.database, "w", "a", 10, ["cpu"])
         hidden = submit(known["alice"], name="a secret")
         shared = submit(known["alice"], name="for all", shared=True)
-        jobs.claim(parts.database, Job(hidden, 0), "a/10/11/cpu", 60)
+        jobs.lease_job(services.database, Job(hidden, 0), "a/10/11/cpu", 60)
         for name, sees in (("alice", True), ("root", True), ("bob", False), ("rita", False)):
             answer = known[name].get("/workers")
             found = answer.json()
@@ -94,7 +100,7 @@ def test_what_others_own_is_counted_and_not_named(client: httpx.Client, parts: P
             assert ids == ([hidden, shared] if sees else [shared]), name
 
 
-def many(parts: Parts, experiments: int, unfinished: int, tasks: int = 4) -> None:
+def many(services: Services, experiments: int, unfinished: int, tasks: int = 4) -> None:
     """So many experiments of so many tasks each, of which the last are unfinished."""
     rows: dict[str, list[dict[str, Any]]] = {"experiments": [], "finishes": [], "tasks": []}
     for number in range(experiments):
@@ -105,25 +111,25 @@ def many(parts: Parts, experiments: int, unfinished: int, tasks: int = 4) -> Non
         rows["finishes"].append({"experiment_id": id, "status": "waiting"})
         task = {"experiment_id": id, "params": {}, "status": status, "label": ""}
         rows["tasks"] += [{**task, "index": index} for index in range(tasks)]
-    with parts.database.write() as session:
+    with services.database.write() as session:
         session.execute(insert(ExperimentRecord), rows["experiments"])
         session.execute(insert(FinishRecord), rows["finishes"])
         session.execute(insert(TaskRecord), rows["tasks"])
 
 
 def test_of_ten_thousand_experiments_the_queue_is_read_from_indices(
-    client: httpx.Client, parts: Parts
+    client: httpx.Client, services: Services
 ) -> None:
-    many(parts, 10_000, unfinished=500)
+    many(services, 10_000, unfinished=500)
     statements: list[tuple[str, Any]] = []
     from sqlalchemy import event
 
     def note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         statements.append((statement, parameters))
 
-    event.listen(parts.database.engine, "before_cursor_execute", note)
+    event.listen(services.database.engine, "before_cursor_execute", note)
     queue = client.get("/workers").json()["queue"]
-    event.remove(parts.database.engine, "before_cursor_execute", note)
+    event.remove(services.database.engine, "before_cursor_execute", note)
     assert (queue["queued_jobs"], len(queue["experiments"])) == (2_000, 100)
     assert queue["experiments"][0] == {
         "id": f"{9_500:016x}",
@@ -133,7 +139,7 @@ def test_of_ten_thousand_experiments_the_queue_is_read_from_indices(
     }
     selects = [(s, p) for s, p in statements if s.startswith("SELECT") and "FROM tasks" in s]
     assert len(selects) >= 3
-    with parts.database.read() as session:
+    with services.database.read() as session:
         session.execute(text("SELECT 1"))
         raw = session.connection().connection
         for statement, parameters in selects:

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 
 NPZ, ZIP = "application/x-npz", "application/zip"
 
@@ -42,7 +42,7 @@ def coloured(
     classes: int = 13, each: int = 12, size: tuple[int, ...] = (10, 14, 3), seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Noisy images of random patterns, one a class: x uint8 [N, …] and y int64 [N]."""
-    rng = stream(seed, "coloured")
+    rng = rng_for(seed, "coloured")
     y = np.repeat(np.arange(classes), each)
     patterns = rng.integers(0, 200, (classes, *size))
     return (patterns[y] + rng.integers(0, 56, (len(y), *size))).astype(np.uint8), y

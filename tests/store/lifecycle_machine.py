@@ -16,8 +16,8 @@ from tests.store.steps import EPOCHS, submitted
 from tgsh.errors import Conflict, LeaseLost
 from tgsh.store import experiments, jobs, leases
 from tgsh.store.database import Database
-from tgsh.store.jobs import Claim, Lease
-from tgsh.store.models import ExperimentRecord, Job, identity, now, record_of
+from tgsh.store.jobs import JobLease, LeaseState
+from tgsh.store.models import ExperimentRecord, Job, db_now, job_filter, job_model
 
 MAX_ATTEMPTS = 3
 MOST_EXPERIMENTS = 2
@@ -38,8 +38,8 @@ class Lifecycle(RuleBasedStateMachine):
         super().__init__()
         self.database = database
         self.experiments: list[str] = []
-        self.held: dict[str, Claim] = {}
-        self.stale: list[Claim] = []
+        self.held: dict[str, JobLease] = {}
+        self.stale: list[JobLease] = []
         self.silent: set[str] = set()
         self.tokens: set[str] = set()
         self.attempts: Counter[Job] = Counter()
@@ -60,12 +60,12 @@ class Lifecycle(RuleBasedStateMachine):
     def claim(self, pick: int, index: int | None) -> None:
         job = Job(of(self.experiments, pick), index)
         waits = job in self._rows().waiting
-        self._took(job, jobs.claim(self.database, job, "w", 600), expected=waits)
+        self._took(job, jobs.lease_job(self.database, job, "w", 600), expected=waits)
 
     @rule()
     def claim_next(self) -> None:
         waiting = self._rows().waiting
-        found = jobs.claim_next(self.database, "w", 600)
+        found = jobs.lease_next(self.database, "w", 600)
         assert (found is not None) == bool(waiting)
         if found is not None:
             assert found.job in waiting
@@ -76,7 +76,7 @@ class Lifecycle(RuleBasedStateMachine):
     def claim_more(self, pick: int, limit: int) -> None:
         first = of(list(self.held.values()), pick)
         waiting = self._rows().waiting
-        found = jobs.claim_more(self.database, first, "w", 600, limit)
+        found = jobs.lease_more(self.database, first, "w", 600, limit)
         assert len(found) <= limit
         for claim in found:
             assert claim.job in waiting
@@ -86,7 +86,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(pick=Pick)
     def renew(self, pick: int) -> None:
         claim = of(list(self.held.values()), pick)
-        assert jobs.renew(self.database, claim, 600) is Lease.KEPT
+        assert jobs.renew_lease(self.database, claim, 600) is LeaseState.KEPT
         self.silent.discard(claim.token)
 
     @precondition(lambda self: self.held)
@@ -94,14 +94,14 @@ class Lifecycle(RuleBasedStateMachine):
     def fall_silent(self, pick: int, swept: bool, taken: bool) -> None:
         """As if the clock had moved on beyond the lease; the sweeper and another worker may be at hand."""
         claim = of(list(self.held.values()), pick)
-        record = record_of(claim.job)
+        record = job_model(claim.job)
         with self.database.write() as session:
-            session.execute(update(record).where(*identity(claim.job)).values(lease_until=now() - 1))
+            session.execute(update(record).where(*job_filter(claim.job)).values(lease_until=db_now() - 1))
         self.silent.add(claim.token)
         if swept:
             self.sweep()
         if taken and claim.job in self._rows().waiting:
-            self._took(claim.job, jobs.claim(self.database, claim.job, "w", 600), expected=True)
+            self._took(claim.job, jobs.lease_job(self.database, claim.job, "w", 600), expected=True)
 
     @precondition(lambda self: self.held)
     @rule(pick=Pick)
@@ -113,7 +113,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        assert leases.take_expired_leases(self.database, MAX_ATTEMPTS) == len(self.silent)
+        assert leases.expire_leases(self.database, MAX_ATTEMPTS) == len(self.silent)
         for token in list(self.silent):
             self._lost(token)
 
@@ -161,9 +161,9 @@ class Lifecycle(RuleBasedStateMachine):
     def write_with_a_stale_token(self, pick: int) -> None:
         claim = of(self.stale, pick)
         before = self._rows()
-        assert jobs.look(self.database, claim) is Lease.LOST
-        assert jobs.renew(self.database, claim, 600) is Lease.LOST
-        writes: list[Callable[[Database, Claim], None]] = [
+        assert jobs.check_lease(self.database, claim) is LeaseState.LOST
+        assert jobs.renew_lease(self.database, claim, 600) is LeaseState.LOST
+        writes: list[Callable[[Database, JobLease], None]] = [
             partial(jobs.fail, reason="late", with_siblings=True),
             jobs.release,
             jobs.stop_cancelled,
@@ -223,14 +223,14 @@ class Lifecycle(RuleBasedStateMachine):
     def _rows(self) -> Rows:
         return rows_of(self.database)
 
-    def _tasks_held(self) -> list[Claim]:
+    def _tasks_held(self) -> list[JobLease]:
         return [claim for claim in self.held.values() if claim.job.index is not None]
 
-    def _to_be_stopped(self) -> list[Claim]:
+    def _to_be_stopped(self) -> list[JobLease]:
         cancelled = {id for id, row in self._rows().experiments.items() if row["cancel_requested"]}
         return [claim for claim in self.held.values() if claim.job.experiment_id in cancelled]
 
-    def _took(self, job: Job, found: Claim | None, *, expected: bool) -> None:
+    def _took(self, job: Job, found: JobLease | None, *, expected: bool) -> None:
         assert (found is not None) == expected
         if found is None:
             return
@@ -246,7 +246,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.silent.discard(token)
         self.stale.append(self.held.pop(token))
 
-    def _record(self, claim: Claim, more: int) -> None:
+    def _record(self, claim: JobLease, more: int) -> None:
         done = self._rows().jobs[claim.job]["epochs_done"]
         for epoch in range(done + 1, min(done + more, EPOCHS) + 1):
             key = f"key-{epoch}"

@@ -10,7 +10,7 @@ from tgsh.specs import ExperimentSpec, RotationSuite, TrainingSpec
 from tgsh.store import experiments, jobs
 from tgsh.store.database import Database
 from tgsh.store.experiments import Plan, PlannedTask
-from tgsh.store.jobs import Claim
+from tgsh.store.jobs import JobLease
 from tgsh.store.models import FinishRecord, Job, TaskRecord
 
 EPOCHS = 2
@@ -36,9 +36,9 @@ def submitted(
     return experiments.submit(database, spec, plan)[0]
 
 
-def claimed(database: Database, experiment_id: str, index: int | None, lease_seconds: float = 60) -> Claim:
+def claimed(database: Database, experiment_id: str, index: int | None, lease_seconds: float = 60) -> JobLease:
     """A claim that must succeed."""
-    claim = jobs.claim(database, Job(experiment_id=experiment_id, index=index), "worker-1", lease_seconds)
+    claim = jobs.lease_job(database, Job(experiment_id=experiment_id, index=index), "worker-1", lease_seconds)
     assert claim is not None
     return claim
 
@@ -58,7 +58,7 @@ def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
     return waiting
 
 
-def completed(database: Database, claim: Claim, accuracy: float = 0.5) -> None:
+def completed(database: Database, claim: JobLease, accuracy: float = 0.5) -> None:
     """The task's epochs and its end."""
     for epoch in range(1, EPOCHS + 1):
         jobs.record_epoch(database, claim, tuple([0.5] * epoch), 1.0, f"key-{epoch}", "s" * 64)

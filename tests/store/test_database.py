@@ -19,7 +19,7 @@ from tgsh.store import queries
 from tgsh.store.database import Database
 from tgsh.store.migrations import config
 from tgsh.store.models import Job, Record
-from tgsh.store.scheduling import first_job, most_due
+from tgsh.store.scheduling import next_experiment, next_job
 
 
 def test_the_migrations_make_the_records(database: Database) -> None:
@@ -96,7 +96,7 @@ def test_the_second_schema_keeps_what_the_first_one_held(tmp_path: Path) -> None
             connection.exec_driver_sql(statement)
     database.migrate()
     with database.read() as session:
-        assert (most_due(session), first_job(session, "e")) == ("e", Job("e", 0))
+        assert (next_experiment(session), next_job(session, "e")) == ("e", Job("e", 0))
 
 
 def test_the_newest_schema_can_be_left_again(database: Database) -> None:

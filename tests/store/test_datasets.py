@@ -100,8 +100,8 @@ def test_what_is_shared_or_nobodys_is_seen(database: Database) -> None:
     datasets.keep(database, record("b" * 16, "b" * 64), "old", None, False)
     assert seen(database, "bob") == [("old", None), ("alice's", "alice")]
     newest = datasets.page(database, "bob", 1)[0]
-    following = datasets.page(database, "bob", 5, (newest.holder.created_at, newest.record.id))
-    assert [held.record.id for held in following] == [ID]
+    event_feed = datasets.page(database, "bob", 5, (newest.holder.created_at, newest.record.id))
+    assert [held.record.id for held in event_feed] == [ID]
     datasets.share(database, ID, "alice", False)
     assert seen(database, "bob") == [("old", None)]
     for change in (datasets.share, datasets.let_go):

@@ -11,13 +11,13 @@ import pytest
 from tests.store.steps import claimed, completed, submitted
 from tgsh.store import experiments, jobs, queries
 from tgsh.store.database import Database
-from tgsh.store.jobs import Claim
+from tgsh.store.jobs import JobLease
 from tgsh.store.models import Job
-from tgsh.store.scheduling import MAX_HINTS, count_queued, hints_due
+from tgsh.store.scheduling import MAX_JOB_MESSAGES, count_queued, job_messages_due
 
 
-def taken(database: Database, lease_seconds: float = 60) -> Claim:
-    claim = jobs.claim_next(database, "worker-1", lease_seconds)
+def taken(database: Database, lease_seconds: float = 60) -> JobLease:
+    claim = jobs.lease_next(database, "worker-1", lease_seconds)
     assert claim is not None
     return claim
 
@@ -67,7 +67,7 @@ def test_nothing_is_taken_twice_or_left(database: Database) -> None:
 
     def work(worker: int) -> list[Job]:
         found = []
-        while (claim := jobs.claim_next(database, f"worker-{worker}", 60)) is not None:
+        while (claim := jobs.lease_next(database, f"worker-{worker}", 60)) is not None:
             found.append(claim.job)
         return found
 
@@ -80,12 +80,12 @@ def test_nothing_is_taken_twice_or_left(database: Database) -> None:
 
 
 def test_nobody_is_served_who_is_cancelled_or_has_ended(database: Database) -> None:
-    assert jobs.claim_next(database, "w", 60) is None
+    assert jobs.lease_next(database, "w", 60) is None
     cancelled = submitted(database)
     experiments.cancel(database, cancelled)
     failed = submitted(database, tasks=1)
     jobs.fail(database, claimed(database, failed, 0), "it broke")
-    assert jobs.claim_next(database, "w", 60) is None
+    assert jobs.lease_next(database, "w", 60) is None
     experiments.resume(database, failed)
     assert taken(database).job == Job(failed, 0)
 
@@ -103,7 +103,7 @@ def test_a_job_that_was_given_back_or_lost_is_taken_again_with_its_checkpoint(da
 def test_a_device_that_trains_several_takes_them_at_once(database: Database) -> None:
     experiment_id, other = submitted(database, tasks=5), submitted(database, tasks=5)
     first = taken(database)
-    more = jobs.claim_more(database, first, "worker-1", 60, 3)
+    more = jobs.lease_more(database, first, "worker-1", 60, 3)
     assert [claim.job for claim in more] == [Job(experiment_id, index) for index in (1, 2, 3)]
     assert len({claim.token for claim in (first, *more)}) == 4
     assert [task.status for task in queries.tasks(database, experiment_id)] == ["running"] * 4 + ["queued"]
@@ -120,9 +120,14 @@ def test_the_mean_accuracy_on_the_way_and_at_the_end(database: Database) -> None
 
 
 def test_how_many_hints_are_due(database: Database) -> None:
-    submitted(database, tasks=MAX_HINTS + 5)
-    assert count_queued(database, MAX_HINTS) == MAX_HINTS
+    submitted(database, tasks=MAX_JOB_MESSAGES + 5)
+    assert count_queued(database, MAX_JOB_MESSAGES) == MAX_JOB_MESSAGES
     done = submitted(database, tasks=1)
     completed(database, claimed(database, done, 0))
-    assert count_queued(database, 1000) == MAX_HINTS + 6
-    assert [hints_due(3, 0), hints_due(3, 2), hints_due(3, 9), hints_due(1000, 0)] == [3, 1, 0, MAX_HINTS]
+    assert count_queued(database, 1000) == MAX_JOB_MESSAGES + 6
+    assert [
+        job_messages_due(3, 0),
+        job_messages_due(3, 2),
+        job_messages_due(3, 9),
+        job_messages_due(1000, 0),
+    ] == [3, 1, 0, MAX_JOB_MESSAGES]

@@ -13,7 +13,7 @@ from tgsh.specs import ExperimentSpec
 from tgsh.store import experiments, jobs, leases, queries
 from tgsh.store.database import Database
 from tgsh.store.experiments import Plan, PlannedTask
-from tgsh.store.jobs import Lease
+from tgsh.store.jobs import LeaseState
 from tgsh.store.models import ExperimentRecord, Job
 
 
@@ -59,7 +59,7 @@ def test_an_experiment_runs_from_queued_to_completed(database: Database) -> None
 def test_one_job_that_ten_want_is_claimed_once(database: Database) -> None:
     job = Job(experiment_id=submitted(database), index=0)
     with ThreadPoolExecutor(10) as pool:
-        taken = list(pool.map(lambda _: jobs.claim(database, job, "w", 60), range(10)))
+        taken = list(pool.map(lambda _: jobs.lease_job(database, job, "w", 60), range(10)))
     assert sum(claim is not None for claim in taken) == 1
     assert queries.task(database, job.experiment_id, 0).attempts == 1
 
@@ -74,21 +74,21 @@ def test_two_tasks_that_end_at_once_make_one_finish(database: Database) -> None:
 
 
 def test_what_does_not_wait_for_a_worker_is_not_claimed(database: Database) -> None:
-    assert jobs.claim(database, Job(experiment_id="f" * 16, index=0), "w", 60) is None
+    assert jobs.lease_job(database, Job(experiment_id="f" * 16, index=0), "w", 60) is None
     experiment_id = submitted(database)
-    assert jobs.claim(database, Job(experiment_id=experiment_id, index=99), "w", 60) is None
-    assert jobs.claim(database, Job(experiment_id=experiment_id), "w", 60) is None  # the finish waits
+    assert jobs.lease_job(database, Job(experiment_id=experiment_id, index=99), "w", 60) is None
+    assert jobs.lease_job(database, Job(experiment_id=experiment_id), "w", 60) is None  # the finish waits
     completed(database, claimed(database, experiment_id, 0))
-    assert jobs.claim(database, Job(experiment_id=experiment_id, index=0), "w", 60) is None
+    assert jobs.lease_job(database, Job(experiment_id=experiment_id, index=0), "w", 60) is None
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(database: Database) -> None:
     experiment_id = submitted(database, tasks=1)
     zombie = claimed(database, experiment_id, 0, lease_seconds=-1)
-    assert leases.take_expired_leases(database, max_attempts=3) == 1
+    assert leases.expire_leases(database, max_attempts=3) == 1
     successor = claimed(database, experiment_id, 0)
-    assert (successor.attempt, jobs.look(database, zombie)) == (2, Lease.LOST)
-    assert jobs.renew(database, zombie, 60) is Lease.LOST
+    assert (successor.attempt, jobs.check_lease(database, zombie)) == (2, LeaseState.LOST)
+    assert jobs.renew_lease(database, zombie, 60) is LeaseState.LOST
     with pytest.raises(LeaseLost):
         jobs.record_epoch(database, zombie, (0.1,), 1.0, "zombie", "z" * 64)
     with pytest.raises(LeaseLost):
@@ -104,15 +104,15 @@ def test_a_worker_that_lost_its_lease_writes_nothing(database: Database) -> None
 
 def test_a_renewed_lease_is_not_taken(database: Database) -> None:
     claim = claimed(database, submitted(database), 0, lease_seconds=-1)
-    assert jobs.renew(database, claim, 60) is Lease.KEPT
-    assert leases.take_expired_leases(database, max_attempts=3) == 0
+    assert jobs.renew_lease(database, claim, 60) is LeaseState.KEPT
+    assert leases.expire_leases(database, max_attempts=3) == 0
 
 
 def test_a_job_that_keeps_losing_its_workers_fails_with_the_reason(database: Database) -> None:
     experiment_id = submitted(database, tasks=2)
     for _ in range(3):
         claimed(database, experiment_id, 0, lease_seconds=-1)
-        assert leases.take_expired_leases(database, max_attempts=3) == 1
+        assert leases.expire_leases(database, max_attempts=3) == 1
     task = queries.task(database, experiment_id, 0)
     assert (task.status, task.attempts) == ("failed", 3)
     assert task.reason == "its worker fell silent 3 times, the last one was worker-1"
@@ -151,8 +151,8 @@ def test_cancel_ends_queued_work_now_and_running_work_soon(database: Database) -
     running = claimed(database, experiment_id, 0)
     experiments.cancel(database, experiment_id)
     assert statuses(database, experiment_id) == ["running", "cancelled", "cancelled"]
-    assert jobs.look(database, running) is Lease.CANCELLED
-    assert jobs.claim(database, Job(experiment_id=experiment_id, index=1), "w", 60) is None
+    assert jobs.check_lease(database, running) is LeaseState.CANCELLED
+    assert jobs.lease_job(database, Job(experiment_id=experiment_id, index=1), "w", 60) is None
     jobs.stop_cancelled(database, running)
     assert status(database, experiment_id) == "cancelled"
     experiments.cancel(database, experiment_id)  # a second cancel is no error
@@ -171,7 +171,7 @@ def test_a_cancelled_task_whose_worker_died_is_cancelled_by_the_sweeper(database
     experiment_id = submitted(database, tasks=1)
     claimed(database, experiment_id, 0, lease_seconds=-1)
     experiments.cancel(database, experiment_id)
-    leases.take_expired_leases(database, max_attempts=3)
+    leases.expire_leases(database, max_attempts=3)
     assert (statuses(database, experiment_id), status(database, experiment_id)) == (
         ["cancelled"],
         "cancelled",

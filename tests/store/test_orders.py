@@ -9,7 +9,7 @@ from tests.store.steps import submitted
 from tgsh.store import queries
 from tgsh.store.database import Database
 from tgsh.store.models import ExperimentRecord
-from tgsh.store.queries import SORTS, Order, Sort
+from tgsh.store.queries import SORTS, Sort, SortOrder
 
 ROWS = [
     {"name": "b", "status": "completed", "mean_accuracy": 0.5, "started_at": 1.0, "finished_at": 9.0},
@@ -38,7 +38,7 @@ def filled(database: Database) -> Database:
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_pages_in_every_order_are_whole_and_sorted(filled: Database, sort: Sort) -> None:
-    order = Order(sort)
+    order = SortOrder(sort)
     whole = queries.experiments(filled, queries.Filters(), 10, order=order)
     assert len(whole) == len(ROWS)
     assert all(order.is_position(found.position) for found in whole)
@@ -50,21 +50,21 @@ def test_pages_in_every_order_are_whole_and_sorted(filled: Database, sort: Sort)
         seen += [found.record.id for found in page]
         after = page[-1].position
     assert seen == [found.record.id for found in whole]
-    other = Order(order.by if order.descending else f"-{order.by}")  # type: ignore[arg-type]
+    other = SortOrder(order.by if order.descending else f"-{order.by}")  # type: ignore[arg-type]
     assert [
         found.record.id for found in queries.experiments(filled, queries.Filters(), 10, order=other)
     ] == seen[::-1]
 
 
 def test_names_are_sorted_whatever_their_case(filled: Database) -> None:
-    found = queries.experiments(filled, queries.Filters(), 2, order=Order("name"))
+    found = queries.experiments(filled, queries.Filters(), 2, order=SortOrder("name"))
     assert found[0].record.name == "A"
     assert found[1].record.name in ("b", "Ä")
 
 
 def test_a_summary_counts_what_is_visible(filled: Database) -> None:
-    found = queries.summary(filled, queries.Filters(text="B"))
+    found = queries.facets(filled, queries.Filters(text="B"))
     assert (found.matching, found.all) == ({"completed": 2}, 5)
     assert (found.suites, found.datasets, found.tags) == (["rotation"], ["mnist"], ["t"])
-    hers = queries.summary(filled, queries.Filters(visible_to="bob"))
+    hers = queries.facets(filled, queries.Filters(visible_to="bob"))
     assert (sum(hers.matching.values()), hers.all, hers.tags) == (2, 2, ["t"])

@@ -10,7 +10,7 @@ from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.models import ExperimentRecord, FinishRecord, Job, TaskRecord
 from tgsh.store.ownership import share
-from tgsh.store.previews import Wanted
+from tgsh.store.previews import PreviewRequest
 
 
 def owned(database: Database, experiment_id: str, owner: str) -> str:
@@ -33,12 +33,12 @@ def done(database: Database, tasks: int = 2, finish_seconds: float = 0.5, **chan
 def test_what_runs(database: Database, artifacts: Artifacts) -> None:
     assert statistics.running_jobs(database) == []
     experiment_id = owned(database, submitted(database, tasks=2, name="mine"), "alice")
-    jobs.claim(database, Job(experiment_id, 1), "a/1/2/cpu", 60)
+    jobs.lease_job(database, Job(experiment_id, 1), "a/1/2/cpu", 60)
     other = submitted(database, tasks=1, name="other")
     completed(database, claimed(database, other, 0))
-    jobs.claim(database, Job(other), "a/1/3/cpu", 60)
-    previews.ask(database, artifacts, Wanted("a" * 64, {}, [(0, "0°")], 1))
-    previews.claim_next(database, "a/1/4/cpu", 60)
+    jobs.lease_job(database, Job(other), "a/1/3/cpu", 60)
+    previews.request_preview(database, artifacts, PreviewRequest("a" * 64, {}, [(0, "0°")], 1))
+    previews.lease_next(database, "a/1/4/cpu", 60)
     task, finish, preview = statistics.running_jobs(database)
     assert (task.kind, task.experiment_id, task.index, task.label) == ("task", experiment_id, 1, "10°")
     assert (task.owner, task.shared, task.worker) == ("alice", False, "a/1/2/cpu")
@@ -58,8 +58,8 @@ def test_the_queue_of_everybody_and_of_one(database: Database, artifacts: Artifa
     first = owned(database, submitted(database, tasks=3, name="first"), "alice")
     second = owned(database, submitted(database, tasks=2, name="second"), "bob")
     done(database)
-    jobs.claim(database, Job(second, 0), "w", 60)
-    previews.ask(database, artifacts, Wanted("a" * 64, {}, [(0, "0°")], 1))
+    jobs.lease_job(database, Job(second, 0), "w", 60)
+    previews.request_preview(database, artifacts, PreviewRequest("a" * 64, {}, [(0, "0°")], 1))
     with database.write() as session:
         record = session.get_one(ExperimentRecord, first)
         record.queued_at = (record.queued_at or 0.0) - 500
@@ -78,7 +78,7 @@ def test_the_queue_of_everybody_and_of_one(database: Database, artifacts: Artifa
 def test_what_was_trained_and_how_long_it_took(database: Database) -> None:
     done(database, tasks=3, finish_seconds=0.75)
     submitted(database)  # not trained yet
-    [found] = statistics.trained(database, "rotation", "mnist", "flynet", "cpu")
+    [found] = statistics.throughput(database, "rotation", "mnist", "flynet", "cpu")
     assert (found.tasks, found.spec["training"]["epochs"]) == (3, EPOCHS)
     assert found.seconds == pytest.approx(3 * (EPOCHS * 1.0 + 0.1))
     assert found.finish_seconds == pytest.approx(0.75, abs=1e-3)
@@ -88,10 +88,10 @@ def test_what_was_trained_and_how_long_it_took(database: Database) -> None:
         ("rotation", "mnist", "tgsh", "cpu"),
         ("rotation", "mnist", "flynet", "cuda"),
     ):
-        assert statistics.trained(database, *other) == []
+        assert statistics.throughput(database, *other) == []
     for _ in range(3):
         done(database, tasks=1)
-    assert [each.tasks for each in statistics.trained(database, "rotation", "mnist", "flynet", "cpu")] == [
+    assert [each.tasks for each in statistics.throughput(database, "rotation", "mnist", "flynet", "cpu")] == [
         1,
         1,
         1,
@@ -99,14 +99,14 @@ def test_what_was_trained_and_how_long_it_took(database: Database) -> None:
 
 
 def test_what_is_left(database: Database) -> None:
-    assert statistics.unfinished(database) == ([], 0)
+    assert statistics.backlog(database) == ([], 0)
     done(database)
     first, cancelled = submitted(database, tasks=4), submitted(database)
     claim = claimed(database, first, 0)
     jobs.record_epoch(database, claim, (0.5,), 1.0, "k", "s" * 64)
     completed(database, claimed(database, first, 1))
     experiments.cancel(database, cancelled)
-    [left], count = statistics.unfinished(database)
+    [left], count = statistics.backlog(database)
     assert (left.tasks, left.epochs, count) == (3, 4 * EPOCHS - 1 - EPOCHS, 1)
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.s3 import running_s3
 from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnreachable, ArtifactUnwritable
-from tgsh.store.artifacts import Artifacts, Copies, fetch
-from tgsh.store.database import is_passing
+from tgsh.store.artifacts import Artifacts, LocalCache, fetch
+from tgsh.store.database import is_transient
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -119,12 +119,12 @@ def test_a_server_that_is_away_is_no_damage(
     }
     with pytest.raises((ArtifactUnreachable, ArtifactUnwritable), match=r"s3://.*127\.0\.0\.1:9") as raised:
         uses[use]()
-    assert is_passing(raised.value)
+    assert is_transient(raised.value)
     assert "a-secret" not in str(raised.value)
 
 
 def test_copies_are_bounded_and_the_least_used_go_first() -> None:
-    copies = Copies(most_bytes=250)
+    copies = LocalCache(most_bytes=250)
 
     def download(path: str) -> None:
         Path(path).write_bytes(bytes(100))

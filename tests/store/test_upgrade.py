@@ -16,18 +16,18 @@ from service.settings import ServiceSettings
 from tests.bench import bench_in, never, work_off
 from tests.service.serving import serving
 from tgsh.execution import runner
-from tgsh.execution.context import Bench
+from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import preview
 from tgsh.specs import ExperimentSpec
 from tgsh.store import leases, previews, queries, statistics
-from tgsh.store.models import Preview
+from tgsh.store.models import PreviewJob
 from tgsh.store.results import (
     damaged_results,
     damaged_tasks,
-    find_course,
     find_stage,
-    load_course,
+    find_trajectory,
     load_stage,
+    load_trajectory,
 )
 
 pytestmark = pytest.mark.faults
@@ -47,28 +47,28 @@ def old_home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bench(old_home: Path) -> Bench:
+def context(old_home: Path) -> WorkerContext:
     """Today's code on it; the first thing that it does is to migrate."""
     return bench_in(old_home)
 
 
-def ids(bench: Bench) -> dict[str, str]:
-    found = queries.experiments(bench.database, queries.Filters(), 10)
+def ids(context: WorkerContext) -> dict[str, str]:
+    found = queries.experiments(context.database, queries.Filters(), 10)
     return {snapshot.record.name: snapshot.record.id for snapshot in found}
 
 
-def test_every_row_and_every_byte_is_still_there(bench: Bench, old_home: Path) -> None:
-    known = ids(bench)
+def test_every_row_and_every_byte_is_still_there(context: WorkerContext, old_home: Path) -> None:
+    known = ids(context)
     assert sorted(known) == ["done", "fly", "half"]
     for name, experiment_id in known.items():
-        record = queries.experiment(bench.database, experiment_id).record
+        record = queries.experiment(context.database, experiment_id).record
         assert ExperimentSpec.model_validate(record.spec).digest() == record.digest, name
-        assert not damaged_tasks(bench.database, bench.artifacts, experiment_id)
-        assert not damaged_results(bench.database, bench.artifacts, experiment_id)
-    assert queries.experiment(bench.database, known["done"]).record.status == "completed"
+        assert not damaged_tasks(context.database, context.artifacts, experiment_id)
+        assert not damaged_results(context.database, context.artifacts, experiment_id)
+    assert queries.experiment(context.database, known["done"]).record.status == "completed"
     [file] = (old_home / "artifacts" / known["done"]).glob("vectors-*.npy")
-    ref = find_stage(bench.database, known["done"], "after")
-    assert np.array_equal(load_stage(bench.artifacts, ref), np.load(file)[2])
+    ref = find_stage(context.database, known["done"], "after")
+    assert np.array_equal(load_stage(context.artifacts, ref), np.load(file)[2])
 
 
 def test_the_api_answers_from_it(old_home: Path) -> None:
@@ -83,32 +83,32 @@ def test_the_api_answers_from_it(old_home: Path) -> None:
 
 
 def test_what_was_begun_goes_on_from_its_checkpoint(
-    bench: Bench, old_home: Path, caplog: pytest.LogCaptureFixture
+    context: WorkerContext, old_home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    known = ids(bench)
-    begun = load_course(bench.artifacts, find_course(bench.database, known["half"], 0)).copy()
+    known = ids(context)
+    begun = load_trajectory(context.artifacts, find_trajectory(context.database, known["half"], 0)).copy()
     assert len(begun) == 2
     with caplog.at_level(logging.WARNING):
         for name in ("half", "fly"):
-            work_off(bench, known[name])
-            assert queries.experiment(bench.database, known[name]).record.status == "completed"
+            work_off(context, known[name])
+            assert queries.experiment(context.database, known[name]).record.status == "completed"
     assert "starts afresh" not in caplog.text
-    course = load_course(bench.artifacts, find_course(bench.database, known["half"], 0))
+    course = load_trajectory(context.artifacts, find_trajectory(context.database, known["half"], 0))
     assert np.array_equal(course[:2], begun)  # gone on from, not trained again
     assert not np.array_equal(course[2], course[1])
 
 
-def test_what_came_later_works_on_it(bench: Bench) -> None:
-    for experiment_id in ids(bench).values():
-        record = queries.experiment(bench.database, experiment_id).record
+def test_what_came_later_works_on_it(context: WorkerContext) -> None:
+    for experiment_id in ids(context).values():
+        record = queries.experiment(context.database, experiment_id).record
         assert record.queued_at == record.created_at
-    waiting = statistics.queue_figures(bench.database, None)
+    waiting = statistics.queue_figures(context.database, None)
     assert waiting.queued_jobs > 0
     assert (waiting.oldest_seconds or 0) > 0
     wanted = preview(ExperimentSpec(dataset="mnist5k"))
-    assert previews.ask(bench.database, bench.artifacts, wanted)
-    assert runner.run_next(bench, never) == Preview(wanted.key)
-    assert previews.is_whole(bench.artifacts, previews.get(bench.database, wanted.key))
-    leases.beat(bench.database, "w", "h", 1, ["cpu"], 5 << 30, None)
-    [worker] = leases.living(bench.database)
+    assert previews.request_preview(context.database, context.artifacts, wanted)
+    assert runner.run_next(context, never) == PreviewJob(wanted.key)
+    assert previews.is_whole(context.artifacts, previews.get(context.database, wanted.key))
+    leases.heartbeat(context.database, "w", "h", 1, ["cpu"], 5 << 30, None)
+    [worker] = leases.live_workers(context.database)
     assert (worker.memory_bytes, worker.device_memory_bytes) == (5 << 30, None)

@@ -13,9 +13,9 @@ from torchvision.transforms import functional
 
 from tests.service.uploads import coloured
 from tgsh.datasets.base import DatasetInfo, joint_info
-from tgsh.datasets.mnist import DATASETS, load
+from tgsh.datasets.mnist import DATASETS, load_dataset
 from tgsh.errors import InvalidSpec
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import AugmentSuite, CustomSuite, DatasetsSuite, PermutationSuite, RotationSuite, ShiftSuite
 from tgsh.suites import build
 from tgsh.suites.pixel_maps import PixelMap
@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 
 def shown(task: Any, images: np.ndarray, info: DatasetInfo = INFO) -> np.ndarray:
     """What a task's network gets, float32 [n, D] from 0 to 1."""
-    inputs = Inputs([torch.from_numpy(images.copy())], info, [task], [stream(3, "draw")])
+    inputs = Inputs([torch.from_numpy(images.copy())], info, [task], [rng_for(3, "draw")])
     seen = inputs.batch(torch.arange(len(images))[None])[0].numpy()
     pixels = seen / np.float32(255) if seen.dtype == np.uint8 else seen
     return wiring_of(task, info.pixels).apply(pixels)
@@ -106,7 +106,7 @@ def test_each_dataset_is_a_task() -> None:
     tasks = build(DatasetsSuite(datasets=("mnist5k", own.name, same.name)), info)
     assert [task.label for task in tasks] == ["mnist5k", f"digits ({own.name})", f"digits ({same.name})"]
     assert [task.params["dataset"] for task in tasks] == ["mnist5k", own.name, same.name]
-    digits = load("mnist5k", Path("unused")).test_images[:3]
+    digits = load_dataset("mnist5k", Path("unused")).test_images[:3]
     assert all((task.transform.apply(digits) == digits).all() for task in tasks)  # type: ignore[union-attr]
     for other in (INFO, DatasetInfo("d" * 16, "", 28, 28, 10, 9, 9, channels=3)):
         with pytest.raises(InvalidSpec, match=r"suite\.datasets\.1: .* images of one size"):

@@ -12,16 +12,16 @@ from pydantic import ValidationError
 from torchvision.transforms import InterpolationMode, functional
 
 from tgsh.datasets.base import DATASETS
-from tgsh.datasets.mnist import load
+from tgsh.datasets.mnist import load_dataset
 from tgsh.errors import InvalidSpec
 from tgsh.specs import AugmentSuite, CustomSuite
 from tgsh.specs import transforms as named
 from tgsh.specs.presets import Submission
 from tgsh.suites import build
-from tgsh.suites.pipeline import ImageTransform, chain
+from tgsh.suites.pipeline import ImageTransform, compose_transforms
 from tgsh.suites.pixel_maps import PixelMap
 
-DIGITS = load("mnist5k", Path("unused")).test_images[:40]
+DIGITS = load_dataset("mnist5k", Path("unused")).test_images[:40]
 MNIST = DATASETS["mnist"]
 
 
@@ -65,11 +65,11 @@ def test_a_chain_of_nearest_neighbours_is_one_pixel_map() -> None:
         named.Permutation(number=3),
         named.VerticalFlip(),
     ]
-    whole = chain(steps, 28, 28)
+    whole = compose_transforms(steps, 28, 28)
     assert isinstance(whole, PixelMap)
     seen = DIGITS
     for step in steps:
-        one = chain([step], 28, 28)
+        one = compose_transforms([step], 28, 28)
         assert isinstance(one, PixelMap)
         seen = one.apply(seen)
     assert (whole.apply(DIGITS) == seen).all()
@@ -90,7 +90,7 @@ def test_nearest_affine_is_that_of_torchvision_on_a_picture(step: named.Affine) 
         )
         return moved
 
-    moved = chain([step], 28, 28)
+    moved = compose_transforms([step], 28, 28)
     assert isinstance(moved, PixelMap)
     assert (moved.apply(DIGITS) == _by_pil(DIGITS, do)).all()
 

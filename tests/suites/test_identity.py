@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from tgsh.specs import CustomSuite, CustomTask, ManifoldSuite, PermutationSuite, RotationSuite
-from tgsh.suites.task_identity import identity
+from tgsh.suites.task_identity import task_identity
 
 
 def test_a_label_is_enough_where_it_says_all() -> None:
     turned = CustomSuite(tasks=(CustomTask(label="10°"),))
-    assert identity(RotationSuite(tasks=3), "10°") == identity(turned, "10°")
-    assert identity(RotationSuite(), "10°") != identity(RotationSuite(), "20°")
+    assert task_identity(RotationSuite(tasks=3), "10°") == task_identity(turned, "10°")
+    assert task_identity(RotationSuite(), "10°") != task_identity(RotationSuite(), "20°")
 
 
 def test_a_permutation_is_another_with_another_seed_but_for_the_identity() -> None:
     one, other = PermutationSuite(), PermutationSuite(permutation_seed=1, tasks=3)
-    assert identity(one, "permutation 1") != identity(other, "permutation 1")
-    assert identity(one, "identity") == identity(other, "identity")
-    assert identity(one, "permutation 1") == identity(PermutationSuite(tasks=99), "permutation 1")
+    assert task_identity(one, "permutation 1") != task_identity(other, "permutation 1")
+    assert task_identity(one, "identity") == task_identity(other, "identity")
+    assert task_identity(one, "permutation 1") == task_identity(PermutationSuite(tasks=99), "permutation 1")
 
 
 def test_a_manifold_is_the_same_however_many_images_are_made_of_it() -> None:
     one = ManifoldSuite()
-    assert identity(one, "γ1") == identity(ManifoldSuite(tasks=3, train_images=9), "γ1")
+    assert task_identity(one, "γ1") == task_identity(ManifoldSuite(tasks=3, train_images=9), "γ1")
     for other in (ManifoldSuite(manifold_seed=1), ManifoldSuite(side=8), ManifoldSuite(perturbation=1.0)):
-        assert identity(one, "γ1") != identity(other, "γ1")
+        assert task_identity(one, "γ1") != task_identity(other, "γ1")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tgsh.datasets.base import info_of
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import ExperimentSpec, ManifoldSuite
 from tgsh.suites import build
 from tgsh.suites.manifold import (
@@ -19,7 +19,7 @@ from tgsh.suites.manifold import (
     perturbations,
     task_identifier,
 )
-from tgsh.suites.task_identity import parameters
+from tgsh.suites.task_identity import task_parameters
 
 SUITE = ManifoldSuite(tasks=5, side=8, train_images=600, test_images=100)
 INFO = info_of(ExperimentSpec(suite=SUITE))
@@ -45,7 +45,7 @@ def test_tasks_tell_the_truth_and_do_not_depend_on_how_many_there_are() -> None:
     for task, other in zip(tasks, longer, strict=False):
         assert task.params == other.params
         assert task.params["gamma"] == tuple(task_identifier(SUITE, task.index))
-    truth = parameters(SUITE, tasks, INFO)
+    truth = task_parameters(SUITE, tasks, INFO)
     assert truth is not None
     assert truth.tolist() == [list(task.params["gamma"]) for task in tasks]  # type: ignore[arg-type]
     assert task_identifier(SUITE, 0).round(6).tolist() == PINNED  # on every machine and numpy
@@ -61,8 +61,8 @@ def test_images_are_what_the_definition_says() -> None:
     label = own.train_labels[example]
     theta = SUITE.perturbation * perturbations(SUITE, "train", 600)[example]
     z = np.concatenate([task_identifier(SUITE, task), class_identifiers(SUITE)[label], theta])
-    m1 = stream(0, "manifold", "M1").standard_normal((HIDDEN, z.size))
-    m2 = stream(0, "manifold", "M2").standard_normal((64, HIDDEN))
+    m1 = rng_for(0, "manifold", "M1").standard_normal((HIDDEN, z.size))
+    m2 = rng_for(0, "manifold", "M2").standard_normal((64, HIDDEN))
     for pixel in (0, 17, 63):
         total = sum(m2[pixel, h] * np.tanh(GAIN * (m1[h] @ z)) for h in range(HIDDEN))
         expected = 255 / (1 + np.exp(-CONTRAST * total / np.sqrt(HIDDEN)))
@@ -85,8 +85,8 @@ def test_tasks_share_classes_and_perturbations_but_no_image() -> None:
 
 def test_the_map_is_smooth_and_images_use_the_whole_range() -> None:
     f = AnalyticMap(SUITE)
-    z = stream(1, "z").standard_normal((1, 19))
-    step = stream(2, "step").standard_normal((1, 19))
+    z = rng_for(1, "z").standard_normal((1, 19))
+    step = rng_for(2, "step").standard_normal((1, 19))
     near = [np.abs(f(z).astype(int) - f(z + size * step)).mean() for size in (0.01, 0.02, 0.04)]
     assert near[0] < near[1] < near[2] < 8
     pixels = ManifoldImages(SUITE).of(0).train_images

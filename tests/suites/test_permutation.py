@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from tgsh.datasets.base import DATASETS
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import PermutationSuite
 from tgsh.suites import build
 
 MNIST = DATASETS["mnist"]
-IMAGES = stream(1, "images").integers(0, 256, (5, 784), dtype=np.uint8)
+IMAGES = rng_for(1, "images").integers(0, 256, (5, 784), dtype=np.uint8)
 
 
 def _sources(**changes: int) -> list[np.ndarray]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.suites.pixel_maps import PixelMap
 
-IMAGES = stream(1, "images").integers(1, 256, (4, 6), dtype=np.uint8)
+IMAGES = rng_for(1, "images").integers(1, 256, (4, 6), dtype=np.uint8)
 
 
 def test_identity_changes_nothing() -> None:
@@ -23,7 +23,7 @@ def test_pixels_move_and_what_is_outside_is_zero() -> None:
 
 
 def test_composition_is_one_after_the_other() -> None:
-    rng = stream(1, "maps")
+    rng = rng_for(1, "maps")
     for _ in range(20):
         first, second = (PixelMap(rng.integers(0, 7, 6)) for _ in range(2))
         both = first.then(second).apply(IMAGES)

@@ -10,11 +10,11 @@ from PIL import Image
 from torchvision.transforms import functional
 
 from tgsh.datasets.base import DATASETS, DatasetInfo
-from tgsh.datasets.mnist import load
+from tgsh.datasets.mnist import load_dataset
 from tgsh.specs import RotationSuite
 from tgsh.suites import Task, build
 
-DIGITS = load("mnist5k", Path("unused")).test_images[:50]
+DIGITS = load_dataset("mnist5k", Path("unused")).test_images[:50]
 
 
 def _rotated(images: np.ndarray, height: int, width: int, angle: float) -> np.ndarray:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tgsh.datasets.base import DATASETS, DatasetInfo
-from tgsh.datasets.mnist import load
+from tgsh.datasets.mnist import load_dataset
 from tgsh.errors import InvalidSpec
 from tgsh.specs import ShiftSuite
 from tgsh.suites import build
 from tgsh.suites.pixel_maps import roll_map
 
-DIGITS = load("mnist5k", Path("unused")).test_images[:50]
+DIGITS = load_dataset("mnist5k", Path("unused")).test_images[:50]
 MNIST = DATASETS["mnist"]
 
 

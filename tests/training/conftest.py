@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tgsh.datasets.base import Dataset
-from tgsh.datasets.mnist import load
+from tgsh.datasets.mnist import load_dataset
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -23,4 +23,4 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="package")
 def digits() -> Dataset:
     """mnist5k."""
-    return load("mnist5k", Path("unused"))
+    return load_dataset("mnist5k", Path("unused"))

@@ -46,7 +46,7 @@ def train(
 
 def digest(state: TaskState) -> str:
     """SHA-256 of everything that training decides."""
-    arrays = [state.vectors, *state.parameters.values(), *(state.squares or {}).values()]
+    arrays = [state.vectors, *state.parameters.values(), *(state.square_avg or {}).values()]
     return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest() + repr(state.losses)
 
 

@@ -36,7 +36,7 @@ def test_a_finished_task_needs_no_optimiser(digits: Dataset) -> None:
     [done] = runs.train(SPEC, digits, [6])
     tensors, metadata = to_tensors(done, SPEC, keep_optimiser=False)
     assert set(tensors) == {"c", "g", "vectors"}
-    assert from_tensors(tensors, metadata, SPEC, 6).squares is None
+    assert from_tensors(tensors, metadata, SPEC, 6).square_avg is None
 
 
 def test_names_and_tags_do_not_matter(halfway: TaskState) -> None:

@@ -10,12 +10,12 @@ from torch.nn.functional import cross_entropy
 from tests.networks import plain
 from tests.training import runs
 from tgsh.datasets.base import Dataset
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.settings import Compute
 from tgsh.specs import AugmentSuite, ExperimentSpec
 from tgsh.suites.pipeline import ImageTransform
 from tgsh.training.inputs import Inputs, wiring_of
-from tgsh.training.state import batch_order, fresh, from_tensors, to_tensors, transform_stream
+from tgsh.training.state import batch_order, fresh_state, from_tensors, to_tensors, transform_rng
 from tgsh.training.trainer import Trainer
 from tgsh.training.transforms import drawn
 
@@ -33,14 +33,14 @@ def _seen(digits: Dataset, spec: ExperimentSpec, index: int, epoch: int) -> np.n
     if not isinstance(task.transform, ImageTransform):
         return task.transform.apply(images)
     pictures = torch.from_numpy(images.astype(np.float32) / 255).view(-1, 28, 28)
-    rng = transform_stream(spec.seed, index, epoch)
+    rng = transform_rng(spec.seed, index, epoch)
     operation = drawn(task.transform, len(images), (28, 28), rng, runs.CPU)
     return operation(pictures, torch.arange(len(images))).flatten(1).numpy() * 255
 
 
 def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndarray, list[float]]:
     base = runs.base_of(spec, digits)
-    start = fresh(spec, runs.context(spec, digits), index).parameters
+    start = fresh_state(spec, runs.context(spec, digits), index).parameters
     c, g = (torch.from_numpy(start[name].astype(np.float64)).requires_grad_() for name in ("c", "g"))
     optimiser = torch.optim.RMSprop([c, g], lr=spec.training.learning_rate)
     a = plain.dense(base, digits.info.pixels)
@@ -105,7 +105,7 @@ def test_every_epoch_is_drawn_anew(index: int, digits: Dataset) -> None:
 def test_pixels_that_only_move_stay_uint8_and_are_the_networks_to_move(digits: Dataset) -> None:
     images = torch.from_numpy(digits.train_images[:20].copy())
     moving = runs.chosen(_spec(), digits, [0, MIRRORED])
-    rngs = [stream(0, name) for name in ("a", "b")]
+    rngs = [rng_for(0, name) for name in ("a", "b")]
     chosen = torch.tensor([[3, 1], [0, 19]])
     seen = Inputs([images, images], digits.info, moving, rngs).batch(chosen)
     assert torch.equal(seen, images[chosen])

@@ -11,7 +11,7 @@ from tests.conftest import missing
 from tests.training import runs
 from tgsh.analysis.similarity import nearest, similarity
 from tgsh.datasets.base import Dataset
-from tgsh.datasets.mnist import load
+from tgsh.datasets.mnist import load_dataset
 from tgsh.specs import ExperimentSpec, TrainingSpec
 from tgsh.training.trainer import Trainer
 
@@ -36,7 +36,7 @@ def test_mnist5k_is_learned_and_neighbours_are_alike(digits: Dataset) -> None:
 def test_full_mnist_is_learned_in_one_epoch() -> None:
     if "TGSH_DATA_DIR" not in os.environ:
         missing("full MNIST is not here; set TGSH_DATA_DIR")
-    mnist = load("mnist", Path(os.environ["TGSH_DATA_DIR"]))
+    mnist = load_dataset("mnist", Path(os.environ["TGSH_DATA_DIR"]))
     spec = ExperimentSpec(training=TrainingSpec(epochs=1))
     trainer = Trainer(spec, mnist, runs.CPU)
     states = [state for index in (0, 1, 9) for state in runs.train(spec, mnist, [index], trainer)]

@@ -13,7 +13,7 @@ from tgsh.datasets.base import Dataset
 from tgsh.errors import ArtifactCorrupt
 from tgsh.specs import ExperimentSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 from tgsh.suites import build
-from tgsh.training.state import batch_order, fresh, from_tensors, to_tensors
+from tgsh.training.state import batch_order, fresh_state, from_tensors, to_tensors
 from tgsh.training.trainer import Trainer
 
 NETWORKS: list[NetworkSpec] = [
@@ -33,7 +33,7 @@ def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndar
     labels = torch.from_numpy(digits.train_labels[:limit].astype(np.int64))
     leaves = {
         name: torch.from_numpy(array.astype(np.float64)).requires_grad_()
-        for name, array in fresh(spec, context, index).parameters.items()
+        for name, array in fresh_state(spec, context, index).parameters.items()
     }
     optimiser = torch.optim.RMSprop(leaves.values(), lr=spec.training.learning_rate)
     losses = []

@@ -15,7 +15,7 @@ from tgsh.datasets.base import Dataset
 from tgsh.settings import Compute
 from tgsh.specs import ExperimentSpec, TrainingSpec
 from tgsh.suites import build
-from tgsh.training.state import TaskState, batch_order, fresh
+from tgsh.training.state import TaskState, batch_order, fresh_state
 from tgsh.training.trainer import Trainer
 
 
@@ -28,7 +28,7 @@ def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndar
     a = plain.dense(base, digits.info.pixels)
     phi = plain.features(a, transform.apply(digits.train_images[:limit]))
     labels = torch.from_numpy(digits.train_labels[:limit].astype(np.int64))
-    start = fresh(spec, runs.context(spec, digits), index).parameters
+    start = fresh_state(spec, runs.context(spec, digits), index).parameters
     c, g = (torch.from_numpy(start[name].astype(np.float64)).requires_grad_() for name in ("c", "g"))
     optimiser = torch.optim.RMSprop([c, g], lr=spec.training.learning_rate)
     losses = []

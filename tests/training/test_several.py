@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from tests.networks import plain
 from tests.service.uploads import coloured
 from tests.training import runs
-from tgsh.datasets.base import Dataset, DatasetInfo, Normalisation, Several, joint_info
+from tgsh.datasets.base import Dataset, DatasetInfo, Normalisation, SeveralDatasets, joint_info
 from tgsh.networks.inference import task_network
 from tgsh.networks.registry import context_of, random_base
 from tgsh.settings import Compute
@@ -28,7 +28,7 @@ from tgsh.specs import (
 )
 from tgsh.suites import build
 from tgsh.training.measurements import measured
-from tgsh.training.state import batch_order, fresh
+from tgsh.training.state import batch_order, fresh_state
 from tgsh.training.trainer import Trainer
 
 NETWORKS: list[NetworkSpec] = [
@@ -52,7 +52,7 @@ def own(letter: str, classes: int, each: int, seed: int) -> Dataset:
 
 
 ONE, OTHER = own("a", 5, 12, 1), own("b", 3, 9, 2)
-BOTH = Several(joint_info([ONE.info, OTHER.info]), (ONE, OTHER))
+BOTH = SeveralDatasets(joint_info([ONE.info, OTHER.info]), (ONE, OTHER))
 
 
 def spec_of(network: NetworkSpec = NETWORKS[0], **changes: object) -> ExperimentSpec:
@@ -80,7 +80,7 @@ def test_epochs_are_those_of_the_definition(path: Compute, monkeypatch: pytest.M
 
     monkeypatch.setattr(plain, "MEAN", ONE.info.normalisation.mean)
     monkeypatch.setattr(plain, "DEVIATION", ONE.info.normalisation.deviation)
-    start = fresh(spec, context_of(spec.network, 189, 5), 1).parameters
+    start = fresh_state(spec, context_of(spec.network, 189, 5), 1).parameters
     c, g = (torch.from_numpy(start[name].astype(np.float64)).requires_grad_() for name in ("c", "g"))
     optimiser = torch.optim.RMSprop([c, g], lr=spec.training.learning_rate)
     labels = torch.from_numpy(ONE.train_labels.astype(np.int64))
@@ -128,7 +128,7 @@ def test_inference_normalises_as_training_does(network: NetworkSpec) -> None:
 @pytest.mark.parametrize("network", NETWORKS[:3], ids=lambda network: network.kind)
 def test_one_batch_of_differently_normalised_tasks(network: NetworkSpec) -> None:
     twin = own("c", 5, 12, 3)
-    source = Several(joint_info([ONE.info, twin.info]), (ONE, twin))
+    source = SeveralDatasets(joint_info([ONE.info, twin.info]), (ONE, twin))
     spec = spec_of(network, dataset=None, suite=DatasetsSuite(datasets=(ONE.info.name, twin.info.name)))
     trainer, tasks = Trainer(spec, source, runs.CPU, "torch"), build(spec.suite, source.info)
     states = [trainer.fresh(task.index) for task in tasks]

@@ -10,7 +10,7 @@ from tgsh.analysis.similarity import similarity
 from tgsh.specs import ExperimentSpec, FlyNetSpec, ManifoldSuite, TrainingSpec
 from tgsh.suites import build
 from tgsh.suites.manifold import ManifoldImages
-from tgsh.suites.task_identity import parameters
+from tgsh.suites.task_identity import task_parameters
 from tgsh.training.trainer import Trainer
 
 SPEC = ExperimentSpec(
@@ -32,7 +32,7 @@ def test_context_vectors_are_as_alike_as_the_true_identifiers() -> None:
         states.append(state)
     vectors = np.stack([state.vectors[-1] for state in states])
     learned = similarity(vectors, [task.label for task in tasks], [task.index for task in tasks]).values
-    truth = parameters(SPEC.suite, tasks, source.info)
+    truth = task_parameters(SPEC.suite, tasks, source.info)
     assert truth is not None
     pairs = np.triu_indices(len(tasks), 1)
     assert spearmanr(learned[pairs], (truth @ truth.T)[pairs]).statistic > 0.6

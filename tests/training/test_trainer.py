@@ -116,7 +116,7 @@ def test_divergence_names_task_and_epoch(digits: Dataset, poison: float) -> None
 
 def test_a_state_without_averages_cannot_go_on(digits: Dataset) -> None:
     trainer = Trainer(runs.small(), digits, runs.CPU)
-    state = dataclasses.replace(trainer.fresh(0), squares=None)
+    state = dataclasses.replace(trainer.fresh(0), square_avg=None)
     with pytest.raises(ValueError, match="averages"):
         trainer.epoch(runs.chosen(runs.small(), digits, [0]), [state], runs.never)
 

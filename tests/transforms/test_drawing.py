@@ -10,7 +10,7 @@ import torch
 from scipy.stats import ks_2samp
 from torchvision.transforms import RandomErasing, RandomPerspective, RandomResizedCrop
 
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.training import transforms
 
 COUNT = 3000
@@ -39,18 +39,18 @@ def _agree(ours: np.ndarray, theirs: np.ndarray) -> None:
 def test_crops(size: tuple[int, int], scale: tuple[float, float], ratio: tuple[float, float]) -> None:
     image = torch.zeros(1, *size)
     theirs = _torchvisions(lambda: RandomResizedCrop.get_params(image, list(scale), list(ratio)))
-    _agree(transforms.crops(stream(1, "crops"), COUNT, size, scale, ratio), theirs)
+    _agree(transforms.crops(rng_for(1, "crops"), COUNT, size, scale, ratio), theirs)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_erasures(size: tuple[int, int]) -> None:
     image = torch.zeros(1, *size)
     theirs = _torchvisions(lambda: RandomErasing.get_params(image, (0.02, 0.33), (0.3, 3.3), [0.0])[:4])
-    _agree(transforms.erasures(stream(1, "erasures"), COUNT, size, (0.02, 0.33), (0.3, 3.3)), theirs)
+    _agree(transforms.erasures(rng_for(1, "erasures"), COUNT, size, (0.02, 0.33), (0.3, 3.3)), theirs)
 
 
 def test_an_erasure_that_cannot_fit_is_empty() -> None:
-    drawn = transforms.erasures(stream(1, "erasures"), 50, (28, 28), (1.0, 1.0), (1.0, 1.0))
+    drawn = transforms.erasures(rng_for(1, "erasures"), 50, (28, 28), (1.0, 1.0), (1.0, 1.0))
     assert (drawn[:, 2:] == 0).all()
 
 
@@ -58,4 +58,4 @@ def test_an_erasure_that_cannot_fit_is_empty() -> None:
 @pytest.mark.parametrize("distortion", [0.5, 0.25])
 def test_corners(size: tuple[int, int], distortion: float) -> None:
     theirs = _torchvisions(lambda: RandomPerspective.get_params(size[1], size[0], distortion)[1])
-    _agree(transforms.corners(stream(1, "corners"), COUNT, size, distortion), theirs)
+    _agree(transforms.corners(rng_for(1, "corners"), COUNT, size, distortion), theirs)

@@ -12,17 +12,17 @@ from torch import Tensor
 from torchvision.transforms import functional
 from torchvision.transforms.functional import InterpolationMode
 
-from tgsh.datasets.mnist import load
-from tgsh.rng import stream
+from tgsh.datasets.mnist import load_dataset
+from tgsh.rng import rng_for
 from tgsh.specs import transforms as named
-from tgsh.suites.pipeline import ImageTransform, chain
+from tgsh.suites.pipeline import ImageTransform, compose_transforms
 from tgsh.training import transforms
 from tgsh.training.transforms import Erasing, Perspective, ResizedCrop, drawn
 
 CPU = torch.device("cpu")
 COUNT = 60
-DIGITS = torch.from_numpy(load("mnist5k", Path("unused")).test_images[:COUNT].copy()).float() / 255
-NOISE = torch.from_numpy(stream(3, "noise").random((COUNT, 784), np.float32))
+DIGITS = torch.from_numpy(load_dataset("mnist5k", Path("unused")).test_images[:COUNT].copy()).float() / 255
+NOISE = torch.from_numpy(rng_for(3, "noise").random((COUNT, 784), np.float32))
 SIZES = [(28, 28), (20, 28), (28, 17)]
 ALL = torch.arange(COUNT)
 
@@ -32,9 +32,9 @@ def _pictures(size: tuple[int, int], source: Tensor = DIGITS) -> Tensor:
 
 
 def _carried_out(step: Any, images: Tensor, seed: int = 0) -> Tensor:
-    transform = chain([step], *images.shape[1:])
+    transform = compose_transforms([step], *images.shape[1:])
     assert isinstance(transform, ImageTransform)
-    operation = drawn(transform, len(images), tuple(images.shape[1:]), stream(seed, "draw"), CPU)  # type: ignore[arg-type]
+    operation = drawn(transform, len(images), tuple(images.shape[1:]), rng_for(seed, "draw"), CPU)  # type: ignore[arg-type]
     return operation(images, torch.arange(len(images)))
 
 
@@ -62,7 +62,7 @@ def test_invert() -> None:
 @pytest.mark.parametrize("distortion", [0.5, 0.3, 0.0])
 def test_perspective(source: Tensor, size: tuple[int, int], distortion: float) -> None:
     images = _pictures(size, source)
-    ends = transforms.corners(stream(4, "corners"), COUNT, size, distortion)
+    ends = transforms.corners(rng_for(4, "corners"), COUNT, size, distortion)
     right, bottom = size[1] - 1, size[0] - 1
     starts = [[0, 0], [right, 0], [right, bottom], [0, bottom]]
     wanted = [
@@ -86,7 +86,7 @@ def test_pixels_on_the_horizon_of_a_perspective_are_empty() -> None:
 @pytest.mark.parametrize("value", [0.0, 0.7])
 def test_erasing(size: tuple[int, int], value: float) -> None:
     images = _pictures(size, NOISE)
-    rectangles = transforms.erasures(stream(4, "erasures"), COUNT, size, (0.02, 0.33), (0.3, 3.3))
+    rectangles = transforms.erasures(rng_for(4, "erasures"), COUNT, size, (0.02, 0.33), (0.3, 3.3))
     wanted = [
         functional.erase(image[None], *map(int, rectangle), torch.tensor([[[value]]]))[0]
         for image, rectangle in zip(images, rectangles, strict=True)
@@ -98,7 +98,7 @@ def test_erasing(size: tuple[int, int], value: float) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_resized_crop(source: Tensor, size: tuple[int, int]) -> None:
     images = _pictures(size, source)
-    rectangles = transforms.crops(stream(4, "crops"), COUNT, size, (0.08, 1.0), (3 / 4, 4 / 3))
+    rectangles = transforms.crops(rng_for(4, "crops"), COUNT, size, (0.08, 1.0), (3 / 4, 4 / 3))
     wanted = [
         functional.resized_crop(image[None], *map(int, rectangle), list(size), antialias=True)[0]
         for image, rectangle in zip(images, rectangles, strict=True)
@@ -134,11 +134,11 @@ RANDOM = [named.RandomPerspective(), named.RandomErasing(), named.RandomResizedC
 @pytest.mark.parametrize("step", RANDOM, ids=lambda step: step.kind)
 def test_what_happens_to_an_image_depends_on_the_stream_alone(step: Any) -> None:
     images = _pictures((28, 28))
-    transform = chain([step], 28, 28)
+    transform = compose_transforms([step], 28, 28)
     assert isinstance(transform, ImageTransform)
-    operation = drawn(transform, COUNT, (28, 28), stream(0, "draw"), CPU)
+    operation = drawn(transform, COUNT, (28, 28), rng_for(0, "draw"), CPU)
     whole = operation(images, ALL)
-    order = torch.from_numpy(stream(9, "order").permutation(COUNT))
+    order = torch.from_numpy(rng_for(9, "order").permutation(COUNT))
     parts = torch.cat([operation(images[part], part) for part in order.split(7)])
     assert torch.equal(parts, whole[order])
     assert torch.equal(whole, _carried_out(step, images))
@@ -150,13 +150,13 @@ def test_what_happens_to_an_image_depends_on_the_stream_alone(step: Any) -> None
 def test_a_chain_is_one_step_after_the_other() -> None:
     images = _pictures((28, 28))
     steps = [named.Rotate(degrees=40.0), named.Invert(), named.Shift(right=3), named.VerticalFlip()]
-    transform = chain(steps, 28, 28)
+    transform = compose_transforms(steps, 28, 28)
     assert isinstance(transform, ImageTransform)
     assert len(transform.steps) == 3  # shift and flip are one map
-    got = drawn(transform, COUNT, (28, 28), stream(0, "x"), CPU)(images, ALL)
+    got = drawn(transform, COUNT, (28, 28), rng_for(0, "x"), CPU)(images, ALL)
     rotated = functional.rotate(images.unsqueeze(1), 40.0).squeeze(1)
     turned = torch.roll(1 - rotated, 3, dims=2).flip(1)
     assert float((got != turned).float().mean()) < 0.01  # PIL and tensors round ties differently
-    moved = chain(steps[:1], 28, 28)
+    moved = compose_transforms(steps[:1], 28, 28)
     exact = torch.from_numpy(moved.apply(images.flatten(1).numpy())).view_as(images)  # type: ignore[union-attr]
     assert torch.equal(got, torch.roll(1 - exact, 3, dims=2).flip(1))

@@ -14,7 +14,7 @@ import pytest
 from tests.store.steps import submitted
 from tgsh.store import queries
 from tgsh.store.database import Database
-from tgsh.store.scheduling import HINT_NAME
+from tgsh.store.scheduling import RUN_JOB_TASK
 from worker import tasks
 from worker.settings import WorkerSettings
 
@@ -22,7 +22,7 @@ from worker.settings import WorkerSettings
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """The store of this process's bench."""
-    tasks.open_bench(WorkerSettings(home=tmp_path, data_dir=tmp_path), "cpu", "test")
+    tasks.open_context(WorkerSettings(home=tmp_path, data_dir=tmp_path), "cpu", "test")
     assert tasks._bench is not None
     tasks._bench.database.migrate()
     yield tasks._bench.database
@@ -37,19 +37,19 @@ def test_a_message_that_is_no_hint_is_refused_and_logged(
     database: Database, arguments: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     experiment_id = submitted(database)
-    tasks.work(**arguments)
-    tasks.work("positional")
+    tasks.run_due_jobs(**arguments)
+    tasks.run_due_jobs("positional")
     assert caplog.text.count("refused a message") == 2
     assert {task.status for task in queries.tasks(database, experiment_id)} == {"queued"}
 
 
 def test_a_hint_where_nothing_is_to_be_done_is_a_look(database: Database) -> None:
-    tasks.work()
+    tasks.run_due_jobs()
 
 
 def test_one_hint_is_enough_for_all_that_waits(database: Database) -> None:
     ids = [submitted(database, tasks=2, dataset="mnist5k", train_limit=10) for _ in range(2)]
-    tasks.work()
+    tasks.run_due_jobs()
     assert [queries.experiment(database, experiment_id).record.status for experiment_id in ids] == [
         "completed"
     ] * 2
@@ -95,5 +95,5 @@ print(json.dumps({**{key: app.conf[key] for key in keys}, "tasks": tasks}))
         "task_ignore_result": True,
         "accept_content": ["json"],
         "task_serializer": "json",
-        "tasks": [HINT_NAME],
+        "tasks": [RUN_JOB_TASK],
     }

@@ -21,7 +21,7 @@ MOST_ORDERED = 500
 
 
 @dataclass(frozen=True, eq=False)
-class Dendrogram:
+class ClusterTree:
     """A tree over tasks, and how faithful it is.
 
     linkage: SciPy's, float64 [T − 1, 4], read-only: row i joins two nodes at a distance into node T + i of
@@ -38,7 +38,7 @@ class Dendrogram:
     tasks: tuple[int, ...]
 
 
-def dendrogram(matrix: SimilarityMatrix, method: str = "average") -> Dendrogram:
+def dendrogram(matrix: SimilarityMatrix, method: str = "average") -> ClusterTree:
     """Agglomerative clustering on 1 − similarity, the leaves in the order that puts like beside like.
 
     Raises ValueError for a method that is not one of METHODS.
@@ -47,7 +47,7 @@ def dendrogram(matrix: SimilarityMatrix, method: str = "average") -> Dendrogram:
     if 2 <= len(tree) < MOST_ORDERED:
         tree = np.asarray(scipy.cluster.hierarchy.optimal_leaf_ordering(tree, _distances(matrix)))
     tree.flags.writeable = False
-    return Dendrogram(
+    return ClusterTree(
         tree, _leaves(tree, len(matrix.tasks)), _fidelity(tree, matrix), method, matrix.labels, matrix.tasks
     )
 
@@ -93,7 +93,7 @@ def _distances(matrix: SimilarityMatrix) -> np.ndarray:
 _PLAIN = re.compile(r"[A-Za-z0-9.+-]+")
 
 
-def newick(tree: Dendrogram) -> str:
+def newick(tree: ClusterTree) -> str:
     """The tree in Newick, with lengths: the way between two leaves is as long as their cophenetic distance.
 
     A group that was joined at distance d therefore lies d/2 above its leaves. No recursion: a chain of 10,000

@@ -12,7 +12,7 @@ BINS = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Geometry:
+class CosineGeometry:
     """Cosines of pairs of representations.
 
     intra: pairs of one task and different classes; inter: of one class and different tasks. Histograms are
@@ -30,7 +30,7 @@ class Geometry:
     p_intra_greater: float | None
 
 
-def geometry(representations: np.ndarray) -> Geometry:
+def geometry(representations: np.ndarray) -> CosineGeometry:
     """Measure r_t(x), float32 [T, K, n, M]: n images of each of K classes as T tasks represent them."""
     tasks, classes, images, width = representations.shape
     lengths = np.linalg.norm(representations, axis=3, keepdims=True)
@@ -52,11 +52,11 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.clip(values, -1, 1)
 
 
-def _summary(intra: np.ndarray, inter: np.ndarray) -> Geometry:
+def _summary(intra: np.ndarray, inter: np.ndarray) -> CosineGeometry:
     edges = np.linspace(-1, 1, BINS + 1)
     counts = [np.histogram(values, edges)[0] for values in (intra, inter)]
     both = len(intra) > 0 and len(inter) > 0
-    return Geometry(
+    return CosineGeometry(
         edges=edges,
         intra=counts[0],
         inter=counts[1],

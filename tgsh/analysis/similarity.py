@@ -113,7 +113,7 @@ def nearest(matrix: SimilarityMatrix) -> list[int]:
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Trajectory:
     """The similarity of two tasks at every epoch, float64 [E + 1], read-only; NaN where a vector is missing.
 
     The first value is before training.
@@ -127,7 +127,7 @@ class Course:
         self.values.flags.writeable = False
 
 
-def similarity_course(one: np.ndarray, other: np.ndarray, epochs: int, measure: Measure) -> np.ndarray:
+def similarity_over_epochs(one: np.ndarray, other: np.ndarray, epochs: int, measure: Measure) -> np.ndarray:
     """Similarity of one[e] and other[e] for e = 0 … epochs, float64; NaN from where either ends.
 
     one, other: the vectors of a task at its epochs so far, [any, H].

@@ -88,7 +88,7 @@ USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 """typer's, whichever click it is made of."""
 
 
-def complain(message: str) -> None:
+def report_error(message: str) -> None:
     """An error, red, on standard error. A problem's detail may be one of its fields' lines: said once."""
     first, *others = message.splitlines()
     told = [first, *(line for line in others if line.strip() != first.strip())]
@@ -131,7 +131,7 @@ def _tell(problem: dict[str, Any], as_json: bool) -> int:
     if as_json:
         typer.echo(json.dumps(problem | {"exit_status": status}), err=True)
     else:
-        complain(message)
+        report_error(message)
     return status
 
 

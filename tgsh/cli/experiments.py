@@ -177,10 +177,10 @@ def _watch(client: Client, experiment: Experiment, as_json: bool) -> None:
         raise
     if as_json:
         print_json(ended)
-    conclude(ended, quiet=as_json)
+    exit_by_status(ended, quiet=as_json)
 
 
-def conclude(ended: Experiment, quiet: bool = False) -> None:
+def exit_by_status(ended: Experiment, quiet: bool = False) -> None:
     """Say how an experiment ended. Raises: WorkFailed unless it was completed."""
     if ended.status != "completed":
         raise WorkFailed(f"{ended.id} {ended.status}" + (f": {ended.reason}" if ended.reason else ""))

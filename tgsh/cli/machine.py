@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tgsh.cli.errors import complain
+from tgsh.cli.errors import report_error
 from tgsh.cli.options import DEFAULT_HOME, Home, Json, Spec, Url, Workers
-from tgsh.cli.output import print_json, sayer
+from tgsh.cli.output import message_printer, print_json
 
 if TYPE_CHECKING:
     from tgsh.client import Client
@@ -30,17 +30,17 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Do all of it once, on real digits: start, train 36 rotations, write their similarities, stop."""
-    from tgsh.cli.experiments import conclude
+    from tgsh.cli.experiments import exit_by_status
     from tgsh.cli.output import follow
     from tgsh.client import Client
     from tgsh.stack.stack import Stack
 
-    say = sayer(as_json)
+    say = message_printer(as_json)
     with Stack(home, workers=workers, say=say) as stack:
         _started(stack, say)
         with telling(), Client(stack.url, key=stack.key) as client:
             ended = follow(client, _demo_experiment(client, say))
-            conclude(ended, quiet=as_json)
+            exit_by_status(ended, quiet=as_json)
             found = _report(client, ended, output, say)
     say(f"Everything is stopped. To look around: tgsh up --home {home}")
     if as_json:
@@ -68,13 +68,13 @@ def up(
     from tgsh.stack.processes import Stopped
     from tgsh.stack.stack import Stack
 
-    say = sayer(as_json)
+    say = message_printer(as_json)
     try:
         with Stack(home, host, port, workers, say=say, allow_no_keys=allow_no_keys) as stack:
             _show(stack, as_json)
             say("Submit something with: tgsh submit demo --watch")
             with telling():
-                stack.supervise(complain)
+                stack.supervise(report_error)
     except Stopped as stopped:
         say("Everything is stopped.")
         if stopped.number != signal.SIGTERM:  # which is how service managers say thank you
@@ -98,7 +98,7 @@ def _started(stack: Stack, say: Callable[[str], None]) -> None:
 
 def _show(stack: Stack, as_json: bool) -> None:
 
-    (print_json if as_json else print_whereabouts)(whereabouts(stack))
+    (print_json if as_json else print_locations)(locations(stack))
 
 
 def _demo_experiment(client: Client, say: Callable[[str], None]) -> Experiment:
@@ -149,7 +149,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run an experiment here, with no service at all, and leave its results in a folder."""
-    from tgsh.cli.experiments import conclude
+    from tgsh.cli.experiments import exit_by_status
     from tgsh.cli.options import read_spec
     from tgsh.cli.output import display
 
@@ -160,7 +160,7 @@ def run(
         ended = local.run(experiment, output, workers, shown.update)
     if as_json:
         print_json(ended)
-    conclude(ended, quiet=as_json)
+    exit_by_status(ended, quiet=as_json)
     if not as_json:
         typer.echo(f"Results are in {output}")
 
@@ -180,7 +180,7 @@ if TYPE_CHECKING:
     from tgsh.stack.stack import Stack
 
 
-def whereabouts(stack: Stack) -> dict[str, Any]:
+def locations(stack: Stack) -> dict[str, Any]:
     """What runs where, without any password."""
     import os
 
@@ -188,11 +188,11 @@ def whereabouts(stack: Stack) -> dict[str, Any]:
 
     from tgsh.settings import StoreSettings
     from tgsh.store.database import Database
-    from tgsh.store.leases import living
+    from tgsh.store.leases import live_workers
 
     settings = StoreSettings(home=stack.home.path)
     database = Database(settings.database)
-    workers = [{"name": found.name, "devices": list(found.slots)} for found in living(database)]
+    workers = [{"name": found.name, "devices": list(found.slots)} for found in live_workers(database)]
     database.dispose()
     return {
         "dashboard": f"{stack.url}/",
@@ -211,7 +211,7 @@ def whereabouts(stack: Stack) -> dict[str, Any]:
     }
 
 
-def print_whereabouts(found: dict[str, Any], *, err: bool = False) -> None:
+def print_locations(found: dict[str, Any], *, err: bool = False) -> None:
     """The same for a person; err: on standard error."""
     from rich.console import Console
     from rich.table import Table
@@ -313,7 +313,7 @@ def backup(file: File, home: Home = DEFAULT_HOME, as_json: Json = False) -> None
     saved = backup.backup(database, Artifacts(settings.artifacts), file)
     database.dispose()
     for key in saved.damaged:
-        complain(f"left out, as it is damaged: {key} (resume its experiment to compute it again)")
+        report_error(f"left out, as it is damaged: {key} (resume its experiment to compute it again)")
     if as_json:
         print_json({"file": file, **asdict(saved)})
     else:

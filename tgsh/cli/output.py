@@ -42,7 +42,7 @@ def print_json(document: Any) -> None:
     typer.echo(dump(indent=2) if dump else json.dumps(document, indent=2, default=str))
 
 
-def sayer(as_json: bool) -> Callable[[str], None]:
+def message_printer(as_json: bool) -> Callable[[str], None]:
     """Says lines for a person: on standard error where a program reads standard output."""
     return partial(typer.echo, err=as_json)
 

@@ -91,7 +91,7 @@ def _records(dataset: str, against: Path | None, earlier: Path) -> dict[str, Rec
 @contextmanager
 def _service(home: Path, workers: int | None, url: str | None) -> Iterator[Client]:
     """A client of the service at `url`, else of one that runs on `home` meanwhile."""
-    from tgsh.cli.machine import print_whereabouts, whereabouts
+    from tgsh.cli.machine import locations, print_locations
     from tgsh.client import Client
     from tgsh.stack.stack import Stack
 
@@ -104,7 +104,7 @@ def _service(home: Path, workers: int | None, url: str | None) -> Iterator[Clien
                 raise
         return
     with Stack(home, workers=workers, say=_say) as stack:
-        print_whereabouts(whereabouts(stack), err=True)
+        print_locations(locations(stack), err=True)
         with telling(), Client(stack.url, key=stack.key) as client:
             yield client
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tgsh.cli import options
-from tgsh.cli.errors import FAILED, complain
+from tgsh.cli.errors import FAILED, report_error
 from tgsh.cli.options import Id, Json, Url, Workers, connect, resolve
 from tgsh.cli.output import print_json
 from tgsh.errors import InvalidSpec
@@ -180,7 +180,7 @@ def replay(
     import os
 
     from tgsh.bundles.reader import read
-    from tgsh.cli.experiments import conclude
+    from tgsh.cli.experiments import exit_by_status
     from tgsh.cli.output import display
 
     found = read(file)
@@ -191,7 +191,7 @@ def replay(
     with _folder(output) as folder, display(found.spec.title) as shown:
         ended, replayed = replay(found, folder, workers, shown.update)
     if replayed is None:
-        conclude(ended)
+        exit_by_status(ended)
         return
     if as_json:
         print_json(replayed)
@@ -217,7 +217,7 @@ def _print(replayed: Replayed) -> None:
     if replayed.same:
         typer.echo(f"The same bytes: {what}")
     else:
-        complain(f"Other bytes: {what}")
+        report_error(f"Other bytes: {what}")
         for task in replayed.others[:SHOWN]:
             where = f"task {task.index} ({task.label})"
             typer.echo(f"  {where}: from epoch {task.epoch} on, by {task.largest:.2g} at most")

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from tgsh import figures, schemas
 from tgsh.analysis import clustering, embedding, similarity
-from tgsh.figures.curves import draw_accuracy, draw_courses
+from tgsh.figures.curves import draw_accuracy, draw_trajectories
 from tgsh.figures.dendrogram import draw_named_tree
 from tgsh.figures.embedding import draw_points
 from tgsh.figures.heatmaps import (
@@ -25,7 +25,7 @@ from tgsh.figures.heatmaps import (
     similarity_scale,
 )
 from tgsh.figures.histograms import ACROSS, NAMES, draw_panel, stage_panel
-from tgsh.figures.image_grid import draw_sheet
+from tgsh.figures.image_grid import draw_image_grid
 from tgsh.figures.style import render, size_shown, text, turn_crowded_names
 
 
@@ -63,12 +63,12 @@ def _(value: schemas.Similarity, axes: Axes) -> None:
 
 @figure.register
 def _(value: schemas.SimilarityEpochs) -> Figure:
-    return figures.courses_figure(_courses(value), title=value.experiment_id, measure=value.measure)
+    return figures.trajectories_figure(_courses(value), title=value.experiment_id, measure=value.measure)
 
 
 @draw.register
 def _(value: schemas.SimilarityEpochs, axes: Axes) -> None:
-    draw_courses(axes, _courses(value), value.measure)
+    draw_trajectories(axes, _courses(value), value.measure)
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -145,25 +145,25 @@ def _(value: schemas.Geometry, axes: Axes) -> None:
 @figure.register
 def _(value: schemas.Reconstructions) -> Figure:
     title = _title(value.experiment_id, value.stage)
-    return figures.image_sheet(*_mean_images(value), title=title, across="class")
+    return figures.image_grid(*_mean_images(value), title=title, across="class")
 
 
 @draw.register
 def _(value: schemas.Reconstructions, axes: Axes) -> None:
-    draw_sheet(axes, *_mean_images(value), across="class")
+    draw_image_grid(axes, *_mean_images(value), across="class")
 
 
 @figure.register
 def _(value: schemas.Samples) -> Figure:
     shown = np.asarray(value.images), value.labels, [str(one) for one in value.classes]
     title = value.experiment_id
-    return figures.image_sheet(*shown, title=title, across="class of the image", scale=(0, 1))
+    return figures.image_grid(*shown, title=title, across="class of the image", scale=(0, 1))
 
 
 @draw.register
 def _(value: schemas.Samples, axes: Axes) -> None:
     shown = np.asarray(value.images), value.labels, [str(one) for one in value.classes]
-    draw_sheet(axes, *shown, across="class of the image", scale=(0, 1))
+    draw_image_grid(axes, *shown, across="class of the image", scale=(0, 1))
 
 
 def _title(experiment: str, stage: str) -> str:
@@ -183,15 +183,15 @@ def _matrix(value: schemas.Similarity) -> np.ndarray:
     return np.asarray(value.values, np.float64)
 
 
-def _courses(value: schemas.SimilarityEpochs) -> list[similarity.Course]:
+def _courses(value: schemas.SimilarityEpochs) -> list[similarity.Trajectory]:
     def values(pair: schemas.SimilarityCourse) -> np.ndarray:
         return np.array([np.nan if known is None else known for known in pair.values], np.float64)
 
-    return [similarity.Course(pair.tasks, pair.labels, values(pair)) for pair in value.pairs]
+    return [similarity.Trajectory(pair.tasks, pair.labels, values(pair)) for pair in value.pairs]
 
 
-def _tree(value: schemas.Dendrogram) -> clustering.Dendrogram:
-    return clustering.Dendrogram(
+def _tree(value: schemas.Dendrogram) -> clustering.ClusterTree:
+    return clustering.ClusterTree(
         linkage=np.array(value.linkage, np.float64).reshape(-1, 4),
         leaves=tuple(value.leaves),
         cophenetic=value.cophenetic_correlation,
@@ -201,8 +201,8 @@ def _tree(value: schemas.Dendrogram) -> clustering.Dendrogram:
     )
 
 
-def _points(value: schemas.Embedding) -> embedding.Embedding:
-    return embedding.Embedding(
+def _points(value: schemas.Embedding) -> embedding.TaskMap:
+    return embedding.TaskMap(
         points=np.array(value.values, np.float64).reshape(len(value.tasks), value.dimensions),
         explained=tuple(value.explained),
         positive=value.positive_eigenvalue_share,

@@ -91,7 +91,7 @@ class DatasetInfo:
         return self.class_names or tuple(map(str, range(self.classes)))
 
 
-Uploads = Callable[[str], DatasetInfo]
+UploadInfo = Callable[[str], DatasetInfo]
 """What an uploaded dataset of that id is. Raises NotFound."""
 
 DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
@@ -107,12 +107,12 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
 )
 
 
-def no_uploads(dataset_id: str) -> DatasetInfo:
+def no_upload_info(dataset_id: str) -> DatasetInfo:
     """Where there is no store that has any."""
     raise NotFound(f"there is no dataset {dataset_id!r} here; datasets are uploaded to a service")
 
 
-def info_of(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> DatasetInfo:
+def info_of(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> DatasetInfo:
     """What an experiment's images are.
 
     Raises InvalidSpec where its suite does not go with its dataset, or a dataset is not there.
@@ -138,7 +138,7 @@ def info_of(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> DatasetInfo:
     return DATASETS[dataset]
 
 
-def named_info(name: str, field: str, uploads: Uploads) -> DatasetInfo:
+def named_info(name: str, field: str, uploads: UploadInfo) -> DatasetInfo:
     """The dataset of that name or id. Raises InvalidSpec, naming the field, where there is none."""
     if name in DATASETS:
         return DATASETS[name]
@@ -248,7 +248,7 @@ def _digest(*arrays: np.ndarray) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Several:
+class SeveralDatasets:
     """A dataset for each task. info: what they have in common."""
 
     info: DatasetInfo
@@ -263,7 +263,7 @@ class Several:
         return self.datasets[task].info
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """Where tasks have their images from, on which their transforms are still due."""
 
     @property

@@ -17,7 +17,7 @@ from urllib.error import HTTPError
 import numpy as np
 from filelock import FileLock
 
-from tgsh.datasets.base import DATASETS, Dataset, DatasetInfo, no_uploads
+from tgsh.datasets.base import DATASETS, Dataset, DatasetInfo, no_upload_info
 from tgsh.errors import DatasetUnavailable, NotFound
 
 PATIENCE = 10.0
@@ -43,7 +43,7 @@ def download(source: Any, data_dir: Path, files: tuple[str, ...]) -> None:
 
 def _fetch(source: Any, folder: Path) -> Path:
     """Download with the mirrors that answer; the folder in which the files are."""
-    mirrors = _answering(source)
+    mirrors = _wait_for_response(source)
 
     class Reachable(source):  # type: ignore[misc]
         pass
@@ -53,7 +53,7 @@ def _fetch(source: Any, folder: Path) -> Path:
     return Path(Reachable(folder, download=True).raw_folder)
 
 
-def _answering(source: Any) -> list[str]:
+def _wait_for_response(source: Any) -> list[str]:
     file = source.resources[0][0]
     failure: OSError | None = None
     found = []
@@ -120,7 +120,7 @@ TRAIN_PER_CLASS = 400
 """mnist5k: the first 400 digits of each class are for training, the last 100 for testing."""
 
 
-class Shelf(Protocol):
+class UploadSource(Protocol):
     """Where uploaded datasets are."""
 
     def info(self, dataset_id: str) -> DatasetInfo:
@@ -130,23 +130,23 @@ class Shelf(Protocol):
         """The dataset; the same object as long as it is in use. Raises NotFound, ArtifactError."""
 
 
-class NoShelf:
+class NoUploads:
     """Where there is no store that has any."""
 
     def info(self, dataset_id: str) -> DatasetInfo:
         """Raises NotFound."""
-        return no_uploads(dataset_id)
+        return no_upload_info(dataset_id)
 
     def load(self, dataset_id: str) -> Dataset:
         """Raises NotFound."""
         raise NotFound(f"there is no dataset {dataset_id!r} here")
 
 
-NO_SHELF = NoShelf()
+NO_UPLOADS = NoUploads()
 
 
 @lru_cache(maxsize=4)
-def load(name: str, data_dir: Path) -> Dataset:
+def load_dataset(name: str, data_dir: Path) -> Dataset:
     """The dataset of that name.
 
     name: a key of DATASETS. data_dir: torchvision's root folder, data_dir/MNIST/raw/train-images-idx3-ubyte

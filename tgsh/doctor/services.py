@@ -25,9 +25,9 @@ from tgsh.stack.redis import find_server, require_free
 from tgsh.stack.stack import running_url
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.leases import living
+from tgsh.store.leases import live_workers
 from tgsh.store.migrations import revisions
-from tgsh.store.models import now
+from tgsh.store.models import db_now
 
 Verdict = Literal["ok", "warning", "problem"]
 
@@ -112,7 +112,7 @@ def _journal(database: Database) -> Finding:
 def _clock(database: Database) -> Finding:
     before = time.time()
     with database.read() as session:
-        theirs = float(session.scalar(select(now())) or 0)
+        theirs = float(session.scalar(select(db_now())) or 0)
     apart = theirs - (before + time.time()) / 2
     detail = f"the database's is {abs(apart):.1f} s {'ahead' if apart > 0 else 'behind'}"
     if abs(apart) <= APART_SECONDS:
@@ -121,7 +121,7 @@ def _clock(database: Database) -> Finding:
 
 
 def _workers(database: Database) -> Finding:
-    workers = living(database)
+    workers = live_workers(database)
     if not workers:
         remedy = "celery -A worker.app worker --loglevel INFO (or: tgsh up)"
         return warning("workers", "none lives: what is submitted waits", remedy)

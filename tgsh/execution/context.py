@@ -1,18 +1,12 @@
-"""WorkerContext: store, device, batch size; fault points for tests."""
+"""Store, data, device and batch size of a worker process."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import signal
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from tgsh.execution.uploads import StoreShelf
+from tgsh.execution.uploads import UploadedDatasets
 from tgsh.settings import Compute, StoreSettings
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -22,7 +16,7 @@ GPU_TASKS = 36
 
 
 @dataclass(frozen=True)
-class Bench:
+class WorkerContext:
     """Where a process works: its store, its data, its device and its name.
 
     at_once: how many tasks of an experiment it trains in one batch. compute: see tgsh.training.paths.
@@ -38,12 +32,12 @@ class Bench:
     compute: Compute = "auto"
 
     @cached_property
-    def shelf(self) -> StoreShelf:
+    def uploads(self) -> UploadedDatasets:
         """The store's uploaded datasets."""
-        return StoreShelf(self.database, self.artifacts, self.data_dir)
+        return UploadedDatasets(self.database, self.artifacts, self.data_dir)
 
     @classmethod
-    def from_settings(cls, settings: StoreSettings, device: str, worker: str) -> Bench:
+    def from_settings(cls, settings: StoreSettings, device: str, worker: str) -> WorkerContext:
         """Connect to the store that the settings name."""
         return cls(
             Database(settings.database),
@@ -55,44 +49,3 @@ class Bench:
             at_once=1 if device == "cpu" else GPU_TASKS,
             compute=settings.compute,
         )
-
-
-class InjectedFault(Exception):
-    """What a "raise" fault raises: a failure that nobody foresaw."""
-
-
-def point(name: str, index: int | None = None) -> None:
-    """A named point in a job where a test may want something to go wrong."""
-    path = os.environ.get("TGSH_TEST_FAULTS")
-    if path is None or not Path(path).exists():
-        return
-    for fault in json.loads(Path(path).read_text() or "[]"):
-        if fault["point"] == name and fault.get("index", index) == index and _is_its_turn(fault):
-            _happen(name, fault)
-
-
-def _is_its_turn(fault: dict[str, Any]) -> bool:
-    if "once" not in fault:
-        return True
-    try:
-        Path(fault["once"]).touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _happen(name: str, fault: dict[str, Any]) -> None:
-    action = fault["action"]
-    if action == "raise":
-        raise InjectedFault(f"injected at {name}")
-    if action == "kill":
-        with contextlib.suppress(ProcessLookupError):  # another fault was first
-            os.kill(
-                int(Path(fault["victim"]).read_text()) if "victim" in fault else os.getpid(), signal.SIGKILL
-            )
-    if action == "sleep":
-        time.sleep(fault.get("seconds", 1))
-    if action == "exit":
-        os._exit(1)
-    if action == "allocate":
-        bytearray(fault["bytes"])

@@ -29,7 +29,7 @@ from tgsh.specs import ExperimentSpec
 from tgsh.store import experiments, queries, results
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.leases import take_expired_leases
+from tgsh.store.leases import expire_leases
 from tgsh.store.results import find_stage, load_stage
 from tgsh.store.scheduling import count_queued
 from tgsh.system import cores, keep_freed_memory
@@ -112,7 +112,7 @@ def _work(
         futures: set[Future[None]] = set()
         try:
             while True:
-                take_expired_leases(database, settings.max_attempts)
+                expire_leases(database, settings.max_attempts)
                 for _ in range(min(count_queued(database, workers), workers - len(futures))):
                     futures.add(pool.submit(_work_off))
                 done, futures = wait(futures, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -151,20 +151,22 @@ def _prepare(settings: str, stop: Event) -> None:
     keep_freed_memory()
     import torch
 
-    from tgsh.execution.context import Bench
+    from tgsh.execution.context import WorkerContext
 
     global _bench, _stop
     torch.set_num_threads(1)
     _stop = stop
-    _bench = Bench.from_settings(StoreSettings.model_validate_json(settings), "cpu", f"local/{os.getpid()}")
+    _bench = WorkerContext.from_settings(
+        StoreSettings.model_validate_json(settings), "cpu", f"local/{os.getpid()}"
+    )
 
 
 def _work_off() -> None:
     """In the child: one job after the other, until none is left."""
     from tgsh.execution import runner
-    from tgsh.execution.context import Bench
+    from tgsh.execution.context import WorkerContext
 
-    assert isinstance(_bench, Bench)
+    assert isinstance(_bench, WorkerContext)
     assert _stop is not None
     while not _stop.is_set() and runner.run_next(_bench, _stop.is_set) is not None:
         pass
@@ -250,7 +252,7 @@ def _compared(bundle: Bundle, database: Database, artifacts: Artifacts, ended: E
     same = sha256 == bundle.vectors_sha256
     others = [] if same else _others(bundle, artifacts.load_array(key, sha256), ref.labels)
     tasks = queries.tasks(database, ended.id)
-    origins = results.origins(database, artifacts, ended.id) or []
+    origins = results.task_origins(database, artifacts, ended.id) or []
     return Replayed(
         same=same,
         bundle=bundle.recorded.id,

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
-from tgsh.datasets.base import DatasetInfo, Uploads, check_train_limit, info_of, no_uploads
+from tgsh.datasets.base import DatasetInfo, UploadInfo, check_train_limit, info_of, no_upload_info
 from tgsh.errors import InvalidSpec
 from tgsh.networks.registry import base_id_of, context_of
 from tgsh.specs import AugmentSuite, CustomSuite, ExperimentSpec, FlyNetSpec, NetworkSpec, NeuroModNetSpec
 from tgsh.specs.transforms import TransformSpec
 from tgsh.store.experiments import Plan, PlannedTask
-from tgsh.store.previews import Wanted
+from tgsh.store.previews import PreviewRequest
 from tgsh.suites import build, spread
 from tgsh.suites.transform_suites import TABLE_1
 
@@ -25,13 +25,13 @@ MOST_PREVIEWED = 64
 """Tasks that a preview shows: the first, the last, and others evenly between them."""
 
 
-def layers(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> Mapping[str, slice]:
+def layers(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Mapping[str, slice]:
     """Where each layer of the network lies in its context vectors, by name: layer-1, layer-2, …"""
     info = info_of(spec, uploads)
     return context_of(spec.network, info.pixels, info.classes).parts
 
 
-def plan(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> Plan:
+def plan(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Plan:
     """The plan of a spec. Raises InvalidSpec, naming the field, where its parts do not fit together."""
     info = info_of(spec, uploads)
     check_train_limit(spec.training.train_limit, info)
@@ -45,7 +45,7 @@ def plan(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> Plan:
     return Plan(tasks, base_id_of(spec.network, info.pixels, info.classes, spec.base_seed), used)
 
 
-def preview(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> Wanted:
+def preview(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> PreviewRequest:
     """What a preview of a spec shows. Raises InvalidSpec as `plan` does.
 
     Its key follows from what decides the picture: not from the network, nor from how it is trained.
@@ -55,7 +55,7 @@ def preview(spec: ExperimentSpec, uploads: Uploads = no_uploads) -> Wanted:
     canonical = json.dumps([relevant, MOST_PREVIEWED], sort_keys=True, separators=(",", ":"))
     tasks = build(spec.suite, info_of(spec, uploads))
     shown = [(task.index, task.label) for task in spread(tasks, MOST_PREVIEWED)]
-    return Wanted(hashlib.sha256(canonical.encode()).hexdigest(), relevant, shown, len(tasks))
+    return PreviewRequest(hashlib.sha256(canonical.encode()).hexdigest(), relevant, shown, len(tasks))
 
 
 SECONDS_A_MULTIPLICATION: Mapping[str, float] = MappingProxyType(

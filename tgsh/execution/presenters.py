@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tgsh.networks.registry import answers
+from tgsh.networks.registry import available_results
 from tgsh.schemas import (
     Accuracy,
     AccuracyMatrix,
@@ -24,7 +24,7 @@ def experiment_view(snapshot: Snapshot) -> Experiment:
     record = snapshot.record
     root = f"/experiments/{record.id}"
     spec = ExperimentSpec.model_validate(record.spec)
-    below = ("tasks", "events", "bundle", *answers(spec.network))
+    below = ("tasks", "events", "bundle", *available_results(spec.network))
     return Experiment.model_validate(
         {
             "id": record.id,

@@ -23,16 +23,16 @@ from tgsh.errors import (
     LeaseLost,
     TgshError,
 )
-from tgsh.execution import context
-from tgsh.execution.context import Bench
-from tgsh.execution.finish import draw_next, finish
+from tgsh.execution import faults
+from tgsh.execution.context import WorkerContext
+from tgsh.execution.finish import run_finish, run_preview
 from tgsh.logs import about
 from tgsh.specs import ExperimentSpec, SuiteSpec
 from tgsh.store import jobs
-from tgsh.store.database import AWAY, is_passing, patiently
-from tgsh.store.jobs import Claim, Lease
-from tgsh.store.leases import LeaseKeeper
-from tgsh.store.models import Job, Preview
+from tgsh.store.database import AWAY, is_transient, retry_transient
+from tgsh.store.jobs import JobLease, LeaseState
+from tgsh.store.leases import LeaseRenewer
+from tgsh.store.models import Job, PreviewJob
 from tgsh.suites import Task, build
 from tgsh.suites.sources import source_of
 from tgsh.system import description
@@ -46,88 +46,95 @@ KEPT_EXPERIMENTS = 4
 """Experiments of which a process keeps images and buffers (some 100 MB each at most), as they take turns."""
 
 
-def warm_up(bench: Bench) -> None:
+def warm_up(context: WorkerContext) -> None:
     """What a process can do before there is a job; see tgsh.training.warming."""
-    warm_up_training(torch.device(bench.device), bench.compute)
+    warm_up_training(torch.device(context.device), context.compute)
 
 
-def run(bench: Bench, job: Job, stop: Callable[[], bool]) -> None:
+def run(context: WorkerContext, job: Job, stop: Callable[[], bool]) -> None:
     """Claim this very job, do it, record how it ended; nothing happens where it cannot be claimed."""
-    first = jobs.claim(bench.database, job, bench.worker, bench.lease_seconds)
+    first = jobs.lease_job(context.database, job, context.worker, context.lease_seconds)
     if first is not None:
-        _do(bench, first, stop)
+        _do(context, first, stop)
 
 
-def run_next(bench: Bench, stop: Callable[[], bool]) -> Job | Preview | None:
+def run_next(context: WorkerContext, stop: Callable[[], bool]) -> Job | PreviewJob | None:
     """Claim the job that is most due, do it, record how it ended; None where no job waits.
 
     `stop` is asked between batches; when it turns true the claim goes back.
     """
-    context.point("before claim")
-    if (drawn := draw_next(bench, stop)) is not None:
+    faults.fault_point("before claim")
+    if (drawn := run_preview(context, stop)) is not None:
         return drawn
-    first = jobs.claim_next(bench.database, bench.worker, bench.lease_seconds)
+    first = jobs.lease_next(context.database, context.worker, context.lease_seconds)
     if first is None:
         return None
-    _do(bench, first, stop)
+    _do(context, first, stop)
     return first.job
 
 
-def _do(bench: Bench, first: Claim, stop: Callable[[], bool]) -> None:
-    context.point("after claim", first.job.index)
-    claims = [first, *_company(bench, first)]
+def _do(context: WorkerContext, first: JobLease, stop: Callable[[], bool]) -> None:
+    faults.fault_point("after claim", first.job.index)
+    claims = [first, *_company(context, first)]
     with (
-        about(experiment=first.job.experiment_id, worker=bench.worker),
+        about(experiment=first.job.experiment_id, worker=context.worker),
         _about(claims),
-        LeaseKeeper(bench.database, claims, bench.lease_seconds) as keeper,
+        LeaseRenewer(context.database, claims, context.lease_seconds) as keeper,
     ):
-        _work_on(bench, claims, keeper, stop)
+        _work_on(context, claims, keeper, stop)
         log.info("worked on %s", first.job)
 
 
-def _about(claims: Sequence[Claim]) -> AbstractContextManager[None]:
+def _about(claims: Sequence[JobLease]) -> AbstractContextManager[None]:
     """Log lines name the task and its attempt, or all the tasks of a batch."""
     if len(claims) == 1:
         return about(task=claims[0].job.task, attempt=claims[0].attempt)
     return about(task=[claim.job.task for claim in claims])
 
 
-def _work_on(bench: Bench, claims: list[Claim], keeper: LeaseKeeper, stop: Callable[[], bool]) -> None:
+def _work_on(
+    context: WorkerContext, claims: list[JobLease], keeper: LeaseRenewer, stop: Callable[[], bool]
+) -> None:
     first, should_stop = claims[0], _stopping(keeper, stop)
     if first.job.index is None:
-        _settled(bench, first, keeper, lambda: finish(bench, first, partial(_trainer, bench), should_stop))
+        _settled(
+            context,
+            first,
+            keeper,
+            lambda: run_finish(context, first, partial(_trainer, context), should_stop),
+        )
         return
     try:
-        groups = _groups(bench, claims)
+        groups = _groups(context, claims)
     except Exception as error:
         for claim in claims:
-            _ended_badly(bench, claim, keeper, error)
+            _ended_badly(context, claim, keeper, error)
         return
     for group in groups:
         with _about([item.claim for item in group]):
-            _train_group(bench, group, keeper, stop)
+            _train_group(context, group, keeper, stop)
 
 
-def _company(bench: Bench, first: Claim) -> list[Claim]:
-    limit = bench.at_once - 1
-    return jobs.claim_more(bench.database, first, bench.worker, bench.lease_seconds, limit)
+def _company(context: WorkerContext, first: JobLease) -> list[JobLease]:
+    limit = context.at_once - 1
+    return jobs.lease_more(context.database, first, context.worker, context.lease_seconds, limit)
 
 
 @dataclass(frozen=True)
 class _Work:
     """A claim with its task and the state it starts from."""
 
-    claim: Claim
+    claim: JobLease
     task: Task
     state: TaskState
 
 
-def _groups(bench: Bench, claims: Sequence[Claim]) -> list[list[_Work]]:
+def _groups(context: WorkerContext, claims: Sequence[JobLease]) -> list[list[_Work]]:
     """Claims that stand at the same epoch, with equally many images, can be trained in one batch."""
     spec = claims[0].spec
-    trainer = _trainer(bench, spec)
+    trainer = _trainer(context, spec)
     tasks = _tasks(spec.suite, trainer.info)
-    work = [_Work(claim, tasks[claim.job.index or 0], _start(bench, trainer, claim)) for claim in claims]
+    work = [_Work(claim, tasks[claim.job.index or 0], _start(context, trainer, claim)) for claim in claims]
 
     def alike(item: _Work) -> tuple[int, ...]:
         return (item.state.epoch, *trainer.batchable(item.task))
@@ -135,10 +142,10 @@ def _groups(bench: Bench, claims: Sequence[Claim]) -> list[list[_Work]]:
     return [list(group) for _, group in groupby(sorted(work, key=alike), key=alike)]
 
 
-def _trainer(bench: Bench, spec: ExperimentSpec) -> Trainer:
-    kept = _some_trainers if bench.at_once == 1 else _one_trainer
+def _trainer(context: WorkerContext, spec: ExperimentSpec) -> Trainer:
+    kept = _some_trainers if context.at_once == 1 else _one_trainer
     nameless = spec.model_copy(update={"name": "", "tags": ()})
-    return kept(nameless, bench)
+    return kept(nameless, context)
 
 
 @lru_cache(maxsize=KEPT_EXPERIMENTS)
@@ -146,70 +153,72 @@ def _tasks(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
     return build(suite, info)
 
 
-def _new_trainer(spec: ExperimentSpec, bench: Bench) -> Trainer:
+def _new_trainer(spec: ExperimentSpec, context: WorkerContext) -> Trainer:
     """Images, random base and buffers stay from job to job of an experiment."""
-    source = source_of(spec, bench.data_dir, bench.shelf)
-    return Trainer(spec, source, torch.device(bench.device), bench.compute)
+    source = source_of(spec, context.data_dir, context.uploads)
+    return Trainer(spec, source, torch.device(context.device), context.compute)
 
 
 _some_trainers = lru_cache(maxsize=KEPT_EXPERIMENTS)(_new_trainer)
 _one_trainer = lru_cache(maxsize=1)(_new_trainer)  # a GPU may not hold the buffers of two large batches
 
 
-def _start(bench: Bench, trainer: Trainer, claim: Claim) -> TaskState:
+def _start(context: WorkerContext, trainer: Trainer, claim: JobLease) -> TaskState:
     """The last checkpoint, or a fresh start where there is none that can be trusted."""
     index = claim.job.index
     assert index is not None
     if claim.checkpoint is not None and claim.sha256 is not None:
         try:
             key, sha256 = claim.checkpoint, claim.sha256
-            found = patiently(lambda: bench.artifacts.load(key, sha256), bench.lease_seconds)
-            return from_tensors(*found, claim.spec, index, bench.shelf.info)
+            found = retry_transient(lambda: context.artifacts.load(key, sha256), context.lease_seconds)
+            return from_tensors(*found, claim.spec, index, context.uploads.info)
         except (ArtifactMissing, ArtifactCorrupt) as error:
             with _about([claim]):
                 log.warning("task %d starts afresh: %s", index, error)
     return trainer.fresh(index)
 
 
-def _train_group(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[[], bool]) -> None:
+def _train_group(
+    context: WorkerContext, work: list[_Work], keeper: LeaseRenewer, stop: Callable[[], bool]
+) -> None:
     """Train a group; if it fails as a group, each task alone, so that one's failure is its own."""
     if len(work) == 1:
-        _settled(bench, work[0].claim, keeper, lambda: _train(bench, work, keeper, stop))
+        _settled(context, work[0].claim, keeper, lambda: _train(context, work, keeper, stop))
         return
     try:
-        _train(bench, work, keeper, stop)
+        _train(context, work, keeper, stop)
     except Exception:
         log.exception("a batch of %d tasks failed; training them one by one", len(work))
         for item in work:
-            _train_group(bench, [item], keeper, stop)
+            _train_group(context, [item], keeper, stop)
 
 
-def _train(bench: Bench, work: list[_Work], keeper: LeaseKeeper, stop: Callable[[], bool]) -> None:
-    trainer = _trainer(bench, work[0].claim.spec)
+def _train(context: WorkerContext, work: list[_Work], keeper: LeaseRenewer, stop: Callable[[], bool]) -> None:
+    trainer = _trainer(context, work[0].claim.spec)
     tasks = [item.task for item in work]
     states = [item.state for item in work]
     epochs = work[0].claim.spec.training.epochs
     origins = [_origin(trainer, task) for task in tasks]
     while states[0].epoch < epochs:
         began = time.perf_counter()
-        context.point("mid-epoch", tasks[0].index)
+        faults.fault_point("mid-epoch", tasks[0].index)
         states = trainer.epoch(tasks, states, _stopping(keeper, stop))
         seconds = (time.perf_counter() - began) / len(work)
         for item, state, origin in zip(work, states, origins, strict=True):
-            _checkpoint(bench, item.claim, state, seconds, origin)
+            _checkpoint(context, item.claim, state, seconds, origin)
     began = time.perf_counter()
     accuracies = trainer.accuracy(tasks, states)
     seconds = (time.perf_counter() - began) / len(work)
     for item, accuracy in zip(work, accuracies, strict=True):
-        context.point("before completing", item.task.index)
-        _complete(bench, item.claim, accuracy, trainer.compute, seconds)
+        faults.fault_point("before completing", item.task.index)
+        _complete(context, item.claim, accuracy, trainer.compute, seconds)
         keeper.drop(item.claim)
 
 
-def _complete(bench: Bench, claim: Claim, accuracy: float, compute: str, seconds: float) -> None:
-    patiently(
-        lambda: jobs.complete_task(bench.database, claim, accuracy, compute, versions(), seconds),
-        bench.lease_seconds,
+def _complete(context: WorkerContext, claim: JobLease, accuracy: float, compute: str, seconds: float) -> None:
+    retry_transient(
+        lambda: jobs.complete_task(context.database, claim, accuracy, compute, versions(), seconds),
+        context.lease_seconds,
     )
 
 
@@ -218,60 +227,64 @@ def _origin(trainer: Trainer, task: Task) -> dict[str, str]:
     return {"images": json.dumps(trainer.source.of(task.index).digests), "machine": description()}
 
 
-def _checkpoint(bench: Bench, claim: Claim, state: TaskState, seconds: float, origin: dict[str, str]) -> None:
+def _checkpoint(
+    context: WorkerContext, claim: JobLease, state: TaskState, seconds: float, origin: dict[str, str]
+) -> None:
     """File, then row. The name holds the attempt's token, so that a zombie overwrites nobody's file."""
     last = state.epoch == claim.spec.training.epochs
     tensors, metadata = to_tensors(state, claim.spec, keep_optimiser=not last)
     metadata |= origin
     root, own = f"{claim.job.experiment_id}/tasks/{state.index:05d}", claim.token[:8]
     key = f"{root}-e{state.epoch}-{own}.safetensors"
-    patience = bench.lease_seconds
-    sha256 = patiently(lambda: bench.artifacts.save(key, tensors, metadata), patience)
-    context.point("between file and row", state.index)
+    patience = context.lease_seconds
+    sha256 = retry_transient(lambda: context.artifacts.save(key, tensors, metadata), patience)
+    faults.fault_point("between file and row", state.index)
     losses = state.losses
     try:
-        patiently(lambda: jobs.record_epoch(bench.database, claim, losses, seconds, key, sha256), patience)
+        retry_transient(
+            lambda: jobs.record_epoch(context.database, claim, losses, seconds, key, sha256), patience
+        )
     except LeaseLost:
-        bench.artifacts.remove([key])
+        context.artifacts.remove([key])
         raise
-    bench.artifacts.remove([f"{root}-e{state.epoch - 1}-{own}.safetensors"])
-    context.point("after the row", state.index)
+    context.artifacts.remove([f"{root}-e{state.epoch - 1}-{own}.safetensors"])
+    faults.fault_point("after the row", state.index)
 
 
-def _stopping(keeper: LeaseKeeper, stop: Callable[[], bool]) -> Callable[[], bool]:
+def _stopping(keeper: LeaseRenewer, stop: Callable[[], bool]) -> Callable[[], bool]:
     return lambda: stop() or keeper.should_stop
 
 
-def _settled(bench: Bench, claim: Claim, keeper: LeaseKeeper, work: Callable[[], None]) -> None:
+def _settled(context: WorkerContext, claim: JobLease, keeper: LeaseRenewer, work: Callable[[], None]) -> None:
     """Do the work; whatever it raises ends the claim in the way that fits."""
     try:
         work()
     except Exception as error:
-        _ended_badly(bench, claim, keeper, error)
+        _ended_badly(context, claim, keeper, error)
 
 
-def _ended_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Exception) -> None:
+def _ended_badly(context: WorkerContext, claim: JobLease, keeper: LeaseRenewer, error: Exception) -> None:
     with _about([claim]):
-        _end_badly(bench, claim, keeper, error)
+        _end_badly(context, claim, keeper, error)
 
 
-def _end_badly(bench: Bench, claim: Claim, keeper: LeaseKeeper, error: Exception) -> None:
+def _end_badly(context: WorkerContext, claim: JobLease, keeper: LeaseRenewer, error: Exception) -> None:
     try:
-        if isinstance(error, LeaseLost) or keeper.state(claim) is Lease.LOST:
+        if isinstance(error, LeaseLost) or keeper.state(claim) is LeaseState.LOST:
             log.warning("%s: %s", claim.job, error)
-        elif keeper.state(claim) is Lease.CANCELLED:
-            jobs.stop_cancelled(bench.database, claim)
+        elif keeper.state(claim) is LeaseState.CANCELLED:
+            jobs.stop_cancelled(context.database, claim)
         elif isinstance(error, Interrupted):
-            patiently(lambda: jobs.release(bench.database, claim), bench.lease_seconds)
-        elif isinstance(error, DBAPIError) and is_passing(error):
+            retry_transient(lambda: jobs.release(context.database, claim), context.lease_seconds)
+        elif isinstance(error, DBAPIError) and is_transient(error):
             log.error("%s: the database is away; the lease runs out by itself", claim.job, exc_info=error)
         else:
             log.error("%s failed", claim.job, exc_info=error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
             everybodys = isinstance(error, (DatasetUnavailable, *AWAY))
-            patiently(
-                lambda: jobs.fail(bench.database, claim, reason, with_siblings=everybodys),
-                bench.lease_seconds,
+            retry_transient(
+                lambda: jobs.fail(context.database, claim, reason, with_siblings=everybodys),
+                context.lease_seconds,
             )
     except LeaseLost as lost:
         log.warning("%s: %s", claim.job, lost)

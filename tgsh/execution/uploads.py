@@ -42,7 +42,7 @@ def seen_by(database: Database, visible_to: str | None) -> Callable[[str], Datas
     return info
 
 
-class StoreShelf:
+class UploadedDatasets:
     """The datasets of a store, for who works on experiments that may use them.
 
     A dataset in use is one object, its images mapped from one file, whoever asks in this process.

@@ -1,6 +1,6 @@
 """Public figure functions."""
 
-from tgsh.figures.curves import accuracy_figure, courses_figure
+from tgsh.figures.curves import accuracy_figure, trajectories_figure
 from tgsh.figures.dendrogram import dendrogram_figure, tree_figure
 from tgsh.figures.embedding import embedding_figure
 from tgsh.figures.heatmaps import (
@@ -10,7 +10,7 @@ from tgsh.figures.heatmaps import (
     vectors_figure,
 )
 from tgsh.figures.histograms import Panel, distributions_figure, geometry_figure
-from tgsh.figures.image_grid import image_sheet
+from tgsh.figures.image_grid import image_grid
 from tgsh.figures.style import FigureFormat, render
 
 __all__ = [
@@ -19,14 +19,14 @@ __all__ = [
     "accuracy_figure",
     "accuracy_matrix_figure",
     "before_after_figure",
-    "courses_figure",
     "dendrogram_figure",
     "distributions_figure",
     "embedding_figure",
     "geometry_figure",
-    "image_sheet",
+    "image_grid",
     "render",
     "similarity_figure",
+    "trajectories_figure",
     "tree_figure",
     "vectors_figure",
 ]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from tgsh.analysis.similarity import Course
+from tgsh.analysis.similarity import Trajectory
 from tgsh.figures.style import (
     DPI,
     FAINT,
@@ -37,7 +37,7 @@ LINE = 1.35 * NAME  # from name to name
 MOST_MARKED_EPOCHS = 20  # epochs; beyond, marks would hide the line
 
 
-def courses_figure(courses: Sequence[Course], *, title: str, measure: str) -> Figure:
+def trajectories_figure(courses: Sequence[Trajectory], *, title: str, measure: str) -> Figure:
     """Draw each course as a line, named at its end; epoch 0 is before training.
 
     A course without any value yet is left out. Raises ValueError where there is nothing to draw, or more
@@ -55,14 +55,14 @@ def courses_figure(courses: Sequence[Course], *, title: str, measure: str) -> Fi
     figure = Picture(figsize=size, dpi=DPI, facecolor="white")
     frame = (LEFT / size[0], BELOW / size[1], FRAME[0] / size[0], height / size[1])
     axes = figure.add_axes(frame, facecolor="white")
-    draw_courses(axes, courses, measure)
+    draw_trajectories(axes, courses, measure)
     _name_lines(axes, courses, names, height)
     line = printable(title, int(12 * (size[0] - LEFT)))
     figure.text(LEFT / size[0], 1 - 0.28 / size[1], line, va="baseline", **text(10))
     return figure
 
 
-def draw_courses(axes: Axes, courses: Sequence[Course], measure: str) -> None:
+def draw_trajectories(axes: Axes, courses: Sequence[Trajectory], measure: str) -> None:
     """The lines into axes, without their names."""
     _draw_lines(axes, courses)
     open_frame(axes)
@@ -71,7 +71,7 @@ def draw_courses(axes: Axes, courses: Sequence[Course], measure: str) -> None:
     axes.set_ylabel(MEASURES.get(measure, printable(measure)), **text(9))
 
 
-def _draw_lines(axes: Axes, courses: Sequence[Course]) -> None:
+def _draw_lines(axes: Axes, courses: Sequence[Trajectory]) -> None:
     values = np.concatenate([[0.0], *(course.values for course in courses)])
     low, high = np.nanmin(values), np.nanmax(values)
     pad = 0.06 * (high - low or 1)
@@ -92,7 +92,7 @@ def _draw_lines(axes: Axes, courses: Sequence[Course]) -> None:
         )
 
 
-def _name_lines(axes: Axes, courses: Sequence[Course], names: Sequence[str], height: float) -> None:
+def _name_lines(axes: Axes, courses: Sequence[Trajectory], names: Sequence[str], height: float) -> None:
     """At the right, level with the ends of the lines where that leaves room between the names."""
     low, high = axes.get_ylim()
     ends = [_end(course) for course in courses]
@@ -106,7 +106,7 @@ def _name_lines(axes: Axes, courses: Sequence[Course], names: Sequence[str], hei
         axes.text(edge + 1.3 * leader, at, names[place], va="center_baseline", **text(NAME))
 
 
-def _end(course: Course) -> tuple[int, float]:
+def _end(course: Trajectory) -> tuple[int, float]:
     last = int(np.flatnonzero(~np.isnan(course.values))[-1])
     return last, float(course.values[last])
 

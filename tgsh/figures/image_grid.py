@@ -17,7 +17,7 @@ MOST_INCHES = 11.0  # of the sheet's longer side
 CONTRAST = (1, 99)  # percentiles that become black and white where images have no common scale
 
 
-def image_sheet(
+def image_grid(
     images: NDArray[np.floating],
     rows: Sequence[str],
     columns: Sequence[str],
@@ -39,12 +39,12 @@ def image_sheet(
     figure = Picture(figsize=(max(width, 2.4) + 1.2, height + 1.0), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
-    draw_sheet(axes, images, rows, columns, across=across, scale=scale)
+    draw_image_grid(axes, images, rows, columns, across=across, scale=scale)
     write_title(axes, title, max(width, 2.4))
     return figure
 
 
-def draw_sheet(
+def draw_image_grid(
     axes: Axes,
     images: NDArray[np.floating],
     rows: Sequence[str],

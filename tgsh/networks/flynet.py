@@ -9,7 +9,7 @@ import numpy as np
 
 from tgsh.errors import InvalidSpec
 from tgsh.networks.weights import base_id
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import MAX_UNITS, FlyNetSpec
 
 MAX_READOUT = 20_000_000
@@ -45,9 +45,9 @@ def flynet_base(network: FlyNetSpec, pixels: int, classes: int, base_seed: int) 
         raise InvalidSpec("network.expansion", f"{units:,} hidden units are more than {MAX_UNITS:,}")
     if (weights := classes * units) > MAX_READOUT:
         raise InvalidSpec("network.expansion", f"{weights:,} readout weights are more than {MAX_READOUT:,}")
-    indices = _subsets(stream(base_seed, "flynet", "A"), units, pixels, network.fan_in)
+    indices = _subsets(rng_for(base_seed, "flynet", "A"), units, pixels, network.fan_in)
     bound = 1 / np.sqrt(units)
-    rng, readout = stream(base_seed, "flynet", "W"), np.empty((classes, units), np.float32)
+    rng, readout = rng_for(base_seed, "flynet", "W"), np.empty((classes, units), np.float32)
     for row in readout:  # drawn in float64: a row at a time takes little memory
         row[:] = rng.uniform(-bound, bound, units)
     for array in (indices, readout):

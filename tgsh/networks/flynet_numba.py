@@ -95,7 +95,7 @@ class Block(NamedTuple):
 
 
 @_kept
-def learn(net, block, images, labels, chosen, parameters, squares, rate, v, gradient):  # type: ignore[no-untyped-def]
+def learn(net, block, images, labels, chosen, parameters, square_avg, rate, v, gradient):  # type: ignore[no-untyped-def]
     """One step on images[chosen]; the sum of their losses."""
     _modulate(net, parameters, v)
     gradient[:] = 0
@@ -104,7 +104,7 @@ def learn(net, block, images, labels, chosen, parameters, squares, rate, v, grad
         _forward(net, net.contrasts, block, images, chosen, start, v)
         loss += _errors(net, block, labels, chosen, start)
         _backward(net, block, gradient)
-    _step(net, gradient, parameters, squares, rate)
+    _step(net, gradient, parameters, square_avg, rate)
     return loss
 
 
@@ -207,7 +207,7 @@ def _backward(net, block, gradient):  # type: ignore[no-untyped-def]
 
 
 @_inner
-def _step(net, gradient, parameters, squares, rate):  # type: ignore[no-untyped-def]
+def _step(net, gradient, parameters, square_avg, rate):  # type: ignore[no-untyped-def]
     """RMSprop as torch.optim.RMSprop does it: dL/dc = g·dL/dv, dL/dg = ⟨c, dL/dv⟩."""
     g, whole = parameters[net.units], net.units - net.units % UNROLLED
     g_gradient = inner_product(whole, parameters, gradient)
@@ -215,8 +215,8 @@ def _step(net, gradient, parameters, squares, rate):  # type: ignore[no-untyped-
         g_gradient += np.float64(parameters[h]) * gradient[h]
     for h in range(net.units + 1):
         slope = g * gradient[h] if h < net.units else np.float32(g_gradient)
-        squares[h] = squares[h] * DECAY + ADDED * slope * slope
-        parameters[h] -= rate * (slope / (math.sqrt(squares[h]) + EPSILON))
+        square_avg[h] = square_avg[h] * DECAY + ADDED * slope * slope
+        parameters[h] -= rate * (slope / (math.sqrt(square_avg[h]) + EPSILON))
 
 
 MOST_CLASSES = 10
@@ -232,7 +232,7 @@ class FusedFlyNets:
         pairs = zip(maps, normalisations, strict=True)
         self._nets = [FusedFlyNet(base, pixel_map, own) for pixel_map, own in pairs]
 
-    def take(self, parameters: Tensor) -> None:
+    def load_parameters(self, parameters: Tensor) -> None:
         """Work with these parameters: float32 [T, H + 1], c, then g."""
         self._parameters = parameters.numpy()
 
@@ -278,7 +278,7 @@ class FusedFlyNet:
         labels: np.ndarray,
         chosen: np.ndarray,
         parameters: np.ndarray,
-        squares: np.ndarray,
+        square_avg: np.ndarray,
         rate: float,
     ) -> float:
         """One step of RMSprop on a batch; the sum of its images' cross-entropies (nats).
@@ -287,7 +287,7 @@ class FusedFlyNet:
         """
         block, step = self._block(images.dtype), np.float32(rate)
         return learn(  # type: ignore[no-any-return]
-            self._net, block, images, labels, chosen, parameters, squares, step, self._v, self._gradient
+            self._net, block, images, labels, chosen, parameters, square_avg, step, self._v, self._gradient
         )
 
     def logits(self, images: np.ndarray, chosen: np.ndarray, parameters: np.ndarray) -> np.ndarray:

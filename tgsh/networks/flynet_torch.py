@@ -117,7 +117,7 @@ class FlyNetLearner:
         self._none = torch.empty(0, device=device)
         self._features = self._none
 
-    def take(self, parameters: Tensor) -> None:
+    def load_parameters(self, parameters: Tensor) -> None:
         """Work with these parameters."""
         self._c, self._g = parameters[:, :-1], parameters[:, -1:]
         self.nets.modulate(torch.mul(self._c, self._g, out=self._v))

@@ -10,7 +10,7 @@ import numpy as np
 
 from tgsh.errors import InvalidSpec
 from tgsh.networks.weights import base_id, normal_blocks, normal_weights
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import GshSpec, TgshSpec
 
 MAX_LEARNED = 4_000_000
@@ -25,7 +25,7 @@ class TgshBase:
     base_id: SHA-256 (hex) of both and of what they are.
     """
 
-    first: np.ndarray
+    input_weights: np.ndarray
     readout: np.ndarray
     weight_decay: float
     base_id: str
@@ -47,16 +47,16 @@ class GshBase:
     weight_decay: float
     base_id: str
 
-    def first(self, index: int) -> np.ndarray:
+    def input_weights(self, index: int) -> np.ndarray:
         """C of task `index`, float32 [H, D] ~ N(0, 2/D)."""
-        return normal_weights(stream(self.base_seed, "gsh", "C", index), (self.hidden, self.pixels))
+        return normal_weights(rng_for(self.base_seed, "gsh", "C", index), (self.hidden, self.pixels))
 
 
 def tgsh_base(network: TgshSpec, pixels: int, classes: int, base_seed: int) -> TgshBase:
     """The base for images of D = pixels and K = classes. Raises InvalidSpec, naming the field."""
     _check_size(network, pixels)
-    first = normal_weights(stream(base_seed, "tgsh", "C"), (network.hidden, pixels))
-    readout = normal_weights(stream(base_seed, "tgsh", "R"), (classes, network.rank))
+    first = normal_weights(rng_for(base_seed, "tgsh", "C"), (network.hidden, pixels))
+    readout = normal_weights(rng_for(base_seed, "tgsh", "R"), (classes, network.rank))
     header = _header(network, pixels, classes)
     return TgshBase(first, readout, network.weight_decay, base_id(header, (first, readout)))
 
@@ -65,8 +65,8 @@ def tgsh_id(network: TgshSpec, pixels: int, classes: int, base_seed: int) -> str
     """The id of that base, without the base. Raises InvalidSpec likewise."""
     _check_size(network, pixels)
     blocks = chain(
-        normal_blocks(stream(base_seed, "tgsh", "C"), (network.hidden, pixels)),
-        normal_blocks(stream(base_seed, "tgsh", "R"), (classes, network.rank)),
+        normal_blocks(rng_for(base_seed, "tgsh", "C"), (network.hidden, pixels)),
+        normal_blocks(rng_for(base_seed, "tgsh", "R"), (classes, network.rank)),
     )
     return base_id(_header(network, pixels, classes), blocks)
 

@@ -24,12 +24,12 @@ class TgshNets:
         normalisations: Sequence[Normalisation] = (),
     ) -> None:
         self._pixels, self._decay = Pixels(maps, device, normalisations), base.weight_decay
-        self._first = FrozenWeights(base.first, device)
+        self._first = FrozenWeights(base.input_weights, device)
         self._readout = torch.tensor(base.readout, device=device)
-        shape = (len(maps), base.readout.shape[1], len(base.first))
+        shape = (len(maps), base.readout.shape[1], len(base.input_weights))
         self._sum = torch.zeros(shape, device=device)
 
-    def take(self, parameters: Tensor) -> None:
+    def load_parameters(self, parameters: Tensor) -> None:
         """Work with these parameters."""
         self._parameters, self._b = parameters, parameters.view(self._sum.shape)
 
@@ -66,11 +66,11 @@ class GshNets:
         normalisations: Sequence[Normalisation] = (),
     ) -> None:
         self._pixels, self._decay = Pixels(maps, device, normalisations), base.weight_decay
-        self._first = [FrozenWeights(base.first(index), device) for index in indices]
+        self._first = [FrozenWeights(base.input_weights(index), device) for index in indices]
         self._b_sum = torch.zeros(len(maps), base.rank, base.hidden, device=device)
         self._a_sum = torch.zeros(len(maps), base.classes, base.rank, device=device)
 
-    def take(self, parameters: Tensor) -> None:
+    def load_parameters(self, parameters: Tensor) -> None:
         """Work with these parameters."""
         middle = self._b_sum[0].numel()
         self._parameters = parameters

@@ -70,12 +70,16 @@ def task_network(
             return TaskNetwork(_NeuroModNet(base, contexts, normalisation), base.weights[-1], widest)
         case TgshBase():
             return TaskNetwork(
-                _Hash(base.first, parameters["B"], normalisation), base.readout, max(base.first.shape)
+                _Hash(base.input_weights, parameters["B"], normalisation),
+                base.readout,
+                max(base.input_weights.shape),
             )
         case GshBase():
-            first = base.first(index)
+            input_weights = base.input_weights(index)
             return TaskNetwork(
-                _Hash(first, parameters["B"], normalisation), parameters["A"], max(first.shape)
+                _Hash(input_weights, parameters["B"], normalisation),
+                parameters["A"],
+                max(input_weights.shape),
             )
 
 

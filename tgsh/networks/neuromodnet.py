@@ -10,7 +10,7 @@ import numpy as np
 
 from tgsh.errors import InvalidSpec
 from tgsh.networks.weights import base_id, normal_blocks, normal_weights
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import NeuroModNetSpec
 
 MAX_WEIGHTS = 100_000_000
@@ -30,7 +30,7 @@ class NeuroModNetBase:
 def neuromodnet_base(network: NeuroModNetSpec, pixels: int, classes: int, base_seed: int) -> NeuroModNetBase:
     """The base for images of D = pixels and K = classes. Raises InvalidSpec for more than MAX_WEIGHTS."""
     weights = tuple(
-        normal_weights(_stream(base_seed, layer), shape)
+        normal_weights(_rng(base_seed, layer), shape)
         for layer, shape in enumerate(_shapes(network, pixels, classes), 1)
     )
     return NeuroModNetBase(weights, base_id(_header(network, pixels, classes), weights))
@@ -41,7 +41,7 @@ def neuromodnet_id(network: NeuroModNetSpec, pixels: int, classes: int, base_see
     blocks = (
         block
         for layer, shape in enumerate(_shapes(network, pixels, classes), 1)
-        for block in normal_blocks(_stream(base_seed, layer), shape)
+        for block in normal_blocks(_rng(base_seed, layer), shape)
     )
     return base_id(_header(network, pixels, classes), blocks)
 
@@ -53,8 +53,8 @@ def _shapes(network: NeuroModNetSpec, pixels: int, classes: int) -> list[tuple[i
     return shapes
 
 
-def _stream(base_seed: int, layer: int) -> np.random.Generator:
-    return stream(base_seed, "neuromodnet", "R", layer)
+def _rng(base_seed: int, layer: int) -> np.random.Generator:
+    return rng_for(base_seed, "neuromodnet", "R", layer)
 
 
 def _header(network: NeuroModNetSpec, pixels: int, classes: int) -> dict[str, object]:

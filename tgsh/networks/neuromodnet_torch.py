@@ -30,7 +30,7 @@ class NeuroModNets:
         self._sum = torch.zeros(len(maps), size, device=device)
         self._c_sums, self._g_sums = self._by_layer(self._sum)
 
-    def take(self, parameters: Tensor) -> None:
+    def load_parameters(self, parameters: Tensor) -> None:
         """Work with these parameters."""
         self._c, self._g = self._by_layer(parameters)
 

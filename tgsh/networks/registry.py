@@ -148,13 +148,13 @@ SOME: Mapping[str, tuple[type[NetworkSpec], str]] = MappingProxyType(
 """What one kind of network alone can answer, and why."""
 
 
-def answers(network: NetworkSpec) -> tuple[str, ...]:
+def available_results(network: NetworkSpec) -> tuple[str, ...]:
     """The names of all results that an experiment with this network can answer."""
     return (*EVERY, *(name for name, (kind, _) in SOME.items() if isinstance(network, kind)))
 
 
-def obstacle(network: NetworkSpec, name: str) -> str | None:
+def unavailable_reason(network: NetworkSpec, name: str) -> str | None:
     """Why an experiment with this network cannot answer that; None where it can."""
-    if name in answers(network):
+    if name in available_results(network):
         return None
     return f"a {network.kind} has no {name}: {SOME[name][1]}"

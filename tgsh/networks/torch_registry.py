@@ -19,7 +19,7 @@ from tgsh.suites.pixel_maps import PixelMap
 class Networks(Protocol):
     """T networks of one kind on one random base, on one device."""
 
-    def take(self, parameters: Tensor) -> None:
+    def load_parameters(self, parameters: Tensor) -> None:
         """Work with these parameters from now on: float32 [T, P], a task a row, in their context's order."""
 
     def logits(self, images: Tensor) -> Tensor:
@@ -72,6 +72,6 @@ def units_of(base: RandomBase) -> int:
         case NeuroModNetBase():
             return sum(sum(weights.shape) for weights in base.weights)
         case TgshBase():
-            return sum(base.first.shape)
+            return sum(base.input_weights.shape)
         case GshBase():
             return base.hidden + base.pixels

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from tgsh.client import Client
 from tgsh.errors import ServiceProblem
 from tgsh.reproduce.claims import paper_claims
-from tgsh.reproduce.claims.base import Answers, Claim, NotMeasured, Run
+from tgsh.reproduce.claims.base import Claim, ExperimentDocuments, NotMeasured, Run
 from tgsh.reproduce.plan import TAG, DatasetChoice, Drawing, Planned, planned
 from tgsh.reproduce.record import ClaimResult, ExperimentResult, Record, joined_versions
 from tgsh.schemas import Experiment
@@ -102,7 +102,7 @@ def _judged(client: Client, claim: Claim, about: Sequence[Run]) -> ClaimResult:
     if reasons:
         return result.not_measured("; ".join(reasons))
     experiments = [(run.experiment, run.planned.stage) for run in about]
-    answers = [Answers(client, each, stage) for each, stage in experiments if each is not None]
+    answers = [ExperimentDocuments(client, each, stage) for each, stage in experiments if each is not None]
     try:
         return result.found(claim.measure(*answers))
     except (NotMeasured, ServiceProblem) as problem:

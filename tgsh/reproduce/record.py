@@ -13,14 +13,14 @@ from pydantic import Field, ValidationError
 
 from tgsh.errors import InvalidSpec
 from tgsh.reproduce.claims.base import Claim, Finding, Run
-from tgsh.schemas import ExperimentStatus, Wire
+from tgsh.schemas import ExperimentStatus, WireModel
 
 Verdict = Literal["holds", "does not hold", "not measured"]
 
 EARLIER, SHIPPED = "earlier run", "shipped record"
 
 
-class ExperimentResult(Wire):
+class ExperimentResult(WireModel):
     """An experiment that claims are about."""
 
     name: str
@@ -64,7 +64,7 @@ class ExperimentResult(Wire):
         )
 
 
-class ClaimResult(Wire):
+class ClaimResult(WireModel):
     """What was found of one claim."""
 
     id: str
@@ -119,7 +119,7 @@ class ClaimResult(Wire):
         return self.verdict != "holds" and "holds" in self.before.values()
 
 
-class Record(Wire):
+class Record(WireModel):
     """The document claims.json; a copy of it in this package is what is known to hold."""
 
     schema_version: Literal[1] = 1

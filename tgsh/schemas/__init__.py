@@ -13,7 +13,7 @@ from tgsh.schemas.base import Measure as Measure
 from tgsh.schemas.base import Order as Order
 from tgsh.schemas.base import Problem as Problem
 from tgsh.schemas.base import TaskStatus as TaskStatus
-from tgsh.schemas.base import Wire as Wire
+from tgsh.schemas.base import WireModel as WireModel
 from tgsh.schemas.experiments import Estimate as Estimate
 from tgsh.schemas.experiments import Experiment as Experiment
 from tgsh.schemas.experiments import ExperimentPage as ExperimentPage

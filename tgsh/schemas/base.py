@@ -19,18 +19,18 @@ TaskStatus = ExperimentStatus
 TERMINAL: frozenset[ExperimentStatus] = frozenset({"completed", "failed", "cancelled"})
 
 
-class Wire(BaseModel):
+class WireModel(BaseModel):
     """A frozen document. Clients ignore what they do not know, so that a newer service can be read."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class FieldError(Wire):
+class FieldError(WireModel):
     field: str = Field(description="dotted path into the request")
     message: str
 
 
-class Problem(Wire):
+class Problem(WireModel):
     """RFC 9457 problem document, `application/problem+json`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM]})

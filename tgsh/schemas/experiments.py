@@ -8,13 +8,13 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
-from tgsh.schemas.base import ExperimentStatus, TaskStatus, Wire
+from tgsh.schemas.base import ExperimentStatus, TaskStatus, WireModel
 from tgsh.specs import ExperimentSpec
 
 PreviewStatus = Literal["queued", "drawing", "ready", "failed"]
 
 
-class Progress(Wire):
+class Progress(WireModel):
     """How far an experiment is. `fraction` counts epochs, so it moves while tasks are running."""
 
     tasks_total: int
@@ -23,14 +23,14 @@ class Progress(Wire):
     eta_seconds: float | None = Field(None, description="time left at today's pace; null until one is known")
 
 
-class Timings(Wire):
+class Timings(WireModel):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
     seconds: float | None = Field(None, description="from start to end, or to now")
 
 
-class Experiment(Wire):
+class Experiment(WireModel):
     """An experiment as the service sees it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPERIMENT]})
@@ -55,7 +55,7 @@ class Experiment(Wire):
     links: dict[str, str]
 
 
-class Sharing(Wire):
+class Sharing(WireModel):
     """Who sees an experiment or a dataset beside its owner: nobody, or everybody with a key."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"shared": True}]})
@@ -63,7 +63,7 @@ class Sharing(Wire):
     shared: bool
 
 
-class ExperimentPage(Wire):
+class ExperimentPage(WireModel):
     """A page of experiments, newest first; `next` is the cursor of the page after, null on the last."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPERIMENT_PAGE]})
@@ -72,7 +72,7 @@ class ExperimentPage(Wire):
     next: str | None = None
 
 
-class Task(Wire):
+class Task(WireModel):
     """One task of an experiment and what was learned on it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.TASK]})
@@ -96,13 +96,13 @@ class Task(Wire):
     links: dict[str, str] = Field(default_factory=dict)
 
 
-class TaskList(Wire):
+class TaskList(WireModel):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.TASK_LIST]})
 
     items: list[Task]
 
 
-class ProgressEvent(Wire):
+class ProgressEvent(WireModel):
     """Data of a `progress` event: a task has ended an epoch."""
 
     index: int
@@ -111,7 +111,7 @@ class ProgressEvent(Wire):
     progress: Progress
 
 
-class TaskEvent(Wire):
+class TaskEvent(WireModel):
     """Data of a `task` event: a task has changed its status."""
 
     index: int
@@ -122,14 +122,14 @@ class TaskEvent(Wire):
     reason: str | None = None
 
 
-class StatusEvent(Wire):
+class StatusEvent(WireModel):
     """Data of a `status` event: the experiment has changed its status."""
 
     status: ExperimentStatus
     reason: str | None = None
 
 
-class Preview(Wire):
+class Preview(WireModel):
     """What the tasks of a spec look like, once a worker has drawn it: the test images of an experiment."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PREVIEW]})
@@ -143,7 +143,7 @@ class Preview(Wire):
     links: dict[str, str] = Field(default_factory=dict)
 
 
-class Estimate(Wire):
+class Estimate(WireModel):
     """What an experiment would cost on today's workers."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.ESTIMATE]})

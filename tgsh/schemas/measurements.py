@@ -7,16 +7,16 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
-from tgsh.schemas.base import Wire
+from tgsh.schemas.base import WireModel
 
 
-class TaskAccuracy(Wire):
+class TaskAccuracy(WireModel):
     index: int
     label: str
     accuracy: float
 
 
-class Transfers(Wire):
+class Transfers(WireModel):
     """What learning a task did to the others; differences of accuracies, −1 to 1."""
 
     forgetting: list[float] = Field(
@@ -35,7 +35,7 @@ class AccuracyMatrixSummary(Transfers):
     link: str
 
 
-class Accuracy(Wire):
+class Accuracy(WireModel):
     """Test accuracy of the tasks that are done."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.ACCURACY]})
@@ -66,7 +66,7 @@ class AccuracyMatrix(Transfers):
 ReconstructionMethod = Literal["pinv", "ridge"]
 
 
-class ReconstructionScore(Wire):
+class ReconstructionScore(WireModel):
     """Reconstructions against mean images of class and task, over the tasks and classes asked for."""
 
     correlation: float = Field(description="mean class-centred correlation with the mean image")
@@ -74,7 +74,7 @@ class ReconstructionScore(Wire):
     right_task: float | None = Field(description="share whose own task, of these tasks, fits best")
 
 
-class Reconstructions(Wire):
+class Reconstructions(WireModel):
     """x̂ = A⁺(v_t ⊙ w_k + ε): images[task][class][sample][row][column], in units of the network's input.
 
     In colour, a pixel is three numbers."""
@@ -95,7 +95,7 @@ class Reconstructions(Wire):
     images: list[list[list[list[list[float]]]]] | list[list[list[list[list[list[float]]]]]]
 
 
-class Samples(Wire):
+class Samples(WireModel):
     """The same test images as each task shows them: images[task][image][row][column], 0 black to 1 white.
 
     In colour, a pixel is three numbers: red, green, blue. Where each task is a dataset, its images are shown.
@@ -111,7 +111,7 @@ class Samples(Wire):
     images: list[list[list[list[float]]]] | list[list[list[list[list[float]]]]]
 
 
-class GeometryStage(Wire):
+class GeometryStage(WireModel):
     """Cosines of representations: intra (one task, different classes), inter (one class, different tasks)."""
 
     intra: list[int] = Field(description="pairs in each bin")
@@ -126,7 +126,7 @@ class GeometryStage(Wire):
     )
 
 
-class GeometrySample(Wire):
+class GeometrySample(WireModel):
     """What was measured on: these tasks, so many classes, so many test images a class."""
 
     tasks: list[int]
@@ -134,7 +134,7 @@ class GeometrySample(Wire):
     images: int
 
 
-class GeometryBaseline(Wire):
+class GeometryBaseline(WireModel):
     """The same measured on the same tasks and images, with the contexts of another experiment."""
 
     experiment_id: str
@@ -144,7 +144,7 @@ class GeometryBaseline(Wire):
     after: GeometryStage
 
 
-class Geometry(Wire):
+class Geometry(WireModel):
     """Definition 1 measured, with untrained and with trained contexts."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.GEOMETRY]})
@@ -168,7 +168,7 @@ _ABOUT: dict[str, Any] = {
 }
 
 
-class Predictions(Wire):
+class Predictions(WireModel):
     """Of every image the class that the network sees in it, and the probabilities of all K classes."""
 
     model_config = ConfigDict(
@@ -194,7 +194,7 @@ class Predictions(Wire):
     probabilities: list[list[float]] = Field(description="softmax of the logits, a row an image: n×K")
 
 
-class Representations(Wire):
+class Representations(WireModel):
     """r_t(x) of every image, what the readout makes logits of: a row an image, n×R."""
 
     model_config = ConfigDict(

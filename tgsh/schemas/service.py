@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
-from tgsh.schemas.base import Wire
+from tgsh.schemas.base import WireModel
 
 
-class WorkingOn(Wire):
+class WorkingOn(WireModel):
     """A job that a worker does. What it is of is told to those who may see it."""
 
     kind: Literal["task", "finish", "preview"]
@@ -23,7 +23,7 @@ class WorkingOn(Wire):
     device: str
 
 
-class Worker(Wire):
+class Worker(WireModel):
     """A worker that lives."""
 
     name: str
@@ -38,7 +38,7 @@ class Worker(Wire):
     working_on: list[WorkingOn]
 
 
-class QueuedExperiment(Wire):
+class QueuedExperiment(WireModel):
     """An experiment with jobs that wait or run."""
 
     id: str
@@ -47,7 +47,7 @@ class QueuedExperiment(Wire):
     running: int
 
 
-class Queue(Wire):
+class Queue(WireModel):
     """What waits and what runs, of everybody's; the experiments are those that the caller may see."""
 
     queued_jobs: int
@@ -58,7 +58,7 @@ class Queue(Wire):
     experiments: list[QueuedExperiment] = Field(description="a hundred at most, what runs first")
 
 
-class Workers(Wire):
+class Workers(WireModel):
     """Who works on what, and what waits."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.WORKERS]})
@@ -71,7 +71,7 @@ Pictures = list[list[list[list[float]]]] | list[list[list[list[list[float]]]]]
 """[row][image][row of pixels][column], and three numbers a pixel in colour."""
 
 
-class Dataset(Wire):
+class Dataset(WireModel):
     """A dataset that somebody uploaded; its id follows from its content."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.DATASET]})
@@ -97,7 +97,7 @@ class Dataset(Wire):
     links: dict[str, str] = Field(default_factory=dict)
 
 
-class DatasetPage(Wire):
+class DatasetPage(WireModel):
     """A page of datasets, newest first; `next` is the cursor of the page after, null on the last."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.DATASET_PAGE]})
@@ -106,7 +106,7 @@ class DatasetPage(Wire):
     next: str | None = None
 
 
-class DatasetSamples(Wire):
+class DatasetSamples(WireModel):
     """The first training images of some classes: images[class][example][row][column], 0 to 255."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.DATASET_SAMPLES]})
@@ -117,7 +117,7 @@ class DatasetSamples(Wire):
     images: Pictures
 
 
-class CatalogEntry(Wire):
+class CatalogEntry(WireModel):
     name: str
     description: str
     json_schema: dict[str, Any] | None = None
@@ -125,7 +125,7 @@ class CatalogEntry(Wire):
     details: dict[str, Any] = Field(default_factory=dict)
 
 
-class Catalog(Wire):
+class Catalog(WireModel):
     """What can be asked for."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.CATALOG]})
@@ -137,12 +137,12 @@ class Catalog(Wire):
     spec_schema: dict[str, Any] = Field(description="JSON Schema of the body of POST /experiments")
 
 
-class Check(Wire):
+class Check(WireModel):
     ok: bool
     detail: str
 
 
-class Readiness(Wire):
+class Readiness(WireModel):
     """Whether the service can do its work: store, queue, disk, workers."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.READINESS]})

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
-from tgsh.schemas.base import EmbeddingMethod, Measure, Order, Wire
+from tgsh.schemas.base import EmbeddingMethod, Measure, Order, WireModel
 
 
-class Similarity(Wire):
+class Similarity(WireModel):
     """A labelled T×T matrix. Rows and columns follow `tasks`; tasks that have no vector yet are left out."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.SIMILARITY]})
@@ -27,7 +27,7 @@ class Similarity(Wire):
     values: list[list[float]]
 
 
-class ContextVectors(Wire):
+class ContextVectors(WireModel):
     """Context vectors v_t = g_t·c_t, one row a task: T×H."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.CONTEXT_VECTORS]})
@@ -42,7 +42,7 @@ class ContextVectors(Wire):
     values: list[list[float]]
 
 
-class SimilarityCourse(Wire):
+class SimilarityCourse(WireModel):
     """The similarity of two tasks at every epoch; null where one of them has no vector yet."""
 
     tasks: tuple[int, int]
@@ -50,7 +50,7 @@ class SimilarityCourse(Wire):
     values: list[float | None]
 
 
-class SimilarityEpochs(Wire):
+class SimilarityEpochs(WireModel):
     """How the similarity of chosen pairs of tasks changes while they are learned."""
 
     model_config = ConfigDict(
@@ -80,7 +80,7 @@ class SimilarityEpochs(Wire):
     pairs: list[SimilarityCourse]
 
 
-class Dendrogram(Wire):
+class Dendrogram(WireModel):
     """Agglomerative clustering of the tasks on the distance 1 − similarity.
 
     `linkage` is SciPy's, T − 1 rows [node, node, distance, tasks below]: numbers below T are places in
@@ -127,7 +127,7 @@ class Dendrogram(Wire):
     newick: str = Field(description="with lengths; two leaves are their cophenetic distance apart")
 
 
-class Embedding(Wire):
+class Embedding(WireModel):
     """Tasks as points, one row of `dimensions` coordinates a task; axes by falling importance.
 
     The signs are fixed: on every axis the task that is farthest out has a positive coordinate.
@@ -175,7 +175,7 @@ class Embedding(Wire):
     stress: float = Field(description="Kruskal's stress-1 of the points against the distances; 0 is exact")
 
 
-class SimilarityBlock(Wire):
+class SimilarityBlock(WireModel):
     """Similarities of some tasks (rows) with some tasks (columns)."""
 
     model_config = ConfigDict(
@@ -209,7 +209,7 @@ class SimilarityBlock(Wire):
     values: list[list[float]]
 
 
-class NearestTasks(Wire):
+class NearestTasks(WireModel):
     """The most similar other tasks of every task, best first."""
 
     model_config = ConfigDict(
@@ -246,7 +246,7 @@ class NearestTasks(Wire):
 Alternative = Literal["greater", "less", "two-sided"]
 
 
-class ComparedExperiment(Wire):
+class ComparedExperiment(WireModel):
     id: str
     name: str
     status: str
@@ -257,14 +257,14 @@ class ComparedExperiment(Wire):
     tasks: list[int] = Field(description="the numbers that the common tasks have in this experiment")
 
 
-class SpecDifference(Wire):
+class SpecDifference(WireModel):
     """A field of the specs that is not the same in all; names and tags are none of these."""
 
     field: str = Field(description='dotted path, such as "training.epochs"')
     values: list[Any] = Field(description="in the order of the experiments; null where it is not there")
 
 
-class MantelTest(Wire):
+class MantelTest(WireModel):
     """Mantel's test: do the matrices agree more than they would if the tasks of one were shuffled?"""
 
     statistic: float = Field(description="Pearson's correlation of the entries above the diagonals")
@@ -276,14 +276,14 @@ class MantelTest(Wire):
     seed: int
 
 
-class SameTask(Wire):
+class SameTask(WireModel):
     """The similarity of a task's vector in one experiment with its vector in another, over the same base."""
 
     mean: float
     values: list[float] = Field(description="in the order of `tasks`")
 
 
-class ComparedPair(Wire):
+class ComparedPair(WireModel):
     """Two of the experiments. Numbers are null where a matrix is constant off its diagonal."""
 
     a: str
@@ -296,7 +296,7 @@ class ComparedPair(Wire):
     same_task: SameTask | None = Field(description="null where the bases differ")
 
 
-class Comparison(Wire):
+class Comparison(WireModel):
     """The similarity matrices of the tasks that all experiments have, in the order of the first."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.COMPARISON]})

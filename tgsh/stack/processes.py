@@ -24,7 +24,7 @@ GRACE = 10.0
 MAX_LOG = 20 * 2**20
 
 
-class Part:
+class ManagedProcess:
     """Redis, the API or the workers. Stopping it is closing its guard's standard input (see guard.py)."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Part:
     def ask_to_stop(self) -> None:
         """SIGTERM now, SIGKILL after GRACE seconds: the guard sees to both. Returns at once."""
         if self._guard and self._guard.stdin:
-            self._kin |= _kin(self._guard)  # while parents still tell whose children they are
+            self._kin |= _process_tree(self._guard)  # while parents still tell whose children they are
             self._guard.stdin.close()
 
     def kill(self) -> None:
@@ -73,7 +73,7 @@ class Part:
         if self._guard is None:
             return
         for _ in range(2):  # twice: one may fork while the first list is being made
-            for process in self._kin | _kin(self._guard):
+            for process in self._kin | _process_tree(self._guard):
                 with contextlib.suppress(psutil.Error):
                     process.kill()  # psutil sees to it that the pid still means the same process
         self._guard.wait()
@@ -103,7 +103,7 @@ class Part:
         return file
 
 
-def _kin(leader: subprocess.Popen[bytes]) -> set[psutil.Process]:
+def _process_tree(leader: subprocess.Popen[bytes]) -> set[psutil.Process]:
     """The leader, its descendants, and whoever else is in its session (orphans of a killed leader)."""
     kin: set[psutil.Process] = set()
     with contextlib.suppress(psutil.Error):
@@ -127,9 +127,9 @@ class Supervisor:
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[ManagedProcess],
         *,
-        start: Callable[[Part], None],
+        start: Callable[[ManagedProcess], None],
         report: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
@@ -147,7 +147,7 @@ class Supervisor:
                 self._look_after(part, time.monotonic())
             time.sleep(0.2)
 
-    def _look_after(self, part: Part, now: float) -> None:
+    def _look_after(self, part: ManagedProcess, now: float) -> None:
         if part.running:
             return
         if part.name not in self._due:
@@ -161,7 +161,7 @@ class Supervisor:
             self._start(part)
             self._changed()
 
-    def _note_death(self, part: Part, now: float) -> float:
+    def _note_death(self, part: ManagedProcess, now: float) -> float:
         deaths = self._deaths[part.name]
         deaths.append(now)
         while deaths[0] < now - WINDOW:

@@ -20,7 +20,7 @@ from tgsh.api_keys import KeyFile, digest, new_key
 from tgsh.errors import MachineProblem
 from tgsh.schemas import Readiness
 from tgsh.settings import StoreSettings
-from tgsh.stack.processes import GRACE, Part, StopSignals, Supervisor
+from tgsh.stack.processes import GRACE, ManagedProcess, StopSignals, Supervisor
 from tgsh.stack.redis import RedisConfig, find_server, free_port, require_free, wait_for_pong
 from tgsh.system import is_loopback
 
@@ -143,7 +143,7 @@ class Stack:
         self._say = say
         self._signals = StopSignals()
         self._cleanup = ExitStack()
-        self._parts: list[Part] = []
+        self._parts: list[ManagedProcess] = []
 
     @property
     def url(self) -> str:
@@ -222,14 +222,14 @@ class Stack:
         }
         for name, command in commands.items():
             log = self.home.logs / f"{name}.log"
-            part = Part(name, command, environment | extras.get(name, {}), log, self.home.lock_fd)
+            part = ManagedProcess(name, command, environment | extras.get(name, {}), log, self.home.lock_fd)
             self._parts.append(part)
             self._launch(part)
         wait_for_pong(config, self.check)
         self._wait_until_ready()
         self._publish()
 
-    def _launch(self, part: Part) -> None:
+    def _launch(self, part: ManagedProcess) -> None:
         with self._signals.held():  # between the fork and our note of it, a signal would lose sight of it
             part.start()
 
@@ -274,7 +274,7 @@ class Stack:
             self.home.release()
             self._parts.clear()
 
-    def _end(self, parts: list[Part]) -> None:
+    def _end(self, parts: list[ManagedProcess]) -> None:
         for part in parts:
             part.ask_to_stop()
         deadline = time.monotonic() + GRACE + 2

@@ -29,7 +29,7 @@ MOST_BYTES = 512 << 20
 """What the copies of one process may take beside the one that was asked for last."""
 
 
-class Copies:
+class LocalCache:
     """A temporary folder of this process's own. What is removed while it is mapped stays until it is not."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -105,12 +105,12 @@ class Artifacts:
         # Other processes write there too: what a listing said is not kept.
         self._fs, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
         self._is_local = isinstance(self._fs, LocalFileSystem)
-        self._copies: Copies | None = None
+        self._copies: LocalCache | None = None
         if self._is_local:
             Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder = Path(self._root)
         else:
-            self._copies = Copies()
+            self._copies = LocalCache()
             self._folder = self._copies.folder
 
     @contextmanager

@@ -126,13 +126,13 @@ def _begin_sqlite(connection: Connection) -> None:
     if options.get("tgsh_write", False):
         durable = options.get("tgsh_durable", True)
         connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        if not _begun_soon(connection):
+        if not _begin_with_retry(connection):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.exec_driver_sql("BEGIN")
 
 
-def _begun_soon(connection: Connection) -> bool:
+def _begin_with_retry(connection: Connection) -> bool:
     # Most transactions take two milliseconds. SQLite's own waiting sleeps 1, 2, 5, 10, ... 100 of them
     # between its attempts, so that who writes often waits longer than the lock is held.
     cursor = connection.connection.cursor()
@@ -161,14 +161,14 @@ Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the error is that of a place which may soon be back: locked, full, restarted, cut off."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
     return isinstance(error, AWAY)
 
 
-def patiently(act: Callable[[], Result], seconds: float) -> Result:
+def retry_transient(act: Callable[[], Result], seconds: float) -> Result:
     """Act, and again for so long while that fails for want of a place. Raises the last such error.
 
     A transaction that was committed though its answer got lost does no harm when it is repeated: a fenced
@@ -179,7 +179,7 @@ def patiently(act: Callable[[], Result], seconds: float) -> Result:
         try:
             return act()
         except (DBAPIError, *AWAY) as error:
-            if not is_passing(error) or time.monotonic() > deadline:
+            if not is_transient(error) or time.monotonic() > deadline:
                 raise
             log.warning("trying again: %s", error)
             time.sleep(PAUSE)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, make_transient
 
 from tgsh.errors import Conflict, NotFound
 from tgsh.store.database import Database
-from tgsh.store.models import DatasetRecord, ExperimentRecord, HolderRecord, UseRecord, now
+from tgsh.store.models import DatasetRecord, ExperimentRecord, HolderRecord, UseRecord, db_now
 
 FOLDER = "datasets"
 """Of the artifacts; the name of no experiment, as those are hexadecimal."""
@@ -58,7 +58,7 @@ def _keep(
         there = session.get(DatasetRecord, record.id, with_for_update=True)
         if there is not None and there.sha256 != record.sha256:
             raise Conflict(f"another dataset has the id {record.id}; change an image")
-        created_at = session.scalar(select(now())) or 0.0
+        created_at = session.scalar(select(db_now())) or 0.0
         if there is None:
             record.created_at = created_at
             session.add(record)

@@ -17,15 +17,15 @@ from tgsh.schemas import TERMINAL
 from tgsh.specs import ExperimentSpec
 from tgsh.store.database import Database
 from tgsh.store.datasets import use
-from tgsh.store.lifecycle import announce_status, settle
+from tgsh.store.lifecycle import advance, append_status_event
 from tgsh.store.models import (
     ExperimentRecord,
     FinishRecord,
     IdempotencyRecord,
     TagRecord,
     TaskRecord,
-    locked,
-    now,
+    db_now,
+    lock_experiment,
 )
 from tgsh.store.ownership import NOBODY, Owner, require_room
 
@@ -87,7 +87,7 @@ def submit(
                     key=idempotency_key,
                     body_digest=_digest(request, submitted.is_stored),
                     experiment_id=submitted.experiment_id,
-                    created_at=session.scalar(select(now())),
+                    created_at=session.scalar(select(db_now())),
                 )
             )
         return submitted
@@ -125,7 +125,7 @@ def _made(session: Session, spec: ExperimentSpec, plan: Plan, owner: Owner, shar
 def _insert(
     session: Session, experiment_id: str, spec: ExperimentSpec, plan: Plan, owner: Owner, shared: bool
 ) -> None:
-    created_at = session.scalar(select(now()))
+    created_at = session.scalar(select(db_now()))
     session.add(
         ExperimentRecord(
             id=experiment_id,
@@ -159,13 +159,13 @@ def _insert(
         for index, task in enumerate(plan.tasks)
     ]
     session.execute(insert(TaskRecord), rows)
-    announce_status(session, experiment_id, "queued")
+    append_status_event(session, experiment_id, "queued")
 
 
 def cancel(database: Database, experiment_id: str) -> None:
     """Ask for the end: queued work ends now, running tasks soon. Cancelling twice is one cancel."""
     with database.write() as session:
-        experiment = locked(session, experiment_id)
+        experiment = lock_experiment(session, experiment_id)
         if experiment.status == "cancelled":
             return
         if experiment.status in TERMINAL:
@@ -177,9 +177,9 @@ def cancel(database: Database, experiment_id: str) -> None:
             session.execute(
                 update(record)
                 .where(record.experiment_id == experiment_id, record.status == "queued")
-                .values(status="cancelled", finished_at=now())
+                .values(status="cancelled", finished_at=db_now())
             )
-        settle(session, experiment)
+        advance(session, experiment)
 
 
 def resume(database: Database, experiment_id: str, max_queued: int | None = None) -> None:
@@ -188,7 +188,7 @@ def resume(database: Database, experiment_id: str, max_queued: int | None = None
     max_queued: how many tasks its owner may have that wait or run. Raises Conflict, QuotaExceeded.
     """
     with database.write() as session:
-        experiment = locked(session, experiment_id)
+        experiment = lock_experiment(session, experiment_id)
         if experiment.status not in ("failed", "cancelled"):
             raise Conflict(
                 f"the experiment is {experiment.status}; only failed or cancelled ones can be resumed"
@@ -216,15 +216,15 @@ def resume(database: Database, experiment_id: str, max_queued: int | None = None
         experiment.cancel_requested = False
         experiment.finished_at = None
         experiment.pace_since = None
-        experiment.queued_at = session.scalar(select(now()))
-        announce_status(session, experiment_id, "queued")
-        settle(session, experiment)
+        experiment.queued_at = session.scalar(select(db_now()))
+        append_status_event(session, experiment_id, "queued")
+        advance(session, experiment)
 
 
 def delete(database: Database, experiment_id: str) -> None:
     """Forget the experiment and all its rows. Its artifacts are the caller's to remove, afterwards."""
     with database.write() as session:
-        experiment = locked(session, experiment_id)
+        experiment = lock_experiment(session, experiment_id)
         if experiment.status == "running":
             raise Conflict("the experiment is running; cancel it first")
         session.execute(delete_rows(ExperimentRecord).where(ExperimentRecord.id == experiment_id))

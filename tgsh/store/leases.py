@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from tgsh.logs import about
 from tgsh.store import jobs, previews
 from tgsh.store.database import Database
-from tgsh.store.jobs import Claim, Lease, cancel_row, fail_row, requeue_row
-from tgsh.store.lifecycle import count
+from tgsh.store.jobs import JobLease, LeaseState, cancel_row, fail_row, requeue_row
+from tgsh.store.lifecycle import add_to_counter
 from tgsh.store.models import (
     EventRecord,
     ExperimentRecord,
@@ -24,50 +24,50 @@ from tgsh.store.models import (
     Job,
     TaskRecord,
     WorkerRecord,
-    now,
-    record_of,
-    row_of,
+    db_now,
+    job_model,
+    lock_job,
 )
-from tgsh.store.previews import Drawing, take_lost
+from tgsh.store.previews import PreviewLease, expire_lost
 
 LOOK_SECONDS = 0.5
 """How soon a cancel is noticed."""
 
 log = logging.getLogger(__name__)
 
-Held = Claim | Drawing
+AnyLease = JobLease | PreviewLease
 
 
-class LeaseKeeper:
+class LeaseRenewer:
     """Renews the claims three times a lease, from a thread, inside a `with` block; sees cancels sooner.
 
     A database that cannot be reached is tried again; if that lasts longer than the lease, the next
     successful renewal (or fenced write) tells that the lease is lost.
     """
 
-    def __init__(self, database: Database, held: Sequence[Held], lease_seconds: float) -> None:
+    def __init__(self, database: Database, held: Sequence[AnyLease], lease_seconds: float) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
-        self._state = {claimed.token: Lease.KEPT for claimed in held}
+        self._state = {claimed.token: LeaseState.KEPT for claimed in held}
         self._held = list(held)
         self._ended = threading.Event()
         here = contextvars.copy_context()  # what it logs is about what is worked on here
         self._thread = threading.Thread(target=here.run, args=(self._run,), name="lease-keeper", daemon=True)
 
-    def state(self, claimed: Held) -> Lease:
+    def state(self, claimed: AnyLease) -> LeaseState:
         """What the last renewal found."""
         return self._state[claimed.token]
 
     @property
     def should_stop(self) -> bool:
         """Whether no claim is left that is worth training on."""
-        return all(state is not Lease.KEPT for state in self._state.values())
+        return all(state is not LeaseState.KEPT for state in self._state.values())
 
-    def drop(self, claimed: Held) -> None:
+    def drop(self, claimed: AnyLease) -> None:
         """Stop renewing a claim that has ended."""
         self._held = [other for other in self._held if other.token != claimed.token]
 
-    def __enter__(self) -> LeaseKeeper:
+    def __enter__(self) -> LeaseRenewer:
         self._thread.start()
         return self
 
@@ -82,7 +82,7 @@ class LeaseKeeper:
         while not self._ended.wait(min(self._lease_seconds / 6, LOOK_SECONDS)):
             due = time.monotonic() - renewed > self._lease_seconds / 3
             for claimed in self._held:
-                if self._state[claimed.token] is not Lease.KEPT:
+                if self._state[claimed.token] is not LeaseState.KEPT:
                     continue
                 try:
                     self._state[claimed.token] = _look(self._database, claimed)
@@ -94,31 +94,31 @@ class LeaseKeeper:
                 renewed = time.monotonic()
 
 
-def _look(database: Database, held: Held) -> Lease:
-    if isinstance(held, Claim):
-        return jobs.look(database, held)
-    return Lease.KEPT if previews.is_ours(database, held) else Lease.LOST
+def _look(database: Database, held: AnyLease) -> LeaseState:
+    if isinstance(held, JobLease):
+        return jobs.check_lease(database, held)
+    return LeaseState.KEPT if previews.is_ours(database, held) else LeaseState.LOST
 
 
-def _renew(database: Database, held: Held, lease_seconds: float) -> None:
-    if isinstance(held, Claim):
-        jobs.renew(database, held, lease_seconds)
+def _renew(database: Database, held: AnyLease, lease_seconds: float) -> None:
+    if isinstance(held, JobLease):
+        jobs.renew_lease(database, held, lease_seconds)
     else:
         previews.renew(database, held, lease_seconds)
 
 
-def take_expired_leases(database: Database, max_attempts: int) -> int:
+def expire_leases(database: Database, max_attempts: int) -> int:
     """Requeue every job whose worker fell silent, or fail it at the attempt cap; how many there were."""
     with database.read() as session:
         tasks = select(TaskRecord.experiment_id, TaskRecord.index).where(*_is_expired(TaskRecord))
         finishes = select(FinishRecord.experiment_id).where(*_is_expired(FinishRecord))
         expired = [Job(experiment_id=row[0], index=row[1]) for row in session.execute(tasks)]
         expired += [Job(experiment_id=row[0]) for row in session.execute(finishes)]
-    return sum(_take(database, job, max_attempts) for job in expired) + take_lost(database, max_attempts)
+    return sum(_expire(database, job, max_attempts) for job in expired) + expire_lost(database, max_attempts)
 
 
 def _is_expired(record: type[TaskRecord] | type[FinishRecord]) -> list[ColumnElement[bool]]:
-    return [record.status == "running", record.lease_until < now()]
+    return [record.status == "running", record.lease_until < db_now()]
 
 
 def _attempts_before(session: Session, job: Job) -> int:
@@ -145,16 +145,16 @@ def _attempts_before(session: Session, job: Job) -> int:
     return max((session.scalar(begun) or 1) - 1, 0)
 
 
-def _take(database: Database, job: Job, max_attempts: int) -> bool:
+def _expire(database: Database, job: Job, max_attempts: int) -> bool:
     with database.write() as session:
         experiment = session.get(ExperimentRecord, job.experiment_id, with_for_update=True)
-        row = row_of(session, job, *_is_expired(record_of(job)))
+        row = lock_job(session, job, *_is_expired(job_model(job)))
         if experiment is None or row is None:  # deleted, or renewed since we looked
             return False
         if experiment.cancel_requested:
             cancel_row(session, experiment, row)
         elif (silent := row.attempts - _attempts_before(session, job)) < max_attempts:
-            count(session, row.worker, ("recovered", "finish" if job.index is None else "task", 1))
+            add_to_counter(session, row.worker, ("recovered", "finish" if job.index is None else "task", 1))
             with about(experiment=job.experiment_id, task=job.task, attempt=row.attempts, worker=row.worker):
                 log.warning("the worker fell silent; the job goes to another")
             requeue_row(session, row)
@@ -168,7 +168,7 @@ ALIVE_SECONDS = 30.0
 """A worker that was not seen for this long counts as gone."""
 
 
-def beat(
+def heartbeat(
     database: Database,
     name: str,
     host: str,
@@ -179,7 +179,7 @@ def beat(
 ) -> None:
     """Note that a worker lives; one row a worker. `slots` are its devices, one a job at a time."""
     with database.write(durable=False) as session:
-        seen_at = session.scalar(select(now()))
+        seen_at = session.scalar(select(db_now()))
         session.merge(
             WorkerRecord(
                 name=name,
@@ -191,21 +191,21 @@ def beat(
                 seen_at=seen_at,
             )
         )
-        session.execute(delete(WorkerRecord).where(WorkerRecord.seen_at < now() - 86_400))
+        session.execute(delete(WorkerRecord).where(WorkerRecord.seen_at < db_now() - 86_400))
 
 
-def bow_out(database: Database, name: str) -> None:
+def sign_off(database: Database, name: str) -> None:
     """Note that a worker has stopped."""
     with database.write(durable=False) as session:
         session.execute(delete(WorkerRecord).where(WorkerRecord.name == name))
 
 
-def living(database: Database) -> list[WorkerRecord]:
+def live_workers(database: Database) -> list[WorkerRecord]:
     """The workers seen lately."""
     with database.read() as session:
         alive = (
             select(WorkerRecord)
-            .where(WorkerRecord.seen_at > now() - ALIVE_SECONDS)
+            .where(WorkerRecord.seen_at > db_now() - ALIVE_SECONDS)
             .order_by(WorkerRecord.name)
         )
         return list(session.scalars(alive))

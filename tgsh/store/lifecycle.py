@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from tgsh.schemas import Progress, ProgressEvent, StatusEvent, TaskEvent
-from tgsh.store.models import CounterRecord, EventRecord, ExperimentRecord, FinishRecord, TaskRecord, now
+from tgsh.store.models import CounterRecord, EventRecord, ExperimentRecord, FinishRecord, TaskRecord, db_now
 
 LANES = 16
 """Rows of one counter: workers that commit at the same moment seldom wait for each other's."""
@@ -24,19 +24,21 @@ Step = tuple[str, str, float]
 """A counter's name, its label ("" where it has none), and what is added."""
 
 
-def count(session: Session, worker: str | None, *steps: Step) -> None:
+def add_to_counter(session: Session, worker: str | None, *steps: Step) -> None:
     """Add to counters, in this transaction. worker: whose doing it is; None: a user's."""
     lane = zlib.crc32(worker.encode()) % LANES if worker else 0
     rows = [{"name": name, "label": label, "lane": lane, "value": value} for name, label, value in steps]
     session.connection().execute(_adding(session.get_bind().dialect.name), rows)
 
 
-def count_job(session: Session, worker: str | None, kind: str, outcome: str, seconds: float | None) -> None:
+def count_ended_job(
+    session: Session, worker: str | None, kind: str, outcome: str, seconds: float | None
+) -> None:
     """A job ended. kind: task or finish. seconds: how long its last attempt took, if it was begun."""
     if seconds is None:
         return
     bound = next(bound for bound in SECONDS if seconds <= bound)
-    count(
+    add_to_counter(
         session,
         worker,
         ("job_seconds", f"{kind}/{outcome}", max(seconds, 0.0)),
@@ -44,7 +46,7 @@ def count_job(session: Session, worker: str | None, kind: str, outcome: str, sec
     )
 
 
-def totals(session: Session) -> dict[str, dict[str, float]]:
+def counter_totals(session: Session) -> dict[str, dict[str, float]]:
     """What was counted so far, by name and label."""
     sums = select(CounterRecord.name, CounterRecord.label, func.sum(CounterRecord.value)).group_by(
         CounterRecord.name, CounterRecord.label
@@ -65,7 +67,7 @@ def _adding(dialect: str) -> Any:
     )
 
 
-def settle(session: Session, experiment: ExperimentRecord) -> None:
+def advance(session: Session, experiment: ExperimentRecord) -> None:
     """Move the experiment on if none of its tasks is queued or running any more.
 
     All completed: the finish job is queued. Else the experiment is cancelled or failed, with the
@@ -86,22 +88,24 @@ def settle(session: Session, experiment: ExperimentRecord) -> None:
     counts = {row[0]: row[1] for row in session.execute(by_status)}
     finish = session.get_one(FinishRecord, experiment.id)
     if experiment.cancel_requested and (counts.get("cancelled") or finish.status in ("waiting", "cancelled")):
-        end(session, experiment, "cancelled")
+        end_experiment(session, experiment, "cancelled")
     elif failed := counts.get("failed"):
-        end(session, experiment, "failed", _failure(session, experiment, failed))
+        end_experiment(session, experiment, "failed", _failure(session, experiment, failed))
     elif finish.status == "waiting":
         session.execute(
             update(FinishRecord).where(FinishRecord.experiment_id == experiment.id).values(status="queued")
         )
 
 
-def end(session: Session, experiment: ExperimentRecord, status: str, reason: str | None = None) -> None:
+def end_experiment(
+    session: Session, experiment: ExperimentRecord, status: str, reason: str | None = None
+) -> None:
     """Give the experiment its terminal status, once."""
     experiment.status = status
     experiment.reason = reason
-    experiment.finished_at = session.scalar(select(now()))
-    announce_status(session, experiment.id, status, reason)
-    count(session, None, ("experiments", status, 1))
+    experiment.finished_at = session.scalar(select(db_now()))
+    append_status_event(session, experiment.id, status, reason)
+    add_to_counter(session, None, ("experiments", status, 1))
 
 
 def _mean_accuracy(session: Session, experiment_id: str) -> float | None:
@@ -122,8 +126,8 @@ def _failure(session: Session, experiment: ExperimentRecord, failed: int) -> str
         .order_by(TaskRecord.index)
         .limit(1)
     ).one()
-    count = f"{failed} of {experiment.tasks_total} tasks failed"
-    return f"{count}; task {index} ({label}): {reason}"
+    add_to_counter = f"{failed} of {experiment.tasks_total} tasks failed"
+    return f"{add_to_counter}; task {index} ({label}): {reason}"
 
 
 def progress_of(experiment: ExperimentRecord, at: float) -> Progress:
@@ -143,12 +147,12 @@ def progress_of(experiment: ExperimentRecord, at: float) -> Progress:
     )
 
 
-def announce_status(session: Session, experiment_id: str, status: Any, reason: str | None = None) -> None:
+def append_status_event(session: Session, experiment_id: str, status: Any, reason: str | None = None) -> None:
     """Append a `status` event."""
     _append(session, experiment_id, "status", StatusEvent(status=status, reason=reason))
 
 
-def announce_task(session: Session, task: TaskRecord) -> None:
+def append_task_event(session: Session, task: TaskRecord) -> None:
     """Append a `task` event with the task's state."""
     event = TaskEvent.model_validate(
         {
@@ -163,11 +167,11 @@ def announce_task(session: Session, task: TaskRecord) -> None:
     _append(session, task.experiment_id, "task", event)
 
 
-def announce_progress(
+def append_progress_event(
     session: Session, experiment: ExperimentRecord, index: int, epoch: int, loss: float
 ) -> None:
     """Append a `progress` event: a task has ended an epoch."""
-    at = session.scalar(select(now())) or 0.0
+    at = session.scalar(select(db_now())) or 0.0
     event = ProgressEvent(index=index, epoch=epoch, loss=loss, progress=progress_of(experiment, at))
     _append(session, experiment.id, "progress", event)
 

@@ -10,9 +10,9 @@ from tgsh.specs import ExperimentSpec
 from tgsh.store import datasets
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.jobs import Claim, cancel_row, fenced
-from tgsh.store.lifecycle import announce_status, announce_task, settle
-from tgsh.store.models import ExperimentRecord, FinishRecord, TaskRecord, locked, now
+from tgsh.store.jobs import JobLease, cancel_row, fenced
+from tgsh.store.lifecycle import advance, append_status_event, append_task_event
+from tgsh.store.models import ExperimentRecord, FinishRecord, TaskRecord, db_now, lock_experiment
 from tgsh.store.ownership import is_visible_to
 from tgsh.store.results import damaged_results, damaged_tasks
 
@@ -31,19 +31,19 @@ def reopen_damaged(database: Database, artifacts: Artifacts, experiment_id: str)
     ):
         return False
     with database.write() as session:
-        experiment = locked(session, experiment_id)
+        experiment = lock_experiment(session, experiment_id)
         finish = session.get_one(FinishRecord, experiment_id)
         if experiment.status == "completed":  # else another repairs it already
             finish.status, finish.results, finish.attempts, finish.finished_at = "waiting", {}, 0, None
             experiment.status, experiment.finished_at, experiment.pace_since = "queued", None, None
-            experiment.queued_at = session.scalar(select(now()))
+            experiment.queued_at = session.scalar(select(db_now()))
             experiment.cancel_requested = False  # a cancel that came too late
-            announce_status(session, experiment_id, "queued", "a stored file is damaged")
-            settle(session, experiment)
+            append_status_event(session, experiment_id, "queued", "a stored file is damaged")
+            advance(session, experiment)
     return True
 
 
-def train_again(database: Database, claimed: Claim, tasks: Sequence[int]) -> None:
+def train_again(database: Database, claimed: JobLease, tasks: Sequence[int]) -> None:
     """Give the claim on a finish back and queue these tasks anew, without their checkpoints.
 
     What is to be cancelled is cancelled instead, and a resume comes here again.
@@ -61,7 +61,7 @@ def train_again(database: Database, claimed: Claim, tasks: Sequence[int]) -> Non
             task.status, task.attempts, task.epochs_done, task.losses = "queued", 0, 0, []
             task.accuracy = task.checkpoint = task.checkpoint_sha256 = task.finished_at = None
             task.reason = "its checkpoint was damaged"
-            announce_task(session, task)
+            append_task_event(session, task)
 
 
 ORPHAN_SECONDS = 3600.0
@@ -98,11 +98,11 @@ def remove_orphans(database: Database, artifacts: Artifacts) -> int:
     return len(orphans)
 
 
-def tidy(database: Database, artifacts: Artifacts, seconds: float) -> int:
+def collect_garbage(database: Database, artifacts: Artifacts, seconds: float) -> int:
     """Remove the leftovers of what was completed within the last `seconds`, and orphans; how many."""
     with database.read() as session:
         lately = select(ExperimentRecord.id).where(
-            ExperimentRecord.status == "completed", ExperimentRecord.finished_at > now() - seconds
+            ExperimentRecord.status == "completed", ExperimentRecord.finished_at > db_now() - seconds
         )
         ids = session.scalars(lately).all()
     removed = sum(remove_leftovers(database, artifacts, experiment_id) for experiment_id in ids)

@@ -90,7 +90,7 @@ class TagRecord(Record):
     tag: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
 
 
-class Claimable:
+class Leasable:
     """What a job needs to be claimed by exactly one worker at a time.
 
     status: waiting (finish only), queued, running, completed, failed, cancelled.
@@ -107,7 +107,7 @@ class Claimable:
     finished_at: Mapped[float | None]
 
 
-class TaskRecord(Claimable, Record):
+class TaskRecord(Leasable, Record):
     """One task: what it is, who works on it, and the checkpoint that holds what was learned."""
 
     __tablename__ = "tasks"
@@ -130,7 +130,7 @@ class TaskRecord(Claimable, Record):
     __table_args__ = (Index("ix_tasks_experiment_id_status", "experiment_id", "status", "task_index"),)
 
 
-class FinishRecord(Claimable, Record):
+class FinishRecord(Leasable, Record):
     """The job that puts an experiment's results together once its last task is done.
 
     results: what it made, by name: [artifact key, SHA-256]; `vectors` is [E + 1, T, H].
@@ -172,7 +172,7 @@ class IdempotencyRecord(Record):
     created_at: Mapped[float]
 
 
-class PreviewRecord(Claimable, Record):
+class PreviewRecord(Leasable, Record):
     """What the tasks of a spec look like: drawn once by a worker, for whoever asks.
 
     key: SHA-256 of what decides the picture. spec: dataset, suite and seed. tasks: [index, label] of those
@@ -275,7 +275,7 @@ class UseRecord(Record):
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True, index=True)
 
 
-def locked(session: Session, experiment_id: str) -> ExperimentRecord:
+def lock_experiment(session: Session, experiment_id: str) -> ExperimentRecord:
     """The experiment's row, locked until the transaction ends: its changes happen one by one."""
     experiment = session.get(ExperimentRecord, experiment_id, with_for_update=True)
     if experiment is None:
@@ -283,38 +283,40 @@ def locked(session: Session, experiment_id: str) -> ExperimentRecord:
     return experiment
 
 
-def record_of(job: Job) -> type[TaskRecord] | type[FinishRecord]:
+def job_model(job: Job) -> type[TaskRecord] | type[FinishRecord]:
     """The table that holds the job."""
     return FinishRecord if job.index is None else TaskRecord
 
 
-def identity(job: Job) -> list[Any]:
+def job_filter(job: Job) -> list[Any]:
     """The condition that selects the job's row."""
     if job.index is None:
         return [FinishRecord.experiment_id == job.experiment_id]
     return [TaskRecord.experiment_id == job.experiment_id, TaskRecord.index == job.index]
 
 
-def row_of(session: Session, job: Job, *conditions: ColumnElement[bool]) -> TaskRecord | FinishRecord | None:
+def lock_job(
+    session: Session, job: Job, *conditions: ColumnElement[bool]
+) -> TaskRecord | FinishRecord | None:
     """The job's row, locked, if it is there and meets the conditions."""
-    record: Any = record_of(job)
-    query = select(record).where(*identity(job), *conditions).with_for_update()
+    record: Any = job_model(job)
+    query = select(record).where(*job_filter(job), *conditions).with_for_update()
     return cast("TaskRecord | FinishRecord | None", session.scalars(query).one_or_none())
 
 
-class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
+class db_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
     """Seconds since 1970 in UTC, at the moment the statement runs."""
 
     type = Double()
     inherit_cache = True
 
 
-@compiles(now, "sqlite")
+@compiles(db_now, "sqlite")
 def _sqlite(*_: Any, **__: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
-@compiles(now, "postgresql")
+@compiles(db_now, "postgresql")
 def _postgresql(*_: Any, **__: Any) -> str:
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
 
@@ -338,7 +340,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Preview:
+class PreviewJob:
     """Another: to draw what the tasks of a spec look like. It is short, and goes before the rest."""
 
     key: str

@@ -15,7 +15,7 @@ from tgsh.errors import NotFound
 from tgsh.schemas import TERMINAL, Progress
 from tgsh.store.database import Database
 from tgsh.store.lifecycle import progress_of
-from tgsh.store.models import EventRecord, ExperimentRecord, TagRecord, TaskRecord, UseRecord, now
+from tgsh.store.models import EventRecord, ExperimentRecord, TagRecord, TaskRecord, UseRecord, db_now
 from tgsh.store.ownership import is_visible_to
 
 Sort = Literal[
@@ -48,7 +48,7 @@ _TEXTS = ("name", "status", "suite", "dataset", "owner")
 
 
 @dataclass(frozen=True)
-class Order:
+class SortOrder:
     """An order of experiments. Among equals the newer one is first where the greatest is, else last."""
 
     sort: Sort
@@ -77,7 +77,7 @@ class Order:
         )
 
 
-NEWEST = Order("-created")
+NEWEST = SortOrder("-created")
 
 
 LAST_ID = 2**63 - 1
@@ -137,12 +137,12 @@ def experiment(database: Database, experiment_id: str) -> Snapshot:
         record = session.get(ExperimentRecord, experiment_id)
         if record is None:
             raise NotFound(f"there is no experiment {experiment_id!r}")
-        at = session.scalar(select(now())) or 0.0
+        at = session.scalar(select(db_now())) or 0.0
         return Snapshot(record, progress_of(record, at), at)
 
 
 def experiments(
-    database: Database, filters: Filters, limit: int, after: Position | None = None, order: Order = NEWEST
+    database: Database, filters: Filters, limit: int, after: Position | None = None, order: SortOrder = NEWEST
 ) -> list[Snapshot]:
     """Up to `limit` experiments in this order, from behind the position `after`."""
     position = (column.label(f"position_{index}") for index, column in enumerate(order.key))
@@ -153,7 +153,7 @@ def experiments(
     by = [column.desc() if order.descending else column.asc() for column in order.key]
     with database.read() as session:
         rows = session.execute(query.order_by(*by).limit(limit)).all()
-        at = session.scalar(select(now())) or 0.0
+        at = session.scalar(select(db_now())) or 0.0
         return [Snapshot(record, progress_of(record, at), at, place) for record, *place in rows]
 
 
@@ -264,7 +264,7 @@ MOST_TAGS = 200
 
 
 @dataclass(frozen=True)
-class Summary:
+class Facets:
     """matching: how many experiments are found, by status. all: how many there are without the filters.
 
     suites, datasets, tags: those of all that are visible; of tags, the ones used most.
@@ -277,7 +277,7 @@ class Summary:
     tags: Sequence[str]
 
 
-def summary(database: Database, filters: Filters) -> Summary:
+def facets(database: Database, filters: Filters) -> Facets:
     """Of the experiments that the filters find, and of all that are visible to whom they name."""
     visible = replace(Filters(), visible_to=filters.visible_to)
     with database.read() as session:
@@ -285,7 +285,7 @@ def summary(database: Database, filters: Filters) -> Summary:
         rows = session.execute(
             select(*groups, func.count()).where(*visible.conditions()).group_by(*groups)
         ).all()
-        return Summary(
+        return Facets(
             matching=_by_status(session, filters),
             all=sum(count for *_, count in rows),
             suites=sorted({suite for suite, *_ in rows}),

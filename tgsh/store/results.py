@@ -135,7 +135,7 @@ def _write_rows(path: Path, shape: tuple[int, int, int], courses: Iterable[np.nd
 
 
 @dataclass(frozen=True)
-class CourseRef:
+class TrajectoryRef:
     """Where the vectors of one task lie; cheap to make, no array is touched.
 
     epochs_done: 0 where there are none yet. source: (artifact key, SHA-256) of its checkpoint, or of the
@@ -150,7 +150,7 @@ class CourseRef:
 
 
 @dataclass(frozen=True)
-class Courses:
+class Trajectories:
     """The courses of all tasks of an experiment of so many epochs, in task order.
 
     finished: whether they will never change.
@@ -160,7 +160,7 @@ class Courses:
     base_id: str
     epochs: int
     finished: bool
-    tasks: tuple[CourseRef, ...]
+    tasks: tuple[TrajectoryRef, ...]
 
     def digest(self, *tasks: int) -> str:
         """Follows from the content of these tasks: equal digests mean equal vectors."""
@@ -169,7 +169,7 @@ class Courses:
         return hashlib.sha256("\n".join([self.base_id, *parts]).encode()).hexdigest()
 
 
-def find_courses(database: Database, experiment_id: str) -> Courses:
+def find_trajectories(database: Database, experiment_id: str) -> Trajectories:
     """Where the vectors of all epochs lie. Raises NotFound for an unknown experiment."""
     with database.read() as session:
         experiment = session.get(ExperimentRecord, experiment_id)
@@ -179,22 +179,22 @@ def find_courses(database: Database, experiment_id: str) -> Courses:
         rows = session.scalars(
             select(TaskRecord).where(TaskRecord.experiment_id == experiment_id).order_by(TaskRecord.index)
         ).all()
-        return Courses(
+        return Trajectories(
             experiment_id,
             experiment.base_id,
             ExperimentSpec.model_validate(experiment.spec).training.epochs,
             whole is not None,
-            tuple(_course(row, whole) for row in rows),
+            tuple(_trajectory_ref(row, whole) for row in rows),
         )
 
 
-def find_course(database: Database, experiment_id: str, task: int) -> CourseRef:
+def find_trajectory(database: Database, experiment_id: str, task: int) -> TrajectoryRef:
     """Where the vectors of one task lie. Raises NotFound for an unknown experiment or task."""
     with database.read() as session:
         row = session.get(TaskRecord, (experiment_id, task))
         if row is None:
             raise NotFound(f"there is no task {task} of an experiment {experiment_id!r}")
-        return _course(row, _finished(session, experiment_id))
+        return _trajectory_ref(row, _finished(session, experiment_id))
 
 
 def _finished(session: Session, experiment_id: str) -> tuple[str, str] | None:
@@ -206,12 +206,12 @@ def _finished(session: Session, experiment_id: str) -> tuple[str, str] | None:
     return str(key), str(sha256)
 
 
-def _course(row: TaskRecord, whole: tuple[str, str] | None) -> CourseRef:
+def _trajectory_ref(row: TaskRecord, whole: tuple[str, str] | None) -> TrajectoryRef:
     own = (str(row.checkpoint), str(row.checkpoint_sha256))
-    return CourseRef(row.index, row.label, row.epochs_done, whole or own, row.index if whole else None)
+    return TrajectoryRef(row.index, row.label, row.epochs_done, whole or own, row.index if whole else None)
 
 
-def load_course(artifacts: Artifacts, ref: CourseRef) -> np.ndarray:
+def load_trajectory(artifacts: Artifacts, ref: TrajectoryRef) -> np.ndarray:
     """The vectors of one task, float32 [epochs done + 1, H], before training first; [0, 0] where none are."""
     if ref.epochs_done == 0:
         return np.zeros((0, 0), np.float32)
@@ -223,7 +223,7 @@ def load_course(artifacts: Artifacts, ref: CourseRef) -> np.ndarray:
     return np.asarray(array[: ref.epochs_done + 1, ref.row])
 
 
-def result(
+def load_result(
     database: Database, artifacts: Artifacts, experiment_id: str, name: str
 ) -> tuple[dict[str, np.ndarray], dict[str, str]] | None:
     """Tensors and text that describes them; None before the finish, or where there is none of that name.
@@ -255,22 +255,22 @@ def damaged_results(database: Database, artifacts: Artifacts, experiment_id: str
     return [name for name, where in results.items() if not artifacts.is_whole(*where)]
 
 
-NAME = "provenance"
+PROVENANCE = "provenance"
 """Under which the finish of an experiment keeps it."""
 
 Origin = dict[str, Any]
 
 
-def collected(database: Database, artifacts: Artifacts, experiment_id: str) -> dict[str, str]:
+def collect_provenance(database: Database, artifacts: Artifacts, experiment_id: str) -> dict[str, str]:
     """What the checkpoints of all tasks tell, as text: each origin once, and which of them a task has."""
-    origins: list[Origin] = []
+    task_origins: list[Origin] = []
     of_task = []
     for task in queries.tasks(database, experiment_id):
         origin = _told(artifacts.about(str(task.checkpoint), str(task.checkpoint_sha256)))
-        if origin not in origins:
-            origins.append(origin)
-        of_task.append(origins.index(origin))
-    return {"origins": json.dumps(origins, sort_keys=True), "of_task": json.dumps(of_task)}
+        if origin not in task_origins:
+            task_origins.append(origin)
+        of_task.append(task_origins.index(origin))
+    return {"origins": json.dumps(task_origins, sort_keys=True), "of_task": json.dumps(of_task)}
 
 
 def _told(about: Mapping[str, str]) -> Origin:
@@ -279,9 +279,9 @@ def _told(about: Mapping[str, str]) -> Origin:
     return {"images": images, "versions": versions, "machine": about.get("machine")}
 
 
-def origins(database: Database, artifacts: Artifacts, experiment_id: str) -> list[Origin] | None:
+def task_origins(database: Database, artifacts: Artifacts, experiment_id: str) -> list[Origin] | None:
     """The origin of each task of a completed experiment; None where an earlier version did not record it."""
-    found = result(database, artifacts, experiment_id, NAME)
+    found = load_result(database, artifacts, experiment_id, PROVENANCE)
     if found is None:
         return None
     every = json.loads(found[1]["origins"])

@@ -12,23 +12,23 @@ from tgsh.store.models import ExperimentRecord, FinishRecord, Job, PreviewRecord
 
 QUEUE = "tgsh"
 
-HINT_NAME = "tgsh.hint"
+RUN_JOB_TASK = "tgsh.hint"
 """The one Celery task. It has no arguments: "there is work", and a worker looks what is most due."""
 
-MAX_HINTS = 64
+MAX_JOB_MESSAGES = 64
 """Hints that wait at most: they wake idle workers, and a worker that is awake needs none."""
 
 
-def hints_due(queued: int, waiting: int) -> int:
+def job_messages_due(queued: int, waiting: int) -> int:
     """How many hints to publish, with so many jobs queued and so many hints waiting in the queue.
 
     Whoever takes one of those that wait looks at the database after this moment, so they count. Too many
     cost a look each; should some get lost, the next sweep makes up for them.
     """
-    return max(0, min(queued, MAX_HINTS) - waiting)
+    return max(0, min(queued, MAX_JOB_MESSAGES) - waiting)
 
 
-def most_due(session: Session) -> str | None:
+def next_experiment(session: Session) -> str | None:
     """The experiment to serve next; None where no job waits for a worker. Takes no lock."""
     return session.scalar(_order_of_service())
 
@@ -59,7 +59,7 @@ def _order_of_service() -> Select[str]:
     )
 
 
-def first_job(session: Session, experiment_id: str) -> Job | None:
+def next_job(session: Session, experiment_id: str) -> Job | None:
     """The experiment's job to do next, if one waits; the caller holds the experiment's lock."""
     first_task = (
         select(func.min(TaskRecord.index))

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from tgsh.store.database import Database
 from tgsh.store.leases import ALIVE_SECONDS
-from tgsh.store.lifecycle import totals
-from tgsh.store.models import ExperimentRecord, FinishRecord, PreviewRecord, TaskRecord, WorkerRecord, now
+from tgsh.store.lifecycle import counter_totals
+from tgsh.store.models import ExperimentRecord, FinishRecord, PreviewRecord, TaskRecord, WorkerRecord, db_now
 from tgsh.store.ownership import is_visible_to
 
 MOST_LISTED = 100
@@ -112,11 +112,11 @@ def _jobs_by_status(session: Session) -> Mapping[str, int]:
 def _oldest(session: Session) -> float | None:
     """Seconds since the first of what waits was queued: with its experiment, or as a preview."""
     waits = or_(*(exists().where(r.experiment_id == ExperimentRecord.id, r.status == "queued") for r in JOBS))
-    unfinished = ExperimentRecord.status.in_(("queued", "running"))
-    experiments = select(func.min(ExperimentRecord.queued_at)).where(unfinished, waits)
+    backlog = ExperimentRecord.status.in_(("queued", "running"))
+    experiments = select(func.min(ExperimentRecord.queued_at)).where(backlog, waits)
     previews = select(func.min(PreviewRecord.created_at)).where(PreviewRecord.status == "queued")
     found = [at for at in (session.scalar(experiments), session.scalar(previews)) if at is not None]
-    return max(0.0, (session.scalar(select(now())) or 0.0) - min(found)) if found else None
+    return max(0.0, (session.scalar(select(db_now())) or 0.0) - min(found)) if found else None
 
 
 def _waiting_experiments(visible_to: str | None) -> Select[Any]:
@@ -145,7 +145,7 @@ UNENDED = ("queued", "running", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
-class Census:
+class Totals:
     """How things stand at one moment.
 
     experiments: how many, by status. jobs: likewise, by kind (task, finish) and status.
@@ -160,21 +160,21 @@ class Census:
     counters: Mapping[str, Mapping[str, float]]
 
 
-def census(database: Database) -> Census:
+def totals(database: Database) -> Totals:
     """Count."""
     with database.read() as session:
         tasks = {"completed": session.scalar(select(func.sum(ExperimentRecord.tasks_done))) or 0}
         tasks |= _by_status(session, TaskRecord, TaskRecord.status.in_(UNENDED))
         finishes = _by_status(session, FinishRecord)
-        return Census(
+        return Totals(
             experiments=_by_status(session, ExperimentRecord),
             jobs={("task", status): count for status, count in tasks.items()}
             | {("finish", status): count for status, count in finishes.items()},
             oldest_seconds=session.scalar(_oldest_queued()),
             workers=session.scalars(
-                select(WorkerRecord).where(WorkerRecord.seen_at > now() - ALIVE_SECONDS)
+                select(WorkerRecord).where(WorkerRecord.seen_at > db_now() - ALIVE_SECONDS)
             ).all(),
-            counters=totals(session),
+            counters=counter_totals(session),
         )
 
 
@@ -191,7 +191,7 @@ def _oldest_queued() -> Select[float]:
         for record in (TaskRecord, FinishRecord)
     )
     return select(
-        func.max(now() - func.coalesce(ExperimentRecord.queued_at, ExperimentRecord.created_at))
+        func.max(db_now() - func.coalesce(ExperimentRecord.queued_at, ExperimentRecord.created_at))
     ).where(
         ExperimentRecord.status.in_(("queued", "running")),
         ExperimentRecord.cancel_requested.is_(False),
@@ -210,7 +210,7 @@ MOST_AHEAD = 500
 
 
 @dataclass(frozen=True)
-class Trained:
+class Throughput:
     """An experiment that was completed: its tasks, their seconds in all, and those of its finish."""
 
     spec: dict[str, Any]
@@ -220,7 +220,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class Backlog:
     """What is left of an experiment that waits or runs."""
 
     spec: dict[str, Any]
@@ -228,7 +228,7 @@ class Unfinished:
     epochs: int
 
 
-def trained(database: Database, suite: str, dataset: str, network: str, device: str) -> list[Trained]:
+def throughput(database: Database, suite: str, dataset: str, network: str, device: str) -> list[Throughput]:
     """The newest completed experiments of these kinds. device: "cpu" or "cuda"."""
     e, t, f = ExperimentRecord, TaskRecord, FinishRecord
     newest = e.created_at.desc(), e.id.desc()
@@ -254,10 +254,10 @@ def trained(database: Database, suite: str, dataset: str, network: str, device: 
         .order_by(alike.c.created_at.desc())
     )
     with database.read() as session:
-        return [Trained(*row) for row in session.execute(query)]
+        return [Throughput(*row) for row in session.execute(query)]
 
 
-def unfinished(database: Database) -> tuple[list[Unfinished], int]:
+def backlog(database: Database) -> tuple[list[Backlog], int]:
     """What is left of experiments that wait or run, of MOST_AHEAD at most; and how many there are."""
     e = ExperimentRecord
     ahead = e.status.in_(("queued", "running")), e.cancel_requested.is_(False)
@@ -265,4 +265,4 @@ def unfinished(database: Database) -> tuple[list[Unfinished], int]:
     with database.read() as session:
         count = session.scalar(select(func.count()).select_from(e).where(*ahead)) or 0
         rows = session.execute(select(e.spec, *left).where(*ahead).limit(MOST_AHEAD))
-        return [Unfinished(*row) for row in rows], count
+        return [Backlog(*row) for row in rows], count

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from tgsh.datasets.base import Dataset, DatasetInfo, manifold_info
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import ManifoldSuite
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.suites.task import Task
@@ -34,19 +34,19 @@ def manifold_tasks(suite: ManifoldSuite, info: DatasetInfo) -> tuple[Task, ...]:
 
 def task_identifier(suite: ManifoldSuite, index: int) -> np.ndarray:
     """γ_t, float64 [task_dimensions], of length 1."""
-    rng = stream(suite.manifold_seed, "manifold", "task", index)
+    rng = rng_for(suite.manifold_seed, "manifold", "task", index)
     return _on_sphere(rng, 1, suite.task_dimensions).ravel()
 
 
 def class_identifiers(suite: ManifoldSuite) -> np.ndarray:
     """ω_1 … ω_K, a row each: float64 [K, class_dimensions], rows of length 1."""
-    rng = stream(suite.manifold_seed, "manifold", "classes")
+    rng = rng_for(suite.manifold_seed, "manifold", "classes")
     return _on_sphere(rng, suite.classes, suite.class_dimensions)
 
 
 def perturbations(suite: ManifoldSuite, part: str, count: int) -> np.ndarray:
     """θ of `count` examples of a part ("train" or "test"): float64 [count, dimensions], rows of length 1."""
-    rng = stream(suite.manifold_seed, "manifold", part)
+    rng = rng_for(suite.manifold_seed, "manifold", part)
     return _on_sphere(rng, count, suite.perturbation_dimensions)
 
 
@@ -59,8 +59,8 @@ class AnalyticMap:
     def __init__(self, suite: ManifoldSuite) -> None:
         seed, pixels = suite.manifold_seed, suite.side**2
         sizes = (suite.task_dimensions, suite.class_dimensions, suite.perturbation_dimensions)
-        self._first = GAIN * stream(seed, "manifold", "M1").standard_normal((HIDDEN, sum(sizes)))
-        second = stream(seed, "manifold", "M2").standard_normal((pixels, HIDDEN))
+        self._first = GAIN * rng_for(seed, "manifold", "M1").standard_normal((HIDDEN, sum(sizes)))
+        second = rng_for(seed, "manifold", "M2").standard_normal((pixels, HIDDEN))
         self._second = CONTRAST / np.sqrt(HIDDEN) * second
 
     def __call__(self, latents: np.ndarray) -> np.ndarray:

@@ -40,7 +40,9 @@ Transform = PixelMap | ImageTransform
 """How a task sees an image. A pixel map can become part of a network's wiring; the rest is computed."""
 
 
-def chain(transforms: Sequence[TransformSpec], height: int, width: int, channels: int = 1) -> Transform:
+def compose_transforms(
+    transforms: Sequence[TransformSpec], height: int, width: int, channels: int = 1
+) -> Transform:
     """The transforms one after the other; neighbours that move pixels become one map."""
     merged: list[Step] = []
     for transform in transforms:

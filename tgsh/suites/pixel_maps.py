@@ -8,7 +8,7 @@ from math import cos, radians, sin, tan
 import numpy as np
 from PIL import Image
 
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs.transforms import Affine
 
 
@@ -91,7 +91,7 @@ def permutation_map(seed: int, index: int, pixels: int, channels: int = 1) -> Pi
     """Permutation `index` of a seed, from its own stream; number 0 is the identity."""
     if index == 0:
         return PixelMap.identity(pixels * channels)
-    return PixelMap(stream(seed, "permutation", index).permutation(pixels)).of_channels(channels)
+    return PixelMap(rng_for(seed, "permutation", index).permutation(pixels)).of_channels(channels)
 
 
 def affine_map(step: Affine, height: int, width: int) -> PixelMap:

@@ -15,7 +15,7 @@ AMOUNTS = {"kind", "tasks", "train_images", "test_images"}
 """What of a manifold suite says how much there is of it, not what it is."""
 
 
-def identity(suite: SuiteSpec, label: str) -> str:
+def task_identity(suite: SuiteSpec, label: str) -> str:
     """Equal where two suites show a task in the same way: the label, and what a suite does not say in it.
 
     The images may be others: 90° of MNIST and 90° of KMNIST are the same task, on other images. Custom
@@ -31,7 +31,7 @@ def identity(suite: SuiteSpec, label: str) -> str:
             return label
 
 
-def parameters(suite: SuiteSpec, tasks: Sequence[Task], info: DatasetInfo) -> np.ndarray | None:
+def task_parameters(suite: SuiteSpec, tasks: Sequence[Task], info: DatasetInfo) -> np.ndarray | None:
     """float64 [T, 2]: cosine and sine of each task's angle, or of its shift as a part of the image's width.
 
     Both are periodic: 350° lies beside 0°. For the manifold suite, the true γ_t, [T, task_dimensions]. None

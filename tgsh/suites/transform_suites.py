@@ -18,7 +18,7 @@ from tgsh.specs.transforms import (
     TransformSpec,
     VerticalFlip,
 )
-from tgsh.suites.pipeline import chain, check_fits
+from tgsh.suites.pipeline import check_fits, compose_transforms
 from tgsh.suites.task import Task
 
 TABLE_1: tuple[tuple[str, str, tuple[TransformSpec, ...]], ...] = (
@@ -41,7 +41,7 @@ def augment_tasks(info: DatasetInfo) -> tuple[Task, ...]:
             index,
             label,
             {"transform": name},
-            partial(chain, transforms, info.height, info.width, info.channels),
+            partial(compose_transforms, transforms, info.height, info.width, info.channels),
         )
         for index, (label, name, transforms) in enumerate(TABLE_1)
     )
@@ -56,7 +56,7 @@ def custom_tasks(suite: CustomSuite, info: DatasetInfo) -> tuple[Task, ...]:
             index,
             task.label,
             dict(_parameters(task.transforms)),
-            partial(chain, task.transforms, info.height, info.width, info.channels),
+            partial(compose_transforms, task.transforms, info.height, info.width, info.channels),
         )
         for index, task in enumerate(suite.tasks)
     )

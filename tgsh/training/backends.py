@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 
-from tgsh.datasets.base import Normalisation, Source
+from tgsh.datasets.base import ImageSource, Normalisation
 from tgsh.errors import MachineProblem
 from tgsh.networks.registry import Context, FlyNetBase, RandomBase
 from tgsh.networks.torch_registry import Learner, learner
@@ -16,7 +16,7 @@ from tgsh.settings import Compute
 from tgsh.suites import Task
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.training.inputs import wiring_of
-from tgsh.training.optimisation import FusedGroup, Group
+from tgsh.training.optimisation import FusedStep, TorchStep
 from tgsh.training.state import TaskState, compute, fused_compute
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 Made = TypeVar("Made")
 
 
-class TorchPath:
+class TorchBackend:
     """Layer by layer, for any network on any device. part: see Group. source: of the tasks' images."""
 
     def __init__(
-        self, base: RandomBase, context: Context, source: Source, part: int, device: torch.device
+        self, base: RandomBase, context: Context, source: ImageSource, part: int, device: torch.device
     ) -> None:
         self._base, self._context, self._source = base, context, source
         self._part, self._device = part, device
@@ -48,12 +48,12 @@ class TorchPath:
             tasks, lambda: learner(self._base, maps, indices, self._device, normalisations)
         )
 
-    def group(self, tasks: Sequence[Task], states: Sequence[TaskState], rate: float) -> Group:
+    def group(self, tasks: Sequence[Task], states: Sequence[TaskState], rate: float) -> TorchStep:
         """These tasks, ready to learn an epoch from these states."""
-        return Group(self.networks(tasks), self._context, states, rate, self._part, self._device)
+        return TorchStep(self.networks(tasks), self._context, states, rate, self._part, self._device)
 
 
-class FusedPath:
+class FusedBackend:
     """A whole step in one call compiled by numba, for FlyNet on a processor.
 
     make: networks that see images through these maps, normalised so.
@@ -63,7 +63,7 @@ class FusedPath:
         self,
         make: Callable[[list[PixelMap], list[Normalisation]], FusedFlyNets],
         context: Context,
-        source: Source,
+        source: ImageSource,
     ) -> None:
         self._make, self._context, self._source = make, context, source
         self._latest = _Latest["FusedFlyNets"]()
@@ -77,14 +77,14 @@ class FusedPath:
         """As of TorchPath."""
         return self._latest.of(tasks, lambda: self._make(*_seen(tasks, self._source)))
 
-    def group(self, tasks: Sequence[Task], states: Sequence[TaskState], rate: float) -> FusedGroup:
+    def group(self, tasks: Sequence[Task], states: Sequence[TaskState], rate: float) -> FusedStep:
         """As of TorchPath."""
-        return FusedGroup(self.networks(tasks), self._context, states, rate)
+        return FusedStep(self.networks(tasks), self._context, states, rate)
 
 
-def path_of(
-    wanted: Compute, base: RandomBase, context: Context, source: Source, part: int, device: torch.device
-) -> TorchPath | FusedPath:
+def select_backend(
+    wanted: Compute, base: RandomBase, context: Context, source: ImageSource, part: int, device: torch.device
+) -> TorchBackend | FusedBackend:
     """The path on which networks of this base are trained; only FlyNet on a processor has two.
 
     Raises MachineProblem where the fused one is wanted and numba cannot be had.
@@ -99,11 +99,11 @@ def path_of(
                     "or set TGSH_COMPUTE=auto"
                 ) from error
         else:
-            return FusedPath(partial(FusedFlyNets, base), context, source)
-    return TorchPath(base, context, source, part, device)
+            return FusedBackend(partial(FusedFlyNets, base), context, source)
+    return TorchBackend(base, context, source, part, device)
 
 
-def _seen(tasks: Sequence[Task], source: Source) -> tuple[list[PixelMap], list[Normalisation]]:
+def _seen(tasks: Sequence[Task], source: ImageSource) -> tuple[list[PixelMap], list[Normalisation]]:
     """How networks see the images of these tasks: what moves their pixels, and how they are normalised."""
     maps = [wiring_of(task, source.info.pixels) for task in tasks]
     return maps, [source.info_of(task.index).normalisation for task in tasks]

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tgsh.datasets.base import Dataset, DatasetInfo, Source
+from tgsh.datasets.base import Dataset, DatasetInfo, ImageSource
 from tgsh.suites import Task
 from tgsh.suites.pipeline import ImageTransform
 from tgsh.suites.pixel_maps import PixelMap
-from tgsh.training.state import transform_stream
+from tgsh.training.state import transform_rng
 from tgsh.training.transforms import Operation, drawn
 
 
@@ -33,7 +33,7 @@ class Images:
     """Training and test images of a source. limit: training images of a task, from the first one on;
     None: all of them."""
 
-    def __init__(self, source: Source, limit: int | None, device: torch.device) -> None:
+    def __init__(self, source: ImageSource, limit: int | None, device: torch.device) -> None:
         self._source, self._limit, self._device = source, limit, device
 
     def training(self, tasks: Sequence[Task]) -> Split:
@@ -147,7 +147,7 @@ class Views:
     seed: an experiment's, which decides what is drawn.
     """
 
-    source: Source
+    source: ImageSource
     seed: int
     device: torch.device
 
@@ -160,6 +160,6 @@ class Views:
 
     def shown(self, task: Task, images: np.ndarray) -> torch.Tensor:
         """Images uint8 [n, D] as [1, n, D] on the device, on which the task's pixel map is still due."""
-        rng = transform_stream(self.seed, task.index, "test")
+        rng = transform_rng(self.seed, task.index, "test")
         inputs = Inputs([torch.tensor(images, device=self.device)], self.source.info, [task], [rng])
         return inputs.batch(torch.arange(len(images), device=self.device)[None])

@@ -9,12 +9,12 @@ from functools import lru_cache
 import numpy as np
 
 from tgsh.analysis.geometry import geometry, recoverability
-from tgsh.datasets.base import Dataset, Source
+from tgsh.datasets.base import Dataset, ImageSource
 from tgsh.errors import Interrupted
 from tgsh.networks.torch_registry import units_of
 from tgsh.suites import Task, spread
 from tgsh.suites.pixel_maps import PixelMap
-from tgsh.suites.task_identity import parameters
+from tgsh.suites.task_identity import task_parameters
 from tgsh.training.inputs import Views
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
@@ -37,7 +37,7 @@ def geometry_of(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) ->
     classes = _compared_classes(trainer, tasks)
     shown = [_test_images(trainer.source, task, classes, IMAGES_A_CLASS) for task in tasks]
     images = min(map(len, shown)) // classes
-    gamma = parameters(trainer.spec.suite, tasks, trainer.info)
+    gamma = task_parameters(trainer.spec.suite, tasks, trainer.info)
     tensors: dict[str, np.ndarray] = {}
     summaries: dict[str, object] = {}
     for stage, epoch in (("before", 0), ("after", -1)):
@@ -149,7 +149,7 @@ def first_of_each_class(images: np.ndarray, labels: np.ndarray, classes: int, mo
     return np.asarray(images[np.concatenate([found[:fewest] for found in chosen])])
 
 
-def _test_images(source: Source, task: Task, classes: int, most: int) -> np.ndarray:
+def _test_images(source: ImageSource, task: Task, classes: int, most: int) -> np.ndarray:
     own = source.of(task.index)
     return first_of_each_class(own.test_images, own.test_labels, classes, most)
 

@@ -22,19 +22,19 @@ EPSILON = 1e-8
 class RMSprop:
     """s ← αs + (1 − α)∇²;  θ ← θ − η∇/(√s + ε), with α = 0.99 and ε = 1e-8. All tensors have one shape."""
 
-    def __init__(self, parameters: Tensor, squares: Tensor, learning_rate: float) -> None:
-        self.parameters, self.squares = parameters, squares
+    def __init__(self, parameters: Tensor, square_avg: Tensor, learning_rate: float) -> None:
+        self.parameters, self.square_avg = parameters, square_avg
         self._rate = learning_rate
-        self._root = torch.empty_like(squares)
+        self._root = torch.empty_like(square_avg)
 
     def step(self, gradient: Tensor) -> None:
         """One step, in place."""
-        self.squares.mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
-        torch.sqrt(self.squares, out=self._root).add_(EPSILON)
+        self.square_avg.mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
+        torch.sqrt(self.square_avg, out=self._root).add_(EPSILON)
         self.parameters.addcdiv_(gradient, self._root, value=-self._rate)
 
 
-class Group:
+class TorchStep:
     """T tasks at the same epoch, and their losses since then.
 
     All parameters of a task lie in one row of a tensor [T, P], so that one optimiser step serves all. part:
@@ -53,14 +53,14 @@ class Group:
     ) -> None:
         self._learner, self._context, self._part, self._device = learner, context, part, device
         parameters = stacked([state.parameters for state in states], context, device)
-        squares = stacked([state.squares for state in states], context, device)
-        self._optimiser = RMSprop(parameters, squares, learning_rate)
+        square_avg = stacked([state.square_avg for state in states], context, device)
+        self._optimiser = RMSprop(parameters, square_avg, learning_rate)
         self._gradient = torch.empty_like(parameters)
         self._loss = torch.zeros(len(states), dtype=torch.float64, device=device)
 
     def learn(self, inputs: Inputs, labels: Tensor, chosen: Tensor) -> None:
         """One step on a batch: labels int64 [T, N], chosen int64 [T, B] which of the N images."""
-        self._learner.take(self._optimiser.parameters)
+        self._learner.load_parameters(self._optimiser.parameters)
         for start in range(0, chosen.shape[1], self._part):
             part = chosen[:, start : start + self._part]
             logits = self._learner.logits(inputs.batch(part))
@@ -72,7 +72,7 @@ class Group:
     def states(self, before: Sequence[TaskState], images: int) -> list[TaskState]:
         """The tasks' states one epoch after `before`, an epoch of so many images."""
         losses = (self._loss / images).tolist()
-        return advanced(before, self._context, self._optimiser.parameters, self._optimiser.squares, losses)
+        return advanced(before, self._context, self._optimiser.parameters, self._optimiser.square_avg, losses)
 
     def _errors(self, logits: Tensor, labels: Tensor, batch: int) -> Tensor:
         """dL/dlogits of mean cross-entropy: (softmax − one-hot)/B, [T, K, b]. Adds up the loss on the way."""
@@ -87,11 +87,11 @@ def advanced(
     before: Sequence[TaskState],
     context: Context,
     parameters: Tensor,
-    squares: Tensor,
+    square_avg: Tensor,
     losses: Sequence[float],
 ) -> list[TaskState]:
     """The states one epoch after `before`, from parameters and averages [T, P] and the epoch's losses."""
-    parameter_rows, square_rows = parameters.cpu().numpy(), squares.cpu().numpy()
+    parameter_rows, square_rows = parameters.cpu().numpy(), square_avg.cpu().numpy()
     after = []
     for row, state in enumerate(before):
         named = _named(parameter_rows[row], context)
@@ -131,7 +131,7 @@ SHOWN_AT_ONCE = 2048
 """Images that a transform makes at a time: what it needs on the way is a multiple of them."""
 
 
-class FusedGroup:
+class FusedStep:
     """T FlyNets at the same epoch, and their losses since then.
 
     Company changes no byte of a task, as long as no task or every task changes values of pixels.
@@ -143,10 +143,10 @@ class FusedGroup:
         device = torch.device("cpu")
         self._nets, self._context, self._rate = nets, context, learning_rate
         self._parameters = stacked([state.parameters for state in states], context, device)
-        self._squares = stacked([state.squares for state in states], context, device)
-        self._changing = list(zip(self._parameters.numpy(), self._squares.numpy(), strict=True))
+        self._square_avg = stacked([state.square_avg for state in states], context, device)
+        self._changing = list(zip(self._parameters.numpy(), self._square_avg.numpy(), strict=True))
         self._losses = [0.0] * len(states)
-        nets.take(self._parameters)
+        nets.load_parameters(self._parameters)
 
     def learn(self, inputs: Inputs, labels: Tensor, chosen: Tensor) -> None:
         """One step on a batch: labels int64 [T, N], chosen int64 [T, B] which of the N images."""
@@ -164,8 +164,8 @@ class FusedGroup:
     def states(self, before: Sequence[TaskState], images: int) -> list[TaskState]:
         """The tasks' states one epoch after `before`, an epoch of so many images."""
         losses = [loss / images for loss in self._losses]
-        return advanced(before, self._context, self._parameters, self._squares, losses)
+        return advanced(before, self._context, self._parameters, self._square_avg, losses)
 
     def _step(self, task: int, images: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> None:
-        net, (parameters, squares) = self._nets.of(task), self._changing[task]
-        self._losses[task] += net.learn(images, labels, chosen, parameters, squares, self._rate)
+        net, (parameters, square_avg) = self._nets.of(task), self._changing[task]
+        self._losses[task] += net.learn(images, labels, chosen, parameters, square_avg, self._rate)

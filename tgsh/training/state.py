@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-from tgsh.datasets.base import Uploads, info_of, no_uploads
+from tgsh.datasets.base import UploadInfo, info_of, no_upload_info
 from tgsh.errors import ArtifactCorrupt
 from tgsh.networks.registry import Context, context_of, vector_size
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.specs import ExperimentSpec
 
 
@@ -35,26 +35,26 @@ class TaskState:
     index: int
     epoch: int
     parameters: dict[str, np.ndarray]
-    squares: dict[str, np.ndarray] | None
+    square_avg: dict[str, np.ndarray] | None
     vectors: np.ndarray
     losses: tuple[float, ...]
 
 
-def fresh(spec: ExperimentSpec, context: Context, index: int) -> TaskState:
+def fresh_state(spec: ExperimentSpec, context: Context, index: int) -> TaskState:
     """Task `index` before training, drawn from its own stream."""
-    parameters = context.draw(stream(spec.seed, "context", index))
-    squares = {name: np.zeros_like(array) for name, array in parameters.items()}
-    return TaskState(index, 0, parameters, squares, context.vector(parameters)[None], ())
+    parameters = context.draw(rng_for(spec.seed, "context", index))
+    square_avg = {name: np.zeros_like(array) for name, array in parameters.items()}
+    return TaskState(index, 0, parameters, square_avg, context.vector(parameters)[None], ())
 
 
 def batch_order(seed: int, index: int, epoch: int, images: int) -> np.ndarray:
     """The order in which task `index` sees its images in epoch 0, 1, …: int64 [N]."""
-    return stream(seed, "order", index, epoch).permutation(images)
+    return rng_for(seed, "order", index, epoch).permutation(images)
 
 
-def transform_stream(seed: int, index: int, epoch: int | Literal["test"]) -> np.random.Generator:
+def transform_rng(seed: int, index: int, epoch: int | Literal["test"]) -> np.random.Generator:
     """From where task `index` draws what is random in its transform, in epoch 0, 1, … or for test images."""
-    return stream(seed, "transform", index, epoch)
+    return rng_for(seed, "transform", index, epoch)
 
 
 def versions() -> dict[str, str]:
@@ -97,8 +97,8 @@ def to_tensors(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Tensors (parameters, vectors, and with keep_optimiser squares.…) and metadata of a checkpoint."""
     tensors = {**state.parameters, "vectors": state.vectors}
-    if keep_optimiser and state.squares is not None:
-        tensors |= {f"squares.{name}": array for name, array in state.squares.items()}
+    if keep_optimiser and state.square_avg is not None:
+        tensors |= {f"squares.{name}": array for name, array in state.square_avg.items()}
     metadata = {
         "format": FORMAT,
         "spec": spec.digest(),
@@ -115,7 +115,7 @@ def from_tensors(
     metadata: Mapping[str, str],
     spec: ExperimentSpec,
     index: int,
-    uploads: Uploads = no_uploads,
+    uploads: UploadInfo = no_upload_info,
 ) -> TaskState:
     """The state of task `index` of that spec.
 
@@ -133,12 +133,12 @@ def from_tensors(
     if left_over := sorted(set(tensors) - set(shapes)):
         raise ArtifactCorrupt(f"checkpoint: nobody knows tensor {left_over[0]!r}")
     checked = {name: _tensor(tensors, name, shape) for name, shape in shapes.items()}
-    squares = {name: checked[f"squares.{name}"] for name in context.shapes if f"squares.{name}" in checked}
+    square_avg = {name: checked[f"squares.{name}"] for name in context.shapes if f"squares.{name}" in checked}
     return TaskState(
         index,
         epoch,
         {name: checked[name] for name in context.shapes},
-        squares or None,
+        square_avg or None,
         checked["vectors"],
         _losses(metadata, epoch),
     )

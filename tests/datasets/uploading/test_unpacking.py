@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from tests.service.uploads import coloured, grey, npz, picture, zipped
-from tgsh.datasets.uploads.image_folders import Wishes
+from tgsh.datasets.uploads.image_folders import ImageOptions
 from tgsh.datasets.uploads.ingest import IMAGES, LABELS, Kind, Unpacked, Upload, unpack, unpack_apart
 from tgsh.errors import InvalidSpec
 
@@ -30,11 +30,15 @@ several = settings(
 
 
 def unpacked(
-    folder: Path, content: bytes, kind: Kind = "npz", wishes: Wishes | None = None, max_bytes: int = 64 * MB
+    folder: Path,
+    content: bytes,
+    kind: Kind = "npz",
+    wishes: ImageOptions | None = None,
+    max_bytes: int = 64 * MB,
 ) -> tuple[Unpacked, np.ndarray, np.ndarray]:
     """What it is, its images and its labels."""
     (folder / "upload").write_bytes(content)
-    found = unpack(Upload(folder / "upload", kind, wishes or Wishes(), max_bytes), folder)
+    found = unpack(Upload(folder / "upload", kind, wishes or ImageOptions(), max_bytes), folder)
     return found, np.load(folder / IMAGES), np.load(folder / LABELS)
 
 
@@ -121,7 +125,7 @@ def test_damage_is_refused_or_does_no_harm(tmp_path: Path, junk: bytes, at: floa
     for content in (junk, good[:place] + junk, good[:place] + junk + good[place + len(junk) :]):
         (tmp_path / "upload").write_bytes(content)
         with suppress(InvalidSpec):
-            found = unpack(Upload(tmp_path / "upload", kind, Wishes(), MB), tmp_path)
+            found = unpack(Upload(tmp_path / "upload", kind, ImageOptions(), MB), tmp_path)
             assert np.load(tmp_path / IMAGES).shape == (found.train + found.test, 30)
 
 
@@ -152,11 +156,11 @@ def test_images_become_what_is_asked_for(tmp_path: Path) -> None:
     assert (plain.height, plain.width, plain.channels) == (8, 6, 3)
     decoded = {np.asarray(Image.open(io.BytesIO(file))).tobytes() for file in files.values()}
     assert {image.tobytes() for image in images} == decoded
-    small, *_ = unpacked(tmp_path, zipped(files), "zip", Wishes((4, 5), 1))
+    small, *_ = unpacked(tmp_path, zipped(files), "zip", ImageOptions((4, 5), 1))
     assert (small.height, small.width, small.channels) == (4, 5, 1)
     files["1/7.jpg"] = picture(x[7, :, :, 0], "JPEG")
     assert "?channels=1 or ?channels=3" in refusal(tmp_path, zipped(files), "zip")
-    assert unpacked(tmp_path, zipped(files), "zip", Wishes(channels=3))[0].channels == 3
+    assert unpacked(tmp_path, zipped(files), "zip", ImageOptions(channels=3))[0].channels == 3
     files["1/7.jpg"] = picture(x[7, :5], "JPEG")
     assert "?size=8x6" in refusal(tmp_path, zipped(files), "zip")
 
@@ -277,7 +281,7 @@ def test_sixteen_bits_a_pixel_are_refused(tmp_path: Path) -> None:
 
 
 def test_apart_it_is_the_same_and_has_an_end(tmp_path: Path) -> None:
-    upload = Upload(tmp_path / "upload", "npz", Wishes(), MB)
+    upload = Upload(tmp_path / "upload", "npz", ImageOptions(), MB)
     upload.path.write_bytes(npz(x=X, y=Y))
     there, here = tmp_path / "there", tmp_path / "here"
     there.mkdir()

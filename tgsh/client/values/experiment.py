@@ -44,7 +44,7 @@ class Experiment(schemas.Experiment):
         )
 
 
-class ExperimentPage(schemas.Wire):
+class ExperimentPage(schemas.WireModel):
     """schemas.ExperimentPage, whose experiments show themselves."""
 
     items: list[Experiment]

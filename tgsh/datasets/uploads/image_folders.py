@@ -94,7 +94,7 @@ JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ImageOptions:
     """What images shall become. size: (height, width) to resize to; channels: 1 or 3. None: as they are."""
 
     size: tuple[int, int] | None = None
@@ -109,7 +109,7 @@ class _File:
     name: str
 
 
-def read_folders(archive: zipfile.ZipFile, wishes: Wishes, max_bytes: int) -> Contents:
+def read_folders(archive: zipfile.ZipFile, wishes: ImageOptions, max_bytes: int) -> Contents:
     """What a zip of class folders holds. Raises InvalidSpec, naming the file and the remedy."""
     files = _files(archive)
     class_names = in_order(file.label for file in files)
@@ -134,7 +134,7 @@ def read_folders(archive: zipfile.ZipFile, wishes: Wishes, max_bytes: int) -> Co
 
 
 def _reader(
-    archive: zipfile.ZipFile, files: Sequence[_File], wishes: Wishes, shape: tuple[int, int, int]
+    archive: zipfile.ZipFile, files: Sequence[_File], wishes: ImageOptions, shape: tuple[int, int, int]
 ) -> Callable[[np.ndarray], np.ndarray]:
     def one(place: int) -> np.ndarray:
         with _opened(archive, files[place]) as picture:

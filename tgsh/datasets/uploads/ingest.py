@@ -14,10 +14,10 @@ from typing import Literal
 
 import numpy as np
 
-from tgsh.datasets.uploads.image_folders import Contents, Wishes, read_folders
+from tgsh.datasets.uploads.image_folders import Contents, ImageOptions, read_folders
 from tgsh.datasets.uploads.npz import read_npz
 from tgsh.errors import InvalidSpec
-from tgsh.rng import stream
+from tgsh.rng import rng_for
 from tgsh.system import limit_memory, yield_to_others
 
 FORMAT = "tgsh.dataset/1"
@@ -44,7 +44,7 @@ class Unpacked:
     deviation: float
 
 
-def arranged(contents: Contents) -> tuple[np.ndarray, int]:
+def canonical_order(contents: Contents) -> tuple[np.ndarray, int]:
     """The numbers of the images as they are kept, and how many of them are for training: those come first.
 
     In either part the first image of each class comes first, then the second of each, and so on, so that
@@ -70,7 +70,7 @@ def _split(contents: Contents) -> np.ndarray:
         places = np.flatnonzero(contents.labels == label)
         if len(places) < 2:
             raise InvalidSpec("y", f"class {name!r} has one image; it needs one to train on and one to test")
-        drawn = stream(SPLIT_SEED, "uploaded", "split", label).permutation(len(places))
+        drawn = rng_for(SPLIT_SEED, "uploaded", "split", label).permutation(len(places))
         is_test[places[drawn[: max(1, round(TEST_SHARE * len(places)))]]] = True
     return is_test
 
@@ -90,7 +90,7 @@ def write(contents: Contents, images: Path, labels: Path) -> Unpacked:
 
     Raises InvalidSpec where all training images are of one and the same grey.
     """
-    order, train = arranged(contents)
+    order, train = canonical_order(contents)
     kept = contents.labels[order].astype("<u2")
     np.save(labels, kept, allow_pickle=False)
     height, width, channels = contents.shape
@@ -154,7 +154,7 @@ class Upload:
 
     path: Path
     kind: Kind
-    wishes: Wishes
+    wishes: ImageOptions
     max_bytes: int
 
 

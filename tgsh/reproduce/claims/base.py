@@ -54,7 +54,7 @@ def number(value: float, digits: int = 2) -> str:
 
 
 @dataclass(frozen=True)
-class Answers:
+class ExperimentDocuments:
     """The documents of a completed experiment; similarities and trees at `stage`.
 
     Every method raises ServiceProblem where the service refuses.
