@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import find_tool, running_postgres
+from tests.support.postgres import find_tool, running_postgres
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.models import Record

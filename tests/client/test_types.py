@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.compose import ROOT
+from tests.support.compose import ROOT
 
 BLOCKING = """
 from collections.abc import Iterator
