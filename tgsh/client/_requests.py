@@ -418,7 +418,7 @@ def parse_event(message: ServerSentEvent) -> Event | None:
 
 
 def is_terminal(event: Event) -> bool:
-    """Whether an event ends an experiment (a resumed one may have several such events in its history)."""
+    """True if an event ends an experiment; a resumed one has several such events in its history."""
     return isinstance(event, schemas.StatusEvent) and event.status in schemas.TERMINAL
 
 

@@ -59,12 +59,12 @@ class ProgressBar:
 
 
 def in_notebook() -> bool:
-    """Whether an IPython kernel runs this process: its output is no terminal, but is displayed.
+    """Detects an IPython kernel, whose output is displayed although it is no terminal.
 
     Returns
     -------
     bool
-        True in a notebook.
+        True if this process is a kernel.
     """
     ipython = sys.modules.get("IPython")
     return ipython is not None and "IPKernelApp" in getattr(ipython.get_ipython(), "config", {})
@@ -84,12 +84,12 @@ def _time_left(status: str, progress: Progress) -> str:
 
 @contextmanager
 def note_on_interrupt(experiment: str) -> Iterator[None]:
-    """Context in which Ctrl-C says that the experiment continues, and how to wait again or to cancel it.
+    """Context manager that adds to a KeyboardInterrupt how to wait again, or to cancel the experiment.
 
     Parameters
     ----------
     experiment : str
-        Id of the experiment that is waited for.
+        Id of the experiment, which continues after Ctrl-C.
 
     Yields
     ------
