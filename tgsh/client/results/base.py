@@ -1,4 +1,4 @@
-"""Labelled arrays: conversion to NumPy and pandas, and plots for notebooks."""
+"""Base classes of results: conversion to NumPy and pandas, and plots for notebooks."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Png = tuple[bytes, dict[str, int]]
 """Content of a PNG file, and its width and height on a page in CSS pixels."""
 
 
-class LabelledArray(ABC):
-    """Document with an array whose rows and columns have labels; `numpy.asarray` converts it."""
+class LabelledResult(ABC):
+    """Result with an array whose rows and columns have labels; `numpy.asarray` converts it."""
 
     @abstractmethod
     def to_numpy(self) -> np.ndarray:
@@ -63,8 +63,8 @@ class LabelledArray(ABC):
     __str__ = __repr__
 
 
-class PlottableArray(LabelledArray):
-    """Labelled array with a plot, which a notebook displays."""
+class PlottableResult(LabelledResult):
+    """Labelled result with a plot, which a notebook displays."""
 
     @overload
     def plot(self) -> Figure: ...

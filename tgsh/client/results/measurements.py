@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tgsh import schemas
-from tgsh.client.results.base import LabelledArray, PlottableArray, label_range, labelled_table, stage_text
+from tgsh.client.results.base import LabelledResult, PlottableResult, label_range, labelled_table, stage_text
 
 if TYPE_CHECKING:
     import pandas
@@ -17,7 +17,7 @@ PAIR_KINDS = ("intra", "inter")
 STAGES = ("before", "after")
 
 
-class Accuracy(PlottableArray, schemas.Accuracy):
+class Accuracy(PlottableResult, schemas.Accuracy):
     """Test accuracies of the tasks, float64 [T]."""
 
     @property
@@ -55,7 +55,7 @@ class Accuracy(PlottableArray, schemas.Accuracy):
         return label_range(self.labels) + ("" if self.mean is None else f", mean {self.mean:.3f}")
 
 
-class AccuracyMatrix(PlottableArray, schemas.AccuracyMatrix):
+class AccuracyMatrix(PlottableResult, schemas.AccuracyMatrix):
     """Test accuracies of every context (rows) on the data of every task (columns), float64 [T, T]."""
 
     def to_numpy(self) -> np.ndarray:
@@ -82,7 +82,7 @@ class AccuracyMatrix(PlottableArray, schemas.AccuracyMatrix):
         return f"{label_range(self.labels)}, mean forgetting {self.mean_forgetting:.3f}"
 
 
-class Geometry(PlottableArray, schemas.Geometry):
+class Geometry(PlottableResult, schemas.Geometry):
     """Histograms of intra-task and inter-task cosines, int64 [bins, 4]; [bins, 8] with a baseline."""
 
     def to_numpy(self) -> np.ndarray:
@@ -123,7 +123,7 @@ class Geometry(PlottableArray, schemas.Geometry):
         return f"{self.network}, {len(self.sample.tasks)} tasks{suffix}"
 
 
-class Predictions(LabelledArray, schemas.Predictions):
+class Predictions(LabelledResult, schemas.Predictions):
     """Class probabilities of images, float64 [n, K]."""
 
     def to_numpy(self) -> np.ndarray:
@@ -155,7 +155,7 @@ class Predictions(LabelledArray, schemas.Predictions):
         return f"task {self.label} {stage_text(self.stage)} sees {classes}"
 
 
-class Reconstructions(PlottableArray, schemas.Reconstructions):
+class Reconstructions(PlottableResult, schemas.Reconstructions):
     """Reconstructed images, float64 [T, K, samples, height, width], in units of the network's input."""
 
     def to_numpy(self) -> np.ndarray:
@@ -186,7 +186,7 @@ class Reconstructions(PlottableArray, schemas.Reconstructions):
         return f"{self.method}, {label_range(self.labels)}, {len(self.classes)} classes{score}"
 
 
-class Samples(PlottableArray, schemas.Samples):
+class Samples(PlottableResult, schemas.Samples):
     """Test images as transformed by each task, float64 [T, n, height, width], 0 black to 1 white."""
 
     def to_numpy(self) -> np.ndarray:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tgsh import schemas
-from tgsh.client.results.base import LabelledArray, PlottableArray, label_range, labelled_table, stage_text
+from tgsh.client.results.base import LabelledResult, PlottableResult, label_range, labelled_table, stage_text
 
 if TYPE_CHECKING:
     import pandas
 
 
-class Similarity(PlottableArray, schemas.Similarity):
+class Similarity(PlottableResult, schemas.Similarity):
     """Similarity matrix of the tasks, float64 [T, T]."""
 
     def to_numpy(self) -> np.ndarray:
@@ -41,7 +41,7 @@ class Similarity(PlottableArray, schemas.Similarity):
         return f"{self.measure} {stage_text(self.stage)}, {label_range(self.labels)}{missing}"
 
 
-class SimilarityBlock(LabelledArray, schemas.SimilarityBlock):
+class SimilarityBlock(LabelledResult, schemas.SimilarityBlock):
     """Block of the similarity matrix, float64 [rows, columns]."""
 
     def to_numpy(self) -> np.ndarray:
@@ -69,7 +69,7 @@ class SimilarityBlock(LabelledArray, schemas.SimilarityBlock):
         return f"{self.measure} {stage_text(self.stage)}, {shape}"
 
 
-class NearestTasks(LabelledArray, schemas.NearestTasks):
+class NearestTasks(LabelledResult, schemas.NearestTasks):
     """Similarities with the most similar other tasks, float64 [T, count], most similar first."""
 
     def to_numpy(self) -> np.ndarray:
@@ -103,7 +103,7 @@ class NearestTasks(LabelledArray, schemas.NearestTasks):
         return f"by {self.measure} {stage_text(self.stage)}, of {label_range(self.labels)}"
 
 
-class SimilarityEpochs(PlottableArray, schemas.SimilarityEpochs):
+class SimilarityEpochs(PlottableResult, schemas.SimilarityEpochs):
     """Similarity of pairs of tasks over the epochs, float64 [epochs, pairs]."""
 
     def to_numpy(self) -> np.ndarray:
@@ -132,7 +132,7 @@ class SimilarityEpochs(PlottableArray, schemas.SimilarityEpochs):
         return f"{self.measure} of {len(self.pairs)} pairs over {max(len(self.epochs) - 1, 0)} epochs"
 
 
-class Dendrogram(PlottableArray, schemas.Dendrogram):
+class Dendrogram(PlottableResult, schemas.Dendrogram):
     """Linkage matrix of the tasks, float64 [T − 1, 4], as `scipy.cluster.hierarchy` uses it."""
 
     def to_numpy(self) -> np.ndarray:
@@ -163,7 +163,7 @@ class Dendrogram(PlottableArray, schemas.Dendrogram):
         return f"{self.method} linkage on {distance}, {label_range(self.labels)}"
 
 
-class Embedding(PlottableArray, schemas.Embedding):
+class Embedding(PlottableResult, schemas.Embedding):
     """Tasks as points, float64 [T, dimensions]."""
 
     def to_numpy(self) -> np.ndarray:
@@ -191,7 +191,7 @@ class Embedding(PlottableArray, schemas.Embedding):
         return f"{self.method} {stage_text(self.stage)}, {label_range(self.labels)}, {stress}"
 
 
-class ContextVectors(PlottableArray, schemas.ContextVectors):
+class ContextVectors(PlottableResult, schemas.ContextVectors):
     """Context vectors v_t = g_t·c_t of the tasks, float64 [T, H]."""
 
     def to_numpy(self) -> np.ndarray:
