@@ -21,7 +21,7 @@ from tests.api.conftest import Measured, completed
 from tests.api.test_accuracy_matrix import measured as matrix_measured
 from tests.unit.analysis.test_clustering import leaf_paths
 from tgsh import schemas
-from tgsh.client import calls
+from tgsh.client import _requests
 from tgsh.execution.planning import plan
 from tgsh.schemas.examples import GEOMETRY
 from tgsh.specs.presets import Submission
@@ -103,19 +103,19 @@ def test_the_event_stream_is_one(app: FastAPI) -> None:
     operation = app.openapi()["paths"]["/experiments/{experiment_id}/events"]["get"]
     text = operation["responses"]["200"]["content"]["text/event-stream"]["example"]
     stream = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, text=text)
-    found = [calls.event(sent) for sent in EventSource(stream).iter_sse()]
+    found = [_requests.parse_event(sent) for sent in EventSource(stream).iter_sse()]
     kinds = {schemas.StatusEvent, schemas.TaskEvent, schemas.ProgressEvent}
     assert {type(event) for event in found} == kinds
     assert found[-1] is not None
-    assert calls.is_last(found[-1])
+    assert _requests.is_terminal(found[-1])
 
 
 def test_a_client_takes_a_keep_alive_for_no_event() -> None:
     text = events.STREAM + KEEPALIVE_COMMENT.decode()
     stream = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, text=text)
-    *_, before, behind = [calls.event(sent) for sent in EventSource(stream).iter_sse()]
+    *_, before, behind = [_requests.parse_event(sent) for sent in EventSource(stream).iter_sse()]
     assert before is not None
-    assert calls.is_last(before)
+    assert _requests.is_terminal(before)
     assert behind is None
 
 

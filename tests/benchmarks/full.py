@@ -16,7 +16,7 @@ import psutil
 from tests.benchmarks import plain
 from tests.benchmarks.table import Row
 from tgsh.client import Client
-from tgsh.client.values import Experiment
+from tgsh.client.results import Experiment
 from tgsh.stack.stack import Stack
 
 TASK_EPOCHS = 108

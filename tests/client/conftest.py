@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tgsh.client import Client
-from tgsh.client.values import Experiment
+from tgsh.client.results import Experiment
 from tgsh.stack.stack import Stack
 
 TINY: dict[str, Any] = {

@@ -15,7 +15,7 @@ import pytest
 
 from tests.client.conftest import TINY
 from tgsh.client import Client
-from tgsh.client.values import Experiment
+from tgsh.client.results import Experiment
 from tgsh.stack.stack import Stack
 
 LONG = {"preset": "demo", "training": {"epochs": 1000}, "suite": {"tasks": 2}}

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tgsh.api_keys import Key
-from tgsh.client.values import Experiment as FetchedExperiment
+from tgsh.client.results import Experiment as FetchedExperiment
 from tgsh.schemas import (
     Catalog,
     CatalogEntry,

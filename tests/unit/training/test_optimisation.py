@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from tests.support import plain_networks as plain
 from tests.support import training
 from tgsh.datasets.base import Dataset
 from tgsh.settings import Compute

@@ -78,8 +78,8 @@ def test_epochs_are_those_of_the_definition(path: Compute, monkeypatch: pytest.M
     for _ in range(2):
         [state] = trainer.epoch([task], [state], training.never)
 
-    monkeypatch.setattr(plain_networks, "MEAN", ONE.info.normalisation.mean)
-    monkeypatch.setattr(plain_networks, "DEVIATION", ONE.info.normalisation.deviation)
+    monkeypatch.setattr(plain, "MEAN", ONE.info.normalisation.mean)
+    monkeypatch.setattr(plain, "DEVIATION", ONE.info.normalisation.deviation)
     start = fresh_state(spec, context_of(spec.network, 189, 5), 1).parameters
     c, g = (torch.from_numpy(start[name].astype(np.float64)).requires_grad_() for name in ("c", "g"))
     optimiser = torch.optim.RMSprop([c, g], lr=spec.training.learning_rate)

@@ -1,6 +1,6 @@
-"""The one place where the client draws: documents in, with the code that the service draws with.
+"""Matplotlib figures of results, by the functions of `tgsh.figures` that the service uses.
 
-It is imported only by whoever asks for a picture, as matplotlib comes along.
+Imports matplotlib: `tgsh.client.results` imports it for plots only.
 """
 
 from __future__ import annotations
@@ -30,20 +30,64 @@ from tgsh.figures.style import render, size_shown, text, turn_crowded_names
 
 
 def png(value: object) -> tuple[bytes, dict[str, int]]:
-    """A figure's bytes, and the size at which a page shows it."""
-    drawn = figure(value)
-    return render(drawn, "png"), size_shown(drawn)
+    """PNG of a result.
+
+    Parameters
+    ----------
+    value : object
+        Result of a client.
+
+    Returns
+    -------
+    tuple[bytes, dict[str, int]]
+        Content of the file, and its width and height on a page in CSS pixels.
+    """
+    result_figure = figure(value)
+    return render(result_figure, "png"), size_shown(result_figure)
 
 
 @singledispatch
 def figure(value: object) -> Figure:
-    """A figure of its own. Raises: ValueError where there is nothing to draw yet."""
+    """Figure of a result.
+
+    Parameters
+    ----------
+    value : object
+        Result of a client.
+
+    Returns
+    -------
+    Figure
+        New figure, which is not registered with pyplot.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure of results of this type.
+    ValueError
+        If there is nothing to plot yet.
+    """
     raise TypeError(f"a {type(value).__name__} has no picture")
 
 
 @singledispatch
 def draw(value: object, axes: Axes) -> None:
-    """Draw into somebody's axes; the title is theirs. Raises: ValueError where there is nothing to draw."""
+    """Draw a result into existing axes, without a title.
+
+    Parameters
+    ----------
+    value : object
+        Result of a client.
+    axes : Axes
+        Axes of a figure.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure of results of this type.
+    ValueError
+        If there is nothing to plot yet.
+    """
     raise TypeError(f"a {type(value).__name__} cannot be drawn into {axes}")
 
 
@@ -58,17 +102,17 @@ def _(value: schemas.Similarity, axes: Axes) -> None:
     scale = similarity_scale(value.measure)
     draw_heatmap(axes, _matrix(value), value.labels, scale)
     turn_crowded_names(axes)
-    add_colour_bar(_owner(axes), axes, scale)
+    add_colour_bar(_figure_of(axes), axes, scale)
 
 
 @figure.register
 def _(value: schemas.SimilarityEpochs) -> Figure:
-    return figures.trajectories_figure(_courses(value), title=value.experiment_id, measure=value.measure)
+    return figures.trajectories_figure(_trajectories(value), title=value.experiment_id, measure=value.measure)
 
 
 @draw.register
 def _(value: schemas.SimilarityEpochs, axes: Axes) -> None:
-    draw_trajectories(axes, _courses(value), value.measure)
+    draw_trajectories(axes, _trajectories(value), value.measure)
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -89,9 +133,9 @@ def _(value: schemas.Embedding) -> Figure:
 
 @draw.register
 def _(value: schemas.Embedding, axes: Axes) -> None:
-    """The first two axes."""
+    """The first two coordinates."""
     box = axes.get_window_extent()
-    draw_points(axes, _points(value), 1, min(box.width, box.height) / _owner(axes).dpi)
+    draw_points(axes, _points(value), 1, min(box.width, box.height) / _figure_of(axes).dpi)
     axes.set_aspect("equal", adjustable="box")
 
 
@@ -126,7 +170,7 @@ def _(value: schemas.AccuracyMatrix) -> Figure:
 def _(value: schemas.AccuracyMatrix, axes: Axes) -> None:
     draw_accuracy_matrix(axes, value.values, value.labels)
     turn_crowded_names(axes)
-    add_colour_bar(_owner(axes), axes, PERCENT)
+    add_colour_bar(_figure_of(axes), axes, PERCENT)
 
 
 @figure.register
@@ -136,7 +180,7 @@ def _(value: schemas.Geometry) -> Figure:
 
 @draw.register
 def _(value: schemas.Geometry, axes: Axes) -> None:
-    """After training."""
+    """The cosines after training."""
     draw_panel(axes, stage_panel(value.after, "after training"), np.asarray(value.edges), NAMES)
     axes.set_xlabel(ACROSS, **text(9))
     axes.legend(frameon=False, fontsize=8)
@@ -155,15 +199,13 @@ def _(value: schemas.Reconstructions, axes: Axes) -> None:
 
 @figure.register
 def _(value: schemas.Samples) -> Figure:
-    shown = np.asarray(value.images), value.labels, [str(one) for one in value.classes]
     title = value.experiment_id
-    return figures.image_grid(*shown, title=title, across="class of the image", scale=(0, 1))
+    return figures.image_grid(*_images(value), title=title, across="class of the image", scale=(0, 1))
 
 
 @draw.register
 def _(value: schemas.Samples, axes: Axes) -> None:
-    shown = np.asarray(value.images), value.labels, [str(one) for one in value.classes]
-    draw_image_grid(axes, *shown, across="class of the image", scale=(0, 1))
+    draw_image_grid(axes, *_images(value), across="class of the image", scale=(0, 1))
 
 
 def _title(experiment: str, stage: str) -> str:
@@ -172,20 +214,20 @@ def _title(experiment: str, stage: str) -> str:
     )
 
 
-def _owner(axes: Axes) -> Figure:
-    found = axes.get_figure(root=True)
-    if found is None:
+def _figure_of(axes: Axes) -> Figure:
+    axes_figure = axes.get_figure(root=True)
+    if axes_figure is None:
         raise ValueError("the axes belong to no figure")
-    return found
+    return axes_figure
 
 
 def _matrix(value: schemas.Similarity) -> np.ndarray:
     return np.asarray(value.values, np.float64)
 
 
-def _courses(value: schemas.SimilarityEpochs) -> list[similarity.Trajectory]:
+def _trajectories(value: schemas.SimilarityEpochs) -> list[similarity.Trajectory]:
     def values(pair: schemas.SimilarityCourse) -> np.ndarray:
-        return np.array([np.nan if known is None else known for known in pair.values], np.float64)
+        return np.array([np.nan if number is None else number for number in pair.values], np.float64)
 
     return [similarity.Trajectory(pair.tasks, pair.labels, values(pair)) for pair in value.pairs]
 
@@ -218,5 +260,9 @@ def _accuracies(value: schemas.Accuracy) -> tuple[np.ndarray, list[str]]:
 
 
 def _mean_images(value: schemas.Reconstructions) -> tuple[np.ndarray, list[str], list[str]]:
-    """The mean over samples, as the service's own sheet shows it."""
-    return np.asarray(value.images).mean(axis=2), value.labels, [str(one) for one in value.classes]
+    """Mean over the samples of the noise, as in the figure of the service."""
+    return np.asarray(value.images).mean(axis=2), value.labels, [str(number) for number in value.classes]
+
+
+def _images(value: schemas.Samples) -> tuple[np.ndarray, list[str], list[str]]:
+    return np.asarray(value.images), value.labels, [str(number) for number in value.classes]
