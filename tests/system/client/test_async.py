@@ -14,8 +14,8 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.client.conftest import TINY
-from tests.client.cutting import CuttingProxy
+from tests.system.client.conftest import TINY
+from tests.system.client.cutting import CuttingProxy
 from tgsh.client import AsyncClient, Client
 from tgsh.client._requests import ApiRequest
 from tgsh.client.results import Experiment

@@ -13,7 +13,7 @@ import time
 import psutil
 import pytest
 
-from tests.client.conftest import TINY
+from tests.system.client.conftest import TINY
 from tgsh.client import Client
 from tgsh.client.results import Experiment
 from tgsh.stack.stack import Stack

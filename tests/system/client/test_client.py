@@ -9,8 +9,8 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.client.conftest import TINY
-from tests.client.cutting import CuttingProxy
+from tests.system.client.conftest import TINY
+from tests.system.client.cutting import CuttingProxy
 from tgsh import schemas
 from tgsh.client import Client
 from tgsh.errors import ServiceProblem, ServiceUnreachable
