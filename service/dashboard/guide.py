@@ -1,7 +1,7 @@
 """Guide pages rendered from Markdown.
 
-The pages are `tgsh/docs/**/*.md`, package data, so that they are there without the internet. Raw HTML in them is
-escaped. Relative links work on GitHub as they stand; here they are rewritten to addresses below /guide.
+The pages are `tgsh/docs/**/*.md`, package data, so that they are there without the internet. Raw HTML in them
+is escaped. Relative links work on GitHub as they stand; here they are rewritten to addresses below /guide.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -128,7 +129,7 @@ def rendered(name: str) -> Page:
 
 @cache
 def contents() -> tuple[Page, ...]:
-    """The pages that the table of contents lists: the first, and those that it links to in its last section."""
+    """The pages that the table of contents lists: the first, and those that its last section links to."""
     tokens = _parser().parse(_sources()[START].read_text("utf-8"))
     _anchor(tokens)
     place = next(place for place, token in enumerate(tokens) if token.attrGet("id") == CONTENTS)
@@ -172,7 +173,7 @@ def _anchor(tokens: Sequence[Token]) -> list[Heading]:
     """Give every heading its anchor, in place."""
     found: list[Heading] = []
     taken: dict[str, int] = {}
-    for opening, content in zip(tokens, tokens[1:], strict=False):
+    for opening, content in pairwise(tokens):
         if opening.type != "heading_open":
             continue
         text = "".join(child.content for child in content.children or [])
@@ -212,9 +213,7 @@ def _inline(tokens: Sequence[Token]) -> Iterator[Token]:
 @cache
 def _sources() -> dict[str, Traversable]:
     """The Markdown files by the names of their pages."""
-    return {
-        name.removesuffix(".md"): file for name, file in _walk(_folder(), "") if name.endswith(".md")
-    }
+    return {name.removesuffix(".md"): file for name, file in _walk(_folder(), "") if name.endswith(".md")}
 
 
 @cache
