@@ -197,8 +197,13 @@ def _is_there(module: str) -> bool:
     return not ours or importlib.util.find_spec(module) is not None
 
 
+@cache
+def _root() -> Any:
+    return typer.main.get_command(app)  # of the click that typer brings
+
+
 def _wrong_arguments(words: list[str], whole: bool) -> list[str]:
-    command: Any = typer.main.get_command(app)  # typer brings a click of its own
+    command = _root()
     words, positional = list(words), 0
     while words:
         word = words.pop(0)
