@@ -1,4 +1,4 @@
-"""`uvicorn service.app:create_app --factory`."""
+"""Create_app: middleware, routers, lifespan."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
-from service import errors, logs, pages
-from service.access import Access
-from service.arrivals import Arrivals
-from service.cache import ByteCache
-from service.dashboard import routers as dashboard
-from service.dashboard import static
-from service.dashboard.problems import ProblemPages
-from service.deps import Parts
-from service.drawing import Artist
-from service.following import Following
-from service.headers import Headers
-from service.hosts import Hosts
-from service.limits import BodyLimit
-from service.metrics.requests import Counting, Requests
-from service.metrics.store import StoreCollector
+from service import api_docs, errors
+from service.dashboard import experiment, plots, rendering, routes
+from service.dashboard.rendering import ProblemPageMiddleware
+from service.dependencies import Services
+from service.event_feed import EventFeed
+from service.metrics import RequestMetrics, RequestMetricsMiddleware, StoreCollector
+from service.middleware import request_log
+from service.middleware.auth import AllowedHostsMiddleware, AuthMiddleware
+from service.middleware.final_responses import FinalResponseCache
+from service.middleware.limits import BodyLimitMiddleware, StreamLimitMiddleware
+from service.middleware.security import SecurityHeadersMiddleware
 from service.queue import Queue
-from service.reckoning import Reckoner
-from service.remembering import Remembering
+from service.responses import ByteCache
 from service.routers import (
     accuracy,
     accuracy_matrix,
@@ -39,61 +34,57 @@ from service.routers import (
     datasets,
     dendrogram,
     embedding,
-    estimates,
     events,
     experiments,
     figures,
     geometry,
-    health,
     inference,
-    metrics,
-    previews,
+    operations,
+    planning,
     reconstructions,
     samples,
     similarity,
     similarity_block,
     similarity_epochs,
     similarity_nearest,
-    tasks,
-    workers,
 )
 from service.settings import ServiceSettings, from_environment
-from service.streams import StreamLimit
-from tgsh.machine import allow_many_files
+from service.subprocesses import AnalysisProcess, FigureProcess
+from service.uploads import UploadStaging
+from tgsh.execution.uploads import UploadedDatasets
 from tgsh.schemas import Problem
 from tgsh.schemas.examples import PROBLEM
-from tgsh.shelf import StoreShelf
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.system import allow_many_files
 
 ROUTERS = (
-    experiments,
-    events,
-    tasks,
-    inference,
-    samples,
-    similarity,
-    similarity_block,
-    similarity_nearest,
-    similarity_epochs,
-    dendrogram,
-    embedding,
-    context_vectors,
-    accuracy,
-    accuracy_matrix,
-    geometry,
-    reconstructions,
-    figures,
-    previews,
-    estimates,
-    workers,
-    bundle,
-    comparison,
-    datasets,
-    dataset_samples,
-    catalog,
-    health,
-    metrics,
+    experiments.router,
+    events.router,
+    experiments.tasks_router,
+    inference.router,
+    samples.router,
+    similarity.router,
+    similarity_block.router,
+    similarity_nearest.router,
+    similarity_epochs.router,
+    dendrogram.router,
+    embedding.router,
+    context_vectors.router,
+    accuracy.router,
+    accuracy_matrix.router,
+    geometry.router,
+    reconstructions.router,
+    figures.router,
+    planning.router,
+    planning.estimates_router,
+    operations.workers_router,
+    bundle.router,
+    comparison.router,
+    datasets.router,
+    dataset_samples.router,
+    catalog.router,
+    operations.router,
 )
 """In the order in which the API pages show them."""
 
@@ -110,7 +101,7 @@ Every error is an RFC 9457 problem document that names the field.
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or from_environment()
-    logs.set_up(settings)
+    request_log.configure_logging(settings)
     app: FastAPI = FastAPIOffline(
         docs_url=None,  # pages.py has them, and fastapi-offline the files
         redoc_url=None,
@@ -124,28 +115,28 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         },
     )
     app.state.settings = settings
-    app.state.requests = Requests()
+    app.state.requests = RequestMetrics()
     errors.install(app)
     app.add_middleware(
-        BodyLimit,
+        BodyLimitMiddleware,
         max_bytes=settings.max_body_bytes,
         max_seconds=settings.max_body_seconds,
         max_upload_bytes=settings.max_upload_bytes,
     )
-    app.add_middleware(Remembering, max_bytes=settings.cache_bytes)
+    app.add_middleware(FinalResponseCache, max_bytes=settings.cache_bytes)
     app.add_middleware(
-        StreamLimit, most=settings.max_streams, most_per_client=settings.max_streams_per_client
+        StreamLimitMiddleware, most=settings.max_streams, most_per_client=settings.max_streams_per_client
     )
-    for outer in (Access, Hosts):  # what is added later is asked earlier
+    for outer in (AuthMiddleware, AllowedHostsMiddleware):  # what is added later is asked earlier
         app.add_middleware(outer, settings)
-    app.add_middleware(ProblemPages)
-    app.add_middleware(Headers)
-    app.add_middleware(logs.Telling)
-    app.add_middleware(Counting, app.state.requests)
-    pages.describe_keys(app)
-    for module in (*ROUTERS, pages, dashboard):
-        app.include_router(module.router)
-    static.mount(app)
+    app.add_middleware(ProblemPageMiddleware)
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(request_log.RequestLogMiddleware)
+    app.add_middleware(RequestMetricsMiddleware, app.state.requests)
+    api_docs.describe_keys(app)
+    for router in (*ROUTERS, api_docs.router, routes.router, experiment.router, plots.router):
+        app.include_router(router)
+    rendering.mount(app)
     return app
 
 
@@ -157,28 +148,31 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database.migrate()
     queue = Queue(settings.redis)
     artifacts = Artifacts(settings.artifacts)
-    cache, artist = ByteCache(settings.cache_bytes), Artist()
-    reckoner, following = Reckoner(artifacts), Following(database)
+    cache, figure_process = ByteCache(settings.cache_bytes), FigureProcess()
+    analysis_process, event_feed = AnalysisProcess(artifacts), EventFeed(database)
     registry = CollectorRegistry()
     app.state.requests.register(registry)
     registry.register(StoreCollector(database, artifacts, settings.home))
-    arrivals, shelf = Arrivals(settings.home / "uploads"), StoreShelf(database, artifacts, settings.data)
-    app.state.parts = Parts(
+    upload_staging, uploads = (
+        UploadStaging(settings.home / "uploads"),
+        UploadedDatasets(database, artifacts, settings.data),
+    )
+    app.state.services = Services(
         settings,
         database,
         artifacts,
         queue,
         cache,
-        artist,
-        reckoner,
-        following,
-        arrivals,
-        shelf,
+        figure_process,
+        analysis_process,
+        event_feed,
+        upload_staging,
+        uploads,
         registry,
     )
     yield
-    await following.close()
-    artist.close()
-    reckoner.close()
+    await event_feed.close()
+    figure_process.close()
+    analysis_process.close()
     queue.close()
     database.dispose()

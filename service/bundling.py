@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi import Request, Response
 
-from service.deps import Parts
+from service.dependencies import Services
 from service.errors import NotAcceptable
 from service.routers.accuracy import accuracy
 from service.routers.dendrogram import dendrogram
@@ -18,28 +18,27 @@ from service.routers.embedding import embedding
 from service.routers.figures import FIGURES
 from service.routers.geometry import geometry
 from service.routers.similarity import similarity
-from tgsh.bundles.format import FORMAT, VECTORS
-from tgsh.bundles.packing import Member
-from tgsh.bundles.writing import written
+from tgsh.bundles.writer import FORMAT, VECTORS, Member, written
 from tgsh.errors import Conflict, InvalidSpec, NotFound
-from tgsh.store import provenance, reads
-from tgsh.store.records import ExperimentRecord, FinishRecord
+from tgsh.store import queries
+from tgsh.store.models import ExperimentRecord, FinishRecord
+from tgsh.store.results import task_origins as origins_of
 
 CHUNK = 1 << 20
 
 DRAWN = ("png", "svg")
 
-Ask = Callable[[str, Parts, Request], Response]
+Ask = Callable[[str, Services, Request], Response]
 
 ANSWERS: dict[str, Ask] = {
-    "accuracy.csv": lambda id, parts, ask: accuracy(id, parts, ask, "csv"),
-    "dendrogram.nwk": lambda id, parts, ask: dendrogram(id, parts, ask, format="newick"),
-    "embedding.csv": lambda id, parts, ask: embedding(id, parts, ask, format="csv"),
-    "geometry.json": lambda id, parts, ask: geometry(id, parts, ask, format="json"),
-    "similarity/after.csv": lambda id, parts, ask: similarity(id, parts, ask, format="csv"),
-    "similarity/after.npy": lambda id, parts, ask: similarity(id, parts, ask, format="npy"),
-    "similarity/before.csv": lambda id, parts, ask: similarity(id, parts, ask, "before", format="csv"),
-    "similarity/before.npy": lambda id, parts, ask: similarity(id, parts, ask, "before", format="npy"),
+    "accuracy.csv": lambda id, services, ask: accuracy(id, services, ask, "csv"),
+    "dendrogram.nwk": lambda id, services, ask: dendrogram(id, services, ask, format="newick"),
+    "embedding.csv": lambda id, services, ask: embedding(id, services, ask, format="csv"),
+    "geometry.json": lambda id, services, ask: geometry(id, services, ask, format="json"),
+    "similarity/after.csv": lambda id, services, ask: similarity(id, services, ask, format="csv"),
+    "similarity/after.npy": lambda id, services, ask: similarity(id, services, ask, format="npy"),
+    "similarity/before.csv": lambda id, services, ask: similarity(id, services, ask, "before", format="csv"),
+    "similarity/before.npy": lambda id, services, ask: similarity(id, services, ask, "before", format="npy"),
 }
 """Files that hold what the API answers."""
 
@@ -54,7 +53,7 @@ class Contents:
     stored: local files by their names in the bundle. left_out: names and reasons, as they are found.
     """
 
-    parts: Parts
+    services: Services
     record: ExperimentRecord
     results: dict[str, tuple[str, str]]
     stored: dict[str, Path]
@@ -68,9 +67,9 @@ class Contents:
 
     def members(self) -> Iterator[Member]:
         """The files, sorted by name."""
-        id, database = self.record.id, self.parts.database
-        origins = provenance.origins(database, self.parts.artifacts, id)
-        told = written(self.record, reads.tasks(database, id), origins)
+        id, database = self.record.id, self.services.database
+        origins = origins_of(database, self.services.artifacts, id)
+        told = written(self.record, queries.tasks(database, id), origins)
         figures = {f"figures/{name}.{format}": (name, format) for name in FIGURES for format in DRAWN}
         for name in sorted([*told, *ANSWERS, *figures, *self.stored]):
             if name in told:
@@ -87,7 +86,7 @@ class Contents:
         """What the API answers to somebody who has nothing yet; nothing where it refuses."""
         request = Request({"type": "http", "method": "GET", "path": "", "query_string": b"", "headers": []})
         try:
-            response = ask(self.record.id, self.parts, request)
+            response = ask(self.record.id, self.services, request)
         except NOT_HAD as refusal:
             self.left_out[name] = str(refusal)
             return
@@ -97,13 +96,13 @@ class Contents:
         yield _of(name, bytes(response.body))
 
 
-def contents(parts: Parts, experiment_id: str) -> Contents:
+def contents(services: Services, experiment_id: str) -> Contents:
     """What there is to be packed, its stored files checked by their hashes.
 
     Raises NotFound, Conflict where the experiment is not completed, and ArtifactError for a damaged file.
     """
-    record = reads.experiment(parts.database, experiment_id).record
-    with parts.database.read() as session:
+    record = queries.experiment(services.database, experiment_id).record
+    with services.database.read() as session:
         finish = session.get_one(FinishRecord, experiment_id)
         results = {name: (str(key), str(sha256)) for name, (key, sha256) in finish.results.items()}
     if record.status != "completed":
@@ -114,12 +113,12 @@ def contents(parts: Parts, experiment_id: str) -> Contents:
     stored = {}
     for name, (key, sha256) in results.items():
         inside = VECTORS if name == "vectors" else f"measured/{name}.safetensors"
-        stored[inside] = parts.artifacts.path(key, sha256)
-    return Contents(parts, record, results, stored)
+        stored[inside] = services.artifacts.path(key, sha256)
+    return Contents(services, record, results, stored)
 
 
-def _drawn(which: str, format: str, id: str, parts: Parts, ask: Request) -> Response:
-    return FIGURES[which](id, parts, ask, format)
+def _drawn(which: str, format: str, id: str, services: Services, ask: Request) -> Response:
+    return FIGURES[which](id, services, ask, format)
 
 
 def _of(name: str, content: bytes) -> Member:

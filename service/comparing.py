@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from service import results
-from service.deps import Parts
-from tgsh.analysis.comparison import Agreement, agreement, row_similarities
+from service.dependencies import Services
+from tgsh.analysis.comparison import MatrixAgreement, agreement, row_similarities
 from tgsh.analysis.similarity import similarity
-from tgsh.encoding import table_csv
+from tgsh.arrays import table_csv
 from tgsh.schemas import Alternative, Comparison, Measure
-from tgsh.spec import ExperimentSpec
-from tgsh.store.records import ExperimentRecord
-from tgsh.store.vectors import StageRef
+from tgsh.specs import ExperimentSpec
+from tgsh.store.models import ExperimentRecord
+from tgsh.store.results import StageRef
 
 MOVED_HERE = 10_000_000
 """Entries that permutations move in a tenth of a second; more are moved in a process of their own."""
@@ -54,10 +54,10 @@ class Asked:
         return ("comparison", *of_each, self.measure, str(self.layer), repr(self.tested))
 
 
-def encode(parts: Parts, asked: Asked, name: str) -> bytes:
+def encode(services: Services, asked: Asked, name: str) -> bytes:
     """The comparison as json or csv."""
     vectors = [
-        results.vectors(parts, ref, asked.layer)[rows]
+        results.vectors(services, ref, asked.layer)[rows]
         for ref, rows in zip(asked.refs, asked.rows, strict=True)
     ]
     matrices = [similarity(each, asked.labels, range(len(each)), asked.measure).values for each in vectors]
@@ -71,7 +71,7 @@ def encode(parts: Parts, asked: Asked, name: str) -> bytes:
         "differences": list(_differences([_whole(record) for record in asked.records])),
         "tasks": asked.labels,
         "matrices": [matrix.tolist() for matrix in matrices],
-        "pairs": _pairs(parts, asked, vectors, matrices),
+        "pairs": _pairs(services, asked, vectors, matrices),
         "same_base": len({record.base_id for record in asked.records}) == 1,
     }
     return Comparison.model_validate(document).model_dump_json().encode()
@@ -127,11 +127,11 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _pairs(
-    parts: Parts, asked: Asked, vectors: Sequence[np.ndarray], matrices: Sequence[np.ndarray]
+    services: Services, asked: Asked, vectors: Sequence[np.ndarray], matrices: Sequence[np.ndarray]
 ) -> list[dict[str, Any]]:
     found = []
     for one, other in combinations(range(len(matrices)), 2):
-        agreed = _agreement(parts, asked.tested, matrices[one], matrices[other])
+        agreed = _agreement(services, asked.tested, matrices[one], matrices[other])
         same_base = asked.records[one].base_id == asked.records[other].base_id
         alike = row_similarities(vectors[one], vectors[other], asked.measure) if same_base else None
         found.append(
@@ -153,8 +153,8 @@ def _pairs(
     return found
 
 
-def _agreement(parts: Parts, tested: Tested, one: np.ndarray, other: np.ndarray) -> Agreement:
+def _agreement(services: Services, tested: Tested, one: np.ndarray, other: np.ndarray) -> MatrixAgreement:
     how = (tested.permutations, tested.alternative, tested.seed)
     if one.size * tested.permutations <= MOVED_HERE:
         return agreement(one, other, *how)
-    return parts.reckoner.elsewhere(agreement, one, other, *how)
+    return services.analysis_process.call(agreement, one, other, *how)

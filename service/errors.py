@@ -1,4 +1,4 @@
-"""From errors to RFC 9457 problem documents. The only place that knows status codes of errors."""
+"""Exceptions -> RFC 9457."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from service.dashboard.problems import page_of, wants_page
-from service.headers import HEADERS
-from service.logs import REQUEST
+from service.dashboard.rendering import error_page, wants_page
+from service.middleware.request_log import REQUEST
+from service.middleware.security import HEADERS
 from tgsh.errors import (
     ArtifactError,
     ArtifactUnreachable,
@@ -250,6 +250,6 @@ def _on_unforeseen(request: Request, _: Exception) -> Response:
     response = problem(500, "internal-error", "The service failed", detail, request.url.path)
     # This answer alone is made outside of all middleware.
     if wants_page(request.headers.get("accept", "")):
-        response = page_of(request, bytes(response.body))
+        response = error_page(request, bytes(response.body))
     response.headers.update({**HEADERS, **response.headers, "X-Request-ID": request.scope.get(REQUEST, "-")})
     return response

@@ -1,8 +1,4 @@
-"""HTTP/1.1 as uvicorn speaks it, within bounds: `uvicorn --http service.protocol:Bounded --ws none`.
-
-uvicorn reads the head of a request however long it is and however slowly it comes. Here a head has a size
-and a time, and a process a number of connections; what is beyond is answered by a problem document.
-"""
+"""Bounded HTTP/1.1 for uvicorn (name is part of the start command)."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.errors import BadHttp, HeadTooLarge, TooManyConnections, TooSlow, problem_for
-from service.refusals import log_refusal
+from service.middleware.security import log_refusal
 from tgsh.errors import TgshError
 
 MAX_HEAD_BYTES = 32 << 10

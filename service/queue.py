@@ -1,4 +1,4 @@
-"""Wakes workers by hints in the queue. A broker that is down costs nobody anything: the sweeper will."""
+"""Wakes workers through Celery."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from tgsh.jobs import HINT_NAME, MAX_HINTS, QUEUE, hints_due
 from tgsh.store.database import Database
-from tgsh.store.fairness import count_queued
+from tgsh.store.scheduling import MAX_JOB_MESSAGES, QUEUE, RUN_JOB_TASK, count_queued, job_messages_due
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +53,12 @@ class Queue:
                 self._publishing.release()
 
     def _publish(self, database: Database) -> None:
-        queued = count_queued(database, MAX_HINTS)
+        queued = count_queued(database, MAX_JOB_MESSAGES)
         try:
             with self._celery.producer_pool.acquire(block=True, timeout=CONNECT_SECONDS) as producer:
                 waiting = producer.channel.queue_declare(QUEUE).message_count
-                for _ in range(hints_due(queued, waiting)):
-                    self._celery.send_task(HINT_NAME, queue=QUEUE, producer=producer)
+                for _ in range(job_messages_due(queued, waiting)):
+                    self._celery.send_task(RUN_JOB_TASK, queue=QUEUE, producer=producer)
         except (OperationalError, redis.RedisError, OSError) as error:
             log.warning("the queue cannot be reached, new jobs wait for the sweeper: %s", error)
 

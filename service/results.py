@@ -8,18 +8,17 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import Query
 
-from service.deps import Parts
+from service.dependencies import Services
 from service.errors import NotAcceptable
-from service.negotiation import MEDIA_TYPES
+from service.responses import MEDIA_TYPES
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
-from tgsh.encoding import LabelledArray, to_csv, to_npy, to_safetensors
+from tgsh.arrays import LabelledArray, to_csv, to_npy, to_safetensors
 from tgsh.errors import Conflict, InvalidSpec
-from tgsh.planning import layers
+from tgsh.execution.planning import layers
 from tgsh.schemas import Measure
-from tgsh.spec import ExperimentSpec
-from tgsh.store import reads
-from tgsh.store.results import result
-from tgsh.store.vectors import StageRef, load_stage
+from tgsh.specs import ExperimentSpec
+from tgsh.store import queries
+from tgsh.store.results import StageRef, load_result, load_stage
 
 Stage = Annotated[
     str, Query(max_length=8, description='"before" or "after" training, or the number of an epoch')
@@ -54,37 +53,41 @@ def documented(model: type, *names: str, **examples: str) -> dict[int | str, dic
     }
 
 
-def part(parts: Parts, experiment_id: str, layer: str | None) -> slice:
+def part(services: Services, experiment_id: str, layer: str | None) -> slice:
     """Where a layer lies in the experiment's context vectors; all of them where it is None.
 
     Raises InvalidSpec for a layer that the network does not have.
     """
     if layer is None:
         return slice(None)
-    spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
-    known = layers(spec, parts.shelf.info)
+    spec = ExperimentSpec.model_validate(queries.experiment(services.database, experiment_id).record.spec)
+    known = layers(spec, services.uploads.info)
     if layer not in known:
         raise InvalidSpec("layer", f"a {spec.network.kind} like this has {', '.join(known)}")
     return known[layer]
 
 
-def vectors(parts: Parts, ref: StageRef, layer: str | None = None) -> np.ndarray:
+def vectors(services: Services, ref: StageRef, layer: str | None = None) -> np.ndarray:
     """The context vectors of a stage, float32 [T, H], or one layer's part of them. Raises as `part` does."""
-    return load_stage(parts.artifacts, ref)[:, part(parts, ref.experiment_id, layer)]
+    return load_stage(services.artifacts, ref)[:, part(services, ref.experiment_id, layer)]
 
 
-def similarities(parts: Parts, ref: StageRef, measure: Measure, layer: str | None = None) -> SimilarityMatrix:
+def similarities(
+    services: Services, ref: StageRef, measure: Measure, layer: str | None = None
+) -> SimilarityMatrix:
     """How alike the tasks are at a stage, in all layers or one."""
-    return similarity(vectors(parts, ref, layer), ref.labels, ref.tasks, measure)
+    return similarity(vectors(services, ref, layer), ref.labels, ref.tasks, measure)
 
 
-def measured(parts: Parts, experiment_id: str, name: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def measured(
+    services: Services, experiment_id: str, name: str
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """What the finish of an experiment measured under this name: tensors, and text about them.
 
     Raises NotFound for an unknown experiment, Conflict where it has no such result (yet).
     """
-    record = reads.experiment(parts.database, experiment_id).record
-    found = result(parts.database, parts.artifacts, experiment_id, name)
+    record = queries.experiment(services.database, experiment_id).record
+    found = load_result(services.database, services.artifacts, experiment_id, name)
     if found is None and record.status == "completed":
         raise Conflict(f"{experiment_id} has no {name}: a version that did not measure it completed it")
     if found is None:
@@ -108,10 +111,10 @@ def shown(layer: str | None) -> str:
     return "context vectors" if layer is None else f"context vectors of {layer}"
 
 
-def title(parts: Parts, ref: StageRef, what: str) -> str:
+def title(services: Services, ref: StageRef, what: str) -> str:
     """A figure's title: the experiment's name, what is shown, and when."""
     when = {"before": "before training", "after": "after training"}.get(ref.stage, f"after epoch {ref.stage}")
-    return f"{reads.experiment(parts.database, ref.experiment_id).record.name}: {what} {when}"
+    return f"{queries.experiment(services.database, ref.experiment_id).record.name}: {what} {when}"
 
 
 def check_text(name: str, rows: int, columns: int) -> None:

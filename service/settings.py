@@ -1,4 +1,4 @@
-"""Settings of the service: those of the store, where it listens, and whom it answers."""
+"""ServiceSettings."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service import results, sketches
-from service.deps import Parts
-from service.drawing import DRAWN
-from tgsh.encoding import LabelledArray
+from service import results, subprocesses
+from service.dependencies import Services
+from service.subprocesses import DRAWN
+from tgsh.arrays import LabelledArray
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Shown:
     images: np.ndarray
 
 
-def encode(parts: Parts, shown: Shown, name: str) -> bytes:
+def encode(services: Services, shown: Shown, name: str) -> bytes:
     """In a format of arrays, or as a sheet with a row a task and a column an image."""
     if name in DRAWN:
         sheet = (shown.images, shown.labels, shown.names, shown.title)
-        return parts.artist.draw(sketches.samples, DRAWN[name], *sheet)
+        return services.figure_process.render(subprocesses.draw_samples, DRAWN[name], *sheet)
     about = {**shown.about, "classes": json.dumps(shown.classes)}
     return results.ARRAYS[name](LabelledArray(shown.images, shown.tasks, shown.labels, None, about))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import find_tool, running_postgres
+from tests.support.postgres import find_tool, running_postgres
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.records import Record
+from tgsh.store.models import Record
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,26 +1,4 @@
-"""Everything that can go wrong, as one tree.
-
-TgshError
-├── InvalidSpec            what was asked for cannot be run; names the field and the remedy
-├── NotFound               no such experiment, task or stage
-├── Conflict               the experiment is not in a state that allows it
-├── DatasetUnavailable     images are missing; names the folder and the files to put there
-├── TrainingDiverged       the loss is no longer a finite number
-├── ArtifactError          a stored array cannot be trusted or reached
-│   ├── ArtifactMissing
-│   ├── ArtifactCorrupt    names the tensor or the digest that does not fit
-│   ├── ArtifactUnwritable a full disk, or no rights there; names the folder and the remedy
-│   └── ArtifactUnreachable the object store does not answer, or not to us
-├── LeaseLost              another worker owns this job now: write nothing
-├── Interrupted            asked to stop: a checkpoint exists, the claim goes back
-├── ServiceUnreachable     no API answers at that URL
-├── ServiceProblem         the API answered with a problem document
-├── QuotaExceeded          the key has used up its share; says when to try again
-├── KeysUnreadable         the file of keys cannot be read, so nobody is let in
-└── MachineProblem         this machine lacks something that `tgsh up` or a worker needs
-
-HTTP status codes are not known here; service/errors.py maps these classes to them.
-"""
+"""The exception tree."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Log lines: text for people or JSON for programs, and in each what it is about.
-
-`with about(experiment=…, task=…):` puts its facts on every line that is written inside, whoever writes it.
-They lie in a context variable, so that neither threads nor requests that take turns mix them up.
-"""
+"""Text and JSON log formatters, log context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that the service and the workers share: environment variables with the prefix TGSH_."""
+"""TGSH_* variables that every process reads."""
 
 from __future__ import annotations
 

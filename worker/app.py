@@ -1,8 +1,4 @@
-"""The Celery application: `celery -A worker.app worker`.
-
-Messages are acknowledged early and prefetched never: the database's leases, not the queue, see to it that
-nothing is lost (design 5). JSON only; results are not kept.
-"""
+"""The Celery application."""
 
 from __future__ import annotations
 
@@ -15,11 +11,11 @@ from celery import Celery, signals
 from celery.utils.log import get_task_logger
 
 from tgsh.errors import MachineProblem
-from tgsh.jobs import HINT_NAME, QUEUE
 from tgsh.logs import formatter
-from tgsh.machine import limit_memory, memory, yield_to_others
 from tgsh.store.database import Database
-from worker import devices, jobs, stopping, transport
+from tgsh.store.scheduling import QUEUE, RUN_JOB_TASK
+from tgsh.system import limit_memory, memory, yield_to_others
+from worker import devices, tasks, transport
 from worker.settings import WorkerSettings
 from worker.sweeper import Sweeper
 
@@ -64,7 +60,7 @@ def create_app(settings: WorkerSettings) -> Celery:
     )
     app.conf["tgsh_settings"] = settings
     app.steps["consumer"].add(Sweeper)
-    app.task(jobs.work, name=HINT_NAME)
+    app.task(tasks.run_due_jobs, name=RUN_JOB_TASK)
     return app
 
 
@@ -85,7 +81,7 @@ def _leave_out_the_banner(instance: Any, **_: Any) -> None:
 @signals.worker_init.connect
 def _prepare_parent(**_: Any) -> None:
     """Before the pool forks: the schema is there, and children share the flag that ends them."""
-    stopping.prepare()
+    tasks.prepare()
     database = Database(WorkerSettings().database)
     try:
         database.migrate()
@@ -106,13 +102,13 @@ def _prepare_child(**_: Any) -> None:
     if slot == "cpu":  # what CUDA reserves has nothing to do with what a job holds
         limit_memory(settings.memory_limit or memory())
     device = devices.bind(slot)
-    jobs.open_bench(settings, device, name=f"{socket.gethostname()}/{os.getppid()}/{os.getpid()}/{slot}")
+    tasks.open_context(settings, device, name=f"{socket.gethostname()}/{os.getppid()}/{os.getpid()}/{slot}")
 
 
 @signals.worker_shutting_down.connect
 def _stop_children(**_: Any) -> None:
     """SIGTERM: running jobs give their claims back at the next batch instead of being waited for."""
-    stopping.request()
+    tasks.request()
 
 
 app = create_app(WorkerSettings())

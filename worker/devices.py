@@ -1,4 +1,4 @@
-"""Which device each child of the pool has. The parent never imports torch: CUDA does not survive a fork."""
+"""Device slots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import warnings
 
 from tgsh.errors import MachineProblem
-from tgsh.machine import cores, keep_freed_memory
+from tgsh.system import cores, keep_freed_memory
 
 
 def slots(devices: str) -> list[str]:

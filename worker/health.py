@@ -1,4 +1,4 @@
-"""`python -m worker.health`: exit 0 if a worker on this host lives. For container health checks."""
+"""`python -m worker.health`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import socket
 import sys
 
 from tgsh.store.database import Database
-from tgsh.store.workers import living
+from tgsh.store.leases import live_workers
 from worker.settings import WorkerSettings
 
 
 def main() -> int:
     """0: a worker of this host lives; 1: none does."""
     host = socket.gethostname()
-    alive = any(worker.host == host for worker in living(Database(WorkerSettings().database)))
+    alive = any(worker.host == host for worker in live_workers(Database(WorkerSettings().database)))
     return 0 if alive else 1
 
 

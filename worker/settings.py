@@ -1,4 +1,4 @@
-"""Settings of a worker: those of the store, and its devices."""
+"""WorkerSettings."""
 
 from __future__ import annotations
 

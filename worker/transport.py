@@ -1,9 +1,4 @@
-"""Redis as Celery's transport, with two faults of the original mended.
-
-What lies in the queue and is no message at all (no JSON, no envelope) is refused and logged: in kombu's
-own channel it is an error that ends the worker. And a Redis that is away is looked for every few seconds,
-however long it was away: Celery's own pauses grow to half a minute.
-"""
+"""Hardened Redis transport."""
 
 from __future__ import annotations
 

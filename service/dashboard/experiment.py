@@ -1,27 +1,122 @@
-"""GET /dashboard/experiments/{id}: all about one experiment, while it runs and afterwards."""
+"""The page of one experiment."""
 
 from __future__ import annotations
 
+import json
 import math
+import pprint
+import shlex
+from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from service.dashboard.experiment_code import as_curl, as_json, as_python
-from service.dashboard.experiment_files import results_of
-from service.dashboard.frame import render
-from service.deps import CallerDep, ExperimentId, PartsDep
-from tgsh.datasets.info import DatasetInfo, info_of
-from tgsh.networks.answers import obstacle
-from tgsh.planning import layers
+from service.dashboard.rendering import render
+from service.dependencies import CallerDep, ExperimentId, ServicesDep
+from service.responses import ENDINGS, respond
+from service.routers import (
+    accuracy,
+    accuracy_matrix,
+    context_vectors,
+    dendrogram,
+    embedding,
+    geometry,
+    reconstructions,
+    samples,
+    similarity,
+)
+from tgsh.arrays import table_csv
+from tgsh.datasets.base import DatasetInfo, info_of
+from tgsh.execution.planning import layers
+from tgsh.execution.presenters import experiment_view
+from tgsh.networks.registry import unavailable_reason
 from tgsh.schemas import TERMINAL
-from tgsh.spec import ExperimentSpec
-from tgsh.store import reads
-from tgsh.store.records import TaskRecord
-from tgsh.views import experiment_view
+from tgsh.specs import ExperimentSpec
+from tgsh.store import queries
+from tgsh.store.models import TaskRecord
 
-router = APIRouter(prefix="/dashboard/experiments")
+
+def as_json(spec: ExperimentSpec) -> str:
+    """The body of POST /experiments."""
+    return json.dumps(spec.model_dump(mode="json"), indent=2, ensure_ascii=False)
+
+
+def as_curl(spec: ExperimentSpec, url: str, *, needs_key: bool) -> str:
+    """A command that submits it, for any POSIX shell. needs_key: it takes one, from TGSH_API_KEY."""
+    key = ' \\\n  -H "Authorization: Bearer $TGSH_API_KEY"' if needs_key else ""
+    return (
+        f"curl -sS {shlex.quote(url + '/experiments')} \\\n  -H 'Content-Type: application/json'{key} \\\n"
+        f"  --data-binary {shlex.quote(as_json(spec))}"
+    )
+
+
+def as_python(spec: ExperimentSpec, url: str) -> str:
+    """A script that submits it, waits and prints the matrix; the client takes a key from TGSH_API_KEY."""
+    body = pprint.pformat(spec.model_dump(mode="json"), indent=1, width=88, sort_dicts=False)
+    return (
+        "from tgsh.client import Client\n\n"
+        f"spec = {body}\n\n"
+        f"with Client({url!r}) as client:\n"
+        "    experiment = client.wait(client.submit(spec).id)\n"
+        "    print(client.similarity(experiment.id).values)\n"
+    )
+
+
+@dataclass(frozen=True)
+class File:
+    """A link: the format's name, where it is, and what the file is called."""
+
+    format: str
+    path: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result in all its formats; waits: it is there when the experiment is completed."""
+
+    title: str
+    files: tuple[File, ...]
+    waits: bool = False
+
+
+def results_of(experiment_id: str, spec: ExperimentSpec) -> list[Result]:
+    """The results that an experiment of this spec has, or will have."""
+
+    def result(
+        title: str, path: str, formats: tuple[str, ...], *, waits: bool = False, **query: str
+    ) -> Result:
+        return Result(title, tuple(_file(experiment_id, path, name, query) for name in formats), waits)
+
+    found = [
+        result("Similarity", "similarity", similarity.FORMATS),
+        result("Similarity before training", "similarity", similarity.FORMATS, stage="before"),
+        result("Dendrogram", "dendrogram", dendrogram.FORMATS),
+        result("Map of the tasks", "embedding", embedding.FORMATS),
+        result("Context vectors", "context-vectors", context_vectors.FORMATS),
+        result("Accuracy", "accuracy", accuracy.FORMATS),
+        result("Definition 1 (T-GSH)", "geometry", geometry.OFFERED, waits=True),
+        result("Samples of the tasks", "samples", samples.OFFERED, waits=True),
+    ]
+    if spec.accuracy_matrix:
+        found.append(result("Accuracy matrix", "accuracy/matrix", accuracy_matrix.FORMATS, waits=True))
+    if unavailable_reason(spec.network, "reconstructions") is None:
+        found.append(result("Reconstructions", "reconstructions", reconstructions.OFFERED))
+    tasks = File("json", f"/experiments/{experiment_id}/tasks", f"tasks-{experiment_id}.json")
+    losses = File("csv", f"/dashboard/experiments/{experiment_id}/losses.csv", f"losses-{experiment_id}.csv")
+    return [*found, Result("Tasks and losses", (tasks, losses))]
+
+
+def _file(experiment_id: str, path: str, format: str, query: dict[str, str]) -> File:
+    asked = "&".join(f"{key}={value}" for key, value in (query | {"format": format}).items())
+    name = "-".join([path.replace("/", "-"), experiment_id, *query.values()])
+    return File(
+        format, f"/experiments/{experiment_id}/{path}?{asked}", f"{name}.{ENDINGS.get(format, format)}"
+    )
+
+
+router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
 
 MOST_LISTED = 200
 """Tasks in the table."""
@@ -37,11 +132,13 @@ SHOWN_AT_FIRST = 6
 
 
 @router.get("/{experiment_id}")
-def page(experiment_id: ExperimentId, request: Request, parts: PartsDep, caller: CallerDep) -> HTMLResponse:
+def page(
+    experiment_id: ExperimentId, request: Request, services: ServicesDep, caller: CallerDep
+) -> HTMLResponse:
     """The page; while the experiment runs, it asks for itself anew and takes the parts that changed."""
-    experiment = experiment_view(reads.experiment(parts.database, experiment_id))
-    tasks = reads.tasks(parts.database, experiment_id, limit=MOST_LISTED)
-    failed = reads.tasks(parts.database, experiment_id, status="failed", limit=MOST_TOLD)
+    experiment = experiment_view(queries.experiment(services.database, experiment_id))
+    tasks = queries.tasks(services.database, experiment_id, limit=MOST_LISTED)
+    failed = queries.tasks(services.database, experiment_id, status="failed", limit=MOST_TOLD)
     spec, url = experiment.spec, str(request.base_url).rstrip("/")
     return render(
         request,
@@ -54,10 +151,10 @@ def page(experiment_id: ExperimentId, request: Request, parts: PartsDep, caller:
         tasks=tasks,
         failures=_by_reason(failed),
         learned=[task.index for task in tasks if task.status == "completed"],
-        running=reads.tasks(parts.database, experiment_id, status="running", limit=MOST_TOLD),
-        layers=list(layers(spec, parts.shelf.info)),
-        gallery=_gallery(info_of(spec, parts.shelf.info), tasks, experiment.progress.tasks_total),
-        no_reconstructions=obstacle(spec.network, "reconstructions"),
+        running=queries.tasks(services.database, experiment_id, status="running", limit=MOST_TOLD),
+        layers=list(layers(spec, services.uploads.info)),
+        gallery=_gallery(info_of(spec, services.uploads.info), tasks, experiment.progress.tasks_total),
+        no_reconstructions=unavailable_reason(spec.network, "reconstructions"),
         results=results_of(experiment_id, spec),
         codes=[
             ("curl", as_curl(spec, url, needs_key=caller.name is not None)),
@@ -115,3 +212,23 @@ def _gallery(info: DatasetInfo, tasks: list[TaskRecord], total: int) -> dict[str
         else [],
         "last_class": classes - 1,
     }
+
+
+@router.get("/{experiment_id}/losses.csv")
+def losses(experiment_id: ExperimentId, services: ServicesDep, request: Request) -> Response:
+    """A row a task and epoch that is done: mean training cross-entropy, in nats."""
+    tasks = queries.tasks(services.database, experiment_id)
+    rows = [
+        (task.index, task.label, epoch, loss)
+        for task in tasks
+        for epoch, loss in enumerate(task.losses, start=1)
+    ]
+    key = ("losses", experiment_id, *(str(task.losses) for task in tasks))
+    return respond(
+        request,
+        services.cache,
+        key,
+        "csv",
+        f"losses-{experiment_id}",
+        lambda: table_csv(["task", "label", "epoch", "loss"], rows),
+    )

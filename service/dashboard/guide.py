@@ -22,7 +22,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from service.dashboard.frame import render
+from service.dashboard.rendering import render
 from tgsh.errors import NotFound
 
 if TYPE_CHECKING:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from service import results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import ExperimentId, Services, ServicesDep
+from service.responses import choose, respond
 from service.results import Format
+from service.subprocesses import DRAWN
 from tgsh.analysis.transfer import transfer
-from tgsh.encoding import LabelledArray
+from tgsh.arrays import LabelledArray
 from tgsh.errors import Conflict
 from tgsh.schemas import AccuracyMatrix
-from tgsh.store import reads
-from tgsh.store.results import result
+from tgsh.store import queries
+from tgsh.store.results import load_result
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -32,7 +32,7 @@ EXAMPLE = ",0°,10°,20°\n0°,0.9447,0.83,0.58\n10°,0.84,0.9461,0.83\n20°,0.5
     response_class=Response,
 )
 def accuracy_matrix(
-    experiment_id: ExperimentId, parts: PartsDep, request: Request, format: Format = None
+    experiment_id: ExperimentId, services: ServicesDep, request: Request, format: Format = None
 ) -> Response:
     """Row i, column j: test accuracy with the context of task i on the data of task j, all learned.
 
@@ -41,8 +41,8 @@ def accuracy_matrix(
     apart, so it is exactly 0.
     """
     name = choose(request, format, FORMATS)
-    record = reads.experiment(parts.database, experiment_id).record
-    document = measured(parts, experiment_id)
+    record = queries.experiment(services.database, experiment_id).record
+    document = measured(services, experiment_id)
     if document is None and record.status == "completed":
         raise Conflict('the accuracy matrix was not asked for: submit with "accuracy_matrix": true')
     if document is None:
@@ -57,23 +57,25 @@ def accuracy_matrix(
             return body.encode()
         if name in DRAWN:
             title = f"{record.name}: test accuracy by context"
-            return parts.artist.draw(sketches.accuracy_matrix, DRAWN[name], found, title)
+            return services.figure_process.render(
+                subprocesses.draw_accuracy_matrix, DRAWN[name], found, title
+            )
         about = {"experiment_id": experiment_id, "measure": "accuracy"}
         values = np.array(found.values)
         return results.ARRAYS[name](LabelledArray(values, found.tasks, found.labels, found.labels, about))
 
     key = ("accuracy-matrix", body, record.name)
     file_name = results.file_name("accuracy-matrix", experiment_id)
-    return answer(request, parts.cache, key, name, file_name, make, final=True)
+    return respond(request, services.cache, key, name, file_name, make, final=True)
 
 
-def measured(parts: Parts, experiment_id: str) -> AccuracyMatrix | None:
+def measured(services: Services, experiment_id: str) -> AccuracyMatrix | None:
     """The matrix with what it says of forgetting and transfer; None where the finish left none (yet)."""
-    found = result(parts.database, parts.artifacts, experiment_id, "accuracy-matrix")
+    found = load_result(services.database, services.artifacts, experiment_id, "accuracy-matrix")
     if found is None:
         return None
     matrix, untrained = found[0]["matrix"], found[0]["untrained"]
-    tasks = reads.tasks(parts.database, experiment_id)
+    tasks = queries.tasks(services.database, experiment_id)
     learned = np.array([task.accuracy for task in tasks], np.float64)
     said = transfer(learned, matrix, untrained)
     return AccuracyMatrix(

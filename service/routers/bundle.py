@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from service.bundling import contents
-from service.deps import ExperimentId, PartsDep
-from service.negotiation import MEDIA_TYPES, answer_streamed, choose
+from service.dependencies import ExperimentId, ServicesDep
+from service.responses import MEDIA_TYPES, choose, respond_streaming
 from service.results import Format, file_name
-from tgsh.bundles.packing import packed
+from tgsh.bundles.writer import packed
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -22,13 +22,15 @@ router = APIRouter(prefix="/experiments", tags=["results"])
     },
     response_class=Response,
 )
-def bundle(experiment_id: ExperimentId, parts: PartsDep, request: Request, format: Format = None) -> Response:
+def bundle(
+    experiment_id: ExperimentId, services: ServicesDep, request: Request, format: Format = None
+) -> Response:
     """Spec, seeds, versions, digests of the images, arrays, tables, figures, and how to cite them.
 
     Made while it is sent. `tgsh replay` checks its hashes, trains the spec anew and compares the vectors byte
     by byte. The same experiment makes the same bytes. Only completed experiments have one.
     """
     name = choose(request, format, ("zip",))
-    inside = contents(parts, experiment_id)
+    inside = contents(services, experiment_id)
     chunks = packed(inside.members(), inside.left_out)
-    return answer_streamed(request, inside.key, name, file_name("tgsh", experiment_id), None, chunks)
+    return respond_streaming(request, inside.key, name, file_name("tgsh", experiment_id), None, chunks)

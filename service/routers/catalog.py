@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from tgsh.datasets.info import DATASETS, info_of
-from tgsh.networks.answers import answers
-from tgsh.networks.contexts import context_of
-from tgsh.presets import PRESETS, Submission
+from tgsh.datasets.base import DATASETS, info_of
+from tgsh.networks.registry import available_results, context_of
 from tgsh.schemas import Catalog, CatalogEntry
-from tgsh.spec import (
+from tgsh.specs import (
     AugmentSuite,
     CustomSuite,
     DatasetsSuite,
@@ -25,6 +23,7 @@ from tgsh.spec import (
     ShiftSuite,
     TgshSpec,
 )
+from tgsh.specs.presets import PRESETS, Submission
 from tgsh.suites import build
 
 MOVED = "one task-epoch a task and epoch"
@@ -100,7 +99,7 @@ def _network(network: NetworkSpec, cost: str) -> CatalogEntry:
     info = DATASETS["mnist"]
     layers = context_of(network, info.pixels, info.classes).parts
     widths = {name: part.stop - part.start for name, part in layers.items()}
-    return _kind(type(network), cost, answers=list(answers(network)), layers=widths)
+    return _kind(type(network), cost, answers=list(available_results(network)), layers=widths)
 
 
 def _presets() -> list[CatalogEntry]:

@@ -9,16 +9,16 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service import results
 from service.comparing import Asked, Tested, encode
-from service.deps import ComparedIds, Parts, PartsDep
-from service.negotiation import answer, choose
+from service.dependencies import ComparedIds, Services, ServicesDep
+from service.responses import choose, respond
 from service.results import Format, Layer, Stage
 from tgsh.analysis.comparison import FEWEST, aligned
 from tgsh.errors import Conflict, InvalidSpec, NotFound
 from tgsh.schemas import Alternative, Comparison, Measure
-from tgsh.spec import ExperimentSpec, Seed
-from tgsh.store import reads
-from tgsh.store.vectors import StageRef, find_stage
-from tgsh.suites.identity import identity
+from tgsh.specs import ExperimentSpec, Seed
+from tgsh.store import queries
+from tgsh.store.results import StageRef, find_stage
+from tgsh.suites.task_identity import task_identity
 
 router = APIRouter(tags=["results"])
 
@@ -44,7 +44,7 @@ MOST_NAMED = 5
 )
 def comparison(
     ids: ComparedIds,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     stage: Stage = "after",
     measure: Measure = "cosine",
@@ -65,25 +65,25 @@ def comparison(
     As csv: a row for each pair of tasks, a column for each experiment.
     """
     name = choose(request, format, FORMATS)
-    asked = _asked(parts, ids, stage, measure, layer, Tested(permutations, alternative, seed))
-    return answer(
+    asked = _asked(services, ids, stage, measure, layer, Tested(permutations, alternative, seed))
+    return respond(
         request,
-        parts.cache,
+        services.cache,
         asked.key,
         name,
         results.file_name("comparison", "-".join(ids), stage, layer),
-        lambda: encode(parts, asked, name),
+        lambda: encode(services, asked, name),
         final=all(ref.finished for ref in asked.refs),
     )
 
 
 def _asked(
-    parts: Parts, ids: Sequence[str], stage: str, measure: Measure, layer: str | None, tested: Tested
+    services: Services, ids: Sequence[str], stage: str, measure: Measure, layer: str | None, tested: Tested
 ) -> Asked:
-    refs = [_stage(parts, id, stage) for id in ids]
-    records = [reads.experiment(parts.database, id).record for id in ids]
+    refs = [_stage(services, id, stage) for id in ids]
+    records = [queries.experiment(services.database, id).record for id in ids]
     names = [
-        [identity(ExperimentSpec.model_validate(record.spec).suite, label) for label in ref.labels]
+        [task_identity(ExperimentSpec.model_validate(record.spec).suite, label) for label in ref.labels]
         for record, ref in zip(records, refs, strict=True)
     ]
     common, rows = aligned(names)
@@ -94,9 +94,9 @@ def _asked(
     return Asked(records, refs, labels, rows, measure, layer, tested)
 
 
-def _stage(parts: Parts, experiment_id: str, stage: str) -> StageRef:
+def _stage(services: Services, experiment_id: str, stage: str) -> StageRef:
     try:
-        return find_stage(parts.database, experiment_id, stage)
+        return find_stage(services.database, experiment_id, stage)
     except NotFound as error:
         raise NotFound(f"{experiment_id}: {error}") from error
 

@@ -6,12 +6,12 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from service import results
-from service.deps import ExperimentId, PartsDep
-from service.negotiation import answer, choose
+from service.dependencies import ExperimentId, ServicesDep
+from service.responses import choose, respond
 from service.results import Format, Layer, Stage
-from tgsh.encoding import LabelledArray
+from tgsh.arrays import LabelledArray
 from tgsh.schemas import ContextVectors
-from tgsh.store.vectors import StageRef, find_stage
+from tgsh.store.results import StageRef, find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -29,7 +29,7 @@ EXAMPLE = ",0,1,2\n0°,1.31,0.02,-0.45\n10°,1.18,0.1,-0.31\n20°,0.97,0.16,-0.1
 )
 def context_vectors(
     experiment_id: ExperimentId,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     stage: Stage = "after",
     layer: Layer = None,
@@ -37,14 +37,14 @@ def context_vectors(
 ) -> Response:
     """The context vectors v_t = g_t·c_t, one row a task: T×H, or the part of one layer."""
     name = choose(request, format, FORMATS)
-    ref = find_stage(parts.database, experiment_id, stage)
+    ref = find_stage(services.database, experiment_id, stage)
 
     def make() -> bytes:
-        return _encode(ref, results.vectors(parts, ref, layer), layer, name)
+        return _encode(ref, results.vectors(services, ref, layer), layer, name)
 
     key = ("context-vectors", experiment_id, ref.digest, str(ref.complete), str(layer))
     file_name = results.file_name("context-vectors", experiment_id, stage, layer)
-    return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
+    return respond(request, services.cache, key, name, file_name, make, final=ref.finished)
 
 
 def _encode(ref: StageRef, values: np.ndarray, layer: str | None, name: str) -> bytes:

@@ -9,14 +9,14 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
-from service import results, sketches
-from service.deps import Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import Services, ServicesDep
+from service.parsing import numbers
+from service.responses import choose, respond
 from service.results import Format
 from service.routers.datasets import HeldDep
-from service.selection import numbers
-from tgsh.encoding import LabelledArray
+from service.subprocesses import DRAWN
+from tgsh.arrays import LabelledArray
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import DatasetSamples
 
@@ -47,7 +47,7 @@ class Shown:
 )
 def dataset_samples(
     held: HeldDep,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     classes: Annotated[
         str | None, Query(max_length=2000, description="such as 0,9 or 0-19; the first 20")
@@ -68,15 +68,15 @@ def dataset_samples(
 
     def make() -> bytes:
         names = [record.class_names[number] for number in chosen]
-        images = _images(parts, record.id, chosen, examples)
-        return _encode(parts, Shown(record.id, held.holder.name, chosen, names, images), name)
+        images = _images(services, record.id, chosen, examples)
+        return _encode(services, Shown(record.id, held.holder.name, chosen, names, images), name)
 
     key = ("dataset-samples", record.sha256, held.holder.name, str(chosen), str(examples))
-    return answer(request, parts.cache, key, name, f"samples-{record.id}", make)
+    return respond(request, services.cache, key, name, f"samples-{record.id}", make)
 
 
-def _images(parts: Parts, dataset_id: str, classes: list[int], examples: int) -> np.ndarray:
-    dataset = parts.shelf.load(dataset_id)
+def _images(services: Services, dataset_id: str, classes: list[int], examples: int) -> np.ndarray:
+    dataset = services.uploads.load(dataset_id)
     labels = dataset.train_labels
     places = [np.flatnonzero(labels == number)[:examples] for number in classes]
     fewest = min(map(len, places))
@@ -84,7 +84,7 @@ def _images(parts: Parts, dataset_id: str, classes: list[int], examples: int) ->
     return np.asarray(found).reshape(len(classes), fewest, *dataset.info.shape)
 
 
-def _encode(parts: Parts, shown: Shown, name: str) -> bytes:
+def _encode(services: Services, shown: Shown, name: str) -> bytes:
     if name == "json":
         return DatasetSamples(
             id=shown.dataset_id,
@@ -95,6 +95,6 @@ def _encode(parts: Parts, shown: Shown, name: str) -> bytes:
     if name in DRAWN:
         columns = [str(number + 1) for number in range(shown.images.shape[1])]
         sheet = (shown.images / np.float32(255), shown.names, columns, shown.name)
-        return parts.artist.draw(sketches.dataset_samples, DRAWN[name], *sheet)
+        return services.figure_process.render(subprocesses.draw_dataset_samples, DRAWN[name], *sheet)
     about = {"id": shown.dataset_id, "class_names": json.dumps(shown.names)}
     return results.ARRAYS[name](LabelledArray(shown.images, shown.classes, shown.names, None, about))

@@ -13,22 +13,20 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 
-from service import cursors
-from service.deps import ID, CallerDep, Parts, PartsDep
+from service import parsing
+from service.dependencies import ID, CallerDep, Services, ServicesDep
 from service.errors import MEDIA_TYPE, Forbidden, UnsupportedMediaType
-from service.keyring import Caller
-from tgsh.datasets.uploading.canonical import Unpacked
-from tgsh.datasets.uploading.contents import MAX_IMAGES, MAX_PIXELS
-from tgsh.datasets.uploading.folders import Wishes
-from tgsh.datasets.uploading.unpacking import IMAGES, LABELS, Kind, Upload, unpack_apart
+from service.middleware.auth import Caller
+from tgsh.datasets.uploads.image_folders import MAX_IMAGES, MAX_PIXELS, ImageOptions
+from tgsh.datasets.uploads.ingest import IMAGES, LABELS, Kind, Unpacked, Upload, unpack_apart
 from tgsh.errors import InvalidSpec
+from tgsh.execution.presenters import dataset_view
 from tgsh.schemas import Dataset, DatasetPage, Sharing
-from tgsh.spec.values import WITHOUT_NUL
+from tgsh.specs.base import WITHOUT_NUL
 from tgsh.store import datasets
 from tgsh.store.datasets import Held
+from tgsh.store.models import DatasetRecord
 from tgsh.store.ownership import require_disk
-from tgsh.store.records import DatasetRecord
-from tgsh.views import dataset_view
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
@@ -69,9 +67,11 @@ def _wishes(
     channels: Annotated[
         Literal["1", "3"] | None, Query(description="of a zip: make all images grey (1) or colour (3)")
     ] = None,
-) -> Wishes:
+) -> ImageOptions:
     height, _, width = (size or "").partition("x")
-    return Wishes((int(height), int(width)) if size else None, None if channels is None else int(channels))
+    return ImageOptions(
+        (int(height), int(width)) if size else None, None if channels is None else int(channels)
+    )
 
 
 @router.post(
@@ -87,9 +87,9 @@ def _wishes(
 async def upload(
     request: Request,
     response: Response,
-    parts: PartsDep,
+    services: ServicesDep,
     caller: CallerDep,
-    wishes: Annotated[Wishes, Depends(_wishes)],
+    wishes: Annotated[ImageOptions, Depends(_wishes)],
     name: Annotated[
         str | None, Query(min_length=1, max_length=64, pattern=WITHOUT_NUL, description="what to call it")
     ] = None,
@@ -103,12 +103,12 @@ async def upload(
     kind = _kind(request.headers.get("content-type"), wishes)
     declared = request.headers.get("content-length", "0")
     expected = int(declared[:20]) if declared.isdecimal() else 0
-    await run_in_threadpool(_require_room, parts, caller, expected)
-    with parts.arrivals.room() as folder:
+    await run_in_threadpool(_require_room, services, caller, expected)
+    with services.upload_staging.room() as folder:
         target = folder / "upload"
-        await parts.arrivals.receive(_pieces(request), target)
-        sent = Upload(target, kind, wishes, parts.settings.max_upload_bytes)
-        held, is_new = await run_in_threadpool(_keep, parts, caller, sent, folder, name, shared)
+        await services.upload_staging.receive(_pieces(request), target)
+        sent = Upload(target, kind, wishes, services.settings.max_upload_bytes)
+        held, is_new = await run_in_threadpool(_keep, services, caller, sent, folder, name, shared)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/datasets/{held.record.id}"
     return dataset_view(held)
@@ -119,28 +119,28 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _kind(content_type: str | None, wishes: Wishes) -> Kind:
+def _kind(content_type: str | None, wishes: ImageOptions) -> Kind:
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type not in KINDS:
         raise UnsupportedMediaType(
             f"Content-Type: {content_type or 'none'} is no dataset; send an .npz as application/x-npz, or a "
             "zip of class folders as application/zip"
         )
-    if media_type == "application/x-npz" and wishes != Wishes():
+    if media_type == "application/x-npz" and wishes != ImageOptions():
         field = "size" if wishes.size else "channels"
         raise InvalidSpec(field, "is for the images of a zip; an array is taken as it is")
     return KINDS[media_type]
 
 
-def _require_room(parts: Parts, caller: Caller, more: int) -> None:
-    parts.arrivals.require_space(more)
+def _require_room(services: Services, caller: Caller, more: int) -> None:
+    services.upload_staging.require_space(more)
     if caller.name is not None:
-        most = parts.settings.max_stored_bytes
-        require_disk(parts.database, parts.artifacts, caller.name, most, more)
+        most = services.settings.max_stored_bytes
+        require_disk(services.database, services.artifacts, caller.name, most, more)
 
 
 def _keep(
-    parts: Parts, caller: Caller, sent: Upload, folder: Path, name: str | None, shared: bool
+    services: Services, caller: Caller, sent: Upload, folder: Path, name: str | None, shared: bool
 ) -> tuple[Held, bool]:
     """Unpack, store, record: files first, then the row. Whether it is new to who sent it."""
     if not zipfile.is_zipfile(sent.path):  # looks at its end only
@@ -148,23 +148,23 @@ def _keep(
     found = unpack_apart(sent, folder)
     size = sum((folder / file).stat().st_size for file in (IMAGES, LABELS))
     id = found.sha256[:16]
-    _require_room(parts, caller, size)
+    _require_room(services, caller, size)
     place = f"{datasets.FOLDER}/{id}-{secrets.token_hex(4)}"
     kept = False
     try:
-        record = _stored(parts, place, found, folder, size)
+        record = _stored(services, place, found, folder, size)
         called = (name or "").strip() or f"dataset {id[:6]}"
-        kept, is_new = datasets.keep(parts.database, record, called, caller.name, shared)
+        kept, is_new = datasets.keep(services.database, record, called, caller.name, shared)
     finally:
         if not kept:  # somebody holds the same content, or something went wrong
-            parts.artifacts.remove_all(place)
-    return datasets.get(parts.database, id, caller.visible_to or caller.name), is_new
+            services.artifacts.remove_all(place)
+    return datasets.get(services.database, id, caller.visible_to or caller.name), is_new
 
 
-def _stored(parts: Parts, place: str, found: Unpacked, folder: Path, size: int) -> DatasetRecord:
+def _stored(services: Services, place: str, found: Unpacked, folder: Path, size: int) -> DatasetRecord:
     digests = {}
     for file in (IMAGES, LABELS):
-        with parts.artifacts.staged(f"{place}/{file}") as staged:
+        with services.artifacts.staged(f"{place}/{file}") as staged:
             shutil.move(folder / file, staged.path)
         digests[file] = staged.sha256
     return DatasetRecord(
@@ -190,27 +190,27 @@ def _stored(parts: Parts, place: str, found: Unpacked, folder: Path, size: int) 
 def list_datasets(
     request: Request,
     response: Response,
-    parts: PartsDep,
+    services: ServicesDep,
     caller: CallerDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
 ) -> DatasetPage:
     """A page of datasets that are one's own, shared, or nobody's; the named ones are in GET /catalog."""
-    after = cursors.decode(cursor) if cursor else None
-    found = datasets.page(parts.database, caller.visible_to, limit + 1, after)
+    after = parsing.decode(cursor) if cursor else None
+    found = datasets.page(services.database, caller.visible_to, limit + 1, after)
     shown, more = found[:limit], len(found) > limit
-    following = cursors.encode(shown[-1].holder.created_at, shown[-1].record.id) if more else None
-    if following is not None:
-        response.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
-    return DatasetPage(items=[dataset_view(held) for held in shown], next=following)
+    next_cursor = parsing.encode(shown[-1].holder.created_at, shown[-1].record.id) if more else None
+    if next_cursor is not None:
+        response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
+    return DatasetPage(items=[dataset_view(held) for held in shown], next=next_cursor)
 
 
 def _held(
     dataset_id: Annotated[str, PathParameter(pattern=ID, description="as POST /datasets answered it")],
-    parts: PartsDep,
+    services: ServicesDep,
     caller: CallerDep,
 ) -> Held:
-    return datasets.get(parts.database, dataset_id, caller.visible_to)
+    return datasets.get(services.database, dataset_id, caller.visible_to)
 
 
 HeldDep = Annotated[Held, Depends(_held)]
@@ -240,14 +240,14 @@ def get(held: HeldDep) -> Dataset:
 
 
 @router.patch("/{dataset_id}", summary="Share a dataset")
-def patch(held: OwnDep, sharing: Sharing, parts: PartsDep, caller: CallerDep) -> Dataset:
+def patch(held: OwnDep, sharing: Sharing, services: ServicesDep, caller: CallerDep) -> Dataset:
     """Let everybody with a key see and use a dataset, or its owner alone again."""
-    datasets.share(parts.database, held.record.id, _owner(caller), sharing.shared)
-    return dataset_view(datasets.get(parts.database, held.record.id, caller.visible_to))
+    datasets.share(services.database, held.record.id, _owner(caller), sharing.shared)
+    return dataset_view(datasets.get(services.database, held.record.id, caller.visible_to))
 
 
 @router.delete("/{dataset_id}", status_code=204, summary="Delete a dataset")
-def delete(held: OwnDep, parts: PartsDep, caller: CallerDep) -> None:
+def delete(held: OwnDep, services: ServicesDep, caller: CallerDep) -> None:
     """Forget a dataset. One that experiments use stays (409, which names them)."""
-    for key in datasets.let_go(parts.database, held.record.id, _owner(caller), caller.visible_to):
-        parts.artifacts.remove_all(str(PurePosixPath(key).parent))
+    for key in datasets.let_go(services.database, held.record.id, _owner(caller), caller.visible_to):
+        services.artifacts.remove_all(str(PurePosixPath(key).parent))

@@ -6,19 +6,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import reckoning, results, sketches
-from service.deps import ExperimentId, PartsDep
-from service.drawing import DRAWN
+from service import results, subprocesses
+from service.dependencies import ExperimentId, ServicesDep
 from service.errors import NotAcceptable
-from service.negotiation import answer, choose
+from service.responses import choose, respond
 from service.results import Format, Layer, Stage
+from service.subprocesses import DRAWN
 from tgsh import schemas
-from tgsh.analysis.clustering import METHODS, Dendrogram
-from tgsh.analysis.newick import newick
-from tgsh.encoding import table_csv
+from tgsh.analysis.clustering import METHODS, ClusterTree, newick
+from tgsh.arrays import table_csv
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import Measure
-from tgsh.store.vectors import StageRef, find_stage
+from tgsh.store.results import StageRef, find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -40,7 +39,7 @@ NEWICK = "('20°':0.1975,('0°':0.1425,'10°':0.1425):0.055);\n"
 )
 def dendrogram(
     experiment_id: ExperimentId,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     stage: Stage = "after",
     method: Annotated[
@@ -62,23 +61,25 @@ def dendrogram(
     """
     name = choose(request, format, FORMATS)
     _check(method)
-    ref = find_stage(parts.database, experiment_id, stage)
+    ref = find_stage(services.database, experiment_id, stage)
 
     def make() -> bytes:
-        part = results.part(parts, experiment_id, layer)
-        tree = parts.reckoner.reckon(reckoning.tree, ref, part, method, measure)
+        part = results.part(services, experiment_id, layer)
+        tree = services.analysis_process.run(subprocesses.tree, ref, part, method, measure)
         if name in DRAWN:
             results.require_tasks(ref)
-            title = results.title(parts, ref, results.shown(layer))
-            matrix = results.similarities(parts, ref, measure, layer)
-            return parts.artist.draw(sketches.dendrogram, DRAWN[name], tree, matrix, title)
+            title = results.title(services, ref, results.shown(layer))
+            matrix = results.similarities(services, ref, measure, layer)
+            return services.figure_process.render(
+                subprocesses.draw_dendrogram, DRAWN[name], tree, matrix, title
+            )
         return _encode(ref, tree, measure, layer, name)
 
     if name in DRAWN and len(ref.tasks) > MOST_DRAWN:
         raise NotAcceptable(f"a tree of {len(ref.tasks):,} tasks cannot be drawn; take json, csv or newick")
     key = ("dendrogram", experiment_id, ref.digest, str(ref.complete), method, measure, str(layer))
     file_name = results.file_name("dendrogram", experiment_id, stage, layer)
-    return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
+    return respond(request, services.cache, key, name, file_name, make, final=ref.finished)
 
 
 def _check(method: str) -> None:
@@ -92,7 +93,7 @@ def _check(method: str) -> None:
         raise InvalidSpec("method", f"{method!r} is unknown; take one of: {', '.join(METHODS)}")
 
 
-def _encode(ref: StageRef, tree: Dendrogram, measure: Measure, layer: str | None, name: str) -> bytes:
+def _encode(ref: StageRef, tree: ClusterTree, measure: Measure, layer: str | None, name: str) -> bytes:
     if name == "newick":
         return f"{newick(tree)}\n".encode()
     merges = [(int(a), int(b), float(distance), int(size)) for a, b, distance, size in tree.linkage]

@@ -6,16 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import reckoning, results, sketches
-from service.deps import ExperimentId, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import ExperimentId, ServicesDep
+from service.responses import choose, respond
 from service.results import Format, Layer, Stage
+from service.subprocesses import DRAWN
 from tgsh import schemas
-from tgsh.analysis.embedding import Embedding
-from tgsh.encoding import LabelledArray, table_csv, to_npy
+from tgsh.analysis.embedding import TaskMap
+from tgsh.arrays import LabelledArray, table_csv, to_npy
 from tgsh.schemas import EmbeddingMethod, Measure
-from tgsh.store.vectors import StageRef, find_stage
+from tgsh.store.results import StageRef, find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -38,7 +38,7 @@ Dimensions = Annotated[int, Query(ge=2, le=3, description="in a plane or in spac
 )
 def embedding(
     experiment_id: ExperimentId,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     stage: Stage = "after",
     method: Annotated[
@@ -54,25 +54,25 @@ def embedding(
     Axes that so few tasks do not have are 0. A picture of three dimensions has two panels.
     """
     name = choose(request, format, FORMATS)
-    ref = find_stage(parts.database, experiment_id, stage)
+    ref = find_stage(services.database, experiment_id, stage)
     results.require_at_most(ref, MOST_TASKS, "an embedding")
 
     def make() -> bytes:
-        part = results.part(parts, experiment_id, layer)
-        found = parts.reckoner.reckon(reckoning.embedding, ref, part, method, dimensions, measure)
+        part = results.part(services, experiment_id, layer)
+        found = services.analysis_process.run(subprocesses.embedding, ref, part, method, dimensions, measure)
         if name in DRAWN:
             results.require_tasks(ref)
-            title = results.title(parts, ref, results.shown(layer))
-            return parts.artist.draw(sketches.embedding, DRAWN[name], found, title)
+            title = results.title(services, ref, results.shown(layer))
+            return services.figure_process.render(subprocesses.draw_embedding, DRAWN[name], found, title)
         return _encode(ref, found, measure, layer, name)
 
     choice = (method, str(dimensions), measure, str(layer))
     key = ("embedding", experiment_id, ref.digest, str(ref.complete), *choice)
     file_name = results.file_name("embedding", experiment_id, stage, layer)
-    return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
+    return respond(request, services.cache, key, name, file_name, make, final=ref.finished)
 
 
-def _encode(ref: StageRef, found: Embedding, measure: Measure, layer: str | None, name: str) -> bytes:
+def _encode(ref: StageRef, found: TaskMap, measure: Measure, layer: str | None, name: str) -> bytes:
     if name == "csv":
         rows = zip(found.tasks, found.labels, found.points.tolist(), strict=True)
         axes = ["x", "y", "z"][: found.points.shape[1]]

@@ -1,25 +1,24 @@
-"""/experiments: submit, list, look, cancel, resume, delete."""
+"""Experiments and their tasks: submit, list, change, cancel, resume, delete."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Header, Path, Query, Request, Response
 
-from service import cursors
-from service.deps import CallerDep, ExperimentId, OwnId, Parts, PartsDep
-from tgsh.planning import plan
-from tgsh.presets import Submission
-from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing
-from tgsh.shelf import seen_by
-from tgsh.spec.values import WITHOUT_NUL
-from tgsh.store import experiments as lifecycle
-from tgsh.store import reads
-from tgsh.store.orders import Order, Sort
+from service import parsing
+from service.dependencies import CallerDep, ExperimentId, OwnId, Services, ServicesDep
+from tgsh.execution.planning import plan
+from tgsh.execution.presenters import experiment_view, task_view
+from tgsh.execution.uploads import seen_by
+from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing, Task, TaskList
+from tgsh.specs import MAX_TASKS
+from tgsh.specs.base import WITHOUT_NUL
+from tgsh.specs.presets import Submission
+from tgsh.store import experiments, queries
+from tgsh.store.maintenance import reopen_damaged, stored_answer
 from tgsh.store.ownership import Owner, require_disk, share
-from tgsh.store.repair import reopen_damaged
-from tgsh.store.reuse import stored_answer
-from tgsh.views import experiment_view
+from tgsh.store.queries import Sort, SortOrder
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 
@@ -73,7 +72,7 @@ EXAMPLES = {
 )
 def submit(
     submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
-    parts: PartsDep,
+    services: ServicesDep,
     caller: CallerDep,
     response: Response,
     background: BackgroundTasks,
@@ -90,29 +89,31 @@ def submit(
     costs no share. One without the accuracy matrix does not answer a spec that asks for it, one that is not
     shared none that is to be, and one of which a file is damaged none at all.
     """
-    spec, settings = submission.spec(), parts.settings
-    planned, shared = plan(spec, seen_by(parts.database, caller.visible_to)), submission.shared
+    spec, settings = submission.spec(), services.settings
+    planned, shared = plan(spec, seen_by(services.database, caller.visible_to)), submission.shared
     found = None
     if not anew:
-        found = stored_answer(parts.database, parts.artifacts, spec, caller.visible_to, shared=shared)
+        found = stored_answer(services.database, services.artifacts, spec, caller.visible_to, shared=shared)
     if caller.name is not None and found is None:
-        require_disk(parts.database, parts.artifacts, caller.name, settings.max_stored_bytes)
+        require_disk(services.database, services.artifacts, caller.name, settings.max_stored_bytes)
     owner = Owner(caller.name, settings.max_queued_tasks)
-    submitted = lifecycle.submit(
-        parts.database, spec, planned, idempotency_key, owner, shared, stored=found, anew=anew
+    submitted = experiments.submit(
+        services.database, spec, planned, idempotency_key, owner, shared, stored=found, anew=anew
     )
     if submitted.is_stored:
-        return _stored(parts, submitted.experiment_id, response)
+        return _stored(services, submitted.experiment_id, response)
     if submitted.is_new:
-        background.add_task(parts.queue.wake_workers, parts.database)  # what gets lost, the sweeper finds
-    return _accepted(parts, submitted.experiment_id, response)
+        background.add_task(
+            services.queue.wake_workers, services.database
+        )  # what gets lost, the sweeper finds
+    return _accepted(services, submitted.experiment_id, response)
 
 
 @router.get("", summary="List experiments, newest first unless asked otherwise")
 def list_experiments(
     request: Request,
     response: Response,
-    parts: PartsDep,
+    services: ServicesDep,
     caller: CallerDep,
     status: ExperimentStatus | None = None,
     suite: Annotated[str | None, Wanted] = None,
@@ -123,7 +124,7 @@ def list_experiments(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[
-        str | None, Query(max_length=cursors.MOST, description="`next` of the page before, in the same order")
+        str | None, Query(max_length=parsing.MOST, description="`next` of the page before, in the same order")
     ] = None,
     sort: Annotated[Sort, Query(description="by what; with a minus the greatest first")] = "-created",
 ) -> ExperimentPage:
@@ -131,62 +132,79 @@ def list_experiments(
 
     With a key: those that are its own, shared, or nobody's; an admin's key sees them all.
     """
-    filters, order = reads.Filters(status, suite, dataset, tag, q, caller.visible_to), Order(sort)
-    after = cursors.decode(cursor, order) if cursor else None
-    found = reads.experiments(parts.database, filters, limit + 1, after, order)
+    filters, order = queries.Filters(status, suite, dataset, tag, q, caller.visible_to), SortOrder(sort)
+    after = parsing.decode(cursor, order) if cursor else None
+    found = queries.experiments(services.database, filters, limit + 1, after, order)
     page, more = found[:limit], len(found) > limit
-    following = cursors.encode(*page[-1].position) if more else None
-    if following is not None:
-        response.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
-    return ExperimentPage(items=[experiment_view(snapshot) for snapshot in page], next=following)
+    next_cursor = parsing.encode(*page[-1].position) if more else None
+    if next_cursor is not None:
+        response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
+    return ExperimentPage(items=[experiment_view(snapshot) for snapshot in page], next=next_cursor)
 
 
 @router.get("/{experiment_id}", summary="Look at an experiment")
-def get(experiment_id: ExperimentId, parts: PartsDep) -> Experiment:
+def get(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
     """Spec, status, progress, and links to everything that can be asked of it."""
-    return experiment_view(reads.experiment(parts.database, experiment_id))
+    return experiment_view(queries.experiment(services.database, experiment_id))
 
 
 @router.patch("/{experiment_id}", summary="Share an experiment")
-def patch(experiment_id: OwnId, sharing: Sharing, parts: PartsDep) -> Experiment:
+def patch(experiment_id: OwnId, sharing: Sharing, services: ServicesDep) -> Experiment:
     """Let everybody with a key see an experiment and its results, or its owner alone again."""
-    share(parts.database, experiment_id, sharing.shared)
-    return experiment_view(reads.experiment(parts.database, experiment_id))
+    share(services.database, experiment_id, sharing.shared)
+    return experiment_view(queries.experiment(services.database, experiment_id))
 
 
 @router.delete("/{experiment_id}", status_code=204, summary="Delete an experiment")
-def delete(experiment_id: OwnId, parts: PartsDep) -> None:
+def delete(experiment_id: OwnId, services: ServicesDep) -> None:
     """Forget an experiment and its results. A running one must be cancelled first (409)."""
-    lifecycle.delete(parts.database, experiment_id)
-    parts.artifacts.remove_all(experiment_id)
+    experiments.delete(services.database, experiment_id)
+    services.artifacts.remove_all(experiment_id)
 
 
 @router.post("/{experiment_id}/cancel", status_code=202, summary="Cancel an experiment")
-def cancel(experiment_id: OwnId, parts: PartsDep, response: Response) -> Experiment:
+def cancel(experiment_id: OwnId, services: ServicesDep, response: Response) -> Experiment:
     """Stop at the next batch. What was learned is kept; resume goes on from there."""
-    lifecycle.cancel(parts.database, experiment_id)
-    return _accepted(parts, experiment_id, response)
+    experiments.cancel(services.database, experiment_id)
+    return _accepted(services, experiment_id, response)
 
 
 @router.post("/{experiment_id}/resume", status_code=202, summary="Resume an experiment")
 def resume(
-    experiment_id: OwnId, parts: PartsDep, response: Response, background: BackgroundTasks
+    experiment_id: OwnId, services: ServicesDep, response: Response, background: BackgroundTasks
 ) -> Experiment:
     """Train what is missing of a failed or cancelled experiment, or what a damaged disk took of any."""
-    if not reopen_damaged(parts.database, parts.artifacts, experiment_id):
-        lifecycle.resume(parts.database, experiment_id, parts.settings.max_queued_tasks)
-    background.add_task(parts.queue.wake_workers, parts.database)
-    return _accepted(parts, experiment_id, response)
+    if not reopen_damaged(services.database, services.artifacts, experiment_id):
+        experiments.resume(services.database, experiment_id, services.settings.max_queued_tasks)
+    background.add_task(services.queue.wake_workers, services.database)
+    return _accepted(services, experiment_id, response)
 
 
-def _accepted(parts: Parts, experiment_id: str, response: Response) -> Experiment:
+def _accepted(services: Services, experiment_id: str, response: Response) -> Experiment:
     response.headers["Location"] = f"/experiments/{experiment_id}"
     response.headers["Retry-After"] = POLL_SECONDS
-    return experiment_view(reads.experiment(parts.database, experiment_id))
+    return experiment_view(queries.experiment(services.database, experiment_id))
 
 
-def _stored(parts: Parts, experiment_id: str, response: Response) -> Experiment:
+def _stored(services: Services, experiment_id: str, response: Response) -> Experiment:
     response.status_code = 200
     response.headers["Location"] = f"/experiments/{experiment_id}"
-    document = experiment_view(reads.experiment(parts.database, experiment_id))
+    document = experiment_view(queries.experiment(services.database, experiment_id))
     return document.model_copy(update={"stored_answer": True})
+
+
+tasks_router = APIRouter(prefix="/experiments", tags=["tasks"])
+
+
+@tasks_router.get("/{experiment_id}/tasks", summary="The tasks of an experiment")
+def tasks(experiment_id: ExperimentId, services: ServicesDep) -> TaskList:
+    """Label, parameters, status, accuracy, loss per epoch, attempts and worker of every task."""
+    return TaskList(items=[task_view(record) for record in queries.tasks(services.database, experiment_id)])
+
+
+@tasks_router.get("/{experiment_id}/tasks/{index}", summary="One task")
+def task(
+    experiment_id: ExperimentId, index: Annotated[int, Path(ge=0, le=MAX_TASKS)], services: ServicesDep
+) -> Task:
+    """One task of an experiment."""
+    return task_view(queries.task(services.database, experiment_id, index))

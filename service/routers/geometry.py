@@ -12,16 +12,16 @@ import numpy as np
 import safetensors.numpy
 from fastapi import APIRouter, Request, Response
 
-from service import results, sketches
-from service.deps import BaselineId, ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import BaselineId, ExperimentId, Services, ServicesDep
+from service.responses import choose, respond
 from service.results import Format, documented
-from tgsh.encoding import table_csv
+from service.subprocesses import DRAWN
+from tgsh.arrays import table_csv
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import Geometry
-from tgsh.spec import ExperimentSpec
-from tgsh.store import reads
+from tgsh.specs import ExperimentSpec
+from tgsh.store import queries
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -59,7 +59,7 @@ class Measured:
 )
 def geometry(
     experiment_id: ExperimentId,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     baseline: BaselineId = None,
     format: Format = None,
@@ -77,25 +77,25 @@ def geometry(
     network `gsh`, which shares nothing: what the two have not in common is what its modulation adds.
     """
     name = choose(request, format, OFFERED)
-    own = _measured(parts, experiment_id)
-    beside = None if baseline is None else _baseline(parts, own, baseline)
+    own = _measured(services, experiment_id)
+    beside = None if baseline is None else _baseline(services, own, baseline)
     document = _document(own, beside)
     body = document.model_dump_json()
     title = own.name if beside is None else f"{own.name}, beside {beside.name}"
-    return answer(
+    return respond(
         request,
-        parts.cache,
+        services.cache,
         ("geometry", body, title),
         name,
         results.file_name("geometry", experiment_id, baseline),
-        lambda: _encode(parts, document, _tensors(own, beside), title, name),
+        lambda: _encode(services, document, _tensors(own, beside), title, name),
         final=True,
     )
 
 
-def _measured(parts: Parts, experiment_id: str) -> Measured:
-    tensors, about = results.measured(parts, experiment_id, "geometry")
-    record = reads.experiment(parts.database, experiment_id).record
+def _measured(services: Services, experiment_id: str) -> Measured:
+    tensors, about = results.measured(services, experiment_id, "geometry")
+    record = queries.experiment(services.database, experiment_id).record
     stages = json.loads(about["summaries"])
     for stage in STAGES:
         stages[stage] |= {kind: tensors[f"{stage}.{kind}"].tolist() for kind in ("intra", "inter")}
@@ -103,21 +103,21 @@ def _measured(parts: Parts, experiment_id: str) -> Measured:
         experiment_id=experiment_id,
         base_id=record.base_id,
         name=record.name,
-        network=_spec(parts, experiment_id).network.kind,
+        network=_spec(services, experiment_id).network.kind,
         sample=json.loads(about["sample"]),
         tensors=tensors,
         stages=stages,
     )
 
 
-def _spec(parts: Parts, experiment_id: str) -> ExperimentSpec:
-    return ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
+def _spec(services: Services, experiment_id: str) -> ExperimentSpec:
+    return ExperimentSpec.model_validate(queries.experiment(services.database, experiment_id).record.spec)
 
 
-def _baseline(parts: Parts, own: Measured, experiment_id: str) -> Measured:
+def _baseline(services: Services, own: Measured, experiment_id: str) -> Measured:
     """Raises InvalidSpec, saying what differs, where it was not measured on the same tasks and images."""
-    _require_equal(*(_tasks(_spec(parts, which)) for which in (own.experiment_id, experiment_id)))
-    found = _measured(parts, experiment_id)
+    _require_equal(*(_tasks(_spec(services, which)) for which in (own.experiment_id, experiment_id)))
+    found = _measured(services, experiment_id)
     _require_equal(*({**which.sample, "edges": which.tensors["edges"].tolist()} for which in (own, found)))
     return found
 
@@ -166,13 +166,15 @@ def _tensors(own: Measured, beside: Measured | None) -> dict[str, np.ndarray]:
     return own.tensors | {f"baseline.{name}": tensor for name, tensor in other.items() if name != "edges"}
 
 
-def _encode(parts: Parts, document: Geometry, tensors: dict[str, np.ndarray], title: str, name: str) -> bytes:
+def _encode(
+    services: Services, document: Geometry, tensors: dict[str, np.ndarray], title: str, name: str
+) -> bytes:
     if name == "json":
         return document.model_dump_json().encode()
     if name == "safetensors":
         return safetensors.numpy.save(tensors)
     if name in DRAWN:
-        return parts.artist.draw(sketches.geometry, DRAWN[name], document, title)
+        return services.figure_process.render(subprocesses.draw_geometry, DRAWN[name], document, title)
     measured = {"": document, "baseline ": document.baseline}
     columns = {
         f"{whose}{stage} {kind}": getattr(getattr(of, stage), kind)

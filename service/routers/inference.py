@@ -11,23 +11,21 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from scipy.special import softmax
 
 from service import results
-from service.deps import ExperimentId, Parts, PartsDep
-from service.images import DOCUMENTED, images_in
-from service.negotiation import answer_once, choose
+from service.dependencies import ExperimentId, Services, ServicesDep
+from service.parsing import DOCUMENTED, images_in
+from service.responses import choose, respond_once
 from service.results import Format, Stage
-from tgsh.datasets.info import DatasetInfo, info_of
-from tgsh.encoding import LabelledArray, table_csv
+from tgsh.arrays import LabelledArray, table_csv
+from tgsh.datasets.base import DatasetInfo, info_of
 from tgsh.errors import ArtifactCorrupt, Conflict, InvalidSpec
-from tgsh.networks.bases import random_base
-from tgsh.networks.contexts import context_of, vector_size
 from tgsh.networks.inference import TaskNetwork, task_network
+from tgsh.networks.registry import context_of, random_base, vector_size
 from tgsh.schemas import Predictions, Representations
-from tgsh.spec import MAX_TASKS, ExperimentSpec
-from tgsh.store import reads
-from tgsh.store.courses import find_course, load_course
-from tgsh.store.vectors import epoch_of
+from tgsh.specs import MAX_TASKS, ExperimentSpec
+from tgsh.store import queries
+from tgsh.store.results import epoch_of, find_trajectory, load_trajectory
 from tgsh.suites import build
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.suites.pixel_maps import PixelMap
 
 router = APIRouter(prefix="/experiments", tags=["tasks"])
 
@@ -69,7 +67,7 @@ async def _body(request: Request) -> bytes:
 def _asked(
     experiment_id: ExperimentId,
     index: Annotated[int, Path(ge=0, le=MAX_TASKS)],
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     body: Annotated[bytes, Depends(_body)],
     stage: Stage = "after",
@@ -79,23 +77,25 @@ def _asked(
     ] = False,
 ) -> Iterator[Asked]:
     """Holds one of the turns of computing until the answer is there."""
-    with parts.cache.turns.turn():
-        yield _ask(experiment_id, index, parts, request.headers.get("content-type"), body, stage, transform)
+    with services.cache.turns.turn():
+        yield _ask(
+            experiment_id, index, services, request.headers.get("content-type"), body, stage, transform
+        )
 
 
 def _ask(
     experiment_id: str,
     index: int,
-    parts: Parts,
+    services: Services,
     content_type: str | None,
     body: bytes,
     stage: str,
     transform: bool,
 ) -> Asked:
-    record = reads.experiment(parts.database, experiment_id).record
+    record = queries.experiment(services.database, experiment_id).record
     spec = ExperimentSpec.model_validate(record.spec)
-    info = info_of(spec, parts.shelf.info)
-    label, network = _network(parts, experiment_id, spec, info, index, stage)
+    info = info_of(spec, services.uploads.info)
+    label, network = _network(services, experiment_id, spec, info, index, stage)
     images = images_in(body, content_type, info)
     if transform:
         images = _pixel_map(spec, info, index).apply(images)
@@ -137,7 +137,7 @@ def predictions(asked: AskedDep, request: Request, format: Format = None) -> Res
         content = table_csv(header, ([image, found, *row] for image, (found, row) in enumerate(rows)))
     else:
         content = results.ARRAYS[name](asked.array(probabilities))
-    return answer_once(content, name, asked.file_name("predictions"))
+    return respond_once(content, name, asked.file_name("predictions"))
 
 
 @router.post(
@@ -169,21 +169,21 @@ def representations(asked: AskedDep, request: Request, format: Format = None) ->
         content = table_csv(["image", *map(str, range(size))], rows)
     else:
         content = results.ARRAYS[name](asked.array(values))
-    return answer_once(content, name, asked.file_name("representations"))
+    return respond_once(content, name, asked.file_name("representations"))
 
 
 def _network(
-    parts: Parts, experiment_id: str, spec: ExperimentSpec, info: DatasetInfo, index: int, stage: str
+    services: Services, experiment_id: str, spec: ExperimentSpec, info: DatasetInfo, index: int, stage: str
 ) -> tuple[str, TaskNetwork]:
     """A task's label and its network. Raises NotFound, or Conflict where it is not trained so far."""
-    course = find_course(parts.database, experiment_id, index)
+    course = find_trajectory(services.database, experiment_id, index)
     epoch = epoch_of(stage, spec.training.epochs)
     if course.epochs_done < max(epoch, 1):
         raise Conflict(
             f"task {index} has no vector at stage {stage!r} yet: {course.epochs_done} of "
             f"{spec.training.epochs} epochs are done; wait, or ask for an earlier stage"
         )
-    vector = load_course(parts.artifacts, course)[epoch]
+    vector = load_trajectory(services.artifacts, course)[epoch]
     context = context_of(spec.network, info.pixels, info.classes)
     if len(vector) != vector_size(context):
         raise ArtifactCorrupt(f"artifact {course.source[0]} holds vectors that are not of this network")

@@ -8,24 +8,22 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
-from service import results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import ExperimentId, Services, ServicesDep
+from service.parsing import numbers
+from service.responses import choose, respond
 from service.results import Format, Stage
-from service.selection import numbers
+from service.subprocesses import DRAWN
 from tgsh.analysis.reconstruction import Decoder, agreement, codes
-from tgsh.datasets.info import DatasetInfo, info_of
-from tgsh.encoding import LabelledArray
+from tgsh.arrays import LabelledArray
+from tgsh.datasets.base import DatasetInfo, info_of
 from tgsh.errors import Conflict, InvalidSpec
-from tgsh.networks.answers import obstacle
-from tgsh.networks.bases import FlyNetBase, random_base
+from tgsh.networks.registry import FlyNetBase, random_base, unavailable_reason
+from tgsh.rng import rng_for
 from tgsh.schemas import ReconstructionMethod, Reconstructions, ReconstructionScore
-from tgsh.spec import ExperimentSpec, FlyNetSpec, Seed
-from tgsh.store import reads
-from tgsh.store.results import result
-from tgsh.store.vectors import StageRef, find_stage, load_stage
-from tgsh.streams import stream
+from tgsh.specs import ExperimentSpec, FlyNetSpec, Seed
+from tgsh.store import queries
+from tgsh.store.results import StageRef, find_stage, load_result, load_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -64,7 +62,7 @@ class Wanted:
 )
 def reconstructions(
     experiment_id: ExperimentId,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     tasks: Annotated[
         str | None, Query(max_length=2000, description="such as 0,9,18 or 0-35; all of them")
@@ -83,10 +81,10 @@ def reconstructions(
     column a class and shows the mean over samples; with a thousand images at most, choose tasks.
     """
     name = choose(request, format, OFFERED)
-    ref = find_stage(parts.database, experiment_id, stage)
-    spec = ExperimentSpec.model_validate(reads.experiment(parts.database, experiment_id).record.spec)
-    info = info_of(spec, parts.shelf.info)
-    if (why := obstacle(spec.network, "reconstructions")) is not None:
+    ref = find_stage(services.database, experiment_id, stage)
+    spec = ExperimentSpec.model_validate(queries.experiment(services.database, experiment_id).record.spec)
+    info = info_of(spec, services.uploads.info)
+    if (why := unavailable_reason(spec.network, "reconstructions")) is not None:
         raise Conflict(why)
     assert isinstance(spec.network, FlyNetSpec)
     if (ones := spec.network.expansion * info.pixels * spec.network.fan_in**2) > MOST_PAIRS:
@@ -114,19 +112,19 @@ def reconstructions(
         raise InvalidSpec("tasks", f"{count:,} images are more than {MAX_IMAGES:,}; choose tasks or classes")
     choice = (wanted.tasks, wanted.classes, samples, seed, wanted.ridge)
     key = ("reconstructions", experiment_id, ref.digest, str(ref.finished), str(choice))
-    return answer(
+    return respond(
         request,
-        parts.cache,
+        services.cache,
         key,
         name,
         f"reconstructions-{experiment_id}",
-        lambda: _encode(parts, wanted, name),
+        lambda: _encode(services, wanted, name),
         final=ref.finished,
     )
 
 
-def _encode(parts: Parts, wanted: Wanted, name: str) -> bytes:
-    images, score = _reconstruct(parts, wanted)
+def _encode(services: Services, wanted: Wanted, name: str) -> bytes:
+    images, score = _reconstruct(services, wanted)
     labels = [wanted.ref.labels[wanted.ref.tasks.index(task)] for task in wanted.tasks]
     names = [wanted.info.class_labels[number] for number in wanted.classes]
     about = {**results.about(wanted.ref), "method": wanted.method}
@@ -147,19 +145,19 @@ def _encode(parts: Parts, wanted: Wanted, name: str) -> bytes:
         return document.model_dump_json().encode()
     if name in DRAWN:
         results.require_tasks(wanted.ref)
-        title = results.title(parts, wanted.ref, "reconstructions")
+        title = results.title(services, wanted.ref, "reconstructions")
         sheet = (images.mean(axis=2), labels, names, title)
-        return parts.artist.draw(sketches.reconstructions, DRAWN[name], *sheet)
+        return services.figure_process.render(subprocesses.draw_reconstructions, DRAWN[name], *sheet)
     return results.ARRAYS[name](LabelledArray(images, wanted.tasks, labels, None, about))
 
 
-def _reconstruct(parts: Parts, wanted: Wanted) -> tuple[np.ndarray, ReconstructionScore | None]:
+def _reconstruct(services: Services, wanted: Wanted) -> tuple[np.ndarray, ReconstructionScore | None]:
     """Images float32 [T, K, S, height, width(, 3)] and the score of their mean over samples."""
     info, units = wanted.info, wanted.base.units
     rows = [wanted.ref.tasks.index(task) for task in wanted.tasks]
     shape = (len(rows), len(wanted.classes), wanted.samples, info.pixels)
     images = np.zeros(shape, np.float32)
-    vectors = load_stage(parts.artifacts, wanted.ref)
+    vectors = load_stage(services.artifacts, wanted.ref)
     try:
         decoder = Decoder(wanted.base.indices, info.pixels, wanted.ridge)
     except ValueError as error:
@@ -168,15 +166,15 @@ def _reconstruct(parts: Parts, wanted: Wanted) -> tuple[np.ndarray, Reconstructi
         clean = codes(vectors[row : row + 1], wanted.base.readout[wanted.classes])[0]
         for column, label in enumerate(wanted.classes):
             # A stream a task and class: what is drawn does not depend on what else was asked for.
-            noise = stream(wanted.seed, "reconstruction", task, label).standard_normal(
+            noise = rng_for(wanted.seed, "reconstruction", task, label).standard_normal(
                 (wanted.samples, units)
             )
             images[place, column] = decoder.decode(clean[column] + noise / units)
-    return images.reshape(*shape[:3], *info.shape), _score(parts, wanted, images.mean(axis=2))
+    return images.reshape(*shape[:3], *info.shape), _score(services, wanted, images.mean(axis=2))
 
 
-def _score(parts: Parts, wanted: Wanted, images: np.ndarray) -> ReconstructionScore | None:
-    measured = result(parts.database, parts.artifacts, wanted.ref.experiment_id, "class-means")
+def _score(services: Services, wanted: Wanted, images: np.ndarray) -> ReconstructionScore | None:
+    measured = load_result(services.database, services.artifacts, wanted.ref.experiment_id, "class-means")
     if measured is None:
         return None
     means = measured[0]["means"][np.ix_(wanted.tasks, wanted.classes)]

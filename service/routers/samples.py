@@ -8,15 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service import results
-from service.deps import ExperimentId, Parts, PartsDep
-from service.negotiation import answer, choose
+from service.dependencies import ExperimentId, Services, ServicesDep
+from service.parsing import numbers
+from service.responses import choose, respond
 from service.results import Format
-from service.selection import numbers
 from service.showing import Shown, encode
-from tgsh.datasets.info import info_of
+from tgsh.datasets.base import info_of
 from tgsh.schemas import Samples
-from tgsh.spec import ExperimentSpec
-from tgsh.store import reads
+from tgsh.specs import ExperimentSpec
+from tgsh.store import queries
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -31,7 +31,7 @@ OFFERED = ("json", "npy", "safetensors", "png", "svg", "pdf")
 )
 def samples(
     experiment_id: ExperimentId,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     tasks: Annotated[
         str | None, Query(max_length=2000, description="such as 0,9,18 or 0-35; all that are kept")
@@ -44,25 +44,25 @@ def samples(
     task and a column an image.
     """
     name = choose(request, format, OFFERED)
-    shown = _shown(parts, experiment_id, tasks)
-    return answer(
+    shown = _shown(services, experiment_id, tasks)
+    return respond(
         request,
-        parts.cache,
+        services.cache,
         ("samples", experiment_id, shown.title, str(shown.tasks)),
         name,
         results.file_name("samples", experiment_id),
-        lambda: _encode(parts, shown, name),
+        lambda: _encode(services, shown, name),
         final=True,
     )
 
 
-def _shown(parts: Parts, experiment_id: str, tasks: str | None) -> Shown:
-    tensors, about = results.measured(parts, experiment_id, "samples")
+def _shown(services: Services, experiment_id: str, tasks: str | None) -> Shown:
+    tensors, about = results.measured(services, experiment_id, "samples")
     kept = tuple(json.loads(about["tasks"]))
     chosen = numbers(tasks, kept, "tasks")
-    record = reads.experiment(parts.database, experiment_id).record
-    labels = {task.index: task.label for task in reads.tasks(parts.database, experiment_id)}
-    info = info_of(ExperimentSpec.model_validate(record.spec), parts.shelf.info)
+    record = queries.experiment(services.database, experiment_id).record
+    labels = {task.index: task.label for task in queries.tasks(services.database, experiment_id)}
+    info = info_of(ExperimentSpec.model_validate(record.spec), services.uploads.info)
     classes = tensors["classes"].tolist()
     images = tensors["images"][[kept.index(task) for task in chosen]]
     return Shown(
@@ -76,9 +76,9 @@ def _shown(parts: Parts, experiment_id: str, tasks: str | None) -> Shown:
     )
 
 
-def _encode(parts: Parts, shown: Shown, name: str) -> bytes:
+def _encode(services: Services, shown: Shown, name: str) -> bytes:
     if name != "json":
-        return encode(parts, shown, name)
+        return encode(services, shown, name)
     document = Samples(
         experiment_id=shown.about["experiment_id"],
         tasks=shown.tasks,

@@ -7,18 +7,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import reckoning, results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
+from service import results, subprocesses
+from service.dependencies import ExperimentId, Services, ServicesDep
 from service.errors import NotAcceptable
-from service.negotiation import answer, answer_streamed, choose
+from service.responses import choose, respond, respond_streaming
 from service.results import Format, Layer, Stage
-from tgsh.analysis.blocks import Similarities
+from service.subprocesses import DRAWN
+from tgsh.analysis.blockwise import Similarities
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.encoding import LabelledArray, npy_in_chunks
+from tgsh.arrays import LabelledArray, npy_in_chunks
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import Measure, Order, Similarity
-from tgsh.store.vectors import StageRef, find_stage
+from tgsh.store.results import StageRef, find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -65,7 +65,7 @@ class Asked:
 )
 def similarity(
     experiment_id: ExperimentId,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     stage: Stage = "after",
     order: Annotated[Order, Query(description="rows as the suite has them, or like beside like")] = "task",
@@ -83,44 +83,44 @@ def similarity(
     parts of any matrix.
     """
     name = choose(request, format, FORMATS)
-    asked = Asked(find_stage(parts.database, experiment_id, stage), order, measure, layer, name)
+    asked = Asked(find_stage(services.database, experiment_id, stage), order, measure, layer, name)
     tasks = len(asked.ref.tasks)
     results.check_text(name, tasks, tasks)
     if tasks > MOST_AT_ONCE and name not in DRAWN:
-        return _streamed(request, parts, asked)
+        return _streamed(request, services, asked)
     make = _means if tasks > MOST_AT_ONCE else _whole
-    return answer(
+    return respond(
         request,
-        parts.cache,
+        services.cache,
         asked.key,
         name,
         asked.file_name,
-        lambda: make(parts, asked),
+        lambda: make(services, asked),
         final=asked.ref.finished,
     )
 
 
-def _streamed(request: Request, parts: Parts, asked: Asked) -> Response:
+def _streamed(request: Request, services: Services, asked: Asked) -> Response:
     """The matrix of so many tasks that it is never held: its rows as they are computed."""
     _check_order(asked)
     tasks = len(asked.ref.tasks)
     if asked.name != "npy":
         raise NotAcceptable(f"{tasks:,} tasks are too many for {asked.name}; take npy, or a part of them")
-    found = Similarities(results.vectors(parts, asked.ref, asked.layer), asked.measure)
+    found = Similarities(results.vectors(services, asked.ref, asked.layer), asked.measure)
     size, chunks = npy_in_chunks(tasks, found.in_rows())
-    return answer_streamed(request, asked.key, asked.name, asked.file_name, size, chunks)
+    return respond_streaming(request, asked.key, asked.name, asked.file_name, size, chunks)
 
 
-def _means(parts: Parts, asked: Asked) -> bytes:
+def _means(services: Services, asked: Asked) -> bytes:
     """A picture of the means of groups of neighbouring tasks."""
     _check_order(asked)
-    found = Similarities(results.vectors(parts, asked.ref, asked.layer), asked.measure)
+    found = Similarities(results.vectors(services, asked.ref, asked.layer), asked.measure)
     starts = found.groups(DRAWN_ROWS)
     labels = tuple(asked.ref.labels[start] for start in starts)
     tasks = tuple(asked.ref.tasks[start] for start in starts)
     means = SimilarityMatrix(found.averaged(DRAWN_ROWS), labels, tasks, asked.measure)
-    title = results.title(parts, asked.ref, f"means of {results.shown(asked.layer)}")
-    return parts.artist.draw(sketches.similarity, DRAWN[asked.name], means, title)
+    title = results.title(services, asked.ref, f"means of {results.shown(asked.layer)}")
+    return services.figure_process.render(subprocesses.draw_similarity, DRAWN[asked.name], means, title)
 
 
 def _check_order(asked: Asked) -> None:
@@ -128,16 +128,16 @@ def _check_order(asked: Asked) -> None:
         raise InvalidSpec("order", f"like is put beside like for {MOST_AT_ONCE:,} tasks at most")
 
 
-def _whole(parts: Parts, asked: Asked) -> bytes:
+def _whole(services: Services, asked: Asked) -> bytes:
     if asked.order == "cluster":
-        part = results.part(parts, asked.ref.experiment_id, asked.layer)
-        matrix = parts.reckoner.reckon(reckoning.clustered, asked.ref, part, asked.measure)
+        part = results.part(services, asked.ref.experiment_id, asked.layer)
+        matrix = services.analysis_process.run(subprocesses.clustered, asked.ref, part, asked.measure)
     else:
-        matrix = results.similarities(parts, asked.ref, asked.measure, asked.layer)
+        matrix = results.similarities(services, asked.ref, asked.measure, asked.layer)
     if asked.name in DRAWN:
         results.require_tasks(asked.ref)
-        title = results.title(parts, asked.ref, results.shown(asked.layer))
-        return parts.artist.draw(sketches.similarity, DRAWN[asked.name], matrix, title)
+        title = results.title(services, asked.ref, results.shown(asked.layer))
+        return services.figure_process.render(subprocesses.draw_similarity, DRAWN[asked.name], matrix, title)
     about = {**results.about(asked.ref, asked.layer), "measure": matrix.measure, "order": asked.order}
     if asked.name == "json":
         document = Similarity.model_validate(

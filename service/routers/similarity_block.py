@@ -8,15 +8,15 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from service import results
-from service.deps import ExperimentId, PartsDep
-from service.negotiation import answer, choose
+from service.dependencies import ExperimentId, ServicesDep
+from service.parsing import numbers
+from service.responses import choose, respond
 from service.results import Format, Layer, Stage
-from service.selection import numbers
-from tgsh.analysis.blocks import Similarities
-from tgsh.encoding import LabelledArray
+from tgsh.analysis.blockwise import Similarities
+from tgsh.arrays import LabelledArray
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import Measure, SimilarityBlock
-from tgsh.store.vectors import find_stage
+from tgsh.store.results import find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -39,7 +39,7 @@ Chosen = Annotated[str | None, Query(max_length=2000, description="such as 0,9,1
 )
 def similarity_block(
     experiment_id: ExperimentId,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     rows: Chosen = None,
     columns: Chosen = None,
@@ -50,7 +50,7 @@ def similarity_block(
 ) -> Response:
     """A block, or with one row a task's similarities to all; only its vectors are read."""
     name = choose(request, format, FORMATS)
-    ref = find_stage(parts.database, experiment_id, stage)
+    ref = find_stage(services.database, experiment_id, stage)
     chosen = [numbers(rows, ref.tasks, "rows"), numbers(columns, ref.tasks, "columns")]
     results.check_text(name, *map(len, chosen))
     if (count := len(chosen[0]) * len(chosen[1])) > MOST_VALUES:
@@ -60,13 +60,13 @@ def similarity_block(
         place = {task: row for row, task in enumerate(ref.tasks)}
         places = [[place[task] for task in tasks] for tasks in chosen]
         labels = [[ref.labels[row] for row in found] for found in places]
-        values = Similarities(results.vectors(parts, ref, layer), measure).block(*places)
+        values = Similarities(results.vectors(services, ref, layer), measure).block(*places)
         about = {**results.about(ref, layer), "measure": measure}
         return _encode(values, chosen, labels, about, name)
 
     key = ("similarity-block", experiment_id, ref.digest, str(chosen), measure, str(layer))
     file_name = results.file_name("similarity-block", experiment_id, stage, layer)
-    return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
+    return respond(request, services.cache, key, name, file_name, make, final=ref.finished)
 
 
 def _encode(

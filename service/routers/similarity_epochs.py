@@ -7,18 +7,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import results, sketches
-from service.deps import ExperimentId, Parts, PartsDep
-from service.drawing import DRAWN
-from service.negotiation import answer, choose
+from service import results, subprocesses
+from service.dependencies import ExperimentId, Services, ServicesDep
+from service.responses import choose, respond
 from service.results import Format, Layer
+from service.subprocesses import DRAWN
 from tgsh import schemas
-from tgsh.analysis.courses import Course, similarity_course, telling_pairs
-from tgsh.encoding import table_csv
+from tgsh.analysis.similarity import Trajectory, similarity_over_epochs, telling_pairs
+from tgsh.arrays import table_csv
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.schemas import Measure, SimilarityEpochs
-from tgsh.store import reads
-from tgsh.store.courses import Courses, find_courses, load_course
+from tgsh.store import queries
+from tgsh.store.results import Trajectories, find_trajectories, load_trajectory
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -39,7 +39,7 @@ MOST_PAIRS = 20
 )
 def similarity_epochs(
     experiment_id: ExperimentId,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     pairs: Annotated[
         str | None,
@@ -60,20 +60,20 @@ def similarity_epochs(
     What a running experiment has not reached yet is null, and `complete` says so.
     """
     name = choose(request, format, FORMATS)
-    courses = find_courses(parts.database, experiment_id)
+    courses = find_trajectories(services.database, experiment_id)
     wanted = telling_pairs(len(courses.tasks)) if pairs is None else _pairs(pairs, len(courses.tasks))
 
     def make() -> bytes:
-        part = results.part(parts, experiment_id, layer)
-        found = [_course(parts, courses, pair, measure, part) for pair in wanted]
+        part = results.part(services, experiment_id, layer)
+        found = [_course(services, courses, pair, measure, part) for pair in wanted]
         if name in DRAWN:
-            return _draw(parts, courses, found, measure, layer, name)
+            return _draw(services, courses, found, measure, layer, name)
         return _encode(courses, found, measure, layer, name)
 
     content = courses.digest(*(task for pair in wanted for task in pair))
     key = ("similarity-epochs", experiment_id, content, repr(wanted), measure, str(layer))
     file_name = results.file_name("similarity-epochs", experiment_id, layer)
-    return answer(request, parts.cache, key, name, file_name, make, final=courses.finished)
+    return respond(request, services.cache, key, name, file_name, make, final=courses.finished)
 
 
 def _pairs(text: str, tasks: int) -> list[tuple[int, int]]:
@@ -89,25 +89,38 @@ def _pairs(text: str, tasks: int) -> list[tuple[int, int]]:
     return list(found)
 
 
-def _course(parts: Parts, courses: Courses, pair: tuple[int, int], measure: Measure, part: slice) -> Course:
+def _course(
+    services: Services, courses: Trajectories, pair: tuple[int, int], measure: Measure, part: slice
+) -> Trajectory:
     one, other = (courses.tasks[index] for index in pair)
-    first, second = (load_course(parts.artifacts, task)[:, part] for task in (one, other))
-    values = similarity_course(first, second, courses.epochs, measure)
-    return Course(pair, (one.label, other.label), values)
+    first, second = (load_trajectory(services.artifacts, task)[:, part] for task in (one, other))
+    values = similarity_over_epochs(first, second, courses.epochs, measure)
+    return Trajectory(pair, (one.label, other.label), values)
 
 
 def _draw(
-    parts: Parts, courses: Courses, found: list[Course], measure: Measure, layer: str | None, name: str
+    services: Services,
+    courses: Trajectories,
+    found: list[Trajectory],
+    measure: Measure,
+    layer: str | None,
+    name: str,
 ) -> bytes:
     if not any(math.isfinite(value) for course in found for value in course.values):
         raise Conflict("no pair of tasks has vectors yet, so there is nothing to draw")
-    title = reads.experiment(parts.database, courses.experiment_id).record.name
-    return parts.artist.draw(
-        sketches.courses, DRAWN[name], found, measure, f"{title}: {results.shown(layer)} while learning"
+    title = queries.experiment(services.database, courses.experiment_id).record.name
+    return services.figure_process.render(
+        subprocesses.draw_trajectories,
+        DRAWN[name],
+        found,
+        measure,
+        f"{title}: {results.shown(layer)} while learning",
     )
 
 
-def _encode(courses: Courses, found: list[Course], measure: Measure, layer: str | None, name: str) -> bytes:
+def _encode(
+    courses: Trajectories, found: list[Trajectory], measure: Measure, layer: str | None, name: str
+) -> bytes:
     epochs = list(range(courses.epochs + 1))
     values = [[float(v) if math.isfinite(v) else None for v in course.values] for course in found]
     if name == "csv":

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service import results
-from service.deps import ExperimentId, PartsDep
-from service.negotiation import answer, choose
+from service.dependencies import ExperimentId, ServicesDep
+from service.responses import choose, respond
 from service.results import Format, Layer, Stage
-from tgsh.analysis.blocks import Neighbours, Similarities
-from tgsh.encoding import table_csv
+from tgsh.analysis.blockwise import Neighbours, Similarities
+from tgsh.arrays import table_csv
 from tgsh.schemas import Measure, NearestTasks
-from tgsh.store.vectors import StageRef, find_stage
+from tgsh.store.results import StageRef, find_stage
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -31,7 +31,7 @@ EXAMPLE = "task,label,rank,nearest,nearest label,similarity\n0,0°,1,1,10°,0.71
 )
 def similarity_nearest(
     experiment_id: ExperimentId,
-    parts: PartsDep,
+    services: ServicesDep,
     request: Request,
     count: Annotated[int, Query(ge=1, le=100, description="neighbours of each task")] = 20,
     stage: Stage = "after",
@@ -41,10 +41,10 @@ def similarity_nearest(
 ) -> Response:
     """The most similar other tasks of every task, best first, of 10,000 tasks as of ten."""
     name = choose(request, format, FORMATS)
-    ref = find_stage(parts.database, experiment_id, stage)
+    ref = find_stage(services.database, experiment_id, stage)
 
     def make() -> bytes:
-        found = Similarities(results.vectors(parts, ref, layer), measure).nearest(count)
+        found = Similarities(results.vectors(services, ref, layer), measure).nearest(count)
         return _encode(ref, found, {**results.about(ref, layer), "measure": measure}, name)
 
     key = (
@@ -57,7 +57,7 @@ def similarity_nearest(
         str(layer),
     )
     file_name = results.file_name("similarity-nearest", experiment_id, stage, layer)
-    return answer(request, parts.cache, key, name, file_name, make, final=ref.finished)
+    return respond(request, services.cache, key, name, file_name, make, final=ref.finished)
 
 
 def _encode(ref: StageRef, found: Neighbours, about: dict[str, str], name: str) -> bytes:

@@ -32,10 +32,10 @@ from pydantic import ValidationError
 
 from service.errors import KINDS
 from tests.architecture import generate_client_reference as client_reference
-from tests.compose import ROOT
+from tests.support.compose import ROOT
 from tgsh.cli import app
 from tgsh.client import Client
-from tgsh.presets import Submission
+from tgsh.specs.presets import Submission
 
 README = ROOT / "README.md"
 DOCS = ROOT / "tgsh" / "docs"

@@ -16,8 +16,8 @@ import psutil
 from tests.benchmarks import plain
 from tests.benchmarks.table import Row
 from tgsh.client import Client
-from tgsh.client.values import Experiment
-from tgsh.embedded.stack import Stack
+from tgsh.client.results import Experiment
+from tgsh.stack.stack import Stack
 
 TASK_EPOCHS = 108
 MEGABYTE = 1 << 20

@@ -18,7 +18,7 @@ import psutil
 
 from tests.benchmarks.stored import finished_experiment
 from tests.benchmarks.table import Row
-from tgsh.embedded.ports import free_port
+from tgsh.stack.redis import free_port
 
 TASKS = 36
 LATENCIES, SECONDS, ROUNDS = 1_000, 2.0, 5

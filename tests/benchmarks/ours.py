@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from tgsh.datasets.loading import load
-from tgsh.machine import keep_freed_memory
-from tgsh.networks.frozen import FrozenWeights
-from tgsh.presets import Submission
-from tgsh.streams import stream
+from tgsh.datasets.mnist import load_dataset
+from tgsh.networks.torch_base import FrozenWeights
+from tgsh.rng import rng_for
+from tgsh.specs.presets import Submission
 from tgsh.suites import build
+from tgsh.system import keep_freed_memory
 from tgsh.training.trainer import Trainer
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -39,7 +39,7 @@ def measure(data_dir: Path, network: str, task: str, rounds: int, path: Any = "a
         "suite": {"kind": "custom", "tasks": [{"label": task, "transforms": [TASKS[task]]}]},
         "training": {"learning_rate": rate},
     }
-    spec, dataset = Submission.model_validate(body).spec(), load("mnist", data_dir)
+    spec, dataset = Submission.model_validate(body).spec(), load_dataset("mnist", data_dir)
     trainer, tasks = Trainer(spec, dataset, torch.device("cpu"), path), build(spec.suite, dataset.info)
     start = [trainer.fresh(0)]
     state = trainer.epoch(tasks, start, lambda: False)  # also compiles and warms up
@@ -53,7 +53,7 @@ def measure(data_dir: Path, network: str, task: str, rounds: int, path: Any = "a
 def flops_a_second() -> float:
     """What this core does in a large product of matrices, float32: the rate behind the floors."""
     torch.set_num_threads(1)
-    weights = FrozenWeights(stream(0, "w").standard_normal((1024, 1024), "float32"), torch.device("cpu"))
+    weights = FrozenWeights(rng_for(0, "w").standard_normal((1024, 1024), "float32"), torch.device("cpu"))
     rows = torch.randn(512, 1024)
     with torch.inference_mode():
         times = []

@@ -11,7 +11,7 @@ import httpx
 
 from tests.benchmarks.http import served
 from tests.benchmarks.table import Row
-from tests.dashboard.many import fill
+from tests.support.many_experiments import fill
 from tgsh.store.database import Database
 
 COUNT, ASKED = 10_000, 200.0

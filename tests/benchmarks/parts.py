@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from tgsh.datasets.loading import load
-from tgsh.spec import ExperimentSpec
+from tgsh.datasets.mnist import load_dataset
+from tgsh.specs import ExperimentSpec
 from tgsh.suites import build
 from tgsh.training.trainer import Trainer
 
@@ -27,7 +27,7 @@ PARTS = {
 def report(data_dir: Path) -> str:
     """A table: seconds and share of each part of one profiled epoch (profiling itself adds a few percent)."""
     torch.set_num_threads(1)
-    dataset, spec = load("mnist", data_dir), ExperimentSpec()
+    dataset, spec = load_dataset("mnist", data_dir), ExperimentSpec()
     trainer = Trainer(spec, dataset, torch.device("cpu"), "torch")
     task = build(spec.suite, dataset.info)[3]
     state = trainer.fresh(3)

@@ -12,9 +12,9 @@ from sqlalchemy import func, select
 
 from tests.benchmarks.table import Row
 from tgsh.client import Client
-from tgsh.embedded.stack import Stack
+from tgsh.stack.stack import Stack
 from tgsh.store.database import Database
-from tgsh.store.records import TaskRecord
+from tgsh.store.models import TaskRecord
 
 WORKERS = 2
 

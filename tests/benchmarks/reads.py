@@ -13,9 +13,9 @@ import numpy as np
 from scipy.spatial.distance import cosine
 
 from tests.benchmarks.table import Row
-from tgsh.analysis.blocks import Similarities
+from tgsh.analysis.blockwise import Similarities
 from tgsh.analysis.similarity import similarity
-from tgsh.streams import stream
+from tgsh.rng import rng_for
 
 UNITS = 7840
 SCIPY_PAIRS = 2_000
@@ -86,6 +86,6 @@ def _vectors(path: Path, tasks: int) -> np.ndarray:
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(tasks, UNITS))
     for start in range(0, tasks, 1_000):
         part = array[start : start + 1_000]
-        part[:] = stream(0, "benchmark", start).standard_normal(part.shape, np.float32)
+        part[:] = rng_for(0, "benchmark", start).standard_normal(part.shape, np.float32)
     array.flush()
     return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]

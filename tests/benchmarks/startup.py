@@ -12,7 +12,7 @@ from collections.abc import Callable
 import httpx
 
 from tests.benchmarks.table import Row
-from tgsh.embedded.ports import free_port
+from tgsh.stack.redis import free_port
 
 TGSH = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 PATIENCE = 120.0

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import update
 
-from tgsh.planning import plan
-from tgsh.presets import Submission
+from tgsh.execution.planning import plan
+from tgsh.rng import rng_for
 from tgsh.settings import StoreSettings
+from tgsh.specs.presets import Submission
 from tgsh.store import experiments
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.records import ExperimentRecord, FinishRecord, TaskRecord
-from tgsh.streams import stream
+from tgsh.store.models import ExperimentRecord, FinishRecord, TaskRecord
 
 ROWS = 1_000
 
@@ -33,7 +33,7 @@ def finished_experiment(home: Path, tasks: int) -> str:
         array = np.lib.format.open_memmap(staged.path, mode="w+", dtype=np.float32, shape=shape)
         for start in range(0, tasks, ROWS):
             part = array[:, start : start + ROWS]
-            part[:] = stream(0, "benchmark", start).standard_normal(part.shape, np.float32)
+            part[:] = rng_for(0, "benchmark", start).standard_normal(part.shape, np.float32)
         array.flush()
         del array
     with database.write() as session:

@@ -8,10 +8,10 @@ import torch
 from torchvision.transforms import v2
 
 from tests.benchmarks.table import Row
-from tgsh.spec import transforms as named
-from tgsh.streams import stream
-from tgsh.suites.chain import ImageTransform, chain
-from tgsh.transforms.carrying_out import drawn
+from tgsh.rng import rng_for
+from tgsh.specs import transforms as named
+from tgsh.suites.pipeline import ImageTransform, compose_transforms
+from tgsh.training.transforms import drawn
 
 IMAGES, BATCH, SAMPLES = 60_000, 128, 2_000
 STEPS: tuple[tuple[named.TransformSpec, v2.Transform], ...] = (
@@ -34,11 +34,11 @@ def rows() -> list[Row]:
 
 
 def _ours(step: named.TransformSpec) -> float:
-    transform = chain([step], 28, 28)
+    transform = compose_transforms([step], 28, 28)
     assert isinstance(transform, ImageTransform)
     images = torch.rand(BATCH, 28, 28)
     began = time.perf_counter()
-    operation = drawn(transform, IMAGES, (28, 28), stream(0, "draw"), torch.device("cpu"))
+    operation = drawn(transform, IMAGES, (28, 28), rng_for(0, "draw"), torch.device("cpu"))
     for start in range(0, IMAGES, BATCH):
         chosen = torch.arange(start, min(start + BATCH, IMAGES))
         operation(images[: len(chosen)], chosen)

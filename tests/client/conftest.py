@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tgsh.client import Client
-from tgsh.client.values import Experiment
-from tgsh.embedded.stack import Stack
+from tgsh.client.results import Experiment
+from tgsh.stack.stack import Stack
 
 TINY: dict[str, Any] = {
     "preset": "demo",

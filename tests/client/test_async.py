@@ -17,11 +17,10 @@ import pytest
 from tests.client.conftest import TINY
 from tests.client.cutting import CuttingProxy
 from tgsh.client import AsyncClient, Client
-from tgsh.client.methods import Methods
-from tgsh.client.steps import Call
-from tgsh.client.values import Experiment
-from tgsh.embedded.stack import Stack
+from tgsh.client._requests import ApiRequest
+from tgsh.client.results import Experiment
 from tgsh.errors import ServiceProblem, ServiceUnreachable
+from tgsh.stack.stack import Stack
 
 
 def ask(url: str, question: Callable[[AsyncClient], Coroutine[Any, Any, Any]]) -> Any:
@@ -33,16 +32,21 @@ def ask(url: str, question: Callable[[AsyncClient], Coroutine[Any, Any, Any]]) -
 
 
 def test_both_clients_have_every_method_with_the_same_signature() -> None:
-    names = [name for name in dir(Methods) if not name.startswith("_")]
+    names = [name for name in dir(Client) if not name.startswith("_")]
+    assert names == [name for name in dir(AsyncClient) if not name.startswith("_")]
     assert {"submit", "wait", "events", "similarity", "catalog"} <= set(names)
     with Client() as blocking:
         awaiting = AsyncClient()
         for name in names:
             one, other = getattr(blocking, name), getattr(awaiting, name)
-            assert inspect.signature(one) == inspect.signature(other)
+            assert str(inspect.signature(one)) == str(inspect.signature(other)).replace(
+                "AsyncIterator", "Iterator"
+            )
             assert one.__doc__, name
             assert "self" not in inspect.signature(one).parameters
+            assert "self" in inspect.signature(getattr(Client, name)).parameters
     assert str(inspect.signature(awaiting.get)) == "(experiment: 'str') -> 'Experiment'"
+    assert str(inspect.signature(Client.get)) == "(self, experiment: 'str') -> 'Experiment'"
 
 
 def test_answers_are_those_of_the_client_that_blocks(stack: Stack, client: Client, done: Experiment) -> None:
@@ -137,13 +141,13 @@ def test_files_are_streamed_with_their_length_by_both(tmp_path: Path, size: int)
         await request.aread()
         return note(request)
 
-    call = Call("POST", "/somewhere", lambda response: response.json(), content=tmp_path / "file")
+    request = ApiRequest("POST", "/somewhere", lambda response: response.json(), content=tmp_path / "file")
     with Client("http://lab", transport=httpx.MockTransport(note)) as client:
-        assert client._run(client._ask(call)) == {}
+        assert client._send(request) == {}
 
     async def send() -> None:
         async with AsyncClient("http://lab", transport=httpx.MockTransport(note_later)) as client:
-            assert await client._run(client._ask(call)) == {}
+            assert await client._send(request) == {}
 
     asyncio.run(send())
     assert seen == [(str(size), content)] * 2

@@ -13,9 +13,9 @@ from tests.client.conftest import TINY
 from tests.client.cutting import CuttingProxy
 from tgsh import schemas
 from tgsh.client import Client
-from tgsh.embedded.stack import Stack
 from tgsh.errors import ServiceProblem, ServiceUnreachable
-from tgsh.presets import Submission
+from tgsh.specs.presets import Submission
+from tgsh.stack.stack import Stack
 
 
 def test_results_of_a_finished_experiment(client: Client, done: schemas.Experiment) -> None:

@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from service.app import create_app
 from service.settings import ServiceSettings
 from tgsh.client import Client
-from tgsh.client.methods import Methods
 from tgsh.errors import TgshError
 
 ELSEWHERE = ("/livez", "/metrics", "/dashboard")
@@ -39,6 +38,8 @@ BESIDE: dict[str, dict[str, Any]] = {"upload": {"x": np.zeros((1, 2, 2), np.uint
 """What a method needs though no argument of it is required."""
 ANY_PATH = {"fetch"}
 """Methods that could ask for whatever is below an experiment: they prove nothing."""
+LOCAL = {"close"}
+"""Methods that send nothing."""
 
 
 def asked_by_methods() -> Iterator[tuple[str, str, str]]:
@@ -50,7 +51,7 @@ def asked_by_methods() -> Iterator[tuple[str, str, str]]:
         return httpx.Response(418)
 
     with Client("http://lab", transport=httpx.MockTransport(refuse)) as client:
-        for name in sorted(set(dir(Methods)) - ANY_PATH):
+        for name in sorted(set(dir(Client)) - ANY_PATH - LOCAL):
             if name.startswith("_"):
                 continue
             method = getattr(client, name)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.compose import ROOT
+from tests.support.compose import ROOT
 
 BLOCKING = """
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tgsh import schemas
 from tgsh.client import Client
-from tgsh.client.values import Experiment, Similarity
+from tgsh.client.results import Experiment, Similarity
 
 def main(ax: Axes) -> None:
     with Client("http://lab:8000", key="k") as client:
@@ -41,7 +41,7 @@ AWAITING = """
 from collections.abc import AsyncIterator
 from typing import assert_type
 from tgsh.client import AsyncClient
-from tgsh.client.values import Embedding, Experiment
+from tgsh.client.results import Embedding, Experiment
 
 async def main() -> None:
     async with AsyncClient() as client:

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 
 from tgsh.client import Client
-from tgsh.client.values import Accuracy, Experiment, Similarity
-from tgsh.client.values.labelled import Drawn, Labelled
+from tgsh.client.results import Accuracy, Experiment, Similarity
+from tgsh.client.results.base import LabelledResult, PlottableResult
 from tgsh.errors import MachineProblem
 
 PNG = b"\x89PNG"
@@ -40,12 +40,12 @@ ANSWERS: dict[str, tuple[Ask, tuple[int, ...]]] = {
 
 
 @pytest.fixture(scope="module")
-def answers(client: Client, done: Experiment) -> dict[str, Labelled]:
+def answers(client: Client, done: Experiment) -> dict[str, LabelledResult]:
     return {name: ask(client, done.id) for name, (ask, _) in ANSWERS.items()}
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_arrays_and_tables_hold_the_same(answers: dict[str, Labelled], name: str) -> None:
+def test_arrays_and_tables_hold_the_same(answers: dict[str, LabelledResult], name: str) -> None:
     value, shape = answers[name], ANSWERS[name][1]
     array = value.to_numpy()
     assert array.shape == shape
@@ -58,9 +58,9 @@ def test_arrays_and_tables_hold_the_same(answers: dict[str, Labelled], name: str
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_pictures(answers: dict[str, Labelled], name: str) -> None:
+def test_pictures(answers: dict[str, LabelledResult], name: str) -> None:
     value = answers[name]
-    if not isinstance(value, Drawn):
+    if not isinstance(value, PlottableResult):
         assert name in {"block", "nearest", "predictions"}
         return
     figure = Figure()
@@ -81,7 +81,7 @@ def test_pictures(answers: dict[str, Labelled], name: str) -> None:
     assert 'src="data:image/png;base64,iVBOR' in value._repr_html_()
 
 
-def test_labels_travel_with_the_matrix(answers: dict[str, Labelled]) -> None:
+def test_labels_travel_with_the_matrix(answers: dict[str, LabelledResult]) -> None:
     table = answers["similarity"].to_dataframe()
     assert list(table.index) == list(table.columns) == ["0°", "10°"]
     assert table.loc["0°", "0°"] == pytest.approx(1)
@@ -98,11 +98,11 @@ def test_labels_travel_with_the_matrix(answers: dict[str, Labelled]) -> None:
     assert list(answers["predictions"].to_dataframe()["seen"]) == answers["predictions"].classes  # type: ignore[attr-defined]
 
 
-def test_scipy_takes_the_linkage(answers: dict[str, Labelled]) -> None:
+def test_scipy_takes_the_linkage(answers: dict[str, LabelledResult]) -> None:
     assert hierarchy.is_valid_linkage(answers["dendrogram"].to_numpy())
 
 
-def test_what_is_not_there_yet_is_nan_or_empty(answers: dict[str, Labelled]) -> None:
+def test_what_is_not_there_yet_is_nan_or_empty(answers: dict[str, LabelledResult]) -> None:
     empty = {"tasks": [], "labels": [], "values": [], "complete": False}
     matrix = answers["similarity"]
     assert isinstance(matrix, Similarity)
@@ -112,14 +112,14 @@ def test_what_is_not_there_yet_is_nan_or_empty(answers: dict[str, Labelled]) -> 
     assert "no tasks yet, not all tasks yet" in repr(nothing)
     with pytest.raises(ValueError, match="does not fit 0 labels"):
         nothing.plot()
-    assert nothing._repr_html_() == f"<div>{nothing._says()}</div>"  # words instead of a traceback
+    assert nothing._repr_html_() == f"<div>{nothing._summary()}</div>"  # words instead of a traceback
     assert nothing._repr_png_() is None
     courses = answers["epochs"]
     pair = courses.pairs[0].model_copy(update={"values": [0.5, None]})  # type: ignore[attr-defined]
     assert np.isnan(courses.model_copy(update={"pairs": [pair]}).to_numpy()[1, 0])  # type: ignore[attr-defined]
 
 
-def test_values_are_frozen_documents(answers: dict[str, Labelled]) -> None:
+def test_values_are_frozen_documents(answers: dict[str, LabelledResult]) -> None:
     accuracy = answers["accuracy"]
     assert isinstance(accuracy, Accuracy)
     with pytest.raises(ValueError, match="frozen"):
@@ -146,7 +146,7 @@ def test_an_experiment_shows_itself_and_links_to_its_page(client: Client, done: 
 
 
 def test_without_pandas_one_line_says_what_to_install(
-    answers: dict[str, Labelled], monkeypatch: pytest.MonkeyPatch
+    answers: dict[str, LabelledResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MachineProblem, match=r"pip install 'tgsh\[notebook\]'"):

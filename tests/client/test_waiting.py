@@ -15,8 +15,8 @@ import pytest
 
 from tests.client.conftest import TINY
 from tgsh.client import Client
-from tgsh.client.values import Experiment
-from tgsh.embedded.stack import Stack
+from tgsh.client.results import Experiment
+from tgsh.stack.stack import Stack
 
 LONG = {"preset": "demo", "training": {"epochs": 1000}, "suite": {"tasks": 2}}
 

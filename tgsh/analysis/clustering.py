@@ -1,13 +1,17 @@
-"""Like beside like: hierarchical clustering of tasks on the distance 1 − similarity."""
+"""Linkage, leaf order, Newick."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its parts are loaded when they are used: the service starts without them
+import scipy
 
 from tgsh.analysis.similarity import SimilarityMatrix
+
+# its parts are loaded when they are used: the service starts without them
+
 
 METHODS = ("average", "single", "complete", "weighted")
 """SciPy's methods that need only distances."""
@@ -17,7 +21,7 @@ MOST_ORDERED = 500
 
 
 @dataclass(frozen=True, eq=False)
-class Dendrogram:
+class ClusterTree:
     """A tree over tasks, and how faithful it is.
 
     linkage: SciPy's, float64 [T − 1, 4], read-only: row i joins two nodes at a distance into node T + i of
@@ -34,7 +38,7 @@ class Dendrogram:
     tasks: tuple[int, ...]
 
 
-def dendrogram(matrix: SimilarityMatrix, method: str = "average") -> Dendrogram:
+def dendrogram(matrix: SimilarityMatrix, method: str = "average") -> ClusterTree:
     """Agglomerative clustering on 1 − similarity, the leaves in the order that puts like beside like.
 
     Raises ValueError for a method that is not one of METHODS.
@@ -43,7 +47,7 @@ def dendrogram(matrix: SimilarityMatrix, method: str = "average") -> Dendrogram:
     if 2 <= len(tree) < MOST_ORDERED:
         tree = np.asarray(scipy.cluster.hierarchy.optimal_leaf_ordering(tree, _distances(matrix)))
     tree.flags.writeable = False
-    return Dendrogram(
+    return ClusterTree(
         tree, _leaves(tree, len(matrix.tasks)), _fidelity(tree, matrix), method, matrix.labels, matrix.tasks
     )
 
@@ -84,3 +88,41 @@ def _distances(matrix: SimilarityMatrix) -> np.ndarray:
     condensed = np.asarray(scipy.spatial.distance.squareform(matrix.values, checks=False))
     np.subtract(1, condensed, out=condensed)
     return condensed
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9.+-]+")
+
+
+def newick(tree: ClusterTree) -> str:
+    """The tree in Newick, with lengths: the way between two leaves is as long as their cophenetic distance.
+
+    A group that was joined at distance d therefore lies d/2 above its leaves. No recursion: a chain of 10,000
+    tasks is deep. No task: an empty tree, `;`.
+    """
+    tasks = len(tree.tasks)
+    if not tasks:
+        return ";"
+    heights = [0.0] * tasks + [float(row[2]) / 2 for row in tree.linkage]
+    pieces: list[str] = []
+    todo: list[tuple[int, float] | str] = [(tasks + len(tree.linkage) - 1, heights[-1])]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, str):
+            pieces.append(item)
+            continue
+        node, above = item
+        own = heights[node]
+        length = "" if not pieces and not todo else f":{max(above - own, 0.0):.17g}"  # the root has none
+        if node < tasks:
+            pieces.append(quoted(tree.labels[node]) + length)
+            continue
+        left, right = (int(child) for child in tree.linkage[node - tasks, :2])
+        pieces.append("(")
+        todo += [f"){length}", (right, own), ",", (left, own)]
+    return "".join(pieces) + ";"
+
+
+def quoted(label: str) -> str:
+    """A label as Newick takes it literally: in quotes unless it is plain, a quote inside doubled."""
+    line = " ".join(label.split())  # a label ends with its line
+    return line if _PLAIN.fullmatch(line) else "'" + line.replace("'", "''") + "'"

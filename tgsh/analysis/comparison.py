@@ -1,9 +1,4 @@
-"""Whether two similarity matrices of the same tasks agree: correlations, and Mantel's permutation test.
-
-N. Mantel, The detection of disease clustering and a generalized regression approach, Cancer Research 27
-(1967): the entries of a similarity matrix are not independent, so that the p-value of their correlation must
-come from orders of the tasks, which move rows and columns together.
-"""
+"""Pearson, Spearman, Mantel."""
 
 from __future__ import annotations
 
@@ -46,7 +41,7 @@ class Mantel:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class MatrixAgreement:
     """Correlations of the entries above the diagonals; None where a matrix is constant there."""
 
     tasks: int
@@ -76,7 +71,7 @@ def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
 
 def agreement(
     one: np.ndarray, other: np.ndarray, permutations: int, alternative: Alternative, seed: int
-) -> Agreement:
+) -> MatrixAgreement:
     """How far two symmetric matrices [T, T] of the same T ≥ 3 tasks agree. The seed decides the permutations.
 
     Raises ValueError where shapes do not fit.
@@ -86,8 +81,8 @@ def agreement(
     above = np.triu_indices(len(one), 1)
     ones, others = one[above], other[above]
     if min(np.ptp(ones), np.ptp(others)) <= 10.0**-DIGITS:
-        return Agreement(len(one), None, None, None)
-    return Agreement(
+        return MatrixAgreement(len(one), None, None, None)
+    return MatrixAgreement(
         len(one),
         float(scipy.stats.pearsonr(ones, others).statistic),
         float(scipy.stats.spearmanr(ones, others).statistic),

@@ -1,4 +1,4 @@
-"""Tasks as points in a plane or in space, so that like lies near like."""
+"""Classical MDS, PCA."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Method = Literal["mds", "pca"]
 
 
 @dataclass(frozen=True, eq=False)
-class Embedding:
+class TaskMap:
     """T points and how much of the truth they show.
 
     points: float64 [T, dimensions], read-only, centred; axes by falling eigenvalue; on every axis the task
@@ -34,15 +34,15 @@ class Embedding:
     tasks: tuple[int, ...]
 
 
-def classical_mds(matrix: SimilarityMatrix, dimensions: int) -> Embedding:
+def classical_mds(matrix: SimilarityMatrix, dimensions: int) -> TaskMap:
     """Classical (Torgerson) scaling of the distances D = 1 − similarity: B = −½ J (D ∘ D) J, J = I − 1/T."""
     distances = 1 - matrix.values
     axes = _principal_axes(_centred(distances**2) / -2, dimensions)
     stress = _stress(axes[0], scipy.spatial.distance.squareform(distances, checks=False))
-    return Embedding(*axes, stress, "mds", matrix.labels, matrix.tasks)
+    return TaskMap(*axes, stress, "mds", matrix.labels, matrix.tasks)
 
 
-def pca(vectors: np.ndarray, labels: Sequence[str], tasks: Sequence[int], dimensions: int) -> Embedding:
+def pca(vectors: np.ndarray, labels: Sequence[str], tasks: Sequence[int], dimensions: int) -> TaskMap:
     """Principal components of vectors [T, H], not scaled, from the T×T inner products in float64.
 
     The points are the scores; `stress` is against the Euclidean distances of the vectors.
@@ -57,7 +57,7 @@ def pca(vectors: np.ndarray, labels: Sequence[str], tasks: Sequence[int], dimens
     distances = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * products, 0))
     points, explained, _ = _principal_axes(_centred(products), dimensions)
     stress = _stress(points, scipy.spatial.distance.squareform(distances, checks=False))
-    return Embedding(points, explained, 1.0, stress, "pca", tuple(labels), tuple(tasks))
+    return TaskMap(points, explained, 1.0, stress, "pca", tuple(labels), tuple(tasks))
 
 
 def _centred(matrix: np.ndarray) -> np.ndarray:

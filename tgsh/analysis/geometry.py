@@ -1,21 +1,18 @@
-"""Definition 1 of the paper, measured: is the network a task-specific geometric-sensitive hash?
-
-It is one where representations of one task are more alike, though their classes differ, than
-representations of one class are across tasks (Hong & Pavlic 2023, Definition 1 and Fig. 2a).
-"""
+"""Definition 1; linear readout of task and parameter."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 
 BINS = 100
 """Bins of the histograms, over cosines from −1 to 1."""
 
 
 @dataclass(frozen=True, eq=False)
-class Geometry:
+class CosineGeometry:
     """Cosines of pairs of representations.
 
     intra: pairs of one task and different classes; inter: of one class and different tasks. Histograms are
@@ -33,7 +30,7 @@ class Geometry:
     p_intra_greater: float | None
 
 
-def geometry(representations: np.ndarray) -> Geometry:
+def geometry(representations: np.ndarray) -> CosineGeometry:
     """Measure r_t(x), float32 [T, K, n, M]: n images of each of K classes as T tasks represent them."""
     tasks, classes, images, width = representations.shape
     lengths = np.linalg.norm(representations, axis=3, keepdims=True)
@@ -55,11 +52,11 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.clip(values, -1, 1)
 
 
-def _summary(intra: np.ndarray, inter: np.ndarray) -> Geometry:
+def _summary(intra: np.ndarray, inter: np.ndarray) -> CosineGeometry:
     edges = np.linspace(-1, 1, BINS + 1)
     counts = [np.histogram(values, edges)[0] for values in (intra, inter)]
     both = len(intra) > 0 and len(inter) > 0
-    return Geometry(
+    return CosineGeometry(
         edges=edges,
         intra=counts[0],
         inter=counts[1],
@@ -76,3 +73,55 @@ def _probability_greater(ones: np.ndarray, others: np.ndarray) -> float:
     below = np.searchsorted(ordered, ones, side="left")
     not_above = np.searchsorted(ordered, ones, side="right")
     return float((below + not_above).mean() / (2 * len(others)))
+
+
+RIDGE = 1e-2
+"""λ, relative to the mean squared length of a representation."""
+
+
+@dataclass(frozen=True)
+class Recoverability:
+    """Scores on images that the map was not fitted on.
+
+    task_accuracy: share of representations whose task is named right, of T. parameter_r2: share of the
+    parameter's variance that is explained; None where tasks have no parameter or all have the same.
+    """
+
+    task_accuracy: float
+    parameter_r2: float | None
+
+
+def recoverability(representations: np.ndarray, parameters: np.ndarray | None) -> Recoverability:
+    """Fit and score on r_t(x), float32 [T, n, M]: the same n ≥ 2 images as T tasks represent them.
+
+    parameters: float [T, P], what is to be read of each task; a periodic one as its cosine and sine.
+    Even images are fitted on, odd ones scored. Raises ValueError for fewer than two images.
+    """
+    tasks, images, width = representations.shape
+    if images < 2:
+        raise ValueError("one half of a single image cannot be scored")
+    fitted, scored = representations[:, ::2].reshape(-1, width), representations[:, 1::2].reshape(-1, width)
+    gram = _gram(fitted, fitted)
+    penalty = RIDGE * max(float(np.trace(gram)) / len(gram), np.finfo(float).tiny)
+    factor = scipy.linalg.cho_factor(gram + penalty * np.eye(len(gram)))
+    across = _gram(scored, fitted)
+
+    def read(targets: np.ndarray) -> np.ndarray:
+        """What the map says of the scored half; targets [T, P]."""
+        wanted = np.repeat(targets, len(fitted) // tasks, axis=0)
+        centre = wanted.mean(axis=0)
+        return np.asarray(across @ scipy.linalg.cho_solve(factor, wanted - centre) + centre)
+
+    truth = np.repeat(np.arange(tasks), len(scored) // tasks)
+    accuracy = float((read(np.eye(tasks)).argmax(axis=1) == truth).mean())
+    return Recoverability(accuracy, None if parameters is None else _r2(read(parameters), parameters[truth]))
+
+
+def _gram(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Inner products of all pairs, float64; of an array with itself, BLAS makes one half."""
+    return np.asarray(ones @ others.T, np.float64)
+
+
+def _r2(said: np.ndarray, truth: np.ndarray) -> float | None:
+    spread = ((truth - truth.mean(axis=0)) ** 2).sum()
+    return None if spread == 0 else float(1 - ((said - truth) ** 2).sum() / spread)

@@ -1,9 +1,4 @@
-"""Assumption 1 of the paper: what the network believes an image of class k looks like in task t.
-
-    x̂ = A⁺(v_t ⊙ w_k + ε),  ε ~ N(0, 1/H²)        (Hong & Pavlic 2023, Eq. 3 and Fig. 3)
-
-A⁺ = (AᵀA)⁻¹Aᵀ by Cholesky of AᵀA, which is D×D and well conditioned: no singular values of an H×D matrix.
-"""
+"""Eq. 3 decoder and its score."""
 
 from __future__ import annotations
 
@@ -43,7 +38,7 @@ def codes(vectors: np.ndarray, readout: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ImageAgreement:
     """How well reconstructions agree with the mean images of their class and task.
 
     correlation: mean over tasks and classes of the class-centred correlation: both image and mean less
@@ -57,7 +52,7 @@ class Agreement:
     right_task: float | None
 
 
-def agreement(images: np.ndarray, means: np.ndarray) -> Agreement | None:
+def agreement(images: np.ndarray, means: np.ndarray) -> ImageAgreement | None:
     """Compare reconstructions with mean images, both [T, K, D]; None for fewer than two classes."""
     tasks, classes, _ = images.shape
     if tasks == 0 or classes < 2:
@@ -66,7 +61,7 @@ def agreement(images: np.ndarray, means: np.ndarray) -> Agreement | None:
     own = np.einsum("tkd,tkd->tk", ours, theirs)
     by_class = np.einsum("tkd,tjd->tkj", ours, theirs).argmax(axis=2)
     by_task = np.einsum("tkd,skd->tks", ours, theirs, optimize=True).argmax(axis=2)
-    return Agreement(
+    return ImageAgreement(
         correlation=float(own.mean()),
         right_class=float((by_class == np.arange(classes)).mean()),
         right_task=float((by_task == np.arange(tasks)[:, None]).mean()) if tasks > 1 else None,

@@ -1,4 +1,4 @@
-"""Which tasks resemble each other: similarity of their context vectors."""
+"""Similarity matrix, nearest tasks, similarity over epochs."""
 
 from __future__ import annotations
 
@@ -101,3 +101,47 @@ def in_float64(rows: np.ndarray, centred: bool) -> np.ndarray:
         block -= block.mean(axis=1, keepdims=True)
         block[constant] = 0  # not what rounding in the mean leaves of them
     return block
+
+
+def nearest(matrix: SimilarityMatrix) -> list[int]:
+    """The place of the most similar other task, for each of T ≥ 2 tasks; the first one of equals."""
+    if len(matrix.tasks) < 2:
+        raise ValueError("a task has no neighbour where there is no other")
+    others = matrix.values.copy()
+    np.fill_diagonal(others, -np.inf)
+    return [int(place) for place in others.argmax(axis=1)]
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """The similarity of two tasks at every epoch, float64 [E + 1], read-only; NaN where a vector is missing.
+
+    The first value is before training.
+    """
+
+    tasks: tuple[int, int]
+    labels: tuple[str, str]
+    values: np.ndarray
+
+    def __post_init__(self) -> None:
+        self.values.flags.writeable = False
+
+
+def similarity_over_epochs(one: np.ndarray, other: np.ndarray, epochs: int, measure: Measure) -> np.ndarray:
+    """Similarity of one[e] and other[e] for e = 0 … epochs, float64; NaN from where either ends.
+
+    one, other: the vectors of a task at its epochs so far, [any, H].
+    """
+    values = np.full(epochs + 1, np.nan)
+    for epoch, pair in enumerate(zip(one[: epochs + 1], other[: epochs + 1], strict=False)):
+        values[epoch] = similarity(np.stack(pair), ("", ""), (0, 1), measure).values[0, 1]
+    return values
+
+
+def telling_pairs(tasks: int) -> list[tuple[int, int]]:
+    """The first task with each other one; where these are many, with those 1, 2, T/4 and T/2 steps away.
+
+    A suite that closes, such as rotation, is farthest from its start in its middle.
+    """
+    away = range(1, tasks) if tasks <= 8 else (1, 2, tasks // 4, tasks // 2)
+    return [(0, other) for other in dict.fromkeys(away)]

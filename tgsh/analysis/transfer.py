@@ -1,4 +1,4 @@
-"""What learning one task does to others: forgetting, and transfer forward (Lopez-Paz & Ranzato, 2017)."""
+"""Forgetting, forward transfer."""
 
 from __future__ import annotations
 

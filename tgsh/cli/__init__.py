@@ -1,25 +1,11 @@
-"""`tgsh`: the command line. Everything heavy is imported inside the commands: --help must be instant."""
+"""The typer application."""
 
 from __future__ import annotations
 
 import typer
 
-from tgsh.cli import (
-    browsing,
-    bundling,
-    comparing,
-    datasets,
-    doctoring,
-    experiments,
-    fetching,
-    keys,
-    local,
-    looking,
-    one_machine,
-    reproducing,
-    saving,
-)
-from tgsh.cli.failing import STATUSES, FailingGroup
+from tgsh.cli import datasets, experiments, keys, machine, reproduce, results
+from tgsh.cli.errors import STATUSES, FailingGroup
 
 app = typer.Typer(
     cls=FailingGroup,
@@ -52,31 +38,31 @@ EXAMPLES = {
 
 for panel, commands in {
     "On this machine": (
-        one_machine.demo,
-        one_machine.up,
-        local.run,
-        bundling.replay,
-        reproducing.reproduce,
-        saving.backup,
-        saving.restore,
-        doctoring.doctor,
+        machine.demo,
+        machine.up,
+        machine.run,
+        results.replay,
+        reproduce.reproduce,
+        machine.backup,
+        machine.restore,
+        machine.doctor,
     ),
     "Experiments": (
-        looking.estimate,
+        experiments.estimate,
         experiments.submit,
         experiments.watch,
         experiments.list_,
         experiments.show,
-        browsing.open_,
+        experiments.open_,
         experiments.cancel,
         experiments.resume,
         experiments.share,
         experiments.delete,
-        fetching.fetch,
-        comparing.compare,
-        bundling.bundle,
+        results.fetch,
+        experiments.compare,
+        results.bundle,
     ),
-    "Other": (looking.workers, experiments.catalog, local.version),
+    "Other": (experiments.workers, experiments.catalog, machine.version),
 }.items():
     for command in commands:
         name = command.__name__.rstrip("_")

@@ -1,4 +1,4 @@
-"""`tgsh datasets`: add, list, show, share and delete datasets of one's own."""
+"""Datasets …."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgsh.cli.connecting import ID_LENGTH, connect
-from tgsh.cli.documents import print_json
-from tgsh.cli.failing import FAILED
-from tgsh.cli.options import Json, Url
+from tgsh.cli.errors import FAILED
+from tgsh.cli.options import ID_LENGTH, Json, Url, connect
+from tgsh.cli.output import print_json
 from tgsh.errors import InvalidSpec, NotFound
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def add(
 @app.command("list")
 def list_(as_json: Json = False, url: Url = None) -> None:
     """List uploaded datasets, newest first."""
-    from tgsh.cli.tables import print_datasets
+    from tgsh.cli.output import print_datasets
 
     with connect(url) as client:
         found = list(client.datasets())
@@ -72,7 +71,7 @@ def show(
     url: Url = None,
 ) -> None:
     """Show a dataset."""
-    from tgsh.cli.tables import print_dataset
+    from tgsh.cli.output import print_dataset
 
     with connect(url) as client:
         found = client.dataset(_resolve(client, dataset))

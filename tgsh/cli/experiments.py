@@ -1,15 +1,15 @@
-"""Commands about experiments: submit, watch, list, show, cancel, resume, delete; and the catalog."""
+"""Submit, watch, list, show, cancel, resume, share, delete, estimate, workers, open, compare, catalog."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tgsh.cli.connecting import connect, resolve
-from tgsh.cli.documents import print_json
-from tgsh.cli.failing import FAILED, WorkFailed
-from tgsh.cli.options import Id, Json, Spec, Url
+from tgsh.cli.errors import FAILED, WorkFailed
+from tgsh.cli.options import Id, Json, Spec, Url, connect, experiments, resolve
+from tgsh.cli.output import print_json
 
 if TYPE_CHECKING:
     from tgsh.client import Client
@@ -25,7 +25,7 @@ def submit(
     url: Url = None,
 ) -> None:
     """Submit an experiment: a spec file, - for standard input, or a preset."""
-    from tgsh.cli.spec_source import read_body
+    from tgsh.cli.options import read_body
 
     body = read_body(spec)
     with connect(url) as client:
@@ -71,7 +71,7 @@ def list_(
     """List experiments, newest first."""
     from itertools import islice
 
-    from tgsh.cli.tables import print_experiments
+    from tgsh.cli.output import print_experiments
 
     with connect(url) as client:
         filters = {"status": status, "suite": suite, "dataset": dataset, "tag": tag, "q": q}
@@ -91,7 +91,7 @@ def list_(
 
 def show(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     """Show an experiment and its tasks."""
-    from tgsh.cli.tables import print_experiment
+    from tgsh.cli.output import print_experiment
 
     with connect(url) as client:
         experiment = client.get(resolve(client, experiment_id))
@@ -157,7 +157,7 @@ def delete(
 
 def catalog(as_json: Json = False, url: Url = None) -> None:
     """Show what can be asked for: datasets, suites, networks, presets."""
-    from tgsh.cli.tables import print_catalog
+    from tgsh.cli.output import print_catalog
 
     with connect(url) as client:
         entries = client.catalog()
@@ -168,7 +168,7 @@ def catalog(as_json: Json = False, url: Url = None) -> None:
 
 
 def _watch(client: Client, experiment: Experiment, as_json: bool) -> None:
-    from tgsh.cli.progress import follow
+    from tgsh.cli.output import follow
 
     try:
         ended = follow(client, experiment)
@@ -177,13 +177,166 @@ def _watch(client: Client, experiment: Experiment, as_json: bool) -> None:
         raise
     if as_json:
         print_json(ended)
-    conclude(ended, quiet=as_json)
+    exit_by_status(ended, quiet=as_json)
 
 
-def conclude(ended: Experiment, quiet: bool = False) -> None:
+def exit_by_status(ended: Experiment, quiet: bool = False) -> None:
     """Say how an experiment ended. Raises: WorkFailed unless it was completed."""
     if ended.status != "completed":
         raise WorkFailed(f"{ended.id} {ended.status}" + (f": {ended.reason}" if ended.reason else ""))
     if not quiet:
         accuracy = "" if ended.mean_accuracy is None else f"Mean test accuracy {ended.mean_accuracy:.3f}"
         typer.echo(accuracy or f"{ended.id} completed")
+
+
+if TYPE_CHECKING:
+    from tgsh.schemas import Estimate
+
+
+def estimate(spec: Spec, as_json: Json = False, url: Url = None) -> None:
+    """Tell what an experiment would cost, without submitting it."""
+    from tgsh.cli.options import read_body
+
+    with connect(url) as client:
+        found = client.estimate(read_body(spec))
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(_told(found))
+
+
+def workers(as_json: Json = False, url: Url = None) -> None:
+    """Show who works on what, and what waits."""
+    from tgsh.cli.output import print_workers
+
+    with connect(url) as client:
+        found = client.workers()
+    if as_json:
+        print_json(found)
+    else:
+        print_workers(found)
+
+
+def _told(found: Estimate) -> str:
+    from tgsh.cli.output import duration
+
+    lines = [f"{found.tasks:,} tasks, {found.task_epochs:,} task-epochs"]
+    if found.seconds is None:
+        lines.append("No worker runs, so that nobody knows when; `tgsh up` starts some")
+    else:
+        basis = "as experiments like it took here" if found.basis == "measured" else "by typical speeds"
+        lines.append(f"{duration(found.seconds)} on {found.workers} at a time, {basis}")
+    if found.experiments_ahead:
+        more = "" if found.queue_seconds is None else f": {duration(found.queue_seconds)} more"
+        ahead = f"{found.experiments_ahead:,} other experiments wait or run"
+        lines.append(f"{ahead}, {found.tasks_ahead:,} of their tasks come in between{more}")
+    if found.stored is not None:
+        lines.append(f"It was computed already: tgsh show {found.stored[:6]}")
+    return "\n".join(lines)
+
+
+def open_(
+    experiment_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ID]",
+            help="The experiment's id, or the beginning of it; default: the dashboard.",
+            autocompletion=experiments,
+        ),
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Open the dashboard, or an experiment's page, in a browser; where there is none, print its URL."""
+    import webbrowser
+
+    with connect(url) as client:
+        page = f"{client.url}/"
+        if experiment_id is None:
+            client.ready()  # a page that nobody serves need not be opened
+        else:
+            page = client.get(resolve(client, experiment_id)).url
+    opened = webbrowser.open(page)
+    if as_json:
+        print_json({"url": page, "opened": opened})
+    else:
+        typer.echo(page)
+
+
+if TYPE_CHECKING:
+    from tgsh.schemas import ComparedPair, Comparison
+
+Ids = Annotated[list[str], typer.Argument(metavar="ID ID [ID …]", help="Two to six, or their beginnings.")]
+
+
+def compare(
+    experiment_ids: Ids,
+    stage: Annotated[str, typer.Option(help="after, before, or the number of an epoch.")] = "after",
+    measure: Annotated[str, typer.Option(help="cosine or correlation.")] = "cosine",
+    layer: Annotated[str | None, typer.Option(help="One layer's part only, such as layer-1.")] = None,
+    permutations: Annotated[int, typer.Option(help="Of Mantel's test.")] = 999,
+    alternative: Annotated[str, typer.Option(help="greater, less or two-sided.")] = "greater",
+    seed: Annotated[int, typer.Option(help="Decides the permutations.")] = 0,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Compare experiments: what differs in their specs, and whether their similarities agree."""
+    with connect(url) as client:
+        ids = [resolve(client, each) for each in experiment_ids]
+        found = client.comparison(
+            ids,
+            stage,
+            measure,  # type: ignore[arg-type]  # the service judges it
+            layer,
+            permutations,
+            alternative,  # type: ignore[arg-type]
+            seed,
+        )
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def _print(found: Comparison) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    console = Console()
+    ids = [each.id for each in found.experiments]
+    specs = Table("", *ids, box=box.SIMPLE_HEAD, pad_edge=False)
+    specs.add_row("name", *(Text(each.name) for each in found.experiments))
+    specs.add_row("status", *(each.status for each in found.experiments))
+    specs.add_row("accuracy", *(_number(each.mean_accuracy) for each in found.experiments))
+    for difference in found.differences:
+        specs.add_row(Text(difference.field), *(Text(_value(value)) for value in difference.values))
+    console.print(specs)
+    ends = (Column("", no_wrap=True), Column("", no_wrap=True))
+    pairs = Table(
+        *ends, "tasks", "pearson", "spearman", "Mantel p", "same task", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for pair in found.pairs:
+        pairs.add_row(pair.a, pair.b, str(pair.tasks), *_agreement(pair))
+    console.print(pairs)
+    if found.pairs and (test := found.pairs[0].mantel) is not None:
+        typer.echo(
+            f"{found.measure} similarities, stage {found.stage}; Mantel: {test.alternative}, "
+            f"{test.permutations} permutations, seed {test.seed}; "
+            "same task: mean similarity of its two vectors, where the base is the same"
+        )
+
+
+def _agreement(pair: ComparedPair) -> tuple[str, ...]:
+    p_value = "" if pair.mantel is None else f"{pair.mantel.p_value:.4g}"
+    same = "" if pair.same_task is None else _number(pair.same_task.mean)
+    return _number(pair.pearson), _number(pair.spearman), p_value, same
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""`tgsh keys`: who may use the API that runs on HOME."""
+"""Keys …."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgsh.cli.connecting import DEFAULT_HOME
-from tgsh.cli.documents import print_json
-from tgsh.cli.options import Home, Json
+from tgsh.cli.options import DEFAULT_HOME, Home, Json
+from tgsh.cli.output import print_json
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
-    from tgsh.keys import KeyFile, Role
+    from tgsh.api_keys import KeyFile, Role
 
 UNITS = {"h": 1, "d": 24, "w": 7 * 24}
 LONGEST_YEARS = 100
@@ -66,7 +65,7 @@ def list_(home: Home = DEFAULT_HOME, file: File = None, as_json: Json = False) -
     elif found is None:
         typer.echo("No keys: on this machine everybody may do everything, and nobody gets in from elsewhere.")
     else:
-        from tgsh.cli.tables import print_keys
+        from tgsh.cli.output import print_keys
 
         print_keys(found)
 
@@ -87,7 +86,7 @@ def revoke(name: Name, home: Home = DEFAULT_HOME, file: File = None, as_json: Js
 
 
 def _open(home: Path, file: Path | None) -> KeyFile:
-    from tgsh.keys import KeyFile
+    from tgsh.api_keys import KeyFile
     from tgsh.settings import StoreSettings
 
     return KeyFile(StoreSettings(home=home, api_keys_file=file).keys_file)
@@ -96,7 +95,7 @@ def _open(home: Path, file: Path | None) -> KeyFile:
 def _role(text: str) -> Role:
     from typing import get_args
 
-    from tgsh.keys import Role
+    from tgsh.api_keys import Role
 
     for role in get_args(Role):
         if text == role:

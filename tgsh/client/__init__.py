@@ -1,11 +1,41 @@
-"""The service from Python: `Client`, and `AsyncClient` with the same methods to await.
+"""Python client of the REST API: `Client`, `AsyncClient` and the results that they return."""
 
-A method is one small function in experiments.py, results.py or service.py, which describes its call. What is
-sent and how an answer is read is in calls.py; conversation.py repeats and reconnects; blocking.py and
-awaiting.py alone touch a socket.
-"""
+from tgsh.client._async.client import AsyncClient
+from tgsh.client._sync.client import Client
+from tgsh.client.results import (
+    Accuracy,
+    AccuracyMatrix,
+    ContextVectors,
+    Dendrogram,
+    Embedding,
+    Experiment,
+    ExperimentPage,
+    Geometry,
+    NearestTasks,
+    Predictions,
+    Reconstructions,
+    Samples,
+    Similarity,
+    SimilarityBlock,
+    SimilarityEpochs,
+)
 
-from tgsh.client.awaiting import AsyncClient
-from tgsh.client.blocking import Client
-
-__all__ = ["AsyncClient", "Client"]
+__all__ = [
+    "Accuracy",
+    "AccuracyMatrix",
+    "AsyncClient",
+    "Client",
+    "ContextVectors",
+    "Dendrogram",
+    "Embedding",
+    "Experiment",
+    "ExperimentPage",
+    "Geometry",
+    "NearestTasks",
+    "Predictions",
+    "Reconstructions",
+    "Samples",
+    "Similarity",
+    "SimilarityBlock",
+    "SimilarityEpochs",
+]

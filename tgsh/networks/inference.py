@@ -1,13 +1,4 @@
-"""What one task's network makes of images, from its random base and its context vector; numpy and scipy.
-
-The learners train with torch; this is for who only asks, such as the API. Images are taken as the task's
-network sees them: what its pixel map does has been done. Logits are W r(x) in every network:
-
-    flynet       r = v ⊙ φ(x), φ(x) = ReLU(Ax − mean(Ax))     W is W
-    neuromodnet  r = v_L ⊙ h_(L−1), h_l = ReLU(R_l (v_l ⊙ h_(l−1)))     W is R_L
-    tgsh         r = B ReLU(Cx)     W is R
-    gsh          r = B ReLU(C_t x)     W is A
-"""
+"""One task's network on given images (numpy)."""
 
 from __future__ import annotations
 
@@ -17,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from tgsh.datasets.normalisation import PAPER, Normalisation
-from tgsh.networks.bases import FlyNetBase, GshBase, NeuroModNetBase, RandomBase, TgshBase
-from tgsh.networks.contexts import Context
+from tgsh.datasets.base import PAPER, Normalisation
+from tgsh.networks.registry import Context, FlyNetBase, GshBase, NeuroModNetBase, RandomBase, TgshBase
 
 BLOCK_NUMBERS = 2**21
 """Units of a block of images that are in memory at a time (8 MB); wide networks see fewer images at once."""
@@ -80,12 +70,16 @@ def task_network(
             return TaskNetwork(_NeuroModNet(base, contexts, normalisation), base.weights[-1], widest)
         case TgshBase():
             return TaskNetwork(
-                _Hash(base.first, parameters["B"], normalisation), base.readout, max(base.first.shape)
+                _Hash(base.input_weights, parameters["B"], normalisation),
+                base.readout,
+                max(base.input_weights.shape),
             )
         case GshBase():
-            first = base.first(index)
+            input_weights = base.input_weights(index)
             return TaskNetwork(
-                _Hash(first, parameters["B"], normalisation), parameters["A"], max(first.shape)
+                _Hash(input_weights, parameters["B"], normalisation),
+                parameters["A"],
+                max(input_weights.shape),
             )
 
 

@@ -1,88 +1,112 @@
-"""NeuroModNet, a contextually modulated randomly weighted network, for several tasks at once (torch).
-
-    h_l = ReLU(g_l · R_l (c_l ⊙ h_(l−1))),  h_0 = x, the last layer without ReLU        (Hong & Pavlic 2023)
-
-The random weights R_l are shared, so images of all tasks go through them in one GEMM a layer; the context
-is an elementwise product on either side. Backwards, with δ = dL/d(g_l·z_l) and z_l = R_l (c_l ⊙ h_(l−1)):
-dL/dg_l = Σ δ ⊙ z_l, then e = R_lᵀ (g_l·δ), dL/dc_l = Σ_images e ⊙ h_(l−1) and dL/dh_(l−1) = e ⊙ c_l.
-"""
+"""NeuroModNet without torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from tgsh.datasets.normalisation import Normalisation
-from tgsh.networks.frozen import FrozenWeights
-from tgsh.networks.neuromodnet_base import NeuroModNetBase
-from tgsh.networks.pixels import Pixels
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.errors import InvalidSpec
+from tgsh.networks.weights import base_id, normal_blocks, normal_weights
+from tgsh.rng import rng_for
+from tgsh.specs import NeuroModNetSpec
+
+MAX_WEIGHTS = 100_000_000
 
 
-class NeuroModNets:
-    """T NeuroModNets on one random base; parameters [T, P] are c_1, g_1, c_2, g_2, …"""
+@dataclass(frozen=True, eq=False)
+class NeuroModNetBase:
+    """R_1 … R_L, read-only: float32 [n_l, n_(l−1)], Kaiming normal, N(0, 2/n_(l−1)).
 
-    def __init__(
-        self,
-        base: NeuroModNetBase,
-        maps: Sequence[PixelMap],
-        device: torch.device,
-        normalisations: Sequence[Normalisation] = (),
-    ) -> None:
-        self._weights = [FrozenWeights(weights, device) for weights in base.weights]
-        self._widths = [weights.shape[1] for weights in base.weights]
-        self._pixels = Pixels(maps, device, normalisations)
-        size = sum(width + 1 for width in self._widths)
-        self._sum = torch.zeros(len(maps), size, device=device)
-        self._c_sums, self._g_sums = self._by_layer(self._sum)
+    base_id: SHA-256 (hex) of all of them and of what they are.
+    """
 
-    def take(self, parameters: Tensor) -> None:
-        """Work with these parameters."""
-        self._c, self._g = self._by_layer(parameters)
+    weights: tuple[np.ndarray, ...]
+    base_id: str
 
-    def logits(self, images: Tensor) -> Tensor:
-        """The last layer's output, [T, K, B]."""
-        h = self._pixels.normalised(images)
-        self._inputs, self._outputs = [], []
-        for layer, weights in enumerate(self._weights):
-            z = weights.project(h * self._c[layer])
-            self._inputs.append(h)
-            self._outputs.append(z)
-            h = z * self._g[layer]
-            if layer < len(self._weights) - 1:
-                h = h.relu_()
-        return h.transpose(1, 2)
 
-    def representations(self, images: Tensor) -> Tensor:
-        """v_L ⊙ h_(L−1), [T, B, n]; R_L follows."""
-        self.logits(images)
-        return self._inputs[-1] * (self._c[-1] * self._g[-1])
+def neuromodnet_base(network: NeuroModNetSpec, pixels: int, classes: int, base_seed: int) -> NeuroModNetBase:
+    """The base for images of D = pixels and K = classes. Raises InvalidSpec for more than MAX_WEIGHTS."""
+    weights = tuple(
+        normal_weights(_rng(base_seed, layer), shape)
+        for layer, shape in enumerate(_shapes(network, pixels, classes), 1)
+    )
+    return NeuroModNetBase(weights, base_id(_header(network, pixels, classes), weights))
 
-    def learn_from(self, errors: Tensor, *, more: bool) -> None:
-        """Back through the layers."""
-        if not more:
-            self._sum.zero_()
-        delta = errors.transpose(1, 2)
-        for layer in reversed(range(len(self._weights))):
-            h = self._inputs[layer]
-            self._g_sums[layer] += torch.einsum("tbn,tbn->t", delta, self._outputs[layer])[:, None, None]
-            e = self._weights[layer].back(delta * self._g[layer])
-            self._c_sums[layer] += (e * h).sum(dim=1, keepdim=True)
-            if layer:
-                delta = e.mul_(self._c[layer]).mul_(h > 0)
 
-    def gradient(self, out: Tensor) -> None:
-        """What was added up, [T, P]."""
-        out.copy_(self._sum)
+def neuromodnet_id(network: NeuroModNetSpec, pixels: int, classes: int, base_seed: int) -> str:
+    """The id of that base, without the base. Raises InvalidSpec likewise."""
+    blocks = (
+        block
+        for layer, shape in enumerate(_shapes(network, pixels, classes), 1)
+        for block in normal_blocks(_rng(base_seed, layer), shape)
+    )
+    return base_id(_header(network, pixels, classes), blocks)
 
-    def _by_layer(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Views of [T, P]: c_l [T, 1, n] and g_l [T, 1, 1] of every layer."""
-        c, g, start = [], [], 0
-        for width in self._widths:
-            stop = start + width
-            c.append(flat[:, None, start:stop])
-            g.append(flat[:, None, stop : stop + 1])
-            start = stop + 1
-        return c, g
+
+def _shapes(network: NeuroModNetSpec, pixels: int, classes: int) -> list[tuple[int, int]]:
+    shapes = [(after, before) for before, after in pairwise((pixels, *network.layers, classes))]
+    if (count := sum(after * before for after, before in shapes)) > MAX_WEIGHTS:
+        raise InvalidSpec("network.layers", f"{count:,} random weights are more than {MAX_WEIGHTS:,}")
+    return shapes
+
+
+def _rng(base_seed: int, layer: int) -> np.random.Generator:
+    return rng_for(base_seed, "neuromodnet", "R", layer)
+
+
+def _header(network: NeuroModNetSpec, pixels: int, classes: int) -> dict[str, object]:
+    return {**network.model_dump(mode="json"), "pixels": pixels, "classes": classes}
+
+
+@dataclass(frozen=True)
+class NeuroModNetContext:
+    """c1 [n_0], g1 [1], c2 [n_1], …; v is v_1, v_2, … one after the other, v_l = g_l·c_l.
+
+    widths: n_0 = D, n_1, …: how many units each layer takes in.
+    """
+
+    widths: tuple[int, ...]
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """c1, g1, c2, g2, …"""
+        return {
+            name: shape
+            for layer, width in enumerate(self.widths, 1)
+            for name, shape in ((f"c{layer}", (width,)), (f"g{layer}", (1,)))
+        }
+
+    @property
+    def parts(self) -> Mapping[str, slice]:
+        """v_1, v_2, …"""
+        stops = list(accumulate(self.widths))
+        return {
+            f"layer-{layer}": slice(stop - width, stop)
+            for layer, (width, stop) in enumerate(zip(self.widths, stops, strict=True), 1)
+        }
+
+    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """c_l ~ N(0, 2/(n + 1)) for a layer that takes in n units, g_l ~ N(0, 1)."""
+        return dict(self._drawn(rng))
+
+    def vector(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+        """v, float32 [n_0 + n_1 + …]."""
+        layers = range(1, len(self.widths) + 1)
+        return np.concatenate([parameters[f"g{layer}"] * parameters[f"c{layer}"] for layer in layers])
+
+    def parameters(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """c_l = v_l and g_l = 1."""
+        one = np.ones(1, np.float32)
+        return {
+            name: array
+            for layer, part in enumerate(self.parts.values(), 1)
+            for name, array in ((f"c{layer}", vector[part]), (f"g{layer}", one))
+        }
+
+    def _drawn(self, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
+        for layer, width in enumerate(self.widths, 1):
+            yield f"c{layer}", (rng.standard_normal(width) * np.sqrt(2 / (width + 1))).astype(np.float32)
+            yield f"g{layer}", rng.standard_normal(1).astype(np.float32)

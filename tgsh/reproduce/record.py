@@ -1,4 +1,4 @@
-"""claims.json: what was found, how it came about, and how it compares with what was found before."""
+"""Claims.json and its changes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from tgsh.errors import InvalidSpec
-from tgsh.reproduce.claims.claim import Claim, Finding
-from tgsh.reproduce.run import Run
-from tgsh.schemas import ExperimentStatus, Wire
+from tgsh.reproduce.claims.base import Claim, Finding, Run
+from tgsh.schemas import ExperimentStatus, WireModel
 
 Verdict = Literal["holds", "does not hold", "not measured"]
 
 EARLIER, SHIPPED = "earlier run", "shipped record"
 
 
-class ExperimentResult(Wire):
+class ExperimentResult(WireModel):
     """An experiment that claims are about."""
 
     name: str
@@ -65,7 +64,7 @@ class ExperimentResult(Wire):
         )
 
 
-class ClaimResult(Wire):
+class ClaimResult(WireModel):
     """What was found of one claim."""
 
     id: str
@@ -120,7 +119,7 @@ class ClaimResult(Wire):
         return self.verdict != "holds" and "holds" in self.before.values()
 
 
-class Record(Wire):
+class Record(WireModel):
     """The document claims.json; a copy of it in this package is what is known to hold."""
 
     schema_version: Literal[1] = 1

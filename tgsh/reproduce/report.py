@@ -1,4 +1,4 @@
-"""A record as a person reads it: claims by verdict, experiments, what has changed."""
+"""The printed report."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Arrays under a folder or any fsspec URL: written whole or not at all, checked by digest when read.
-
-Keys are made by this program only, never by a client. Nothing is ever pickled.
-"""
+"""Content-checked arrays on any fsspec URL, local cache."""
 
 from __future__ import annotations
 
@@ -11,7 +8,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -25,7 +24,51 @@ from fsspec.implementations.local import LocalFileSystem
 from safetensors import SafetensorError, safe_open
 
 from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnreachable, ArtifactUnwritable
-from tgsh.store.copies import Copies, fetch
+
+MOST_BYTES = 512 << 20
+"""What the copies of one process may take beside the one that was asked for last."""
+
+
+class LocalCache:
+    """A temporary folder of this process's own. What is removed while it is mapped stays until it is not."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tgsh-artifacts-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._sizes: dict[str, int] = {}  # least lately used first
+
+    def used(self, key: str) -> None:
+        """Note that a copy is there and in use, and make room for it."""
+        with self._lock:
+            self._sizes.pop(key, None)
+            self._sizes[key] = (self.folder / key).stat().st_size
+            total = sum(self._sizes.values())
+            for other in list(self._sizes)[:-1]:
+                if total <= self._most_bytes:
+                    return
+                total -= self._sizes.pop(other)
+                (self.folder / other).unlink(missing_ok=True)
+
+    def forget(self, key: str) -> None:
+        """Remove a copy."""
+        with self._lock:
+            self._sizes.pop(key, None)
+            (self.folder / key).unlink(missing_ok=True)
+
+
+def fetch(path: Path, download: Callable[[str], None]) -> None:
+    """Put a copy at `path`: `download` writes it to the path it is given; if it fails, nothing is left."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".download-")
+    os.close(descriptor)
+    try:
+        download(name)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
 
 ABOUT = "tgsh"
 """The one metadata key of our safetensors files; its value is a JSON object."""
@@ -62,12 +105,12 @@ class Artifacts:
         # Other processes write there too: what a listing said is not kept.
         self._fs, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
         self._is_local = isinstance(self._fs, LocalFileSystem)
-        self._copies: Copies | None = None
+        self._copies: LocalCache | None = None
         if self._is_local:
             Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder = Path(self._root)
         else:
-            self._copies = Copies()
+            self._copies = LocalCache()
             self._folder = self._copies.folder
 
     @contextmanager

@@ -1,10 +1,4 @@
-"""A copy of everything in one file, made while everything runs; and a new home made of it.
-
-The file is a tar: ``manifest.json``, ``tgsh.db`` (SQLite's own online backup: one moment of the database),
-and under ``artifacts/`` every file that this moment names. Such files never change, so they can be copied
-after it. An unfinished task's checkpoint may be superseded meanwhile; then that task starts afresh when the
-copy is used, and ends in the same bytes.
-"""
+"""Online backup and restore."""
 
 from __future__ import annotations
 
@@ -27,7 +21,7 @@ from tgsh.errors import ArtifactCorrupt, ArtifactError, MachineProblem
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.datasets import files as dataset_files
-from tgsh.store.records import FinishRecord, TaskRecord
+from tgsh.store.models import FinishRecord, TaskRecord
 
 FORMAT = "tgsh.backup/1"
 MANIFEST, RECORDS, FILES = "manifest.json", "tgsh.db", "artifacts"

@@ -1,17 +1,20 @@
-"""Connections and transactions: SQLite in WAL mode on one machine, PostgreSQL on several."""
+"""Engine, transactions, retry of transient errors."""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
+
+from tgsh.errors import ArtifactUnreachable, ArtifactUnwritable
 
 CUT_OFF: dict[str, Any] = {
     "connect_timeout": 10,
@@ -123,13 +126,13 @@ def _begin_sqlite(connection: Connection) -> None:
     if options.get("tgsh_write", False):
         durable = options.get("tgsh_durable", True)
         connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        if not _begun_soon(connection):
+        if not _begin_with_retry(connection):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.exec_driver_sql("BEGIN")
 
 
-def _begun_soon(connection: Connection) -> bool:
+def _begin_with_retry(connection: Connection) -> bool:
     # Most transactions take two milliseconds. SQLite's own waiting sleeps 1, 2, 5, 10, ... 100 of them
     # between its attempts, so that who writes often waits longer than the lock is held.
     cursor = connection.connection.cursor()
@@ -147,3 +150,36 @@ def _begun_soon(connection: Connection) -> bool:
     finally:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
         cursor.close()
+
+
+PAUSE = 0.5
+
+AWAY = (ArtifactUnwritable, ArtifactUnreachable)
+
+Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the error is that of a place which may soon be back: locked, full, restarted, cut off."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+    return isinstance(error, AWAY)
+
+
+def retry_transient(act: Callable[[], Result], seconds: float) -> Result:
+    """Act, and again for so long while that fails for want of a place. Raises the last such error.
+
+    A transaction that was committed though its answer got lost does no harm when it is repeated: a fenced
+    one finds its own epoch noted, or its claim gone.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except (DBAPIError, *AWAY) as error:
+            if not is_transient(error) or time.monotonic() > deadline:
+                raise
+            log.warning("trying again: %s", error)
+            time.sleep(PAUSE)

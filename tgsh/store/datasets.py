@@ -1,8 +1,4 @@
-"""Datasets that users upload: who holds them, who sees them, what uses them. One transaction each.
-
-The content is stored once; whoever uploads it holds it, and it goes when the last holder lets go of it. An
-experiment that uses it keeps it: its row is tied to the dataset's in the transaction that inserts it.
-"""
+"""Uploaded datasets."""
 
 from __future__ import annotations
 
@@ -15,9 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, make_transient
 
 from tgsh.errors import Conflict, NotFound
-from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.records import DatasetRecord, ExperimentRecord, HolderRecord, UseRecord
+from tgsh.store.models import DatasetRecord, ExperimentRecord, HolderRecord, UseRecord, db_now
 
 FOLDER = "datasets"
 """Of the artifacts; the name of no experiment, as those are hexadecimal."""
@@ -63,7 +58,7 @@ def _keep(
         there = session.get(DatasetRecord, record.id, with_for_update=True)
         if there is not None and there.sha256 != record.sha256:
             raise Conflict(f"another dataset has the id {record.id}; change an image")
-        created_at = session.scalar(select(now())) or 0.0
+        created_at = session.scalar(select(db_now())) or 0.0
         if there is None:
             record.created_at = created_at
             session.add(record)

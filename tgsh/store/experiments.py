@@ -1,4 +1,4 @@
-"""What a user changes: submit, cancel, resume, delete. One transaction each; hints follow the commit."""
+"""Submit, cancel, resume, delete."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy import delete as delete_rows
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from tgsh.errors import Conflict, InvalidSpec, NotFound
-from tgsh.jobs import Job
+from tgsh.errors import Conflict, InvalidSpec
 from tgsh.schemas import TERMINAL
-from tgsh.spec import ExperimentSpec
-from tgsh.store.clock import now
+from tgsh.specs import ExperimentSpec
 from tgsh.store.database import Database
 from tgsh.store.datasets import use
-from tgsh.store.ownership import NOBODY, Owner, require_room
-from tgsh.store.records import (
+from tgsh.store.lifecycle import advance, append_status_event
+from tgsh.store.models import (
     ExperimentRecord,
     FinishRecord,
     IdempotencyRecord,
     TagRecord,
     TaskRecord,
+    db_now,
+    lock_experiment,
 )
-from tgsh.store.settling import announce_status, settle
+from tgsh.store.ownership import NOBODY, Owner, require_room
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,6 @@ class Plan:
     tasks: Sequence[PlannedTask]
     base_id: str
     datasets: Sequence[str] = ()
-
-
-def locked(session: Session, experiment_id: str) -> ExperimentRecord:
-    """The experiment's row, locked until the transaction ends: its changes happen one by one."""
-    experiment = session.get(ExperimentRecord, experiment_id, with_for_update=True)
-    if experiment is None:
-        raise NotFound(f"there is no experiment {experiment_id!r}")
-    return experiment
 
 
 class Submitted(NamedTuple):
@@ -95,7 +87,7 @@ def submit(
                     key=idempotency_key,
                     body_digest=_digest(request, submitted.is_stored),
                     experiment_id=submitted.experiment_id,
-                    created_at=session.scalar(select(now())),
+                    created_at=session.scalar(select(db_now())),
                 )
             )
         return submitted
@@ -133,7 +125,7 @@ def _made(session: Session, spec: ExperimentSpec, plan: Plan, owner: Owner, shar
 def _insert(
     session: Session, experiment_id: str, spec: ExperimentSpec, plan: Plan, owner: Owner, shared: bool
 ) -> None:
-    created_at = session.scalar(select(now()))
+    created_at = session.scalar(select(db_now()))
     session.add(
         ExperimentRecord(
             id=experiment_id,
@@ -167,32 +159,13 @@ def _insert(
         for index, task in enumerate(plan.tasks)
     ]
     session.execute(insert(TaskRecord), rows)
-    announce_status(session, experiment_id, "queued")
-
-
-def record_of(job: Job) -> type[TaskRecord] | type[FinishRecord]:
-    """The table that holds the job."""
-    return FinishRecord if job.index is None else TaskRecord
-
-
-def identity(job: Job) -> list[Any]:
-    """The condition that selects the job's row."""
-    if job.index is None:
-        return [FinishRecord.experiment_id == job.experiment_id]
-    return [TaskRecord.experiment_id == job.experiment_id, TaskRecord.index == job.index]
-
-
-def row_of(session: Session, job: Job, *conditions: ColumnElement[bool]) -> TaskRecord | FinishRecord | None:
-    """The job's row, locked, if it is there and meets the conditions."""
-    record: Any = record_of(job)
-    query = select(record).where(*identity(job), *conditions).with_for_update()
-    return cast("TaskRecord | FinishRecord | None", session.scalars(query).one_or_none())
+    append_status_event(session, experiment_id, "queued")
 
 
 def cancel(database: Database, experiment_id: str) -> None:
     """Ask for the end: queued work ends now, running tasks soon. Cancelling twice is one cancel."""
     with database.write() as session:
-        experiment = locked(session, experiment_id)
+        experiment = lock_experiment(session, experiment_id)
         if experiment.status == "cancelled":
             return
         if experiment.status in TERMINAL:
@@ -204,9 +177,9 @@ def cancel(database: Database, experiment_id: str) -> None:
             session.execute(
                 update(record)
                 .where(record.experiment_id == experiment_id, record.status == "queued")
-                .values(status="cancelled", finished_at=now())
+                .values(status="cancelled", finished_at=db_now())
             )
-        settle(session, experiment)
+        advance(session, experiment)
 
 
 def resume(database: Database, experiment_id: str, max_queued: int | None = None) -> None:
@@ -215,7 +188,7 @@ def resume(database: Database, experiment_id: str, max_queued: int | None = None
     max_queued: how many tasks its owner may have that wait or run. Raises Conflict, QuotaExceeded.
     """
     with database.write() as session:
-        experiment = locked(session, experiment_id)
+        experiment = lock_experiment(session, experiment_id)
         if experiment.status not in ("failed", "cancelled"):
             raise Conflict(
                 f"the experiment is {experiment.status}; only failed or cancelled ones can be resumed"
@@ -243,15 +216,15 @@ def resume(database: Database, experiment_id: str, max_queued: int | None = None
         experiment.cancel_requested = False
         experiment.finished_at = None
         experiment.pace_since = None
-        experiment.queued_at = session.scalar(select(now()))
-        announce_status(session, experiment_id, "queued")
-        settle(session, experiment)
+        experiment.queued_at = session.scalar(select(db_now()))
+        append_status_event(session, experiment_id, "queued")
+        advance(session, experiment)
 
 
 def delete(database: Database, experiment_id: str) -> None:
     """Forget the experiment and all its rows. Its artifacts are the caller's to remove, afterwards."""
     with database.write() as session:
-        experiment = locked(session, experiment_id)
+        experiment = lock_experiment(session, experiment_id)
         if experiment.status == "running":
             raise Conflict("the experiment is running; cancel it first")
         session.execute(delete_rows(ExperimentRecord).where(ExperimentRecord.id == experiment_id))

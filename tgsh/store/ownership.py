@@ -1,4 +1,4 @@
-"""Whose an experiment is, who else sees it, and how much of the workers and the disk an owner may take."""
+"""Owners, sharing, quotas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tgsh.schemas import TERMINAL
 from tgsh.store import datasets
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.records import ExperimentRecord, TaskRecord
+from tgsh.store.models import ExperimentRecord, TaskRecord
 
 QUEUE_SECONDS = 60
 DISK_SECONDS = 3600

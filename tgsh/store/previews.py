@@ -1,8 +1,4 @@
-"""Previews: asked for by a key that follows from their content, drawn once by a worker, forgotten in time.
-
-A preview is claimed as a task is: compare and set, a lease, a token that every write carries. It belongs to
-nobody: what may see it is who may see its images.
-"""
+"""Preview jobs."""
 
 from __future__ import annotations
 
@@ -18,11 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tgsh.errors import ArtifactError, LeaseLost, NotFound, QuotaExceeded
-from tgsh.jobs import Preview
 from tgsh.store.artifacts import Artifacts
-from tgsh.store.clock import now
 from tgsh.store.database import Database
-from tgsh.store.records import PreviewRecord
+from tgsh.store.models import PreviewJob, PreviewRecord, db_now
 
 FOLDER = "previews"
 """Under which its artifacts lie."""
@@ -41,7 +35,7 @@ TOUCH_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PreviewRequest:
     """What is to be drawn: see PreviewRecord."""
 
     key: str
@@ -51,10 +45,10 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class PreviewLease:
     """The right to draw a preview, until the lease runs out unrenewed."""
 
-    job: Preview
+    job: PreviewJob
     token: str
     spec: dict[str, Any]
     tasks: Sequence[tuple[int, str]]
@@ -69,7 +63,7 @@ def _artifact(key: str, token: str) -> str:
     return f"{FOLDER}/{key}-{token[:8]}.safetensors"
 
 
-def ask(database: Database, artifacts: Artifacts, wanted: Wanted) -> bool:
+def request_preview(database: Database, artifacts: Artifacts, wanted: PreviewRequest) -> bool:
     """Have a preview drawn, unless it is or is about to be; whether a worker is wanted for it.
 
     One that failed is tried again, and one whose images are damaged or gone is drawn anew. Raises
@@ -78,7 +72,7 @@ def ask(database: Database, artifacts: Artifacts, wanted: Wanted) -> bool:
     try:
         with database.write() as session:
             record = session.get(PreviewRecord, wanted.key, with_for_update=True)
-            at = session.scalar(select(now())) or 0.0
+            at = session.scalar(select(db_now())) or 0.0
             if record is None:
                 _require_room(session)
                 fresh = {"created_at": at, "used_at": at, "tasks_total": wanted.tasks_total}
@@ -113,10 +107,10 @@ def get(database: Database, key: str) -> PreviewRecord:
         record = session.get(PreviewRecord, key)
         if record is None:
             raise NotFound(f"there is no preview {key!r}; POST /previews has one drawn")
-        is_old = record.used_at < (session.scalar(select(now())) or 0.0) - TOUCH_SECONDS
+        is_old = record.used_at < (session.scalar(select(db_now())) or 0.0) - TOUCH_SECONDS
     if is_old:
         with database.write(durable=False) as session:
-            session.execute(update(PreviewRecord).where(PreviewRecord.key == key).values(used_at=now()))
+            session.execute(update(PreviewRecord).where(PreviewRecord.key == key).values(used_at=db_now()))
     return record
 
 
@@ -126,7 +120,7 @@ def _require_room(session: Session) -> None:
         raise QuotaExceeded(f"{MOST_WAITING} previews wait for a worker; try again soon", RETRY_SECONDS)
 
 
-def claim_next(database: Database, worker: str, lease_seconds: float) -> Drawing | None:
+def lease_next(database: Database, worker: str, lease_seconds: float) -> PreviewLease | None:
     """Take the preview that has waited longest; None if none waits. Mere looking takes no lock."""
     with database.read() as session:
         key = session.scalar(_oldest())
@@ -140,16 +134,16 @@ def claim_next(database: Database, worker: str, lease_seconds: float) -> Drawing
                     status="running",
                     attempts=PreviewRecord.attempts + 1,
                     token=token,
-                    lease_until=now() + lease_seconds,
+                    lease_until=db_now() + lease_seconds,
                     worker=worker,
-                    started_at=now(),
+                    started_at=db_now(),
                     reason=None,
                 )
                 .returning(PreviewRecord.spec, PreviewRecord.tasks)
             ).one_or_none()
             if taken is not None:
-                return Drawing(
-                    Preview(key), token, taken.spec, [(index, label) for index, label in taken.tasks]
+                return PreviewLease(
+                    PreviewJob(key), token, taken.spec, [(index, label) for index, label in taken.tasks]
                 )
             key = session.scalar(_oldest())  # another was quicker
     return None
@@ -161,7 +155,7 @@ def _oldest() -> Select[str]:
     return waiting.order_by(PreviewRecord.created_at, PreviewRecord.key).limit(1)
 
 
-def _ours(claimed: Drawing) -> list[Any]:
+def _ours(claimed: PreviewLease) -> list[Any]:
     return [
         PreviewRecord.key == claimed.job.key,
         PreviewRecord.status == "running",
@@ -169,21 +163,21 @@ def _ours(claimed: Drawing) -> list[Any]:
     ]
 
 
-def is_ours(database: Database, claimed: Drawing) -> bool:
+def is_ours(database: Database, claimed: PreviewLease) -> bool:
     """Whether the claim is still there; writes nothing."""
     with database.read() as session:
         return session.scalar(select(PreviewRecord.key).where(*_ours(claimed))) is not None
 
 
-def renew(database: Database, claimed: Drawing, lease_seconds: float) -> None:
+def renew(database: Database, claimed: PreviewLease, lease_seconds: float) -> None:
     """Prolong the lease by `lease_seconds` from now, if it is still ours."""
     with database.write(durable=False) as session:
-        until = now() + lease_seconds
+        until = db_now() + lease_seconds
         session.execute(update(PreviewRecord).where(*_ours(claimed)).values(lease_until=until))
 
 
 @contextmanager
-def _fenced(database: Database, claimed: Drawing) -> Iterator[tuple[Session, PreviewRecord]]:
+def _fenced(database: Database, claimed: PreviewLease) -> Iterator[tuple[Session, PreviewRecord]]:
     with database.write() as session:
         row = session.scalars(select(PreviewRecord).where(*_ours(claimed)).with_for_update()).one_or_none()
         if row is None:
@@ -192,29 +186,29 @@ def _fenced(database: Database, claimed: Drawing) -> Iterator[tuple[Session, Pre
         row.token = row.lease_until = None
 
 
-def complete(database: Database, claimed: Drawing, sha256: str) -> None:
+def complete(database: Database, claimed: PreviewLease, sha256: str) -> None:
     """Note that the images are under `claimed.artifact`. Raises LeaseLost."""
     with _fenced(database, claimed) as (session, row):
         row.status, row.artifact, row.artifact_sha256 = "completed", claimed.artifact, sha256
-        row.finished_at = session.scalar(select(now()))
+        row.finished_at = session.scalar(select(db_now()))
 
 
-def fail(database: Database, claimed: Drawing, reason: str) -> None:
+def fail(database: Database, claimed: PreviewLease, reason: str) -> None:
     """End it badly, with its reason, until it is asked for again. Raises LeaseLost."""
     with _fenced(database, claimed) as (session, row):
-        row.status, row.reason, row.finished_at = "failed", reason, session.scalar(select(now()))
+        row.status, row.reason, row.finished_at = "failed", reason, session.scalar(select(db_now()))
 
 
-def release(database: Database, claimed: Drawing) -> None:
+def release(database: Database, claimed: PreviewLease) -> None:
     """Give the claim back unused: the attempt does not count. Raises LeaseLost."""
     with _fenced(database, claimed) as (_, row):
         row.status, row.worker = "queued", None
         row.attempts -= 1
 
 
-def take_lost(database: Database, max_attempts: int) -> int:
+def expire_lost(database: Database, max_attempts: int) -> int:
     """Queue again what a worker that fell silent was drawing, or fail it at the cap; how many there were."""
-    lost = PreviewRecord.status == "running", PreviewRecord.lease_until < now()
+    lost = PreviewRecord.status == "running", PreviewRecord.lease_until < db_now()
     with database.read() as session:
         if session.scalar(select(PreviewRecord.key).where(*lost).limit(1)) is None:
             return 0
@@ -225,7 +219,7 @@ def take_lost(database: Database, max_attempts: int) -> int:
             row.status = "queued" if row.attempts < max_attempts else "failed"
             if row.status == "failed":
                 row.reason = f"its worker fell silent {row.attempts} times, the last one was {row.worker}"
-                row.finished_at = session.scalar(select(now()))
+                row.finished_at = session.scalar(select(db_now()))
         return len(rows)
 
 
@@ -237,7 +231,7 @@ def forget_old(database: Database, artifacts: Artifacts, most: int = MOST_KEPT, 
     files = set(artifacts.keys(FOLDER))  # before the rows: what is written later is let alone
     with database.write() as session:
         newest = select(PreviewRecord.key).order_by(PreviewRecord.used_at.desc()).limit(most)
-        is_old = or_(PreviewRecord.used_at < now() - unused, PreviewRecord.key.not_in(newest))
+        is_old = or_(PreviewRecord.used_at < db_now() - unused, PreviewRecord.key.not_in(newest))
         session.execute(delete(PreviewRecord).where(PreviewRecord.status != "running", is_old))
         columns = PreviewRecord.key, PreviewRecord.artifact, PreviewRecord.token
         rows = session.execute(select(*columns)).all()

@@ -1,15 +1,229 @@
-"""What the finish of an experiment has put together, by name."""
+"""Context vectors by stage and epoch, measured results, provenance."""
 
 from __future__ import annotations
 
-import numpy as np
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tgsh.errors import ArtifactCorrupt, NotFound
+from tgsh.specs import ExperimentSpec
+from tgsh.store import queries
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.records import FinishRecord
+from tgsh.store.models import ExperimentRecord, FinishRecord, TaskRecord
 
 
-def result(
+@dataclass(frozen=True)
+class StageRef:
+    """Which vectors are meant, and where they lie; cheap to make, no array is touched.
+
+    epoch: 0 is before training. tasks: those that have a vector at this stage.
+    sources: (artifact key, SHA-256) a task, or the one finished array [E+1, T, H].
+    """
+
+    experiment_id: str
+    base_id: str
+    stage: str
+    epoch: int
+    complete: bool
+    finished: bool
+    tasks: tuple[int, ...]
+    labels: tuple[str, ...]
+    sources: tuple[tuple[str, str], ...]
+
+    @property
+    def digest(self) -> str:
+        """Follows from the content: equal digests mean equal vectors."""
+        parts = (self.base_id, self.stage, *map(str, self.tasks), *(sha for _, sha in self.sources))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def find_stage(database: Database, experiment_id: str, stage: str) -> StageRef:
+    """Where the vectors of a stage lie: "before", "after" or the number of an epoch, 0 to the last.
+
+    Raises NotFound for an unknown experiment or stage.
+    """
+    with database.read() as session:
+        experiment = session.get(ExperimentRecord, experiment_id)
+        if experiment is None:
+            raise NotFound(f"there is no experiment {experiment_id!r}")
+        epochs = ExperimentSpec.model_validate(experiment.spec).training.epochs
+        epoch = epoch_of(stage, epochs)
+        finish = session.get_one(FinishRecord, experiment_id)
+        rows = session.execute(
+            select(TaskRecord.index, TaskRecord.label, TaskRecord.checkpoint, TaskRecord.checkpoint_sha256)
+            .where(TaskRecord.experiment_id == experiment_id, TaskRecord.epochs_done >= max(epoch, 1))
+            .order_by(TaskRecord.index)
+        ).all()
+        finished = finish.status == "completed"
+        sources = [finish.results["vectors"]] if finished else [(row[2], row[3]) for row in rows]
+        return StageRef(
+            experiment_id=experiment_id,
+            base_id=experiment.base_id,
+            stage=stage,
+            epoch=epoch,
+            complete=len(rows) == experiment.tasks_total,
+            finished=finished,
+            tasks=tuple(row[0] for row in rows),
+            labels=tuple(row[1] for row in rows),
+            sources=tuple((str(key), str(sha)) for key, sha in sources),
+        )
+
+
+def epoch_of(stage: str, epochs: int) -> int:
+    """The epoch that a stage names; NotFound for one that the experiment does not have."""
+    if stage in ("before", "after"):
+        return 0 if stage == "before" else epochs
+    if stage.isascii() and stage.isdigit() and len(stage) < 6 and int(stage) <= epochs:
+        return int(stage)
+    raise NotFound(f'there is no stage {stage!r}: ask for "before", "after" or an epoch from 0 to {epochs}')
+
+
+def load_stage(artifacts: Artifacts, ref: StageRef) -> np.ndarray:
+    """The vectors, float32 [T, H]; memory-mapped where the experiment is finished."""
+    if ref.finished:
+        [(key, sha256)] = ref.sources
+        array = artifacts.load_array(key, sha256)
+        if array.ndim != 3 or array.shape[1] != len(ref.tasks) or array.shape[0] <= ref.epoch:
+            raise ArtifactCorrupt(f"artifact {key} has the wrong shape {array.shape}")
+        return array[ref.epoch]  # type: ignore[no-any-return]
+    rows = [vectors_of(artifacts, key, sha256)[ref.epoch] for key, sha256 in ref.sources]
+    return np.stack(rows) if rows else np.zeros((0, 0), np.float32)
+
+
+def vectors_of(artifacts: Artifacts, key: str, sha256: str) -> np.ndarray:
+    """The vectors of all epochs so far in one task's checkpoint, float32 [epochs done + 1, H]."""
+    tensors, _ = artifacts.load(key, sha256)
+    if "vectors" not in tensors or tensors["vectors"].ndim != 2:
+        raise ArtifactCorrupt(f"artifact {key} holds no tensor 'vectors' of two dimensions")
+    return tensors["vectors"]
+
+
+def consolidate(database: Database, artifacts: Artifacts, experiment_id: str, key: str) -> str:
+    """Write the vectors of all tasks and epochs as one array [E+1, T, H] (.npy); its SHA-256 (hex)."""
+    ref = find_stage(database, experiment_id, "after")
+    first = vectors_of(artifacts, *ref.sources[0])
+    shape = (first.shape[0], len(ref.sources), first.shape[1])
+    with artifacts.staged(key) as staged:
+        _write_rows(staged.path, shape, (vectors_of(artifacts, *source) for source in ref.sources))
+    return staged.sha256
+
+
+def _write_rows(path: Path, shape: tuple[int, int, int], courses: Iterable[np.ndarray]) -> None:
+    """Task by task, as 10,000 tasks need not fit into memory; and by writes, as a full disk makes a write
+    fail, where it would kill a process that stores to mapped memory (SIGBUS).
+    """
+    epochs, tasks, width = shape
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        start = file.tell()
+        for row, course in enumerate(courses):
+            if course.shape != (epochs, width):
+                raise ArtifactCorrupt(f"the vectors of task {row} are {course.shape}, not {(epochs, width)}")
+            for epoch in range(epochs):
+                file.seek(start + 4 * width * (epoch * tasks + row))
+                file.write(course[epoch].astype("<f4").tobytes())
+
+
+@dataclass(frozen=True)
+class TrajectoryRef:
+    """Where the vectors of one task lie; cheap to make, no array is touched.
+
+    epochs_done: 0 where there are none yet. source: (artifact key, SHA-256) of its checkpoint, or of the
+    finished array [E+1, T, H], in which it has the row `row`.
+    """
+
+    task: int
+    label: str
+    epochs_done: int
+    source: tuple[str, str]
+    row: int | None
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """The courses of all tasks of an experiment of so many epochs, in task order.
+
+    finished: whether they will never change.
+    """
+
+    experiment_id: str
+    base_id: str
+    epochs: int
+    finished: bool
+    tasks: tuple[TrajectoryRef, ...]
+
+    def digest(self, *tasks: int) -> str:
+        """Follows from the content of these tasks: equal digests mean equal vectors."""
+        refs = [self.tasks[task] for task in tasks]
+        parts = [f"{ref.task} {ref.epochs_done} {ref.source[1]}" for ref in refs]
+        return hashlib.sha256("\n".join([self.base_id, *parts]).encode()).hexdigest()
+
+
+def find_trajectories(database: Database, experiment_id: str) -> Trajectories:
+    """Where the vectors of all epochs lie. Raises NotFound for an unknown experiment."""
+    with database.read() as session:
+        experiment = session.get(ExperimentRecord, experiment_id)
+        if experiment is None:
+            raise NotFound(f"there is no experiment {experiment_id!r}")
+        whole = _finished(session, experiment_id)
+        rows = session.scalars(
+            select(TaskRecord).where(TaskRecord.experiment_id == experiment_id).order_by(TaskRecord.index)
+        ).all()
+        return Trajectories(
+            experiment_id,
+            experiment.base_id,
+            ExperimentSpec.model_validate(experiment.spec).training.epochs,
+            whole is not None,
+            tuple(_trajectory_ref(row, whole) for row in rows),
+        )
+
+
+def find_trajectory(database: Database, experiment_id: str, task: int) -> TrajectoryRef:
+    """Where the vectors of one task lie. Raises NotFound for an unknown experiment or task."""
+    with database.read() as session:
+        row = session.get(TaskRecord, (experiment_id, task))
+        if row is None:
+            raise NotFound(f"there is no task {task} of an experiment {experiment_id!r}")
+        return _trajectory_ref(row, _finished(session, experiment_id))
+
+
+def _finished(session: Session, experiment_id: str) -> tuple[str, str] | None:
+    """The finished array (artifact key, SHA-256), which has a row a task; None where there is none yet."""
+    finish = session.get_one(FinishRecord, experiment_id)
+    if finish.status != "completed":
+        return None
+    key, sha256 = finish.results["vectors"]
+    return str(key), str(sha256)
+
+
+def _trajectory_ref(row: TaskRecord, whole: tuple[str, str] | None) -> TrajectoryRef:
+    own = (str(row.checkpoint), str(row.checkpoint_sha256))
+    return TrajectoryRef(row.index, row.label, row.epochs_done, whole or own, row.index if whole else None)
+
+
+def load_trajectory(artifacts: Artifacts, ref: TrajectoryRef) -> np.ndarray:
+    """The vectors of one task, float32 [epochs done + 1, H], before training first; [0, 0] where none are."""
+    if ref.epochs_done == 0:
+        return np.zeros((0, 0), np.float32)
+    if ref.row is None:
+        return vectors_of(artifacts, *ref.source)[: ref.epochs_done + 1]
+    array = artifacts.load_array(*ref.source)
+    if array.ndim != 3 or array.shape[0] <= ref.epochs_done or array.shape[1] <= ref.row:
+        raise ArtifactCorrupt(f"artifact {ref.source[0]} has the wrong shape {array.shape}")
+    return np.asarray(array[: ref.epochs_done + 1, ref.row])
+
+
+def load_result(
     database: Database, artifacts: Artifacts, experiment_id: str, name: str
 ) -> tuple[dict[str, np.ndarray], dict[str, str]] | None:
     """Tensors and text that describes them; None before the finish, or where there is none of that name.
@@ -20,3 +234,55 @@ def result(
         finish = session.get(FinishRecord, experiment_id)
         where = finish.results.get(name) if finish is not None else None
     return None if where is None else artifacts.load(*where)
+
+
+def damaged_tasks(database: Database, artifacts: Artifacts, experiment_id: str) -> list[int]:
+    """The tasks whose checkpoint is missing or not what was written."""
+    with database.read() as session:
+        rows = session.execute(
+            select(TaskRecord.index, TaskRecord.checkpoint, TaskRecord.checkpoint_sha256)
+            .where(TaskRecord.experiment_id == experiment_id, TaskRecord.checkpoint.is_not(None))
+            .order_by(TaskRecord.index)
+        ).all()
+    return [index for index, key, sha256 in rows if not artifacts.is_whole(str(key), str(sha256))]
+
+
+def damaged_results(database: Database, artifacts: Artifacts, experiment_id: str) -> list[str]:
+    """The names of what the finish put together and what is missing or not what was written."""
+    with database.read() as session:
+        finish = session.get(FinishRecord, experiment_id)
+        results = {} if finish is None else dict(finish.results)
+    return [name for name, where in results.items() if not artifacts.is_whole(*where)]
+
+
+PROVENANCE = "provenance"
+"""Under which the finish of an experiment keeps it."""
+
+Origin = dict[str, Any]
+
+
+def collect_provenance(database: Database, artifacts: Artifacts, experiment_id: str) -> dict[str, str]:
+    """What the checkpoints of all tasks tell, as text: each origin once, and which of them a task has."""
+    task_origins: list[Origin] = []
+    of_task = []
+    for task in queries.tasks(database, experiment_id):
+        origin = _told(artifacts.about(str(task.checkpoint), str(task.checkpoint_sha256)))
+        if origin not in task_origins:
+            task_origins.append(origin)
+        of_task.append(task_origins.index(origin))
+    return {"origins": json.dumps(task_origins, sort_keys=True), "of_task": json.dumps(of_task)}
+
+
+def _told(about: Mapping[str, str]) -> Origin:
+    """images: SHA-256 of arrays by split; versions: of software by name; machine. None where not recorded."""
+    images, versions = (json.loads(about.get(name, "null")) for name in ("images", "versions"))
+    return {"images": images, "versions": versions, "machine": about.get("machine")}
+
+
+def task_origins(database: Database, artifacts: Artifacts, experiment_id: str) -> list[Origin] | None:
+    """The origin of each task of a completed experiment; None where an earlier version did not record it."""
+    found = load_result(database, artifacts, experiment_id, PROVENANCE)
+    if found is None:
+        return None
+    every = json.loads(found[1]["origins"])
+    return [every[place] for place in json.loads(found[1]["of_task"])]

@@ -1,9 +1,9 @@
-"""Suites: how one dataset becomes a sequence of classification tasks. One file a family."""
+"""Build(suite, info) -> tasks."""
 
 from __future__ import annotations
 
-from tgsh.datasets.info import DatasetInfo
-from tgsh.spec import (
+from tgsh.datasets.base import DatasetInfo
+from tgsh.specs import (
     AugmentSuite,
     CustomSuite,
     DatasetsSuite,
@@ -13,14 +13,10 @@ from tgsh.spec import (
     ShiftSuite,
     SuiteSpec,
 )
-from tgsh.suites.augment import augment_tasks
-from tgsh.suites.custom import custom_tasks
-from tgsh.suites.datasets import datasets_tasks
 from tgsh.suites.manifold import manifold_tasks
-from tgsh.suites.permutation import permutation_tasks
-from tgsh.suites.rotation import rotation_tasks
-from tgsh.suites.shift import shift_tasks
+from tgsh.suites.pixel_suites import datasets_tasks, permutation_tasks, rotation_tasks, shift_tasks
 from tgsh.suites.task import Task, spread
+from tgsh.suites.transform_suites import augment_tasks, custom_tasks
 
 __all__ = ["Task", "build", "spread"]
 

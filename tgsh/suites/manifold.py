@@ -1,22 +1,15 @@
-"""Manifold: synthetic tasks from the paper's generative process (Hong & Pavlic 2023, section 2.1).
-
-    x = F(γ_t, ω_k, θ)
-
-γ_t says which task it is, ω_k which class, alike in all tasks, and θ where on the manifold of that task and
-class an example lies. All three are points on unit spheres; F is a random analytic map. The γ_t are known, so
-that what is read from context vectors can be held against the truth.
-"""
+"""The paper's generative process and its images."""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
-from tgsh.datasets.info import DatasetInfo
-from tgsh.spec import ManifoldSuite
-from tgsh.streams import stream
-from tgsh.suites.pixelmap import PixelMap
+from tgsh.datasets.base import Dataset, DatasetInfo, manifold_info
+from tgsh.rng import rng_for
+from tgsh.specs import ManifoldSuite
+from tgsh.suites.pixel_maps import PixelMap
 from tgsh.suites.task import Task
 
 HIDDEN = 64
@@ -41,19 +34,19 @@ def manifold_tasks(suite: ManifoldSuite, info: DatasetInfo) -> tuple[Task, ...]:
 
 def task_identifier(suite: ManifoldSuite, index: int) -> np.ndarray:
     """γ_t, float64 [task_dimensions], of length 1."""
-    rng = stream(suite.manifold_seed, "manifold", "task", index)
+    rng = rng_for(suite.manifold_seed, "manifold", "task", index)
     return _on_sphere(rng, 1, suite.task_dimensions).ravel()
 
 
 def class_identifiers(suite: ManifoldSuite) -> np.ndarray:
     """ω_1 … ω_K, a row each: float64 [K, class_dimensions], rows of length 1."""
-    rng = stream(suite.manifold_seed, "manifold", "classes")
+    rng = rng_for(suite.manifold_seed, "manifold", "classes")
     return _on_sphere(rng, suite.classes, suite.class_dimensions)
 
 
 def perturbations(suite: ManifoldSuite, part: str, count: int) -> np.ndarray:
     """θ of `count` examples of a part ("train" or "test"): float64 [count, dimensions], rows of length 1."""
-    rng = stream(suite.manifold_seed, "manifold", part)
+    rng = rng_for(suite.manifold_seed, "manifold", part)
     return _on_sphere(rng, count, suite.perturbation_dimensions)
 
 
@@ -66,8 +59,8 @@ class AnalyticMap:
     def __init__(self, suite: ManifoldSuite) -> None:
         seed, pixels = suite.manifold_seed, suite.side**2
         sizes = (suite.task_dimensions, suite.class_dimensions, suite.perturbation_dimensions)
-        self._first = GAIN * stream(seed, "manifold", "M1").standard_normal((HIDDEN, sum(sizes)))
-        second = stream(seed, "manifold", "M2").standard_normal((pixels, HIDDEN))
+        self._first = GAIN * rng_for(seed, "manifold", "M1").standard_normal((HIDDEN, sum(sizes)))
+        second = rng_for(seed, "manifold", "M2").standard_normal((pixels, HIDDEN))
         self._second = CONTRAST / np.sqrt(HIDDEN) * second
 
     def __call__(self, latents: np.ndarray) -> np.ndarray:
@@ -80,3 +73,45 @@ def _on_sphere(rng: np.random.Generator, count: int, dimensions: int) -> np.ndar
     """Points drawn uniformly from the unit sphere, float64 [count, dimensions]."""
     points = rng.standard_normal((count, dimensions))
     return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True))
+
+
+KEPT_BYTES = 64_000_000
+"""Of images that are kept: at the default size those of 50 tasks."""
+
+ROWS = 4_096
+"""Images that are made at once: F takes eight bytes a pixel on the way."""
+
+
+class ManifoldImages:
+    """The source of a manifold suite's images; made when they are asked for."""
+
+    def __init__(self, suite: ManifoldSuite) -> None:
+        self.info = manifold_info(suite)
+        self._suite, self._map = suite, AnalyticMap(suite)
+        self._classes = class_identifiers(suite)
+        self._perturbations = {
+            part: suite.perturbation * perturbations(suite, part, count)
+            for part, count in (("train", self.info.train_images), ("test", self.info.test_images))
+        }
+        size = (self.info.train_images + self.info.test_images) * self.info.pixels
+        self.of = lru_cache(max(1, KEPT_BYTES // size))(self._make)
+
+    def info_of(self, task: int) -> DatasetInfo:  # noqa: ARG002
+        """Alike for all tasks."""
+        return self.info
+
+    def _make(self, task: int) -> Dataset:
+        gamma = task_identifier(self._suite, task)
+        return Dataset(self.info, *self._split(gamma, "train"), *self._split(gamma, "test"))
+
+    def _split(self, gamma: np.ndarray, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Images uint8 [N, D] and labels uint16 [N]: 0, …, K − 1, 0, …, so that prefixes are balanced."""
+        theta = self._perturbations[part]
+        labels = np.arange(len(theta)) % self.info.classes
+        latents = np.hstack([np.broadcast_to(gamma, (len(theta), gamma.size)), self._classes[labels], theta])
+        blocks = [self._map(latents[start : start + ROWS]) for start in range(0, len(latents), ROWS)]
+        images = np.concatenate(blocks)
+        numbers = labels.astype(np.uint16)
+        for array in (images, numbers):
+            array.flags.writeable = False
+        return images, numbers

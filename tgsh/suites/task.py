@@ -1,4 +1,4 @@
-"""A task: the same images and classes, seen through one transform."""
+"""Task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tgsh.suites.chain import Transform
+from tgsh.suites.pipeline import Transform
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,85 @@
-"""What tasks see of their images, a batch at a time, on the device."""
+"""Images on the device, batches as tasks see them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tgsh.datasets.info import DatasetInfo
+from tgsh.datasets.base import Dataset, DatasetInfo, ImageSource
 from tgsh.suites import Task
-from tgsh.suites.chain import ImageTransform
-from tgsh.suites.pixelmap import PixelMap
-from tgsh.transforms.carrying_out import Operation, drawn
+from tgsh.suites.pipeline import ImageTransform
+from tgsh.suites.pixel_maps import PixelMap
+from tgsh.training.state import transform_rng
+from tgsh.training.transforms import Operation, drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images uint8 [N, D] of each of T tasks, the same tensor where they share them; labels int64 [T, N]."""
+
+    images: list[Tensor]
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images[0])
+
+
+class Images:
+    """Training and test images of a source. limit: training images of a task, from the first one on;
+    None: all of them."""
+
+    def __init__(self, source: ImageSource, limit: int | None, device: torch.device) -> None:
+        self._source, self._limit, self._device = source, limit, device
+
+    def training(self, tasks: Sequence[Task]) -> Split:
+        """What these tasks are trained on."""
+        found = _split([(images, labels) for images, labels, *_ in self._of(tasks)])
+        cut = {id(images): images[: self._limit] for images in found.images}
+        return Split([cut[id(images)] for images in found.images], found.labels[:, : self._limit])
+
+    def testing(self, tasks: Sequence[Task]) -> Split:
+        """What these tasks are tested on."""
+        return _split([(images, labels) for *_, images, labels in self._of(tasks)])
+
+    def _of(self, tasks: Sequence[Task]) -> list[_Moved]:
+        return [_on_device(self._source.of(task.index), self._device) for task in tasks]
+
+
+_Moved = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Training images and labels, test images and labels."""
+
+_MOVED: WeakKeyDictionary[Dataset, dict[torch.device, _Moved]] = WeakKeyDictionary()
+"""As long as a dataset is in use; trainers of several experiments share it."""
+
+
+def _on_device(dataset: Dataset, device: torch.device) -> _Moved:
+    kept = _MOVED.setdefault(dataset, {})
+    if device not in kept:
+        kept[device] = (
+            _moved(dataset.train_images, device),
+            torch.tensor(dataset.train_labels, dtype=torch.int64, device=device),
+            _moved(dataset.test_images, device),
+            torch.tensor(dataset.test_labels, dtype=torch.int64, device=device),
+        )
+    return kept[device]
+
+
+def _moved(images: np.ndarray, device: torch.device) -> Tensor:
+    """The images on the device; those of a mapped file stay where they are for a processor."""
+    if device.type == "cpu" and images.flags.writeable:  # a private mapping (mode "c"), see uploaded.py
+        return torch.from_numpy(images)
+    return torch.tensor(images, device=device)
+
+
+def _split(pairs: Sequence[tuple[Tensor, Tensor]]) -> Split:
+    images, labels = [own for own, _ in pairs], [own for _, own in pairs]
+    shared = all(own is images[0] for own in images)
+    return Split(images, labels[0].expand(len(labels), -1) if shared else torch.stack(labels))
 
 
 class Inputs:
@@ -71,3 +138,28 @@ class Inputs:
 def wiring_of(task: Task, pixels: int) -> PixelMap:
     """The map that is left to the network: the whole transform where it only moves pixels, else none."""
     return task.transform if isinstance(task.transform, PixelMap) else PixelMap.identity(pixels)
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Images of a source as its tasks show them; what is random is drawn as when they are tested.
+
+    seed: an experiment's, which decides what is drawn.
+    """
+
+    source: ImageSource
+    seed: int
+    device: torch.device
+
+    def __call__(self, task: Task, images: np.ndarray) -> np.ndarray:
+        """Images uint8 [n, D] as the task shows them; float32 [n, D], 0 to 1."""
+        with torch.inference_mode():
+            shown = self.shown(task, images)[0].cpu().numpy()
+        pixels = shown.astype(np.float32) / (255 if shown.dtype == np.uint8 else 1)
+        return wiring_of(task, self.source.info.pixels).apply(pixels)
+
+    def shown(self, task: Task, images: np.ndarray) -> torch.Tensor:
+        """Images uint8 [n, D] as [1, n, D] on the device, on which the task's pixel map is still due."""
+        rng = transform_rng(self.seed, task.index, "test")
+        inputs = Inputs([torch.tensor(images, device=self.device)], self.source.info, [task], [rng])
+        return inputs.batch(torch.arange(len(images), device=self.device)[None])

@@ -1,27 +1,24 @@
-"""One epoch and one evaluation of a group of tasks on a device."""
+"""Trainer: one epoch, one evaluation; warm-up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from tgsh.datasets.dataset import Source
-from tgsh.datasets.info import check_train_limit
+from tgsh.datasets.base import DATASETS, Dataset, ImageSource, check_train_limit
 from tgsh.errors import Interrupted, TrainingDiverged
-from tgsh.networks.bases import random_base
-from tgsh.networks.contexts import context_of
-from tgsh.networks.learners import units_of
+from tgsh.networks.registry import context_of, random_base
+from tgsh.networks.torch_registry import units_of
 from tgsh.settings import Compute
-from tgsh.spec import ExperimentSpec
-from tgsh.suites import Task
-from tgsh.training.group import stacked
-from tgsh.training.images import Images
-from tgsh.training.inputs import Inputs
-from tgsh.training.paths import FusedPath, TorchPath, path_of
-from tgsh.training.state import TaskState, batch_order, fresh, transform_stream
-from tgsh.training.views import Views
+from tgsh.specs import ExperimentSpec, FlyNetSpec
+from tgsh.suites import Task, build
+from tgsh.training.backends import FusedBackend, TorchBackend, select_backend
+from tgsh.training.inputs import Images, Inputs, Views
+from tgsh.training.optimisation import stacked
+from tgsh.training.state import TaskState, batch_order, fresh_state, transform_rng
 
 FEATURES_AT_ONCE = 2**24
 """Features of one task in memory at a time (64 MB); larger batches are taken in parts of this size."""
@@ -38,7 +35,7 @@ class Trainer:
     """
 
     def __init__(
-        self, spec: ExperimentSpec, source: Source, device: torch.device, compute: Compute = "auto"
+        self, spec: ExperimentSpec, source: ImageSource, device: torch.device, compute: Compute = "auto"
     ) -> None:
         self.spec, self.source, self.info, self.device = spec, source, source.info, device
         info, limit = source.info, spec.training.train_limit
@@ -48,7 +45,7 @@ class Trainer:
         self.views = Views(source, spec.seed, device)
         self._images = Images(source, limit, device)
         self._part = max(1, FEATURES_AT_ONCE // units_of(self.base))
-        self._path: TorchPath | FusedPath = path_of(
+        self._path: TorchBackend | FusedBackend = select_backend(
             compute, self.base, self.context, source, self._part, device
         )
 
@@ -65,7 +62,7 @@ class Trainer:
 
     def fresh(self, index: int) -> TaskState:
         """Task `index` before training."""
-        return fresh(self.spec, self.context, index)
+        return fresh_state(self.spec, self.context, index)
 
     def epoch(
         self, tasks: Sequence[Task], states: Sequence[TaskState], should_stop: Callable[[], bool]
@@ -78,7 +75,7 @@ class Trainer:
         data = self._images.training(tasks)
         batch = self.spec.training.batch_size
         group = self._path.group(tasks, states, self.spec.training.learning_rate)
-        rngs = [transform_stream(self.spec.seed, s.index, s.epoch) for s in states]
+        rngs = [transform_rng(self.spec.seed, s.index, s.epoch) for s in states]
         inputs = Inputs(data.images, self.info, tasks, rngs)
         orders = [batch_order(self.spec.seed, s.index, s.epoch, len(data)) for s in states]
         order = torch.from_numpy(np.stack(orders)).to(self.device)
@@ -98,14 +95,14 @@ class Trainer:
         What is random in a task's transform is drawn once for all test images, always the same.
         """
         data = self._images.testing(tasks)
-        rngs = [transform_stream(self.spec.seed, task.index, "test") for task in tasks]
+        rngs = [transform_rng(self.spec.seed, task.index, "test") for task in tasks]
         inputs = Inputs(data.images, self.info, tasks, rngs)
         places = torch.arange(len(data), device=self.device)
         nets = self._path.networks(tasks)
         size = min(EVALUATION_BATCH, self._part)
         correct = torch.zeros(len(tasks), dtype=torch.int64, device=self.device)
         with torch.inference_mode():
-            nets.take(stacked([state.parameters for state in states], self.context, self.device))
+            nets.load_parameters(stacked([state.parameters for state in states], self.context, self.device))
             for start in range(0, len(data), size):
                 seen = inputs.batch(places[start : start + size].expand(len(tasks), -1))
                 believed = nets.logits(seen).argmax(dim=1)
@@ -117,7 +114,7 @@ class Trainer:
         parameters = stacked([self.context.parameters(vector)], self.context, self.device)
         with torch.inference_mode():
             nets = self._path.networks([task])
-            nets.take(parameters)
+            nets.load_parameters(parameters)
             seen: np.ndarray = nets.representations(self.views.shown(task, images))[0].cpu().numpy()
             return seen.copy()
 
@@ -128,3 +125,18 @@ def _check_finite(task: Task, state: TaskState) -> None:
             f"task {task.label}: the loss is no longer finite in epoch {state.epoch}; "
             "a smaller training.learning_rate may help"
         )
+
+
+def warm_up(device: torch.device, compute: Compute) -> None:
+    """Train and test a small FlyNet on images of nothing: a second, and some more on a new installation.
+
+    Brings into memory the machine code of the paper's network, compiles it where that was not yet done, and
+    starts the device. Raises MachineProblem as Trainer does.
+    """
+    info = replace(DATASETS["mnist"], train_images=10, test_images=10)
+    images, labels = np.zeros((10, info.pixels), np.uint8), np.arange(10, dtype=np.uint8)
+    spec = ExperimentSpec(network=FlyNetSpec(expansion=1))
+    trainer = Trainer(spec, Dataset(info, images, labels, images, labels), device, compute)
+    tasks = build(spec.suite, info)[:1]
+    states = trainer.epoch(tasks, [trainer.fresh(0)], should_stop=lambda: False)
+    trainer.accuracy(tasks, states)

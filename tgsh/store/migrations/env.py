@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from tgsh.store.records import Record
+from tgsh.store.models import Record
 
 context.configure(
     connection=context.config.attributes["connection"],

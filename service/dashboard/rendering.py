@@ -1,0 +1,200 @@
+"""Templates, assets, number formats, error pages."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import mimeparse
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tgsh.schemas import Problem
+
+FOLDER = Path(__file__).parent / "static"
+
+MOUNT = "/dashboard/static"
+
+PLOTLY = ("plotly", "package_data")  # plotly.min.js, from the wheel
+
+
+def address(file: str) -> str:
+    """Where a browser finds a file of the folder `static`, or plotly.min.js."""
+    return f"{MOUNT}/{digest()}/{file}"
+
+
+@cache
+def digest() -> str:
+    """Of all files together: modules import one another by relative paths, so that they change together."""
+    whole = hashlib.sha256(version("plotly").encode())
+    for path in sorted(FOLDER.rglob("*")):
+        if path.is_file():
+            whole.update(path.relative_to(FOLDER).as_posix().encode() + b"\0" + path.read_bytes())
+    return whole.hexdigest()[:12]
+
+
+def mount(app: FastAPI) -> None:
+    """Serve the files of this version; those of another one are not here."""
+    app.mount(
+        f"{MOUNT}/{digest()}", CachedStaticFiles(directory=FOLDER, packages=[PLOTLY]), name="dashboard-static"
+    )
+
+
+class CachedStaticFiles(StaticFiles):
+    """Files that are never another under their address."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, to be kept; by its owner's browser alone, as a key may be needed for it."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+        return response
+
+
+def spoken_seconds(seconds: float | None) -> str:
+    """Such as "0.8 s", "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"; "–" for None."""
+    if seconds is None:
+        return "–"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    for size, name, below, smaller in (
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // below
+            return f"{whole // size} {name} {rest} {smaller}" if rest else f"{whole // size} {name}"
+    raise AssertionError(seconds)
+
+
+def spoken_share(share: float | None) -> str:
+    """A share of one as a percentage with one decimal; "–" for None."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def spoken_bytes(count: float | None) -> str:
+    """Such as "512 B", "1.5 GB"; "–" for None."""
+    if count is None:
+        return "–"
+    for name in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.0f} {name}" if name == "B" or count >= 99.5 else f"{count:.1f} {name}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def spoken_time(at: datetime) -> str:
+    """In UTC; a script writes it in the viewer's zone."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+FILTERS = {
+    "seconds": spoken_seconds,
+    "share": spoken_share,
+    "bytes": spoken_bytes,
+    "time": spoken_time,
+}
+
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+# No inline script and no eval. Styles are set inline by plotly and by the form.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "img-src 'self' data: blob:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+
+
+def render(request: Request, name: str, status: int = 200, **values: object) -> HTMLResponse:
+    """A page (or a part of one) of the template `name` with these values.
+
+    Every template knows `request`, `static(file)`, and `here`, the path that the navigation marks.
+    """
+    values = {"here": request.url.path, **values}
+    return _templates().TemplateResponse(request, name, values, status_code=status, headers=HEADERS)
+
+
+@cache
+def _templates() -> Jinja2Templates:
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= FILTERS
+    env.globals |= {"static": address, "version": version("tgsh")}
+    return Jinja2Templates(env=env)
+
+
+DOCUMENT = "application/problem+json"
+
+
+def wants_page(accept: str) -> bool:
+    """Whether HTML is named, and liked better than JSON: browsers do, programs and scripts do not."""
+    if "text/html" not in accept:
+        return False
+    try:
+        html, json = (mimeparse.quality(kind, accept) for kind in ("text/html", "application/json"))
+        return bool(html > json)
+    except mimeparse.MimeTypeParseException:
+        return False
+
+
+def error_page(request: Request, document: bytes) -> Response:
+    """The page that says what the problem document says."""
+    problem = Problem.model_validate_json(document)
+    return render(request, "problem.html", problem.status, problem=problem)
+
+
+class ProblemPageMiddleware:
+    """ASGI middleware: puts a page in place of a problem document, where one is wanted."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does, but for its problems."""
+        if scope["type"] != "http" or not wants_page(Headers(scope=scope).get("accept", "")):
+            await self._app(scope, receive, send)
+            return
+        held: list[Message] = []  # the start of a problem document, and as much of it as came
+
+        async def hear(message: Message) -> None:
+            if message["type"] == "http.response.start" and _is_problem(message):
+                held.append(message)
+            elif not held:
+                await send(message)
+            else:
+                held.append(message)
+                if not message.get("more_body"):
+                    await _page(scope, held)(scope, receive, send)
+
+        await self._app(scope, receive, hear)
+
+
+def _is_problem(start: Message) -> bool:
+    return Headers(raw=list(start["headers"])).get("content-type", "").startswith(DOCUMENT)
+
+
+def _page(scope: Scope, held: list[Message]) -> Response:
+    page = error_page(Request(scope), b"".join(message.get("body", b"") for message in held[1:]))
+    answered = MutableHeaders(raw=list(held[0]["headers"]))
+    for name, value in answered.items():
+        if name not in ("content-type", "content-length"):
+            page.headers.append(name, value)  # Retry-After, both WWW-Authenticate, Connection
+    return page

@@ -1,0 +1,440 @@
+"""Plot; plotly traces of every plot."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tgsh.analysis.clustering import ClusterTree
+from tgsh.analysis.embedding import TaskMap
+from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.schemas import GeometryStage
+from tgsh.store.models import TaskRecord
+
+LONGEST_LABEL = 28
+CHARACTER = 6.2  # pixels a character of a label takes, about
+DIGITS = 4  # of values that are drawn
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One plot. summary: what it shows, for who does not see it; alone where there is nothing to draw yet.
+
+    links: name -> path of the same as a file; they follow what was chosen to be shown.
+    """
+
+    summary: str
+    data: Sequence[Mapping[str, Any]] = ()
+    layout: Mapping[str, Any] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+def names(labels: Sequence[str], tasks: Sequence[int]) -> list[str]:
+    """Labels as plotly shows them: short, none twice, and none taken for one of its tags."""
+    short = [label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…" for label in labels]
+    counts = Counter(short)
+    told = [
+        label if counts[label] == 1 and label else f"{label} #{task}"
+        for label, task in zip(short, tasks, strict=True)
+    ]
+    return [html.escape(label, quote=False) for label in told]
+
+
+def room_for(shown: Sequence[str]) -> int:
+    """Pixels that the names take beside an axis."""
+    longest = max((len(html.unescape(name)) for name in shown), default=0)
+    return round(14 + CHARACTER * longest)
+
+
+def categories(shown: Sequence[str], **more: Any) -> dict[str, Any]:
+    """An axis with a place for each of these names, in this order."""
+    return {"type": "category", "categoryorder": "array", "categoryarray": list(shown), **more}
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number in a sentence; nothing that is shown as 0 has a minus sign."""
+    if value is None:
+        return "unknown"
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def counted(count: int, what: str) -> str:
+    """ "1 task", "2 tasks"."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+MOST_NAMED = 40  # points with their names beside them
+MOST_LINES = 100  # losses with a line each; of more, what most have
+FAINT = "rgba(128, 140, 155, 0.45)"  # on white as on black, as are the next two
+INTRA, INTER = "#3584c8", "#dd7a22"  # told apart by all eyes
+
+
+def map_plot(found: TaskMap, in_a_row: bool) -> Plot:
+    """Tasks as points. in_a_row: the suite is one way through its tasks, which is drawn."""
+    tasks = len(found.tasks)
+    if tasks < 3:
+        return Plot("A map takes three tasks that are done.")
+    shown = names(found.labels, found.tasks)
+    room = room_for(shown)
+    x, y = (found.points[:, axis].round(DIGITS).tolist() for axis in (0, 1))
+    points: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "markers+text" if tasks <= MOST_NAMED else "markers",
+        "x": x,
+        "y": y,
+        "text": shown,
+        "textposition": _outwards(found.points[:, :2]) if room < 60 else "top center",
+        "textfont": {"size": 10},
+        "marker": {"size": 9, "color": list(found.tasks), "coloraxis": "coloraxis2"},
+        "hovertemplate": "<b>%{text}</b><extra></extra>",
+        "cliponaxis": False,
+    }
+    way = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"color": FAINT, "width": 1}}
+    data = [{**way, "hoverinfo": "skip"}, points] if in_a_row else [points]
+    layout = {
+        "margin": {"t": 24, "b": 40, "l": 48, "r": 24},
+        "xaxis": {
+            "title": {"text": f"first axis, {found.explained[0]:.0%}"},
+            "range": _with_room(x, room / 400),
+            "zeroline": False,
+        },
+        "yaxis": {
+            "title": {"text": f"second axis, {found.explained[1]:.0%}"},
+            "range": _with_room(y, 0.1),
+            "zeroline": False,
+            "scaleanchor": "x",
+        },
+        "showlegend": False,
+    }
+    summary = (
+        f"{counted(tasks, 'task')} by classical MDS of 1 − similarity: tasks that lie near each other are "
+        f"alike. Two axes show {sum(found.explained):.0%} of it; stress {number(found.stress)}."
+    )
+    return Plot(summary, data, layout)
+
+
+def _outwards(points: np.ndarray) -> list[str]:
+    """Where each name stands beside its point, so that names of a ring stand around it."""
+    x, y = (points - points.mean(axis=0)).T
+    across = np.where(np.abs(x) < np.abs(y) / 2, "center", np.where(x > 0, "right", "left"))
+    along = np.where(np.abs(y) < np.abs(x) / 2, "middle", np.where(y > 0, "top", "bottom"))
+    return [f"{vertical} {horizontal}" for vertical, horizontal in zip(along, across, strict=True)]
+
+
+def _with_room(values: Sequence[float], share: float) -> list[float]:
+    """A range with room on both sides, as a share of it."""
+    low, high = min(values), max(values)
+    pad = share * (high - low or 1)
+    return [low - pad, high + pad]
+
+
+def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:
+    """Test accuracy of each task that is done, over a place for all."""
+    values = [task.accuracy if task.status == "completed" else None for task in tasks]
+    done = [value for value in values if value is not None]
+    if not done:
+        return Plot("No task is done yet.")
+    shown = names([task.label for task in tasks], [task.index for task in tasks])
+    mean = sum(done) / len(done)
+    marks = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": shown,
+        "y": values,
+        "marker": {"size": 8},
+        "hovertemplate": "<b>%{x}</b>: %{y:.1%}<extra></extra>",
+    }
+    pad = max(0.1 * (max(done) - min(done)), 0.01)
+    line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": mean, "y1": mean}
+    layout = {
+        "margin": {"t": 24, "b": room_for(shown), "l": 52, "r": 12},
+        "xaxis": categories(shown, showgrid=False, range=[-0.7, len(shown) - 0.3], tickangle=-90),
+        "yaxis": {
+            "tickformat": ".1%" if max(done) - min(done) < 0.05 else ".0%",
+            "range": [min(done) - pad, max(done) + pad],
+            "zeroline": False,
+        },
+        "shapes": [{**line, "line": {"color": FAINT, "width": 1.5, "dash": "dash"}}],
+        "annotations": [
+            {
+                "xref": "paper", "x": 1, "xanchor": "right", "yref": "paper", "y": 1, "yanchor": "bottom",
+                "text": f"mean {mean:.1%}", "showarrow": False,
+            }
+        ],
+    }  # fmt: skip
+    summary = (
+        f"Test accuracy of {len(done)} of {counted(len(tasks), 'task')}: mean {mean:.1%}, "
+        f"from {min(done):.1%} to {max(done):.1%}."
+    )
+    return Plot(summary, [marks], layout)
+
+
+def loss_plot(tasks: Sequence[TaskRecord]) -> Plot:
+    """Training loss of each epoch: a line a task and their mean; of many tasks, what most have."""
+    courses = [task for task in tasks if task.losses]
+    if not courses:
+        return Plot("No epoch is done yet.")
+    longest = max(len(task.losses) for task in courses)
+    table = np.full((len(courses), longest), np.nan)
+    for row, task in zip(table, courses, strict=True):
+        row[: len(task.losses)] = task.losses
+    mode = "lines+markers" if longest < 3 else "lines"
+    common: dict[str, Any] = {"type": "scatter", "mode": mode, "x": list(range(1, longest + 1))}
+    mean = np.nanmean(table, axis=0)
+    middle = {
+        **common,
+        "y": _rounded(mean),
+        "line": {"width": 3, "color": INTRA},
+        "hovertemplate": "mean, epoch %{x}: <b>%{y:.3f}</b><extra></extra>",
+    }
+    layout = {
+        "margin": {"t": 10, "b": 40, "l": 52, "r": 12},
+        "xaxis": {
+            "title": {"text": "epoch"},
+            "range": [1 - 0.02 * longest, longest * 1.02],
+            "zeroline": False,
+            **({"dtick": 1} if longest <= 12 else {}),
+        },
+        "yaxis": {"title": {"text": "cross-entropy, nats"}, "rangemode": "tozero"},
+        "showlegend": False,
+        "hovermode": "closest",
+    }
+    first, last = (number(float(mean[place]), 3) for place in (0, -1))
+    course = f"goes from {first} in the first epoch to {last} in epoch {longest}"
+    summary = f"Training loss of {counted(len(courses), 'task')}: the mean "
+    summary += f"{course}." if longest > 1 else f"in the first epoch is {first}."
+    each = _each(courses, common) if len(courses) <= MOST_LINES else _most(table, common)
+    return Plot(summary, [*each, middle], layout)
+
+
+def _each(courses: Sequence[TaskRecord], common: dict[str, Any]) -> list[dict[str, Any]]:
+    shown = names([task.label for task in courses], [task.index for task in courses])
+    return [
+        {
+            **common,
+            "y": [round(loss, DIGITS) for loss in task.losses],
+            "name": name,
+            "line": {"color": FAINT, "width": 1},
+            "hovertemplate": f"{name.replace('{', '(')}, epoch %{{x}}: <b>%{{y:.3f}}</b><extra></extra>",
+        }
+        for name, task in zip(shown, courses, strict=True)
+    ]
+
+
+def _most(table: np.ndarray, common: dict[str, Any]) -> list[dict[str, Any]]:
+    """The band that holds four fifths of the tasks."""
+    low, high = np.nanpercentile(table, [10, 90], axis=0)
+    edge = {**common, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    return [
+        {**edge, "y": _rounded(low)},
+        {**edge, "y": _rounded(high), "fill": "tonexty", "fillcolor": FAINT},
+    ]
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [round(value, DIGITS) for value in values.tolist()]
+
+
+def geometry_plot(edges: Sequence[float], before: GeometryStage, after: GeometryStage) -> Plot:
+    """Cosines of representations, untrained over trained: intra and inter, as densities."""
+    data = [
+        _steps(edges, counts, name, axis)
+        for axis, stage in (("y2", before), ("y", after))
+        for name, counts in (
+            ("intra: one task, two classes", stage.intra),
+            ("inter: one class, two tasks", stage.inter),
+        )
+    ]
+    titles = [
+        {
+            "xref": "paper", "x": 0, "yref": "paper", "y": top, "xanchor": "left", "yanchor": "bottom",
+            "text": text, "showarrow": False,
+        }
+        for top, text in ((1, "before training"), (0.45, "after training"))
+    ]  # fmt: skip
+    layout = {
+        "margin": {"t": 24, "b": 92, "l": 52, "r": 12},
+        "xaxis": {"title": {"text": "cosine of two representations"}, "anchor": "y", "zeroline": False},
+        "yaxis": {"domain": [0, 0.45], "title": {"text": "density"}, "rangemode": "tozero"},
+        "yaxis2": {"domain": [0.55, 1], "title": {"text": "density"}, "rangemode": "tozero"},
+        "annotations": titles,
+        "legend": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
+        "bargap": 0,
+    }
+    return Plot(_said(before, after), data, layout)
+
+
+def _said(before: GeometryStage, after: GeometryStage) -> str:
+    """What the distributions show."""
+    if after.inter_mean is None:
+        return "Inter is measured between tasks, and there is one alone."
+    return (
+        f"After training, two classes in one task have a mean cosine of {number(after.intra_mean)}, "
+        f"one class in two tasks {number(after.inter_mean)}; P(intra > inter) is "
+        f"{number(after.p_intra_greater, 3)} "
+        f"(before training {number(before.p_intra_greater, 3)}). A linear map names the task of "
+        f"{after.task_accuracy:.1%} of the images."
+    )
+
+
+def _steps(edges: Sequence[float], counts: Sequence[int], name: str, axis: str) -> dict[str, Any]:
+    total = max(sum(counts), 1)
+    density = [count / total / (b - a) for count, a, b in zip(counts, edges[:-1], edges[1:], strict=True)]
+    which = name.partition(":")[0]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [round(edge, DIGITS) for edge in edges],
+        "y": [*(round(value, DIGITS) for value in density), 0],
+        "yaxis": axis,
+        "name": name,
+        "legendgroup": which,
+        "showlegend": axis == "y",
+        "line": {
+            "shape": "hv", "width": 1.5,
+            "color": INTRA if which == "intra" else INTER,
+            "dash": "solid" if which == "intra" else "dot",
+        },
+        "fill": "tozeroy",
+        "hovertemplate": which + " at %{x:.2f}: %{y:.2f}<extra></extra>",
+    }  # fmt: skip
+
+
+TOP = 10  # pixels above matrix and tree alike, so that their rows lie beside each other
+
+
+def matrix_plot(matrix: SimilarityMatrix, labels: Sequence[str], tasks: Sequence[int], what: str) -> Plot:
+    """A heatmap with a place for each of `tasks`; those that the matrix does not have are left empty.
+
+    labels, tasks: of all rows, in their order. what: of how many tasks, what the values are, and when.
+    """
+    if not tasks:
+        return Plot("No task is done yet.")
+    shown = names(labels, tasks)
+    place = {task: row for row, task in enumerate(tasks)}
+    rows = [place[task] for task in matrix.tasks]
+    values = np.full((len(tasks), len(tasks)), np.nan)
+    values[np.ix_(rows, rows)] = matrix.values
+    return heatmap(values, shown, f"{len(matrix.tasks)} {what}. {_extremes(matrix)}")
+
+
+def means_plot(means: np.ndarray, starts: Sequence[int], tasks: int, what: str) -> Plot:
+    """A heatmap of the means of groups of neighbouring tasks. starts: the first task of each."""
+    ends = [*starts[1:], tasks]
+    shown = [f"tasks {first}–{end - 1}" for first, end in zip(starts, ends, strict=True)]
+    summary = (
+        f"{tasks:,} tasks: {what}, as means of {len(starts)} groups of neighbouring tasks. "
+        "The files have every task."
+    )
+    return heatmap(means, shown, summary)
+
+
+def heatmap(values: np.ndarray, shown: Sequence[str], summary: str) -> Plot:
+    """Values [T, T], the first row on top; NaN is a gap."""
+    room = room_for(shown)
+    trace = {
+        "type": "heatmap",
+        "x": list(shown),
+        "y": list(shown),
+        "z": [
+            [None if np.isnan(value) else round(value, DIGITS) for value in row] for row in values.tolist()
+        ],
+        "coloraxis": "coloraxis",
+        "xgap": 1 if len(shown) <= 60 else 0,
+        "ygap": 1 if len(shown) <= 60 else 0,
+        "hoverongaps": False,
+        "hovertemplate": "%{y} and %{x}: <b>%{z:.3f}</b><extra></extra>",
+    }
+    ends = [-0.5, len(shown) - 0.5]
+    frame = {"showgrid": False, "zeroline": False, "showline": True, "mirror": True}
+    layout = {
+        "margin": {"t": TOP, "b": room, "l": room, "r": 8},
+        "xaxis": categories(shown, range=ends, tickangle=-90, **frame),
+        "yaxis": categories(shown, range=ends[::-1], **frame),
+    }
+    return Plot(summary, [trace], layout)
+
+
+def tree_plot(tree: ClusterTree) -> Plot:
+    """The tree with its leaves at the left, in the order of the matrix's clusters."""
+    tasks = len(tree.tasks)
+    if tasks < 2:
+        return Plot("A tree takes two tasks that are done.")
+    leaves = [names(tree.labels, tree.tasks)[place] for place in tree.leaves]
+    x, y, joints = _branches(tree)
+    lines = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"width": 1.2}, "hoverinfo": "skip"}
+    marks = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [round(joint[0], DIGITS) for joint in joints],
+        "y": [joint[1] for joint in joints],
+        "customdata": [joint[2] for joint in joints],
+        "marker": {"size": 9, "opacity": 0},
+        "hovertemplate": "%{customdata} tasks join at a distance of <b>%{x:.3f}</b><extra></extra>",
+    }
+    step = -(-tasks // 40)
+    layout = {
+        "margin": {"t": TOP, "b": room_for(leaves), "l": room_for(leaves), "r": 8},
+        "xaxis": {"title": {"text": "1 − similarity"}, "rangemode": "tozero", "zeroline": False},
+        "yaxis": {
+            "range": [tasks - 0.5, -0.5],
+            "tickvals": list(range(0, tasks, step)),
+            "ticktext": leaves[::step],
+            "showgrid": False,
+            "zeroline": False,
+        },
+        "showlegend": False,
+    }
+    return Plot(_tree_summary(tree), [lines, marks], layout)
+
+
+def _branches(tree: ClusterTree) -> tuple[list[Any], list[Any], list[tuple[float, float, int]]]:
+    """All brackets as one line with gaps, and each joint: distance, row, tasks below it."""
+    tasks = len(tree.tasks)
+    rows = np.zeros(tasks + len(tree.linkage))
+    heights = np.concatenate([np.zeros(tasks), tree.linkage[:, 2]])
+    rows[list(tree.leaves)] = np.arange(tasks)
+    x: list[Any] = []
+    y: list[Any] = []
+    joints = []
+    for place, (left, right, height, below) in enumerate(tree.linkage.tolist()):
+        a, b, node = int(left), int(right), tasks + place
+        rows[node] = (rows[a] + rows[b]) / 2
+        x += [round(float(value), DIGITS) for value in (heights[a], height, height, heights[b])] + [None]
+        y += [float(value) for value in (rows[a], rows[a], rows[b], rows[b])] + [None]
+        joints.append((float(height), float(rows[node]), int(below)))
+    return x, y, joints
+
+
+def _extremes(matrix: SimilarityMatrix) -> str:
+    """Which pairs are most and least alike."""
+    tasks = len(matrix.tasks)
+    if tasks < 2:
+        return "A pair takes two tasks."
+    first, second = np.triu_indices(tasks, 1)
+    pairs = matrix.values[first, second]
+
+    def told(which: int) -> str:
+        a, b = matrix.labels[first[which]], matrix.labels[second[which]]
+        return f"{a} and {b} ({number(pairs[which])})"
+
+    return (
+        f"Most alike are {told(int(pairs.argmax()))}, least {told(int(pairs.argmin()))}; "
+        f"the mean of all pairs is {number(float(pairs.mean()))}."
+    )
+
+
+def _tree_summary(tree: ClusterTree) -> str:
+    tasks = len(tree.tasks)
+    left, right, height, _ = tree.linkage[-1]
+    sizes = [1 if node < tasks else int(tree.linkage[int(node) - tasks, 3]) for node in (left, right)]
+    told = f"{counted(tasks, 'task')} by average linkage: groups of {sizes[0]} and {sizes[1]} join last, "
+    told += f"at a distance of {number(float(height))}."
+    if tree.cophenetic is not None:
+        told += f" Cophenetic correlation {number(tree.cophenetic)}."
+    return told

@@ -1,0 +1,250 @@
+"""Images, index lists and cursors that callers send."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import re
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from pydantic_core import from_json
+
+from service.errors import UnsupportedMediaType
+from service.responses import MEDIA_TYPES
+from tgsh.datasets.base import DatasetInfo
+from tgsh.errors import InvalidSpec
+from tgsh.store.queries import NEWEST, Position, SortOrder
+
+MAX_IMAGES = 1_000
+"""Images in one request."""
+
+ROUNDING = 1e-6
+"""Float pixels may be this far outside 0 to 1: transforms round."""
+
+_NPY_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+_BAR = [[255 if 4 <= row < 24 and 12 <= column < 16 else 0 for column in range(28)] for row in range(28)]
+
+DOCUMENTED: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": (
+            f"At most {MAX_IMAGES:,} images in an array [n, H, W] or [n, D], or one image [H, W] or [D]; "
+            "D = H·W. Colour images are [n, H, W, 3] or [n, D], or one without n; D = H·W·3. "
+            "Whole numbers are bytes from 0 to 255, floats are pixels from 0 to 1. In JSON the "
+            "numbers of all images are taken together: they are bytes where none is written as a float, "
+            "so write 0.0 and 1.0 where pixels are nothing but black and white. npy takes a fraction of "
+            "JSON's bytes, and what a request may have is limited (TGSH_MAX_BODY_BYTES, 1 MiB)."
+        ),
+        "content": {
+            MEDIA_TYPES["json"]: {
+                "schema": {
+                    "type": "object",
+                    "required": ["images"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "images": {
+                            "type": "array",
+                            "items": {},
+                            "description": "nested lists of numbers, all lists of a level equally long",
+                        }
+                    },
+                },
+                "examples": {"bar": {"summary": "one image: an upright bar", "value": {"images": [_BAR]}}},
+            },
+            MEDIA_TYPES["npy"]: {
+                "schema": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": "what numpy.save writes: uint8, float16, float32 or float64; no pickle",
+                },
+                "examples": {
+                    "file": {
+                        "summary": "a file that numpy.save(file, images) wrote",
+                        "description": "curl --data-binary @images.npy -H 'Content-Type: application/x-npy'",
+                        "value": "images.npy",
+                    }
+                },
+            },
+        },
+    }
+}
+"""The request's body, for the API pages."""
+
+
+def images_in(body: bytes, content_type: str | None, info: DatasetInfo) -> np.ndarray:
+    """The images in a request's body, [n, D]: uint8 from 0 to 255, or float32 from 0 to 1.
+
+    Raises UnsupportedMediaType, or InvalidSpec, which names the field `images`, or `body` where the body
+    cannot be read at all.
+    """
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    if media_type == MEDIA_TYPES["npy"]:
+        return _pixels(_from_npy(body, info)).reshape(-1, info.pixels)
+    if media_type == MEDIA_TYPES["json"]:
+        return _pixels(_from_json(body, info)).reshape(-1, info.pixels)
+    raise UnsupportedMediaType(
+        f"Content-Type: {content_type or 'none'} is no type of images; send an array as "
+        'application/x-npy, or {"images": [...]} as application/json'
+    )
+
+
+def _from_npy(body: bytes, info: DatasetInfo) -> np.ndarray:
+    """The array in the bytes of a .npy file; a view of them, so that no header can ask for memory."""
+    shape, fortran, dtype, start = _npy_header(body)
+    if dtype != np.uint8 and not (dtype.kind == "f" and dtype.itemsize <= 8):
+        raise InvalidSpec(
+            "images",
+            f"numbers of type {dtype} are no pixels; send uint8 (0 to 255), or float16, float32 or "
+            "float64 (0 to 1), such as images.astype(numpy.uint8)",
+        )
+    _check_shape(shape, info)
+    promised, there = prod(shape) * dtype.itemsize, len(body) - start
+    if promised != there:
+        raise InvalidSpec(
+            "body",
+            f"an array of shape {list(shape)} and type {dtype} takes {promised:,} bytes, but {there:,} "
+            "follow the header; send all that numpy.save wrote, and nothing else",
+        )
+    return np.ndarray(shape, dtype, body, start, order="F" if fortran else "C")
+
+
+def _npy_header(body: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether in Fortran's order, type, and where the numbers start."""
+    file = io.BytesIO(body)
+    try:
+        shape, fortran, dtype = _NPY_HEADERS[npy.read_magic(file)](file)
+    # A header is a Python literal of the caller's choice: what reading it raises has no end.
+    except Exception as error:
+        raise InvalidSpec("body", "is no .npy file; send the bytes that numpy.save writes") from error
+    return shape, fortran, dtype, file.tell()
+
+
+def _from_json(body: bytes, info: DatasetInfo) -> np.ndarray:
+    """The array in {"images": nested lists}: uint8 where every number is whole, else float64."""
+    try:
+        document = from_json(body)
+    except ValueError as error:
+        raise InvalidSpec("body", f'is no JSON ({error}); send {{"images": [...]}}') from error
+    if not isinstance(document, dict):
+        raise InvalidSpec("body", 'is no JSON object; send {"images": [...]}')
+    if unknown := [key for key in document if key != "images"]:
+        raise InvalidSpec(unknown[0], 'unknown key; send {"images": [...]} and nothing else')
+    if "images" not in document:
+        raise InvalidSpec("images", 'is missing; send {"images": [...]}')
+    numbers = _numbers(document["images"])
+    _check_shape(numbers.shape, info)
+    return numbers
+
+
+def _numbers(lists: object) -> np.ndarray:
+    refusal = InvalidSpec("images", "must be nested lists of numbers, all lists of a level equally long")
+    try:
+        numbers = np.array(lists, object)
+    except ValueError as error:
+        raise refusal from error
+    kinds = {type(number) for number in numbers.ravel()}
+    if not kinds <= {int, float}:
+        raise refusal
+    if kinds == {int}:
+        if numbers.min() < 0 or numbers.max() > 255:
+            raise InvalidSpec("images", "whole numbers are bytes: they must be from 0 to 255")
+        return numbers.astype(np.uint8)
+    try:
+        return numbers.astype(np.float64)
+    except OverflowError as error:
+        raise _out_of_range() from error
+
+
+def _check_shape(shape: tuple[int, ...], info: DatasetInfo) -> None:
+    """Raises InvalidSpec where an array of this shape is not one image, or 1 to MAX_IMAGES images."""
+    one = ((info.pixels,), info.shape)
+    if min(shape, default=1) < 1:
+        raise InvalidSpec("images", f"an array of shape {list(shape)} is empty; send at least one image")
+    if shape in one:
+        return
+    if shape[1:] not in one:
+        raise InvalidSpec(
+            "images",
+            f"an array of shape {list(shape)} is no images of {info.name}, which have "
+            f"{' × '.join(map(str, info.shape))} = {info.pixels} pixels; send "
+            f"[n, {', '.join(map(str, info.shape))}] or [n, {info.pixels}], or one image without n",
+        )
+    if shape[0] > MAX_IMAGES:
+        raise InvalidSpec("images", f"{shape[0]:,} are more than {MAX_IMAGES:,}; send them in parts")
+
+
+def _pixels(images: np.ndarray) -> np.ndarray:
+    """Bytes as they are, floats as float32 once they are known to be pixels."""
+    if images.dtype == np.uint8:
+        return images
+    if not np.isfinite(images).all():
+        raise InvalidSpec("images", "hold a NaN or an infinity; every pixel must be a number")
+    if images.min() < -ROUNDING or images.max() > 1 + ROUNDING:
+        raise _out_of_range()
+    return images.astype(np.float32)
+
+
+def _out_of_range() -> InvalidSpec:
+    return InvalidSpec("images", "floats must be from 0 to 1; divide by 255, or send bytes as whole numbers")
+
+
+_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?", re.ASCII)
+
+MOST_RANGES = 200
+"""Each may name all tasks again."""
+
+
+def numbers(text: str | None, available: tuple[int, ...], field: str) -> list[int]:
+    """The numbers that `text` names, in its order; all available ones where it is None.
+
+    Raises InvalidSpec, naming `field`, for text of another form or a number that is not available.
+    """
+    if text is None:
+        return list(available)
+    known = set(available)
+    found: dict[int, None] = {}  # keeps the order, not what is named twice
+    ranges = 0
+    for part in text.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        if match is None:
+            raise InvalidSpec(field, f'{part!r} is no number or range; write "0,9,18" or "0-3,9"')
+        first, last = int(match[1]), int(match[2] or match[1])
+        ranges += first < last
+        if ranges > MOST_RANGES:
+            raise InvalidSpec(field, f"more than {MOST_RANGES} ranges are too many; join some")
+        for number in range(first, last + 1):
+            if number not in known:
+                raise InvalidSpec(field, f"{number} is not there" + _among(available))
+            found[number] = None
+    return list(found)
+
+
+def _among(available: tuple[int, ...]) -> str:
+    return f"; there are {available[0]} to {available[-1]}" if available else " yet"
+
+
+MOST = 4_000
+"""Characters of a cursor: a name of 200 characters can be in it."""
+
+
+def encode(*position: str | float) -> str:
+    """The cursor of the page behind this position."""
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+
+
+def decode(cursor: str, order: SortOrder = NEWEST) -> Position:
+    """The position that `encode` was given, in the same order, or (created_at, id). Raises InvalidSpec."""
+    try:
+        position = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        if isinstance(position, list) and order.is_position(position):
+            "".join(map(str, position)).encode()  # a ValueError, where no database could take it
+            return position
+        raise ValueError("another list than ours")
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        raise InvalidSpec("cursor", "is not one of ours; take `next` of the page before") from error

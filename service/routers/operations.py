@@ -1,0 +1,152 @@
+"""Liveness, readiness, metrics and workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import exposition
+
+from service.dependencies import CallerDep, Services, ServicesDep
+from service.middleware.auth import Caller
+from tgsh.schemas import Check, Queue, QueuedExperiment, Readiness, Worker, Workers, WorkingOn
+from tgsh.store.leases import live_workers
+from tgsh.store.models import WorkerRecord, as_datetime
+from tgsh.store.statistics import RunningJob, queue_figures, running_jobs
+
+router = APIRouter(tags=["health"])
+
+MIN_FREE_BYTES = 256 << 20
+
+
+ALIVE = {"status": "alive"}
+
+
+@router.get(
+    "/livez",
+    summary="Is the process alive",
+    responses={200: {"content": {"application/json": {"example": ALIVE}}}},
+    openapi_extra={"security": []},
+)
+def livez() -> dict[str, str]:
+    """Touches nothing."""
+    return ALIVE
+
+
+@router.get("/readyz", summary="Can the service do its work", responses={503: {"model": Readiness}})
+def readyz(services: ServicesDep, response: Response) -> Readiness:
+    """Store, queue, disk and workers; 503 if one of them is not there."""
+    checks = {"store": _store(services), "redis": _redis(services), "disk": _disk(services)}
+    checks["workers"] = (
+        _workers(services) if checks["store"].ok else Check(ok=False, detail="unknown without the store")
+    )
+    ready = all(check.ok for check in checks.values())
+    if not ready:
+        response.status_code = 503
+    return Readiness(ready=ready, checks=checks)
+
+
+def _store(services: Services) -> Check:
+    trouble = services.database.is_reachable()
+    return Check(ok=trouble is None, detail=trouble or services.database.url.get_backend_name())
+
+
+def _redis(services: Services) -> Check:
+    trouble = services.queue.is_reachable()
+    return Check(ok=trouble is None, detail=trouble or "answers")
+
+
+def _disk(services: Services) -> Check:
+    trouble = services.artifacts.is_writable()
+    if trouble is not None:
+        return Check(ok=False, detail=f"artifacts cannot be written: {trouble}")
+    free = services.artifacts.free_bytes()
+    if free is None:
+        return Check(ok=True, detail="artifacts are remote")
+    return Check(ok=free > MIN_FREE_BYTES, detail=f"{free / 1e9:.1f} GB free for artifacts")
+
+
+def _workers(services: Services) -> Check:
+    workers = live_workers(services.database)
+    slots = sum(len(worker.slots) for worker in workers)
+    if not workers:
+        return Check(
+            ok=False, detail="no worker was seen lately; start one with: celery -A worker.app worker"
+        )
+    return Check(ok=True, detail=f"{len(workers)} worker(s), {slots} job(s) at a time")
+
+
+EXAMPLE = """# HELP tgsh_experiments Experiments, by status.
+# TYPE tgsh_experiments gauge
+tgsh_experiments{status="running"} 2.0
+"""
+
+
+@router.get(
+    "/metrics",
+    summary="Numbers for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": EXAMPLE}}}},
+)
+def metrics(request: Request, services: ServicesDep) -> Response:
+    """Requests, jobs, experiments, workers, devices, disks; in OpenMetrics where that is accepted.
+
+    What concerns jobs comes from the database, so that every process of the API says the same.
+    """
+    write, media_type = exposition.choose_encoder(request.headers.get("accept", ""))
+    return Response(
+        write(services.metrics), headers={"Content-Type": media_type, "Cache-Control": "no-store"}
+    )
+
+
+workers_router = APIRouter(prefix="/workers", tags=["health"])
+
+
+@workers_router.get("", summary="Who works on what, and what waits")
+def get(services: ServicesDep, caller: CallerDep) -> Workers:
+    """The workers that were seen within half a minute, and the queue.
+
+    Jobs of experiments that others own and do not share are counted, not named.
+    """
+    jobs = running_jobs(services.database)
+    figures = queue_figures(services.database, caller.visible_to)
+    return Workers(
+        workers=[_worker(record, jobs, caller) for record in live_workers(services.database)],
+        queue=Queue(
+            queued_jobs=figures.queued_jobs,
+            oldest_seconds=figures.oldest_seconds,
+            running_jobs=figures.running_jobs,
+            experiments=[
+                QueuedExperiment(id=each.id, name=each.name, queued=each.queued, running=each.running)
+                for each in figures.experiments
+            ],
+        ),
+    )
+
+
+def _worker(record: WorkerRecord, jobs: Sequence[RunningJob], caller: Caller) -> Worker:
+    own = f"{record.host}/{record.pid}/"  # as worker/app.py calls its children
+    return Worker.model_validate(
+        {
+            "name": record.name,
+            "host": record.host,
+            "pid": record.pid,
+            "devices": record.slots,
+            "memory_bytes": record.memory_bytes,
+            "device_memory_bytes": record.device_memory_bytes,
+            "seen_at": as_datetime(record.seen_at),
+            "working_on": [_job(job, caller) for job in jobs if job.worker.startswith(own)],
+        }
+    )
+
+
+def _job(job: RunningJob, caller: Caller) -> WorkingOn:
+    found: dict[str, object] = {
+        "kind": job.kind,
+        "since": as_datetime(job.since),
+        "device": job.worker.rpartition("/")[2],
+    }
+    if caller.sees(job.owner, job.shared):
+        found |= {"experiment_id": job.experiment_id, "name": job.name}
+        found |= {"task_index": job.index, "label": job.label}
+    return WorkingOn.model_validate(found)

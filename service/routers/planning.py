@@ -1,0 +1,246 @@
+"""Previews and estimates of experiments that are not submitted yet."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Body, Path, Request, Response
+
+from service import results
+from service.dependencies import CallerDep, Services, ServicesDep
+from service.errors import NotDrawn
+from service.responses import choose, respond
+from service.results import Format
+from service.routers.experiments import EXAMPLES
+from service.showing import Shown, encode
+from tgsh.datasets.base import UploadInfo, info_of
+from tgsh.errors import InvalidSpec, NotFound
+from tgsh.execution.planning import SECONDS_A_FINISHED_TASK, crossing_seconds, plan, preview, task_seconds
+from tgsh.execution.uploads import seen_by
+from tgsh.schemas import Estimate, Preview, PreviewStatus
+from tgsh.specs import ExperimentSpec
+from tgsh.specs.presets import Submission
+from tgsh.store import previews, queries, statistics
+from tgsh.store.database import Database
+from tgsh.store.leases import live_workers
+from tgsh.store.models import PreviewRecord
+
+router = APIRouter(prefix="/previews", tags=["experiments"])
+
+OFFERED = ("json", "npy", "safetensors", "png", "svg", "pdf")
+
+RETRY_SECONDS = 1
+
+STATUSES: dict[str, PreviewStatus] = {
+    "queued": "queued",
+    "running": "drawing",
+    "completed": "ready",
+    "failed": "failed",
+}
+NOBODY = "no worker runs that could draw it; start one with `tgsh up`, or: celery -A worker.app worker"
+DAMAGED = "its images are damaged or gone; POST /previews draws them again"
+
+Key = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="as POST /previews answered it")]
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Draw what the tasks of a spec look like",
+    responses={200: {"model": Preview, "description": "it is drawn already"}},
+)
+def draw(
+    submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
+    services: ServicesDep,
+    caller: CallerDep,
+    response: Response,
+    background: BackgroundTasks,
+) -> Preview:
+    """Nothing is trained. The body is that of POST /experiments; its Location is where the picture will be.
+
+    Specs that differ in network and training alone have the same preview. One that failed is tried again.
+    """
+    wanted = preview(submission.spec(), seen_by(services.database, caller.visible_to))
+    if previews.request_preview(services.database, services.artifacts, wanted):
+        background.add_task(
+            services.queue.wake_workers, services.database
+        )  # what gets lost, the sweeper finds
+    found = _view(services, previews.get(services.database, wanted.key))
+    response.headers["Location"] = f"/previews/{wanted.key}"
+    if found.status == "ready":
+        response.status_code = 200
+    else:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return found
+
+
+@router.get(
+    "/{key}",
+    summary="What the tasks of a spec look like",
+    responses=results.documented(Preview, *OFFERED),
+    response_class=Response,
+)
+def get(
+    key: Key, services: ServicesDep, caller: CallerDep, request: Request, format: Format = None
+) -> Response:
+    """How far a preview is, as JSON; its images in the other formats, once they are drawn (409 until then).
+
+    The first test image of ten classes at most, as each task shows it: what /experiments/{id}/samples keeps.
+    Of more than 64 tasks, 64 are drawn: the first, the last, and others evenly between them.
+    """
+    name = choose(request, format, OFFERED)
+    record = previews.get(services.database, key)
+    try:
+        info_of(ExperimentSpec.model_validate(record.spec), seen_by(services.database, caller.visible_to))
+    except (NotFound, InvalidSpec):  # in the words for what is not there
+        raise NotFound(f"there is no preview {key!r}; POST /previews has one drawn") from None
+    found = _view(services, record)
+    if name == "json" and found.status != "ready":
+        return Response(
+            found.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+    if found.status != "ready":
+        waits = found.status != "failed"
+        why = "" if found.reason is None else f": {found.reason}"
+        raise NotDrawn(f"the preview is {found.status}{why}", RETRY_SECONDS if waits else None)
+    return respond(
+        request,
+        services.cache,
+        ("preview", key, str(record.artifact_sha256)),
+        name,
+        f"preview-{key[:12]}",
+        lambda: found.model_dump_json().encode() if name == "json" else _drawn(services, record, name),
+        final=True,
+    )
+
+
+def _view(services: Services, record: PreviewRecord) -> Preview:
+    status, reason = STATUSES[record.status], record.reason
+    if status == "queued" and not live_workers(services.database):
+        reason = NOBODY
+    if status == "ready" and not previews.is_whole(services.artifacts, record):
+        status, reason = "failed", DAMAGED
+    path = f"/previews/{record.key}"
+    return Preview(
+        key=record.key,
+        status=status,
+        reason=reason,
+        tasks=[label for _, label in record.tasks],
+        indices=[index for index, _ in record.tasks],
+        tasks_total=record.tasks_total,
+        links={"self": path, **{name: f"{path}?format={name}" for name in OFFERED if name != "json"}},
+    )
+
+
+def _drawn(services: Services, record: PreviewRecord, name: str) -> bytes:
+    tensors, _ = services.artifacts.load(str(record.artifact), str(record.artifact_sha256))
+    spec = ExperimentSpec.model_validate(record.spec)
+    info, images = info_of(spec, services.uploads.info), tensors["images"]
+    classes = tensors["classes"].tolist()
+    some = "" if len(images) == record.tasks_total else f", {len(images)} of {record.tasks_total} tasks"
+    shown = Shown(
+        about={"preview": record.key},
+        title=f"{spec.suite.kind} on {spec.dataset_key}{some}",
+        tasks=[index for index, _ in record.tasks],
+        labels=[label for _, label in record.tasks],
+        classes=classes,
+        names=[info.class_labels[number] for number in classes],
+        images=images.reshape(*images.shape[:2], *info.shape),
+    )
+    return encode(services, shown, name)
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """How much slower than typical its like was trained here, and seconds of a finish for each task."""
+
+    factor: float = 1.0
+    finish: float = SECONDS_A_FINISHED_TASK
+    is_measured: bool = False
+
+
+class _Paces:
+    """The pace of each kind of experiment on a kind of device, asked for once."""
+
+    def __init__(self, database: Database, uploads: UploadInfo, device: str) -> None:
+        self._database, self._uploads, self._device = database, uploads, device
+        self._known: dict[tuple[str, ...], _Pace] = {}
+
+    def of(self, spec: ExperimentSpec) -> _Pace:
+        kind = (spec.suite.kind, spec.dataset_key, spec.network.kind)
+        if kind not in self._known:
+            self._known[kind] = _pace(
+                statistics.throughput(self._database, *kind, self._device), self._uploads
+            )
+        return self._known[kind]
+
+    def task_seconds(self, spec: ExperimentSpec) -> float:
+        return self.of(spec).factor * task_seconds(spec, info_of(spec, self._uploads))
+
+
+def _pace(alike: list[statistics.Throughput], uploads: UploadInfo) -> _Pace:
+    specs = [ExperimentSpec.model_validate(each.spec) for each in alike]
+    typical = sum(
+        each.tasks * task_seconds(spec, info_of(spec, uploads))
+        for each, spec in zip(alike, specs, strict=True)
+    )
+    taken = sum(each.seconds for each in alike)
+    if not typical or not taken:
+        return _Pace()
+    plain = [each for each, spec in zip(alike, specs, strict=True) if not spec.accuracy_matrix]
+    tasks = sum(each.tasks for each in plain)
+    finish = sum(each.finish_seconds for each in plain) / tasks if tasks else SECONDS_A_FINISHED_TASK
+    return _Pace(taken / typical, finish, is_measured=True)
+
+
+def estimate(
+    database: Database, uploads: UploadInfo, spec: ExperimentSpec, visible_to: str | None
+) -> Estimate:
+    """What a spec would cost. Writes nothing. Raises InvalidSpec as `plan` does.
+
+    uploads: what any uploaded dataset is; the spec's must be there for who asks, too.
+    """
+    tasks = len(plan(spec, seen_by(database, visible_to)).tasks)
+    slots = [str(slot) for worker in live_workers(database) for slot in worker.slots]
+    device = "cuda" if any(slot.startswith("cuda") for slot in slots) else "cpu"
+    paces = _Paces(database, uploads, device)
+    own, a_task = paces.of(spec), paces.task_seconds(spec)
+    ahead, count = statistics.backlog(database)
+    more = count / len(ahead) if ahead else 1.0  # of those that were not looked at
+    # Experiments share the workers evenly, so nobody waits for more of another's work than it has itself.
+    waited_for = [
+        min(each.epochs / one.training.epochs * paces.task_seconds(one), tasks * a_task)
+        for each, one in ((each, ExperimentSpec.model_validate(each.spec)) for each in ahead)
+    ]
+    finish = own.finish * tasks + own.factor * crossing_seconds(spec, info_of(spec, uploads), tasks)
+    return Estimate(
+        digest=spec.digest(),
+        tasks=tasks,
+        task_epochs=tasks * spec.training.epochs,
+        seconds=math.ceil(tasks / len(slots)) * a_task + finish if slots else None,
+        queue_seconds=more * sum(waited_for) / len(slots) if slots else None,
+        experiments_ahead=count,
+        tasks_ahead=round(more * sum(min(each.tasks, tasks) for each in ahead)),
+        workers=len(slots),
+        basis="measured" if own.is_measured else "typical",
+        stored=queries.completed_with_digest(database, spec.digest(), visible_to),
+    )
+
+
+estimates_router = APIRouter(prefix="/estimates", tags=["experiments"])
+
+
+@estimates_router.post("", summary="Estimate what a spec would cost")
+def post(
+    submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
+    services: ServicesDep,
+    caller: CallerDep,
+) -> Estimate:
+    """Nothing is submitted and nothing is written. The body is that of POST /experiments.
+
+    Seconds follow from experiments of the same suite, dataset and network that were trained here, scaled by
+    images, epochs and the network's size (`basis` measured), or else from what was measured elsewhere.
+    """
+    return estimate(services.database, services.uploads.info, submission.spec(), caller.visible_to)

@@ -1,0 +1,100 @@
+"""The application behind a real server, over a real store; no queue is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from service.app import create_app
+from service.dependencies import Services
+from service.settings import ServiceSettings
+from tests.support.serving import serving
+from tgsh.store import jobs
+from tgsh.store.models import Job
+from tgsh.store.results import consolidate
+
+Measured = Mapping[str, tuple[dict[str, np.ndarray], dict[str, str]]]
+
+EPOCHS = 2
+SPEC = {
+    "name": "three",
+    "dataset": "mnist5k",
+    "suite": {"kind": "rotation", "tasks": 3, "step_degrees": 10},
+    "training": {"epochs": EPOCHS},
+    "tags": ["a"],
+}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> FastAPI:
+    """The application; its store is in `tmp_path`."""
+    return create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of the application, through a socket."""
+    with serving(app) as client:
+        yield client
+
+
+@pytest.fixture
+def services(app: FastAPI, client: httpx.Client) -> Services:
+    """What the application works with, once it is up."""
+    services: Services = app.state.services
+    return services
+
+
+def submit(client: httpx.Client, **changes: object) -> str:
+    """The id of a new experiment, whatever was computed before."""
+    answer = client.post("/experiments", params={"anew": True}, json={**SPEC, **changes})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def completed(
+    client: httpx.Client, services: Services, tasks: int = 3, measured: Measured = MappingProxyType({})
+) -> str:
+    """The path of a completed experiment of so many rotations by 10°, with what its finish measured."""
+    suite = {"kind": "rotation", "tasks": tasks, "step_degrees": 10}
+    experiment_id = submit(client, suite=suite)
+    work(services, experiment_id, *range(tasks))
+    finish(services, experiment_id, measured)
+    return f"/experiments/{experiment_id}"
+
+
+def vectors_of(index: int, width: int = 5) -> np.ndarray:
+    """What the work below learns: float32 [EPOCHS + 1, width]."""
+    return np.random.default_rng(index).standard_normal((EPOCHS + 1, width)).astype(np.float32)
+
+
+def work(services: Services, experiment_id: str, *indices: int, width: int = 5) -> None:
+    """Do what a worker does, with vectors of our own."""
+    for index in indices:
+        claim = jobs.lease_job(services.database, Job(experiment_id=experiment_id, index=index), "w", 60)
+        assert claim is not None
+        for epoch in range(1, EPOCHS + 1):
+            key = f"{experiment_id}/tasks/{index}-{epoch}"
+            sha256 = services.artifacts.save(key, {"vectors": vectors_of(index, width)[: epoch + 1]}, {})
+            jobs.record_epoch(services.database, claim, tuple([0.5] * epoch), 1.0, key, sha256)
+        jobs.complete_task(services.database, claim, 0.25 * index, "cpu", {"torch": "2"}, 0.1)
+
+
+def finish(services: Services, experiment_id: str, measured: Measured = MappingProxyType({})) -> None:
+    """Do what the finish job does, with measurements of our own: tensors, and text about them."""
+    claim = jobs.lease_job(services.database, Job(experiment_id=experiment_id), "w", 60)
+    assert claim is not None
+    key = f"{experiment_id}/vectors.npy"
+    sha256 = consolidate(services.database, services.artifacts, experiment_id, key)
+    results = {"vectors": (key, sha256)}
+    for name, (tensors, about) in measured.items():
+        key = f"{experiment_id}/{name}.safetensors"
+        results[name] = (key, services.artifacts.save(key, tensors, about))
+    jobs.complete_finish(services.database, claim, results)

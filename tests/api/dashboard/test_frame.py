@@ -1,0 +1,90 @@
+"""What all pages stand in: no foreign code but what is listed, nothing from elsewhere, errors as pages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.dashboard.rendering import FOLDER, MOUNT, POLICY, address, digest
+from service.dependencies import Services
+from tests.support.many_experiments import fill
+from tests.support.people import people
+
+VENDOR = FOLDER / "vendor"
+
+
+def test_foreign_code_is_what_its_list_says() -> None:
+    listed = json.loads((VENDOR / "vendor.json").read_text())
+    files = {path.name for path in VENDOR.iterdir() if path.is_file()} - {"vendor.json"}
+    assert files == {entry["file"] for entry in listed}
+    for entry in listed:
+        assert hashlib.sha256((VENDOR / entry["file"]).read_bytes()).hexdigest() == entry["sha256"], entry[
+            "file"
+        ]
+        assert entry["registry"] == f"npm:{entry['name']}@{entry['version']}"
+        licence = (VENDOR / entry["licence_file"]).read_text()
+        assert entry["licence"] in ("MIT", "0BSD")
+        assert "Permission" in licence
+
+
+def test_files_are_kept_under_an_address_of_their_version(client: httpx.Client) -> None:
+    page = client.get("/dashboard/submit")
+    found = set(re.findall(r'(?:src|href)="(/dashboard/static/[^"]*)"', page.text))
+    assert {Path(file).name for file in found} >= {
+        "dashboard.css",
+        "pico.min.css",
+        "jsoneditor.js",
+        "submit.js",
+    }
+    for file in found:
+        answer = client.get(file)
+        assert answer.status_code == 200, file
+        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    plotly = client.get(address("plotly.min.js"))
+    assert len(plotly.content) > 1_000_000  # from the wheel
+    for other in (
+        f"{MOUNT}/000000000000/dashboard.css",
+        f"{MOUNT}/{digest()}/../frame.py",
+        f"{MOUNT}/{digest()}/",
+    ):
+        assert client.get(other).status_code == 404
+
+
+def test_scripts_of_our_own_load_one_another_from_there(client: httpx.Client) -> None:
+    for script in FOLDER.glob("*.js"):
+        for imported in re.findall(r'from "([^"]*)"', script.read_text()):
+            assert client.get(address(imported.removeprefix("./"))).status_code == 200, (
+                script.name,
+                imported,
+            )
+
+
+@pytest.mark.parametrize("path", ["/", "/dashboard/submit", "/dashboard/workers", "/dashboard/datasets"])
+def test_the_policy_lets_no_inline_script_run(client: httpx.Client, path: str) -> None:
+    page = client.get(path)
+    assert page.headers["content-security-policy"] == POLICY
+    assert "unsafe" not in POLICY.split("style-src")[0]
+    assert not re.search(r"<script(?![^>]*\bsrc=)", page.text)
+    assert not re.search(r"\son[a-z]+=|hx-on|javascript:", page.text)
+    assert page.headers["cache-control"] == "private, no-cache"
+
+
+def test_a_key_that_may_look_only_finds_nothing_to_press(client: httpx.Client, tmp_path: Path) -> None:
+    with people(tmp_path, client.base_url) as known:
+        assert '<button id="send" type="submit" disabled>' in known["rita"].get("/dashboard/submit").text
+        assert 'id="file"' not in known["rita"].get("/dashboard/datasets").text
+        assert 'id="file"' in known["alice"].get("/dashboard/datasets").text
+
+
+def test_what_failed_can_be_tried_again_by_its_owner(client: httpx.Client, services: Services) -> None:
+    assert "Nothing has failed" in client.get("/dashboard/workers/failed").text
+    fill(services.database, 200, owner="alice")
+    page = client.get("/dashboard/workers/failed").text
+    assert page.count('data-path="/experiments/') == 20
+    assert "MemoryError" in page
+    assert 'href="/?status=failed"' in page

@@ -1,0 +1,200 @@
+"""Every endpoint answers for every network and suite that can serve it, in every format that it lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from service.app import create_app
+from service.dependencies import Services
+from service.settings import ServiceSettings
+from tests.api.test_trained_results import train
+from tests.support.serving import serving
+from tests.support.uploads import coloured, upload
+from tgsh.datasets.base import info_of
+from tgsh.datasets.mnist import load_dataset
+from tgsh.networks.registry import SOME
+from tgsh.specs.presets import Submission
+
+SMALL: dict[str, Any] = {
+    "suite": {"kind": "rotation", "tasks": 3, "step_degrees": 90},
+    "network": {"kind": "flynet", "expansion": 2},
+    "training": {"epochs": 1, "train_limit": 200},
+    "accuracy_matrix": True,
+}
+NETWORKS = (
+    {"kind": "flynet", "expansion": 2},
+    {"kind": "neuromodnet", "layers": [20, 12]},
+    {"kind": "tgsh", "hidden": 20, "rank": 6},
+    {"kind": "gsh", "hidden": 20, "rank": 6},
+)
+OWN: tuple[dict[str, Any], ...] = (
+    {"suite": {"kind": "rotation", "tasks": 3, "step_degrees": 90}},
+    {
+        "suite": {"kind": "shift", "step_pixels": 5, "tasks": 3},
+        "network": {"kind": "tgsh", "hidden": 20, "rank": 6},
+    },
+    {"suite": {"kind": "augment"}, "network": {"kind": "neuromodnet", "layers": [20]}},
+    {"suite": {"kind": "permutation", "tasks": 3}, "network": {"kind": "gsh", "hidden": 20, "rank": 6}},
+    {
+        "suite": {
+            "kind": "custom",
+            "tasks": [{"label": "as it is"}, {"label": "inverted", "transforms": [{"kind": "invert"}]}],
+        }
+    },
+)
+"""Of a coloured dataset that is not square and has 13 classes."""
+
+SUITES = (
+    {"kind": "shift", "step_pixels": 9, "tasks": 3},
+    {"kind": "augment"},
+    {"kind": "permutation", "tasks": 3},
+    {
+        "kind": "custom",
+        "tasks": [{"label": "as it is"}, {"label": "=inverted", "transforms": [{"kind": "invert"}]}],
+    },
+    {"kind": "manifold", "tasks": 3, "side": 8, "train_images": 300, "test_images": 100},
+)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    home = tmp_path_factory.mktemp("home")
+    return create_app(ServiceSettings(home=home, redis_url=SecretStr("redis://127.0.0.1:1/0")))
+
+
+@pytest.fixture(scope="module")
+def client(app: FastAPI) -> Iterator[httpx.Client]:
+    """One server for all."""
+    with serving(app) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def services(app: FastAPI, client: httpx.Client) -> Services:
+    services: Services = app.state.services
+    return services
+
+
+def results(app: FastAPI, method: str) -> Iterator[tuple[str, list[str]]]:
+    """Paths below an experiment that answer this method, with the media types that they list."""
+    for path, operations in app.openapi()["paths"].items():
+        if path.startswith("/experiments/{experiment_id}") and method in operations:
+            yield path, list(operations[method]["responses"].get("200", {}).get("content", {}))
+
+
+def answers(client: httpx.Client, app: FastAPI, root: str, network: str) -> int:
+    """Ask for everything that the API page lists; how many answers there were."""
+    counted = 0
+    for path, media_types in results(app, "get"):
+        below = path.removeprefix("/experiments/{experiment_id}").replace("{index}", "1")
+        if below == "/events" or below.startswith("/figures/"):
+            continue
+        for media_type in media_types:
+            answer = client.get(f"{root}{below}", headers={"Accept": media_type})
+            can = network == "flynet" or below.removeprefix("/") not in SOME
+            assert answer.status_code == (200 if can else 409), (below, media_type, answer.text[:300])
+            if can:
+                assert answer.headers["content-type"].split(";")[0] == media_type
+                counted += 1
+    return counted
+
+
+def shown(client: httpx.Client, app: FastAPI, root: str, body: dict[str, Any]) -> None:
+    """Ask of a task's network what it sees in images."""
+    uploads = app.state.services.uploads.info
+    pixels = info_of(Submission.model_validate(body).spec(), uploads).pixels
+    images = np.random.default_rng(0).random((2, pixels)).tolist()
+    for path, media_types in results(app, "post"):
+        for media_type in media_types:
+            below = path.removeprefix("/experiments/{experiment_id}").replace("{index}", "1")
+            answer = client.post(f"{root}{below}", json={"images": images}, headers={"Accept": media_type})
+            assert answer.status_code == 200, (below, media_type, answer.text[:300])
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network["kind"])
+def test_every_network(
+    client: httpx.Client, app: FastAPI, services: Services, network: dict[str, Any]
+) -> None:
+    body = {**SMALL, "network": network}
+    root = train(client, services, **body)
+    assert answers(client, app, root, network["kind"]) > 50
+    shown(client, app, root, body)
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite["kind"])
+def test_every_suite(client: httpx.Client, app: FastAPI, services: Services, suite: dict[str, Any]) -> None:
+    body = {**SMALL, "suite": suite, "dataset": "synthetic" if suite["kind"] == "manifold" else "mnist5k"}
+    root = train(client, services, **body)
+    assert answers(client, app, root, "flynet") > 50
+    shown(client, app, root, body)
+    for name in ("samples", "dendrogram"):
+        assert client.get(f"{root}/figures/{name}.png").content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("own", OWN, ids=lambda own: own["suite"]["kind"])
+def test_every_suite_on_ones_own_data(
+    client: httpx.Client, app: FastAPI, services: Services, own: dict[str, Any]
+) -> None:
+    names = [f"kind {letter}" for letter in "abcdefghijklm"]
+    x, y = coloured()
+    dataset = upload(client, x, np.array(names)[y])
+    body = {**SMALL, "training": {"epochs": 1, "batch_size": 16}, "dataset": {"id": dataset}, **own}
+    root = train(client, services, **body)
+    network = body["network"]["kind"]
+    if own["suite"]["kind"] in ("rotation", "augment"):  # the others differ in what is learned alone
+        assert answers(client, app, root, network) > 50
+    shown(client, app, root, body)
+    samples = client.get(f"{root}/samples").json()
+    assert np.array(samples["images"]).shape[1:] == (10, 10, 14, 3)
+    assert samples["class_names"] == names[:10]
+    if network == "flynet":
+        drawn = client.get(f"{root}/reconstructions?tasks=0,1").json()
+        assert np.array(drawn["images"]).shape == (2, 13, 1, 10, 14, 3)
+        assert (drawn["class_names"], drawn["score"]["right_class"] > 0.2) == (names, True)
+    seen = client.post(f"{root}/tasks/0/predictions", json={"images": x[:2].tolist()}).json()
+    assert {len(row) for row in seen["probabilities"]} == {13}
+    assert set(seen["class_names"]) <= set(names)
+    csv = client.post(f"{root}/tasks/0/predictions?format=csv", json={"images": x[0].tolist()}).text
+    assert csv.startswith("image,class,kind a,")
+    refused = client.post(f"{root}/tasks/0/predictions", json={"images": x[:, :, :, 0].tolist()})
+    assert (refused.status_code, "10 × 14 × 3 = 420" in refused.text) == (422, True)
+
+
+def test_several_datasets_over_one_base(client: httpx.Client, app: FastAPI, services: Services) -> None:
+    ids = [
+        upload(client, *coloured(13), name="thirteen"),
+        upload(client, *coloured(4, seed=1), name="four"),
+        upload(client, *coloured(4, seed=2), name="four"),
+    ]
+    suite = {"kind": "datasets", "datasets": ids}
+    body = {**SMALL, "training": {"epochs": 1, "batch_size": 16}, "suite": suite}
+    body["dataset"] = None
+    root = train(client, services, **body)
+    assert answers(client, app, root, "flynet") > 50
+    shown(client, app, root, body)
+    labels = client.get(f"{root}/similarity").json()["labels"]
+    assert labels == ["thirteen", f"four ({ids[1]})", f"four ({ids[2]})"]
+    assert client.get(root).json()["name"] == "three"
+    samples = client.get(f"{root}/samples").json()
+    assert np.array(samples["images"]).shape == (3, 4, 10, 14, 3)  # classes that all have
+    score = client.get(f"{root}/reconstructions").json()["score"]
+    assert 0 <= score["right_task"] <= 1
+
+
+def test_named_and_uploaded_datasets_together(client: httpx.Client, app: FastAPI, services: Services) -> None:
+    digits = load_dataset("mnist5k", services.settings.data)
+    x, y = digits.test_images[:300].reshape(-1, 28, 28), digits.test_labels[:300]
+    own = upload(client, 255 - x, y, name="inverted")
+    suite = {"kind": "datasets", "datasets": ["mnist5k", own]}
+    root = train(client, services, **{**SMALL, "training": {"epochs": 2}, "suite": suite, "dataset": None})
+    tasks = client.get(f"{root}/tasks").json()["items"]
+    assert [task["label"] for task in tasks] == ["mnist5k", "inverted"]
+    assert tasks[0]["accuracy"] > 0.7
+    assert client.get(f"{root}/accuracy/matrix").json()["values"][0][0] == tasks[0]["accuracy"]

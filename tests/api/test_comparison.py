@@ -1,0 +1,249 @@
+"""Experiments side by side: aligned by task, what differs, whether they agree; and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from service import comparing, results
+from service.dependencies import Services
+from service.routers import comparison
+from tests.api.conftest import EPOCHS, finish, submit, vectors_of, work
+from tests.support.people import people
+from tgsh.analysis.comparison import agreement
+
+ROTATIONS: dict[str, Any] = {"kind": "rotation", "tasks": 6, "step_degrees": 10}
+EVERY_SECOND: dict[str, Any] = {"kind": "rotation", "tasks": 5, "step_degrees": 20}
+
+
+def trained(client: httpx.Client, services: Services, tasks: int, **changes: Any) -> str:
+    """The id of a completed experiment, task i of which learned `vectors_of(i)`."""
+    experiment_id = submit(client, **changes)
+    work(services, experiment_id, *range(tasks))
+    finish(services, experiment_id)
+    return experiment_id
+
+
+@pytest.fixture
+def pair(client: httpx.Client, services: Services) -> tuple[str, str]:
+    """Rotations by 0°, 10°, … 50°, and by 0°, 20°, … 80° with another seed."""
+    return (
+        trained(client, services, 6, suite=ROTATIONS),
+        trained(client, services, 5, suite=EVERY_SECOND, name="two", tags=["b"], seed=3),
+    )
+
+
+def compare(client: httpx.Client, *ids: str, **params: Any) -> httpx.Response:
+    return client.get("/comparison", params={"ids": ",".join(ids), **params})
+
+
+def test_tasks_are_aligned_by_what_they_are(client: httpx.Client, pair: tuple[str, str]) -> None:
+    answer = compare(client, *pair)
+    assert answer.status_code == 200, answer.text
+    document = answer.json()
+    assert document["tasks"] == ["0°", "20°", "40°"]
+    one, other = document["experiments"]
+    assert (one["id"], other["id"], one["status"]) == (*pair, "completed")
+    assert (one["tasks"], other["tasks"]) == ([0, 2, 4], [0, 1, 2])
+    for experiment, matrix in zip(document["experiments"], document["matrices"], strict=True):
+        whole = np.array(client.get(f"/experiments/{experiment['id']}/similarity").json()["values"])
+        np.testing.assert_array_equal(matrix, whole[np.ix_(experiment["tasks"], experiment["tasks"])])
+    reversed_ = compare(client, *pair[::-1]).json()
+    assert [each["id"] for each in reversed_["experiments"]] == list(pair[::-1])
+    assert reversed_["matrices"] == document["matrices"][::-1]
+
+
+def test_only_what_differs_is_told(client: httpx.Client, pair: tuple[str, str]) -> None:
+    assert compare(client, *pair).json()["differences"] == [
+        {"field": "suite.tasks", "values": [6, 5]},
+        {"field": "suite.step_degrees", "values": [10.0, 20.0]},
+        {"field": "seed", "values": [0, 3]},
+    ]
+
+
+def test_fields_that_one_kind_has_not_are_null(client: httpx.Client, services: Services) -> None:
+    custom = {
+        "kind": "custom",
+        "tasks": [
+            {"label": label, "transforms": [{"kind": "rotate", "degrees": 1}] if label != "0°" else []}
+            for label in ("20°", "10°", "0°")
+        ],
+    }
+    network = {"kind": "neuromodnet", "layers": [3, 4]}
+    one = trained(client, services, 3)
+    other = trained(client, services, 3, suite=custom, network=network)
+    document = compare(client, one, other).json()
+    assert document["experiments"][1]["tasks"] == [2, 1, 0]
+    values = {each["field"]: each["values"] for each in document["differences"]}
+    assert values["suite.kind"] == ["rotation", "custom"]
+    assert values["network.layers"] == [None, [3, 4]]
+    assert values["network.fan_in"] == [7, None]
+    assert values["suite.tasks.0.transforms.0.degrees"] == [None, 1]
+    assert (document["same_base"], document["pairs"][0]["same_task"]) == (False, None)
+
+
+def test_a_pair_is_tested(client: httpx.Client, services: Services) -> None:
+    one = trained(client, services, 6, suite=ROTATIONS)
+    other = trained(client, services, 6, suite=ROTATIONS, training={"epochs": EPOCHS, "batch_size": 64})
+    document = compare(client, one, other, permutations=300, seed=4, alternative="two-sided").json()
+    (found,) = document["pairs"]
+    wanted = agreement(*map(np.array, document["matrices"]), 300, "two-sided", 4)  # type: ignore[arg-type]
+    assert (found["a"], found["b"], found["tasks"]) == (one, other, 6)
+    assert found["pearson"] == found["spearman"] == pytest.approx(1)
+    assert wanted.mantel is not None
+    assert found["mantel"] == {
+        "statistic": pytest.approx(1),
+        "p_value": pytest.approx(wanted.mantel.p_value),
+        "permutations": 300,
+        "alternative": "two-sided",
+        "seed": 4,
+    }
+    assert found["mantel"]["p_value"] < 0.05
+    exact = compare(client, one, other).json()["pairs"][0]["mantel"]
+    assert (exact["permutations"], exact["p_value"]) == (719, 1 / 720)
+
+
+def test_vectors_over_one_base_are_compared_themselves(client: httpx.Client, pair: tuple[str, str]) -> None:
+    document = compare(client, *pair, stage=1).json()
+    assert document["same_base"] is True
+    found = document["pairs"][0]["same_task"]
+    for value, (a, b) in zip(found["values"], [(0, 0), (2, 1), (4, 2)], strict=True):
+        u, v = (vectors_of(task)[1].astype(float) for task in (a, b))
+        assert value == pytest.approx(u @ v / np.linalg.norm(u) / np.linalg.norm(v))
+    assert found["mean"] == pytest.approx(np.mean(found["values"]))
+
+
+def test_three_have_three_pairs_and_another_base(client: httpx.Client, services: Services) -> None:
+    ids = [
+        trained(client, services, 4, suite={**ROTATIONS, "tasks": 4}, base_seed=base) for base in (0, 0, 1)
+    ]
+    document = compare(client, *ids).json()
+    assert [(each["a"], each["b"]) for each in document["pairs"]] == list(itertools.combinations(ids, 2))
+    assert [each["same_base"] for each in document["pairs"]] == [True, False, False]
+    assert document["same_base"] is False
+    assert document["differences"] == [{"field": "base_seed", "values": [0, 0, 1]}]
+
+
+def test_the_table_has_a_row_a_pair_of_tasks(client: httpx.Client, pair: tuple[str, str]) -> None:
+    document = compare(client, *pair).json()
+    header, *rows = csv.reader(io.StringIO(compare(client, *pair, format="csv").text))
+    assert header == ["task", "other", *pair]
+    above = np.triu_indices(3, 1)
+    for place, matrix in enumerate(document["matrices"]):
+        np.testing.assert_array_equal([float(row[2 + place]) for row in rows], np.array(matrix)[above])
+    assert [row[:2] for row in rows] == [["0°", "20°"], ["0°", "40°"], ["20°", "40°"]]
+
+
+def test_who_has_it_is_told_so(client: httpx.Client, pair: tuple[str, str]) -> None:
+    answer = compare(client, *pair)
+    etag = answer.headers["ETag"]
+    again = client.get(answer.url, headers={"If-None-Match": etag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert compare(client, *pair).content == answer.content
+    for params in ({"seed": 1}, {"measure": "correlation"}, {"stage": "before"}, {"format": "csv"}):
+        assert compare(client, *pair, **params).headers["ETag"] != etag
+    assert compare(client, *pair[::-1]).headers["ETag"] != etag
+
+
+def test_what_takes_long_is_done_elsewhere_and_what_takes_too_long_not_at_all(
+    client: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = {"kind": "rotation", "tasks": 12, "step_degrees": 1}
+    ids = [trained(client, services, 12, suite=suite, seed=seed) for seed in (0, 1)]
+    here = compare(client, *ids)
+    monkeypatch.setattr(comparing, "MOVED_HERE", 0)
+    there = compare(client, *ids, seed=1).json()["pairs"][0]["mantel"]
+    assert there["p_value"] == here.json()["pairs"][0]["mantel"]["p_value"] == 1 / 1000
+    monkeypatch.setattr(comparison, "MOST_MOVED", 12**2 * 500)
+    refused = compare(client, *ids, permutations=501)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "permutations"
+    assert "500 are possible" in refused.json()["detail"]
+    assert compare(client, *ids, permutations=500).status_code == 200
+    monkeypatch.setattr(results, "MAX_TEXT_VALUES", 2 * 12**2 - 1)
+    assert "2 matrices of 12" in compare(client, *ids, permutations=499).json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        ("", "is no id"),
+        ("{0}", "2 to 6 are compared, not 1"),
+        ("{0},", "is no id"),
+        ("{0},{0}", "twice"),
+        ("{0},../etc/passwd", "is no id"),
+        (",".join("0" * 15 + str(n) for n in range(7)), "not 7"),
+    ],
+)
+def test_bad_lists_of_ids_name_the_field(client: httpx.Client, ids: str, words: str) -> None:
+    answer = client.get("/comparison", params={"ids": ids.format("0" * 16)})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "ids"
+    assert words in error["message"]
+
+
+def test_what_is_not_there_is_named(client: httpx.Client, pair: tuple[str, str]) -> None:
+    assert client.get("/comparison").json()["errors"][0]["field"] == "ids"
+    missing = compare(client, pair[0], "0" * 16)
+    assert missing.status_code == 404
+    assert "0" * 16 in missing.json()["detail"]
+    stage = compare(client, *pair, stage=7)
+    assert stage.status_code == 404
+    assert pair[0] in stage.json()["detail"]
+    assert "stage '7'" in stage.json()["detail"]
+    for params in ({"permutations": 1}, {"alternative": "equal"}, {"seed": -1}, {"layer": "layer-9"}):
+        answer = compare(client, *pair, **params)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, next(iter(params)))
+    assert compare(client, *pair, format="png").status_code == 406
+
+
+def test_too_few_common_tasks_are_named(
+    client: httpx.Client, services: Services, pair: tuple[str, str]
+) -> None:
+    other = trained(client, services, 4, suite={"kind": "shift", "tasks": 4})
+    none = compare(client, pair[0], other)
+    assert none.status_code == 422
+    assert "0 task(s)" in none.json()["detail"]
+    assert "0°, 10°, 20°, 30°, 40° and 1 more" in none.json()["detail"]
+    assert "0 px, 1 px, 2 px, 3 px" in none.json()["detail"]
+    two = trained(client, services, 3, suite={"kind": "rotation", "tasks": 3, "step_degrees": 50})
+    assert "2 task(s) are in all of them (0°, 50°)" in compare(client, pair[0], two).json()["detail"]
+    running = submit(client, suite=ROTATIONS)
+    waiting = compare(client, pair[0], running)
+    assert waiting.status_code == 409
+    assert f"{running} has none" in waiting.json()["detail"]
+    work(services, running, 1, 3, 5)
+    partial = compare(client, pair[0], running).json()
+    assert partial["tasks"] == ["10°", "30°", "50°"]
+    assert [each["complete"] for each in partial["experiments"]] == [True, False]
+
+
+def test_permutations_of_other_seeds_are_other_tasks(client: httpx.Client, services: Services) -> None:
+    suites = [{"kind": "permutation", "tasks": 4, "permutation_seed": seed} for seed in (0, 0, 1)]
+    ids = [trained(client, services, 4, suite=suite, seed=seed) for seed, suite in enumerate(suites)]
+    assert len(compare(client, ids[0], ids[1]).json()["tasks"]) == 4
+    assert "1 task(s) are in all of them (identity)" in compare(client, ids[0], ids[2]).json()["detail"]
+
+
+def test_what_others_do_not_share_is_not_there(client: httpx.Client, services: Services) -> None:
+    nobodys = trained(client, services, 3)
+    with people(services.settings.home, client.base_url) as known:
+        alices = trained(known["alice"], services, 3)
+        hidden, missing = (compare(known["bob"], nobodys, id) for id in (alices, "0" * 16))
+        assert hidden.status_code == missing.status_code == 404
+        assert hidden.text.replace(alices, "") == missing.text.replace("0" * 16, "")
+        assert compare(known["root"], nobodys, alices).status_code == 200
+        known["alice"].patch(f"/experiments/{alices}", json={"shared": True})
+        shared = compare(known["rita"], nobodys, alices)
+        assert shared.status_code == 200
+        known["alice"].patch(f"/experiments/{alices}", json={"shared": False})
+        again = known["rita"].get(shared.url, headers={"If-None-Match": shared.headers["ETag"]})
+        assert again.status_code == 404

@@ -1,0 +1,62 @@
+"""A small bundle with nothing trained in it, and what may be wrong with one."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from zipfile import ZIP_STORED, ZipFile
+
+import numpy as np
+
+from tests.support.execution import SPEC
+from tgsh.bundles.writer import Member, packed
+
+SHAPE = (3, 3, 4)
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def files() -> dict[str, bytes]:
+    """What a bundle needs to be read."""
+    recorded = {
+        "id": "0" * 16,
+        "name": "small",
+        "digest": SPEC.digest(),
+        "base_id": "b" * 64,
+        "versions": {"torch": "2"},
+        "compute": ["cpu AVX2 numba 0.68.1 fused"],
+        "machines": ["Linux x86_64"],
+    }
+    images = [{"train": "a" * 64, "test": "b" * 64, "tasks": [0, 1, 2]}]
+    return {
+        "datasets.json": json.dumps({"dataset": "mnist5k", "images": images}).encode(),
+        "experiment.json": json.dumps(recorded).encode(),
+        "spec.json": SPEC.model_dump_json().encode(),
+        "vectors.npy": npy(np.arange(36, dtype="<f4").reshape(SHAPE)),
+    }
+
+
+def made(content: Mapping[str, bytes]) -> bytes:
+    """A bundle of these files, as the service packs them."""
+    members = [Member(name, len(data), (data[:3], data[3:])) for name, data in content.items()]
+    return b"".join(packed(members, {"figures/x.png": "not asked for"}))
+
+
+def unpacked(bundle: bytes) -> dict[str, bytes]:
+    """Every file of a zip by its name."""
+    with ZipFile(io.BytesIO(bundle)) as zip:
+        return {name: zip.read(name) for name in zip.namelist()}
+
+
+def zipped(content: Mapping[str, bytes], compression: int = ZIP_STORED) -> bytes:
+    """A zip of these files as anybody may make one."""
+    file = io.BytesIO()
+    with ZipFile(file, "w", compression) as zip:
+        for name, data in content.items():
+            zip.writestr(name, data)
+    return file.getvalue()

@@ -1,0 +1,133 @@
+"""What docker-compose.yml starts, started here: its commands and environment, other folders and ports."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.support.compose import ROOT, command, environment, load_compose
+from tgsh.stack.redis import find_server, free_port
+
+WORKER = "worker-cpu"
+
+
+class ComposeStack:
+    """Redis, service and worker as processes. Only names that exist inside containers are replaced."""
+
+    def __init__(self, folder: Path, host: str = "127.0.0.1", **settings: str) -> None:
+        """settings: TGSH_ variables that differ from those of the compose file."""
+        self._folder = folder
+        self._host = host
+        self._settings = settings
+        self._ports = {"redis": free_port(), "service": free_port(), "flower": free_port()}
+        self._services = load_compose({"TGSH_REDIS_PASSWORD": "secret", "TGSH_DATA_MOUNT": "data"})[
+            "services"
+        ]
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.data_dir = folder / "data"
+        self.faults = folder / "faults.json"
+        self.url = f"http://127.0.0.1:{self._ports['service']}"
+        self.flower_url = f"http://127.0.0.1:{self._ports['flower']}"
+        self.redis_url = f"redis://:secret@127.0.0.1:{self._ports['redis']}/0"
+
+    def start(self, name: str, *more: str) -> subprocess.Popen[bytes]:
+        """Start one service of the compose file with its command and environment, and `more` words."""
+        service = self._services[name]
+        words = [self._local(word) for word in command(service)]
+        if words[0] == "redis-server":
+            folder = self._folder / "redis"
+            folder.mkdir(exist_ok=True)
+            words = [find_server(), *words[1:], "--port", str(self._ports["redis"]), "--dir", str(folder)]
+        else:
+            words[0] = str(Path(sys.executable).with_name(words[0]))
+        words += more
+        with (self._folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                words,
+                env=self._environment(name),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._processes[name] = process
+        return process
+
+    def run(self, name: str, *words: str) -> str:
+        """What `docker compose exec` does: a command in a service's environment; its standard output."""
+        program = "import sys; from tgsh.cli import app; sys.exit(app())"
+        assert words[0] == "tgsh"
+        command = [sys.executable, "-c", program, *words[1:]]
+        ended = subprocess.run(
+            command, env=self._environment(name), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    def wait_until_ready(self, seconds: float = 60) -> None:
+        """Until /readyz says that store, queue, disk and a worker are there."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for name, process in self._processes.items():
+                assert process.poll() is None, (self._folder / f"{name}.log").read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError("\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log")))
+
+    def family(self, name: str) -> list[psutil.Process]:
+        """A service's process and its children."""
+        parent = psutil.Process(self._processes[name].pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def log(self, name: str) -> str:
+        """What a service has written so far."""
+        return (self._folder / f"{name}.log").read_text()
+
+    def stop(self, name: str, seconds: float = 30) -> None:
+        """What `docker compose stop` does: SIGTERM, and patience, though less than the compose file has."""
+        process = self._processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        process.wait(seconds)
+
+    def kill(self) -> None:
+        """End everything that is still there."""
+        for process in self._processes.values():
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _environment(self, name: str) -> dict[str, str]:
+        given = {key: self._local(value) for key, value in environment(self._services[name]).items()}
+        plain = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        return {
+            **plain,
+            **given,
+            **self._settings,
+            "TGSH_TEST_FAULTS": str(self.faults),
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def _local(self, word: str) -> str:
+        """A container's host names, ports and folders as this machine's."""
+        places = {
+            "@redis:6379": f"@127.0.0.1:{self._ports['redis']}",
+            "/var/lib/tgsh": str(self._folder / "home"),
+            "/srv/datasets": str(self.data_dir),
+            "0.0.0.0": self._host,  # by default not so that the whole network reaches it
+        }
+        if word == "8000":
+            return str(self._ports["service"])
+        if word == "5555":
+            return str(self._ports["flower"])
+        for there, here in places.items():
+            word = word.replace(there, here)
+        return word

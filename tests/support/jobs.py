@@ -1,0 +1,65 @@
+"""Steps of a job's life that several store tests take."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sqlalchemy import select
+
+from tgsh.specs import ExperimentSpec, RotationSuite, TrainingSpec
+from tgsh.store import experiments, jobs
+from tgsh.store.database import Database
+from tgsh.store.experiments import Plan, PlannedTask
+from tgsh.store.jobs import JobLease
+from tgsh.store.models import FinishRecord, Job, TaskRecord
+
+EPOCHS = 2
+
+
+def submitted(
+    database: Database,
+    tasks: int = 2,
+    name: str = "test",
+    tags: tuple[str, ...] = (),
+    dataset: Literal["mnist", "mnist5k"] = "mnist",
+    train_limit: int | None = None,
+) -> str:
+    """A new experiment of `tasks` tasks and two epochs."""
+    spec = ExperimentSpec(
+        name=name,
+        dataset=dataset,
+        suite=RotationSuite(tasks=tasks),
+        training=TrainingSpec(epochs=EPOCHS, train_limit=train_limit),
+        tags=tags,
+    )
+    plan = Plan([PlannedTask(f"{10 * index}°", {"angle": 10.0 * index}) for index in range(tasks)], "b" * 64)
+    return experiments.submit(database, spec, plan)[0]
+
+
+def claimed(database: Database, experiment_id: str, index: int | None, lease_seconds: float = 60) -> JobLease:
+    """A claim that must succeed."""
+    claim = jobs.lease_job(database, Job(experiment_id=experiment_id, index=index), "worker-1", lease_seconds)
+    assert claim is not None
+    return claim
+
+
+def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
+    """Every job of the experiment that waits for a worker."""
+    waiting: list[Job] = []
+    with database.read() as session:
+        for record, columns in (
+            (TaskRecord, (TaskRecord.experiment_id, TaskRecord.index)),
+            (FinishRecord, (FinishRecord.experiment_id,)),
+        ):
+            ours = record.experiment_id == experiment_id, record.status == "queued"
+            waiting += [
+                Job(*row) for row in session.execute(select(*columns).where(*ours).order_by(*columns))
+            ]
+    return waiting
+
+
+def completed(database: Database, claim: JobLease, accuracy: float = 0.5) -> None:
+    """The task's epochs and its end."""
+    for epoch in range(1, EPOCHS + 1):
+        jobs.record_epoch(database, claim, tuple([0.5] * epoch), 1.0, f"key-{epoch}", "s" * 64)
+    jobs.complete_task(database, claim, accuracy, "cpu", {"torch": "2"}, 0.1)

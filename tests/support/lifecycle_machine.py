@@ -1,0 +1,268 @@
+"""The life of jobs as a state machine: any order of what users, workers, the sweeper and the clock do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import hypothesis.strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import delete, update
+
+from tests.support.jobs import EPOCHS, submitted
+from tests.support.lifecycle_rows import Rows, check, rows_of
+from tgsh.errors import Conflict, LeaseLost
+from tgsh.store import experiments, jobs, leases
+from tgsh.store.database import Database
+from tgsh.store.jobs import JobLease, LeaseState
+from tgsh.store.models import ExperimentRecord, Job, db_now, job_filter, job_model
+
+MAX_ATTEMPTS = 3
+MOST_EXPERIMENTS = 2
+
+T = TypeVar("T")
+Pick = st.integers(0, 1000)
+"""Which of those that are there, by remainder: the list is only known when the rule runs."""
+
+
+def of(things: Sequence[T], pick: int) -> T:
+    return things[pick % len(things)]
+
+
+class Lifecycle(RuleBasedStateMachine):
+    """What a worker may hold is kept here, apart from the rows; after every step the two must agree."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self.database = database
+        self.experiments: list[str] = []
+        self.held: dict[str, JobLease] = {}
+        self.stale: list[JobLease] = []
+        self.silent: set[str] = set()
+        self.tokens: set[str] = set()
+        self.attempts: Counter[Job] = Counter()
+        self.completed: dict[Job, float] = {}
+
+    @initialize()
+    def start_empty(self) -> None:
+        with self.database.write() as session:
+            session.execute(delete(ExperimentRecord))
+
+    @precondition(lambda self: len(self.experiments) < MOST_EXPERIMENTS)
+    @rule(tasks=st.integers(1, 2))
+    def submit(self, tasks: int) -> None:
+        self.experiments.append(submitted(self.database, tasks))
+
+    @precondition(lambda self: self.experiments)
+    @rule(pick=Pick, index=st.none() | st.integers(0, 2))
+    def claim(self, pick: int, index: int | None) -> None:
+        job = Job(of(self.experiments, pick), index)
+        waits = job in self._rows().waiting
+        self._took(job, jobs.lease_job(self.database, job, "w", 600), expected=waits)
+
+    @rule()
+    def claim_next(self) -> None:
+        waiting = self._rows().waiting
+        found = jobs.lease_next(self.database, "w", 600)
+        assert (found is not None) == bool(waiting)
+        if found is not None:
+            assert found.job in waiting
+            self._took(found.job, found, expected=True)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=Pick, limit=st.integers(0, 3))
+    def claim_more(self, pick: int, limit: int) -> None:
+        first = of(list(self.held.values()), pick)
+        waiting = self._rows().waiting
+        found = jobs.lease_more(self.database, first, "w", 600, limit)
+        assert len(found) <= limit
+        for claim in found:
+            assert claim.job in waiting
+            self._took(claim.job, claim, expected=True)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=Pick)
+    def renew(self, pick: int) -> None:
+        claim = of(list(self.held.values()), pick)
+        assert jobs.renew_lease(self.database, claim, 600) is LeaseState.KEPT
+        self.silent.discard(claim.token)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=Pick, swept=st.booleans(), taken=st.booleans())
+    def fall_silent(self, pick: int, swept: bool, taken: bool) -> None:
+        """As if the clock had moved on beyond the lease; the sweeper and another worker may be at hand."""
+        claim = of(list(self.held.values()), pick)
+        record = job_model(claim.job)
+        with self.database.write() as session:
+            session.execute(update(record).where(*job_filter(claim.job)).values(lease_until=db_now() - 1))
+        self.silent.add(claim.token)
+        if swept:
+            self.sweep()
+        if taken and claim.job in self._rows().waiting:
+            self._took(claim.job, jobs.lease_job(self.database, claim.job, "w", 600), expected=True)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=Pick)
+    def lose_every_worker(self, pick: int) -> None:
+        """Until nobody may try again."""
+        job = of(list(self.held.values()), pick).job
+        while holders := [place for place, claim in enumerate(self.held.values()) if claim.job == job]:
+            self.fall_silent(holders[0], swept=True, taken=True)
+
+    @rule()
+    def sweep(self) -> None:
+        assert leases.expire_leases(self.database, MAX_ATTEMPTS) == len(self.silent)
+        for token in list(self.silent):
+            self._lost(token)
+
+    @precondition(lambda self: self._tasks_held())
+    @rule(pick=Pick)
+    def record_epoch(self, pick: int) -> None:
+        self._record(of(self._tasks_held(), pick), 1)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=Pick, accuracy=st.floats(0, 1))
+    def complete(self, pick: int, accuracy: float) -> None:
+        claim = of(list(self.held.values()), pick)
+        if claim.job.index is None:
+            jobs.complete_finish(self.database, claim, {"vectors": ("key", "s" * 64)})
+        else:
+            self._record(claim, EPOCHS)
+            jobs.complete_task(self.database, claim, accuracy, "cpu", {"torch": "2"}, 0.1)
+            self.completed[claim.job] = accuracy
+        self._lost(claim.token)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=Pick, with_siblings=st.booleans())
+    def fail(self, pick: int, with_siblings: bool) -> None:
+        claim = of(list(self.held.values()), pick)
+        jobs.fail(self.database, claim, "it broke", with_siblings=with_siblings)
+        self._lost(claim.token)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=Pick)
+    def release(self, pick: int) -> None:
+        claim = of(list(self.held.values()), pick)
+        jobs.release(self.database, claim)
+        self.attempts[claim.job] -= 1
+        self._lost(claim.token)
+
+    @precondition(lambda self: self._to_be_stopped())
+    @rule(pick=Pick)
+    def stop_cancelled(self, pick: int) -> None:
+        claim = of(self._to_be_stopped(), pick)
+        jobs.stop_cancelled(self.database, claim)
+        self._lost(claim.token)
+
+    @precondition(lambda self: self.stale)
+    @rule(pick=Pick)
+    def write_with_a_stale_token(self, pick: int) -> None:
+        claim = of(self.stale, pick)
+        before = self._rows()
+        assert jobs.check_lease(self.database, claim) is LeaseState.LOST
+        assert jobs.renew_lease(self.database, claim, 600) is LeaseState.LOST
+        writes: list[Callable[[Database, JobLease], None]] = [
+            partial(jobs.fail, reason="late", with_siblings=True),
+            jobs.release,
+            jobs.stop_cancelled,
+        ]
+        if claim.job.index is None:
+            writes.append(partial(jobs.complete_finish, results={}))
+        else:
+            late = {"losses": (0.1,), "seconds": 1.0, "checkpoint": "late", "sha256": "0" * 64}
+            end = {"accuracy": 1.0, "compute": "late", "versions": {}, "seconds": 1.0}
+            writes.append(partial(jobs.record_epoch, **late))  # type: ignore[arg-type]
+            writes.append(partial(jobs.complete_task, **end))  # type: ignore[arg-type]
+        for write in writes:
+            try:
+                write(self.database, claim)
+            except LeaseLost:
+                continue
+            raise AssertionError(f"{write} wrote with a stale token")
+        assert self._rows() == before
+
+    @precondition(lambda self: self.experiments)
+    @rule(pick=Pick)
+    def cancel(self, pick: int) -> None:
+        self._change(of(self.experiments, pick), experiments.cancel, ("queued", "running", "cancelled"))
+
+    @precondition(lambda self: self.experiments)
+    @rule(pick=Pick)
+    def resume(self, pick: int) -> None:
+        experiment_id = of(self.experiments, pick)
+        if self._change(experiment_id, experiments.resume, ("failed", "cancelled")):
+            for job in set(self.attempts) - set(self.completed):
+                if job.experiment_id == experiment_id:
+                    del self.attempts[job]
+
+    @precondition(lambda self: self.experiments)
+    @rule(pick=Pick)
+    def delete(self, pick: int) -> None:
+        experiment_id = of(self.experiments, pick)
+        over = ("queued", "completed", "failed", "cancelled")
+        if self._change(experiment_id, experiments.delete, over):
+            self.experiments.remove(experiment_id)
+            for known in (self.completed, self.attempts):
+                for job in [job for job in known if job.experiment_id == experiment_id]:
+                    del known[job]
+
+    @invariant()
+    def rows_are_sound(self) -> None:
+        rows = self._rows()
+        assert sorted(rows.experiments) == sorted(self.experiments)
+        running = {job: row["token"] for job, row in rows.jobs.items() if row["status"] == "running"}
+        assert running == {claim.job: token for token, claim in self.held.items()}
+        for job, row in rows.jobs.items():
+            assert row["attempts"] == self.attempts[job]
+        for job, accuracy in self.completed.items():
+            assert (rows.jobs[job]["status"], rows.jobs[job]["accuracy"]) == ("completed", accuracy)
+        check(rows, MAX_ATTEMPTS)
+
+    def _rows(self) -> Rows:
+        return rows_of(self.database)
+
+    def _tasks_held(self) -> list[JobLease]:
+        return [claim for claim in self.held.values() if claim.job.index is not None]
+
+    def _to_be_stopped(self) -> list[JobLease]:
+        cancelled = {id for id, row in self._rows().experiments.items() if row["cancel_requested"]}
+        return [claim for claim in self.held.values() if claim.job.experiment_id in cancelled]
+
+    def _took(self, job: Job, found: JobLease | None, *, expected: bool) -> None:
+        assert (found is not None) == expected
+        if found is None:
+            return
+        assert found.job == job
+        assert job not in self.completed
+        assert found.token not in self.tokens
+        self.tokens.add(found.token)
+        self.attempts[job] += 1
+        assert found.attempt == self.attempts[job]
+        self.held[found.token] = found
+
+    def _lost(self, token: str) -> None:
+        self.silent.discard(token)
+        self.stale.append(self.held.pop(token))
+
+    def _record(self, claim: JobLease, more: int) -> None:
+        done = self._rows().jobs[claim.job]["epochs_done"]
+        for epoch in range(done + 1, min(done + more, EPOCHS) + 1):
+            key = f"key-{epoch}"
+            jobs.record_epoch(self.database, claim, tuple([0.5] * epoch), 1.0, key, "s" * 64)
+
+    def _change(
+        self, experiment_id: str, change: Callable[[Database, str], None], allowed: tuple[str, ...]
+    ) -> bool:
+        """Whether the change was made; it must be refused exactly in the other states."""
+        before = self._rows()
+        possible = before.experiments[experiment_id]["status"] in allowed
+        try:
+            change(self.database, experiment_id)
+        except Conflict:
+            assert not possible
+            assert self._rows() == before
+            return False
+        assert possible
+        return True

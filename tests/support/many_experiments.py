@@ -1,0 +1,64 @@
+"""A database with thousands of experiments, quickly: rows as the lifecycle writes them, without tasks."""
+
+from __future__ import annotations
+
+import random
+
+from sqlalchemy import insert
+
+from tgsh.specs import ExperimentSpec, FlyNetSpec, NeuroModNetSpec, RotationSuite, ShiftSuite, TrainingSpec
+from tgsh.store.database import Database
+from tgsh.store.models import ExperimentRecord, TagRecord
+
+STATUSES = ("completed", "completed", "completed", "failed", "cancelled", "queued", "running")
+BEGAN = 1_700_000_000.0
+
+
+def fill(database: Database, count: int, owner: str | None = None) -> None:
+    """So many experiments of all kinds and ages, named "run 00000" and so on; the last is the newest."""
+    rng = random.Random(0)
+    rows = [_row(rng, number, owner) for number in range(count)]
+    tags = [
+        {"experiment_id": row["id"], "tag": tag}
+        for row in rows
+        for tag in row["spec"]["tags"]  # type: ignore[index]
+    ]
+    with database.write() as session:
+        session.execute(insert(ExperimentRecord), rows)
+        session.execute(insert(TagRecord), tags)
+
+
+def _row(rng: random.Random, number: int, owner: str | None) -> dict[str, object]:
+    suite = RotationSuite(tasks=rng.randint(2, 90)) if number % 2 else ShiftSuite(tasks=28)
+    spec = ExperimentSpec(
+        name=f"run {number:05}",
+        dataset=rng.choice(("mnist", "kmnist", "mnist5k")),
+        suite=suite,
+        network=FlyNetSpec() if number % 3 else NeuroModNetSpec(),
+        training=TrainingSpec(epochs=rng.randint(1, 12)),
+        tags=(f"week-{number // 200}", rng.choice(("paper", "try"))),
+    )
+    status, tasks = STATUSES[number % len(STATUSES)], suite.tasks or 0
+    done = {"completed": tasks, "queued": 0}.get(status, rng.randrange(tasks))
+    started = None if status == "queued" else BEGAN + 60 * number + 5
+    ended = started is not None and status != "running"
+    return {
+        "id": f"{number:016x}",
+        "name": spec.name,
+        "spec": spec.model_dump(mode="json"),
+        "digest": spec.digest(),
+        "base_id": "b" * 64,
+        "suite": suite.kind,
+        "dataset": spec.dataset,
+        "status": status,
+        "reason": "1 of 9 tasks failed; task 5 (150°): MemoryError" if status == "failed" else None,
+        "tasks_total": tasks,
+        "tasks_done": done,
+        "epochs_total": tasks * spec.training.epochs,
+        "epochs_done": done * spec.training.epochs,
+        "mean_accuracy": rng.uniform(0.5, 1) if done else None,
+        "created_at": BEGAN + 60 * number,
+        "started_at": started,
+        "finished_at": started + rng.uniform(1, 9_000) if ended and started is not None else None,
+        "owner": owner,
+    }

@@ -1,0 +1,41 @@
+"""People with keys, as clients of one service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+
+from tests.api.conftest import submit
+from tgsh.api_keys import KeyFile, Role
+
+ROLES: dict[str, Role] = {"alice": "submit", "bob": "submit", "rita": "read", "root": "admin"}
+
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@contextmanager
+def people(home: Path, url: httpx.URL) -> Iterator[dict[str, httpx.Client]]:
+    """A client for each of ROLES, with a key of its own from now on."""
+    keys = KeyFile(home / "keys.json")
+    with ExitStack() as open_clients:
+        yield {
+            name: open_clients.enter_context(
+                httpx.Client(base_url=url, headers=bearer(keys.add(name, role, None)), timeout=30)
+            )
+            for name, role in ROLES.items()
+        }
+
+
+def ended(client: httpx.Client, **changes: object) -> str:
+    """The id of a new experiment that is over at once: its events come to an end."""
+    experiment_id = submit(client, **changes)
+    assert client.post(f"/experiments/{experiment_id}/cancel").status_code == 202
+    return experiment_id

@@ -1,0 +1,34 @@
+"""python -m tests.system.attacks fuzz [--examples N]"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from service.app import create_app
+from service.settings import ServiceSettings
+from tests.api.conftest import serving
+from tests.system.attacks.fuzzing import fuzz
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.system.attacks")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("fuzz", help="requests out of the OpenAPI document")
+    command.add_argument(
+        "--examples", type=int, default=1000, help="of right ones and of wrong ones, each operation"
+    )
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        app = create_app(ServiceSettings(home=Path(folder), redis_url=SecretStr("redis://127.0.0.1:1/0")))
+        with serving(app) as client:
+            print(fuzz(client, app.state.services, chosen.examples, derandomize=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

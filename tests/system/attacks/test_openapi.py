@@ -1,0 +1,54 @@
+"""Whatever the OpenAPI document allows and forbids is sent.
+
+`python -m tests.system.attacks fuzz --examples 1000` does it for long.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from service.app import create_app
+from service.settings import ServiceSettings
+from tests.api.conftest import serving
+from tests.support.people import bearer, people
+from tests.system.attacks.fuzzing import fuzz
+
+pytestmark = pytest.mark.attacks
+
+
+@pytest.mark.timeout(300)
+def test_every_answer_is_one_that_the_document_describes(tmp_path: Path) -> None:
+    app = create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
+    with serving(app) as client:
+        told = fuzz(client, app.state.services, examples=15, derandomize=True)
+        paths = client.get("/openapi.json").json()["paths"]
+    print(told)
+    operations = {f"{method.upper()} {path}" for path, item in paths.items() for method in item}
+    assert {label for label, _ in told.statuses} == operations
+    assert {status for _, status in told.statuses} >= {200, 202, 204, 404, 409, 422}
+
+
+ASKING = {"root": 6, "alice": 6, "rita": 4, "nobody": 2, "a stranger": 2}
+"""Who asks, and how many requests of theirs are sent to every operation."""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("who", ASKING)
+def test_whoever_asks_where_there_are_keys(tmp_path: Path, who: str) -> None:
+    settings = {"redis_url": SecretStr("redis://127.0.0.1:1/0"), "requests_a_minute": 1_000_000}
+    app = create_app(ServiceSettings(home=tmp_path, **settings))
+    with serving(app) as plain, people(tmp_path, plain.base_url) as known:
+        strangers = {"nobody": {}, "a stranger": bearer("tgsh_" + "x" * 32)}
+        shown = strangers[who] if who in strangers else {"Authorization": known[who].headers["authorization"]}
+        told = fuzz(known["alice"], app.state.services, ASKING[who], derandomize=True, headers=shown)
+    statuses = {status for operation, status in told.statuses if operation != "GET /livez"}
+    if who in strangers:
+        assert 401 in statuses
+        assert not {status for status in statuses if status < 300 or status in (403, 404, 409)}
+    else:
+        assert 401 not in statuses
+        assert (403 in statuses) == (who == "rita")
+        assert 200 in statuses

@@ -1,0 +1,174 @@
+"""The form in a browser: presets fill it, problems are beside their fields, two clicks are one experiment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.system.browser.conftest import Troubles
+from tgsh.specs.presets import PRESETS, Submission
+
+
+@pytest.fixture
+def form(page: Page) -> Page:
+    """The page with its form, filled with the demo."""
+    page.goto("/dashboard/submit")
+    expect(page.get_by_label("epochs")).to_have_value("10")
+    return page
+
+
+def as_json(page: Page) -> dict[str, Any]:
+    """What the form would send."""
+    page.get_by_role("radio", name="JSON").check()
+    spec: dict[str, Any] = json.loads(page.get_by_label("The body of").input_value())
+    page.get_by_role("radio", name="Form").check()
+    return spec
+
+
+def small(page: Page, name: str) -> None:
+    """Make little work of the demo, of its own: nothing was computed before."""
+    page.get_by_label("name", exact=True).fill(name)
+    page.get_by_label("tasks", exact=True).fill("4")
+    page.get_by_label("epochs").fill("2")
+    page.get_by_label("train limit").fill("300")
+    page.get_by_label("seed", exact=True).fill(str(sum(map(ord, name))))
+
+
+def test_the_demo_is_submitted_and_learned(
+    form: Page, http: httpx.Client, screenshot: Callable[[str], Path]
+) -> None:
+    small(form, "from the form")
+    screenshot("submit")
+    form.get_by_role("button", name="Submit").click()
+    form.wait_for_url(re.compile(r"/dashboard/experiments/[0-9a-f]{16}$"))
+    experiment = http.get(f"/experiments/{form.url[-16:]}").json()
+    assert (experiment["name"], experiment["spec"]["dataset"]) == ("from the form", "mnist5k")
+    assert (experiment["spec"]["suite"]["tasks"], experiment["spec"]["training"]["train_limit"]) == (4, 300)
+    form.goto("/")
+    row = form.get_by_role("row").filter(has_text="from the form")
+    expect(row.get_by_text("completed")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_goes_through_the_form_unchanged(form: Page, name: str) -> None:
+    form.get_by_label("Start from").select_option(name)
+    expect(form.get_by_label("name", exact=True)).to_have_value(PRESETS[name].name)  # type: ignore[index]
+    assert Submission.model_validate(as_json(form)).spec() == PRESETS[name]  # type: ignore[index]
+
+
+def test_a_custom_suite_is_composed(form: Page) -> None:
+    form.get_by_label("kind of suite").select_option("custom")
+    form.get_by_label("label").fill("mirrored")
+    form.get_by_role("button", name="Add transform").click()
+    form.get_by_label("kind of suite tasks 0 transforms 0").select_option("affine")
+    form.get_by_role("textbox", name="degrees", exact=True).fill("20")
+    sent = as_json(form)
+    assert sent["suite"]["kind"] == "custom"
+    [task] = Submission.model_validate(sent).spec().suite.tasks  # type: ignore[union-attr, misc]
+    assert task.label == "mirrored"  # type: ignore[union-attr]
+    assert task.transforms[0].degrees == 20  # type: ignore[union-attr]
+    ids = form.eval_on_selector_all("#form [id]", "found => found.map(each => each.id)")
+    assert len(set(ids)) == len(ids)  # labels lead to their own fields
+
+
+def test_a_problem_is_beside_its_field(form: Page, troubles: Troubles) -> None:
+    troubles.allow("422")
+    form.get_by_label("epochs").fill("0")
+    form.get_by_label("fan in").fill("many")
+    form.get_by_role("button", name="Submit").click()
+    field = form.get_by_label("epochs")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    note = form.locator(f"#{field.get_attribute('aria-errormessage')}")
+    expect(note).to_have_text("Input should be greater than or equal to 1")
+    expect(form.get_by_label("fan in")).to_have_attribute("aria-invalid", "true")
+    expect(form.get_by_label("fan in")).to_be_focused()  # the first of them, for the next key
+    assert form.url.endswith("/dashboard/submit")
+
+
+def test_what_is_no_json_is_told(form: Page, troubles: Troubles) -> None:
+    form.get_by_role("radio", name="JSON").check()
+    form.get_by_label("The body of").fill('{"preset": "demo"')
+    form.get_by_role("button", name="Submit").click()
+    expect(form.locator("#problems")).to_contain_text("body:")
+    form.get_by_role("radio", name="Form").click()
+    expect(form.locator("#problems")).to_contain_text("cannot be shown as a form")
+    expect(form.get_by_role("radio", name="JSON")).to_be_checked()
+    form.get_by_label("The body of").fill(
+        '{"preset": "demo", "training": {"epochs": 4}, "suite": {"tasks": 5}}'
+    )
+    form.get_by_role("radio", name="Form").check()
+    expect(form.get_by_label("epochs")).to_have_value("4")
+    expect(form.get_by_label("batch size")).to_have_value("128")
+    troubles.allow("422")
+    form.get_by_role("radio", name="JSON").check()
+    form.get_by_label("The body of").fill('{"preset": "demo", "colour": "blue"}')
+    form.get_by_role("button", name="Submit").click()
+    expect(form.locator("#problems")).to_contain_text("colour: unknown key")
+
+
+def test_a_double_click_makes_one_experiment(form: Page, http: httpx.Client) -> None:
+    small(form, "clicked twice")
+    sent: list[str] = []
+    form.on(
+        "request",
+        lambda request: (
+            sent.append(request.headers["idempotency-key"])
+            if request.method == "POST" and "/experiments" in request.url
+            else None
+        ),
+    )
+    form.evaluate("document.getElementById('send').click(); document.getElementById('send').click()")
+    form.wait_for_url(re.compile(r"/dashboard/experiments/"))
+    assert len(set(sent)) == 1
+    found = http.get("/experiments", params={"q": "clicked twice"}).json()["items"]
+    assert len(found) == 1
+
+
+def test_with_the_keyboard_alone(form: Page, http: httpx.Client) -> None:
+    form.keyboard.press("Tab")
+    expect(form.get_by_role("link", name="Skip to the content")).to_be_focused()
+    form.keyboard.press("Enter")
+    form.keyboard.press("Tab")
+    expect(form.get_by_label("Start from")).to_be_focused()
+    form.keyboard.press("Tab")
+    expect(form.get_by_role("radio", name="Form")).to_be_focused()
+    form.keyboard.press("ArrowRight")
+    text = form.get_by_label("The body of")
+    expect(text).to_be_visible()
+    form.keyboard.press("Tab")
+    expect(text).to_be_focused()
+    form.keyboard.press("Control+A")
+    form.keyboard.insert_text(
+        '{"preset": "demo", "name": "by keys", "suite": {"tasks": 2}, "seed": 77,'
+        ' "training": {"epochs": 1, "train_limit": 100}}'
+    )
+    form.keyboard.press("Tab")
+    if form.get_by_role("link", name="Open the result").is_visible():
+        form.keyboard.press("Tab")
+    expect(form.locator("#send")).to_be_focused()
+    form.keyboard.press("Enter")
+    form.wait_for_url(re.compile(r"/dashboard/experiments/"))
+    assert [item["name"] for item in http.get("/experiments?q=by+keys").json()["items"]] == ["by keys"]
+
+
+def test_it_begins_from_what_the_address_names(form: Page, http: httpx.Client) -> None:
+    form.goto("/dashboard/submit?preset=shift-mnist-2px")
+    expect(form.get_by_label("step pixels")).to_have_value("2")
+    spec = {
+        "preset": "demo",
+        "name": "again",
+        "suite": {"tasks": 3},
+        "training": {"train_limit": 50, "epochs": 1},
+    }
+    made = http.post("/experiments?anew=true", json=spec).json()["id"]
+    form.goto(f"/dashboard/submit?from={made}")
+    expect(form.get_by_label("name", exact=True)).to_have_value("again")
+    expect(form.get_by_label("train limit")).to_have_value("50")
+    expect(form.get_by_label("tasks", exact=True)).to_have_value("3")

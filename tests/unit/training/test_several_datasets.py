@@ -1,0 +1,162 @@
+"""Datasets of one's own in training: their own normalisation, colour, and several of them over one base."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from tests.support import plain_networks as plain
+from tests.support import training
+from tests.support.uploads import coloured
+from tgsh.datasets.base import Dataset, DatasetInfo, Normalisation, SeveralDatasets, joint_info
+from tgsh.networks.inference import task_network
+from tgsh.networks.registry import context_of, random_base
+from tgsh.settings import Compute
+from tgsh.specs import (
+    DatasetsSuite,
+    ExperimentSpec,
+    FlyNetSpec,
+    GshSpec,
+    NetworkSpec,
+    NeuroModNetSpec,
+    RotationSuite,
+    TgshSpec,
+    TrainingSpec,
+    UploadedDataset,
+)
+from tgsh.suites import build
+from tgsh.training.measurements import measured
+from tgsh.training.state import batch_order, fresh_state
+from tgsh.training.trainer import Trainer
+
+NETWORKS: list[NetworkSpec] = [
+    FlyNetSpec(expansion=3),
+    NeuroModNetSpec(layers=(20,)),
+    TgshSpec(hidden=20, rank=6),
+    GshSpec(hidden=20, rank=6),
+]
+
+
+def own(letter: str, classes: int, each: int, seed: int) -> Dataset:
+    """A colour dataset, as the store has them."""
+    x, y = coloured(classes, each, (7, 9, 3), seed)
+    order = np.argsort(np.tile(np.arange(each), classes), kind="stable")
+    x, y, train = x.reshape(len(x), -1)[order], y[order], len(x) - 2 * classes
+    normalisation = Normalisation(float(x[:train].mean() / 255), float(x[:train].std() / 255))
+    info = DatasetInfo(
+        letter * 16, letter, 7, 9, classes, train, 2 * classes, channels=3, normalisation=normalisation
+    )
+    return Dataset(info, x[:train], y[:train], x[train:], y[train:])
+
+
+ONE, OTHER = own("a", 5, 12, 1), own("b", 3, 9, 2)
+BOTH = SeveralDatasets(joint_info([ONE.info, OTHER.info]), (ONE, OTHER))
+
+
+def spec_of(network: NetworkSpec = NETWORKS[0], **changes: object) -> ExperimentSpec:
+    return ExperimentSpec(
+        dataset=UploadedDataset(id=ONE.info.name),
+        suite=RotationSuite(tasks=2, step_degrees=180),
+        network=network,
+        training=TrainingSpec(epochs=2, batch_size=16),
+    ).model_copy(update=changes)
+
+
+def several(network: NetworkSpec = NETWORKS[0]) -> ExperimentSpec:
+    suite = DatasetsSuite(datasets=(ONE.info.name, OTHER.info.name))
+    return spec_of(network, dataset=None, suite=suite)
+
+
+@pytest.mark.parametrize("path", ["torch", "fused"])
+def test_epochs_are_those_of_the_definition(path: Compute, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_of()
+    trainer = Trainer(spec, ONE, training.CPU, path)
+    task = build(spec.suite, ONE.info)[1]
+    state = trainer.fresh(1)
+    for _ in range(2):
+        [state] = trainer.epoch([task], [state], training.never)
+
+    monkeypatch.setattr(plain, "MEAN", ONE.info.normalisation.mean)
+    monkeypatch.setattr(plain, "DEVIATION", ONE.info.normalisation.deviation)
+    start = fresh_state(spec, context_of(spec.network, 189, 5), 1).parameters
+    c, g = (torch.from_numpy(start[name].astype(np.float64)).requires_grad_() for name in ("c", "g"))
+    optimiser = torch.optim.RMSprop([c, g], lr=spec.training.learning_rate)
+    labels = torch.from_numpy(ONE.train_labels.astype(np.int64))
+    phi = plain.features(plain.dense(trainer.base, 189), task.transform.apply(ONE.train_images))  # type: ignore[arg-type, union-attr]
+    for epoch in range(2):
+        for batch in torch.from_numpy(batch_order(spec.seed, 1, epoch, len(labels))).split(16):
+            optimiser.zero_grad()
+            cross_entropy(plain.logits(trainer.base, phi[batch], c, g), labels[batch]).backward()  # type: ignore[arg-type]
+            optimiser.step()
+    v = (g * c).detach().numpy()
+    differences = np.sort(np.abs(state.vectors[-1] - v))[: int(0.99 * len(v))]
+    assert np.linalg.norm(differences) < 1e-3 * np.linalg.norm(v)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.kind)
+def test_a_dataset_learns_in_company_what_it_learns_alone(network: NetworkSpec) -> None:
+    together = several(network)
+    trainer = Trainer(together, BOTH, training.CPU)
+    tasks = build(together.suite, BOTH.info)
+    assert trainer.batchable(tasks[0]) != trainer.batchable(tasks[1])
+    alone = Trainer(spec_of(network, suite=RotationSuite(tasks=1)), ONE, training.CPU)
+    [first] = runs_of(trainer, tasks[0])
+    [same] = runs_of(alone, build(RotationSuite(tasks=1), ONE.info)[0])
+    assert first.vectors.tobytes() == same.vectors.tobytes()  # 5 classes are the most of both: one base
+    [second] = runs_of(trainer, tasks[1])
+    assert trainer.accuracy([tasks[1]], [second])[0] > 0.5
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.kind)
+def test_inference_normalises_as_training_does(network: NetworkSpec) -> None:
+    spec = several(network)
+    trainer = Trainer(spec, BOTH, training.CPU)
+    base = random_base(network, BOTH.info.pixels, BOTH.info.classes, 0)
+    context = context_of(network, BOTH.info.pixels, BOTH.info.classes)
+    for task, dataset in zip(build(spec.suite, BOTH.info), BOTH.datasets, strict=True):
+        [state] = runs_of(trainer, task)
+        vector = state.vectors[-1]
+        net = task_network(base, context, vector, task.index, dataset.info.normalisation)
+        wanted = trainer.representations(task, vector, dataset.test_images)
+        np.testing.assert_allclose(net.representations(dataset.test_images), wanted, rtol=1e-3, atol=1e-4)
+        right = (net.logits(dataset.test_images).argmax(axis=1) == dataset.test_labels).mean()
+        assert right == pytest.approx(trainer.accuracy([task], [state])[0])
+
+
+@pytest.mark.parametrize("network", NETWORKS[:3], ids=lambda network: network.kind)
+def test_one_batch_of_differently_normalised_tasks(network: NetworkSpec) -> None:
+    twin = own("c", 5, 12, 3)
+    source = SeveralDatasets(joint_info([ONE.info, twin.info]), (ONE, twin))
+    spec = spec_of(network, dataset=None, suite=DatasetsSuite(datasets=(ONE.info.name, twin.info.name)))
+    trainer, tasks = Trainer(spec, source, training.CPU, "torch"), build(spec.suite, source.info)
+    states = [trainer.fresh(task.index) for task in tasks]
+    for state, task in zip(trainer.epoch(tasks, states, training.never), tasks, strict=True):
+        [alone] = trainer.epoch([task], [trainer.fresh(task.index)], training.never)
+        np.testing.assert_allclose(state.losses, alone.losses, rtol=1e-4)
+
+
+def test_the_finish_measures_what_all_tasks_have() -> None:
+    spec = several().model_copy(update={"accuracy_matrix": True})
+    trainer, tasks = Trainer(spec, BOTH, training.CPU), build(spec.suite, BOTH.info)
+    states = [runs_of(trainer, task)[0] for task in tasks]
+    vectors = np.stack([state.vectors for state in states], axis=1)
+    found = measured(trainer, tasks, vectors, lambda index: states[index], training.never)
+    means = found["class-means"][0]["means"]
+    assert means.shape == (2, 5, 189)
+    assert np.isnan(means[1, 3:]).all()
+    assert np.isfinite(means[0]).all()
+    wanted = OTHER.train_images[OTHER.train_labels == 2].mean(axis=0) / 255
+    np.testing.assert_allclose(means[1, 2], wanted, atol=1e-6)
+    assert found["samples"][0]["images"].shape == (2, 3, 189)  # three classes are in both
+    assert '"classes": 3' in found["geometry"][1]["sample"]
+    assert np.isfinite(found["accuracy-matrix"][0]["matrix"]).all()
+
+
+def runs_of(trainer: Trainer, task: object) -> list:  # type: ignore[type-arg]
+    """The state after all epochs."""
+    states = [trainer.fresh(task.index)]  # type: ignore[attr-defined]
+    for _ in range(trainer.spec.training.epochs):
+        states = trainer.epoch([task], states, training.never)  # type: ignore[list-item]
+    return states

@@ -1,0 +1,160 @@
+"""The same bytes in any company and after any interruption; stopping, failing, refusing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+
+import numpy as np
+import pytest
+
+from tests.support import training
+from tgsh.datasets.base import Dataset
+from tgsh.errors import Interrupted, InvalidSpec, MachineProblem, TrainingDiverged
+from tgsh.settings import Compute
+from tgsh.specs import FlyNetSpec, NetworkSpec, NeuroModNetSpec
+from tgsh.training import trainer as module
+from tgsh.training.state import batch_order, from_tensors, to_tensors
+from tgsh.training.trainer import Trainer
+
+
+def test_same_seed_same_bytes(digits: Dataset) -> None:
+    spec = training.small()
+    [once], [again] = training.train(spec, digits, [7]), training.train(spec, digits, [7])
+    [other] = training.train(spec.model_copy(update={"seed": 6}), digits, [7])
+    assert training.digest(once) == training.digest(again) != training.digest(other)
+
+
+def test_same_bytes_whatever_a_trainer_did_before(digits: Dataset) -> None:
+    spec = training.small()
+    trainer = Trainer(spec, digits, training.CPU)
+    alone = [training.digest(state) for index in (2, 9) for state in training.train(spec, digits, [index])]
+    in_turn = [
+        training.digest(state)
+        for index in (2, 9, 2)
+        for state in training.train(spec, digits, [index], trainer)
+    ]
+    assert in_turn == [*alone, alone[0]]
+
+
+@pytest.mark.parametrize("path", ["torch", "fused"])
+def test_company_changes_nothing_but_rounding(path: Compute, digits: Dataset) -> None:
+    spec = training.small()
+    trainer = Trainer(spec, digits, training.CPU, path)
+    together = training.train(spec, digits, [0, 5, 17], trainer)
+    for state in together:
+        [alone] = training.train(spec, digits, [state.index], trainer)
+        np.testing.assert_allclose(state.vectors, alone.vectors, atol=2e-4 if path == "torch" else 0)
+        np.testing.assert_allclose(state.losses, alone.losses, rtol=1e-5)
+
+
+def test_resuming_after_every_epoch_gives_the_same_bytes(digits: Dataset) -> None:
+    spec = training.small(epochs=3)
+    [undisturbed] = training.train(spec, digits, [3])
+    state = Trainer(spec, digits, training.CPU).fresh(3)
+    for _ in range(3):
+        state = from_tensors(*to_tensors(state, spec, keep_optimiser=True), spec, 3)
+        trainer = Trainer(spec, digits, training.CPU)  # as another process would have it
+        [state] = trainer.epoch(training.chosen(spec, digits, [3]), [state], training.never)
+    assert training.digest(state) == training.digest(undisturbed)
+
+
+def test_a_batch_taken_in_parts_is_the_same_batch(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = training.small()
+    [whole] = training.train(spec, digits, [1], Trainer(spec, digits, training.CPU, "torch"))
+    monkeypatch.setattr(module, "FEATURES_AT_ONCE", 17 * 1568)
+    [parts] = training.train(spec, digits, [1], Trainer(spec, digits, training.CPU, "torch"))
+    np.testing.assert_allclose(parts.vectors, whole.vectors, atol=2e-4)
+
+
+def test_states_are_values(digits: Dataset) -> None:
+    spec = training.small()
+    trainer = Trainer(spec, digits, training.CPU)
+    before = trainer.fresh(0)
+    kept = training.digest(before)
+    [after] = trainer.epoch(training.chosen(spec, digits, [0]), [before], training.never)
+    assert training.digest(before) == kept
+    assert (after.epoch, len(after.losses), after.vectors.shape) == (1, 1, (2, 1568))
+    assert (after.vectors[0] == before.vectors[0]).all()
+    assert (after.vectors[1] == after.parameters["g"] * after.parameters["c"]).all()
+
+
+def test_contexts_start_as_the_paper_says(digits: Dataset) -> None:
+    trainer = Trainer(training.small(), digits, training.CPU)
+    states = [trainer.fresh(index) for index in range(200)]
+    c = np.stack([state.parameters["c"] for state in states])
+    g = np.concatenate([state.parameters["g"] for state in states])
+    assert c.var() == pytest.approx(2 / 1569, rel=0.02)
+    assert abs(c.mean()) < 4 * math.sqrt(2 / 1569 / c.size)
+    assert g.var() == pytest.approx(1, abs=0.35)
+    assert abs(np.corrcoef(c)[np.triu_indices(200, 1)]).max() < 0.15
+
+
+def test_every_epoch_of_every_task_has_its_own_order() -> None:
+    orders = [batch_order(0, task, epoch, 100).tolist() for task in range(3) for epoch in range(3)]
+    assert all(sorted(order) == list(range(100)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 9
+
+
+def test_it_stops_between_two_batches(digits: Dataset) -> None:
+    trainer = Trainer(training.small(), digits, training.CPU)
+    asked = iter([False, False, True])
+    with pytest.raises(Interrupted):
+        trainer.epoch(training.chosen(training.small(), digits, [0]), [trainer.fresh(0)], lambda: next(asked))
+    assert next(asked, "none left") == "none left"
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf])
+def test_divergence_names_task_and_epoch(digits: Dataset, poison: float) -> None:
+    trainer = Trainer(training.small(), digits, training.CPU)
+    state = trainer.fresh(4)
+    c = state.parameters["c"].copy()
+    c[:] = poison
+    poisoned = dataclasses.replace(state, parameters={**state.parameters, "c": c})
+    with pytest.raises(TrainingDiverged, match=r"40°.*epoch 1"):
+        trainer.epoch(
+            training.chosen(training.small(), digits, [0, 4]), [trainer.fresh(0), poisoned], training.never
+        )
+
+
+def test_a_state_without_averages_cannot_go_on(digits: Dataset) -> None:
+    trainer = Trainer(training.small(), digits, training.CPU)
+    state = dataclasses.replace(trainer.fresh(0), square_avg=None)
+    with pytest.raises(ValueError, match="averages"):
+        trainer.epoch(training.chosen(training.small(), digits, [0]), [state], training.never)
+
+
+def test_a_limit_beyond_the_dataset_is_refused_by_field(digits: Dataset) -> None:
+    with pytest.raises(InvalidSpec) as refusal:
+        Trainer(training.small(train_limit=4001), digits, training.CPU)
+    assert refusal.value.field == "training.train_limit"
+    Trainer(training.small(train_limit=4000), digits, training.CPU)
+
+
+@pytest.mark.parametrize(
+    ("network", "wanted", "words"),
+    [
+        (FlyNetSpec(), "torch", ["cpu", "torch", "1 thread"]),
+        (FlyNetSpec(), "fused", ["cpu", "numba", "fused"]),
+        (FlyNetSpec(), "auto", ["cpu", "numba", "fused"]),
+        (NeuroModNetSpec(), "fused", ["cpu", "torch", "1 thread"]),
+    ],
+)
+def test_the_record_says_what_trained(
+    network: NetworkSpec, wanted: Compute, words: list[str], digits: Dataset
+) -> None:
+    spec = training.small().model_copy(update={"network": network})
+    compute = Trainer(spec, digits, training.CPU, wanted).compute
+    assert compute.startswith(words[0])
+    assert words[1] in compute
+    assert compute.endswith(words[2])
+
+
+def test_without_numba_torch_trains_unless_the_fused_path_is_asked_for(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tgsh.networks.flynet_numba", None)  # as if its import failed
+    assert "torch" in Trainer(training.small(), digits, training.CPU).compute
+    with pytest.raises(MachineProblem, match=r"numba.*TGSH_COMPUTE"):
+        Trainer(training.small(), digits, training.CPU, "fused")

@@ -1,0 +1,271 @@
+"""Manifest, README, CITATION.cff, deterministic zip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tgsh.arrays import table_csv
+from tgsh.specs import ExperimentSpec
+from tgsh.store.models import ExperimentRecord, TaskRecord, as_datetime
+from tgsh.store.results import Origin
+
+CITATION = """\
+cff-version: 1.2.0
+message: If you use these results, please cite the paper and the software.
+type: software
+title: "tgsh: how do learning tasks relate to one another?"
+version: "{version}"
+license: MIT
+authors:
+  - name: The authors of tgsh
+preferred-citation:
+  type: article
+  title: >-
+    Randomly Weighted Neuromodulation in Neural Networks Facilitates Learning of Manifolds
+    Common Across Tasks
+  authors:
+    - family-names: Hong
+      given-names: Jinyung
+    - family-names: Pavlic
+      given-names: Theodore P.
+  year: 2023
+  journal: arXiv
+  url: https://arxiv.org/abs/2401.02437
+  identifiers:
+    - type: other
+      value: "arXiv:2401.02437"
+"""
+
+FILES = {
+    "CITATION.cff": "how to cite the paper and the software",
+    "README.txt": "this text",
+    "accuracy.csv": "test accuracy of each task after its last epoch",
+    "datasets.json": "SHA-256 of the images and labels that tasks were trained and tested on",
+    "dendrogram.nwk": "the tree of the tasks (average linkage of 1 - similarity), Newick",
+    "embedding.csv": "the tasks as points in two dimensions (classical MDS of 1 - similarity)",
+    "experiment.json": "seeds, digest of the spec, base_id, versions, compute paths, machines, times",
+    "figures/": "every figure, as png and svg",
+    "geometry.json": "Definition 1 of the paper, measured; its histograms and what a linear map reads",
+    "losses.csv": "mean training cross-entropy of each task (row) in each epoch (column), in nats",
+    "measured/": "what was measured on images at the end, as it is stored (safetensors)",
+    "similarity/": "cosines of the context vectors, before and after training: csv with labels, npy without",
+    "spec.json": "the spec: what POST /experiments, tgsh submit and tgsh run take",
+    "tasks.csv": "every task: its parameters, accuracy, seconds, attempts and compute path",
+    "vectors.npy": "context vectors of every stage, float32 [epochs + 1, tasks, width]; [0]: before training",
+    "manifest.json": "SHA-256 and size of every other file; what was left out, and why",
+}
+"""Names of files, or beginnings of names, and what they are."""
+
+README = """\
+{title}
+
+Context vectors that tgsh {version} learned, one for each of {tasks} tasks, over random weights that never
+learn; and what follows from them. Experiment {id}, made {made}.
+
+{files}
+What an experiment does not have is left out; manifest.json says why.
+
+Replay it:
+
+    pip install 'tgsh[worker]'
+    tgsh replay BUNDLE.zip
+
+checks every hash, trains spec.json anew and compares all vectors byte by byte. The bytes follow from the
+spec, its seeds and the images on one compute path and kind of machine, and with the same versions of the
+software: experiment.json has them, and a replay that differs says which of them are others. By hand:
+
+    tgsh run spec.json -o again/
+
+Read it with NumPy:
+
+    vectors = numpy.load("vectors.npy")          # [stage, task, unit]
+    tasks = list(csv.DictReader(open("tasks.csv", encoding="utf-8")))
+"""
+
+
+def citation(version: str) -> str:
+    """CITATION.cff of this version of the software."""
+    return CITATION.format(version=version)
+
+
+def readme(*, title: str, version: str, tasks: int, id: str, made: str) -> str:
+    """README.txt of an experiment's bundle."""
+    width = max(map(len, FILES)) + 2
+    files = "".join(f"{name:{width}}{what}\n" for name, what in FILES.items())
+    return README.format(title=title, version=version, tasks=tasks, id=id, made=made, files=files)
+
+
+FORMAT = "tgsh.bundle/1"
+
+MANIFEST, SPEC, VECTORS = "manifest.json", "spec.json", "vectors.npy"
+EXPERIMENT, DATASETS = "experiment.json", "datasets.json"
+NEEDED = {SPEC, EXPERIMENT, DATASETS, VECTORS}
+"""What a replay reads."""
+
+
+class File(BaseModel):
+    """A file of a bundle."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class Manifest(BaseModel):
+    """Every other file of a bundle by its name, and why some that a bundle may have are not there."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: str
+    files: dict[str, File]
+    left_out: dict[str, str] = Field(default_factory=dict)
+
+
+def written(
+    record: ExperimentRecord, tasks: Sequence[TaskRecord], origins: Sequence[Origin] | None
+) -> dict[str, bytes]:
+    """Files by name. origins: of each task, None where they were not recorded."""
+    spec = ExperimentSpec.model_validate(record.spec)
+    return {
+        "CITATION.cff": citation(version("tgsh")).encode(),
+        "README.txt": readme(
+            title=record.name,
+            version=record.versions.get("tgsh", ""),
+            tasks=len(tasks),
+            id=record.id,
+            made=str(as_datetime(record.finished_at)),
+        ).encode(),
+        SPEC: _json(spec.model_dump(mode="json")),
+        EXPERIMENT: _json(_experiment(record, spec, tasks, origins or ())),
+        DATASETS: _json(_datasets(spec, origins or ())),
+        "tasks.csv": _tasks(tasks),
+        "losses.csv": _losses(tasks, spec.training.epochs),
+    }
+
+
+def _experiment(
+    record: ExperimentRecord, spec: ExperimentSpec, tasks: Sequence[TaskRecord], origins: Sequence[Origin]
+) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "name": record.name,
+        "digest": record.digest,
+        "base_id": record.base_id,
+        "seeds": {"seed": spec.seed, "base_seed": spec.base_seed},
+        "epochs": spec.training.epochs,
+        "mean_accuracy": record.mean_accuracy,
+        "versions": record.versions,
+        "versions_of_tasks": _distinct(origin["versions"] for origin in origins),
+        "compute": _distinct(task.compute for task in tasks),
+        "machines": _distinct(origin["machine"] for origin in origins),
+        "created_at": str(as_datetime(record.created_at)),
+        "started_at": str(as_datetime(record.started_at)),
+        "finished_at": str(as_datetime(record.finished_at)),
+        "labels": [task.label for task in tasks],
+    }
+
+
+def _datasets(spec: ExperimentSpec, origins: Sequence[Origin]) -> dict[str, Any]:
+    """Which images, by digest; tasks that see the same ones together."""
+    of = _distinct(origin["images"] for origin in origins)
+    tasks = [[place for place, origin in enumerate(origins) if origin["images"] == each] for each in of]
+    images = [{**each, "tasks": which} for each, which in zip(of, tasks, strict=True)]
+    return {"dataset": spec.model_dump(mode="json")["dataset"], "images": images}
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    """What was recorded, each once, in the order of the tasks."""
+    found: list[Any] = []
+    for value in values:
+        if value is not None and value not in found:
+            found.append(value)
+    return found
+
+
+def _tasks(tasks: Sequence[TaskRecord]) -> bytes:
+    columns = ("index", "label", "params", "accuracy", "epochs_done", "seconds", "attempts", "compute")
+    rows = [[getattr(task, name) for name in columns] for task in tasks]
+    params = columns.index("params")
+    for row in rows:
+        row[params] = json.dumps(row[params], sort_keys=True, ensure_ascii=False)
+    return table_csv(columns, rows)
+
+
+def _losses(tasks: Sequence[TaskRecord], epochs: int) -> bytes:
+    header = ["task", "label", *(str(epoch) for epoch in range(1, epochs + 1))]
+    return table_csv(header, [(task.index, task.label, *task.losses) for task in tasks])
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+LONG_AGO = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can hold."""
+
+UNIX = 3
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file to be packed: its name, how many bytes it has, and the bytes."""
+
+    name: str
+    size: int
+    chunks: Iterable[bytes]
+
+
+class _Sink:
+    """What a ZipFile writes to, without a way back; what was written is taken away in between."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._written.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def take(self) -> bytes:
+        taken, self._written = b"".join(self._written), []
+        return taken
+
+
+def packed(members: Iterable[Member], left_out: Mapping[str, str]) -> Iterator[bytes]:
+    """The bytes of a zip of these files, in their order, and a manifest of them as the last one.
+
+    left_out: read when all members have been packed.
+    """
+    sink, files = _Sink(), {}
+    with ZipFile(sink, "w", ZIP_STORED) as zip:  # type: ignore[call-overload]
+        for member in members:
+            digest, size = hashlib.sha256(), 0
+            with zip.open(_info(member.name, member.size), "w") as file:
+                for chunk in member.chunks:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+                    yield sink.take()
+            files[member.name] = File(sha256=digest.hexdigest(), bytes=size)
+        manifest = Manifest(format=FORMAT, files=files, left_out=dict(left_out))
+        zip.writestr(_info(MANIFEST, 0), manifest.model_dump_json(indent=2) + "\n")
+    yield sink.take()
+
+
+def _info(name: str, size: int) -> ZipInfo:
+    info = ZipInfo(name, LONG_AGO)
+    info.create_system, info.external_attr = UNIX, (stat.S_IFREG | 0o644) << 16
+    info.file_size = size  # beyond 2 GB it needs a longer header
+    return info

@@ -1,0 +1,246 @@
+"""Fetch, bundle, replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tgsh.cli import options
+from tgsh.cli.errors import FAILED, report_error
+from tgsh.cli.options import Id, Json, Url, Workers, connect, resolve
+from tgsh.cli.output import print_json
+from tgsh.errors import InvalidSpec
+
+if TYPE_CHECKING:
+    from tgsh.client import Client
+
+FORMATS = {"nwk": "newick", "nh": "newick", "tree": "newick"}
+"""What endings stand for that are no format's name."""
+
+
+def fetch(
+    experiment_id: Id,
+    resource: Annotated[
+        str,
+        typer.Argument(
+            help="Such as similarity, similarity/epochs, dendrogram, figures/accuracy.",
+            autocompletion=options.results,
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
+    format: Annotated[
+        str | None,
+        typer.Option(help="json, csv, npy, safetensors, png, svg, pdf, newick; default: the file's ending."),
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="after, before, or the number of an epoch.")] = None,
+    order: Annotated[str | None, typer.Option(help="task or cluster.")] = None,
+    measure: Annotated[str | None, typer.Option(help="cosine or correlation.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Dendrogram: average, single, complete; embedding: mds, pca.")
+    ] = None,
+    dimensions: Annotated[int | None, typer.Option(help="Of an embedding: 2 or 3.")] = None,
+    pairs: Annotated[str | None, typer.Option(help="Of similarity/epochs, such as 0-1,0-18.")] = None,
+    layer: Annotated[str | None, typer.Option(help="One layer's part only, such as layer-1.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Of samples and reconstructions, such as 0-3,9.")] = None,
+    rows: Annotated[str | None, typer.Option(help="Of similarity/block, such as 0-9.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Of similarity/block, such as 0-99.")] = None,
+    count: Annotated[int | None, typer.Option(help="Of similarity/nearest: neighbours of each task.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Of geometry: ID of an experiment beside it.")] = None,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Write a result of an experiment to a file."""
+    ending = output.suffix.removeprefix(".").lower()
+    chosen = format or FORMATS.get(ending, ending)
+    if not chosen:
+        raise InvalidSpec("--format", f"{output} has no ending that tells the format; name one, such as csv")
+    if as_json and str(output) == "-":
+        raise InvalidSpec("--json", "standard output cannot hold both the result and a document about it")
+    with connect(url) as client:
+        experiment = resolve(client, experiment_id)
+        wanted = {
+            "stage": stage,
+            "order": order,
+            "measure": measure,
+            "method": method,
+            "dimensions": dimensions,
+            "pairs": pairs,
+            "layer": layer,
+            "tasks": tasks,
+            "rows": rows,
+            "columns": columns,
+            "count": count,
+            "baseline": baseline and resolve(client, baseline),
+        }
+        content = _content(client, experiment, resource, chosen, wanted)
+    if str(output) == "-":
+        typer.get_binary_stream("stdout").write(content)
+        return
+    write_whole(output, content)
+    if as_json:
+        print_json({"file": output, "bytes": len(content)})
+    else:
+        typer.echo(f"{output} ({len(content):,} bytes)", err=True)
+
+
+def _content(client: Client, experiment: str, resource: str, format: str, wanted: dict[str, Any]) -> bytes:
+    if not resource.startswith("figures/"):
+        return client.fetch(experiment, resource, format=format, params=wanted)
+    for name, value in wanted.items():
+        if value is not None:
+            raise InvalidSpec(
+                f"--{name}", "figures/ has every figure in one way only; fetch the result instead"
+            )
+    return client.figure(experiment, resource.removeprefix("figures/"), format)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or, whatever happens, not at all. Raises: InvalidSpec."""
+    import os
+    import tempfile
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise InvalidSpec(str(path), f"cannot be written: {error.strerror}") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files for their owner only
+        temporary.replace(path)
+    except OSError as error:
+        raise InvalidSpec(str(path), f"cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    import os
+
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+if TYPE_CHECKING:
+    from tgsh.execution.local import Replayed
+
+SHOWN = 8
+"""Tasks that are told of; there may be 10,000."""
+
+File = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .zip file, by `tgsh bundle`.")]
+
+
+def bundle(
+    experiment_id: Id,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; default: tgsh-ID.zip.")
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Write an experiment with all its results to one file, which `tgsh replay` checks."""
+    with connect(url) as client:
+        found = resolve(client, experiment_id)
+        target = output or Path(f"tgsh-{found}.zip")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path = client.bundle(found, target)
+        except OSError as error:
+            raise InvalidSpec(str(target), f"cannot be written: {error.strerror}") from error
+    size = path.stat().st_size
+    if as_json:
+        print_json({"file": path, "bytes": size})
+    else:
+        typer.echo(f"{path} ({size:,} bytes). Train it again any time: tgsh replay {path}")
+
+
+def replay(
+    file: File,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="An empty folder for the results; default: they are not kept."),
+    ] = None,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="Where datasets are, below data/; default: TGSH_HOME.")
+    ] = None,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Check a bundle's hashes, train it anew in this shell, and compare all vectors byte by byte.
+
+    Exit status 0: the same bytes. 1: others, or it could not be trained. 2: the file cannot be trusted.
+    """
+    import os
+
+    from tgsh.bundles.reader import read
+    from tgsh.cli.experiments import exit_by_status
+    from tgsh.cli.output import display
+
+    found = read(file)
+    from tgsh.execution.local import replay  # brings torch: only once the file is known to be whole
+
+    if home is not None:
+        os.environ["TGSH_HOME"] = str(home)
+    with _folder(output) as folder, display(found.spec.title) as shown:
+        ended, replayed = replay(found, folder, workers, shown.update)
+    if replayed is None:
+        exit_by_status(ended)
+        return
+    if as_json:
+        print_json(replayed)
+    else:
+        _print(replayed)
+    if not replayed.same:
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _folder(output: Path | None) -> Iterator[Path]:
+    import tempfile
+
+    if output is not None:
+        yield output
+        return
+    with tempfile.TemporaryDirectory(prefix="tgsh-replay-") as name:
+        yield Path(name)
+
+
+def _print(replayed: Replayed) -> None:
+    what = f"vectors of {replayed.tasks} tasks, before training and after each of {replayed.epochs} epoch(s)"
+    if replayed.same:
+        typer.echo(f"The same bytes: {what}")
+    else:
+        report_error(f"Other bytes: {what}")
+        for task in replayed.others[:SHOWN]:
+            where = f"task {task.index} ({task.label})"
+            typer.echo(f"  {where}: from epoch {task.epoch} on, by {task.largest:.2g} at most")
+        if len(replayed.others) > SHOWN:
+            typer.echo(f"  … and {len(replayed.others) - SHOWN} more tasks")
+        typer.echo(_why(replayed))
+    for name, difference in replayed.differs.items():
+        if name == "images":
+            typer.echo("  images: their SHA-256 are others, or were not recorded")
+        else:
+            typer.echo(f"  {name}: {_told(difference.bundle)} in the bundle, {_told(difference.here)} here")
+
+
+def _why(replayed: Replayed) -> str:
+    if replayed.differs:
+        return "Bytes depend on these, which are not the same here:"
+    return (
+        "Versions, compute path, machine and images are those of the bundle, so its vectors are not what its "
+        "spec gives: they were changed, or trained with other code"
+    )
+
+
+def _told(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

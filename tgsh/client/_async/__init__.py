@@ -1,0 +1,1 @@
+"""Implementation of `AsyncClient`, from which `tgsh.client._sync` is generated."""

@@ -1,0 +1,295 @@
+"""Methods of `AsyncClient` about experiments: submission, progress, control and tasks."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+
+from tgsh import schemas
+from tgsh.client._async.connection import AsyncConnection
+from tgsh.client._requests import (
+    Event,
+    Spec,
+    delete_resource,
+    experiment_path,
+    get_bundle,
+    get_document,
+    get_experiment_page,
+    patch_shared,
+    post_action,
+    post_experiment,
+)
+from tgsh.client.progress import ProgressBar, note_on_interrupt
+from tgsh.client.results import Experiment
+
+MAX_POLL_SECONDS = 1.0  # between two requests of `wait`
+
+
+class AsyncExperimentMethods(AsyncConnection):
+    """Submission, progress, control and tasks of experiments."""
+
+    async def submit(
+        self,
+        spec: Spec,
+        idempotency_key: str | None = None,
+        *,
+        shared: bool | None = None,
+        anew: bool = False,
+    ) -> Experiment:
+        """Submit an experiment.
+
+        If an experiment with the same digest has completed, it is returned instead (`stored_answer`).
+
+        Parameters
+        ----------
+        spec : Spec
+            Spec, mapping (``{"preset": …}`` and what differs from it), or name of a preset.
+        idempotency_key : str | None, default=None
+            The service creates one experiment per key; None uses a random key, so that a retry after a lost
+            connection creates no second experiment.
+        shared : bool | None, default=None
+            Whether everybody with a key may see it; None uses the default of the service.
+        anew : bool, default=False
+            Whether to train even if the results are already stored.
+
+        Returns
+        -------
+        Experiment
+            The queued experiment, or the stored one.
+
+        Examples
+        --------
+        >>> experiment = await client.submit({"preset": "demo", "training": {"epochs": 3}})
+        """
+        return await self._send(post_experiment(spec, idempotency_key, shared=shared, anew=anew))
+
+    async def experiments(
+        self,
+        *,
+        status: schemas.ExperimentStatus | None = None,
+        suite: str | None = None,
+        dataset: str | None = None,
+        tag: str | None = None,
+        q: str | None = None,
+        page_size: int | None = None,
+    ) -> AsyncIterator[Experiment]:
+        """All experiments that match every filter, newest first.
+
+        Parameters
+        ----------
+        status : schemas.ExperimentStatus | None, default=None
+            Status, such as ``"completed"``.
+        suite : str | None, default=None
+            Kind of the suite, such as ``"rotation"``.
+        dataset : str | None, default=None
+            Name or id of the dataset.
+        tag : str | None, default=None
+            One of its tags.
+        q : str | None, default=None
+            Part of its name.
+        page_size : int | None, default=None
+            Experiments per request; None uses the default of the service.
+
+        Yields
+        ------
+        Experiment
+            The next experiment; pages are fetched as they are needed.
+        """
+        filters = {"status": status, "suite": suite, "dataset": dataset, "tag": tag, "q": q}
+        cursor: str | None = None
+        while True:
+            page = await self._send(get_experiment_page(cursor, limit=page_size, **filters))
+            for experiment in page.items:
+                yield experiment
+            if (cursor := page.next) is None:
+                return
+
+    async def get(self, experiment: str) -> Experiment:
+        """Current state of an experiment.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment.
+
+        Returns
+        -------
+        Experiment
+            Spec, status and progress.
+        """
+        return await self._send(get_document(Experiment, experiment))
+
+    async def cancel(self, experiment: str) -> Experiment:
+        """Cancel an experiment; the epochs trained so far are kept.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment.
+
+        Returns
+        -------
+        Experiment
+            Its state after the request.
+        """
+        return await self._send(post_action(experiment, "cancel"))
+
+    async def resume(self, experiment: str) -> Experiment:
+        """Train the missing epochs of a failed or cancelled experiment.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment.
+
+        Returns
+        -------
+        Experiment
+            Its state after the request.
+        """
+        return await self._send(post_action(experiment, "resume"))
+
+    async def share(self, experiment: str, shared: bool = True) -> Experiment:
+        """Share an experiment with everybody who has a key, or with its owner alone again.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment.
+        shared : bool, default=True
+            Whether everybody with a key may see it.
+
+        Returns
+        -------
+        Experiment
+            The changed experiment.
+        """
+        return await self._send(patch_shared(Experiment, experiment_path(experiment), shared))
+
+    async def delete(self, experiment: str) -> None:
+        """Delete an experiment and all its results.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment.
+        """
+        await self._send(delete_resource(experiment_path(experiment)))
+
+    async def bundle(self, experiment: str, path: str | Path) -> Path:
+        """Download a completed experiment with all its results as a zip.
+
+        It is streamed, and the file appears at `path` once it is complete.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment.
+        path : str | Path
+            File to write.
+
+        Returns
+        -------
+        Path
+            The written file.
+        """
+        target = Path(path)
+        with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".bundle-") as folder:
+            download = Path(folder) / "whole.zip"
+            await self._send(get_bundle(experiment, download))
+            download.replace(target)
+        return target
+
+    async def tasks(self, experiment: str) -> list[schemas.Task]:
+        """Tasks of an experiment.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment.
+
+        Returns
+        -------
+        list[schemas.Task]
+            Losses, attempts, worker and reason of a failure of every task.
+        """
+        page = await self._send(get_document(schemas.TaskList, experiment, "tasks"))
+        return page.items
+
+    async def task(self, experiment: str, index: int) -> schemas.Task:
+        """One task of an experiment.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment.
+        index : int
+            Index of the task, from 0.
+
+        Returns
+        -------
+        schemas.Task
+            Losses, attempts, worker and reason of a failure.
+        """
+        return await self._send(get_document(schemas.Task, experiment, "tasks", index))
+
+    async def wait(
+        self, experiment: str, timeout: float | None = None, *, progress: bool | None = None
+    ) -> Experiment:
+        """Wait until an experiment has completed, failed or been cancelled.
+
+        A service that restarts meanwhile is waited for. Ctrl-C ends the wait, not the experiment.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment.
+        timeout : float | None, default=None
+            Seconds to wait at most; None waits without limit.
+        progress : bool | None, default=None
+            Whether to display a progress bar; None displays it in a terminal or a notebook.
+
+        Returns
+        -------
+        Experiment
+            The ended experiment, with its `status` and, of a failure, the `reason`.
+
+        Raises
+        ------
+        TimeoutError
+            If it has not ended after `timeout` seconds; the experiment continues.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = 0.1
+        with ProgressBar(progress) as bar, note_on_interrupt(experiment):
+            while True:
+                state = await self.get(experiment)
+                bar.update(state)
+                if state.status in schemas.TERMINAL:
+                    return state
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError(f"experiment {experiment} is still {state.status} after {timeout} s")
+                remaining = pause if deadline is None else max(0.0, deadline - time.monotonic())
+                await anyio.sleep(min(pause, remaining))
+                pause = min(MAX_POLL_SECONDS, pause * 1.5)
+
+    def events(self, experiment: str, last_event_id: str | None = None) -> AsyncIterator[Event]:
+        """Events of an experiment until it ends; after a lost connection the stream is resumed.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment.
+        last_event_id : str | None, default=None
+            Id of the event after which to begin; None begins with the first event.
+
+        Returns
+        -------
+        AsyncIterator[Event]
+            Progress, task and status events, in their order.
+        """
+        return self._follow(experiment_path(experiment, "events"), last_event_id)

@@ -1,0 +1,426 @@
+"""HTTP requests of the client, and the parsing of their responses; sends nothing itself."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+from httpx_sse import ServerSentEvent
+from pydantic import BaseModel, ValidationError
+
+from tgsh import schemas
+from tgsh.client.results import Experiment, ExperimentPage, Predictions
+from tgsh.errors import InvalidSpec, ServiceProblem
+from tgsh.specs import ExperimentSpec
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+Event = schemas.ProgressEvent | schemas.TaskEvent | schemas.StatusEvent
+Spec = ExperimentSpec | Mapping[str, Any] | str
+Images = np.ndarray | Sequence[Any]
+
+EVENT_TIMEOUT = 60.0
+"""Seconds without even a keep-alive after which an event stream counts as disconnected."""
+
+UPLOAD_TIMEOUT = 900.0
+"""Seconds to wait for the response to an upload: the service unpacks gigabytes first."""
+
+UPLOAD_MEDIA_TYPES = {".npz": "application/x-npz", ".zip": "application/zip"}
+
+_EVENT_TYPES: Mapping[
+    str, type[schemas.ProgressEvent] | type[schemas.TaskEvent] | type[schemas.StatusEvent]
+] = {
+    "progress": schemas.ProgressEvent,
+    "task": schemas.TaskEvent,
+    "status": schemas.StatusEvent,
+}
+
+
+@dataclass(frozen=True)
+class ApiRequest(Generic[T]):
+    """HTTP request to the service, and how the value is parsed from its response."""
+
+    method: str
+    path: str  # below the base URL, percent-encoded
+    parse: Callable[[httpx.Response], T]  # of a successful response
+    params: Mapping[str, Any] = field(default_factory=dict)
+    json: Any = None  # body; None sends none
+    content: bytes | Path | None = None  # body as bytes, or a file that is streamed
+    headers: Mapping[str, str] = field(default_factory=dict)
+    idempotent: bool = True  # may be sent again after a lost connection
+    save_to: Path | None = None  # file into which a successful response is streamed
+    read_timeout: float | None = None  # seconds to wait for the response; None: the client's timeout
+
+
+# ---- httpx requests ---------------------------------------------------------------------------------------
+
+
+def build_request(
+    http: httpx.Client | httpx.AsyncClient,
+    request: ApiRequest[Any],
+    content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
+) -> httpx.Request:
+    """httpx request of an API request.
+
+    Parameters
+    ----------
+    http : httpx.Client | httpx.AsyncClient
+        HTTP client that will send it.
+    request : ApiRequest[Any]
+        Request to build.
+    content : bytes | Iterable[bytes] | AsyncIterable[bytes] | None
+        Body: `request.content`, or its chunks where that is a file.
+
+    Returns
+    -------
+    httpx.Request
+        Request ready to be sent.
+    """
+    headers = dict(request.headers)
+    if isinstance(request.content, Path):
+        # otherwise httpx sends chunks without a length, and the service cannot refuse a large one at once
+        headers["Content-Length"] = str(request.content.stat().st_size)
+    return http.build_request(
+        request.method,
+        request.path,
+        params=request.params,
+        json=request.json,
+        content=content,
+        headers=headers,
+        timeout=_timeout(http, request.read_timeout),
+    )
+
+
+def build_event_request(
+    http: httpx.Client | httpx.AsyncClient, path: str, last_event_id: str | None
+) -> httpx.Request:
+    """httpx request that opens an event stream (SSE) behind `last_event_id`."""
+    headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+    if last_event_id:
+        headers["Last-Event-ID"] = last_event_id
+    return http.build_request("GET", path, headers=headers, timeout=_timeout(http, EVENT_TIMEOUT))
+
+
+def _timeout(http: httpx.Client | httpx.AsyncClient, read_timeout: float | None) -> httpx.Timeout:
+    timeout = httpx.Timeout(http.timeout)
+    if read_timeout is not None:
+        timeout.read = read_timeout
+    return timeout
+
+
+# ---- Paths and parameters ---------------------------------------------------------------------------------
+
+
+def experiment_path(*parts: str | int) -> str:
+    """Path of an experiment, or of a resource below it."""
+    return "/experiments/" + "/".join(quote(str(part), safe="") for part in parts)
+
+
+def dataset_path(dataset: str) -> str:
+    """Path of an uploaded dataset."""
+    return "/datasets/" + quote(dataset, safe="")
+
+
+def without_none(**params: Any) -> dict[str, Any]:
+    """Parameters that are not None."""
+    return {name: value for name, value in params.items() if value is not None}
+
+
+# ---- Requests about any resource --------------------------------------------------------------------------
+
+
+def get_document(kind: type[M], experiment: str, *parts: str | int, **params: Any) -> ApiRequest[M]:
+    """GET an experiment, or a resource below it, as a JSON document."""
+    return ApiRequest(
+        "GET", experiment_path(experiment, *parts), parse_model(kind), params=without_none(**params)
+    )
+
+
+def get_file(path: str, /, **params: Any) -> ApiRequest[bytes]:
+    """GET a resource as the bytes of a file."""
+    return ApiRequest("GET", path, lambda response: response.content, params=without_none(**params))
+
+
+def patch_shared(kind: type[M], path: str, shared: bool) -> ApiRequest[M]:
+    """PATCH the visibility of an experiment or a dataset."""
+    return ApiRequest("PATCH", path, parse_model(kind), json=schemas.Sharing(shared=shared).model_dump())
+
+
+def delete_resource(path: str) -> ApiRequest[None]:
+    """DELETE an experiment or a dataset."""
+    return ApiRequest("DELETE", path, lambda _: None, idempotent=False)
+
+
+# ---- Requests about experiments ---------------------------------------------------------------------------
+
+
+def post_experiment(
+    spec: Spec, idempotency_key: str | None, *, shared: bool | None, anew: bool
+) -> ApiRequest[Experiment]:
+    """POST a submission; without an idempotency key under a random one, so that it may be repeated."""
+    return ApiRequest(
+        "POST",
+        "/experiments",
+        parse_model(Experiment),
+        params={"anew": True} if anew else {},
+        json=_submission(spec) | without_none(shared=shared),
+        headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+    )
+
+
+def post_estimate(spec: Spec) -> ApiRequest[schemas.Estimate]:
+    """POST a submission to /estimates."""
+    return ApiRequest("POST", "/estimates", parse_model(schemas.Estimate), json=_submission(spec))
+
+
+def post_preview(spec: Spec) -> ApiRequest[schemas.Preview]:
+    """POST a submission to /previews."""
+    return ApiRequest("POST", "/previews", parse_model(schemas.Preview), json=_submission(spec))
+
+
+def _submission(spec: Spec) -> dict[str, Any]:
+    if isinstance(spec, ExperimentSpec):
+        return spec.model_dump(mode="json")
+    return {"preset": spec} if isinstance(spec, str) else dict(spec)
+
+
+def get_experiment_page(cursor: str | None, **filters: Any) -> ApiRequest[ExperimentPage]:
+    """GET one page of experiments, newest first."""
+    params = without_none(cursor=cursor, **filters)
+    return ApiRequest("GET", "/experiments", parse_model(ExperimentPage), params=params)
+
+
+def post_action(experiment: str, action: str) -> ApiRequest[Experiment]:
+    """POST "cancel" or "resume" of an experiment."""
+    path = experiment_path(experiment, action)
+    return ApiRequest("POST", path, parse_model(Experiment), idempotent=False)
+
+
+def get_bundle(experiment: str, file: Path) -> ApiRequest[None]:
+    """GET the bundle of an experiment, streamed into a file."""
+    return ApiRequest("GET", experiment_path(experiment, "bundle"), lambda _: None, save_to=file)
+
+
+def post_predictions(experiment: str, task: int, images: Images, **params: Any) -> ApiRequest[Predictions]:
+    """POST images to the predictions of a task's network."""
+    path = experiment_path(experiment, "tasks", task, "predictions")
+    return _post_images(path, images, parse_model(Predictions), params)
+
+
+def post_representations(experiment: str, task: int, images: Images, **params: Any) -> ApiRequest[np.ndarray]:
+    """POST images to the representations of a task's network."""
+    path = experiment_path(experiment, "tasks", task, "representations")
+    return _post_images(path, images, parse_npy, {**params, "format": "npy"})
+
+
+def _post_images(
+    path: str, images: Images, parse: Callable[[httpx.Response], T], params: Mapping[str, Any]
+) -> ApiRequest[T]:
+    headers = {"Content-Type": "application/x-npy"}
+    return ApiRequest("POST", path, parse, params=params, content=_npy(images), headers=headers)
+
+
+def _npy(images: Images) -> bytes:
+    """Images as .npy, in uint8 or float32 if possible: of a list, NumPy makes 8 bytes a number."""
+    pixels = np.asarray(images)
+    if pixels.dtype.kind in "iu" and pixels.size and pixels.min() >= 0 and pixels.max() <= 255:
+        pixels = pixels.astype(np.uint8)
+    elif pixels.dtype.kind == "f" and pixels.itemsize > 4:
+        with np.errstate(over="ignore"):  # the service refuses infinities
+            pixels = pixels.astype(np.float32)
+    file = io.BytesIO()
+    np.save(file, pixels, allow_pickle=False)
+    return file.getvalue()
+
+
+# ---- Requests about datasets ------------------------------------------------------------------------------
+
+
+def post_dataset(
+    source: str | Path | None, arrays: Mapping[str, Any], **params: Any
+) -> ApiRequest[schemas.Dataset]:
+    """POST a dataset.
+
+    Parameters
+    ----------
+    source : str | Path | None
+        File to upload, an .npz or a .zip, which is streamed.
+    arrays : Mapping[str, Any]
+        Arrays to upload as .npz, by name, in place of a file.
+    **params : Any
+        Query parameters; None leaves one out.
+
+    Returns
+    -------
+    ApiRequest[schemas.Dataset]
+        Request that uploads.
+
+    Raises
+    ------
+    InvalidSpec
+        If there are both a file and arrays, or neither, if the file cannot be read, or if an array holds
+        Python objects.
+    """
+    if (source is None) == (not arrays):
+        raise InvalidSpec("source", "upload a file, or arrays x and y")
+    content, media_type = (
+        (_npz(arrays), UPLOAD_MEDIA_TYPES[".npz"]) if source is None else _upload_file(Path(source))
+    )
+    return ApiRequest(
+        "POST",
+        "/datasets",
+        parse_model(schemas.Dataset),
+        params=without_none(**params),
+        content=content,
+        headers={"Content-Type": media_type},
+        idempotent=False,  # gigabytes; sending them again by hand makes no second dataset
+        read_timeout=UPLOAD_TIMEOUT,
+    )
+
+
+def _upload_file(file: Path) -> tuple[Path, str]:
+    if file.suffix.lower() not in UPLOAD_MEDIA_TYPES:
+        raise InvalidSpec("source", f"{file.name} is neither an .npz nor a .zip")
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise InvalidSpec("source", f"{file} cannot be read: {error.strerror}") from error
+    return file, UPLOAD_MEDIA_TYPES[file.suffix.lower()]
+
+
+def _npz(arrays: Mapping[str, Any]) -> bytes:
+    file, converted = io.BytesIO(), {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in converted.items():
+        if array.dtype.hasobject:
+            raise InvalidSpec(name, "holds Python objects; upload numbers, or classes as integers or text")
+    np.savez(file, **converted)  # type: ignore[arg-type]  # its stubs take an array for allow_pickle
+    return file.getvalue()
+
+
+def get_dataset_page(cursor: str | None, limit: int | None) -> ApiRequest[schemas.DatasetPage]:
+    """GET one page of uploaded datasets, newest first."""
+    params = without_none(cursor=cursor, limit=limit)
+    return ApiRequest("GET", "/datasets", parse_model(schemas.DatasetPage), params=params)
+
+
+def get_dataset(dataset: str) -> ApiRequest[schemas.Dataset]:
+    """GET an uploaded dataset."""
+    return ApiRequest("GET", dataset_path(dataset), parse_model(schemas.Dataset))
+
+
+# ---- Responses and events ---------------------------------------------------------------------------------
+
+
+def parse_model(kind: type[M]) -> Callable[[httpx.Response], M]:
+    """Parser of a JSON document; an experiment keeps the base URL that it was read from."""
+
+    def parse(response: httpx.Response) -> M:
+        url = str(response.request.url).partition("?")[0]
+        service_url = url.rpartition("/experiments")[0]
+        return kind.model_validate_json(response.content, context={"service": service_url})
+
+    return parse
+
+
+def parse_npy(response: httpx.Response) -> np.ndarray:
+    """Array in an .npy response.
+
+    Parameters
+    ----------
+    response : httpx.Response
+        Successful response.
+
+    Returns
+    -------
+    np.ndarray
+        The array, as it was sent.
+
+    Raises
+    ------
+    ServiceProblem
+        If the response is no .npy file.
+    """
+    try:
+        array: np.ndarray = np.load(io.BytesIO(response.content), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        detail = f"{response.request.url} answered no .npy file; is this a tgsh service?"
+        raise ServiceProblem({"detail": detail}) from error
+    return array
+
+
+def parse_problem(response: httpx.Response) -> ServiceProblem:
+    """Problem document of an error response, or one made from its status line."""
+    try:
+        return ServiceProblem(schemas.Problem.model_validate_json(response.content).model_dump())
+    except ValidationError:
+        detail = f"{response.request.url} answered {response.status_code} {response.reason_phrase}"
+        return ServiceProblem({"status": response.status_code, "detail": f"{detail}; is it a tgsh service?"})
+
+
+def parse_response(request: ApiRequest[T], response: httpx.Response) -> T:
+    """Value in the response to a request.
+
+    Parameters
+    ----------
+    request : ApiRequest[T]
+        Request that was sent.
+    response : httpx.Response
+        Its response.
+
+    Returns
+    -------
+    T
+        Parsed value.
+
+    Raises
+    ------
+    ServiceProblem
+        If the response is an error, or is not what the request expects.
+    """
+    if not response.is_success:
+        raise parse_problem(response)
+    try:
+        return request.parse(response)
+    except ValidationError as error:
+        raise _unreadable(str(response.request.url), error) from error
+
+
+def parse_event(message: ServerSentEvent) -> Event | None:
+    """Typed event of a server-sent event.
+
+    Parameters
+    ----------
+    message : ServerSentEvent
+        Message of an event stream.
+
+    Returns
+    -------
+    Event | None
+        The event; None for a kind that this version does not know.
+
+    Raises
+    ------
+    ServiceProblem
+        If its data is not an event of its kind.
+    """
+    try:
+        kind = _EVENT_TYPES.get(message.event)
+        return kind.model_validate_json(message.data) if kind else None
+    except ValidationError as error:
+        raise _unreadable(f"event {message.event!r}", error) from error
+
+
+def is_terminal(event: Event) -> bool:
+    """True if an event ends an experiment; a resumed one has several such events in its history."""
+    return isinstance(event, schemas.StatusEvent) and event.status in schemas.TERMINAL
+
+
+def _unreadable(source: str, error: ValidationError) -> ServiceProblem:
+    return ServiceProblem({"detail": f"{source} is not a readable {error.title}; is this a tgsh service?"})

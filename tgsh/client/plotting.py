@@ -1,0 +1,268 @@
+"""Matplotlib figures of results, by the functions of `tgsh.figures` that the service uses.
+
+Imports matplotlib: `tgsh.client.results` imports it for plots only.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tgsh import figures, schemas
+from tgsh.analysis import clustering, embedding, similarity
+from tgsh.figures.curves import draw_accuracy, draw_trajectories
+from tgsh.figures.dendrogram import draw_named_tree
+from tgsh.figures.embedding import draw_points
+from tgsh.figures.heatmaps import (
+    PERCENT,
+    add_colour_bar,
+    draw_accuracy_matrix,
+    draw_heatmap,
+    draw_vectors,
+    similarity_scale,
+)
+from tgsh.figures.histograms import ACROSS, NAMES, draw_panel, stage_panel
+from tgsh.figures.image_grid import draw_image_grid
+from tgsh.figures.style import render, size_shown, text, turn_crowded_names
+
+
+def png(value: object) -> tuple[bytes, dict[str, int]]:
+    """PNG of a result.
+
+    Parameters
+    ----------
+    value : object
+        Result of a client.
+
+    Returns
+    -------
+    tuple[bytes, dict[str, int]]
+        Content of the file, and its width and height on a page in CSS pixels.
+    """
+    result_figure = figure(value)
+    return render(result_figure, "png"), size_shown(result_figure)
+
+
+@singledispatch
+def figure(value: object) -> Figure:
+    """Figure of a result.
+
+    Parameters
+    ----------
+    value : object
+        Result of a client.
+
+    Returns
+    -------
+    Figure
+        New figure, which is not registered with pyplot.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure of results of this type.
+    ValueError
+        If there is nothing to plot yet.
+    """
+    raise TypeError(f"a {type(value).__name__} has no picture")
+
+
+@singledispatch
+def draw(value: object, axes: Axes) -> None:
+    """Draw a result into existing axes, without a title.
+
+    Parameters
+    ----------
+    value : object
+        Result of a client.
+    axes : Axes
+        Axes of a figure.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure of results of this type.
+    ValueError
+        If there is nothing to plot yet.
+    """
+    raise TypeError(f"a {type(value).__name__} cannot be drawn into {axes}")
+
+
+@figure.register
+def _(value: schemas.Similarity) -> Figure:
+    title = _title(value.experiment_id, value.stage)
+    return figures.similarity_figure(_matrix(value), value.labels, title=title, measure=value.measure)
+
+
+@draw.register
+def _(value: schemas.Similarity, axes: Axes) -> None:
+    scale = similarity_scale(value.measure)
+    draw_heatmap(axes, _matrix(value), value.labels, scale)
+    turn_crowded_names(axes)
+    add_colour_bar(_figure_of(axes), axes, scale)
+
+
+@figure.register
+def _(value: schemas.SimilarityEpochs) -> Figure:
+    return figures.trajectories_figure(_trajectories(value), title=value.experiment_id, measure=value.measure)
+
+
+@draw.register
+def _(value: schemas.SimilarityEpochs, axes: Axes) -> None:
+    draw_trajectories(axes, _trajectories(value), value.measure)
+    axes.legend(frameon=False, fontsize=8)
+
+
+@figure.register
+def _(value: schemas.Dendrogram) -> Figure:
+    return figures.tree_figure(_tree(value), title=_title(value.experiment_id, value.stage))
+
+
+@draw.register
+def _(value: schemas.Dendrogram, axes: Axes) -> None:
+    draw_named_tree(axes, _tree(value))
+
+
+@figure.register
+def _(value: schemas.Embedding) -> Figure:
+    return figures.embedding_figure(_points(value), title=_title(value.experiment_id, value.stage))
+
+
+@draw.register
+def _(value: schemas.Embedding, axes: Axes) -> None:
+    """The first two coordinates."""
+    box = axes.get_window_extent()
+    draw_points(axes, _points(value), 1, min(box.width, box.height) / _figure_of(axes).dpi)
+    axes.set_aspect("equal", adjustable="box")
+
+
+@figure.register
+def _(value: schemas.ContextVectors) -> Figure:
+    title = _title(value.experiment_id, value.stage)
+    return figures.vectors_figure(np.asarray(value.values), value.labels, title=title)
+
+
+@draw.register
+def _(value: schemas.ContextVectors, axes: Axes) -> None:
+    draw_vectors(axes, np.asarray(value.values), value.labels)
+
+
+@figure.register
+def _(value: schemas.Accuracy) -> Figure:
+    return figures.accuracy_figure(*_accuracies(value), title=value.experiment_id)
+
+
+@draw.register
+def _(value: schemas.Accuracy, axes: Axes) -> None:
+    draw_accuracy(axes, *_accuracies(value))
+    turn_crowded_names(axes)
+
+
+@figure.register
+def _(value: schemas.AccuracyMatrix) -> Figure:
+    return figures.accuracy_matrix_figure(value.values, value.labels, title=value.experiment_id)
+
+
+@draw.register
+def _(value: schemas.AccuracyMatrix, axes: Axes) -> None:
+    draw_accuracy_matrix(axes, value.values, value.labels)
+    turn_crowded_names(axes)
+    add_colour_bar(_figure_of(axes), axes, PERCENT)
+
+
+@figure.register
+def _(value: schemas.Geometry) -> Figure:
+    return figures.geometry_figure(value, title=value.experiment_id)
+
+
+@draw.register
+def _(value: schemas.Geometry, axes: Axes) -> None:
+    """The cosines after training."""
+    draw_panel(axes, stage_panel(value.after, "after training"), np.asarray(value.edges), NAMES)
+    axes.set_xlabel(ACROSS, **text(9))
+    axes.legend(frameon=False, fontsize=8)
+
+
+@figure.register
+def _(value: schemas.Reconstructions) -> Figure:
+    title = _title(value.experiment_id, value.stage)
+    return figures.image_grid(*_mean_images(value), title=title, across="class")
+
+
+@draw.register
+def _(value: schemas.Reconstructions, axes: Axes) -> None:
+    draw_image_grid(axes, *_mean_images(value), across="class")
+
+
+@figure.register
+def _(value: schemas.Samples) -> Figure:
+    title = value.experiment_id
+    return figures.image_grid(*_images(value), title=title, across="class of the image", scale=(0, 1))
+
+
+@draw.register
+def _(value: schemas.Samples, axes: Axes) -> None:
+    draw_image_grid(axes, *_images(value), across="class of the image", scale=(0, 1))
+
+
+def _title(experiment: str, stage: str) -> str:
+    return (
+        f"{experiment}, {stage} training" if stage in {"before", "after"} else f"{experiment}, epoch {stage}"
+    )
+
+
+def _figure_of(axes: Axes) -> Figure:
+    axes_figure = axes.get_figure(root=True)
+    if axes_figure is None:
+        raise ValueError("the axes belong to no figure")
+    return axes_figure
+
+
+def _matrix(value: schemas.Similarity) -> np.ndarray:
+    return np.asarray(value.values, np.float64)
+
+
+def _trajectories(value: schemas.SimilarityEpochs) -> list[similarity.Trajectory]:
+    def values(pair: schemas.SimilarityCourse) -> np.ndarray:
+        return np.array([np.nan if number is None else number for number in pair.values], np.float64)
+
+    return [similarity.Trajectory(pair.tasks, pair.labels, values(pair)) for pair in value.pairs]
+
+
+def _tree(value: schemas.Dendrogram) -> clustering.ClusterTree:
+    return clustering.ClusterTree(
+        linkage=np.array(value.linkage, np.float64).reshape(-1, 4),
+        leaves=tuple(value.leaves),
+        cophenetic=value.cophenetic_correlation,
+        method=value.method,
+        labels=tuple(value.labels),
+        tasks=tuple(value.tasks),
+    )
+
+
+def _points(value: schemas.Embedding) -> embedding.TaskMap:
+    return embedding.TaskMap(
+        points=np.array(value.values, np.float64).reshape(len(value.tasks), value.dimensions),
+        explained=tuple(value.explained),
+        positive=value.positive_eigenvalue_share,
+        stress=value.stress,
+        method=value.method,
+        labels=tuple(value.labels),
+        tasks=tuple(value.tasks),
+    )
+
+
+def _accuracies(value: schemas.Accuracy) -> tuple[np.ndarray, list[str]]:
+    return np.array([task.accuracy for task in value.tasks]), [task.label for task in value.tasks]
+
+
+def _mean_images(value: schemas.Reconstructions) -> tuple[np.ndarray, list[str], list[str]]:
+    """Mean over the samples of the noise, as in the figure of the service."""
+    return np.asarray(value.images).mean(axis=2), value.labels, [str(number) for number in value.classes]
+
+
+def _images(value: schemas.Samples) -> tuple[np.ndarray, list[str], list[str]]:
+    return np.asarray(value.images), value.labels, [str(number) for number in value.classes]

@@ -1,0 +1,197 @@
+"""Base classes of results: conversion to NumPy and pandas, and plots for notebooks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from tgsh.errors import MachineProblem
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+Png = tuple[bytes, dict[str, int]]
+"""Content of a PNG file, and its width and height on a page in CSS pixels."""
+
+
+class LabelledResult(ABC):
+    """Result with an array whose rows and columns have labels; `numpy.asarray` converts it."""
+
+    @abstractmethod
+    def to_numpy(self) -> np.ndarray:
+        """The array without labels.
+
+        Returns
+        -------
+        np.ndarray
+            New array; its shape and dtype are those in the description of the class.
+        """
+
+    @abstractmethod
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The array with its labels.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Table with labelled rows and columns.
+
+        Raises
+        ------
+        MachineProblem
+            If pandas is not installed.
+        """
+
+    @abstractmethod
+    def _summary(self) -> str:
+        """Summary for `repr` and notebooks, less than a line."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.to_numpy(), dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._summary()}>"
+
+    __str__ = __repr__
+
+
+class PlottableResult(LabelledResult):
+    """Labelled result with a plot, which a notebook displays."""
+
+    @overload
+    def plot(self) -> Figure: ...
+    @overload
+    def plot(self, ax: Axes) -> Axes: ...
+
+    def plot(self, ax: Axes | None = None) -> Figure | Axes:
+        """Plot the array.
+
+        Parameters
+        ----------
+        ax : Axes | None, default=None
+            Axes to draw into; None creates a figure.
+
+        Returns
+        -------
+        Figure | Axes
+            The new figure, which is not registered with pyplot (`savefig` writes it to a file), or `ax`.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to plot yet.
+        """
+        from tgsh.client import plotting  # imports matplotlib: only for plots
+
+        if ax is None:
+            return plotting.figure(self)
+        plotting.draw(self, ax)
+        return ax
+
+    def _repr_png_(self) -> Png | None:
+        """None if there is nothing to plot yet."""
+        from tgsh.client import plotting
+
+        try:
+            return plotting.png(self)
+        except ValueError:
+            return None
+
+    def _repr_html_(self) -> str:
+        return self._html(self._repr_png_())
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, object], dict[str, object]]:
+        """HTML and PNG of one rendering; IPython would otherwise render twice."""
+        png = self._repr_png_()
+        data: dict[str, object] = {"text/html": self._html(png)}
+        return (data, {}) if png is None else (data | {"image/png": png[0]}, {"image/png": png[1]})
+
+    def _html(self, png: Png | None) -> str:
+        summary = escape(self._summary())
+        if png is None:
+            return f"<div>{summary}</div>"
+        source = f"data:image/png;base64,{b64encode(png[0]).decode()}"
+        return f'<div>{summary}</div><img alt="{summary}" width="{png[1]["width"]}" src="{source}">'
+
+
+def labelled_table(
+    values: object, rows: Mapping[str, Sequence[Any]], columns: Mapping[str, Sequence[Any]]
+) -> pandas.DataFrame:
+    """Table with labelled rows and columns.
+
+    Parameters
+    ----------
+    values : object
+        Array of two dimensions.
+    rows : Mapping[str, Sequence[Any]]
+        Labels of the rows by the name of the index; several names make a MultiIndex.
+    columns : Mapping[str, Sequence[Any]]
+        Labels of the columns, as `rows`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table.
+
+    Raises
+    ------
+    MachineProblem
+        If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise MachineProblem("tables need pandas: pip install 'tgsh[notebook]'") from error
+
+    def index(labels: Mapping[str, Sequence[Any]]) -> pandas.Index[Any]:
+        if len(labels) == 1:
+            ((name, only),) = labels.items()
+            single: pandas.Index[Any] = pandas.Index(list(only), name=name or None)
+            return single
+        return pandas.MultiIndex.from_arrays([list(each) for each in labels.values()], names=list(labels))
+
+    return pandas.DataFrame(np.asarray(values), index=index(rows), columns=index(columns))
+
+
+def label_range(labels: list[str], noun: str = "tasks") -> str:
+    """Number of labels, with the first and the last of them.
+
+    Parameters
+    ----------
+    labels : list[str]
+        Labels of the tasks.
+    noun : str, default='tasks'
+        What they label.
+
+    Returns
+    -------
+    str
+        Text such as ``"36 tasks, 0° … 350°"``.
+    """
+    if len(labels) < 2:
+        return f"1 task, {labels[0]}" if labels else f"no {noun} yet"
+    return f"{len(labels)} {noun}, {labels[0]} … {labels[-1]}"
+
+
+def stage_text(stage: str) -> str:
+    """Stage in words.
+
+    Parameters
+    ----------
+    stage : str
+        ``"before"``, ``"after"`` or the number of an epoch.
+
+    Returns
+    -------
+    str
+        Text such as ``"after training"`` or ``"after epoch 3"``.
+    """
+    return f"{stage} training" if stage in {"before", "after"} else f"after epoch {stage}"

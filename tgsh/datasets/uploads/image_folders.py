@@ -1,0 +1,247 @@
+"""ZIP of class folders; checks common to all uploads."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from tgsh.errors import InvalidSpec
+
+MAX_PIXELS = 128 * 128 * 3
+"""H·W·C: a FlyNet of 200,000 units, the most there may be, then still has four a pixel."""
+
+MAX_IMAGES = 1_000_000
+MIN_CLASSES, MAX_CLASSES = 2, 1_000
+MAX_NAME = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """N images with their classes, in the order in which they were sent.
+
+    shape: (height, width, channels). labels: int64 [N], places in class_names. is_test: bool [N], which
+    images are for testing; None where nobody said. read: the images of these numbers, uint8 [n, H·W·C].
+    """
+
+    shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    labels: np.ndarray
+    is_test: np.ndarray | None
+    read: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def pixels(self) -> int:
+        """H·W·C."""
+        return int(np.prod(self.shape))
+
+
+def check_size(shape: Sequence[int], images: int, max_bytes: int, field: str) -> None:
+    """Raises InvalidSpec for images that are too large, or too many of them."""
+    height, width, channels = shape
+    pixels = height * width * channels
+    if pixels > MAX_PIXELS or pixels < 1:
+        raise InvalidSpec(
+            field,
+            f"images of {height} × {width} × {channels} have {pixels:,} pixels, and 1 to {MAX_PIXELS:,} "
+            "(128 × 128 × 3) are taken; make them smaller",
+        )
+    if not 1 <= images <= MAX_IMAGES:
+        raise InvalidSpec(field, f"{images:,} images were sent, and 1 to {MAX_IMAGES:,} are taken")
+    if images * pixels > max_bytes:
+        raise InvalidSpec(
+            field,
+            f"unpacked, {images:,} images of {pixels:,} bytes are over {max_bytes:,} bytes; send fewer or "
+            "smaller ones, or have TGSH_MAX_UPLOAD_BYTES raised",
+        )
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of classes in the order of their numbers: as numbers where all are, else as text."""
+    found = set(names)
+    if all(name.isascii() and name.removeprefix("-").isdigit() for name in found):
+        return tuple(sorted(found, key=lambda name: (int(name), name)))
+    return tuple(sorted(found))
+
+
+def check_classes(class_names: Sequence[str], field: str) -> None:
+    """Raises InvalidSpec for too few or too many classes, or a name that nobody can read."""
+    if not MIN_CLASSES <= len(class_names) <= MAX_CLASSES:
+        raise InvalidSpec(
+            field, f"there are {len(class_names):,} classes, and {MIN_CLASSES} to {MAX_CLASSES:,} are taken"
+        )
+    for name in class_names:
+        if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+            raise InvalidSpec(
+                field, f"a class is called {name[:80]!r}; names have 1 to {MAX_NAME} printable characters"
+            )
+
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+GREY, COLOUR = ("1", "L"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
+MAX_FILE_BYTES = 32 << 20
+MAX_FILE_PIXELS = 32_000_000
+"""Of an image as it is sent: beyond that, it is a bomb."""
+
+SPLITS = ("train", "test")
+JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """What images shall become. size: (height, width) to resize to; channels: 1 or 3. None: as they are."""
+
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True)
+class _File:
+    entry: zipfile.ZipInfo
+    split: str | None
+    label: str
+    name: str
+
+
+def read_folders(archive: zipfile.ZipFile, wishes: ImageOptions, max_bytes: int) -> Contents:
+    """What a zip of class folders holds. Raises InvalidSpec, naming the file and the remedy."""
+    files = _files(archive)
+    class_names = in_order(file.label for file in files)
+    check_classes(class_names, "body")
+    splits = {file.split for file in files}
+    if splits == {"test"}:
+        raise InvalidSpec("body", "has a folder test and none train")
+    first = _opened(archive, files[0])
+    with first:
+        height, width = wishes.size or (first.height, first.width)
+        channels = wishes.channels or _channels(first, files[0])
+    shape = (height, width, channels)
+    check_size(shape, len(files), max_bytes, "body")
+    order = {name: place for place, name in enumerate(class_names)}
+    return Contents(
+        shape=shape,
+        class_names=class_names,
+        labels=np.array([order[file.label] for file in files]),
+        is_test=np.array([file.split == "test" for file in files]) if "test" in splits else None,
+        read=_reader(archive, files, wishes, shape),
+    )
+
+
+def _reader(
+    archive: zipfile.ZipFile, files: Sequence[_File], wishes: ImageOptions, shape: tuple[int, int, int]
+) -> Callable[[np.ndarray], np.ndarray]:
+    def one(place: int) -> np.ndarray:
+        with _opened(archive, files[place]) as picture:
+            if wishes.channels is None and _channels(picture, files[place]) != shape[2]:
+                raise InvalidSpec(
+                    "channels",
+                    f"{files[place].name} and {files[0].name} are not both grey or both in colour; say what "
+                    "they shall become: ?channels=1 or ?channels=3",
+                )
+            if wishes.size is None and (picture.height, picture.width) != shape[:2]:
+                raise InvalidSpec(
+                    "size",
+                    f"{files[place].name} has {picture.height} × {picture.width} pixels, and {files[0].name} "
+                    f"{shape[0]} × {shape[1]}; say what they shall become: ?size={shape[0]}x{shape[1]}",
+                )
+            return _pixels(picture, shape, files[place])
+
+    return lambda places: np.stack([one(place) for place in places.tolist()])
+
+
+def _pixels(picture: Image.Image, shape: tuple[int, int, int], file: _File) -> np.ndarray:
+    """uint8 [H·W·C]. What is transparent lies on black."""
+    height, width, channels = shape
+    try:
+        if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+            clear = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", clear.size, (0, 0, 0, 255)), clear)
+        plain = picture.convert("L" if channels == 1 else "RGB")
+        if plain.size != (width, height):
+            plain = plain.resize((width, height), Image.Resampling.BILINEAR)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise InvalidSpec("body", f"{file.name} cannot be read: {error}") from error
+    return np.asarray(plain, np.uint8).ravel()
+
+
+def _opened(archive: zipfile.ZipFile, file: _File) -> Image.Image:
+    """The image, its pixels not read yet. Raises InvalidSpec for what is none, or too large."""
+    if file.entry.file_size > MAX_FILE_BYTES:
+        raise InvalidSpec("body", f"{file.name} is over {MAX_FILE_BYTES >> 20} MiB; make it smaller")
+    with archive.open(file.entry) as member:
+        content = member.read(MAX_FILE_BYTES + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is too large is refused below
+            picture = Image.open(io.BytesIO(content), formats=FORMATS)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        raise InvalidSpec("body", f"{file.name} is no image of these: {', '.join(FORMATS)}") from error
+    if picture.width * picture.height > MAX_FILE_PIXELS:
+        raise InvalidSpec("body", f"{file.name} has over {MAX_FILE_PIXELS:,} pixels; make it smaller")
+    return picture
+
+
+def _channels(picture: Image.Image, file: _File) -> int:
+    if picture.mode in (*GREY, "LA"):
+        return 1
+    if picture.mode in (*COLOUR, "PA"):
+        return 3
+    raise InvalidSpec("body", f"{file.name} has pixels of type {picture.mode}; save it with 8 bits a channel")
+
+
+def _files(archive: zipfile.ZipFile) -> list[_File]:
+    """Every image, by split, class and name. Raises InvalidSpec for what lies elsewhere."""
+    entries: dict[tuple[str, ...], zipfile.ZipInfo] = {}
+    for entry in archive.infolist():
+        parts = _parts(entry)
+        if parts is None:
+            continue
+        if parts in entries:
+            raise InvalidSpec("body", f"{'/'.join(parts)[:200]} is there twice")
+        entries[parts] = entry
+    if not entries:
+        raise InvalidSpec("body", "holds no image; a folder for each class, with its images, is wanted")
+    if len(entries) > 1 or len(next(iter(entries))) > 2:
+        entries = _without_root(entries)
+    files = [_file(parts, entry) for parts, entry in entries.items()]
+    splits = {file.split for file in files}
+    if None in splits and len(splits) > 1:
+        raise InvalidSpec("body", "has class folders beside train and test; put all of them below these two")
+    return sorted(files, key=lambda file: (file.split or "", file.label, file.name))
+
+
+def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...] | None:
+    """The path of a member, None for what is no file of the user's."""
+    name = entry.filename
+    if name.startswith(("/", "\\")) or "\\" in name or ":" in name.split("/")[0] or ".." in name.split("/"):
+        raise InvalidSpec("body", f"{name[:200]!r} is no path within a zip; zip the folders themselves")
+    parts = PurePosixPath(name).parts
+    if entry.is_dir() or any(part.startswith(".") or part in JUNK for part in parts):
+        return None
+    if entry.flag_bits & 1:
+        raise InvalidSpec("body", f"{name[:200]} is encrypted")
+    return parts
+
+
+def _without_root(entries: dict[tuple[str, ...], zipfile.ZipInfo]) -> dict[tuple[str, ...], zipfile.ZipInfo]:
+    """The same less a folder that all of it lies in, such as the one that was zipped."""
+    while len({parts[0] for parts in entries}) == 1 and all(len(parts) > 2 for parts in entries):
+        entries = {parts[1:]: entry for parts, entry in entries.items()}
+    return entries
+
+
+def _file(parts: tuple[str, ...], entry: zipfile.ZipInfo) -> _File:
+    split = parts[0] if len(parts) == 3 and parts[0] in SPLITS else None
+    if len(parts) != (2 if split is None else 3):
+        raise InvalidSpec(
+            "body",
+            f"{'/'.join(parts)[:200]} does not lie in a class folder: CLASS/image.png, or "
+            "train/CLASS/image.png and test/CLASS/image.png",
+        )
+    return _File(entry, split, parts[-2], "/".join(parts)[-200:])

@@ -1,0 +1,1 @@
+"""Execution of experiments: the only package that joins science and store."""

@@ -1,0 +1,52 @@
+"""Fault injection: named points in a job where a test makes something go wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+
+class InjectedFault(Exception):
+    """What a "raise" fault raises: a failure that nobody foresaw."""
+
+
+def fault_point(name: str, index: int | None = None) -> None:
+    """A named point in a job where a test may want something to go wrong."""
+    path = os.environ.get("TGSH_TEST_FAULTS")
+    if path is None or not Path(path).exists():
+        return
+    for fault in json.loads(Path(path).read_text() or "[]"):
+        if fault["point"] == name and fault.get("index", index) == index and _is_its_turn(fault):
+            _happen(name, fault)
+
+
+def _is_its_turn(fault: dict[str, Any]) -> bool:
+    if "once" not in fault:
+        return True
+    try:
+        Path(fault["once"]).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _happen(name: str, fault: dict[str, Any]) -> None:
+    action = fault["action"]
+    if action == "raise":
+        raise InjectedFault(f"injected at {name}")
+    if action == "kill":
+        with contextlib.suppress(ProcessLookupError):  # another fault was first
+            os.kill(
+                int(Path(fault["victim"]).read_text()) if "victim" in fault else os.getpid(), signal.SIGKILL
+            )
+    if action == "sleep":
+        time.sleep(fault.get("seconds", 1))
+    if action == "exit":
+        os._exit(1)
+    if action == "allocate":
+        bytearray(fault["bytes"])

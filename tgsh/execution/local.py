@@ -1,0 +1,302 @@
+"""An experiment in this shell; replay of a bundle."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from tgsh.analysis.similarity import similarity
+from tgsh.arrays import LabelledArray, table_csv, to_csv, to_safetensors
+from tgsh.bundles.reader import Bundle
+from tgsh.errors import Conflict, InvalidSpec
+from tgsh.execution.planning import plan
+from tgsh.execution.presenters import accuracy_view, experiment_view
+from tgsh.figures import render, similarity_figure
+from tgsh.schemas import TERMINAL, Experiment, Progress
+from tgsh.settings import Compute, StoreSettings
+from tgsh.specs import ExperimentSpec
+from tgsh.store import experiments, queries, results
+from tgsh.store.artifacts import Artifacts
+from tgsh.store.database import Database
+from tgsh.store.leases import expire_leases
+from tgsh.store.results import find_stage, load_stage
+from tgsh.store.scheduling import count_queued
+from tgsh.system import cores, keep_freed_memory
+
+LEASE_SECONDS = 5.0
+"""Short: nobody else works in this folder, so a silent child is a dead one."""
+
+
+def run(
+    spec: ExperimentSpec,
+    folder: Path,
+    workers: int | None,
+    on_progress: Callable[[Progress], None],
+    compute: Compute | None = None,
+) -> Experiment:
+    """Train the experiment with `workers` processes (None: one a core) and leave its results in `folder`.
+
+    compute: on which path; None: TGSH_COMPUTE says it. Raises Conflict where the folder holds another
+    experiment.
+    """
+    planned = plan(spec)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = _settings(folder)
+    if compute is not None:
+        settings = settings.model_copy(update={"compute": compute})
+    with opened(folder) as (database, artifacts):
+        experiment_id = _open(
+            database, spec, lambda: experiments.submit(database, spec, planned).experiment_id
+        )
+        _work(database, settings, experiment_id, workers or cores(), on_progress)
+        experiment = experiment_view(queries.experiment(database, experiment_id))
+        _export(database, artifacts, experiment, folder)
+        return experiment
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[tuple[Database, Artifacts]]:
+    """The store in a folder that `run` trains in, or did."""
+    settings = _settings(folder)
+    database = Database(settings.database)
+    try:
+        database.migrate()
+        yield database, Artifacts(settings.artifacts)
+    finally:
+        database.dispose()
+
+
+def _settings(folder: Path) -> StoreSettings:
+    return StoreSettings(
+        home=folder,
+        database_url=None,
+        artifacts_url=None,
+        data_dir=StoreSettings().data,
+        lease_seconds=LEASE_SECONDS,
+    )
+
+
+def _open(database: Database, spec: ExperimentSpec, submit: Callable[[], str]) -> str:
+    """The folder's one experiment: submitted now, or gone on with."""
+    there = queries.experiments(database, queries.Filters(), limit=1)
+    if not there:
+        return submit()
+    record = there[0].record
+    if record.digest != spec.digest():
+        raise Conflict(f"the folder holds another experiment ({record.name}); choose an empty one")
+    if record.status in ("failed", "cancelled"):
+        experiments.resume(database, record.id)
+    return record.id
+
+
+def _work(
+    database: Database,
+    settings: StoreSettings,
+    experiment_id: str,
+    workers: int,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Keep the workers awake while jobs are queued, until the experiment has ended."""
+    with _pool(settings, workers) as (pool, stop):
+        futures: set[Future[None]] = set()
+        try:
+            while True:
+                expire_leases(database, settings.max_attempts)
+                for _ in range(min(count_queued(database, workers), workers - len(futures))):
+                    futures.add(pool.submit(_work_off))
+                done, futures = wait(futures, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                snapshot = queries.experiment(database, experiment_id)
+                on_progress(snapshot.progress)
+                if snapshot.record.status in TERMINAL:
+                    return
+                if not futures:
+                    time.sleep(0.2)  # waiting for a lease to run out
+        finally:
+            stop.set()
+
+
+@contextmanager
+def _pool(settings: StoreSettings, workers: int) -> Iterator[tuple[ProcessPoolExecutor, Event]]:
+    """Processes that are started afresh (no fork of whatever this one has open) and end on `stop`."""
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, context, _prepare, (settings.model_dump_json(), stop))
+    try:
+        yield pool, stop
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_bench: object = None
+_stop: Event | None = None
+
+
+def _prepare(settings: str, stop: Event) -> None:
+    """In the child: one thread, one connection; Ctrl-C is the parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    keep_freed_memory()
+    import torch
+
+    from tgsh.execution.context import WorkerContext
+
+    global _bench, _stop
+    torch.set_num_threads(1)
+    _stop = stop
+    _bench = WorkerContext.from_settings(
+        StoreSettings.model_validate_json(settings), "cpu", f"local/{os.getpid()}"
+    )
+
+
+def _work_off() -> None:
+    """In the child: one job after the other, until none is left."""
+    from tgsh.execution import runner
+    from tgsh.execution.context import WorkerContext
+
+    assert isinstance(_bench, WorkerContext)
+    assert _stop is not None
+    while not _stop.is_set() and runner.run_next(_bench, _stop.is_set) is not None:
+        pass
+
+
+def _export(database: Database, artifacts: Artifacts, experiment: Experiment, folder: Path) -> None:
+    """What a person wants to open, beside the store."""
+    (folder / "spec.json").write_text(experiment.spec.model_dump_json(indent=2) + "\n")
+    (folder / "experiment.json").write_text(experiment.model_dump_json(indent=2) + "\n")
+    accuracy = accuracy_view(experiment.id, queries.tasks(database, experiment.id), experiment.mean_accuracy)
+    rows = [(task.index, task.label, task.accuracy) for task in accuracy.tasks]
+    (folder / "accuracy.csv").write_bytes(table_csv(["task", "label", "accuracy"], rows))
+    ref = find_stage(database, experiment.id, "after")
+    vectors = load_stage(artifacts, ref)
+    about = {"experiment_id": experiment.id, "base_id": ref.base_id, "stage": ref.stage}
+    (folder / "context-vectors.safetensors").write_bytes(
+        to_safetensors(LabelledArray(vectors, ref.tasks, ref.labels, None, about))
+    )
+    matrix = similarity(vectors, ref.labels, ref.tasks, "cosine")
+    (folder / "similarity.csv").write_bytes(
+        to_csv(LabelledArray(matrix.values, matrix.tasks, matrix.labels, matrix.labels, about))
+    )
+    figure = similarity_figure(matrix.values, matrix.labels, title=experiment.name, measure=matrix.measure)
+    (folder / "similarity.png").write_bytes(render(figure, "png"))
+
+
+class TaskDifference(BaseModel):
+    """A task whose vectors are others."""
+
+    index: int
+    label: str
+    epoch: int = Field(description="the first that differs; 0 is before training")
+    largest: float = Field(description="largest difference of two numbers, as a part of the largest number")
+
+
+class Difference(BaseModel):
+    """What is not the same here, on which bytes depend; None: it was not recorded, or is not there."""
+
+    bundle: Any
+    here: Any
+
+
+class Replayed(BaseModel):
+    """What a replay found. differs: of versions, compute, machines and images, what is not the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    same: bool
+    bundle: str
+    replay: str
+    tasks: int
+    epochs: int
+    others: list[TaskDifference]
+    differs: dict[str, Difference]
+
+
+def replay(
+    bundle: Bundle, folder: Path, workers: int | None, on_progress: Callable[[Progress], None]
+) -> tuple[Experiment, Replayed | None]:
+    """Train a bundle's spec in a folder that is empty, and compare; None where training did not complete.
+
+    On the compute path that the bundle was trained on, where TGSH_COMPUTE does not say another. Raises
+    InvalidSpec for a folder that holds something.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise InvalidSpec(str(folder), "is not empty; a replay trains anew")
+    ended = run(bundle.spec, folder, workers, on_progress, _path_of(bundle.recorded.compute))
+    if ended.status != "completed":
+        return ended, None
+    with opened(folder) as (database, artifacts):
+        return ended, _compared(bundle, database, artifacts, ended)
+
+
+def _path_of(compute: Sequence[str]) -> Compute | None:
+    """The path that a record names, where it is not the one that is taken anyway."""
+    torch = [each for each in compute if each.startswith("cpu ") and not each.endswith(" fused")]
+    return "torch" if torch and len(torch) == len(compute) and not os.environ.get("TGSH_COMPUTE") else None
+
+
+def _compared(bundle: Bundle, database: Database, artifacts: Artifacts, ended: Experiment) -> Replayed:
+    ref = find_stage(database, ended.id, "after")
+    [(key, sha256)] = ref.sources
+    same = sha256 == bundle.vectors_sha256
+    others = [] if same else _others(bundle, artifacts.load_array(key, sha256), ref.labels)
+    tasks = queries.tasks(database, ended.id)
+    origins = results.task_origins(database, artifacts, ended.id) or []
+    return Replayed(
+        same=same,
+        bundle=bundle.recorded.id,
+        replay=ended.id,
+        tasks=len(tasks),
+        epochs=bundle.spec.training.epochs,
+        others=others,
+        differs=_differences(bundle, ended, sorted({str(task.compute) for task in tasks}), origins),
+    )
+
+
+def _others(bundle: Bundle, ours: np.ndarray, labels: Sequence[str]) -> list[TaskDifference]:
+    theirs = bundle.vectors(ours.shape)
+    found = []
+    for index, label in enumerate(labels):
+        one, other = theirs[:, index], ours[:, index]
+        epochs = [epoch for epoch in range(len(one)) if one[epoch].tobytes() != other[epoch].tobytes()]
+        if epochs:
+            scale = float(np.abs(other).max()) or 1.0
+            largest = float(np.abs(one.astype(np.float64) - other).max()) / scale
+            found.append(TaskDifference(index=index, label=label, epoch=epochs[0], largest=largest))
+    return found
+
+
+def _differences(
+    bundle: Bundle, ended: Experiment, compute: Sequence[str], origins: Sequence[results.Origin]
+) -> dict[str, Difference]:
+    """What bytes depend on beside the spec, where it is not the same."""
+    machines = sorted({str(origin["machine"]) for origin in origins})
+    pairs: dict[str, tuple[Any, Any]] = {
+        f"version of {name}": (bundle.recorded.versions.get(name), ended.versions.get(name))
+        for name in sorted({*bundle.recorded.versions, *ended.versions})
+    }
+    pairs["compute"] = (sorted(bundle.recorded.compute), list(compute))
+    pairs["machines"] = (sorted(bundle.recorded.machines), machines)
+    pairs["images"] = (_images(bundle), [origin["images"] for origin in origins])
+    return {
+        name: Difference(bundle=theirs, here=ours) for name, (theirs, ours) in pairs.items() if theirs != ours
+    }
+
+
+def _images(bundle: Bundle) -> list[Mapping[str, str]]:
+    """The digests of each task's images."""
+    of_task = {
+        task: {"train": each.train, "test": each.test} for each in bundle.images for task in each.tasks
+    }
+    return [of_task[task] for task in sorted(of_task)]

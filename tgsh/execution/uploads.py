@@ -1,0 +1,73 @@
+"""Uploaded datasets as image sources (no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from tgsh.datasets.base import Dataset, DatasetInfo, Normalisation
+from tgsh.store import datasets
+from tgsh.store.artifacts import Artifacts
+from tgsh.store.database import Database
+from tgsh.store.models import DatasetRecord
+
+FOLDER = "uploaded"
+"""Under the data folder: copies of what lies in an object store."""
+
+
+def dataset_info(record: DatasetRecord, title: str = "") -> DatasetInfo:
+    """What a dataset is. title: what who asks calls it."""
+    return DatasetInfo(
+        name=record.id,
+        title=title or record.id,
+        height=record.height,
+        width=record.width,
+        channels=record.channels,
+        classes=len(record.class_names),
+        class_names=tuple(record.class_names),
+        train_images=record.train,
+        test_images=record.test,
+        normalisation=Normalisation(record.mean, record.deviation),
+    )
+
+
+def seen_by(database: Database, visible_to: str | None) -> Callable[[str], DatasetInfo]:
+    """What uploaded datasets are to a key of that name (None: to an admin); NotFound for others' own."""
+
+    def info(dataset_id: str) -> DatasetInfo:
+        found = datasets.get(database, dataset_id, visible_to)
+        return dataset_info(found.record, found.holder.name)
+
+    return info
+
+
+class UploadedDatasets:
+    """The datasets of a store, for who works on experiments that may use them.
+
+    A dataset in use is one object, its images mapped from one file, whoever asks in this process.
+    """
+
+    def __init__(self, database: Database, artifacts: Artifacts, data_dir: Path) -> None:
+        self._database, self._artifacts, self._data_dir = database, artifacts, data_dir
+        self._loaded: WeakValueDictionary[str, Dataset] = WeakValueDictionary()
+
+    def info(self, dataset_id: str) -> DatasetInfo:
+        """What a dataset is. Raises NotFound."""
+        return dataset_info(datasets.content(self._database, dataset_id))
+
+    def load(self, dataset_id: str) -> Dataset:
+        """The dataset. Raises NotFound, and ArtifactError where its files cannot be trusted or reached."""
+        found = self._loaded.get(dataset_id)
+        if found is None:
+            record = datasets.content(self._database, dataset_id)
+            found = self._loaded[dataset_id] = self._map(record)
+        return found
+
+    def _map(self, record: DatasetRecord) -> Dataset:
+        cache = self._data_dir / FOLDER / record.id
+        images = self._artifacts.load_shared(record.images, record.images_sha256, cache)
+        labels = self._artifacts.load_shared(record.labels, record.labels_sha256, cache)
+        train = slice(record.train)
+        test = slice(record.train, None)
+        return Dataset(dataset_info(record), images[train], labels[train], images[test], labels[test])

@@ -1,0 +1,224 @@
+"""Matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.figures.style import (
+    DPI,
+    FAINT,
+    INK,
+    LONGEST_LABEL,
+    MEASURES,
+    MISSING,
+    Picture,
+    name_columns,
+    name_rows,
+    number,
+    printable,
+    text,
+    trim,
+    write_title,
+)
+
+SIDES = (3.0, 5.2)  # inches, of few and of many tasks: labels not counted
+PIXELS = 1024  # more rows than this are averaged: no page and no screen shows them apart
+MOST_NUMBERS = 10  # values are written into the cells up to here
+DARK = 0.5  # luma below which white can be read better than ink
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What colours mean: one of matplotlib's maps over a range, and how values in it are written.
+
+    The range does not depend on the values, so that two figures can be compared by eye; NaN is grey.
+    """
+
+    map: str
+    range: tuple[float, float]
+    ticks: tuple[float, ...]
+    name: str
+    digits: int
+
+    def colours(self) -> ScalarMappable:
+        """From values to colours."""
+        return ScalarMappable(Normalize(*self.range), colormaps[self.map].with_extremes(bad=MISSING))
+
+
+def similarity_scale(measure: str) -> Scale:
+    """Centred at 0 and always from −1 to 1."""
+    name = MEASURES.get(measure, printable(measure))
+    return Scale("RdBu_r", (-1, 1), (-1, -0.5, 0, 0.5, 1), name, digits=2)
+
+
+def side_of(tasks: int) -> float:
+    """How wide and high a matrix is drawn, inches."""
+    return min(SIDES[1], max(SIDES[0], 1.2 + 0.6 * tasks))
+
+
+def margin_of(labels: Sequence[str]) -> float:
+    """Room that labels take beside it, inches: long names must not squeeze the matrix."""
+    return 0.06 * min(LONGEST_LABEL, max(map(len, labels)))
+
+
+def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale: Scale) -> None:
+    """A T×T matrix with its labels on both axes, the first task at the top left.
+
+    Raises ValueError where shapes do not fit, or there is nothing to draw.
+    """
+    if matrix.ndim != 2 or matrix.shape != (len(labels), len(labels)) or not len(labels):
+        raise ValueError(f"a matrix of shape {matrix.shape} does not fit {len(labels)} labels")
+    edges = (-0.5, len(labels) - 0.5, len(labels) - 0.5, -0.5)
+    axes.imshow(_pixels(matrix, scale.colours()), extent=edges, interpolation="none", aspect="equal")
+    name_columns(axes, labels)
+    name_rows(axes, labels)
+    trim(axes)
+    _write_values(axes, matrix, scale)
+
+
+def add_colour_bar(figure: Figure, axes: Axes | list[Axes], scale: Scale, pad: float = 0.03) -> None:
+    """What the colours mean, beside the axes."""
+    bar = figure.colorbar(scale.colours(), ax=axes, shrink=0.6, aspect=22, pad=pad)
+    bar.set_ticks(scale.ticks, labels=[f"{tick:g}".replace("-", "−") for tick in scale.ticks], **text(8))
+    bar.set_label(scale.name, labelpad=4, **text(9))
+    bar.ax.tick_params(length=2.5, width=0.6, color=FAINT, pad=2)
+    bar.outline.set(linewidth=0.6, edgecolor=FAINT)
+
+
+def _pixels(matrix: NDArray[Any], colours: ScalarMappable) -> NDArray[np.uint8]:
+    """T×T values as P×P×4 RGBA pixels, P near PIXELS.
+
+    Few tasks become whole squares of pixels, because viewers of SVG and PDF blur small images; many are
+    averaged in nearly equal blocks, row by row, so that no second matrix of full size is made.
+    """
+    tasks = len(matrix)
+    if tasks > PIXELS:
+        starts = np.linspace(0, tasks, PIXELS, endpoint=False).astype(int)
+        counts = np.diff(starts, append=tasks)
+        rows = np.split(matrix, starts[1:])
+        columns = np.stack([row.mean(axis=0, dtype=np.float64) for row in rows])
+        matrix = np.add.reduceat(columns, starts, axis=1) / counts
+    rgba: NDArray[np.uint8] = colours.to_rgba(np.ma.masked_invalid(matrix), bytes=True)
+    times = max(1, PIXELS // tasks)
+    return rgba.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def _write_values(axes: Axes, matrix: NDArray[Any], scale: Scale) -> None:
+    """Small matrices are read number by number; white on dark cells, ink on light ones."""
+    if len(matrix) > MOST_NUMBERS:
+        return
+    colours = scale.colours()
+    for (row, column), value in np.ndenumerate(matrix):
+        if np.isfinite(value):
+            red, green, blue, _ = colours.to_rgba(value)
+            is_dark = 0.299 * red + 0.587 * green + 0.114 * blue < DARK
+            written = number(float(value), scale.digits)
+            axes.text(column, row, written, ha="center", va="center", **text(8, "white" if is_dark else INK))
+
+
+def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, measure: str) -> Figure:
+    """Draw a T×T similarity matrix with its task labels on both axes, the first task at the top left.
+
+    values: similarities, dimensionless, −1…1; NaN is drawn grey. Colours are centred at 0 and always span
+    −1…1, so that two figures can be compared by eye. labels: T names, taken literally (no mathtext).
+    measure: what the values are, written at the colour bar. Raises ValueError where shapes do not fit.
+    """
+    side, margin = side_of(len(labels)), margin_of(labels or [""])
+    figure = Picture(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
+    axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(measure)
+    draw_heatmap(axes, np.asarray(values), labels, scale)
+    write_title(axes, title, side)
+    add_colour_bar(figure, axes, scale)
+    return figure
+
+
+def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, title: str) -> Figure:
+    """Draw the similarities of the same tasks before and after training side by side, in one colour scale.
+
+    Raises ValueError where the two are not of the same tasks and measure.
+    """
+    if (before.tasks, before.measure) != (after.tasks, after.measure):
+        raise ValueError("the two matrices are not of the same tasks and measure")
+    side, margin = side_of(len(after.labels)), margin_of(after.labels or ("",))
+    height = side + margin + 0.9  # two lines of titles
+    figure = Picture(figsize=(2 * side + margin + 1.0, height), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
+    panels = [figure.add_subplot(1, 2, place, facecolor="white") for place in (1, 2)]
+    scale = similarity_scale(after.measure)
+    for axes, matrix, when in zip(
+        panels, (before, after), ("before training", "after training"), strict=True
+    ):
+        draw_heatmap(axes, matrix.values, matrix.labels, scale)
+        write_title(axes, when, side)
+    panels[1].tick_params(labelleft=False)  # as in the panel to its left
+    add_colour_bar(figure, panels, scale)
+    line = printable(title, int(22 * side))
+    figure.suptitle(line, x=0.01, ha="left", **text(10))
+    return figure
+
+
+# Cividis is made to look the same to eyes that tell red from green and to those that do not.
+PERCENT = Scale("cividis", (0, 100), (0, 25, 50, 75, 100), "test accuracy (%)", digits=0)
+
+
+def accuracy_matrix_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
+    """Draw T×T test accuracies, a row a context and a column the data of a task, from 0 to 100 %.
+
+    values: shares of test images classified right, 0…1. labels: T names, taken literally. Colours always
+    span 0 to 100 %, so that two figures can be compared by eye. Raises ValueError where shapes do not fit.
+    """
+    side, margin = side_of(len(labels)), margin_of(labels or [""])
+    figure = Picture(figsize=(side + margin + 0.8, side + margin + 0.2), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
+    axes = figure.add_subplot(facecolor="white")
+    draw_accuracy_matrix(axes, values, labels)
+    write_title(axes, title, side)
+    add_colour_bar(figure, axes, PERCENT)
+    return figure
+
+
+def draw_accuracy_matrix(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
+    """The same into axes, without the colour bar."""
+    draw_heatmap(axes, 100 * np.asarray(values, np.float64), labels, PERCENT)
+    axes.set_ylabel("context of", **text(9))
+    axes.set_xlabel("data of", **text(9))
+
+
+WIDTH = 6.4  # inches
+RANGE = 99  # percentile of magnitudes at which colours end: few large weights must not hide the others
+
+
+def vectors_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
+    """Draw T×H vectors in colours centred at 0. Raises ValueError where shapes do not fit."""
+    height = 1.2 + 0.16 * min(max(len(labels), 4), 40)
+    figure = Picture(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
+    axes = figure.add_subplot(facecolor="white")
+    draw_vectors(axes, values, labels)
+    write_title(axes, title, WIDTH - 0.6)
+    return figure
+
+
+def draw_vectors(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
+    """The same into axes."""
+    vectors = np.asarray(values, np.float64)
+    if vectors.ndim != 2 or len(vectors) != len(labels) or not vectors.size:
+        raise ValueError(f"vectors of shape {vectors.shape} do not fit {len(labels)} labels")
+    end = float(np.nanpercentile(np.abs(vectors), RANGE)) or 1.0
+    axes.imshow(vectors, cmap="RdBu_r", vmin=-end, vmax=end, aspect="auto", interpolation="antialiased")
+    name_rows(axes, labels)
+    trim(axes)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_xlabel(f"unit (colours from {-end:.2g} to {end:.2g})".replace("-", "−"), **text(9))

@@ -1,0 +1,109 @@
+"""Intra and inter cosines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from tgsh.figures.style import DPI, Picture, number, open_frame, text, wrapped
+from tgsh.schemas import Geometry, GeometryStage
+
+COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion of Okabe and Ito, told apart by all eyes
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of histograms: counts per bin, means, and P(first > second), where they are known."""
+
+    title: str
+    counts: tuple[Sequence[int], Sequence[int]]
+    means: tuple[float | None, float | None]
+    p_greater: float | None
+
+
+def distributions_figure(
+    panels: Sequence[Panel],
+    edges: Sequence[float],
+    names: tuple[str, str],
+    *,
+    title: str,
+    across: str,
+    columns: int = 1,
+) -> Figure:
+    """Draw panels of two normalised histograms each, over the same bins, row by row in so many columns.
+
+    edges: bin edges, in units of `across`; one more than there are counts. Raises ValueError where the
+    panels do not fill their rows.
+    """
+    rows, rest = divmod(len(panels), columns)
+    if rest or not panels:
+        raise ValueError(f"{len(panels)} panels do not fill rows of {columns}")
+    width = 5.2 if columns == 1 else 4.0 * columns
+    figure = Picture(figsize=(width, 1.3 + 1.9 * rows), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
+    grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=True):
+        draw_panel(axes, panel, np.asarray(edges, float), names)
+    for axes in grid[-1]:
+        axes.set_xlabel(across, **text(9))
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    for axes in grid[:, 0]:
+        axes.set_ylabel("density", **text(8))
+    figure.suptitle(wrapped(title, width - 0.2), x=0.01, ha="left", **text(10))
+    shown = grid[0, 0].get_legend_handles_labels()
+    font = {"family": text(8)["fontfamily"], "size": 8}
+    figure.legend(*shown, loc="outside lower center", ncols=2, frameon=False, prop=font)
+    return figure
+
+
+def draw_panel(axes: Axes, panel: Panel, edges: np.ndarray, names: tuple[str, str]) -> None:
+    """One panel into axes, without a legend."""
+    for counts, mean, name, colour in zip(panel.counts, panel.means, names, COLOURS, strict=True):
+        total = max(sum(counts), 1)
+        density = np.asarray(counts) / total / np.diff(edges)
+        axes.stairs(density, edges, fill=True, color=colour, alpha=0.35, label=name)
+        axes.stairs(density, edges, color=colour, linewidth=0.9)
+        if mean is not None:
+            axes.axvline(mean, color=colour, linewidth=0.9, linestyle=(0, (4, 2)))
+    open_frame(axes)
+    axes.set_ylim(bottom=0)
+    # Above the axes, where no distribution can be.
+    axes.set_title("\n".join([panel.title, _summary(panel, names)]), loc="left", linespacing=1.4, **text(8))
+
+
+def _summary(panel: Panel, names: tuple[str, str]) -> str:
+    first, second = (name.split()[0] for name in names)
+    means = zip((first, second), panel.means, strict=True)
+    known = [f"mean {name} {number(mean)}" for name, mean in means if mean is not None]
+    if panel.p_greater is not None:
+        known.append(f"P({first} > {second}) = {number(panel.p_greater)}")
+    return ", ".join(known)
+
+
+NAMES = ("intra (one task, two classes)", "inter (one class, two tasks)")
+ACROSS = "cosine of two representations"
+
+
+def geometry_figure(measured: Geometry, *, title: str) -> Figure:
+    """Draw untrained contexts over trained ones; a baseline's to their right."""
+    rows = [[("before training", measured.before)], [("after training", measured.after)]]
+    if (beside := measured.baseline) is not None:
+        rows = [
+            [(f"{measured.network}, {when}", stage), (f"baseline {beside.network}, {when}", other)]
+            for [(when, stage)], other in zip(rows, (beside.before, beside.after), strict=True)
+        ]
+    panels = [stage_panel(stage, name) for row in rows for name, stage in row]
+    return distributions_figure(
+        panels, measured.edges, NAMES, title=title, across=ACROSS, columns=len(rows[0])
+    )
+
+
+def stage_panel(stage: GeometryStage, title: str) -> Panel:
+    """The histograms of one stage."""
+    means = (stage.intra_mean, stage.inter_mean)
+    return Panel(title, (stage.intra, stage.inter), means, stage.p_intra_greater)

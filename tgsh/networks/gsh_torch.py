@@ -1,0 +1,102 @@
+"""Batched T-GSH and GSH."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from tgsh.datasets.base import Normalisation
+from tgsh.networks.gsh import GshBase, TgshBase
+from tgsh.networks.torch_base import FrozenWeights, Pixels
+from tgsh.suites.pixel_maps import PixelMap
+
+
+class TgshNets:
+    """T hashes over one C and one R; parameters [T, P] are the rows of B."""
+
+    def __init__(
+        self,
+        base: TgshBase,
+        maps: Sequence[PixelMap],
+        device: torch.device,
+        normalisations: Sequence[Normalisation] = (),
+    ) -> None:
+        self._pixels, self._decay = Pixels(maps, device, normalisations), base.weight_decay
+        self._first = FrozenWeights(base.input_weights, device)
+        self._readout = torch.tensor(base.readout, device=device)
+        shape = (len(maps), base.readout.shape[1], len(base.input_weights))
+        self._sum = torch.zeros(shape, device=device)
+
+    def load_parameters(self, parameters: Tensor) -> None:
+        """Work with these parameters."""
+        self._parameters, self._b = parameters, parameters.view(self._sum.shape)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """R B φ, [T, K, B]."""
+        return self._readout @ self._hashes(images)
+
+    def representations(self, images: Tensor) -> Tensor:
+        """B φ, [T, B, rank]; R follows."""
+        return self._hashes(images).transpose(1, 2)
+
+    def learn_from(self, errors: Tensor, *, more: bool) -> None:
+        """dL/dB = (Rᵀ·errors) φᵀ."""
+        self._sum.baddbmm_(self._readout.T @ errors, self._phi, beta=1.0 if more else 0.0)
+
+    def gradient(self, out: Tensor) -> None:
+        """What was added up and the decay, [T, P]."""
+        torch.add(self._sum.view(out.shape), self._parameters, alpha=self._decay, out=out)
+
+    def _hashes(self, images: Tensor) -> Tensor:
+        self._phi = self._first.project(self._pixels.normalised(images)).relu_()
+        return torch.bmm(self._b, self._phi.transpose(1, 2))
+
+
+class GshNets:
+    """T hashes that share nothing; parameters [T, P] are the rows of B, then those of A."""
+
+    def __init__(
+        self,
+        base: GshBase,
+        maps: Sequence[PixelMap],
+        indices: Sequence[int],
+        device: torch.device,
+        normalisations: Sequence[Normalisation] = (),
+    ) -> None:
+        self._pixels, self._decay = Pixels(maps, device, normalisations), base.weight_decay
+        self._first = [FrozenWeights(base.input_weights(index), device) for index in indices]
+        self._b_sum = torch.zeros(len(maps), base.rank, base.hidden, device=device)
+        self._a_sum = torch.zeros(len(maps), base.classes, base.rank, device=device)
+
+    def load_parameters(self, parameters: Tensor) -> None:
+        """Work with these parameters."""
+        middle = self._b_sum[0].numel()
+        self._parameters = parameters
+        self._b = parameters[:, :middle].view(self._b_sum.shape)
+        self._a = parameters[:, middle:].view(self._a_sum.shape)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """A B φ, [T, K, B]."""
+        seen = self._pixels.normalised(images)
+        hidden = [first.project(own) for first, own in zip(self._first, seen, strict=True)]
+        self._phi = (hidden[0][None] if len(hidden) == 1 else torch.stack(hidden)).relu_()
+        self._hashes = torch.bmm(self._b, self._phi.transpose(1, 2))
+        return torch.bmm(self._a, self._hashes)
+
+    def representations(self, images: Tensor) -> Tensor:
+        """B φ, [T, B, rank]; A follows."""
+        self.logits(images)
+        return self._hashes.transpose(1, 2)
+
+    def learn_from(self, errors: Tensor, *, more: bool) -> None:
+        """dL/dA = errors (Bφ)ᵀ and dL/dB = (Aᵀ·errors) φᵀ."""
+        beta = 1.0 if more else 0.0
+        self._a_sum.baddbmm_(errors, self._hashes.transpose(1, 2), beta=beta)
+        self._b_sum.baddbmm_(torch.bmm(self._a.transpose(1, 2), errors), self._phi, beta=beta)
+
+    def gradient(self, out: Tensor) -> None:
+        """What was added up and the decay, [T, P]."""
+        torch.cat([self._b_sum.flatten(1), self._a_sum.flatten(1)], dim=1, out=out)
+        out.add_(self._parameters, alpha=self._decay)

@@ -1,0 +1,312 @@
+"""Similarity matrices and what is read from them: blocks, nearest tasks, trees, embeddings, comparisons."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from tgsh.schemas import examples
+from tgsh.schemas.base import EmbeddingMethod, Measure, Order, WireModel
+
+
+class Similarity(WireModel):
+    """A labelled T×T matrix. Rows and columns follow `tasks`; tasks that have no vector yet are left out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SIMILARITY]})
+
+    experiment_id: str
+    base_id: str
+    stage: str = Field(description='"before", "after" or the number of an epoch')
+    measure: Measure
+    order: Order
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
+    complete: bool = Field(description="whether every task of the experiment is in it")
+    tasks: list[int]
+    labels: list[str]
+    values: list[list[float]]
+
+
+class ContextVectors(WireModel):
+    """Context vectors v_t = g_t·c_t, one row a task: T×H."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONTEXT_VECTORS]})
+
+    experiment_id: str
+    base_id: str
+    stage: str
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
+    complete: bool
+    tasks: list[int]
+    labels: list[str]
+    values: list[list[float]]
+
+
+class SimilarityCourse(WireModel):
+    """The similarity of two tasks at every epoch; null where one of them has no vector yet."""
+
+    tasks: tuple[int, int]
+    labels: tuple[str, str]
+    values: list[float | None]
+
+
+class SimilarityEpochs(WireModel):
+    """How the similarity of chosen pairs of tasks changes while they are learned."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "experiment_id": "47341124ceace8e6",
+                    "base_id": "0f3a5c",
+                    "measure": "cosine",
+                    "complete": True,
+                    "epochs": [0, 1, 2],
+                    "pairs": [
+                        {"tasks": [0, 1], "labels": ["0°", "10°"], "values": [0.01, 0.62, 0.71]},
+                        {"tasks": [0, 18], "labels": ["0°", "180°"], "values": [-0.02, 0.05, 0.11]},
+                    ],
+                }
+            ]
+        }
+    )
+
+    experiment_id: str
+    base_id: str
+    measure: Measure
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
+    complete: bool = Field(description="whether every value is there")
+    epochs: list[int] = Field(description="0 is before training")
+    pairs: list[SimilarityCourse]
+
+
+class Dendrogram(WireModel):
+    """Agglomerative clustering of the tasks on the distance 1 − similarity.
+
+    `linkage` is SciPy's, T − 1 rows [node, node, distance, tasks below]: numbers below T are places in
+    `tasks` and `labels`, T + i is what row i made. `scipy.cluster.hierarchy` takes it as it is.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "experiment_id": "47341124ceace8e6",
+                    "base_id": "0f3a5c",
+                    "stage": "after",
+                    "measure": "cosine",
+                    "method": "average",
+                    "complete": True,
+                    "tasks": [0, 1, 2],
+                    "labels": ["0°", "10°", "180°"],
+                    "linkage": [[0, 1, 0.25, 2], [2, 3, 0.9, 3]],
+                    "leaves": [2, 0, 1],
+                    "leaf_labels": ["180°", "0°", "10°"],
+                    "cophenetic_correlation": 0.99,
+                    "newick": "('180°':0.45,('0°':0.125,'10°':0.125):0.325);",
+                }
+            ]
+        }
+    )
+
+    experiment_id: str
+    base_id: str
+    stage: str
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
+    measure: Measure
+    method: str = Field(description="single, complete, average or weighted")
+    complete: bool = Field(description="whether every task of the experiment is in it")
+    tasks: list[int]
+    labels: list[str]
+    linkage: list[tuple[int, int, float, int]]
+    leaves: list[int] = Field(description="places in `tasks`, left to right, like beside like")
+    leaf_labels: list[str]
+    cophenetic_correlation: float | None = Field(
+        description="of the tree's distances with the true ones; null where it is not defined"
+    )
+    newick: str = Field(description="with lengths; two leaves are their cophenetic distance apart")
+
+
+class Embedding(WireModel):
+    """Tasks as points, one row of `dimensions` coordinates a task; axes by falling importance.
+
+    The signs are fixed: on every axis the task that is farthest out has a positive coordinate.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "experiment_id": "47341124ceace8e6",
+                    "base_id": "0f3a5c",
+                    "stage": "after",
+                    "method": "mds",
+                    "measure": "cosine",
+                    "dimensions": 2,
+                    "complete": True,
+                    "tasks": [0, 1, 2],
+                    "labels": ["0°", "10°", "180°"],
+                    "values": [[-0.32, 0.12], [-0.3, -0.13], [0.62, 0.01]],
+                    "explained": [0.94, 0.06],
+                    "positive_eigenvalue_share": 1.0,
+                    "stress": 0.0,
+                }
+            ]
+        }
+    )
+
+    experiment_id: str
+    base_id: str
+    stage: str
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
+    method: EmbeddingMethod
+    measure: Measure | None = Field(description="of the similarity behind mds; null for pca")
+    dimensions: int
+    complete: bool = Field(description="whether every task of the experiment is in it")
+    tasks: list[int]
+    labels: list[str]
+    values: list[list[float]]
+    explained: list[float] = Field(
+        description="share of each axis: of the positive eigenvalues (mds), of the variance (pca)"
+    )
+    positive_eigenvalue_share: float = Field(
+        description="of all eigenvalues, by absolute value; 1 where the distances are Euclidean"
+    )
+    stress: float = Field(description="Kruskal's stress-1 of the points against the distances; 0 is exact")
+
+
+class SimilarityBlock(WireModel):
+    """Similarities of some tasks (rows) with some tasks (columns)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "experiment_id": "47341124ceace8e6",
+                    "base_id": "0f3a5c",
+                    "stage": "after",
+                    "measure": "cosine",
+                    "layer": None,
+                    "rows": [0],
+                    "row_labels": ["0°"],
+                    "columns": [0, 1, 18],
+                    "column_labels": ["0°", "10°", "180°"],
+                    "values": [[1.0, 0.715, 0.115]],
+                }
+            ]
+        }
+    )
+
+    experiment_id: str
+    base_id: str
+    stage: str
+    measure: Measure
+    layer: str | None = Field(None, description="the layer whose part was compared; null: the whole vectors")
+    rows: list[int]
+    row_labels: list[str]
+    columns: list[int]
+    column_labels: list[str]
+    values: list[list[float]]
+
+
+class NearestTasks(WireModel):
+    """The most similar other tasks of every task, best first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "experiment_id": "47341124ceace8e6",
+                    "base_id": "0f3a5c",
+                    "stage": "after",
+                    "measure": "cosine",
+                    "layer": None,
+                    "complete": True,
+                    "tasks": [0, 1, 2],
+                    "labels": ["0°", "10°", "20°"],
+                    "nearest": [[1, 2], [2, 0], [1, 0]],
+                    "values": [[0.715, 0.493], [0.716, 0.715], [0.716, 0.493]],
+                }
+            ]
+        }
+    )
+
+    experiment_id: str
+    base_id: str
+    stage: str
+    measure: Measure
+    layer: str | None = Field(None, description="the layer whose part was compared; null: the whole vectors")
+    complete: bool = Field(description="whether every task of the experiment is in it")
+    tasks: list[int]
+    labels: list[str]
+    nearest: list[list[int]] = Field(description="indices of tasks, a row a task")
+    values: list[list[float]] = Field(description="their similarities, in the same places")
+
+
+Alternative = Literal["greater", "less", "two-sided"]
+
+
+class ComparedExperiment(WireModel):
+    id: str
+    name: str
+    status: str
+    base_id: str
+    digest: str
+    mean_accuracy: float | None = None
+    complete: bool = Field(description="whether every task has a vector at this stage")
+    tasks: list[int] = Field(description="the numbers that the common tasks have in this experiment")
+
+
+class SpecDifference(WireModel):
+    """A field of the specs that is not the same in all; names and tags are none of these."""
+
+    field: str = Field(description='dotted path, such as "training.epochs"')
+    values: list[Any] = Field(description="in the order of the experiments; null where it is not there")
+
+
+class MantelTest(WireModel):
+    """Mantel's test: do the matrices agree more than they would if the tasks of one were shuffled?"""
+
+    statistic: float = Field(description="Pearson's correlation of the entries above the diagonals")
+    p_value: float = Field(description="(1 + count as extreme)/(1 + permutations)")
+    permutations: int = Field(description="other orders that were tried; for few tasks all there are: exact")
+    alternative: Alternative = Field(
+        description="greater, less: one-sided; two-sided: twice the smaller of both"
+    )
+    seed: int
+
+
+class SameTask(WireModel):
+    """The similarity of a task's vector in one experiment with its vector in another, over the same base."""
+
+    mean: float
+    values: list[float] = Field(description="in the order of `tasks`")
+
+
+class ComparedPair(WireModel):
+    """Two of the experiments. Numbers are null where a matrix is constant off its diagonal."""
+
+    a: str
+    b: str
+    tasks: int
+    pearson: float | None
+    spearman: float | None
+    mantel: MantelTest | None
+    same_base: bool = Field(description="whether vectors of the one may be compared with those of the other")
+    same_task: SameTask | None = Field(description="null where the bases differ")
+
+
+class Comparison(WireModel):
+    """The similarity matrices of the tasks that all experiments have, in the order of the first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.COMPARISON]})
+
+    stage: str
+    measure: Measure
+    layer: str | None = None
+    experiments: list[ComparedExperiment]
+    differences: list[SpecDifference]
+    tasks: list[str] = Field(description="labels of the common tasks")
+    matrices: list[list[list[float]]] = Field(description="one an experiment, in the order of `tasks`")
+    pairs: list[ComparedPair]
+    same_base: bool = Field(description="whether all have one random base, so that vectors are comparable")

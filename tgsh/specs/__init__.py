@@ -1,0 +1,44 @@
+"""What an experiment is: frozen values with the paper's defaults. Needs neither torch nor images."""
+
+from __future__ import annotations
+
+from tgsh.specs.base import DatasetName, Frozen, Seed, UploadedDataset
+from tgsh.specs.experiment import ExperimentSpec, TrainingSpec
+from tgsh.specs.networks import MAX_UNITS, FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
+from tgsh.specs.suites import (
+    MAX_TASKS,
+    AugmentSuite,
+    CustomSuite,
+    CustomTask,
+    DatasetsSuite,
+    ManifoldSuite,
+    PermutationSuite,
+    RotationSuite,
+    ShiftSuite,
+    SuiteSpec,
+)
+
+__all__ = [
+    "MAX_TASKS",
+    "MAX_UNITS",
+    "AugmentSuite",
+    "CustomSuite",
+    "CustomTask",
+    "DatasetName",
+    "DatasetsSuite",
+    "ExperimentSpec",
+    "FlyNetSpec",
+    "Frozen",
+    "GshSpec",
+    "ManifoldSuite",
+    "NetworkSpec",
+    "NeuroModNetSpec",
+    "PermutationSuite",
+    "RotationSuite",
+    "Seed",
+    "ShiftSuite",
+    "SuiteSpec",
+    "TgshSpec",
+    "TrainingSpec",
+    "UploadedDataset",
+]

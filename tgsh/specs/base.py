@@ -1,0 +1,90 @@
+"""Frozen model, unions tagged by `kind`, dataset references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+WITHOUT_NUL = r"^[^\x00]*$"
+"""A pattern: PostgreSQL's text cannot hold the character NUL."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Frozen(BaseModel):
+    """A strict, immutable value: no unknown keys, no silent conversions, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def tagged(members: Any, *, default: str | None = None) -> WrapValidator:
+    """The validator of a union of Frozen classes. default: the kind of an object that names none."""
+    classes: dict[str, type[Frozen]] = {
+        member.model_fields["kind"].default: member for member in get_args(members) or (members,)
+    }
+
+    def choose(value: Any, otherwise: ValidatorFunctionWrapHandler) -> Any:
+        if not isinstance(value, Mapping):
+            return otherwise(value)
+        kind = value.get("kind", default)
+        if not isinstance(kind, str) or kind not in classes:
+            raise _unknown(kind, sorted(classes), missing="kind" not in value)
+        return classes[kind].model_validate(value)
+
+    return WrapValidator(choose)
+
+
+def _unknown(kind: Any, known: list[str], *, missing: bool) -> ValidationError:
+    """An error at `kind`. A ValidationError out of a validator keeps its path under the field's own."""
+    expected = f"{', '.join(map(repr, known[:-1]))} or {known[-1]!r}" if len(known) > 1 else repr(known[0])
+    problem = (
+        PydanticCustomError("missing", "Field required: {expected}", {"expected": expected})
+        if missing
+        else PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+    )
+    return ValidationError.from_exception_data(
+        "kind", [InitErrorDetails(type=problem, loc=("kind",), input=kind)]
+    )
+
+
+DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "mnist5k", "synthetic"]
+
+ID_PATTERN = "^[0-9a-f]{16}$"
+"""The first 16 hexadecimal digits of what a dataset's content amounts to."""
+
+DatasetKey = Annotated[str, StringConstraints(pattern=f"^(mnist|fashion-mnist|kmnist|mnist5k)$|{ID_PATTERN}")]
+"""A dataset's name, or an uploaded one's id."""
+
+
+class UploadedDataset(Frozen):
+    """A dataset that POST /datasets took; its id follows from its content."""
+
+    id: str = Field(pattern=ID_PATTERN, description="as POST /datasets answered it")
+
+
+def _choose(value: Any, otherwise: ValidatorFunctionWrapHandler) -> Any:
+    """Errors name fields as the request does: `dataset.id`, not `dataset.UploadedDataset.id`."""
+    if isinstance(value, Mapping):
+        return UploadedDataset.model_validate(value)
+    names = get_args(DatasetName)
+    if value is None or isinstance(value, UploadedDataset) or value in names:
+        return otherwise(value)
+    raise PydanticCustomError(
+        "literal_error",
+        "Input should be {expected}",
+        {"expected": ", ".join(map(repr, names)) + ', or {"id": …} of an uploaded one'},
+    )
+
+
+DatasetSpec = Annotated[DatasetName | UploadedDataset | None, WrapValidator(_choose)]

@@ -1,0 +1,88 @@
+"""ExperimentSpec, TrainingSpec."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, model_validator
+
+from tgsh.specs.base import WITHOUT_NUL, DatasetSpec, Frozen, Seed, UploadedDataset
+from tgsh.specs.networks import FlyNetSpec, NetworkSpec
+from tgsh.specs.suites import RotationSuite, SuiteSpec
+
+Tag = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=WITHOUT_NUL)
+]
+
+
+class TrainingSpec(Frozen):
+    """RMSprop (α = 0.99, ε = 1e-8) on cross-entropy, reshuffled every epoch, a fresh optimiser per task."""
+
+    epochs: int = Field(3, ge=1, le=1_000)
+    batch_size: int = Field(128, ge=1, le=65_536)
+    learning_rate: float = Field(0.01, gt=0, le=10)
+    train_limit: int | None = Field(
+        None, ge=1, description="train on the first this many images only; null: all of them"
+    )
+
+
+class ExperimentSpec(Frozen):
+    """An experiment: one dataset turned into a sequence of tasks, one random base, one recipe.
+
+    `base_seed` decides the random base (A, W): vectors of two experiments are comparable exactly
+    when their `base_id` is equal. `seed` decides context initialisation and batch order.
+    """
+
+    name: str = Field(
+        "", max_length=200, pattern=WITHOUT_NUL, description="for people; has no influence on the result"
+    )
+    dataset: DatasetSpec = Field(
+        "mnist",
+        description='a name, or {"id": …} of an uploaded one; suites that bring their own images say so '
+        'by themselves: "synthetic" for manifold, null for datasets',
+    )
+    suite: SuiteSpec = RotationSuite()
+    network: NetworkSpec = FlyNetSpec()
+    training: TrainingSpec = TrainingSpec()
+    seed: Seed = 0
+    base_seed: Seed = 0
+    accuracy_matrix: bool = Field(
+        False, description="also measure how every task's context does on every task's data: T² evaluations"
+    )
+    tags: tuple[Tag, ...] = Field((), max_length=32, strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_images(cls, body: Any) -> Any:
+        return with_own_images(body)
+
+    @property
+    def title(self) -> str:
+        """The name, or a description where none was given."""
+        what = self.suite.kind if self.dataset is None else f"{self.suite.kind} on {self.dataset_key}"
+        return self.name or f"{what}, {self.network.kind}"
+
+    @property
+    def dataset_key(self) -> str:
+        """The dataset's name or id; "several" where each task has its own."""
+        if self.dataset is None:
+            return "several"
+        return self.dataset.id if isinstance(self.dataset, UploadedDataset) else self.dataset
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of what decides what is learned: not names, tags and what is measured of it."""
+        relevant = self.model_dump(mode="json", exclude={"name", "tags", "accuracy_matrix"})
+        canonical = json.dumps(relevant, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def with_own_images(body: Any) -> Any:
+    """The body of a spec that names no dataset, with the one that goes with its suite."""
+    if not isinstance(body, dict) or "dataset" in body:
+        return body
+    suite = body.get("suite")
+    kind = suite.get("kind") if isinstance(suite, dict) else getattr(suite, "kind", None)
+    own = {"manifold": "synthetic", "datasets": None}
+    return {**body, "dataset": own[kind]} if isinstance(kind, str) and kind in own else body

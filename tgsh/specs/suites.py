@@ -1,0 +1,127 @@
+"""Suite specs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, field_validator
+
+from tgsh.specs.base import WITHOUT_NUL, DatasetKey, Frozen, Seed, tagged
+from tgsh.specs.transforms import TransformSpec
+
+MAX_TASKS = 10_000
+
+
+class RotationSuite(Frozen):
+    """Task k sees every image rotated by k·step_degrees counter-clockwise (nearest neighbour, zero fill)."""
+
+    kind: Literal["rotation"] = "rotation"
+    tasks: int = Field(36, ge=1, le=MAX_TASKS, description="number of tasks, T")
+    step_degrees: float = Field(10.0, gt=-360, lt=360, description="degrees between neighbouring tasks")
+
+
+class ShiftSuite(Frozen):
+    """Task k sees every image rolled k·step_pixels to the right; what leaves comes back on the left."""
+
+    kind: Literal["shift"] = "shift"
+    tasks: int | None = Field(
+        None, ge=1, le=MAX_TASKS, description="number of tasks, T; null: as many as fit until it wraps"
+    )
+    step_pixels: int = Field(1, ge=1, description="pixels between neighbouring tasks; less than the width")
+
+
+class PermutationSuite(Frozen):
+    """Task 0 sees images as they are, every other task through a fixed random permutation of its own."""
+
+    kind: Literal["permutation"] = "permutation"
+    tasks: int = Field(10, ge=1, le=MAX_TASKS, description="number of tasks, T")
+    permutation_seed: Seed = Field(0, description="decides the permutations, and nothing else")
+
+
+class AugmentSuite(Frozen):
+    """The eight transforms of the paper's Table 1, a task each; what is random is drawn anew every epoch."""
+
+    kind: Literal["augment"] = "augment"
+
+
+Dimensions = Annotated[int, Field(ge=2, le=64)]
+
+
+class ManifoldSuite(Frozen):
+    """Synthetic tasks x = F(γ_t, ω_k, θ) on unit spheres, F a random analytic map (section 2.1 of the paper).
+
+    Makes its own images, so that `dataset` is "synthetic". The true γ_t are among the tasks' parameters.
+    """
+
+    kind: Literal["manifold"] = "manifold"
+    tasks: int = Field(24, ge=1, le=MAX_TASKS, description="number of tasks, T")
+    classes: int = Field(10, ge=2, le=1_000, description="number of classes, K; they are alike in all tasks")
+    side: int = Field(16, ge=4, le=64, description="height and width of an image, pixels")
+    task_dimensions: Dimensions = Field(3, description="of the sphere's space that γ_t lies in")
+    class_dimensions: Dimensions = Field(8, description="of the space of ω_k")
+    perturbation_dimensions: Dimensions = Field(8, description="of the space of θ")
+    perturbation: float = Field(2.0, ge=0, le=10, description="length of θ, where γ_t and ω_k have length 1")
+    train_images: int = Field(4_000, ge=1, le=1_000_000, description="training images of each task")
+    test_images: int = Field(1_000, ge=1, le=1_000_000, description="test images of each task")
+    manifold_seed: Seed = Field(0, description="decides F and all points on the spheres, and nothing else")
+
+
+class CustomTask(Frozen):
+    """A task of transforms, one after the other; none is the identity."""
+
+    label: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=WITHOUT_NUL)
+    ]
+    transforms: Annotated[tuple[TransformSpec, ...], Field(strict=False)] = Field((), max_length=16)
+
+
+class CustomSuite(Frozen):
+    """Tasks that the caller composes of named transforms with parameters."""
+
+    kind: Literal["custom"] = "custom"
+    tasks: Annotated[tuple[CustomTask, ...], Field(strict=False)] = Field(
+        max_length=MAX_TASKS, json_schema_extra={"minItems": 1}
+    )
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _are_not_too_many(cls, tasks: Any) -> Any:
+        if isinstance(tasks, list | tuple) and len(tasks) > MAX_TASKS:  # before each of them is looked at
+            raise ValueError(f"{len(tasks):,} tasks are more than {MAX_TASKS:,}")
+        return tasks
+
+    @field_validator("tasks")
+    @classmethod
+    def _can_be_told_apart(cls, tasks: tuple[CustomTask, ...]) -> tuple[CustomTask, ...]:
+        if not tasks:  # min_length would complain of tasks that are there but not valid, too
+            raise ValueError("there must be a task")
+        if len({task.label for task in tasks}) < len(tasks):
+            raise ValueError("labels must differ: a matrix is read by them")
+        return tasks
+
+
+class DatasetsSuite(Frozen):
+    """Each dataset is one task, its images as they are; `dataset` is null.
+
+    Images must have one size and as many channels. K is that of the dataset with most classes; of one that
+    has fewer, the network's last outputs are never right. Every dataset's pixels are normalised by its own
+    mean and deviation, so that a task learns what it learns in an experiment of its own.
+    """
+
+    kind: Literal["datasets"] = "datasets"
+    datasets: Annotated[tuple[DatasetKey, ...], Field(strict=False)] = Field(
+        min_length=1, max_length=100, description="ids of uploaded datasets, or names such as mnist5k"
+    )
+
+    @field_validator("datasets")
+    @classmethod
+    def _can_be_told_apart(cls, datasets: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(datasets)) < len(datasets):
+            raise ValueError("datasets must differ: a matrix is read by them")
+        return datasets
+
+
+_Suites = (
+    RotationSuite | ShiftSuite | PermutationSuite | AugmentSuite | CustomSuite | ManifoldSuite | DatasetsSuite
+)
+SuiteSpec = Annotated[_Suites, Field(discriminator="kind"), tagged(_Suites, default="rotation")]
