@@ -34,7 +34,6 @@ from service.errors import KINDS
 from tests.architecture import generate_client_reference as client_reference
 from tests.support.compose import ROOT
 from tgsh.cli import app
-from tgsh.client import Client
 from tgsh.specs.presets import Submission
 
 README = ROOT / "README.md"
@@ -46,6 +45,7 @@ MAX_README_BYTES = 8 << 10
 MAX_LINE = 160
 SHELL = ("sh", "console")
 SPEC_KEYS = {"preset", "suite", "dataset", "network", "training"}
+PATH = r"(?:tgsh|service|worker|tests|\.ci|\.github)/[\w./-]+|docker-compose\.yml|pyproject\.toml"
 POSTED = ("/experiments", "/previews", "/estimates")
 """Paths whose bodies are specs."""
 
@@ -342,6 +342,12 @@ def _missing_imports(tree: ast.Module) -> Iterator[str]:
             )
 
 
+def missing_paths(text: str) -> list[str]:
+    """Files and folders of the repository that a document names and that are not there."""
+    spans = [span for span in code_spans(text) if re.fullmatch(PATH, span) and "NAME" not in span]
+    return [f"there is no {span}" for span in spans if not (ROOT / span).exists()]
+
+
 def long_lines(text: str) -> list[str]:
     """Lines that are too long to be read side by side with anything."""
     return [
@@ -362,7 +368,9 @@ def too_large(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "check", [wrong_commands_of, wrong_specs, broken_python, long_lines], ids=lambda check: check.__name__
+    "check",
+    [wrong_commands_of, wrong_specs, broken_python, missing_paths, long_lines],
+    ids=lambda check: check.__name__,
 )
 def test_documents_are_right(name: str, check: Callable[[str], list[str]]) -> None:
     assert check((ROOT / name).read_text("utf-8")) == []
@@ -399,6 +407,8 @@ def test_the_readme_is_one_page() -> None:
         (wrong_specs, '```python\nclient.submit({"network": {"kind": "fly"}})\n```', "network"),
         (broken_python, "```python\nprint(\n```", "line 2"),
         (broken_python, "```python\nfrom tgsh.client import Clint\n```", "has no Clint"),
+        (missing_paths, "see `tgsh/nothing.py`", "no tgsh/nothing.py"),
+        (missing_paths, "below `service/nowhere/`", "no service/nowhere/"),
         (long_lines, "x" * 161, "161 characters"),
         (too_large, "x" * 8193, "8193 bytes"),
     ],
@@ -511,16 +521,16 @@ def test_pages_and_pictures_are_all_linked() -> None:
     assert files - linked == set()
 
 
+def test_guide_and_deployment_files_are_package_data() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    assert {"docs/**", "deploy/**"} <= set(settings["package-data"]["tgsh"])
+
+
 def test_the_changelog_begins_with_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert re.findall(r"(?m)^## (\S+)", (DOCS / "changelog.md").read_text("utf-8"))[0] == version
 
 
-IS_PLAIN = callable(getattr(Client, "submit", None))
-"""Whether the methods of the client are functions, which a reference can be made of."""
-
-
-@pytest.mark.skipif(not IS_PLAIN, reason="the client has no plain methods yet")
 def test_the_reference_of_the_client_is_fresh() -> None:
     fresh = client_reference.generate()
     assert client_reference.TARGET.read_text("utf-8") == fresh, f"run python -m {client_reference.__name__}"
