@@ -7,6 +7,7 @@ test_documents.py compares the file with a fresh one.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Callable, Iterator
@@ -93,13 +94,17 @@ def signature(name: str, function: Callable[..., Any]) -> str:
         if parameter.annotation is not parameter.empty:
             text += f": {_annotation(parameter.annotation)}"
         if parameter.default is not parameter.empty:
-            text += f" = {parameter.default!r}"
+            text += f" = {_literal(parameter.default)}"
         parts.append(text)
     end = "" if found.return_annotation is found.empty else f" -> {_annotation(found.return_annotation)}"
     line = f"def {name}({', '.join(parts)}){end}: ..."
     if len(line) <= SIGNATURE_WIDTH:
         return line
     return "\n".join([f"def {name}(", *(f"    {part}," for part in parts), f"){end}: ..."])
+
+
+def _literal(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _annotation(annotation: Any) -> str:

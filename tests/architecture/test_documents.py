@@ -568,5 +568,5 @@ def test_the_reference_says_what_a_docstring_says() -> None:
     assert found.entries["Returns"] == [("list[int]", "", "Their numbers.")]
     assert found.prose["Examples"] == ">>> example(2)\n[0, 1]"
     line = client_reference.signature("example", example)
-    assert line == "def example(rows: int, *, order: str = 'task') -> list[int]: ..."
+    assert line == 'def example(rows: int, *, order: str = "task") -> list[int]: ...'
     assert client_reference.parse("No sections.").text == "No sections."
