@@ -240,7 +240,7 @@ def test_variables_are_filled_in_as_compose_does(tmp_path: Path) -> None:
 
 
 def test_what_lets_other_machines_in_is_asked_for(tmp_path: Path) -> None:
-    several = ROOT / ".compose" / "several.yml"
+    several = ROOT / "tgsh" / "deploy" / "several-machines.yml"
     result = check_schema(several)
     assert result.returncode == 0, result.stdout + result.stderr
     with pytest.raises(MissingVariable, match="TGSH_PRIVATE_ADDRESS"):

@@ -29,7 +29,7 @@ from tests.system.test_end_to_end import SPEC
 from tgsh.execution import local
 from tgsh.specs.presets import Submission
 
-COMPOSE = ROOT / ".compose"
+COMPOSE = ROOT / "tgsh" / "deploy" / "monitoring"
 TASKS = 3
 
 NO_JSON = re.compile(

@@ -18,6 +18,8 @@ from tests.support.compose import ROOT, command, load_compose
 from tgsh.stack.redis import find_server
 from worker.settings import WorkerSettings
 
+UNIT_FILES = ROOT / "tgsh" / "deploy" / "systemd"
+
 UNITS = {"tgsh-redis": "redis", "tgsh-api": "service", "tgsh-worker": "worker-cpu"}
 """Which service of the compose file each does the work of."""
 
@@ -28,7 +30,7 @@ EXPOSURE = {"tgsh-redis": 20, "tgsh-api": 25, "tgsh-worker": 45}
 def unit(name: str) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None, strict=True)
     parser.optionxform = str  # type: ignore[assignment,method-assign] # names have capitals
-    parser.read_string((ROOT / ".systemd" / f"{name}.service").read_text("utf-8"))
+    parser.read_string((UNIT_FILES / f"{name}.service").read_text("utf-8"))
     return parser
 
 
@@ -57,8 +59,8 @@ def test_they_start_what_the_compose_file_starts(services: dict[str, Any]) -> No
     assert pairs(here[1:]) == pairs(there[1:]) | {("--bind", "127.0.0.1")}
 
 
-def test_the_readme_shows_the_same_commands() -> None:
-    shown = re.sub(r"\s*\\\n\s*", " ", (ROOT / "README.md").read_text("utf-8"))
+def test_the_guide_shows_the_same_commands() -> None:
+    shown = re.sub(r"\s*\\\n\s*", " ", (ROOT / "tgsh" / "docs" / "one-server.md").read_text("utf-8"))
     for name in ("tgsh-api", "tgsh-worker"):
         assert " ".join([Path(words(name)[0]).name, *words(name)[1:]]) in shown
     assert "redis-server " + " ".join(words("tgsh-redis")[1:5]) in shown
@@ -75,7 +77,7 @@ def test_they_end_as_gently_as_containers_do(name: str, services: dict[str, Any]
 
 
 def test_settings_understand_the_environment() -> None:
-    text = (ROOT / ".systemd" / "environment").read_text("utf-8")
+    text = (UNIT_FILES / "environment").read_text("utf-8")
     shown = {found[1]: found[2] for found in re.finditer(r"(?m)^#?([A-Z_0-9]+)=(\S*)$", text)}
     fields = {*ServiceSettings.model_fields, *WorkerSettings.model_fields, "redis_password"}
     for variable in shown:
@@ -96,7 +98,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="Debian's package systemd")
 @pytest.mark.parametrize("name", UNITS)
 def test_systemd_understands_them(name: str, tmp_path: Path) -> None:
-    text = (ROOT / ".systemd" / f"{name}.service").read_text("utf-8")
+    text = (UNIT_FILES / f"{name}.service").read_text("utf-8")
     here = Path(sys.executable).parent
     for there, program in (("/opt/tgsh/bin", str(here)), ("/usr/bin/redis-server", find_server())):
         text = text.replace(there, program)
@@ -113,6 +115,6 @@ def test_systemd_understands_them(name: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="Debian's package systemd")
 @pytest.mark.parametrize("name", UNITS)
 def test_they_may_do_little(name: str) -> None:
-    path = str(ROOT / ".systemd" / f"{name}.service")
+    path = str(UNIT_FILES / f"{name}.service")
     judged = analyze("security", "--offline=true", f"--threshold={EXPOSURE[name]}", "--no-pager", path)
     assert judged.returncode == 0, judged.stdout[-2000:] + judged.stderr
