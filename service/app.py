@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
 from service import api_docs, errors
-from service.dashboard import experiment, plots, rendering, routes
+from service.dashboard import experiment, guide, plots, rendering, routes
 from service.dashboard.rendering import ProblemPageMiddleware
 from service.dependencies import Services
 from service.event_feed import EventFeed
@@ -134,7 +134,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.add_middleware(request_log.RequestLogMiddleware)
     app.add_middleware(RequestMetricsMiddleware, app.state.requests)
     api_docs.describe_keys(app)
-    for router in (*ROUTERS, api_docs.router, routes.router, experiment.router, plots.router):
+    for router in (*ROUTERS, api_docs.router, routes.router, experiment.router, plots.router, guide.router):
         app.include_router(router)
     rendering.mount(app)
     return app

@@ -19,7 +19,7 @@ GPU_TASKS = 36
 class WorkerContext:
     """Where a process works: its store, its data, its device and its name.
 
-    at_once: how many tasks of an experiment it trains in one batch. compute: see tgsh.training.paths.
+    at_once: how many tasks of an experiment it trains in one batch. compute: see tgsh.training.backends.
     """
 
     database: Database

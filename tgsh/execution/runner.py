@@ -47,7 +47,7 @@ KEPT_EXPERIMENTS = 4
 
 
 def warm_up(context: WorkerContext) -> None:
-    """What a process can do before there is a job; see tgsh.training.warming."""
+    """What a process can do before there is a job; see tgsh.training.trainer.warm_up."""
     warm_up_training(torch.device(context.device), context.compute)
 
 

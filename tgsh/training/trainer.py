@@ -30,7 +30,7 @@ class Trainer:
     """Trains tasks of one experiment. Images, random base and buffers stay on the device between calls.
 
     source: where the tasks have their images from; a Dataset where they share them. compute: on which path,
-    see tgsh.training.paths. Raises InvalidSpec where there are fewer images than training.train_limit, or the
+    see backends.py. Raises InvalidSpec where there are fewer images than training.train_limit, or the
     base does not fit them, and MachineProblem where the path is not there.
     """
 

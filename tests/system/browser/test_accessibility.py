@@ -18,6 +18,9 @@ PAGES = {
     "/dashboard/submit": "text=learning rate",
     "/dashboard/workers": "#queue:not(:text('Asking'))",
     "/dashboard/datasets": "text=KMNIST",
+    "/guide": "text=Where to go from here",
+    "/guide/results": "text=cophenetic",
+    "/guide/python-reference": "text=Client.submit",
     "/dashboard/nowhere": "text=Back to the experiments",
 }
 """Pages, and what tells that they are there."""

@@ -172,7 +172,7 @@ def test_what_is_no_number_is_not_hidden(poison: float) -> None:
 
 def _cache_of_learn(environment: dict[str, str]) -> str:
     """Where a new process keeps the machine code of a step; empty for nowhere."""
-    program = "from tgsh.networks.flynet_kernels import learn; print(learn.stats.cache_path or '')"
+    program = "from tgsh.networks.flynet_numba import learn; print(learn.stats.cache_path or '')"
     return subprocess.check_output(
         [sys.executable, "-W", "error", "-c", program], cwd=ROOT, env=os.environ | environment, text=True
     ).strip()

@@ -12,18 +12,17 @@ from pathlib import Path
 
 import torch
 
-from tgsh.datasets.loading import load
-from tgsh.networks import flynet_kernels as kernels
-from tgsh.spec import ExperimentSpec
+from tgsh.datasets.mnist import load_dataset
+from tgsh.networks import flynet_numba as kernels
+from tgsh.specs import ExperimentSpec
 from tgsh.suites import build
-from tgsh.training.trainer import Trainer
-from tgsh.training.warming import warm_up
+from tgsh.training.trainer import Trainer, warm_up
 
 warm_up(torch.device("cpu"), "fused")
 warm = [set(function.signatures) for function in (kernels.learn, kernels.logits)]
 assert all(warm), warm
 spec = ExperimentSpec(dataset="mnist5k")
-trainer = Trainer(spec, load("mnist5k", Path("nowhere")), torch.device("cpu"), "fused")
+trainer = Trainer(spec, load_dataset("mnist5k", Path("nowhere")), torch.device("cpu"), "fused")
 task = build(spec.suite, trainer.info)[3]
 [state] = trainer.epoch([task], [trainer.fresh(3)], lambda: False)
 trainer.accuracy([task], [state])
