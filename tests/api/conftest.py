@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 from service.app import create_app
 from service.dependencies import Services
 from service.settings import ServiceSettings
-from tests.support.serving import serving
+from tests.support.serving import in_process
 from tgsh.store import jobs
 from tgsh.store.models import Job
 from tgsh.store.results import consolidate
@@ -33,15 +34,16 @@ SPEC = {
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> FastAPI:
+def app(tmp_path: Path, migrated_sqlite: Path) -> FastAPI:
     """The application; its store is in `tmp_path`."""
+    shutil.copy(migrated_sqlite, tmp_path)
     return create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
 
 
 @pytest.fixture
 def client(app: FastAPI) -> Iterator[httpx.Client]:
-    """A client of the application, through a socket."""
-    with serving(app) as client:
+    """A client of the application in this process."""
+    with in_process(app) as client:
         yield client
 
 

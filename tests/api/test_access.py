@@ -109,7 +109,7 @@ def test_who_starts_it_has_a_key_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_stream_ends_with_its_key_and_with_sharing(client: httpx.Client, tmp_path: Path) -> None:
-    with people(tmp_path, client.base_url) as known:
+    with people(tmp_path, client) as known:
         experiment = submit(known["alice"], shared=True)
         path = f"/experiments/{experiment}"
 
@@ -213,7 +213,7 @@ class TestShares:
 
     @pytest.fixture
     def known(self, client: httpx.Client, tmp_path: Path) -> Iterator[dict[str, httpx.Client]]:
-        with people(tmp_path, client.base_url) as found:
+        with people(tmp_path, client) as found:
             yield found
 
     def test_requests_a_minute(self, known: dict[str, httpx.Client]) -> None:

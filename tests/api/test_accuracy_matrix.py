@@ -50,7 +50,7 @@ def test_accuracy_says_what_the_matrix_says(client: httpx.Client, done: str) -> 
 
 
 def test_the_client_reads_it(client: httpx.Client, done: str) -> None:
-    with Client(str(client.base_url)) as reader:
+    with Client(str(client.base_url), transport=client._transport) as reader:
         matrix = reader.accuracy_matrix(done.removeprefix("/experiments/"))
     assert matrix.values == MATRIX.tolist()
 

@@ -15,7 +15,7 @@ from service.app import create_app
 from service.dependencies import Services
 from service.settings import ServiceSettings
 from tests.api.test_trained_results import train
-from tests.support.serving import serving
+from tests.support.serving import in_process
 from tests.support.uploads import coloured, upload
 from tgsh.datasets.base import info_of
 from tgsh.datasets.mnist import load_dataset
@@ -72,7 +72,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
 @pytest.fixture(scope="module")
 def client(app: FastAPI) -> Iterator[httpx.Client]:
     """One server for all."""
-    with serving(app) as client:
+    with in_process(app) as client:
         yield client
 
 

@@ -235,7 +235,7 @@ def test_permutations_of_other_seeds_are_other_tasks(client: httpx.Client, servi
 
 def test_what_others_do_not_share_is_not_there(client: httpx.Client, services: Services) -> None:
     nobodys = trained(client, services, 3)
-    with people(services.settings.home, client.base_url) as known:
+    with people(services.settings.home, client) as known:
         alices = trained(known["alice"], services, 3)
         hidden, missing = (compare(known["bob"], nobodys, id) for id in (alices, "0" * 16))
         assert hidden.status_code == missing.status_code == 404

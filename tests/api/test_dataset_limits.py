@@ -160,7 +160,7 @@ def test_datasets_count_in_a_keys_share(tmp_path: Path) -> None:
     striped = np.tile(np.array([0, 255], np.uint8), (2_000, 10, 5))  # 2 kB on the way, 200 kB then
     packed = io.BytesIO()
     np.savez_compressed(packed, x=striped, y=np.arange(2_000) % 2)
-    with serving(create_app(settings)) as client, people(tmp_path, client.base_url) as known:
+    with serving(create_app(settings)) as client, people(tmp_path, client) as known:
         for content in (npz(x=striped, y=np.arange(2_000) % 2), packed.getvalue()):
             refused = post(known["alice"], content)
             assert (refused.status_code, "datasets of alice" in refused.text) == (429, True)

@@ -163,7 +163,7 @@ def test_a_spec_uses_it_and_keeps_it(client: httpx.Client) -> None:
 @pytest.mark.attacks
 def test_whose_it_is(app: FastAPI, client: httpx.Client, services: Services, tmp_path: Path) -> None:
     old = upload(client, *grey(9), name="from before there were keys")
-    with people(tmp_path, client.base_url) as known:
+    with people(tmp_path, client) as known:
         alice, bob, rita, root = (known[name] for name in ("alice", "bob", "rita", "root"))
         mine = upload(alice, name="alice's")
         for other in (bob, rita):

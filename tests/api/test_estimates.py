@@ -53,7 +53,7 @@ def test_typical_seconds_are_shared_among_the_workers(client: httpx.Client) -> N
     assert (found["basis"], found["workers"], found["queue_seconds"]) == ("typical", 2, 0)
     alone = 3 * typical()  # five tasks on two places
     assert alone < found["seconds"] < alone + 1
-    with Client(str(client.base_url)) as reader:
+    with Client(str(client.base_url), transport=client._transport) as reader:
         assert reader.estimate("rotation-mnist").task_epochs == 108
 
 
@@ -101,7 +101,7 @@ def test_an_accuracy_matrix_costs_more(client: httpx.Client) -> None:
 def test_what_is_there_already_is_told_to_who_may_see_it(
     client: httpx.Client, services: Services, tmp_path: Path
 ) -> None:
-    with people(tmp_path, client.base_url) as known:
+    with people(tmp_path, client) as known:
         made = submit(known["alice"])
         assert estimated(known["alice"])["stored"] is None
         work(services, made, 0, 1, 2)

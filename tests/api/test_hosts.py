@@ -18,6 +18,7 @@ from service.middleware.auth import AllowedHostsMiddleware, host_of
 from service.middleware.security import HEADERS
 from service.settings import ServiceSettings
 from tests.api.conftest import submit
+from tests.support.serving import serving
 from tgsh.api_keys import KeyFile
 
 pytestmark = pytest.mark.attacks
@@ -63,8 +64,11 @@ def test_loopback_names_are_ours(client: httpx.Client, host: str) -> None:
 
 
 @pytest.mark.parametrize("lines", ["", "Host: 127.0.0.1\r\nHost: evil.example\r\n"])
-def test_none_and_two_hosts_are_refused(client: httpx.Client, lines: str) -> None:
-    with socket.create_connection((client.base_url.host, client.base_url.port or 0), 5) as raw:
+def test_none_and_two_hosts_are_refused(app: FastAPI, lines: str) -> None:
+    with (
+        serving(app) as client,
+        socket.create_connection((client.base_url.host, client.base_url.port or 0), 5) as raw,
+    ):
         raw.sendall(f"GET /livez HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: raw.recv(65_536), b""))
     assert answer.split()[1] in (b"421", b"400"), answer

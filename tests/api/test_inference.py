@@ -250,7 +250,7 @@ def test_vectors_of_another_network_are_not_trusted(client: httpx.Client, servic
 def test_the_client(client: httpx.Client, task: str, digits: Dataset) -> None:
     experiment_id, sent = task.split("/")[2], digits.test_images[:6]
     document = ask(client, f"{task}/predictions", sent).json()
-    with Client(str(client.base_url)) as ours:
+    with Client(str(client.base_url), transport=client._transport) as ours:
         assert ours.predictions(experiment_id, 1, sent).model_dump() == document
         assert ours.predictions(experiment_id, 1, sent.tolist()).model_dump() == document
         by_floats = ours.predictions(experiment_id, 1, (sent / 255).tolist())

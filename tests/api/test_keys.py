@@ -23,6 +23,10 @@ pytestmark = pytest.mark.attacks
 
 PREVIEW = preview(Submission.model_validate(SPEC).spec()).key
 FILLED = {"index": "0", "name": "similarity", "format": "png", "key": PREVIEW}
+GUIDE = {
+    "/guide/{name:path}": "/guide/results",
+    "/guide/images/{name}": "/guide/images/dendrogram.png",
+}
 OPEN = {("GET", "/livez")}
 PUBLIC = ("/", "/docs", "/redoc", "/openapi.json", "/static-offline-docs", "/catalog", "/readyz", "/livez")
 
@@ -40,6 +44,8 @@ def routes(router: Any) -> Iterator[tuple[str, str]]:
 
 def filled(path: str, id: str) -> str:
     """A path with its parameters (of an experiment or a dataset), and a file below a folder of files."""
+    if path in GUIDE:
+        return GUIDE[path]
     path = path.format(experiment_id=id, dataset_id=id, **FILLED)
     files = {"/static-offline-docs": "favicon.png", f"{MOUNT}/{digest()}": "dashboard.css"}
     return f"{path}/{files[path]}" if path in files else path
@@ -47,7 +53,7 @@ def filled(path: str, id: str) -> str:
 
 @pytest.fixture
 def known(client: httpx.Client, tmp_path: Path) -> Iterator[dict[str, httpx.Client]]:
-    with people(tmp_path, client.base_url) as found:
+    with people(tmp_path, client) as found:
         yield found
 
 
@@ -57,7 +63,9 @@ def test_the_walk_finds_every_route(app: FastAPI) -> None:
         (method.upper(), path) for path, operations in app.openapi()["paths"].items() for method in operations
     }
     assert documented < found
-    pages = {path for _, path in found - documented if path == "/" or path.startswith("/dashboard/")}
+    pages = {
+        path for _, path in found - documented if path == "/" or path.startswith(("/dashboard/", "/guide"))
+    }
     assert pages >= {"/", f"{MOUNT}/{digest()}"}
     assert {path for _, path in found - documented} - pages == {"/docs", "/redoc", "/openapi.json"} | {
         "/static-offline-docs"
@@ -157,7 +165,7 @@ def test_shared_experiments_are_seen_and_not_changed(known: dict[str, httpx.Clie
 
 def test_lists_show_ones_own_and_what_is_shared(client: httpx.Client, tmp_path: Path) -> None:
     nobodys = submit(client)
-    with people(tmp_path, client.base_url) as known:
+    with people(tmp_path, client) as known:
         own = {name: submit(known[name]) for name in ("alice", "bob", "root")}
         shared = submit(known["alice"], shared=True)
 

@@ -19,6 +19,7 @@ from service.dependencies import Services
 from tests.api.conftest import completed, submit
 from tests.support.compose import ROOT
 from tests.support.jobs import claimed
+from tests.support.serving import another
 from tgsh.api_keys import KeyFile
 from tgsh.stack.redis import free_port
 from tgsh.store import experiments, jobs, leases
@@ -92,14 +93,14 @@ def test_a_failure_without_an_answer_is_counted(
     monkeypatch.setattr("service.routers.operations._redis", lambda _: 1 / 0)
     answer = client.get("/readyz", headers={"X-Request-ID": "mine"})
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "mine")
-    with httpx.Client(base_url=client.base_url) as other:  # uvicorn closes what has failed
+    with another(client) as other:  # uvicorn closes what has failed
         assert requests(asked(other))["GET", "/readyz", "5xx"] == 1
 
 
 def test_an_event_stream_is_counted_when_it_begins(client: httpx.Client, services: Services) -> None:
     path = f"/experiments/{submit(client)}/events"
     with client.stream("GET", path):
-        with httpx.Client(base_url=client.base_url) as other:
+        with another(client) as other:
             samples = asked(other)
         labels = {"method": "GET", "route": "/experiments/{experiment_id}/events", "status": "2xx"}
         assert value(samples, "tgsh_http_request_seconds_count", **labels) == 1
@@ -170,7 +171,7 @@ def test_counters_never_go_down(client: httpx.Client, services: Services) -> Non
 def test_stored_bytes_are_found_aside(
     client: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "SECONDS", 0.0)
+    monkeypatch.setattr(metrics, "REFRESH_SECONDS", 0.0)
     path = completed(client, services)
     size = services.artifacts.size(path.rsplit("/", 1)[-1])
     deadline = time.monotonic() + 10

@@ -72,7 +72,7 @@ def test_it_waits_says_why_and_is_there_at_once_from_then_on(
     assert at_once.json() == client.get(path).json()
     assert at_once.json()["status"] == "ready"
     assert set(at_once.json()["links"]) == {"self", "npy", "safetensors", "png", "svg", "pdf"}
-    with Client(str(client.base_url)) as reader:
+    with Client(str(client.base_url), transport=client._transport) as reader:
         assert reader.preview(SPEC).status == "ready"
 
 
@@ -152,7 +152,7 @@ def test_keys_that_are_none(client: httpx.Client, key: str) -> None:
 def test_who_may_have_one_drawn_and_who_may_look(
     client: httpx.Client, services: Services, tmp_path: Path
 ) -> None:
-    with people(tmp_path, client.base_url) as known:
+    with people(tmp_path, client) as known:
         assert known["rita"].post("/previews", json=SPEC).status_code == 403
         assert known["rita"].post("/estimates", json=SPEC).status_code == 403
         path = asked(known["alice"])
@@ -172,7 +172,7 @@ UPLOADED: list[Callable[[str], dict[str, Any]]] = [
 def test_images_that_are_not_everybodys_are_not_there(
     client: httpx.Client, services: Services, tmp_path: Path, spec: Callable[[str], dict[str, Any]]
 ) -> None:
-    with people(tmp_path, client.base_url) as known:
+    with people(tmp_path, client) as known:
         dataset = upload(known["alice"], *coloured(classes=3))
         path = asked(known["alice"], **spec(dataset))
         draw(services)

@@ -54,7 +54,7 @@ def test_tasks_can_be_chosen(client: httpx.Client, path: str) -> None:
 
 
 def test_the_client_reads_them(client: httpx.Client, path: str) -> None:
-    with Client(str(client.base_url)) as reader:
+    with Client(str(client.base_url), transport=client._transport) as reader:
         samples = reader.samples(path.split("/")[2], tasks="2,0")
     assert (samples.tasks, samples.classes) == ([2, 0], CLASSES)
 

@@ -135,7 +135,7 @@ class TestPeople:
 
     @pytest.fixture
     def known(self, client: httpx.Client, tmp_path: Path) -> Iterator[dict[str, httpx.Client]]:
-        with people(tmp_path, client.base_url) as found:
+        with people(tmp_path, client) as found:
             yield found
 
     def test_what_is_not_seen_answers_nobody(

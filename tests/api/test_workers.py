@@ -81,7 +81,7 @@ def test_a_finish_is_work_too_and_oldest_is_since_the_last_resume(
 def test_what_others_own_is_counted_and_not_named(
     client: httpx.Client, services: Services, tmp_path: Path
 ) -> None:
-    with people(tmp_path, client.base_url) as known:
+    with people(tmp_path, client) as known:
         leases.heartbeat(services.database, "w", "a", 10, ["cpu"])
         hidden = submit(known["alice"], name="a secret")
         shared = submit(known["alice"], name="for all", shared=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.api.conftest import submit
+from tests.support.serving import another
 from tgsh.api_keys import KeyFile, Role
 
 ROLES: dict[str, Role] = {"alice": "submit", "bob": "submit", "rita": "read", "root": "admin"}
@@ -22,14 +23,12 @@ def bearer(key: str) -> dict[str, str]:
 
 
 @contextmanager
-def people(home: Path, url: httpx.URL) -> Iterator[dict[str, httpx.Client]]:
+def people(home: Path, client: httpx.Client) -> Iterator[dict[str, httpx.Client]]:
     """A client for each of ROLES, with a key of its own from now on."""
     keys = KeyFile(home / "keys.json")
     with ExitStack() as open_clients:
         yield {
-            name: open_clients.enter_context(
-                httpx.Client(base_url=url, headers=bearer(keys.add(name, role, None)), timeout=30)
-            )
+            name: open_clients.enter_context(another(client, headers=bearer(keys.add(name, role, None))))
             for name, role in ROLES.items()
         }
 

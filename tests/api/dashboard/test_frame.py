@@ -75,7 +75,7 @@ def test_the_policy_lets_no_inline_script_run(client: httpx.Client, path: str) -
 
 
 def test_a_key_that_may_look_only_finds_nothing_to_press(client: httpx.Client, tmp_path: Path) -> None:
-    with people(tmp_path, client.base_url) as known:
+    with people(tmp_path, client) as known:
         assert '<button id="send" type="submit" disabled>' in known["rita"].get("/dashboard/submit").text
         assert 'id="file"' not in known["rita"].get("/dashboard/datasets").text
         assert 'id="file"' in known["alice"].get("/dashboard/datasets").text

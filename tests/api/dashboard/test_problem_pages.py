@@ -32,8 +32,7 @@ def test_a_page_says_what_the_document_says(app: FastAPI, client: httpx.Client, 
     def broken() -> None:
         raise RuntimeError("unforeseen")
 
-    # A connection each: the one of an unforeseen failure is closed.
-    document, page = (httpx.get(client.base_url.join(path), headers=asked) for asked in ({}, BROWSER))
+    document, page = (client.get(path, headers=headers) for headers in ({}, BROWSER))
     assert document.status_code == page.status_code == PROBLEMS[path]
     assert document.headers["content-type"] == "application/problem+json"
     assert page.headers["content-type"] == "text/html; charset=utf-8"

@@ -18,7 +18,7 @@ from tests.api.conftest import submit
 from tests.support.browser import BROWSER, HTMX
 from tests.support.many_experiments import fill
 from tests.support.people import people
-from tests.support.serving import serving
+from tests.support.serving import in_process
 
 COUNT = 10_000
 
@@ -28,7 +28,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a service with so many experiments, for tests that change none."""
     home = tmp_path_factory.mktemp("filled")
     app = create_app(ServiceSettings(home=home, redis_url=SecretStr("redis://127.0.0.1:1/0")))
-    with serving(app) as client:
+    with in_process(app) as client:
         fill(app.state.services.database, COUNT)
         yield client
 
@@ -99,7 +99,7 @@ def test_what_people_write_is_text(client: httpx.Client) -> None:
 
 
 def test_each_sees_what_is_there_for_it_and_changes_its_own(client: httpx.Client, tmp_path: Path) -> None:
-    with people(tmp_path, client.base_url) as known:
+    with people(tmp_path, client) as known:
         submit(known["alice"], name="hidden", tags=["secret"])
         submit(known["alice"], name="shown", shared=True)
         submit(known["bob"], name="bobs")

@@ -40,7 +40,7 @@ ASKING = {"root": 6, "alice": 6, "rita": 4, "nobody": 2, "a stranger": 2}
 def test_whoever_asks_where_there_are_keys(tmp_path: Path, who: str) -> None:
     settings = {"redis_url": SecretStr("redis://127.0.0.1:1/0"), "requests_a_minute": 1_000_000}
     app = create_app(ServiceSettings(home=tmp_path, **settings))
-    with serving(app) as plain, people(tmp_path, plain.base_url) as known:
+    with serving(app) as plain, people(tmp_path, plain) as known:
         strangers = {"nobody": {}, "a stranger": bearer("tgsh_" + "x" * 32)}
         shown = strangers[who] if who in strangers else {"Authorization": known[who].headers["authorization"]}
         told = fuzz(known["alice"], app.state.services, ASKING[who], derandomize=True, headers=shown)
