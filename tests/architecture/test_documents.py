@@ -521,9 +521,17 @@ def test_pages_and_pictures_are_all_linked() -> None:
     assert files - linked == set()
 
 
-def test_guide_and_deployment_files_are_package_data() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
-    assert {"docs/**", "deploy/**"} <= set(settings["package-data"]["tgsh"])
+def test_the_wheel_takes_guide_and_deployment_files_along() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
+    assert "tgsh" in settings["targets"]["wheel"]["packages"]  # a package is taken with all its files
+    ignored = subprocess.run(
+        ["git", "check-ignore", "tgsh/docs/index.md", "tgsh/deploy/systemd/tgsh-api.service"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ignored.stdout == "", "hatchling leaves out what git ignores"
 
 
 def test_the_changelog_begins_with_this_version() -> None:

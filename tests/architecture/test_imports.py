@@ -159,19 +159,6 @@ def test_no_star_imports() -> None:
     assert not [f"{path}: {name}" for path in modules() for name in imported_by(path) if name.endswith(".*")]
 
 
-def test_no_module_is_a_drawer_for_everything() -> None:
-    names = {path.stem for path in modules()} | {path.parent.name for path in modules()}
-    assert {"specs", "store"} <= names
-    assert not names & {"utils", "util", "helpers", "helper", "misc", "common"}
-
-
-def test_files_stay_short() -> None:
-    files = [*modules(), *sorted((ROOT / "tests").rglob("*.py"))]
-    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in files}
-    assert len(lengths) > 20
-    assert not {path: length for path, length in lengths.items() if length > LONGEST_FILE}
-
-
 def test_every_module_says_what_it_is_for() -> None:
     sources = {str(path): path.read_text("utf-8") for path in modules()}
     assert not [
