@@ -6,18 +6,17 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
+import scipy  # its parts are loaded when they are used: the service starts without them
 
 from tgsh.analysis.similarity import SimilarityMatrix
-
-# its parts are loaded when they are used: the service starts without them
-
 
 METHODS = ("average", "single", "complete", "weighted")
 """SciPy's methods that need only distances."""
 
 MOST_ORDERED = 500
 """Optimal leaf ordering takes cubic time; larger trees keep the order in which SciPy draws them."""
+
+_UNQUOTED = re.compile(r"[A-Za-z0-9.+-]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +47,12 @@ def dendrogram(matrix: SimilarityMatrix, method: str = "average") -> ClusterTree
         tree = np.asarray(scipy.cluster.hierarchy.optimal_leaf_ordering(tree, _distances(matrix)))
     tree.flags.writeable = False
     return ClusterTree(
-        tree, _leaves(tree, len(matrix.tasks)), _fidelity(tree, matrix), method, matrix.labels, matrix.tasks
+        tree,
+        _leaf_order(tree, len(matrix.tasks)),
+        _cophenetic_correlation(tree, matrix),
+        method,
+        matrix.labels,
+        matrix.tasks,
     )
 
 
@@ -69,13 +73,13 @@ def cluster_order(matrix: SimilarityMatrix, method: str = "average") -> list[int
     return list(dendrogram(matrix, method).leaves)
 
 
-def _leaves(tree: np.ndarray, tasks: int) -> tuple[int, ...]:
+def _leaf_order(tree: np.ndarray, tasks: int) -> tuple[int, ...]:
     if not len(tree):
         return tuple(range(tasks))
     return tuple(int(place) for place in scipy.cluster.hierarchy.leaves_list(tree))
 
 
-def _fidelity(tree: np.ndarray, matrix: SimilarityMatrix) -> float | None:
+def _cophenetic_correlation(tree: np.ndarray, matrix: SimilarityMatrix) -> float | None:
     distances = _distances(matrix)
     if len(tree) < 2 or np.ptp(distances) == 0:
         return None
@@ -90,9 +94,6 @@ def _distances(matrix: SimilarityMatrix) -> np.ndarray:
     return condensed
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9.+-]+")
-
-
 def newick(tree: ClusterTree) -> str:
     """The tree in Newick, with lengths: the way between two leaves is as long as their cophenetic distance.
 
@@ -104,25 +105,25 @@ def newick(tree: ClusterTree) -> str:
         return ";"
     heights = [0.0] * tasks + [float(row[2]) / 2 for row in tree.linkage]
     pieces: list[str] = []
-    todo: list[tuple[int, float] | str] = [(tasks + len(tree.linkage) - 1, heights[-1])]
-    while todo:
-        item = todo.pop()
+    stack: list[tuple[int, float] | str] = [(tasks + len(tree.linkage) - 1, heights[-1])]
+    while stack:
+        item = stack.pop()
         if isinstance(item, str):
             pieces.append(item)
             continue
         node, above = item
-        own = heights[node]
-        length = "" if not pieces and not todo else f":{max(above - own, 0.0):.17g}"  # the root has none
+        height = heights[node]
+        length = "" if not pieces and not stack else f":{max(above - height, 0.0):.17g}"  # the root has none
         if node < tasks:
             pieces.append(quoted(tree.labels[node]) + length)
             continue
         left, right = (int(child) for child in tree.linkage[node - tasks, :2])
         pieces.append("(")
-        todo += [f"){length}", (right, own), ",", (left, own)]
+        stack += [f"){length}", (right, height), ",", (left, height)]
     return "".join(pieces) + ";"
 
 
 def quoted(label: str) -> str:
     """A label as Newick takes it literally: in quotes unless it is plain, a quote inside doubled."""
     line = " ".join(label.split())  # a label ends with its line
-    return line if _PLAIN.fullmatch(line) else "'" + line.replace("'", "''") + "'"
+    return line if _UNQUOTED.fullmatch(line) else "'" + line.replace("'", "''") + "'"

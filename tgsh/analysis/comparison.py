@@ -18,7 +18,7 @@ Alternative = Literal["greater", "less", "two-sided"]
 FEWEST = 3
 """Tasks that can be compared: two have one similarity, and that has no order."""
 
-AT_A_TIME = 1_000
+PERMUTATION_BATCH = 1_000
 """Permutations in memory."""
 
 DIGITS = 12
@@ -55,18 +55,18 @@ def aligned(names: Sequence[Sequence[str]]) -> tuple[list[str], list[list[int]]]
 
     Of a name that comes several times, the first is the first of the others, and so on.
     """
-    places = [{name: place for place, name in enumerate(_numbered(some))} for some in names]
-    common = [name for name in _numbered(names[0]) if all(name in known for known in places)]
-    return [name for name, _ in common], [[known[name] for name in common] for known in places]
+    places = [{name: place for place, name in enumerate(_with_occurrence(sequence))} for sequence in names]
+    common = [name for name in _with_occurrence(names[0]) if all(name in place_of for place_of in places)]
+    return [name for name, _ in common], [[place_of[name] for name in common] for place_of in places]
 
 
-def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
+def _with_occurrence(names: Sequence[str]) -> list[tuple[str, int]]:
     seen: Counter[str] = Counter()
-    found = []
+    occurrences = []
     for name in names:
-        found.append((name, seen[name]))
+        occurrences.append((name, seen[name]))
         seen[name] += 1
-    return found
+    return occurrences
 
 
 def agreement(
@@ -93,25 +93,25 @@ def agreement(
 def _mantel(
     one: np.ndarray, other: np.ndarray, permutations: int, alternative: Alternative, seed: int
 ) -> Mantel:
-    still, moved = np.triu(_standardised(one), 1), _standardised(other)
+    fixed, permuted = np.triu(_standardised(one), 1), _standardised(other)
 
     def correlation(order: np.ndarray) -> float:
         # No BLAS: its threads wait for one another where other processes have the cores.
-        return round(float(np.einsum("ij,ij", still, moved[order][:, order])), DIGITS)
+        return round(float(np.einsum("ij,ij", fixed, permuted[order][:, order])), DIGITS)
 
-    found = scipy.stats.permutation_test(
+    result = scipy.stats.permutation_test(
         (np.arange(len(one)),),
         correlation,
         permutation_type="pairings",
         vectorized=False,
         n_resamples=permutations,
-        batch=AT_A_TIME,
+        batch=PERMUTATION_BATCH,
         alternative=alternative,
         rng=np.random.default_rng(seed),
     )
     orders = math.factorial(len(one))  # scipy takes all of them where they are no more than asked for
     tried = orders - 1 if orders <= permutations else permutations
-    return Mantel(float(found.statistic), float(found.pvalue), tried, alternative)
+    return Mantel(float(result.statistic), float(result.pvalue), tried, alternative)
 
 
 def _standardised(matrix: np.ndarray) -> np.ndarray:
@@ -126,5 +126,5 @@ def row_similarities(ones: np.ndarray, others: np.ndarray, measure: Measure) -> 
     left, right = (in_float64(rows, measure == "correlation") for rows in (ones, others))
     lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     products = np.einsum("th,th->t", left, right)
-    found = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
-    return np.asarray(np.clip(found, -1, 1))
+    cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+    return np.asarray(np.clip(cosines, -1, 1))

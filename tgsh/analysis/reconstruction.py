@@ -28,8 +28,8 @@ class Decoder:
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Images [n, D] from codes [n, H]."""
-        seen = self._wiring.T @ codes.T
-        return np.asarray(scipy.linalg.cho_solve(self._factor, seen).T)
+        projected = self._wiring.T @ codes.T
+        return np.asarray(scipy.linalg.cho_solve(self._factor, projected).T)
 
 
 def codes(vectors: np.ndarray, readout: np.ndarray) -> np.ndarray:

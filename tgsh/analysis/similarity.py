@@ -138,7 +138,7 @@ def similarity_over_epochs(one: np.ndarray, other: np.ndarray, epochs: int, meas
     return values
 
 
-def telling_pairs(tasks: int) -> list[tuple[int, int]]:
+def representative_pairs(tasks: int) -> list[tuple[int, int]]:
     """The first task with each other one; where these are many, with those 1, 2, T/4 and T/2 steps away.
 
     A suite that closes, such as rotation, is farthest from its start in its middle.

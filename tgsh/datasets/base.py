@@ -36,7 +36,7 @@ PAPER = Normalisation(0.1307, 0.3081)
 """Of MNIST's pixels: the paper's, for every dataset that has a name."""
 
 
-MAX_MADE_BYTES = 100_000_000
+MAX_GENERATED_BYTES = 100_000_000
 """Pixels of the images that are made for one task."""
 
 
@@ -125,10 +125,10 @@ def info_of(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Datas
     if isinstance(suite, DatasetsSuite):
         if dataset is not None:
             raise InvalidSpec("dataset", "the datasets suite names its own; leave it out, or write null")
-        found = [
+        members = [
             named_info(name, f"suite.datasets.{place}", uploads) for place, name in enumerate(suite.datasets)
         ]
-        return joint_info(found)
+        return joint_info(members)
     if dataset is None:
         raise InvalidSpec("dataset", f"the suite {suite.kind!r} needs one; only the suite datasets does not")
     if dataset == "synthetic":
@@ -155,7 +155,7 @@ def joint_info(members: Sequence[DatasetInfo]) -> DatasetInfo:
         if other.shape != first.shape:
             raise InvalidSpec(
                 f"suite.datasets.{place}",
-                f"{other.title} has images of {_size(other)}, and {first.title} of {_size(first)}: one "
+                f"{other.title} has images of {_format_size(other)}, and {first.title} of {_format_size(first)}: one "
                 "random base takes images of one size; upload one anew with ?size= and ?channels=",
             )
     return DatasetInfo(
@@ -171,17 +171,17 @@ def joint_info(members: Sequence[DatasetInfo]) -> DatasetInfo:
     )
 
 
-def _size(info: DatasetInfo) -> str:
+def _format_size(info: DatasetInfo) -> str:
     return " × ".join(map(str, info.shape))
 
 
 def manifold_info(suite: ManifoldSuite) -> DatasetInfo:
-    """What the images that a manifold suite makes are. Raises InvalidSpec for more than MAX_MADE_BYTES."""
+    """What the images that a manifold suite makes are. Raises InvalidSpec for more than MAX_GENERATED_BYTES."""
     size = (suite.train_images + suite.test_images) * suite.side**2
-    if size > MAX_MADE_BYTES:
+    if size > MAX_GENERATED_BYTES:
         raise InvalidSpec(
             "suite.train_images",
-            f"{size:,} pixels a task are more than {MAX_MADE_BYTES:,}; make fewer or smaller",
+            f"{size:,} pixels a task are more than {MAX_GENERATED_BYTES:,}; make fewer or smaller",
         )
     if min(suite.train_images, suite.test_images) < suite.classes:
         raise InvalidSpec("suite.classes", "every class needs a training and a test image")
@@ -240,11 +240,11 @@ class Dataset:
 
 
 def _digest(*arrays: np.ndarray) -> str:
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for array in arrays:
-        whole.update(f"{array.dtype.str} {array.shape}\n".encode())
-        whole.update(np.ascontiguousarray(array).data)
-    return whole.hexdigest()
+        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from filelock import FileLock
 from tgsh.datasets.base import DATASETS, Dataset, DatasetInfo, no_upload_info
 from tgsh.errors import DatasetUnavailable, NotFound
 
-PATIENCE = 10.0
+MIRROR_TIMEOUT = 10.0
 """Seconds to wait for a mirror's first answer; torchvision itself would wait for ever."""
 
 
@@ -36,14 +36,14 @@ def download(source: Any, data_dir: Path, files: tuple[str, ...]) -> None:
         if all((target / file).exists() for file in files):
             return  # another process was faster
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="download-") as folder:
-            arrived = _fetch(source, Path(folder))
+            arrived = _download_into(source, Path(folder))
             for file in files:
                 (arrived / file).replace(target / file)
 
 
-def _fetch(source: Any, folder: Path) -> Path:
+def _download_into(source: Any, folder: Path) -> Path:
     """Download with the mirrors that answer; the folder in which the files are."""
-    mirrors = _wait_for_response(source)
+    mirrors = _reachable_mirrors(source)
 
     class Reachable(source):  # type: ignore[misc]
         pass
@@ -53,22 +53,22 @@ def _fetch(source: Any, folder: Path) -> Path:
     return Path(Reachable(folder, download=True).raw_folder)
 
 
-def _wait_for_response(source: Any) -> list[str]:
+def _reachable_mirrors(source: Any) -> list[str]:
     file = source.resources[0][0]
     failure: OSError | None = None
-    found = []
+    mirrors = []
     for mirror in source.mirrors:
         try:
             request = urllib.request.Request(mirror + file, method="HEAD")
-            urllib.request.urlopen(request, timeout=PATIENCE).close()
-            found.append(mirror)
+            urllib.request.urlopen(request, timeout=MIRROR_TIMEOUT).close()
+            mirrors.append(mirror)
         except OSError as error:  # URLError and timeouts among them
             failure = error
             if isinstance(error, HTTPError):
                 error.close()
-    if not found:
+    if not mirrors:
         raise failure or OSError("it has no mirrors")
-    return found
+    return mirrors
 
 
 UNSIGNED_BYTE = 0x08
@@ -80,17 +80,17 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     Raises FileNotFoundError where there is neither, ValueError (a sentence that names the file) where its
     bytes are not exactly an array of unsigned bytes of that shape.
     """
-    data = _content(path)
+    data = _file_bytes(path)
     header = struct.pack(f">HBB{len(shape)}I", 0, UNSIGNED_BYTE, len(shape), *shape)
     if not data.startswith(header):
-        raise ValueError(f"{path.name} does not begin like an IDX file of {_words(shape)} bytes")
+        raise ValueError(f"{path.name} does not begin like an IDX file of {_format_shape(shape)} bytes")
     expected = len(header) + int(np.prod(shape))
     if len(data) != expected:
         raise ValueError(f"{path.name} has {len(data)} bytes, not {expected}: truncated or damaged")
     return np.frombuffer(data, np.uint8, offset=len(header)).reshape(shape)
 
 
-def _content(path: Path) -> bytes:
+def _file_bytes(path: Path) -> bytes:
     packed = path.with_name(path.name + ".gz")
     if path.exists() or not packed.exists():
         return path.read_bytes()
@@ -100,11 +100,11 @@ def _content(path: Path) -> bytes:
         raise ValueError(f"{packed.name} cannot be unpacked: {error}") from error
 
 
-def _words(shape: tuple[int, ...]) -> str:
+def _format_shape(shape: tuple[int, ...]) -> str:
     return " × ".join(f"{size:,}" for size in shape)
 
 
-CLASSES: Mapping[str, str] = MappingProxyType(
+TORCHVISION_CLASSES: Mapping[str, str] = MappingProxyType(
     {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 )
 """The torchvision class of a dataset; it names the folder too."""
@@ -154,27 +154,27 @@ def load_dataset(name: str, data_dir: Path) -> Dataset:
     Raises DatasetUnavailable, naming folder and files, where that fails or a file is damaged.
     """
     info = DATASETS[name]
-    arrays = _mnist5k(info) if name == "mnist5k" else _published(info, data_dir)
+    arrays = _mnist5k(info) if name == "mnist5k" else _torchvision_arrays(info, data_dir)
     for array in arrays:
         array.flags.writeable = False
     return Dataset(info, *arrays)
 
 
-def _published(info: DatasetInfo, data_dir: Path) -> list[np.ndarray]:
-    folder = data_dir / CLASSES[info.name] / "raw"
+def _torchvision_arrays(info: DatasetInfo, data_dir: Path) -> list[np.ndarray]:
+    folder = data_dir / TORCHVISION_CLASSES[info.name] / "raw"
     try:
         try:
-            return _read(info, folder)
+            return _read_idx_files(info, folder)
         except FileNotFoundError:
             from torchvision import datasets  # takes a second to import, and is seldom needed
 
-            download(getattr(datasets, CLASSES[info.name]), data_dir, FILES)
-            return _read(info, folder)
+            download(getattr(datasets, TORCHVISION_CLASSES[info.name]), data_dir, FILES)
+            return _read_idx_files(info, folder)
     except (OSError, RuntimeError, ValueError) as error:
         raise DatasetUnavailable(info.name, folder, FILES, str(error) or type(error).__name__) from error
 
 
-def _read(info: DatasetInfo, folder: Path) -> list[np.ndarray]:
+def _read_idx_files(info: DatasetInfo, folder: Path) -> list[np.ndarray]:
     arrays = []
     for count, (images, labels) in ((info.train_images, FILES[:2]), (info.test_images, FILES[2:])):
         pictures = read_idx(folder / images, (count, info.height, info.width))

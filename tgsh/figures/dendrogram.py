@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from tgsh.analysis.clustering import ClusterTree
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.figures.heatmaps import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
-from tgsh.figures.style import DPI, INK, Picture, name_rows, open_frame, text, write_title
+from tgsh.figures.style import DPI, INK, NotebookFigure, label_rows, open_frame, text, write_title
 
 WIDTH, TALLEST = 4.6, 12.0  # inches of a tree alone
 TREE = 0.42  # the tree's width, of the matrix's
@@ -25,7 +25,9 @@ def dendrogram_figure(tree: ClusterTree, matrix: SimilarityMatrix, *, title: str
     """
     ordered = matrix.reordered(tree.leaves)
     side, margin = side_of(len(ordered.labels)), margin_of(ordered.labels or ("",))
-    figure = Picture(figsize=((1 + TREE) * side + margin + 0.8, side + margin), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(
+        figsize=((1 + TREE) * side + margin + 0.8, side + margin), dpi=DPI, facecolor="white"
+    )
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(matrix.measure)
     draw_heatmap(axes, ordered.values, ordered.labels, scale)
@@ -40,7 +42,7 @@ def dendrogram_figure(tree: ClusterTree, matrix: SimilarityMatrix, *, title: str
 def tree_figure(tree: ClusterTree, *, title: str) -> Figure:
     """Draw the tree alone, a line a task, root at the left."""
     height = 0.9 + 0.14 * max(len(tree.tasks), 8)
-    figure = Picture(figsize=(WIDTH, min(height, TALLEST)), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(WIDTH, min(height, TALLEST)), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
     draw_named_tree(axes, tree)
@@ -53,7 +55,7 @@ def draw_named_tree(axes: Axes, tree: ClusterTree) -> None:
     draw_tree(axes, tree)
     axes.set_ylim(len(tree.tasks) - 0.5, -0.5)
     axes.yaxis.tick_right()
-    name_rows(axes, [tree.labels[leaf] for leaf in tree.leaves])
+    label_rows(axes, [tree.labels[leaf] for leaf in tree.leaves])
     axes.tick_params(axis="y", left=False, right=False, labelleft=False, labelright=True)
 
 

@@ -19,23 +19,25 @@ from tgsh.figures.style import (
     DPI,
     FAINT,
     INK,
-    LONGEST_LABEL,
+    MAX_LABEL_LENGTH,
     MEASURES,
     MISSING,
-    Picture,
-    name_columns,
-    name_rows,
-    number,
+    NotebookFigure,
+    format_number,
+    label_columns,
+    label_rows,
     printable,
     text,
-    trim,
+    thin_frame,
     write_title,
 )
 
 SIDES = (3.0, 5.2)  # inches, of few and of many tasks: labels not counted
 PIXELS = 1024  # more rows than this are averaged: no page and no screen shows them apart
-MOST_NUMBERS = 10  # values are written into the cells up to here
+MAX_NUMBERS = 10  # values are written into the cells up to here
 DARK = 0.5  # luma below which white can be read better than ink
+VECTORS_WIDTH = 6.4  # inches
+VECTORS_PERCENTILE = 99  # of magnitudes, where colours end: few large weights must not hide the others
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Scale:
         return ScalarMappable(Normalize(*self.range), colormaps[self.map].with_extremes(bad=MISSING))
 
 
+# Cividis is made to look the same to eyes that tell red from green and to those that do not.
+PERCENT = Scale("cividis", (0, 100), (0, 25, 50, 75, 100), "test accuracy (%)", digits=0)
+
+
 def similarity_scale(measure: str) -> Scale:
     """Centred at 0 and always from −1 to 1."""
     name = MEASURES.get(measure, printable(measure))
@@ -69,7 +75,7 @@ def side_of(tasks: int) -> float:
 
 def margin_of(labels: Sequence[str]) -> float:
     """Room that labels take beside it, inches: long names must not squeeze the matrix."""
-    return 0.06 * min(LONGEST_LABEL, max(map(len, labels)))
+    return 0.06 * min(MAX_LABEL_LENGTH, max(map(len, labels)))
 
 
 def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale: Scale) -> None:
@@ -81,9 +87,9 @@ def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale:
         raise ValueError(f"a matrix of shape {matrix.shape} does not fit {len(labels)} labels")
     edges = (-0.5, len(labels) - 0.5, len(labels) - 0.5, -0.5)
     axes.imshow(_pixels(matrix, scale.colours()), extent=edges, interpolation="none", aspect="equal")
-    name_columns(axes, labels)
-    name_rows(axes, labels)
-    trim(axes)
+    label_columns(axes, labels)
+    label_rows(axes, labels)
+    thin_frame(axes)
     _write_values(axes, matrix, scale)
 
 
@@ -115,15 +121,15 @@ def _pixels(matrix: NDArray[Any], colours: ScalarMappable) -> NDArray[np.uint8]:
 
 
 def _write_values(axes: Axes, matrix: NDArray[Any], scale: Scale) -> None:
-    """Small matrices are read number by number; white on dark cells, ink on light ones."""
-    if len(matrix) > MOST_NUMBERS:
+    """Small matrices are read format_number by format_number; white on dark cells, ink on light ones."""
+    if len(matrix) > MAX_NUMBERS:
         return
     colours = scale.colours()
     for (row, column), value in np.ndenumerate(matrix):
         if np.isfinite(value):
             red, green, blue, _ = colours.to_rgba(value)
             is_dark = 0.299 * red + 0.587 * green + 0.114 * blue < DARK
-            written = number(float(value), scale.digits)
+            written = format_number(float(value), scale.digits)
             axes.text(column, row, written, ha="center", va="center", **text(8, "white" if is_dark else INK))
 
 
@@ -135,7 +141,7 @@ def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, m
     measure: what the values are, written at the colour bar. Raises ValueError where shapes do not fit.
     """
     side, margin = side_of(len(labels)), margin_of(labels or [""])
-    figure = Picture(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(measure)
     draw_heatmap(axes, np.asarray(values), labels, scale)
@@ -153,7 +159,7 @@ def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, ti
         raise ValueError("the two matrices are not of the same tasks and measure")
     side, margin = side_of(len(after.labels)), margin_of(after.labels or ("",))
     height = side + margin + 0.9  # two lines of titles
-    figure = Picture(figsize=(2 * side + margin + 1.0, height), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(2 * side + margin + 1.0, height), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     panels = [figure.add_subplot(1, 2, place, facecolor="white") for place in (1, 2)]
     scale = similarity_scale(after.measure)
@@ -169,10 +175,6 @@ def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, ti
     return figure
 
 
-# Cividis is made to look the same to eyes that tell red from green and to those that do not.
-PERCENT = Scale("cividis", (0, 100), (0, 25, 50, 75, 100), "test accuracy (%)", digits=0)
-
-
 def accuracy_matrix_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
     """Draw T×T test accuracies, a row a context and a column the data of a task, from 0 to 100 %.
 
@@ -180,7 +182,7 @@ def accuracy_matrix_figure(values: ArrayLike, labels: Sequence[str], *, title: s
     span 0 to 100 %, so that two figures can be compared by eye. Raises ValueError where shapes do not fit.
     """
     side, margin = side_of(len(labels)), margin_of(labels or [""])
-    figure = Picture(figsize=(side + margin + 0.8, side + margin + 0.2), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(side + margin + 0.8, side + margin + 0.2), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
     draw_accuracy_matrix(axes, values, labels)
@@ -196,18 +198,14 @@ def draw_accuracy_matrix(axes: Axes, values: ArrayLike, labels: Sequence[str]) -
     axes.set_xlabel("data of", **text(9))
 
 
-WIDTH = 6.4  # inches
-RANGE = 99  # percentile of magnitudes at which colours end: few large weights must not hide the others
-
-
 def vectors_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
     """Draw T×H vectors in colours centred at 0. Raises ValueError where shapes do not fit."""
     height = 1.2 + 0.16 * min(max(len(labels), 4), 40)
-    figure = Picture(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(VECTORS_WIDTH, height), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
     draw_vectors(axes, values, labels)
-    write_title(axes, title, WIDTH - 0.6)
+    write_title(axes, title, VECTORS_WIDTH - 0.6)
     return figure
 
 
@@ -216,9 +214,9 @@ def draw_vectors(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
     vectors = np.asarray(values, np.float64)
     if vectors.ndim != 2 or len(vectors) != len(labels) or not vectors.size:
         raise ValueError(f"vectors of shape {vectors.shape} do not fit {len(labels)} labels")
-    end = float(np.nanpercentile(np.abs(vectors), RANGE)) or 1.0
+    end = float(np.nanpercentile(np.abs(vectors), VECTORS_PERCENTILE)) or 1.0
     axes.imshow(vectors, cmap="RdBu_r", vmin=-end, vmax=end, aspect="auto", interpolation="antialiased")
-    name_rows(axes, labels)
-    trim(axes)
+    label_rows(axes, labels)
+    thin_frame(axes)
     axes.tick_params(axis="x", labelsize=8)
     axes.set_xlabel(f"unit (colours from {-end:.2g} to {end:.2g})".replace("-", "−"), **text(9))

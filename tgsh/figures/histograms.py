@@ -10,10 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tgsh.figures.style import DPI, Picture, number, open_frame, text, wrapped
+from tgsh.figures.style import DPI, NotebookFigure, format_number, open_frame, text, wrapped
 from tgsh.schemas import Geometry, GeometryStage
 
 COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion of Okabe and Ito, told apart by all eyes
+NAMES = ("intra (one task, two classes)", "inter (one class, two tasks)")
+ACROSS = "cosine of two representations"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def distributions_figure(
     if rest or not panels:
         raise ValueError(f"{len(panels)} panels do not fill rows of {columns}")
     width = 5.2 if columns == 1 else 4.0 * columns
-    figure = Picture(figsize=(width, 1.3 + 1.9 * rows), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(width, 1.3 + 1.9 * rows), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
     for axes, panel in zip(grid.flat, panels, strict=True):
@@ -55,9 +57,9 @@ def distributions_figure(
     for axes in grid[:, 0]:
         axes.set_ylabel("density", **text(8))
     figure.suptitle(wrapped(title, width - 0.2), x=0.01, ha="left", **text(10))
-    shown = grid[0, 0].get_legend_handles_labels()
+    handles = grid[0, 0].get_legend_handles_labels()
     font = {"family": text(8)["fontfamily"], "size": 8}
-    figure.legend(*shown, loc="outside lower center", ncols=2, frameon=False, prop=font)
+    figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, prop=font)
     return figure
 
 
@@ -79,27 +81,23 @@ def draw_panel(axes: Axes, panel: Panel, edges: np.ndarray, names: tuple[str, st
 def _summary(panel: Panel, names: tuple[str, str]) -> str:
     first, second = (name.split()[0] for name in names)
     means = zip((first, second), panel.means, strict=True)
-    known = [f"mean {name} {number(mean)}" for name, mean in means if mean is not None]
+    parts = [f"mean {name} {format_number(mean)}" for name, mean in means if mean is not None]
     if panel.p_greater is not None:
-        known.append(f"P({first} > {second}) = {number(panel.p_greater)}")
-    return ", ".join(known)
+        parts.append(f"P({first} > {second}) = {format_number(panel.p_greater)}")
+    return ", ".join(parts)
 
 
-NAMES = ("intra (one task, two classes)", "inter (one class, two tasks)")
-ACROSS = "cosine of two representations"
-
-
-def geometry_figure(measured: Geometry, *, title: str) -> Figure:
+def geometry_figure(geometry: Geometry, *, title: str) -> Figure:
     """Draw untrained contexts over trained ones; a baseline's to their right."""
-    rows = [[("before training", measured.before)], [("after training", measured.after)]]
-    if (beside := measured.baseline) is not None:
+    rows = [[("before training", geometry.before)], [("after training", geometry.after)]]
+    if (baseline := geometry.baseline) is not None:
         rows = [
-            [(f"{measured.network}, {when}", stage), (f"baseline {beside.network}, {when}", other)]
-            for [(when, stage)], other in zip(rows, (beside.before, beside.after), strict=True)
+            [(f"{geometry.network}, {when}", stage), (f"baseline {baseline.network}, {when}", other)]
+            for [(when, stage)], other in zip(rows, (baseline.before, baseline.after), strict=True)
         ]
     panels = [stage_panel(stage, name) for row in rows for name, stage in row]
     return distributions_figure(
-        panels, measured.edges, NAMES, title=title, across=ACROSS, columns=len(rows[0])
+        panels, geometry.edges, NAMES, title=title, across=ACROSS, columns=len(rows[0])
     )
 
 

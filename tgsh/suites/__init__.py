@@ -14,11 +14,17 @@ from tgsh.specs import (
     SuiteSpec,
 )
 from tgsh.suites.manifold import manifold_tasks
-from tgsh.suites.pixel_suites import datasets_tasks, permutation_tasks, rotation_tasks, shift_tasks
-from tgsh.suites.task import Task, spread
-from tgsh.suites.transform_suites import augment_tasks, custom_tasks
+from tgsh.suites.task import Task, evenly_spaced
+from tgsh.suites.transform_suites import (
+    augment_tasks,
+    custom_tasks,
+    datasets_tasks,
+    permutation_tasks,
+    rotation_tasks,
+    shift_tasks,
+)
 
-__all__ = ["Task", "build", "spread"]
+__all__ = ["Task", "build", "evenly_spaced"]
 
 
 def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:

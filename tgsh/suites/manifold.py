@@ -75,10 +75,10 @@ def _on_sphere(rng: np.random.Generator, count: int, dimensions: int) -> np.ndar
     return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True))
 
 
-KEPT_BYTES = 64_000_000
+CACHE_BYTES = 64_000_000
 """Of images that are kept: at the default size those of 50 tasks."""
 
-ROWS = 4_096
+IMAGES_PER_BLOCK = 4_096
 """Images that are made at once: F takes eight bytes a pixel on the way."""
 
 
@@ -94,13 +94,13 @@ class ManifoldImages:
             for part, count in (("train", self.info.train_images), ("test", self.info.test_images))
         }
         size = (self.info.train_images + self.info.test_images) * self.info.pixels
-        self.of = lru_cache(max(1, KEPT_BYTES // size))(self._make)
+        self.of = lru_cache(max(1, CACHE_BYTES // size))(self._generate)
 
     def info_of(self, task: int) -> DatasetInfo:  # noqa: ARG002
         """Alike for all tasks."""
         return self.info
 
-    def _make(self, task: int) -> Dataset:
+    def _generate(self, task: int) -> Dataset:
         gamma = task_identifier(self._suite, task)
         return Dataset(self.info, *self._split(gamma, "train"), *self._split(gamma, "test"))
 
@@ -109,7 +109,10 @@ class ManifoldImages:
         theta = self._perturbations[part]
         labels = np.arange(len(theta)) % self.info.classes
         latents = np.hstack([np.broadcast_to(gamma, (len(theta), gamma.size)), self._classes[labels], theta])
-        blocks = [self._map(latents[start : start + ROWS]) for start in range(0, len(latents), ROWS)]
+        blocks = [
+            self._map(latents[start : start + IMAGES_PER_BLOCK])
+            for start in range(0, len(latents), IMAGES_PER_BLOCK)
+        ]
         images = np.concatenate(blocks)
         numbers = labels.astype(np.uint16)
         for array in (images, numbers):

@@ -21,7 +21,7 @@ from tgsh.specs.transforms import (
 )
 from tgsh.suites.pixel_maps import PixelMap, affine_map, flip_map, permutation_map, roll_map, rotation_map
 
-Step = PixelMap | ChangesValues | Affine
+PipelineStep = PixelMap | ChangesValues | Affine
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class ImageTransform:
     What is random in them is drawn anew for every image and epoch, by whoever carries them out.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[PipelineStep, ...]
 
 
 Transform = PixelMap | ImageTransform
@@ -44,9 +44,9 @@ def compose_transforms(
     transforms: Sequence[TransformSpec], height: int, width: int, channels: int = 1
 ) -> Transform:
     """The transforms one after the other; neighbours that move pixels become one map."""
-    merged: list[Step] = []
+    merged: list[PipelineStep] = []
     for transform in transforms:
-        step = _step(transform, height, width)
+        step = _pipeline_step(transform, height, width)
         if isinstance(step, PixelMap) and merged and isinstance(last := merged[-1], PixelMap):
             merged[-1] = last.then(step)
         else:
@@ -68,15 +68,15 @@ def check_fits(transforms: Sequence[TransformSpec], info: DatasetInfo, field: st
                 raise InvalidSpec(f"{field}.{place}.kernel_size", f"must be odd and less than {2 * side}")
 
 
-def _step(transform: TransformSpec, height: int, width: int) -> Step:
+def _pipeline_step(transform: TransformSpec, height: int, width: int) -> PipelineStep:
     if isinstance(transform, MovesPixels):
-        return _moved(transform, height, width)
+        return _as_pixel_map(transform, height, width)
     if isinstance(transform, Affine) and transform.interpolation == "nearest":
         return affine_map(transform, height, width)
     return transform
 
 
-def _moved(transform: MovesPixels, height: int, width: int) -> PixelMap:
+def _as_pixel_map(transform: MovesPixels, height: int, width: int) -> PixelMap:
     match transform:
         case Rotate(degrees=degrees):
             return rotation_map(degrees, height, width)

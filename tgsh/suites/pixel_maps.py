@@ -54,13 +54,13 @@ class PixelMap:
         return PixelMap(np.where(outside, self.source.size * channels, numbers).ravel())
 
 
-def numbered(height: int, width: int) -> np.ndarray:
+def pixel_numbers(height: int, width: int) -> np.ndarray:
     """An image [height, width] of pixel numbers from 1, int32, for a transform to move; 0 means outside."""
     return np.arange(1, height * width + 1, dtype=np.int32).reshape(height, width)
 
 
-def from_numbered(moved: object) -> PixelMap:
-    """The map that moved a numbered image (an array, or an image of PIL)."""
+def map_from_numbers(moved: object) -> PixelMap:
+    """The map that moved a pixel_numbers image (an array, or an image of PIL)."""
     numbers = np.asarray(moved).ravel()
     return PixelMap(np.where(numbers == 0, numbers.size, numbers - 1))
 
@@ -71,9 +71,9 @@ def rotation_map(degrees: float, height: int, width: int, channels: int = 1) -> 
     That is what torchvision.transforms.functional.rotate calls for a PIL image. Here it rotates an image
     that holds pixel numbers.
     """
-    picture = Image.fromarray(numbered(height, width))
+    picture = Image.fromarray(pixel_numbers(height, width))
     rotated = picture.rotate(degrees, Image.Resampling.NEAREST, fillcolor=0)
-    return from_numbered(rotated).of_channels(channels)
+    return map_from_numbers(rotated).of_channels(channels)
 
 
 def roll_map(right: int, down: int, height: int, width: int, channels: int = 1) -> PixelMap:
@@ -97,11 +97,11 @@ def permutation_map(seed: int, index: int, pixels: int, channels: int = 1) -> Pi
 def affine_map(step: Affine, height: int, width: int) -> PixelMap:
     """torchvision.transforms.functional.affine on a PIL image, nearest neighbour, zero fill."""
     matrix = inverse_matrix(step, (width * 0.5, height * 0.5))
-    picture = Image.fromarray(numbered(height, width))
+    picture = Image.fromarray(pixel_numbers(height, width))
     moved = picture.transform(
         (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST, fillcolor=0
     )
-    return from_numbered(moved)
+    return map_from_numbers(moved)
 
 
 def inverse_matrix(step: Affine, center: tuple[float, float]) -> tuple[float, ...]:

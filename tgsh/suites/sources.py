@@ -18,10 +18,10 @@ def source_of(spec: ExperimentSpec, data_dir: Path, uploads: UploadSource = NO_U
     if isinstance(spec.suite, ManifoldSuite):
         return ManifoldImages(spec.suite)
     if isinstance(spec.suite, DatasetsSuite):
-        found = tuple(_named(name, data_dir, uploads) for name in spec.suite.datasets)
-        return SeveralDatasets(info_of(spec, uploads.info), found)
-    return _named(spec.dataset_key, data_dir, uploads)
+        datasets = tuple(_load(name, data_dir, uploads) for name in spec.suite.datasets)
+        return SeveralDatasets(info_of(spec, uploads.info), datasets)
+    return _load(spec.dataset_key, data_dir, uploads)
 
 
-def _named(name: str, data_dir: Path, uploads: UploadSource) -> Dataset:
+def _load(name: str, data_dir: Path, uploads: UploadSource) -> Dataset:
     return load_dataset(name, data_dir) if name in DATASETS else uploads.load(name)

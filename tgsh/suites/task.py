@@ -30,7 +30,7 @@ class Task:
         return self.render()
 
 
-def spread(tasks: Sequence[Task], most: int) -> list[Task]:
+def evenly_spaced(tasks: Sequence[Task], most: int) -> list[Task]:
     """All tasks, or as many as `most`, evenly spread from the first to the last."""
     places = np.linspace(0, len(tasks) - 1, min(len(tasks), most)).round().astype(int)
     return [tasks[place] for place in dict.fromkeys(places.tolist())]

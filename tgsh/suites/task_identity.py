@@ -25,8 +25,8 @@ def task_identity(suite: SuiteSpec, label: str) -> str:
         case PermutationSuite() if label != "identity":
             return f"{label} of permutation_seed {suite.permutation_seed}"
         case ManifoldSuite():
-            which = suite.model_dump(exclude=AMOUNTS)
-            return f"{label} of " + ", ".join(f"{name} {value}" for name, value in which.items())
+            parameters = suite.model_dump(exclude=AMOUNTS)
+            return f"{label} of " + ", ".join(f"{name} {value}" for name, value in parameters.items())
         case _:
             return label
 

@@ -1,13 +1,15 @@
-"""Augment (Table 1) and custom."""
+"""Suites whose tasks transform a dataset: rotation, shift, permutation, augment (Table 1), custom; and datasets."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from tgsh.datasets.base import DatasetInfo
-from tgsh.specs import CustomSuite
+from tgsh.errors import InvalidSpec
+from tgsh.specs import CustomSuite, PermutationSuite, RotationSuite, ShiftSuite
 from tgsh.specs.transforms import (
     GaussianBlur,
     HorizontalFlip,
@@ -19,6 +21,7 @@ from tgsh.specs.transforms import (
     VerticalFlip,
 )
 from tgsh.suites.pipeline import check_fits, compose_transforms
+from tgsh.suites.pixel_maps import PixelMap, permutation_map, roll_map, rotation_map
 from tgsh.suites.task import Task
 
 TABLE_1: tuple[tuple[str, str, tuple[TransformSpec, ...]], ...] = (
@@ -32,6 +35,48 @@ TABLE_1: tuple[tuple[str, str, tuple[TransformSpec, ...]], ...] = (
     ("T8 cropped", "RandomResizedCrop(28)", (RandomResizedCrop(),)),
 )
 """Label, torchvision's name, transform. A label begins with the number that the paper gives the task."""
+
+
+def rotation_tasks(suite: RotationSuite, info: DatasetInfo) -> tuple[Task, ...]:
+    """The tasks of a rotation suite."""
+    return tuple(
+        _rotation_task(index, index * suite.step_degrees + 0.0, info) for index in range(suite.tasks)
+    )
+
+
+def _rotation_task(index: int, degrees: float, info: DatasetInfo) -> Task:
+    render = partial(rotation_map, degrees, info.height, info.width, info.channels)
+    return Task(index, f"{degrees:.10g}°", {"angle": degrees}, render)
+
+
+def shift_tasks(suite: ShiftSuite, info: DatasetInfo) -> tuple[Task, ...]:
+    """The tasks of a shift suite. Raises InvalidSpec for a step as wide as the image."""
+    step = suite.step_pixels
+    if step >= info.width:
+        raise InvalidSpec(
+            "suite.step_pixels", f"{info.name} is {info.width} pixels wide; {step} leads round it"
+        )
+    count = suite.tasks or -(-info.width // step)
+    return tuple(_shift_task(index, index * step, info) for index in range(count))
+
+
+def _shift_task(index: int, pixels: int, info: DatasetInfo) -> Task:
+    render = partial(roll_map, pixels, 0, info.height, info.width, info.channels)
+    return Task(index, f"{pixels} px", {"shift": pixels}, render)
+
+
+def permutation_tasks(suite: PermutationSuite, info: DatasetInfo) -> tuple[Task, ...]:
+    """The tasks of a permutation suite; a longer suite begins with the tasks of a shorter one."""
+    places = info.height * info.width
+    return tuple(
+        Task(
+            index,
+            f"permutation {index}" if index else "identity",
+            {"permutation": index},
+            partial(permutation_map, suite.permutation_seed, index, places, info.channels),
+        )
+        for index in range(suite.tasks)
+    )
 
 
 def augment_tasks(info: DatasetInfo) -> tuple[Task, ...]:
@@ -76,3 +121,23 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, float | int | str]]:
             yield f"{name}.{place}", part
     else:
         yield name, value
+
+
+def datasets_tasks(info: DatasetInfo) -> tuple[Task, ...]:
+    """The tasks of a datasets suite, called by their dataset's name; by its id, too, where others have it."""
+    labels = [_label(member) for member in info.members]
+    times = Counter(labels)
+    return tuple(
+        Task(
+            index,
+            label if times[label] == 1 else f"{label} ({member.name})",
+            {"dataset": member.name},
+            partial(PixelMap.identity, info.pixels),
+        )
+        for index, (label, member) in enumerate(zip(labels, info.members, strict=True))
+    )
+
+
+def _label(member: DatasetInfo) -> str:
+    """mnist5k is called so; of an uploaded one the name is its id, and the title what its owner calls it."""
+    return member.title if member.is_uploaded else member.name

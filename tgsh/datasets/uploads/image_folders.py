@@ -19,11 +19,11 @@ MAX_PIXELS = 128 * 128 * 3
 
 MAX_IMAGES = 1_000_000
 MIN_CLASSES, MAX_CLASSES = 2, 1_000
-MAX_NAME = 64
+MAX_CLASS_NAME = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Contents:
+class LabelledImages:
     """N images with their classes, in the order in which they were sent.
 
     shape: (height, width, channels). labels: int64 [N], places in class_names. is_test: bool [N], which
@@ -62,12 +62,12 @@ def check_size(shape: Sequence[int], images: int, max_bytes: int, field: str) ->
         )
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
+def sorted_class_names(names: Iterable[str]) -> tuple[str, ...]:
     """Names of classes in the order of their numbers: as numbers where all are, else as text."""
-    found = set(names)
-    if all(name.isascii() and name.removeprefix("-").isdigit() for name in found):
-        return tuple(sorted(found, key=lambda name: (int(name), name)))
-    return tuple(sorted(found))
+    distinct = set(names)
+    if all(name.isascii() and name.removeprefix("-").isdigit() for name in distinct):
+        return tuple(sorted(distinct, key=lambda name: (int(name), name)))
+    return tuple(sorted(distinct))
 
 
 def check_classes(class_names: Sequence[str], field: str) -> None:
@@ -77,9 +77,10 @@ def check_classes(class_names: Sequence[str], field: str) -> None:
             field, f"there are {len(class_names):,} classes, and {MIN_CLASSES} to {MAX_CLASSES:,} are taken"
         )
     for name in class_names:
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        if not 1 <= len(name) <= MAX_CLASS_NAME or not name.isprintable():
             raise InvalidSpec(
-                field, f"a class is called {name[:80]!r}; names have 1 to {MAX_NAME} printable characters"
+                field,
+                f"a class is called {name[:80]!r}; names have 1 to {MAX_CLASS_NAME} printable characters",
             )
 
 
@@ -90,7 +91,7 @@ MAX_FILE_PIXELS = 32_000_000
 """Of an image as it is sent: beyond that, it is a bomb."""
 
 SPLITS = ("train", "test")
-JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
+IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
@@ -102,49 +103,49 @@ class ImageOptions:
 
 
 @dataclass(frozen=True)
-class _File:
+class _ImageFile:
     entry: zipfile.ZipInfo
     split: str | None
     label: str
     name: str
 
 
-def read_folders(archive: zipfile.ZipFile, wishes: ImageOptions, max_bytes: int) -> Contents:
+def read_image_folders(archive: zipfile.ZipFile, options: ImageOptions, max_bytes: int) -> LabelledImages:
     """What a zip of class folders holds. Raises InvalidSpec, naming the file and the remedy."""
     files = _files(archive)
-    class_names = in_order(file.label for file in files)
+    class_names = sorted_class_names(file.label for file in files)
     check_classes(class_names, "body")
     splits = {file.split for file in files}
     if splits == {"test"}:
         raise InvalidSpec("body", "has a folder test and none train")
-    first = _opened(archive, files[0])
+    first = _open_image(archive, files[0])
     with first:
-        height, width = wishes.size or (first.height, first.width)
-        channels = wishes.channels or _channels(first, files[0])
+        height, width = options.size or (first.height, first.width)
+        channels = options.channels or _channels(first, files[0])
     shape = (height, width, channels)
     check_size(shape, len(files), max_bytes, "body")
     order = {name: place for place, name in enumerate(class_names)}
-    return Contents(
+    return LabelledImages(
         shape=shape,
         class_names=class_names,
         labels=np.array([order[file.label] for file in files]),
         is_test=np.array([file.split == "test" for file in files]) if "test" in splits else None,
-        read=_reader(archive, files, wishes, shape),
+        read=_reader(archive, files, options, shape),
     )
 
 
 def _reader(
-    archive: zipfile.ZipFile, files: Sequence[_File], wishes: ImageOptions, shape: tuple[int, int, int]
+    archive: zipfile.ZipFile, files: Sequence[_ImageFile], options: ImageOptions, shape: tuple[int, int, int]
 ) -> Callable[[np.ndarray], np.ndarray]:
     def one(place: int) -> np.ndarray:
-        with _opened(archive, files[place]) as picture:
-            if wishes.channels is None and _channels(picture, files[place]) != shape[2]:
+        with _open_image(archive, files[place]) as picture:
+            if options.channels is None and _channels(picture, files[place]) != shape[2]:
                 raise InvalidSpec(
                     "channels",
                     f"{files[place].name} and {files[0].name} are not both grey or both in colour; say what "
                     "they shall become: ?channels=1 or ?channels=3",
                 )
-            if wishes.size is None and (picture.height, picture.width) != shape[:2]:
+            if options.size is None and (picture.height, picture.width) != shape[:2]:
                 raise InvalidSpec(
                     "size",
                     f"{files[place].name} has {picture.height} × {picture.width} pixels, and {files[0].name} "
@@ -155,7 +156,7 @@ def _reader(
     return lambda places: np.stack([one(place) for place in places.tolist()])
 
 
-def _pixels(picture: Image.Image, shape: tuple[int, int, int], file: _File) -> np.ndarray:
+def _pixels(picture: Image.Image, shape: tuple[int, int, int], file: _ImageFile) -> np.ndarray:
     """uint8 [H·W·C]. What is transparent lies on black."""
     height, width, channels = shape
     try:
@@ -170,7 +171,7 @@ def _pixels(picture: Image.Image, shape: tuple[int, int, int], file: _File) -> n
     return np.asarray(plain, np.uint8).ravel()
 
 
-def _opened(archive: zipfile.ZipFile, file: _File) -> Image.Image:
+def _open_image(archive: zipfile.ZipFile, file: _ImageFile) -> Image.Image:
     """The image, its pixels not read yet. Raises InvalidSpec for what is none, or too large."""
     if file.entry.file_size > MAX_FILE_BYTES:
         raise InvalidSpec("body", f"{file.name} is over {MAX_FILE_BYTES >> 20} MiB; make it smaller")
@@ -187,7 +188,7 @@ def _opened(archive: zipfile.ZipFile, file: _File) -> Image.Image:
     return picture
 
 
-def _channels(picture: Image.Image, file: _File) -> int:
+def _channels(picture: Image.Image, file: _ImageFile) -> int:
     if picture.mode in (*GREY, "LA"):
         return 1
     if picture.mode in (*COLOUR, "PA"):
@@ -195,11 +196,11 @@ def _channels(picture: Image.Image, file: _File) -> int:
     raise InvalidSpec("body", f"{file.name} has pixels of type {picture.mode}; save it with 8 bits a channel")
 
 
-def _files(archive: zipfile.ZipFile) -> list[_File]:
+def _files(archive: zipfile.ZipFile) -> list[_ImageFile]:
     """Every image, by split, class and name. Raises InvalidSpec for what lies elsewhere."""
     entries: dict[tuple[str, ...], zipfile.ZipInfo] = {}
     for entry in archive.infolist():
-        parts = _parts(entry)
+        parts = _member_path(entry)
         if parts is None:
             continue
         if parts in entries:
@@ -216,13 +217,13 @@ def _files(archive: zipfile.ZipFile) -> list[_File]:
     return sorted(files, key=lambda file: (file.split or "", file.label, file.name))
 
 
-def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...] | None:
+def _member_path(entry: zipfile.ZipInfo) -> tuple[str, ...] | None:
     """The path of a member, None for what is no file of the user's."""
     name = entry.filename
     if name.startswith(("/", "\\")) or "\\" in name or ":" in name.split("/")[0] or ".." in name.split("/"):
         raise InvalidSpec("body", f"{name[:200]!r} is no path within a zip; zip the folders themselves")
     parts = PurePosixPath(name).parts
-    if entry.is_dir() or any(part.startswith(".") or part in JUNK for part in parts):
+    if entry.is_dir() or any(part.startswith(".") or part in IGNORED for part in parts):
         return None
     if entry.flag_bits & 1:
         raise InvalidSpec("body", f"{name[:200]} is encrypted")
@@ -236,7 +237,7 @@ def _without_root(entries: dict[tuple[str, ...], zipfile.ZipInfo]) -> dict[tuple
     return entries
 
 
-def _file(parts: tuple[str, ...], entry: zipfile.ZipInfo) -> _File:
+def _file(parts: tuple[str, ...], entry: zipfile.ZipInfo) -> _ImageFile:
     split = parts[0] if len(parts) == 3 and parts[0] in SPLITS else None
     if len(parts) != (2 if split is None else 3):
         raise InvalidSpec(
@@ -244,4 +245,4 @@ def _file(parts: tuple[str, ...], entry: zipfile.ZipInfo) -> _File:
             f"{'/'.join(parts)[:200]} does not lie in a class folder: CLASS/image.png, or "
             "train/CLASS/image.png and test/CLASS/image.png",
         )
-    return _File(entry, split, parts[-2], "/".join(parts)[-200:])
+    return _ImageFile(entry, split, parts[-2], "/".join(parts)[-200:])
