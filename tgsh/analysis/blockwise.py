@@ -1,4 +1,4 @@
-"""Similarity of many tasks without holding TxT."""
+"""Blocks, nearest neighbours and group means of a similarity matrix that is never held whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from tgsh.analysis.similarity import Measure
 class NearestNeighbours:
     """The most similar other tasks of each task, best first.
 
-    indices: int64 [T, n], rows of the vectors. values: float64 [T, n], their similarities.
+    Attributes
+    ----------
+    indices : np.ndarray
+        int64 [T, n], rows of the vectors.
+    values : np.ndarray
+        float64 [T, n], their similarities, −1 to 1.
     """
 
     indices: np.ndarray
@@ -23,10 +28,16 @@ class NearestNeighbours:
 
 
 class Similarities:
-    """What `similarity.similarity` would answer about vectors [T, H], of which only parts are wanted.
+    """The values of `similarity.similarity`, computed in blocks.
 
-    The vectors may be memory-mapped; about two blocks of BLOCK_BYTES are in memory at a time. Raises
-    ValueError where a number is not finite.
+    The vectors may be memory-mapped; about two blocks of `similarity.BLOCK_BYTES` are in memory at a time.
+
+    Parameters
+    ----------
+    vectors : np.ndarray
+        float [T, H], one context vector a task.
+    measure : Measure, default="cosine"
+        ``"cosine"``, the paper's measure, or ``"correlation"``.
     """
 
     def __init__(self, vectors: np.ndarray, measure: Measure = "cosine") -> None:
@@ -35,7 +46,25 @@ class Similarities:
         self._rows = max(1, similarity.BLOCK_BYTES // (8 * max(vectors.shape[1], 1)))
 
     def block(self, rows: Sequence[int], columns: Sequence[int]) -> np.ndarray:
-        """Similarities of these tasks (rows of the vectors) with those, float64 [rows, columns]."""
+        """Compute the similarities of some tasks with others.
+
+        Parameters
+        ----------
+        rows : Sequence[int]
+            Tasks of the rows, as rows of the vectors.
+        columns : Sequence[int]
+            Tasks of the columns, as rows of the vectors.
+
+        Returns
+        -------
+        np.ndarray
+            float64 [rows, columns], −1 to 1; 1 for a task with itself.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
+        """
         values = np.empty((len(rows), len(columns)))
         for top in range(0, len(rows), self._rows):
             row_block = rows[top : top + self._rows]
@@ -48,17 +77,55 @@ class Similarities:
         return values
 
     def in_rows(self) -> Iterator[np.ndarray]:
-        """All similarities, some rows at a time: float64 [rows, T]."""
+        """Compute the whole matrix, some rows at a time.
+
+        Yields
+        ------
+        np.ndarray
+            float64 [rows, T], the next rows.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
+        """
         tasks = range(len(self._vectors))
         for top in range(0, len(self._vectors), self._rows):
             yield self.block(tasks[top : top + self._rows], tasks)
 
     def groups(self, count: int) -> list[int]:
-        """Where nearly equal groups of neighbours in the suite begin."""
+        """Divide the suite into nearly equal groups of consecutive tasks.
+
+        Parameters
+        ----------
+        count : int
+            Number of groups, at most T.
+
+        Returns
+        -------
+        list[int]
+            The first task of each group.
+        """
         return [int(place) for place in np.linspace(0, len(self._vectors), count, endpoint=False)]
 
     def nearest(self, count: int) -> NearestNeighbours:
-        """The `count` most similar other tasks of every task; all others where there are no more."""
+        """Find the most similar other tasks of every task.
+
+        Parameters
+        ----------
+        count : int
+            Neighbours a task; all others where there are no more.
+
+        Returns
+        -------
+        NearestNeighbours
+            Indices and values [T, min(count, T − 1)], most similar first.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
+        """
         tasks = len(self._vectors)
         count = min(count, max(tasks - 1, 0))
         indices = np.zeros((tasks, count), np.int64)
@@ -74,10 +141,25 @@ class Similarities:
         )
 
     def averaged(self, groups: int) -> np.ndarray:
-        """Mean similarities of nearly equal groups of neighbours in the suite, float64 [groups, groups].
+        """Average the similarities of nearly equal groups of consecutive tasks.
 
-        The mean of ⟨u, v⟩ over two groups is the product of their mean unit vectors. A task's similarity
-        with itself counts as any other.
+        The mean of ⟨u, v⟩ over two groups is the product of their mean unit vectors. A task's similarity with
+        itself counts as any other.
+
+        Parameters
+        ----------
+        groups : int
+            Number of groups, as in `groups`.
+
+        Returns
+        -------
+        np.ndarray
+            float64 [groups, groups], −1 to 1.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
         """
         starts = self.groups(groups)
         stops = [*starts[1:], len(self._vectors)]
@@ -87,7 +169,7 @@ class Similarities:
         return np.asarray(np.clip(means @ means.T, -1, 1))
 
     def _block_products(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
-        """Every pair of blocks once, with their similarities; of a task with itself −∞."""
+        """Yield every pair of blocks once, with their similarities; −∞ for a task with itself."""
         starts = range(0, len(self._vectors), self._rows)
         for top in starts:
             rows = slice(top, min(top + self._rows, len(self._vectors)))
@@ -112,7 +194,7 @@ class Similarities:
 
 
 def _merge_best(indices: np.ndarray, values: np.ndarray, product: np.ndarray, columns: slice) -> None:
-    """Keep the best of what is there and what was found, in place: [R, n] and [R, C]."""
+    """Keep the best of the neighbours [R, n] and a block of similarities [R, C], in place."""
     count = values.shape[1]
     all_values = np.hstack([values, product])
     candidates = np.broadcast_to(np.arange(columns.start, columns.stop), product.shape)

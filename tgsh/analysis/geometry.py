@@ -1,4 +1,4 @@
-"""Definition 1; linear readout of task and parameter."""
+"""Definition 1 measured (T-GSH): intra and inter cosines, linear readout of task and parameter."""
 
 from __future__ import annotations
 
@@ -16,12 +16,27 @@ RIDGE = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class CosineGeometry:
-    """Cosines of pairs of representations.
+    """Distributions of cosines of pairs of representations.
 
-    intra: pairs of one task and different classes; inter: of one class and different tasks. Histograms are
-    int64 [BINS] counts between `edges` float64 [BINS + 1]. overlap: shared area of the two distributions,
-    0 to 1. p_intra_greater: probability that a random intra pair is more alike than a random inter pair
-    (ties count half). Numbers are None where there is no pair of a kind.
+    Intra pairs are of one task and different classes, inter pairs of one class and different tasks. Numbers
+    are None where there is no pair of a kind.
+
+    Attributes
+    ----------
+    edges : np.ndarray
+        float64 [BINS + 1], bin edges from −1 to 1.
+    intra : np.ndarray
+        int64 [BINS], counts of intra pairs.
+    inter : np.ndarray
+        int64 [BINS], counts of inter pairs.
+    intra_mean : float | None
+        Mean cosine of intra pairs.
+    inter_mean : float | None
+        Mean cosine of inter pairs.
+    overlap : float | None
+        Shared area of the two distributions, 0 to 1.
+    p_intra_greater : float | None
+        Probability that a random intra pair has a greater cosine than a random inter pair (ties count half).
     """
 
     edges: np.ndarray
@@ -34,7 +49,18 @@ class CosineGeometry:
 
 
 def geometry(representations: np.ndarray) -> CosineGeometry:
-    """Measure r_t(x), float32 [T, K, n, M]: n images of each of K classes as T tasks represent them."""
+    """Measure a task-specific geometric-sensitive hash: Definition 1 of Hong & Pavlic (2023).
+
+    Parameters
+    ----------
+    representations : np.ndarray
+        r_t(x), float32 [T, K, n, M]: n images of each of K classes as T tasks represent them.
+
+    Returns
+    -------
+    CosineGeometry
+        Histograms, means and P(intra > inter) of the cosines.
+    """
     tasks, classes, images, width = representations.shape
     lengths = np.linalg.norm(representations, axis=3, keepdims=True)
     rows = np.divide(representations, lengths, out=np.zeros_like(representations), where=lengths > 0)
@@ -80,10 +106,15 @@ def _probability_greater(intra: np.ndarray, inter: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Recoverability:
-    """Scores on images that the map was not fitted on.
+    """Scores of a linear readout on images that it was not fitted on.
 
-    task_accuracy: share of representations whose task is named right, of T. parameter_r2: share of the
-    parameter's variance that is explained; None where tasks have no parameter or all have the same.
+    Attributes
+    ----------
+    task_accuracy : float
+        Share of representations whose task, of T, is predicted right, 0 to 1.
+    parameter_r2 : float | None
+        Share of the parameter's variance that is explained; None where tasks have no parameter or all have
+        the same.
     """
 
     task_accuracy: float
@@ -91,10 +122,26 @@ class Recoverability:
 
 
 def recoverability(representations: np.ndarray, parameters: np.ndarray | None) -> Recoverability:
-    """Fit and score on r_t(x), float32 [T, n, M]: the same n ≥ 2 images as T tasks represent them.
+    """Fit a ridge regression from r_t(x) to its task and the task's parameter, and score it on other images.
 
-    parameters: float [T, P], what is to be read of each task; a periodic one as its cosine and sine.
-    Even images are fitted on, odd ones scored. Raises ValueError for fewer than two images.
+    Images at even places are fitted, those at odd places scored; λ is RIDGE times the mean squared length.
+
+    Parameters
+    ----------
+    representations : np.ndarray
+        r_t(x), float32 [T, n, M]: the same n ≥ 2 images as T tasks represent them.
+    parameters : np.ndarray | None
+        float [T, P], γ_t of each task; a periodic one as its cosine and sine.
+
+    Returns
+    -------
+    Recoverability
+        Accuracy of the task and R² of the parameter.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two images.
     """
     tasks, images, width = representations.shape
     if images < 2:
@@ -106,7 +153,18 @@ def recoverability(representations: np.ndarray, parameters: np.ndarray | None) -
     across = _inner_products(scored, fitted)
 
     def predict(targets: np.ndarray) -> np.ndarray:
-        """What the map says of the scored half; targets [T, P]."""
+        """Predict targets [T, P] of the scored half.
+
+        Parameters
+        ----------
+        targets : np.ndarray
+            float [T, P].
+
+        Returns
+        -------
+        np.ndarray
+            float64 [T · scored images, P].
+        """
         repeated = np.repeat(targets, len(fitted) // tasks, axis=0)
         centre = repeated.mean(axis=0)
         return np.asarray(across @ scipy.linalg.cho_solve(factor, repeated - centre) + centre)
