@@ -93,11 +93,11 @@ def aligned(names: Sequence[Sequence[str]]) -> tuple[list[str], list[list[int]]]
 
 def _with_occurrence(names: Sequence[str]) -> list[tuple[str, int]]:
     """Each name with how often it came before."""
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     occurrences = []
     for name in names:
-        occurrences.append((name, seen[name]))
-        seen[name] += 1
+        occurrences.append((name, counts[name]))
+        counts[name] += 1
     return occurrences
 
 

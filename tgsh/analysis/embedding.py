@@ -123,10 +123,10 @@ def _principal_axes(products: np.ndarray, dimensions: int) -> tuple[np.ndarray, 
         values, axes = scipy.linalg.eigh(products)
         values[np.abs(values) <= np.abs(values).max() * tasks * np.finfo(float).eps] = 0  # rounding
         above = np.maximum(values, 0)
-        kept = min(dimensions, tasks)
-        points[:, :kept] = (axes * np.sqrt(above))[:, ::-1][:, :kept]
+        available = min(dimensions, tasks)
+        points[:, :available] = (axes * np.sqrt(above))[:, ::-1][:, :available]
         if above.any():
-            explained[:kept] = above[::-1][:kept] / above.sum()
+            explained[:available] = above[::-1][:available] / above.sum()
             positive = float(above.sum() / np.abs(values).sum())
         _fix_signs(points)
     points.flags.writeable = False

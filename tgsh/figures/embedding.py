@@ -1,4 +1,4 @@
-"""Tasks as points."""
+"""Scatter plots of tasks embedded in two or three dimensions."""
 
 from __future__ import annotations
 
@@ -29,11 +29,28 @@ MARGIN = 0.14  # of the frame, on every side: room for the names of the outermos
 
 
 def embedding_figure(embedding: TaskMap, *, title: str) -> Figure:
-    """Draw the first two axes against each other; of three dimensions, the first and third beside them.
+    """Plot the first two axes against each other; of three dimensions, the first and third beside them.
 
-    Both axes of a panel have the same scale, so that distances are what is seen. Colours follow the suite;
-    where its end is as near to its start as neighbours are, they and the line close. The share that an axis
-    explains is written at it, stress and positive share above. Raises ValueError where there is no point.
+    Both axes of a panel have the same scale, so that distances can be read. Colours follow the suite; where
+    its end is as near to its start as neighbours are, they and the line close. The share that an axis
+    explains is written at it, stress and positive share above.
+
+    Parameters
+    ----------
+    embedding : TaskMap
+        Points [T, 2] or [T, 3].
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If there is no point.
     """
     if not len(embedding.tasks):
         raise ValueError("there is no point to draw")
@@ -60,7 +77,19 @@ def _fit_summary(embedding: TaskMap) -> str:
 
 
 def draw_points(axes: Axes, embedding: TaskMap, second: int, side: float) -> None:
-    """The first axis and another (1, 2) into axes that are `side` inches wide and high."""
+    """Plot the first axis against another.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure, `side` inches wide and high.
+    embedding : TaskMap
+        Points [T, 2] or [T, 3].
+    second : int
+        The other axis: 1 or 2.
+    side : float
+        Width and height of the axes, inches; decides which names there is room for.
+    """
     points = embedding.points[:, [0, second]]
     _set_limits(axes, points)
     closed = _is_closed(embedding.points)
@@ -79,7 +108,7 @@ def draw_points(axes: Axes, embedding: TaskMap, second: int, side: float) -> Non
 
 
 def _set_limits(axes: Axes, points: np.ndarray) -> None:
-    """Square limits around all points."""
+    """Set square limits around all points."""
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     reach = float(np.ptp(points, axis=0).max()) / 2 / (1 - 2 * MARGIN) or 1.0
     axes.set_xlim(middle[0] - reach, middle[0] + reach)
@@ -103,7 +132,7 @@ def _write_labels(axes: Axes, points: np.ndarray, labels: tuple[str, ...], side:
 
 
 def _is_closed(points: np.ndarray) -> bool:
-    """Whether the suite ends near where it began: no farther than two steps, and steps are short ones."""
+    """True if the suite ends near its start: no farther than two steps, where steps are short ones."""
     if len(points) < 4:
         return False
     step = float(np.median(np.linalg.norm(np.diff(points, axis=0), axis=1)))

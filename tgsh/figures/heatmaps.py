@@ -1,4 +1,4 @@
-"""Matrices."""
+"""Heatmaps of matrices: similarity, before and after training, accuracy, context vectors."""
 
 from __future__ import annotations
 
@@ -42,9 +42,22 @@ VECTORS_PERCENTILE = 99  # of magnitudes, where colours end: few large weights m
 
 @dataclass(frozen=True)
 class Scale:
-    """What colours mean: one of matplotlib's maps over a range, and how values in it are written.
+    """A colour scale: one of matplotlib's maps over a range, and how values in it are written.
 
     The range does not depend on the values, so that two figures can be compared by eye; NaN is grey.
+
+    Attributes
+    ----------
+    map : str
+        Name of matplotlib's colour map.
+    range : tuple[float, float]
+        Values at the two ends of the map.
+    ticks : tuple[float, ...]
+        Values that are marked at the colour bar.
+    name : str
+        Title of the colour bar.
+    digits : int
+        Decimals of values that are written into cells.
     """
 
     map: str
@@ -54,7 +67,13 @@ class Scale:
     digits: int
 
     def colours(self) -> ScalarMappable:
-        """From values to colours."""
+        """Make the mapping from values to colours.
+
+        Returns
+        -------
+        ScalarMappable
+            Matplotlib's mapping, without data.
+        """
         return ScalarMappable(Normalize(*self.range), colormaps[self.map].with_extremes(bad=MISSING))
 
 
@@ -63,25 +82,72 @@ PERCENT = Scale("cividis", (0, 100), (0, 25, 50, 75, 100), "test accuracy (%)", 
 
 
 def similarity_scale(measure: str) -> Scale:
-    """Centred at 0 and always from −1 to 1."""
+    """Make the scale of similarities: diverging, centred at 0, always from −1 to 1.
+
+    Parameters
+    ----------
+    measure : str
+        Measure of the values, written at the colour bar.
+
+    Returns
+    -------
+    Scale
+        Scale from −1 to 1.
+    """
     name = MEASURES.get(measure, printable(measure))
     return Scale("RdBu_r", (-1, 1), (-1, -0.5, 0, 0.5, 1), name, digits=2)
 
 
 def side_of(tasks: int) -> float:
-    """How wide and high a matrix is drawn, inches."""
+    """Choose the size of a matrix.
+
+    Parameters
+    ----------
+    tasks : int
+        T.
+
+    Returns
+    -------
+    float
+        Width and height of the drawn matrix, inches.
+    """
     return min(SIDES[1], max(SIDES[0], 1.2 + 0.6 * tasks))
 
 
 def margin_of(labels: Sequence[str]) -> float:
-    """Room that labels take beside it, inches: long names must not squeeze the matrix."""
+    """Choose the room for labels beside a matrix: long names must not squeeze it.
+
+    Parameters
+    ----------
+    labels : Sequence[str]
+        One or more names.
+
+    Returns
+    -------
+    float
+        Room on each labelled side, inches.
+    """
     return 0.06 * min(MAX_LABEL_LENGTH, max(map(len, labels)))
 
 
 def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale: Scale) -> None:
-    """A T×T matrix with its labels on both axes, the first task at the top left.
+    """Draw a T×T matrix with its labels on both axes, the first task at the top left.
 
-    Raises ValueError where shapes do not fit, or there is nothing to draw.
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    matrix : NDArray[Any]
+        float [T, T], in units of the scale; NaN is drawn grey.
+    labels : Sequence[str]
+        T names, taken literally (no mathtext).
+    scale : Scale
+        Colours of the values.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
     """
     if matrix.ndim != 2 or matrix.shape != (len(labels), len(labels)) or not len(labels):
         raise ValueError(f"a matrix of shape {matrix.shape} does not fit {len(labels)} labels")
@@ -94,7 +160,19 @@ def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale:
 
 
 def add_colour_bar(figure: Figure, axes: Axes | list[Axes], scale: Scale, pad: float = 0.03) -> None:
-    """What the colours mean, beside the axes."""
+    """Add the colour bar of a scale beside axes.
+
+    Parameters
+    ----------
+    figure : Figure
+        Figure of the axes.
+    axes : Axes | list[Axes]
+        Axes that the bar stands beside.
+    scale : Scale
+        Colours and their values.
+    pad : float, default=0.03
+        Space between axes and bar, share of the axes' width.
+    """
     bar = figure.colorbar(scale.colours(), ax=axes, shrink=0.6, aspect=22, pad=pad)
     bar.set_ticks(scale.ticks, labels=[f"{tick:g}".replace("-", "−") for tick in scale.ticks], **text(8))
     bar.set_label(scale.name, labelpad=4, **text(9))
@@ -121,7 +199,7 @@ def _pixels(matrix: NDArray[Any], colours: ScalarMappable) -> NDArray[np.uint8]:
 
 
 def _write_values(axes: Axes, matrix: NDArray[Any], scale: Scale) -> None:
-    """Small matrices are read format_number by format_number; white on dark cells, ink on light ones."""
+    """Write the values of a small matrix into its cells: white on dark ones, ink on light ones."""
     if len(matrix) > MAX_NUMBERS:
         return
     colours = scale.colours()
@@ -134,11 +212,30 @@ def _write_values(axes: Axes, matrix: NDArray[Any], scale: Scale) -> None:
 
 
 def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, measure: str) -> Figure:
-    """Draw a T×T similarity matrix with its task labels on both axes, the first task at the top left.
+    """Draw a similarity matrix with its task labels on both axes, the first task at the top left.
 
-    values: similarities, dimensionless, −1…1; NaN is drawn grey. Colours are centred at 0 and always span
-    −1…1, so that two figures can be compared by eye. labels: T names, taken literally (no mathtext).
-    measure: what the values are, written at the colour bar. Raises ValueError where shapes do not fit.
+    Colours are centred at 0 and always span −1 to 1, so that two figures can be compared by eye.
+
+    Parameters
+    ----------
+    values : ArrayLike
+        float [T, T], similarities, dimensionless, −1 to 1; NaN is drawn grey.
+    labels : Sequence[str]
+        T names, taken literally (no mathtext).
+    title : str
+        Title, taken literally.
+    measure : str
+        Measure of the values, written at the colour bar.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
     """
     side, margin = side_of(len(labels)), margin_of(labels or [""])
     figure = NotebookFigure(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
@@ -153,7 +250,24 @@ def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, m
 def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, title: str) -> Figure:
     """Draw the similarities of the same tasks before and after training side by side, in one colour scale.
 
-    Raises ValueError where the two are not of the same tasks and measure.
+    Parameters
+    ----------
+    before : SimilarityMatrix
+        Similarities [T, T] before training.
+    after : SimilarityMatrix
+        Similarities [T, T] of the same tasks after training.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If the two are not of the same tasks and measure.
     """
     if (before.tasks, before.measure) != (after.tasks, after.measure):
         raise ValueError("the two matrices are not of the same tasks and measure")
@@ -176,10 +290,29 @@ def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, ti
 
 
 def accuracy_matrix_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
-    """Draw T×T test accuracies, a row a context and a column the data of a task, from 0 to 100 %.
+    """Draw the accuracy of every context on the data of every task, from 0 to 100 %.
 
-    values: shares of test images classified right, 0…1. labels: T names, taken literally. Colours always
-    span 0 to 100 %, so that two figures can be compared by eye. Raises ValueError where shapes do not fit.
+    Colours always span 0 to 100 %, so that two figures can be compared by eye.
+
+    Parameters
+    ----------
+    values : ArrayLike
+        float [T, T], shares of test images classified right, 0 to 1: a row a context, a column the data of a
+        task.
+    labels : Sequence[str]
+        T names, taken literally.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
     """
     side, margin = side_of(len(labels)), margin_of(labels or [""])
     figure = NotebookFigure(figsize=(side + margin + 0.8, side + margin + 0.2), dpi=DPI, facecolor="white")
@@ -192,14 +325,49 @@ def accuracy_matrix_figure(values: ArrayLike, labels: Sequence[str], *, title: s
 
 
 def draw_accuracy_matrix(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
-    """The same into axes, without the colour bar."""
+    """Draw an accuracy matrix into axes, as `accuracy_matrix_figure` does, without the colour bar.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    values : ArrayLike
+        float [T, T], shares of test images classified right, 0 to 1.
+    labels : Sequence[str]
+        T names, taken literally.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
+    """
     draw_heatmap(axes, 100 * np.asarray(values, np.float64), labels, PERCENT)
     axes.set_ylabel("context of", **text(9))
     axes.set_xlabel("data of", **text(9))
 
 
 def vectors_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
-    """Draw T×H vectors in colours centred at 0. Raises ValueError where shapes do not fit."""
+    """Draw context vectors as rows of colours centred at 0.
+
+    Parameters
+    ----------
+    values : ArrayLike
+        float [T, H], one context vector a task.
+    labels : Sequence[str]
+        T names, taken literally.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
+    """
     height = 1.2 + 0.16 * min(max(len(labels), 4), 40)
     figure = NotebookFigure(figsize=(VECTORS_WIDTH, height), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
@@ -210,7 +378,22 @@ def vectors_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> F
 
 
 def draw_vectors(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
-    """The same into axes."""
+    """Draw context vectors into axes, as `vectors_figure` does.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    values : ArrayLike
+        float [T, H], one context vector a task.
+    labels : Sequence[str]
+        T names, taken literally.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
+    """
     vectors = np.asarray(values, np.float64)
     if vectors.ndim != 2 or len(vectors) != len(labels) or not vectors.size:
         raise ValueError(f"vectors of shape {vectors.shape} do not fit {len(labels)} labels")

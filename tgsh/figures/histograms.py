@@ -1,4 +1,4 @@
-"""Intra and inter cosines."""
+"""Histograms of intra and inter cosines."""
 
 from __future__ import annotations
 
@@ -13,14 +13,26 @@ from matplotlib.ticker import MaxNLocator
 from tgsh.figures.style import DPI, NotebookFigure, format_number, open_frame, text, wrapped
 from tgsh.schemas import Geometry, GeometryStage
 
-COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion of Okabe and Ito, told apart by all eyes
+COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion of Okabe and Ito: distinct for all eyes
 NAMES = ("intra (one task, two classes)", "inter (one class, two tasks)")
 ACROSS = "cosine of two representations"
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of histograms: counts per bin, means, and P(first > second), where they are known."""
+    """Two histograms over the same bins.
+
+    Attributes
+    ----------
+    title : str
+        Title, taken literally.
+    counts : tuple[Sequence[int], Sequence[int]]
+        Counts per bin of the first and the second distribution.
+    means : tuple[float | None, float | None]
+        Their means; None where they are not defined.
+    p_greater : float | None
+        P(first > second); None where it is not defined.
+    """
 
     title: str
     counts: tuple[Sequence[int], Sequence[int]]
@@ -37,10 +49,32 @@ def distributions_figure(
     across: str,
     columns: int = 1,
 ) -> Figure:
-    """Draw panels of two normalised histograms each, over the same bins, row by row in so many columns.
+    """Draw panels of two normalised histograms each, over the same bins, row by row.
 
-    edges: bin edges, in units of `across`; one more than there are counts. Raises ValueError where the
-    panels do not fill their rows.
+    Parameters
+    ----------
+    panels : Sequence[Panel]
+        One or more panels.
+    edges : Sequence[float]
+        Bin edges, in units of `across`; one more than there are counts.
+    names : tuple[str, str]
+        Names of the two distributions.
+    title : str
+        Title, taken literally.
+    across : str
+        Name of the horizontal axis.
+    columns : int, default=1
+        Panels in a row.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If the panels do not fill their rows.
     """
     rows, rest = divmod(len(panels), columns)
     if rest or not panels:
@@ -64,7 +98,19 @@ def distributions_figure(
 
 
 def draw_panel(axes: Axes, panel: Panel, edges: np.ndarray, names: tuple[str, str]) -> None:
-    """One panel into axes, without a legend."""
+    """Draw one panel into axes, without a legend.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    panel : Panel
+        Two histograms.
+    edges : np.ndarray
+        float [bins + 1], bin edges.
+    names : tuple[str, str]
+        Names of the two distributions.
+    """
     for counts, mean, name, colour in zip(panel.counts, panel.means, names, COLOURS, strict=True):
         total = max(sum(counts), 1)
         density = np.asarray(counts) / total / np.diff(edges)
@@ -88,7 +134,20 @@ def _summary(panel: Panel, names: tuple[str, str]) -> str:
 
 
 def geometry_figure(geometry: Geometry, *, title: str) -> Figure:
-    """Draw untrained contexts over trained ones; a baseline's to their right."""
+    """Draw the cosines of untrained contexts over those of trained ones; a baseline's to their right.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Distributions before and after training.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+    """
     rows = [[("before training", geometry.before)], [("after training", geometry.after)]]
     if (baseline := geometry.baseline) is not None:
         rows = [
@@ -102,6 +161,19 @@ def geometry_figure(geometry: Geometry, *, title: str) -> Figure:
 
 
 def stage_panel(stage: GeometryStage, title: str) -> Panel:
-    """The histograms of one stage."""
+    """Make the panel of one stage.
+
+    Parameters
+    ----------
+    stage : GeometryStage
+        Distributions before or after training.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Panel
+        Histograms, means and P(intra > inter).
+    """
     means = (stage.intra_mean, stage.inter_mean)
     return Panel(title, (stage.intra, stage.inter), means, stage.p_intra_greater)

@@ -1,4 +1,4 @@
-"""Fonts, labels, label placement, savefig."""
+"""Style that all figures share: fonts, frames, labels and their placement, rendering to bytes."""
 
 from __future__ import annotations
 
@@ -56,12 +56,38 @@ DISPLAY_PPI = 80
 
 
 def text(size: float, colour: str = INK) -> dict[str, Any]:
-    """Properties of a text; `$` is a character like any other."""
+    """Make the properties of a text; `$` is a character like any other.
+
+    Parameters
+    ----------
+    size : float
+        Font size, typographic points.
+    colour : str, default=INK
+        Colour as matplotlib takes it.
+
+    Returns
+    -------
+    dict[str, Any]
+        Keyword arguments of matplotlib's text functions.
+    """
     return {"fontsize": size, "color": colour, "fontfamily": FONT, "parse_math": False}
 
 
 def printable(line: str, longest: int = MAX_LABEL_LENGTH) -> str:
-    """One line of at most `longest` characters; one that the font has no glyph for becomes U+FFFD."""
+    """Shorten a text to one line that the font can show.
+
+    Parameters
+    ----------
+    line : str
+        Any text; line breaks and runs of spaces become one space.
+    longest : int, default=MAX_LABEL_LENGTH
+        Most characters; a longer line ends in an ellipsis.
+
+    Returns
+    -------
+    str
+        The line; characters without a glyph become U+FFFD.
+    """
     line = " ".join(line.split())
     if len(line) > longest:
         line = line[: longest - 1].rstrip() + "…"
@@ -70,7 +96,20 @@ def printable(line: str, longest: int = MAX_LABEL_LENGTH) -> str:
 
 
 def width_of(line: str, size: float) -> float:
-    """How wide a line is in our font, in typographic points."""
+    """Measure a line in the figures' font.
+
+    Parameters
+    ----------
+    line : str
+        One line.
+    size : float
+        Font size, typographic points.
+
+    Returns
+    -------
+    float
+        Width, typographic points.
+    """
     width, _, _ = TextToPath().get_text_width_height_descent(
         line, FontProperties(family=FONT, size=size), False
     )
@@ -78,37 +117,93 @@ def width_of(line: str, size: float) -> float:
 
 
 def format_number(value: float, digits: int = 2) -> str:
-    """A format_number with a minus sign that is as wide as a plus; nothing that is shown as 0 has one."""
+    """Write a number with a minus sign that is as wide as a plus; nothing that rounds to 0 has one.
+
+    Parameters
+    ----------
+    value : float
+        Any finite number.
+    digits : int, default=2
+        Decimals.
+
+    Returns
+    -------
+    str
+        The rounded number.
+    """
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def write_title(axes: Axes, title: str, width: float) -> None:
-    """A title of one or two lines over axes that are `width` inches wide."""
+    """Write a title of one or two lines over axes.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    title : str
+        Title, taken literally.
+    width : float
+        Width of the axes, inches.
+    """
     axes.set_title(wrapped(title, width), loc="left", pad=8, **text(10))
 
 
 def wrapped(title: str, width: float) -> str:
-    """A title in the large size as one or two lines, at most `width` inches wide."""
+    """Wrap a title in the large font size into one or two lines.
+
+    Parameters
+    ----------
+    title : str
+        Any text.
+    width : float
+        Greatest width, inches.
+
+    Returns
+    -------
+    str
+        The lines; what does not fit gives way to an ellipsis.
+    """
     lines = textwrap.wrap(printable(title, 200), int(11 * width), max_lines=2, placeholder=" …")
     return "\n".join(lines)
 
 
 def thin_frame(axes: Axes) -> None:
-    """Thin ticks and spines, so that the data are what is seen."""
+    """Thin ticks and spines, so that the data stand out.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    """
     axes.tick_params(length=2.5, width=0.6, color=FAINT, pad=2)
     for spine in axes.spines.values():
         spine.set(linewidth=0.6, edgecolor=FAINT)
 
 
 def open_frame(axes: Axes) -> None:
-    """Only the left and the lower spine; numbers at the ticks in the small size."""
+    """Leave only the left and the lower spine; write the numbers at the ticks in the small font size.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    """
     thin_frame(axes)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, labelcolor=INK, labelfontfamily=FONT)
 
 
 def label_columns(axes: Axes, labels: Sequence[str]) -> None:
-    """Write task labels under the axes at 0, 1, … T − 1; upright where they would not fit side by side."""
+    """Write task labels under the axes at 0, 1, … T − 1; upright where they would not fit side by side.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    labels : Sequence[str]
+        T names, one or more.
+    """
     names = visible_labels(labels)
     room = min(50, 16 + 6 * len(names))  # characters that fit side by side under the axes
     upright = max(map(len, names.values())) * len(names) > room
@@ -118,7 +213,13 @@ def label_columns(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def rotate_crowded_labels(axes: Axes) -> None:
-    """Turn labels under axes of any width upright, where they would touch."""
+    """Turn labels under axes of any width upright, where they would touch.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure, with labels.
+    """
     figure = axes.get_figure(root=True)
     needed: float = sum(width_of(tick.get_text() + " ", LABEL_SIZE) for tick in axes.get_xticklabels())
     if figure is not None and needed > 72 * axes.get_window_extent().width / figure.dpi:
@@ -126,13 +227,32 @@ def rotate_crowded_labels(axes: Axes) -> None:
 
 
 def label_rows(axes: Axes, labels: Sequence[str]) -> None:
-    """Write task labels beside the axes at 0, 1, … T − 1."""
+    """Write task labels beside the axes at 0, 1, … T − 1.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    labels : Sequence[str]
+        T names.
+    """
     names = visible_labels(labels)
     axes.set_yticks(list(names), list(names.values()), **text(_label_size(names)))
 
 
 def visible_labels(labels: Sequence[str]) -> dict[int, str]:
-    """The labels that there is room for, by their place, ready to be written."""
+    """Choose the labels that there is room for.
+
+    Parameters
+    ----------
+    labels : Sequence[str]
+        T names.
+
+    Returns
+    -------
+    dict[int, str]
+        Printable labels by their place: all up to MAX_LABELS, else at round steps.
+    """
     return {place: printable(labels[place]) for place in range(0, len(labels), _label_step(len(labels)))}
 
 
@@ -150,7 +270,17 @@ def _label_step(tasks: int) -> int:
 
 @dataclass(frozen=True)
 class LabelPosition:
-    """Where a name is written: its centre relative to its point, in typographic points."""
+    """Position of a label: its centre relative to its point.
+
+    Attributes
+    ----------
+    index : int
+        Number of the point.
+    right : float
+        Way to the right, typographic points.
+    up : float
+        Way up, typographic points.
+    """
 
     index: int
     right: float
@@ -160,11 +290,28 @@ class LabelPosition:
 def place_labels(
     points: np.ndarray, names: Sequence[str], side: float, size: float, gap: float
 ) -> list[LabelPosition]:
-    """Places for as many names as there is room for, in a square frame.
+    """Place as many labels as there is room for, in a square frame.
 
-    points: [T, 2], from the frame's lower left corner; these, the frame's side, the font's size and the gap
-    between a point and its name are in typographic points (1/72 inch). Names lie outward, seen from the
-    middle of all points, where they can; one that would cover another, a point or the frame is left out.
+    Labels lie outward, seen from the middle of all points, where they can; one that would cover another, a
+    point or the frame is left out. All lengths are in typographic points (1/72 inch).
+
+    Parameters
+    ----------
+    points : np.ndarray
+        float [T, 2], from the frame's lower left corner.
+    names : Sequence[str]
+        T names.
+    side : float
+        Width and height of the frame.
+    size : float
+        Font size.
+    gap : float
+        Distance of a point and its label.
+
+    Returns
+    -------
+    list[LabelPosition]
+        Positions in the order of the points; none beyond MAX_PLACED_LABELS points.
     """
     if len(points) > MAX_PLACED_LABELS:
         return []
@@ -214,7 +361,7 @@ class NotebookFigure(Figure):
         return render(self, "png"), display_size(self)
 
     def _ipython_display_(self) -> None:
-        """Goes first: once pyplot is imported, its printer for figures would show every pixel of ours."""
+        """Preferred by IPython: once pyplot is imported, its printer for figures would show every pixel."""
         from IPython.display import display
 
         content, size = self._repr_png_()
@@ -223,13 +370,37 @@ class NotebookFigure(Figure):
 
 
 def display_size(figure: Figure) -> dict[str, int]:
-    """Width and height on a page: its many pixels are for screens that have them."""
+    """Compute the size of a figure on a page: its many pixels are for screens that have them.
+
+    Parameters
+    ----------
+    figure : Figure
+        Any figure.
+
+    Returns
+    -------
+    dict[str, int]
+        ``width`` and ``height``, CSS pixels.
+    """
     width, height = figure.get_size_inches()
     return {"width": round(DISPLAY_PPI * width), "height": round(DISPLAY_PPI * height)}
 
 
 def render(figure: Figure, format: FigureFormat) -> bytes:
-    """Turn a figure into a file's bytes; equal figures give equal bytes. Safe in several threads."""
+    """Render a figure into a file's bytes; equal figures give equal bytes. Safe in several threads.
+
+    Parameters
+    ----------
+    figure : Figure
+        Any figure.
+    format : FigureFormat
+        ``"png"``, ``"svg"`` or ``"pdf"``.
+
+    Returns
+    -------
+    bytes
+        Content of the file.
+    """
     buffer = io.BytesIO()
     with _RENDER_LOCK, _rc_options():
         figure.savefig(buffer, format=format, dpi=DPI, metadata=_METADATA[format])

@@ -1,4 +1,4 @@
-"""Build(suite, info) -> tasks."""
+"""Suites: sequences of classification tasks over a dataset."""
 
 from __future__ import annotations
 
@@ -28,9 +28,26 @@ __all__ = ["Task", "build", "evenly_spaced"]
 
 
 def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
-    """The tasks of a suite on a dataset, in order. Cheap: transforms are rendered when they are used.
+    """Build the tasks of a suite on a dataset.
 
-    Raises InvalidSpec, naming the field, where the suite does not fit the images.
+    Cheap: transforms are rendered when they are used.
+
+    Parameters
+    ----------
+    suite : SuiteSpec
+        Suite of an experiment.
+    info : DatasetInfo
+        Size, channels and counts of its images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        The tasks, in order.
+
+    Raises
+    ------
+    InvalidSpec
+        If the suite does not fit the images; names the field.
     """
     match suite:
         case RotationSuite():

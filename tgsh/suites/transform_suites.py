@@ -1,4 +1,4 @@
-"""Suites whose tasks transform a dataset: rotation, shift, permutation, augment (Table 1), custom; and datasets."""
+"""The rotation, shift, permutation, augment (Table 1), custom and datasets suites."""
 
 from __future__ import annotations
 
@@ -38,7 +38,20 @@ TABLE_1: tuple[tuple[str, str, tuple[TransformSpec, ...]], ...] = (
 
 
 def rotation_tasks(suite: RotationSuite, info: DatasetInfo) -> tuple[Task, ...]:
-    """The tasks of a rotation suite."""
+    """Build the tasks of a rotation suite, task k turned counter-clockwise by k·step_degrees (RotationMNIST).
+
+    Parameters
+    ----------
+    suite : RotationSuite
+        Number of tasks, and degrees from task to task.
+    info : DatasetInfo
+        Size of the images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks with the parameter ``angle``, degrees.
+    """
     return tuple(
         _rotation_task(index, index * suite.step_degrees + 0.0, info) for index in range(suite.tasks)
     )
@@ -50,7 +63,25 @@ def _rotation_task(index: int, degrees: float, info: DatasetInfo) -> Task:
 
 
 def shift_tasks(suite: ShiftSuite, info: DatasetInfo) -> tuple[Task, ...]:
-    """The tasks of a shift suite. Raises InvalidSpec for a step as wide as the image."""
+    """Build the tasks of a shift suite, task k rolled to the right by k·step_pixels (ShiftMNIST).
+
+    Parameters
+    ----------
+    suite : ShiftSuite
+        Pixels from task to task, and number of tasks; None: once round the image.
+    info : DatasetInfo
+        Size of the images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks with the parameter ``shift``, pixels.
+
+    Raises
+    ------
+    InvalidSpec
+        If a step is as wide as the image.
+    """
     step = suite.step_pixels
     if step >= info.width:
         raise InvalidSpec(
@@ -66,7 +97,20 @@ def _shift_task(index: int, pixels: int, info: DatasetInfo) -> Task:
 
 
 def permutation_tasks(suite: PermutationSuite, info: DatasetInfo) -> tuple[Task, ...]:
-    """The tasks of a permutation suite; a longer suite begins with the tasks of a shorter one."""
+    """Build the tasks of a permutation suite; a longer suite begins with the tasks of a shorter one.
+
+    Parameters
+    ----------
+    suite : PermutationSuite
+        Number of tasks, and the seed of the permutations.
+    info : DatasetInfo
+        Size of the images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks with the parameter ``permutation``, a number; 0 is the identity.
+    """
     places = info.height * info.width
     return tuple(
         Task(
@@ -80,7 +124,18 @@ def permutation_tasks(suite: PermutationSuite, info: DatasetInfo) -> tuple[Task,
 
 
 def augment_tasks(info: DatasetInfo) -> tuple[Task, ...]:
-    """The eight tasks, in the paper's order."""
+    """Build the eight tasks of the paper's Table 1, in its order (AugmentMNIST).
+
+    Parameters
+    ----------
+    info : DatasetInfo
+        Size of the images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks with the parameter ``transform``, torchvision's name.
+    """
     return tuple(
         Task(
             index,
@@ -93,7 +148,25 @@ def augment_tasks(info: DatasetInfo) -> tuple[Task, ...]:
 
 
 def custom_tasks(suite: CustomSuite, info: DatasetInfo) -> tuple[Task, ...]:
-    """The tasks of a custom suite. Raises InvalidSpec for a transform that does not fit the images."""
+    """Build the tasks of a custom suite.
+
+    Parameters
+    ----------
+    suite : CustomSuite
+        A label and a list of transforms for each task.
+    info : DatasetInfo
+        Size of the images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks with every parameter of their transforms.
+
+    Raises
+    ------
+    InvalidSpec
+        If a transform does not fit the images.
+    """
     for index, task in enumerate(suite.tasks):
         check_fits(task.transforms, info, f"suite.tasks.{index}.transforms")
     return tuple(
@@ -108,7 +181,7 @@ def custom_tasks(suite: CustomSuite, info: DatasetInfo) -> tuple[Task, ...]:
 
 
 def _parameters(transforms: Sequence[TransformSpec]) -> Iterator[tuple[str, float | int | str]]:
-    """What the transforms are, and every parameter by a name of its own: `0.rotate.degrees`."""
+    """The kinds of the transforms, and every parameter by a name of its own: `0.rotate.degrees`."""
     yield "transforms", ", ".join(transform.kind for transform in transforms) or "identity"
     for place, transform in enumerate(transforms):
         for name, value in transform.model_dump(mode="json", exclude={"kind"}).items():
@@ -124,7 +197,18 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, float | int | str]]:
 
 
 def datasets_tasks(info: DatasetInfo) -> tuple[Task, ...]:
-    """The tasks of a datasets suite, called by their dataset's name; by its id, too, where others have it."""
+    """Build the tasks of a datasets suite: one for each dataset, its images as they are.
+
+    Parameters
+    ----------
+    info : DatasetInfo
+        Joint description of several datasets.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks labelled by the dataset's name, and its id where others have the same name.
+    """
     labels = [_label(member) for member in info.members]
     times = Counter(labels)
     return tuple(
@@ -139,5 +223,5 @@ def datasets_tasks(info: DatasetInfo) -> tuple[Task, ...]:
 
 
 def _label(member: DatasetInfo) -> str:
-    """mnist5k is called so; of an uploaded one the name is its id, and the title what its owner calls it."""
+    """The name of a named dataset; of an uploaded one the title, for its name is its id."""
     return member.title if member.is_uploaded else member.name

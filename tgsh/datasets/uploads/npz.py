@@ -1,4 +1,4 @@
-"""NPZ reader."""
+"""Reader of an NPZ of images and labels, which unpickles nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,19 @@ COPY_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class _Header:
-    """What a member says that it is."""
+    """Header of an array in the archive.
+
+    Attributes
+    ----------
+    name : str
+        Name of the array.
+    shape : tuple[int, ...]
+        Shape that it declares.
+    dtype : np.dtype[Any]
+        Type that it declares.
+    size : int
+        Bytes of an array of that shape and type.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -42,9 +54,26 @@ class _Header:
 
 
 def read_npz(archive: zipfile.ZipFile, scratch: Path, max_bytes: int) -> LabelledImages:
-    """What an .npz holds. scratch: a folder for its images, as they are.
+    """Read an NPZ as numpy.savez writes it: x, y, and perhaps x_test and y_test.
 
-    Raises InvalidSpec, naming the array and the remedy.
+    Parameters
+    ----------
+    archive : zipfile.ZipFile
+        Images uint8 [N, H, W] or [N, H, W, C] and classes [N], integers or text.
+    scratch : Path
+        Folder for the unpacked images, which are memory-mapped.
+    max_bytes : int
+        Most bytes of all images, unpacked.
+
+    Returns
+    -------
+    LabelledImages
+        Images in the order in which they were sent, training images first.
+
+    Raises
+    ------
+    InvalidSpec
+        If it does not hold a dataset; names the array and the remedy.
     """
     members = _members(archive)
     x = _images(archive, members, "x", scratch, max_bytes)
@@ -86,7 +115,7 @@ def _reader(parts: list[np.ndarray]) -> Any:
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Its arrays by name."""
+    """The arrays by name."""
     members: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
         stem = entry.filename.removesuffix(".npy")
@@ -158,7 +187,7 @@ def _labels(
 
 
 def _header(member: IO[bytes], name: str) -> _Header:
-    """Raises InvalidSpec for what is no array, a pickled one, or one that lies in columns."""
+    """The header of an array. Raises InvalidSpec for no array, a pickled one, or one in Fortran order."""
     try:
         shape, fortran, dtype = _HEADERS[npy.read_magic(member)](member)
     # A header is a Python literal of the caller's choice: what reading it raises has no end.
@@ -184,7 +213,7 @@ def _header(member: IO[bytes], name: str) -> _Header:
 
 
 def _conversion_advice(header: _Header, member: IO[bytes]) -> str:
-    """What an array of another type seems to be, and how it becomes pixels."""
+    """Description of an array of another type than uint8, and how to convert it to pixels."""
     kind, name = header.dtype.kind, header.name
     if kind == "b":
         return f"is bool; send {name}.astype(numpy.uint8) * 255"
