@@ -49,7 +49,7 @@ class Decoder:
         Returns
         -------
         np.ndarray
-            float64 [n, D], x̂ = A⁺ codes in units of the normalised pixels.
+            float64 [n, D], x̂ = A⁺ codes.
         """
         projected = self._wiring.T @ codes.T
         return np.asarray(scipy.linalg.cho_solve(self._factor, projected).T)

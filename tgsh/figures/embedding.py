@@ -99,9 +99,9 @@ def draw_points(axes: Axes, embedding: TaskMap, second: int, side: float) -> Non
     colours = colormaps["twilight_shifted" if closed else "cividis"](np.arange(len(points)) / count)
     axes.scatter(points[:, 0], points[:, 1], s=26, c=colours, edgecolors=INK, linewidths=0.5, zorder=2)
     _write_labels(axes, points, embedding.labels, side)
-    for axis, format_number in ((axes.xaxis, 0), (axes.yaxis, second)):
-        share = 100 * embedding.explained[format_number]
-        axis.set_label_text(f"axis {format_number + 1} ({share:.1f} %)", **text(9))
+    for axis, number in ((axes.xaxis, 0), (axes.yaxis, second)):
+        share = 100 * embedding.explained[number]
+        axis.set_label_text(f"axis {number + 1} ({share:.1f} %)", **text(9))
         axis.set_major_locator(MaxNLocator(5))
     thin_frame(axes)
     axes.tick_params(labelsize=8, labelcolor=INK, labelfontfamily=FONT)

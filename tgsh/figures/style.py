@@ -261,7 +261,7 @@ def _label_size(names: dict[int, str]) -> int:
 
 
 def _label_step(tasks: int) -> int:
-    """1 while every task can be named, else the first round format_number that leaves 25 labels or fewer."""
+    """1 while every task can be labelled, else the first round number that leaves 25 labels or fewer."""
     if tasks <= MAX_LABELS:
         return 1
     round_numbers: Iterator[int] = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))

@@ -22,6 +22,7 @@ from tgsh.specs.transforms import (
 from tgsh.suites.pixel_maps import PixelMap, affine_map, flip_map, permutation_map, roll_map, rotation_map
 
 PipelineStep = PixelMap | ChangesValues | Affine
+"""A step of an image transform: pixels that move, a change of values, or an interpolated affine map."""
 
 
 @dataclass(frozen=True, eq=False)

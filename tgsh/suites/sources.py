@@ -134,6 +134,8 @@ def source_of(spec: ExperimentSpec, data_dir: Path, uploads: UploadSource = NO_U
         If a named dataset cannot be read or downloaded.
     NotFound
         If there is no uploaded dataset of that id.
+    ArtifactError
+        If the files of an uploaded dataset are missing, damaged or out of reach.
     """
     if isinstance(spec.suite, ManifoldSuite):
         return ManifoldImages(spec.suite)
