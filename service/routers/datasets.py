@@ -18,7 +18,14 @@ from service.dependencies import ID, CallerDep, Services, ServicesDep
 from service.errors import MEDIA_TYPE, Forbidden, UnsupportedMediaType
 from service.middleware.auth import Caller
 from tgsh.datasets.uploads.image_folders import MAX_IMAGES, MAX_PIXELS, ImageOptions
-from tgsh.datasets.uploads.ingest import IMAGES, LABELS, Kind, Unpacked, Upload, unpack_apart
+from tgsh.datasets.uploads.ingest import (
+    IMAGES,
+    LABELS,
+    IngestedDataset,
+    Upload,
+    UploadKind,
+    ingest_in_subprocess,
+)
 from tgsh.errors import InvalidSpec
 from tgsh.execution.presenters import dataset_view
 from tgsh.schemas import Dataset, DatasetPage, Sharing
@@ -30,7 +37,7 @@ from tgsh.store.ownership import require_disk
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
-KINDS: dict[str, Kind] = {"application/x-npz": "npz", "application/zip": "zip"}
+KINDS: dict[str, UploadKind] = {"application/x-npz": "npz", "application/zip": "zip"}
 
 BODY: dict[str, Any] = {
     "requestBody": {
@@ -119,7 +126,7 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _kind(content_type: str | None, wishes: ImageOptions) -> Kind:
+def _kind(content_type: str | None, wishes: ImageOptions) -> UploadKind:
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type not in KINDS:
         raise UnsupportedMediaType(
@@ -145,7 +152,7 @@ def _keep(
     """Unpack, store, record: files first, then the row. Whether it is new to who sent it."""
     if not zipfile.is_zipfile(sent.path):  # looks at its end only
         raise InvalidSpec("body", "is neither what numpy.savez writes nor a zip")
-    found = unpack_apart(sent, folder)
+    found = ingest_in_subprocess(sent, folder)
     size = sum((folder / file).stat().st_size for file in (IMAGES, LABELS))
     id = found.sha256[:16]
     _require_room(services, caller, size)
@@ -161,7 +168,7 @@ def _keep(
     return datasets.get(services.database, id, caller.visible_to or caller.name), is_new
 
 
-def _stored(services: Services, place: str, found: Unpacked, folder: Path, size: int) -> DatasetRecord:
+def _stored(services: Services, place: str, found: IngestedDataset, folder: Path, size: int) -> DatasetRecord:
     digests = {}
     for file in (IMAGES, LABELS):
         with services.artifacts.staged(f"{place}/{file}") as staged:

@@ -13,7 +13,7 @@ from service.responses import choose, respond
 from service.results import Format, Layer
 from service.subprocesses import DRAWN
 from tgsh import schemas
-from tgsh.analysis.similarity import Trajectory, similarity_over_epochs, telling_pairs
+from tgsh.analysis.similarity import Trajectory, representative_pairs, similarity_over_epochs
 from tgsh.arrays import table_csv
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.schemas import Measure, SimilarityEpochs
@@ -61,7 +61,7 @@ def similarity_epochs(
     """
     name = choose(request, format, FORMATS)
     courses = find_trajectories(services.database, experiment_id)
-    wanted = telling_pairs(len(courses.tasks)) if pairs is None else _pairs(pairs, len(courses.tasks))
+    wanted = representative_pairs(len(courses.tasks)) if pairs is None else _pairs(pairs, len(courses.tasks))
 
     def make() -> bytes:
         part = results.part(services, experiment_id, layer)

@@ -10,7 +10,7 @@ from service import results
 from service.dependencies import ExperimentId, ServicesDep
 from service.responses import choose, respond
 from service.results import Format, Layer, Stage
-from tgsh.analysis.blockwise import Neighbours, Similarities
+from tgsh.analysis.blockwise import NearestNeighbours, Similarities
 from tgsh.arrays import table_csv
 from tgsh.schemas import Measure, NearestTasks
 from tgsh.store.results import StageRef, find_stage
@@ -60,8 +60,8 @@ def similarity_nearest(
     return respond(request, services.cache, key, name, file_name, make, final=ref.finished)
 
 
-def _encode(ref: StageRef, found: Neighbours, about: dict[str, str], name: str) -> bytes:
-    places, values = found.places.tolist(), found.values.tolist()
+def _encode(ref: StageRef, found: NearestNeighbours, about: dict[str, str], name: str) -> bytes:
+    places, values = found.indices.tolist(), found.values.tolist()
     if name == "csv":
         rows = (
             (ref.tasks[row], ref.labels[row], rank, ref.tasks[other], ref.labels[other], value)

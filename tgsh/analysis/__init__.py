@@ -1,1 +1,1 @@
-"""What context vectors say about tasks. NumPy and SciPy only: knows neither records nor training."""
+"""Analysis of context vectors, representations and accuracies: NumPy and SciPy, no records, no training."""

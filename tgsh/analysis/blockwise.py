@@ -1,4 +1,4 @@
-"""Similarity of many tasks without holding TxT."""
+"""Blocks, nearest neighbours and group means of a similarity matrix that is never held whole."""
 
 from __future__ import annotations
 
@@ -7,77 +7,159 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tgsh.analysis import similarity as whole
+from tgsh.analysis import similarity
 from tgsh.analysis.similarity import Measure
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbours:
+class NearestNeighbours:
     """The most similar other tasks of each task, best first.
 
-    places: int64 [T, n], rows of the vectors. values: float64 [T, n], their similarities.
+    Attributes
+    ----------
+    indices : np.ndarray
+        int64 [T, n], rows of the vectors.
+    values : np.ndarray
+        float64 [T, n], their similarities, −1 to 1.
     """
 
-    places: np.ndarray
+    indices: np.ndarray
     values: np.ndarray
 
 
 class Similarities:
-    """What `similarity` would answer about vectors [T, H], of which only parts are wanted.
+    """The values of `similarity.similarity`, computed in blocks.
 
-    The vectors may be memory-mapped; about two blocks of BLOCK_BYTES are in memory at a time. Raises
-    ValueError where a number is not finite.
+    The vectors may be memory-mapped; about two blocks of `similarity.BLOCK_BYTES` are in memory at a time.
+
+    Parameters
+    ----------
+    vectors : np.ndarray
+        float [T, H], one context vector a task.
+    measure : Measure, default="cosine"
+        ``"cosine"``, the paper's measure, or ``"correlation"``.
     """
 
     def __init__(self, vectors: np.ndarray, measure: Measure = "cosine") -> None:
         self.measure: Measure = measure
         self._vectors, self._centred = vectors, measure == "correlation"
-        self._rows = max(1, whole.BLOCK_BYTES // (8 * max(vectors.shape[1], 1)))
+        self._rows = max(1, similarity.BLOCK_BYTES // (8 * max(vectors.shape[1], 1)))
 
     def block(self, rows: Sequence[int], columns: Sequence[int]) -> np.ndarray:
-        """Similarities of these tasks (rows of the vectors) with those, float64 [rows, columns]."""
+        """Compute the similarities of some tasks with others.
+
+        Parameters
+        ----------
+        rows : Sequence[int]
+            Tasks of the rows, as rows of the vectors.
+        columns : Sequence[int]
+            Tasks of the columns, as rows of the vectors.
+
+        Returns
+        -------
+        np.ndarray
+            float64 [rows, columns], −1 to 1; 1 for a task with itself.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
+        """
         values = np.empty((len(rows), len(columns)))
         for top in range(0, len(rows), self._rows):
-            own = rows[top : top + self._rows]
-            directions = self._directions(own)
+            row_block = rows[top : top + self._rows]
+            directions = self._directions(row_block)
             for left in range(0, len(columns), self._rows):
-                others = columns[left : left + self._rows]
-                product = np.clip(directions @ self._directions(others).T, -1, 1)
-                product[np.asarray(own)[:, None] == np.asarray(others)] = 1
-                values[top : top + len(own), left : left + len(others)] = product
+                column_block = columns[left : left + self._rows]
+                product = np.clip(directions @ self._directions(column_block).T, -1, 1)
+                product[np.asarray(row_block)[:, None] == np.asarray(column_block)] = 1
+                values[top : top + len(row_block), left : left + len(column_block)] = product
         return values
 
     def in_rows(self) -> Iterator[np.ndarray]:
-        """All similarities, some rows at a time: float64 [rows, T]."""
-        every = range(len(self._vectors))
+        """Compute the whole matrix, some rows at a time.
+
+        Yields
+        ------
+        np.ndarray
+            float64 [rows, T], the next rows.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
+        """
+        tasks = range(len(self._vectors))
         for top in range(0, len(self._vectors), self._rows):
-            yield self.block(every[top : top + self._rows], every)
+            yield self.block(tasks[top : top + self._rows], tasks)
 
     def groups(self, count: int) -> list[int]:
-        """Where nearly equal groups of neighbours in the suite begin."""
+        """Divide the suite into nearly equal groups of consecutive tasks.
+
+        Parameters
+        ----------
+        count : int
+            Number of groups, at most T.
+
+        Returns
+        -------
+        list[int]
+            The first task of each group.
+        """
         return [int(place) for place in np.linspace(0, len(self._vectors), count, endpoint=False)]
 
-    def nearest(self, count: int) -> Neighbours:
-        """The `count` most similar other tasks of every task; all others where there are no more."""
+    def nearest(self, count: int) -> NearestNeighbours:
+        """Find the most similar other tasks of every task.
+
+        Parameters
+        ----------
+        count : int
+            Neighbours a task; all others where there are no more.
+
+        Returns
+        -------
+        NearestNeighbours
+            Indices and values [T, min(count, T − 1)], most similar first.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
+        """
         tasks = len(self._vectors)
         count = min(count, max(tasks - 1, 0))
-        places = np.zeros((tasks, count), np.int64)
+        indices = np.zeros((tasks, count), np.int64)
         values = np.full((tasks, count), -np.inf)
         if count:
-            for rows, columns, product in self._products():
-                _improve(places[rows], values[rows], product, columns)
+            for rows, columns, product in self._block_products():
+                _merge_best(indices[rows], values[rows], product, columns)
                 if rows != columns:
-                    _improve(places[columns], values[columns], product.T, rows)
+                    _merge_best(indices[columns], values[columns], product.T, rows)
         best_first = np.argsort(-values, axis=1, kind="stable")
-        return Neighbours(
-            np.take_along_axis(places, best_first, axis=1), np.take_along_axis(values, best_first, axis=1)
+        return NearestNeighbours(
+            np.take_along_axis(indices, best_first, axis=1), np.take_along_axis(values, best_first, axis=1)
         )
 
     def averaged(self, groups: int) -> np.ndarray:
-        """Mean similarities of nearly equal groups of neighbours in the suite, float64 [groups, groups].
+        """Average the similarities of nearly equal groups of consecutive tasks.
 
-        The mean of ⟨u, v⟩ over two groups is the product of their mean unit vectors. A task's similarity
-        with itself counts as any other.
+        The mean of ⟨u, v⟩ over two groups is the product of their mean unit vectors. A task's similarity with
+        itself counts as any other.
+
+        Parameters
+        ----------
+        groups : int
+            Number of groups, as in `groups`.
+
+        Returns
+        -------
+        np.ndarray
+            float64 [groups, groups], −1 to 1.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
         """
         starts = self.groups(groups)
         stops = [*starts[1:], len(self._vectors)]
@@ -86,8 +168,8 @@ class Similarities:
         )
         return np.asarray(np.clip(means @ means.T, -1, 1))
 
-    def _products(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
-        """Every pair of blocks once, with their similarities; of a task with itself −∞."""
+    def _block_products(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """Yield every pair of blocks once, with their similarities; −∞ for a task with itself."""
         starts = range(0, len(self._vectors), self._rows)
         for top in starts:
             rows = slice(top, min(top + self._rows, len(self._vectors)))
@@ -100,10 +182,10 @@ class Similarities:
                     np.fill_diagonal(product, -np.inf)
                 yield rows, columns, product
 
-    def _directions(self, places: Sequence[int]) -> np.ndarray:
+    def _directions(self, tasks: Sequence[int]) -> np.ndarray:
         """Unit vectors, float64; zero where a vector has no direction."""
-        chosen = slice(places.start, places.stop) if isinstance(places, range) else list(places)
-        rows = whole.in_float64(self._vectors[chosen], self._centred)
+        selection = slice(tasks.start, tasks.stop) if isinstance(tasks, range) else list(tasks)
+        rows = similarity.in_float64(self._vectors[selection], self._centred)
         if not np.isfinite(rows).all():
             raise ValueError("vectors hold a number that is not finite")
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -111,12 +193,12 @@ class Similarities:
         return rows
 
 
-def _improve(places: np.ndarray, values: np.ndarray, found: np.ndarray, columns: slice) -> None:
-    """Keep the best of what is there and what was found, in place: [R, n] and [R, C]."""
+def _merge_best(indices: np.ndarray, values: np.ndarray, product: np.ndarray, columns: slice) -> None:
+    """Keep the best of the neighbours [R, n] and a block of similarities [R, C], in place."""
     count = values.shape[1]
-    all_values = np.hstack([values, found])
-    numbers = np.broadcast_to(np.arange(columns.start, columns.stop), found.shape)
-    all_places = np.hstack([places, numbers])
+    all_values = np.hstack([values, product])
+    candidates = np.broadcast_to(np.arange(columns.start, columns.stop), product.shape)
+    all_indices = np.hstack([indices, candidates])
     best = np.argpartition(-all_values, count - 1, axis=1)[:, :count]
     values[:] = np.take_along_axis(all_values, best, axis=1)
-    places[:] = np.take_along_axis(all_places, best, axis=1)
+    indices[:] = np.take_along_axis(all_indices, best, axis=1)

@@ -1,4 +1,4 @@
-"""Linkage, leaf order, Newick."""
+"""Agglomerative clustering of tasks: linkage, leaf order, Newick."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
+import scipy  # its parts are loaded when they are used: the service starts without them
 
 from tgsh.analysis.similarity import SimilarityMatrix
-
-# its parts are loaded when they are used: the service starts without them
-
 
 METHODS = ("average", "single", "complete", "weighted")
 """SciPy's methods that need only distances."""
@@ -19,15 +16,29 @@ METHODS = ("average", "single", "complete", "weighted")
 MOST_ORDERED = 500
 """Optimal leaf ordering takes cubic time; larger trees keep the order in which SciPy draws them."""
 
+_UNQUOTED = re.compile(r"[A-Za-z0-9.+-]+")
+
 
 @dataclass(frozen=True, eq=False)
 class ClusterTree:
-    """A tree over tasks, and how faithful it is.
+    """A tree over T tasks, and how well it keeps their distances.
 
-    linkage: SciPy's, float64 [T − 1, 4], read-only: row i joins two nodes at a distance into node T + i of
-    so many tasks; numbers below T are places in `labels` and `tasks`. leaves: those places, left to right.
-    cophenetic: correlation of the tree's distances with the true ones; None where it is not defined (fewer
-    than three tasks, or all distances equal). method: what the distance of two groups is.
+    Attributes
+    ----------
+    linkage : np.ndarray
+        SciPy's, float64 [T − 1, 4], read-only: row i joins two nodes at a distance into node T + i of so many
+        tasks. Nodes below T are places in `labels` and `tasks`.
+    leaves : tuple[int, ...]
+        Those places, left to right.
+    cophenetic : float | None
+        Correlation of the tree's distances with the true ones; None where it is not defined: fewer than three
+        tasks, or all distances equal.
+    method : str
+        Distance of two groups, one of METHODS.
+    labels : tuple[str, ...]
+        Names of the tasks.
+    tasks : tuple[int, ...]
+        Indices of the tasks in their suite.
     """
 
     linkage: np.ndarray
@@ -39,23 +50,60 @@ class ClusterTree:
 
 
 def dendrogram(matrix: SimilarityMatrix, method: str = "average") -> ClusterTree:
-    """Agglomerative clustering on 1 − similarity, the leaves in the order that puts like beside like.
+    """Cluster tasks by 1 − similarity, with the leaves in the order that puts similar tasks side by side.
 
-    Raises ValueError for a method that is not one of METHODS.
+    `scipy.cluster.hierarchy.linkage`, then `optimal_leaf_ordering` for up to MOST_ORDERED tasks.
+
+    Parameters
+    ----------
+    matrix : SimilarityMatrix
+        Similarities [T, T].
+    method : str, default="average"
+        Distance of two groups, one of METHODS.
+
+    Returns
+    -------
+    ClusterTree
+        The tree and its cophenetic correlation.
+
+    Raises
+    ------
+    ValueError
+        If the method is not one of METHODS.
     """
     tree = linkage(matrix, method)
     if 2 <= len(tree) < MOST_ORDERED:
         tree = np.asarray(scipy.cluster.hierarchy.optimal_leaf_ordering(tree, _distances(matrix)))
     tree.flags.writeable = False
     return ClusterTree(
-        tree, _leaves(tree, len(matrix.tasks)), _fidelity(tree, matrix), method, matrix.labels, matrix.tasks
+        tree,
+        _leaf_order(tree, len(matrix.tasks)),
+        _cophenetic_correlation(tree, matrix),
+        method,
+        matrix.labels,
+        matrix.tasks,
     )
 
 
 def linkage(matrix: SimilarityMatrix, method: str = "average") -> np.ndarray:
-    """SciPy linkage, float64 [T − 1, 4], on 1 − similarity; no rows for fewer than two tasks.
+    """Cluster tasks by 1 − similarity, leaves in SciPy's order.
 
-    method: one of METHODS. Raises ValueError for others.
+    Parameters
+    ----------
+    matrix : SimilarityMatrix
+        Similarities [T, T].
+    method : str, default="average"
+        Distance of two groups, one of METHODS.
+
+    Returns
+    -------
+    np.ndarray
+        `scipy.cluster.hierarchy.linkage`, float64 [T − 1, 4]; no rows for fewer than two tasks.
+
+    Raises
+    ------
+    ValueError
+        If the method is not one of METHODS.
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r} does not work on similarities")
@@ -65,17 +113,35 @@ def linkage(matrix: SimilarityMatrix, method: str = "average") -> np.ndarray:
 
 
 def cluster_order(matrix: SimilarityMatrix, method: str = "average") -> list[int]:
-    """Places of the tasks, left to right under their dendrogram, neighbours as alike as the tree allows."""
+    """Order tasks as under their dendrogram.
+
+    Parameters
+    ----------
+    matrix : SimilarityMatrix
+        Similarities [T, T].
+    method : str, default="average"
+        Distance of two groups, one of METHODS.
+
+    Returns
+    -------
+    list[int]
+        Places of the T tasks, left to right, neighbours as similar as the tree allows.
+
+    Raises
+    ------
+    ValueError
+        If the method is not one of METHODS.
+    """
     return list(dendrogram(matrix, method).leaves)
 
 
-def _leaves(tree: np.ndarray, tasks: int) -> tuple[int, ...]:
+def _leaf_order(tree: np.ndarray, tasks: int) -> tuple[int, ...]:
     if not len(tree):
         return tuple(range(tasks))
     return tuple(int(place) for place in scipy.cluster.hierarchy.leaves_list(tree))
 
 
-def _fidelity(tree: np.ndarray, matrix: SimilarityMatrix) -> float | None:
+def _cophenetic_correlation(tree: np.ndarray, matrix: SimilarityMatrix) -> float | None:
     distances = _distances(matrix)
     if len(tree) < 2 or np.ptp(distances) == 0:
         return None
@@ -84,45 +150,63 @@ def _fidelity(tree: np.ndarray, matrix: SimilarityMatrix) -> float | None:
 
 
 def _distances(matrix: SimilarityMatrix) -> np.ndarray:
-    """Condensed, float64 [T(T − 1)/2]."""
+    """1 − similarity, condensed: float64 [T(T − 1)/2]."""
     condensed = np.asarray(scipy.spatial.distance.squareform(matrix.values, checks=False))
     np.subtract(1, condensed, out=condensed)
     return condensed
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9.+-]+")
-
-
 def newick(tree: ClusterTree) -> str:
-    """The tree in Newick, with lengths: the way between two leaves is as long as their cophenetic distance.
+    """Write a tree in Newick; the path between two leaves is as long as their cophenetic distance.
 
     A group that was joined at distance d therefore lies d/2 above its leaves. No recursion: a chain of 10,000
-    tasks is deep. No task: an empty tree, `;`.
+    tasks is deep.
+
+    Parameters
+    ----------
+    tree : ClusterTree
+        The tree of T tasks.
+
+    Returns
+    -------
+    str
+        The tree with branch lengths, in units of 1 − similarity; ``;`` for no task.
     """
     tasks = len(tree.tasks)
     if not tasks:
         return ";"
     heights = [0.0] * tasks + [float(row[2]) / 2 for row in tree.linkage]
     pieces: list[str] = []
-    todo: list[tuple[int, float] | str] = [(tasks + len(tree.linkage) - 1, heights[-1])]
-    while todo:
-        item = todo.pop()
+    stack: list[tuple[int, float] | str] = [(tasks + len(tree.linkage) - 1, heights[-1])]
+    while stack:
+        item = stack.pop()
         if isinstance(item, str):
             pieces.append(item)
             continue
         node, above = item
-        own = heights[node]
-        length = "" if not pieces and not todo else f":{max(above - own, 0.0):.17g}"  # the root has none
+        height = heights[node]
+        length = "" if not pieces and not stack else f":{max(above - height, 0.0):.17g}"  # the root has none
         if node < tasks:
             pieces.append(quoted(tree.labels[node]) + length)
             continue
         left, right = (int(child) for child in tree.linkage[node - tasks, :2])
         pieces.append("(")
-        todo += [f"){length}", (right, own), ",", (left, own)]
+        stack += [f"){length}", (right, height), ",", (left, height)]
     return "".join(pieces) + ";"
 
 
 def quoted(label: str) -> str:
-    """A label as Newick takes it literally: in quotes unless it is plain, a quote inside doubled."""
+    """Quote a label for Newick.
+
+    Parameters
+    ----------
+    label : str
+        Any text; line breaks and runs of spaces become one space.
+
+    Returns
+    -------
+    str
+        The label, in quotes unless it is plain, a quote inside doubled.
+    """
     line = " ".join(label.split())  # a label ends with its line
-    return line if _PLAIN.fullmatch(line) else "'" + line.replace("'", "''") + "'"
+    return line if _UNQUOTED.fullmatch(line) else "'" + line.replace("'", "''") + "'"

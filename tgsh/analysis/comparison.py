@@ -1,4 +1,4 @@
-"""Pearson, Spearman, Mantel."""
+"""Agreement of two similarity matrices: Pearson, Spearman, Mantel test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Alternative = Literal["greater", "less", "two-sided"]
 FEWEST = 3
 """Tasks that can be compared: two have one similarity, and that has no order."""
 
-AT_A_TIME = 1_000
+PERMUTATION_BATCH = 1_000
 """Permutations in memory."""
 
 DIGITS = 12
@@ -27,11 +27,20 @@ DIGITS = 12
 
 @dataclass(frozen=True)
 class Mantel:
-    """statistic: Pearson's correlation of the entries above the diagonals.
+    """Result of a Mantel test: a permutation test of the correlation of two matrices.
 
-    p_value: (1 + count)/(1 + permutations), count of the permutations whose statistic is as large
-    ("greater"), or as small ("less"); "two-sided" is twice the smaller of the two, at most 1. Where no more
-    orders of the tasks exist than were asked for, permutations are all others, and p_value is exact.
+    Attributes
+    ----------
+    statistic : float
+        Pearson's correlation of the entries above the diagonals.
+    p_value : float
+        (1 + count)/(1 + permutations), count of the permutations whose statistic is as large ("greater"), or
+        as small ("less"); "two-sided" is twice the smaller of the two, at most 1. Exact where no more orders
+        of the tasks exist than were requested.
+    permutations : int
+        Permutations that were tried; all others than the identity where p_value is exact.
+    alternative : Alternative
+        ``"greater"``, ``"less"`` or ``"two-sided"``.
     """
 
     statistic: float
@@ -42,7 +51,19 @@ class Mantel:
 
 @dataclass(frozen=True)
 class MatrixAgreement:
-    """Correlations of the entries above the diagonals; None where a matrix is constant there."""
+    """Correlations of the entries above the diagonals; None where a matrix is constant there.
+
+    Attributes
+    ----------
+    tasks : int
+        Tasks that were compared.
+    pearson : float | None
+        Pearson's correlation.
+    spearman : float | None
+        Spearman's rank correlation.
+    mantel : Mantel | None
+        Mantel test of Pearson's correlation.
+    """
 
     tasks: int
     pearson: float | None
@@ -51,30 +72,64 @@ class MatrixAgreement:
 
 
 def aligned(names: Sequence[Sequence[str]]) -> tuple[list[str], list[list[int]]]:
-    """The names that all of these have, as the first orders them, and where each has them.
+    """Find the names that several sequences have in common.
 
     Of a name that comes several times, the first is the first of the others, and so on.
+
+    Parameters
+    ----------
+    names : Sequence[Sequence[str]]
+        One or more sequences of names.
+
+    Returns
+    -------
+    tuple[list[str], list[list[int]]]
+        The common names, as the first sequence orders them, and their places in each sequence.
     """
-    places = [{name: place for place, name in enumerate(_numbered(some))} for some in names]
-    common = [name for name in _numbered(names[0]) if all(name in known for known in places)]
-    return [name for name, _ in common], [[known[name] for name in common] for known in places]
+    places = [{name: place for place, name in enumerate(_with_occurrence(sequence))} for sequence in names]
+    common = [name for name in _with_occurrence(names[0]) if all(name in place_of for place_of in places)]
+    return [name for name, _ in common], [[place_of[name] for name in common] for place_of in places]
 
 
-def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
-    seen: Counter[str] = Counter()
-    found = []
+def _with_occurrence(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Each name with how often it came before."""
+    counts: Counter[str] = Counter()
+    occurrences = []
     for name in names:
-        found.append((name, seen[name]))
-        seen[name] += 1
-    return found
+        occurrences.append((name, counts[name]))
+        counts[name] += 1
+    return occurrences
 
 
 def agreement(
     one: np.ndarray, other: np.ndarray, permutations: int, alternative: Alternative, seed: int
 ) -> MatrixAgreement:
-    """How far two symmetric matrices [T, T] of the same T ≥ 3 tasks agree. The seed decides the permutations.
+    """Correlate two symmetric matrices of the same tasks.
 
-    Raises ValueError where shapes do not fit.
+    `scipy.stats.pearsonr`, `scipy.stats.spearmanr`, and a Mantel test by `scipy.stats.permutation_test`.
+
+    Parameters
+    ----------
+    one : np.ndarray
+        float [T, T], symmetric, T ≥ 3.
+    other : np.ndarray
+        float [T, T], symmetric, the same tasks in the same order.
+    permutations : int
+        Permutations of the Mantel test.
+    alternative : Alternative
+        Alternative hypothesis of the Mantel test.
+    seed : int
+        Seed of the permutations.
+
+    Returns
+    -------
+    MatrixAgreement
+        Three correlations of the T(T − 1)/2 entries above the diagonals.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there are fewer than three tasks.
     """
     if one.shape != other.shape or one.ndim != 2 or one.shape[0] != one.shape[1] or len(one) < FEWEST:
         raise ValueError(f"{one.shape} and {other.shape} are not matrices of the same {FEWEST} or more tasks")
@@ -93,25 +148,25 @@ def agreement(
 def _mantel(
     one: np.ndarray, other: np.ndarray, permutations: int, alternative: Alternative, seed: int
 ) -> Mantel:
-    still, moved = np.triu(_standardised(one), 1), _standardised(other)
+    fixed, permuted = np.triu(_standardised(one), 1), _standardised(other)
 
     def correlation(order: np.ndarray) -> float:
         # No BLAS: its threads wait for one another where other processes have the cores.
-        return round(float(np.einsum("ij,ij", still, moved[order][:, order])), DIGITS)
+        return round(float(np.einsum("ij,ij", fixed, permuted[order][:, order])), DIGITS)
 
-    found = scipy.stats.permutation_test(
+    result = scipy.stats.permutation_test(
         (np.arange(len(one)),),
         correlation,
         permutation_type="pairings",
         vectorized=False,
         n_resamples=permutations,
-        batch=AT_A_TIME,
+        batch=PERMUTATION_BATCH,
         alternative=alternative,
         rng=np.random.default_rng(seed),
     )
     orders = math.factorial(len(one))  # scipy takes all of them where they are no more than asked for
     tried = orders - 1 if orders <= permutations else permutations
-    return Mantel(float(found.statistic), float(found.pvalue), tried, alternative)
+    return Mantel(float(result.statistic), float(result.pvalue), tried, alternative)
 
 
 def _standardised(matrix: np.ndarray) -> np.ndarray:
@@ -122,9 +177,24 @@ def _standardised(matrix: np.ndarray) -> np.ndarray:
 
 
 def row_similarities(ones: np.ndarray, others: np.ndarray, measure: Measure) -> np.ndarray:
-    """The similarity of each row of [T, H] with that row of another [T, H], as `similarity`; float64 [T]."""
+    """Compute the similarity of each row of one array with the same row of another.
+
+    Parameters
+    ----------
+    ones : np.ndarray
+        float [T, H].
+    others : np.ndarray
+        float [T, H].
+    measure : Measure
+        ``"cosine"`` or ``"correlation"``, as in `similarity.similarity`.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [T], −1 to 1; 0 where a row has no direction.
+    """
     left, right = (in_float64(rows, measure == "correlation") for rows in (ones, others))
     lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     products = np.einsum("th,th->t", left, right)
-    found = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
-    return np.asarray(np.clip(found, -1, 1))
+    cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+    return np.asarray(np.clip(cosines, -1, 1))

@@ -1,4 +1,4 @@
-"""Classical MDS, PCA."""
+"""Tasks as points in two or three dimensions: classical MDS of a similarity, PCA of vectors."""
 
 from __future__ import annotations
 
@@ -16,13 +16,26 @@ Method = Literal["mds", "pca"]
 
 @dataclass(frozen=True, eq=False)
 class TaskMap:
-    """T points and how much of the truth they show.
+    """T tasks as points, and how faithful they are.
 
-    points: float64 [T, dimensions], read-only, centred; axes by falling eigenvalue; on every axis the task
-    that is farthest out (the first of equals) has a positive coordinate. An axis that the data lack is 0.
-    explained: for each axis its share of all positive eigenvalues; for PCA, of the variance.
-    positive: the positive eigenvalues' share of all, by absolute value; 1 where distances are Euclidean.
-    stress: Kruskal's stress-1 of the points against the distances, 0 where they show them exactly.
+    Attributes
+    ----------
+    points : np.ndarray
+        float64 [T, dimensions], read-only, centred; axes by falling eigenvalue; on every axis the task
+        that is farthest out (the first of equals) has a positive coordinate. An axis that the data lack
+        is 0.
+    explained : tuple[float, ...]
+        For each axis its share of all positive eigenvalues; for PCA, of the variance.
+    positive : float
+        Share of the positive eigenvalues of all, by absolute value; 1 where distances are Euclidean.
+    stress : float
+        Kruskal's stress-1 of the points against the distances; 0 where they show them exactly.
+    method : Method
+        ``"mds"`` or ``"pca"``.
+    labels : tuple[str, ...]
+        Names of the tasks.
+    tasks : tuple[int, ...]
+        Indices of the tasks in their suite.
     """
 
     points: np.ndarray
@@ -35,7 +48,20 @@ class TaskMap:
 
 
 def classical_mds(matrix: SimilarityMatrix, dimensions: int) -> TaskMap:
-    """Classical (Torgerson) scaling of the distances D = 1 − similarity: B = −½ J (D ∘ D) J, J = I − 1/T."""
+    """Scale the distances D = 1 − similarity classically (Torgerson): B = −½ J (D ∘ D) J, J = I − 1/T.
+
+    Parameters
+    ----------
+    matrix : SimilarityMatrix
+        Similarities [T, T].
+    dimensions : int
+        Dimensions of the points.
+
+    Returns
+    -------
+    TaskMap
+        Points [T, dimensions] in units of 1 − similarity.
+    """
     distances = 1 - matrix.values
     axes = _principal_axes(_centred(distances**2) / -2, dimensions)
     stress = _stress(axes[0], scipy.spatial.distance.squareform(distances, checks=False))
@@ -43,10 +69,30 @@ def classical_mds(matrix: SimilarityMatrix, dimensions: int) -> TaskMap:
 
 
 def pca(vectors: np.ndarray, labels: Sequence[str], tasks: Sequence[int], dimensions: int) -> TaskMap:
-    """Principal components of vectors [T, H], not scaled, from the T×T inner products in float64.
+    """Project vectors on their principal components, from the T×T inner products in float64.
 
-    The points are the scores; `stress` is against the Euclidean distances of the vectors.
-    Raises ValueError where labels, tasks and vectors do not fit, or a number is not finite.
+    The same scores as `sklearn.decomposition.PCA`, but for the signs.
+
+    Parameters
+    ----------
+    vectors : np.ndarray
+        float [T, H], not scaled.
+    labels : Sequence[str]
+        T names.
+    tasks : Sequence[int]
+        T indices in the suite.
+    dimensions : int
+        Dimensions of the points.
+
+    Returns
+    -------
+    TaskMap
+        The scores [T, dimensions] in units of the vectors; its stress is against their Euclidean distances.
+
+    Raises
+    ------
+    ValueError
+        If labels, tasks and vectors do not fit, or a number is not finite.
     """
     if vectors.ndim != 2 or not len(vectors) == len(tasks) == len(labels):
         raise ValueError(f"vectors of shape {vectors.shape} are not those of {len(tasks)} tasks")
@@ -77,10 +123,10 @@ def _principal_axes(products: np.ndarray, dimensions: int) -> tuple[np.ndarray, 
         values, axes = scipy.linalg.eigh(products)
         values[np.abs(values) <= np.abs(values).max() * tasks * np.finfo(float).eps] = 0  # rounding
         above = np.maximum(values, 0)
-        kept = min(dimensions, tasks)
-        points[:, :kept] = (axes * np.sqrt(above))[:, ::-1][:, :kept]
+        available = min(dimensions, tasks)
+        points[:, :available] = (axes * np.sqrt(above))[:, ::-1][:, :available]
         if above.any():
-            explained[:kept] = above[::-1][:kept] / above.sum()
+            explained[:available] = above[::-1][:available] / above.sum()
             positive = float(above.sum() / np.abs(values).sum())
         _fix_signs(points)
     points.flags.writeable = False
@@ -88,7 +134,7 @@ def _principal_axes(products: np.ndarray, dimensions: int) -> tuple[np.ndarray, 
 
 
 def _fix_signs(points: np.ndarray) -> None:
-    """An eigenvector has no sign of its own; make the first of its farthest points a positive one."""
+    """Make the first of each axis's farthest points positive: an eigenvector has no sign of its own."""
     for axis in points.T:
         far = np.abs(axis)
         first = int(np.argmax(far >= (1 - 1e-9) * far.max()))  # equals differ by rounding

@@ -1,4 +1,4 @@
-"""Eq. 3 decoder and its score."""
+"""Reconstruction of images from context vectors (Eq. 3), and its agreement with the class means."""
 
 from __future__ import annotations
 
@@ -9,9 +9,21 @@ import scipy  # its parts are loaded when they are used: the service starts with
 
 
 class Decoder:
-    """A⁺, or (AᵀA + λI)⁻¹Aᵀ, of the binary matrix A that `indices` int [H, fan_in] describe.
+    """Decoder of Eq. 3 of Hong & Pavlic (2023): A⁺, or (AᵀA + λI)⁻¹Aᵀ, of FlyNet's binary A [H, D].
 
-    ridge: λ ≥ 0; 0 is the pseudo-inverse. Raises ValueError where AᵀA is singular and λ is 0.
+    Parameters
+    ----------
+    indices : np.ndarray
+        int [H, fan_in], the pixels that each unit sums: the places of the ones in A (Dasgupta et al. 2017).
+    pixels : int
+        D.
+    ridge : float, default=0.0
+        λ ≥ 0; 0 is the pseudo-inverse.
+
+    Raises
+    ------
+    ValueError
+        If AᵀA is singular and λ is 0.
     """
 
     def __init__(self, indices: np.ndarray, pixels: int, ridge: float = 0.0) -> None:
@@ -27,24 +39,53 @@ class Decoder:
             raise ValueError("A has not full column rank: use ridge") from error
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Images [n, D] from codes [n, H]."""
-        seen = self._wiring.T @ codes.T
-        return np.asarray(scipy.linalg.cho_solve(self._factor, seen).T)
+        """Decode images from codes.
+
+        Parameters
+        ----------
+        codes : np.ndarray
+            float [n, H].
+
+        Returns
+        -------
+        np.ndarray
+            float64 [n, D], x̂ = A⁺ codes.
+        """
+        projected = self._wiring.T @ codes.T
+        return np.asarray(scipy.linalg.cho_solve(self._factor, projected).T)
 
 
 def codes(vectors: np.ndarray, readout: np.ndarray) -> np.ndarray:
-    """v_t ⊙ w_k for every task and class: float64 [T, K, H] from vectors [T, H] and W [K, H]."""
+    """Compute v_t ⊙ w_k for every task and class, the code of Eq. 3.
+
+    Parameters
+    ----------
+    vectors : np.ndarray
+        v_t, float [T, H].
+    readout : np.ndarray
+        W, float [K, H].
+
+    Returns
+    -------
+    np.ndarray
+        float64 [T, K, H].
+    """
     return np.asarray(vectors[:, None].astype(np.float64) * readout[None])
 
 
 @dataclass(frozen=True)
 class ImageAgreement:
-    """How well reconstructions agree with the mean images of their class and task.
+    """Agreement of reconstructions with the mean images of their class and task.
 
-    correlation: mean over tasks and classes of the class-centred correlation: both image and mean less
-    their average over classes, so that what all classes share does not count. right_class: share whose
-    own class's mean, of all classes of the task, correlates best; right_task likewise among the tasks of
-    the class. None where there is nothing to tell apart.
+    Attributes
+    ----------
+    correlation : float
+        Mean over tasks and classes of the class-centred correlation: both image and mean less their average
+        over classes, so that what all classes share does not count.
+    right_class : float | None
+        Share whose own class's mean, of all classes of the task, correlates best.
+    right_task : float | None
+        Share whose own task's mean, of all tasks of the class, correlates best; None for one task.
     """
 
     correlation: float
@@ -53,23 +94,36 @@ class ImageAgreement:
 
 
 def agreement(images: np.ndarray, means: np.ndarray) -> ImageAgreement | None:
-    """Compare reconstructions with mean images, both [T, K, D]; None for fewer than two classes."""
+    """Compare reconstructions with mean images.
+
+    Parameters
+    ----------
+    images : np.ndarray
+        Reconstructions, float [T, K, D].
+    means : np.ndarray
+        Mean images, float [T, K, D].
+
+    Returns
+    -------
+    ImageAgreement | None
+        Class-centred correlation and shares; None for fewer than two classes.
+    """
     tasks, classes, _ = images.shape
     if tasks == 0 or classes < 2:
         return None
-    ours, theirs = _centred(images), _centred(means)
-    own = np.einsum("tkd,tkd->tk", ours, theirs)
-    by_class = np.einsum("tkd,tjd->tkj", ours, theirs).argmax(axis=2)
-    by_task = np.einsum("tkd,skd->tks", ours, theirs, optimize=True).argmax(axis=2)
+    directions, mean_directions = _centred(images), _centred(means)
+    correlations = np.einsum("tkd,tkd->tk", directions, mean_directions)
+    by_class = np.einsum("tkd,tjd->tkj", directions, mean_directions).argmax(axis=2)
+    by_task = np.einsum("tkd,skd->tks", directions, mean_directions, optimize=True).argmax(axis=2)
     return ImageAgreement(
-        correlation=float(own.mean()),
+        correlation=float(correlations.mean()),
         right_class=float((by_class == np.arange(classes)).mean()),
         right_task=float((by_task == np.arange(tasks)[:, None]).mean()) if tasks > 1 else None,
     )
 
 
 def _centred(images: np.ndarray) -> np.ndarray:
-    """Less the average over classes, less each one's own mean, at length one: products are correlations."""
+    """Subtract the class average and the image's mean, scale to length 1: products are correlations."""
     centred = images - images.mean(axis=1, keepdims=True)
     centred -= centred.mean(axis=2, keepdims=True)
     lengths = np.linalg.norm(centred, axis=2, keepdims=True)

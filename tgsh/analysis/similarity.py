@@ -1,4 +1,4 @@
-"""Similarity matrix, nearest tasks, similarity over epochs."""
+"""Similarity of context vectors: matrix, nearest tasks, similarity over epochs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,23 @@ BLOCK_BYTES = 32 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class SimilarityMatrix:
-    """A similarity and what it is of.
+    """A similarity matrix with its tasks and measure.
 
-    values: float64 [T, T], read-only, exactly symmetric, in [−1, 1], ones on the diagonal.
-    labels, tasks: names and indices of the T tasks, in the order of the rows. measure: what a value is.
+    Attributes
+    ----------
+    values : np.ndarray
+        float64 [T, T], read-only, exactly symmetric, in [−1, 1], ones on the diagonal.
+    labels : tuple[str, ...]
+        Names of the T tasks, in the order of the rows.
+    tasks : tuple[int, ...]
+        Indices of the T tasks in their suite, in the order of the rows.
+    measure : Measure
+        ``"cosine"`` or ``"correlation"``.
+
+    Raises
+    ------
+    ValueError
+        If values, labels and tasks do not fit.
     """
 
     values: np.ndarray
@@ -36,7 +49,23 @@ class SimilarityMatrix:
         self.values.flags.writeable = False
 
     def reordered(self, order: Sequence[int]) -> SimilarityMatrix:
-        """The same matrix with rows and columns in that order: a permutation of range(T)."""
+        """Reorder rows and columns.
+
+        Parameters
+        ----------
+        order : Sequence[int]
+            Permutation of range(T).
+
+        Returns
+        -------
+        SimilarityMatrix
+            The same matrix with rows and columns in that order.
+
+        Raises
+        ------
+        ValueError
+            If the order is no permutation of range(T).
+        """
         places = list(order)
         if sorted(places) != list(range(len(self.tasks))):
             raise ValueError(f"{places} is not an order of {len(self.tasks)} tasks")
@@ -51,11 +80,31 @@ class SimilarityMatrix:
 def similarity(
     vectors: np.ndarray, labels: Sequence[str], tasks: Sequence[int], measure: Measure = "cosine"
 ) -> SimilarityMatrix:
-    """Similarity of every two rows of vectors [T, H], accumulated in float64.
+    """Compute the similarity of every two context vectors, accumulated in float64.
 
     cosine: ⟨u, v⟩/(|u| |v|), the paper's measure. correlation: the same after each row's mean is taken off.
     A row of zeros (for correlation: a constant row) has no direction; its similarity to others is 0.
-    Raises ValueError where shapes or the measure do not fit, or a number is not finite.
+
+    Parameters
+    ----------
+    vectors : np.ndarray
+        v_t, float [T, H]; may be memory-mapped.
+    labels : Sequence[str]
+        T names.
+    tasks : Sequence[int]
+        T indices in the suite.
+    measure : Measure, default="cosine"
+        ``"cosine"`` or ``"correlation"``.
+
+    Returns
+    -------
+    SimilarityMatrix
+        Values float64 [T, T], −1 to 1.
+
+    Raises
+    ------
+    ValueError
+        If shapes or the measure do not fit, or a number is not finite.
     """
     if measure not in get_args(Measure):
         raise ValueError(f"unknown measure {measure!r}")
@@ -74,9 +123,19 @@ def similarity(
 
 
 def inner_products(vectors: np.ndarray, *, centred: bool = False) -> np.ndarray:
-    """Inner products of all rows of [T, H], float64 [T, T]; the upper half is computed, the lower its mirror.
+    """Compute the inner products of all rows; the upper half is computed, the lower is its mirror.
 
-    centred: take each row's own mean off first.
+    Parameters
+    ----------
+    vectors : np.ndarray
+        float [T, H].
+    centred : bool, default=False
+        Take each row's own mean off first.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [T, T], exactly symmetric.
     """
     count, width = vectors.shape
     rows = max(1, BLOCK_BYTES // (8 * max(width, 1)))
@@ -94,7 +153,20 @@ def inner_products(vectors: np.ndarray, *, centred: bool = False) -> np.ndarray:
 
 
 def in_float64(rows: np.ndarray, centred: bool) -> np.ndarray:
-    """A copy of rows [any, H], each less its own mean where `centred`."""
+    """Copy rows into float64.
+
+    Parameters
+    ----------
+    rows : np.ndarray
+        float [n, H].
+    centred : bool
+        Take each row's own mean off.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [n, H]; a constant row becomes exactly 0 where centred.
+    """
     block = rows.astype(np.float64)
     if centred and block.size:
         constant = block.min(axis=1) == block.max(axis=1)
@@ -104,7 +176,23 @@ def in_float64(rows: np.ndarray, centred: bool) -> np.ndarray:
 
 
 def nearest(matrix: SimilarityMatrix) -> list[int]:
-    """The place of the most similar other task, for each of T ≥ 2 tasks; the first one of equals."""
+    """Find the most similar other task of each task.
+
+    Parameters
+    ----------
+    matrix : SimilarityMatrix
+        Similarities [T, T], T ≥ 2.
+
+    Returns
+    -------
+    list[int]
+        T places; the first one of equals.
+
+    Raises
+    ------
+    ValueError
+        If there is no other task.
+    """
     if len(matrix.tasks) < 2:
         raise ValueError("a task has no neighbour where there is no other")
     others = matrix.values.copy()
@@ -114,9 +202,16 @@ def nearest(matrix: SimilarityMatrix) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """The similarity of two tasks at every epoch, float64 [E + 1], read-only; NaN where a vector is missing.
+    """Similarity of two tasks over epochs.
 
-    The first value is before training.
+    Attributes
+    ----------
+    tasks : tuple[int, int]
+        Indices of the two tasks in their suite.
+    labels : tuple[str, str]
+        Their names.
+    values : np.ndarray
+        float64 [E + 1], read-only; the first is before training; NaN where a vector is missing.
     """
 
     tasks: tuple[int, int]
@@ -128,9 +223,23 @@ class Trajectory:
 
 
 def similarity_over_epochs(one: np.ndarray, other: np.ndarray, epochs: int, measure: Measure) -> np.ndarray:
-    """Similarity of one[e] and other[e] for e = 0 … epochs, float64; NaN from where either ends.
+    """Compute the similarity of two tasks' vectors at every epoch.
 
-    one, other: the vectors of a task at its epochs so far, [any, H].
+    Parameters
+    ----------
+    one : np.ndarray
+        float [epochs so far + 1, H], the vectors of a task; the first is before training.
+    other : np.ndarray
+        float [epochs so far + 1, H], those of the other task.
+    epochs : int
+        E, epochs of the experiment.
+    measure : Measure
+        ``"cosine"`` or ``"correlation"``.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [E + 1], −1 to 1; NaN from where either ends.
     """
     values = np.full(epochs + 1, np.nan)
     for epoch, pair in enumerate(zip(one[: epochs + 1], other[: epochs + 1], strict=False)):
@@ -138,10 +247,19 @@ def similarity_over_epochs(one: np.ndarray, other: np.ndarray, epochs: int, meas
     return values
 
 
-def telling_pairs(tasks: int) -> list[tuple[int, int]]:
-    """The first task with each other one; where these are many, with those 1, 2, T/4 and T/2 steps away.
+def representative_pairs(tasks: int) -> list[tuple[int, int]]:
+    """Choose pairs of tasks that show a suite: the first task with others.
 
-    A suite that closes, such as rotation, is farthest from its start in its middle.
+    Parameters
+    ----------
+    tasks : int
+        T, tasks of the suite.
+
+    Returns
+    -------
+    list[tuple[int, int]]
+        The first task with each other one; beyond eight tasks, with those 1, 2, T/4 and T/2 steps away. A
+        suite that closes, such as rotation, is farthest from its start in its middle.
     """
     away = range(1, tasks) if tasks <= 8 else (1, 2, tasks // 4, tasks // 2)
     return [(0, other) for other in dict.fromkeys(away)]

@@ -1,4 +1,4 @@
-"""Forgetting, forward transfer."""
+"""Forgetting and forward transfer from accuracies."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Transfer:
-    """Differences of accuracies, −1 to 1.
+    """Forgetting and forward transfer: differences of accuracies, −1 to 1.
 
-    forgetting: float64 [T], read-only: what each task lost from when it was learned to when all were.
-    forward: what the context of the task before adds to a task's accuracy; None where there is one task.
+    Attributes
+    ----------
+    forgetting : np.ndarray
+        float64 [T], read-only: accuracy of each task right after it was learned less that after all were.
+    forward : float | None
+        Gain in a task's accuracy by the context of the task before; None for one task.
     """
 
     forgetting: np.ndarray
@@ -23,17 +27,35 @@ class Transfer:
 
     @property
     def mean_forgetting(self) -> float:
-        """Over all tasks."""
+        """Mean forgetting over all tasks."""
         return float(self.forgetting.mean())
 
 
 def transfer(learned: np.ndarray, matrix: np.ndarray, untrained: np.ndarray) -> Transfer:
-    """Forgetting learned[i] − R[i, i], and forward transfer mean over i ≥ 1 of R[i−1, i] − untrained[i].
+    """Compute forgetting and forward transfer.
 
-    learned: [T], each task's accuracy right after it was learned. matrix: R [T, T], of the context of task
-    i on the images of task j, once all are learned. untrained: [T], of each task's context before training
-    on its own images. Forward transfer is that of Lopez-Paz & Ranzato (2017), Eq. 4; contexts are learned
-    apart, so R[i−1, i] is what it was before task i. Raises ValueError where shapes do not fit.
+    Forgetting is learned[i] − R[i, i], forward transfer the mean over i ≥ 1 of R[i−1, i] − untrained[i]:
+    that of Lopez-Paz & Ranzato (2017), Eq. 4; contexts are learned independently, so
+    R[i−1, i] is what it was before task i.
+
+    Parameters
+    ----------
+    learned : np.ndarray
+        float [T], each task's accuracy right after it was learned.
+    matrix : np.ndarray
+        R, float [T, T], accuracy of the context of task i on the images of task j, once all are learned.
+    untrained : np.ndarray
+        float [T], accuracy of each task's context before training on its own images.
+
+    Returns
+    -------
+    Transfer
+        Both, in shares of images.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
     """
     tasks = len(learned)
     if not tasks or (learned.shape, matrix.shape, untrained.shape) != ((tasks,), (tasks, tasks), (tasks,)):

@@ -26,7 +26,7 @@ from tgsh.figures.heatmaps import (
 )
 from tgsh.figures.histograms import ACROSS, NAMES, draw_panel, stage_panel
 from tgsh.figures.image_grid import draw_image_grid
-from tgsh.figures.style import render, size_shown, text, turn_crowded_names
+from tgsh.figures.style import display_size, render, rotate_crowded_labels, text
 
 
 def png(value: object) -> tuple[bytes, dict[str, int]]:
@@ -43,7 +43,7 @@ def png(value: object) -> tuple[bytes, dict[str, int]]:
         Content of the file, and its width and height on a page in CSS pixels.
     """
     result_figure = figure(value)
-    return render(result_figure, "png"), size_shown(result_figure)
+    return render(result_figure, "png"), display_size(result_figure)
 
 
 @singledispatch
@@ -101,7 +101,7 @@ def _(value: schemas.Similarity) -> Figure:
 def _(value: schemas.Similarity, axes: Axes) -> None:
     scale = similarity_scale(value.measure)
     draw_heatmap(axes, _matrix(value), value.labels, scale)
-    turn_crowded_names(axes)
+    rotate_crowded_labels(axes)
     add_colour_bar(_figure_of(axes), axes, scale)
 
 
@@ -158,7 +158,7 @@ def _(value: schemas.Accuracy) -> Figure:
 @draw.register
 def _(value: schemas.Accuracy, axes: Axes) -> None:
     draw_accuracy(axes, *_accuracies(value))
-    turn_crowded_names(axes)
+    rotate_crowded_labels(axes)
 
 
 @figure.register
@@ -169,7 +169,7 @@ def _(value: schemas.AccuracyMatrix) -> Figure:
 @draw.register
 def _(value: schemas.AccuracyMatrix, axes: Axes) -> None:
     draw_accuracy_matrix(axes, value.values, value.labels)
-    turn_crowded_names(axes)
+    rotate_crowded_labels(axes)
     add_colour_bar(_figure_of(axes), axes, PERCENT)
 
 

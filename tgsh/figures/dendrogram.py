@@ -1,4 +1,4 @@
-"""Tree beside matrix."""
+"""Dendrograms: a tree of tasks, alone or beside the ordered similarity matrix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from tgsh.analysis.clustering import ClusterTree
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.figures.heatmaps import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
-from tgsh.figures.style import DPI, INK, Picture, name_rows, open_frame, text, write_title
+from tgsh.figures.style import DPI, INK, NotebookFigure, label_rows, open_frame, text, write_title
 
 WIDTH, TALLEST = 4.6, 12.0  # inches of a tree alone
 TREE = 0.42  # the tree's width, of the matrix's
@@ -20,12 +20,32 @@ TREE = 0.42  # the tree's width, of the matrix's
 def dendrogram_figure(tree: ClusterTree, matrix: SimilarityMatrix, *, title: str) -> Figure:
     """Draw the matrix in the order of the tree's leaves, and the tree to its left, root outermost.
 
-    matrix: the T×T similarities that the tree was made of, in task order. The tree's axis is the distance
-    1 − similarity at which groups were joined; it starts at 0. Raises ValueError where shapes do not fit.
+    The tree's axis is the distance 1 − similarity at which groups were joined; it starts at 0.
+
+    Parameters
+    ----------
+    tree : ClusterTree
+        Tree over T tasks.
+    matrix : SimilarityMatrix
+        The similarities [T, T] that the tree was made of, in task order.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
     """
     ordered = matrix.reordered(tree.leaves)
     side, margin = side_of(len(ordered.labels)), margin_of(ordered.labels or ("",))
-    figure = Picture(figsize=((1 + TREE) * side + margin + 0.8, side + margin), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(
+        figsize=((1 + TREE) * side + margin + 0.8, side + margin), dpi=DPI, facecolor="white"
+    )
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(matrix.measure)
     draw_heatmap(axes, ordered.values, ordered.labels, scale)
@@ -38,9 +58,22 @@ def dendrogram_figure(tree: ClusterTree, matrix: SimilarityMatrix, *, title: str
 
 
 def tree_figure(tree: ClusterTree, *, title: str) -> Figure:
-    """Draw the tree alone, a line a task, root at the left."""
+    """Draw the tree alone, a line a task, root at the left.
+
+    Parameters
+    ----------
+    tree : ClusterTree
+        Tree over T tasks.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+    """
     height = 0.9 + 0.14 * max(len(tree.tasks), 8)
-    figure = Picture(figsize=(WIDTH, min(height, TALLEST)), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(WIDTH, min(height, TALLEST)), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
     draw_named_tree(axes, tree)
@@ -49,16 +82,32 @@ def tree_figure(tree: ClusterTree, *, title: str) -> Figure:
 
 
 def draw_named_tree(axes: Axes, tree: ClusterTree) -> None:
-    """The tree with the names of its leaves, the first at the top, into axes of their own."""
+    """Draw the tree with the names of its leaves, the first at the top, into axes of its own.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    tree : ClusterTree
+        Tree over T tasks.
+    """
     draw_tree(axes, tree)
     axes.set_ylim(len(tree.tasks) - 0.5, -0.5)
     axes.yaxis.tick_right()
-    name_rows(axes, [tree.labels[leaf] for leaf in tree.leaves])
+    label_rows(axes, [tree.labels[leaf] for leaf in tree.leaves])
     axes.tick_params(axis="y", left=False, right=False, labelleft=False, labelright=True)
 
 
 def draw_tree(axes: Axes, tree: ClusterTree) -> None:
-    """The tree alone, root at the left; leaf i, in the order of the leaves, stands at height i."""
+    """Draw the tree without names, root at the left; leaf i, in the order of the leaves, stands at height i.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    tree : ClusterTree
+        Tree over T tasks.
+    """
     brackets = _brackets(tree)
     axes.add_collection(LineCollection(list(brackets), colors=INK, linewidths=0.8, capstyle="projecting"))
     highest = float(tree.linkage[:, 2].max(initial=0)) or 1.0

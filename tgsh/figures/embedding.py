@@ -1,4 +1,4 @@
-"""Tasks as points."""
+"""Scatter plots of tasks embedded in two or three dimensions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import pdist
 
 from tgsh.analysis.embedding import TaskMap
-from tgsh.figures.style import DPI, FAINT, FONT, INK, Picture, place_names, printable, text, trim
+from tgsh.figures.style import (
+    DPI,
+    FAINT,
+    FONT,
+    INK,
+    NotebookFigure,
+    place_labels,
+    printable,
+    text,
+    thin_frame,
+)
 
 SIDE = 4.4  # inches of a panel's frame
 LEFT, BELOW, ABOVE, BETWEEN, RIGHT = 0.75, 0.6, 0.7, 0.85, 0.2  # inches around the panels
@@ -19,18 +29,35 @@ MARGIN = 0.14  # of the frame, on every side: room for the names of the outermos
 
 
 def embedding_figure(embedding: TaskMap, *, title: str) -> Figure:
-    """Draw the first two axes against each other; of three dimensions, the first and third beside them.
+    """Plot the first two axes against each other; of three dimensions, the first and third beside them.
 
-    Both axes of a panel have the same scale, so that distances are what is seen. Colours follow the suite;
-    where its end is as near to its start as neighbours are, they and the line close. The share that an axis
-    explains is written at it, stress and positive share above. Raises ValueError where there is no point.
+    Both axes of a panel have the same scale, so that distances can be read. Colours follow the suite; where
+    its end is as near to its start as neighbours are, they and the line close. The share that an axis
+    explains is written at it, stress and positive share above.
+
+    Parameters
+    ----------
+    embedding : TaskMap
+        Points [T, 2] or [T, 3].
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If there is no point.
     """
     if not len(embedding.tasks):
         raise ValueError("there is no point to draw")
     panels = embedding.points.shape[1] - 1
     width = LEFT + panels * SIDE + (panels - 1) * BETWEEN + RIGHT
     height = BELOW + SIDE + ABOVE
-    figure = Picture(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(width, height), dpi=DPI, facecolor="white")
     for panel in range(panels):
         left = LEFT + panel * (SIDE + BETWEEN)
         frame = (left / width, BELOW / height, SIDE / width, SIDE / height)
@@ -38,11 +65,11 @@ def embedding_figure(embedding: TaskMap, *, title: str) -> Figure:
     top = {"x": LEFT / width, "ha": "left", "va": "baseline"}
     line = printable(title, int(12 * (width - LEFT - RIGHT)))
     figure.text(y=1 - 0.3 / height, s=line, **top, **text(10))
-    figure.text(y=1 - 0.52 / height, s=_fidelity(embedding), **top, **text(8, FAINT))
+    figure.text(y=1 - 0.52 / height, s=_fit_summary(embedding), **top, **text(8, FAINT))
     return figure
 
 
-def _fidelity(embedding: TaskMap) -> str:
+def _fit_summary(embedding: TaskMap) -> str:
     if embedding.method == "pca":
         return f"PCA; stress {embedding.stress:.2f}"
     share = f"{100 * embedding.positive:.0f} %"
@@ -50,37 +77,49 @@ def _fidelity(embedding: TaskMap) -> str:
 
 
 def draw_points(axes: Axes, embedding: TaskMap, second: int, side: float) -> None:
-    """The first axis and another (1, 2) into axes that are `side` inches wide and high."""
+    """Plot the first axis against another.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure, `side` inches wide and high.
+    embedding : TaskMap
+        Points [T, 2] or [T, 3].
+    second : int
+        The other axis: 1 or 2.
+    side : float
+        Width and height of the axes, inches; decides which names there is room for.
+    """
     points = embedding.points[:, [0, second]]
-    _frame(axes, points)
+    _set_limits(axes, points)
     closed = _is_closed(embedding.points)
     path = np.vstack([points, points[:1]]) if closed else points
     axes.plot(path[:, 0], path[:, 1], color=FAINT, linewidth=0.6, zorder=1)
     count = max(len(points) - 1, 1) if not closed else len(points)
     colours = colormaps["twilight_shifted" if closed else "cividis"](np.arange(len(points)) / count)
     axes.scatter(points[:, 0], points[:, 1], s=26, c=colours, edgecolors=INK, linewidths=0.5, zorder=2)
-    _write_names(axes, points, embedding.labels, side)
+    _write_labels(axes, points, embedding.labels, side)
     for axis, number in ((axes.xaxis, 0), (axes.yaxis, second)):
         share = 100 * embedding.explained[number]
         axis.set_label_text(f"axis {number + 1} ({share:.1f} %)", **text(9))
         axis.set_major_locator(MaxNLocator(5))
-    trim(axes)
+    thin_frame(axes)
     axes.tick_params(labelsize=8, labelcolor=INK, labelfontfamily=FONT)
 
 
-def _frame(axes: Axes, points: np.ndarray) -> None:
-    """Square limits around all points."""
+def _set_limits(axes: Axes, points: np.ndarray) -> None:
+    """Set square limits around all points."""
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     reach = float(np.ptp(points, axis=0).max()) / 2 / (1 - 2 * MARGIN) or 1.0
     axes.set_xlim(middle[0] - reach, middle[0] + reach)
     axes.set_ylim(middle[1] - reach, middle[1] + reach)
 
 
-def _write_names(axes: Axes, points: np.ndarray, labels: tuple[str, ...], side: float) -> None:
+def _write_labels(axes: Axes, points: np.ndarray, labels: tuple[str, ...], side: float) -> None:
     corner = np.array([axes.get_xlim()[0], axes.get_ylim()[0]])
     scale = 72 * side / (axes.get_xlim()[1] - axes.get_xlim()[0])
     names = [printable(label) for label in labels]
-    for place in place_names((points - corner) * scale, names, 72 * side, NAME, GAP):
+    for place in place_labels((points - corner) * scale, names, 72 * side, NAME, GAP):
         axes.annotate(
             names[place.index],
             points[place.index],
@@ -93,7 +132,7 @@ def _write_names(axes: Axes, points: np.ndarray, labels: tuple[str, ...], side: 
 
 
 def _is_closed(points: np.ndarray) -> bool:
-    """Whether the suite ends near where it began: no farther than two steps, and steps are short ones."""
+    """True if the suite ends near its start: no farther than two steps, where steps are short ones."""
     if len(points) < 4:
         return False
     step = float(np.median(np.linalg.norm(np.diff(points, axis=0), axis=1)))

@@ -1,4 +1,4 @@
-"""Matrices."""
+"""Heatmaps of matrices: similarity, before and after training, accuracy, context vectors."""
 
 from __future__ import annotations
 
@@ -19,30 +19,45 @@ from tgsh.figures.style import (
     DPI,
     FAINT,
     INK,
-    LONGEST_LABEL,
+    MAX_LABEL_LENGTH,
     MEASURES,
     MISSING,
-    Picture,
-    name_columns,
-    name_rows,
-    number,
+    NotebookFigure,
+    format_number,
+    label_columns,
+    label_rows,
     printable,
     text,
-    trim,
+    thin_frame,
     write_title,
 )
 
 SIDES = (3.0, 5.2)  # inches, of few and of many tasks: labels not counted
 PIXELS = 1024  # more rows than this are averaged: no page and no screen shows them apart
-MOST_NUMBERS = 10  # values are written into the cells up to here
+MAX_NUMBERS = 10  # values are written into the cells up to here
 DARK = 0.5  # luma below which white can be read better than ink
+VECTORS_WIDTH = 6.4  # inches
+VECTORS_PERCENTILE = 99  # of magnitudes, where colours end: few large weights must not hide the others
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What colours mean: one of matplotlib's maps over a range, and how values in it are written.
+    """A colour scale: one of matplotlib's maps over a range, and how values in it are written.
 
     The range does not depend on the values, so that two figures can be compared by eye; NaN is grey.
+
+    Attributes
+    ----------
+    map : str
+        Name of matplotlib's colour map.
+    range : tuple[float, float]
+        Values at the two ends of the map.
+    ticks : tuple[float, ...]
+        Values that are marked at the colour bar.
+    name : str
+        Title of the colour bar.
+    digits : int
+        Decimals of values that are written into cells.
     """
 
     map: str
@@ -52,43 +67,112 @@ class Scale:
     digits: int
 
     def colours(self) -> ScalarMappable:
-        """From values to colours."""
+        """Make the mapping from values to colours.
+
+        Returns
+        -------
+        ScalarMappable
+            Matplotlib's mapping, without data.
+        """
         return ScalarMappable(Normalize(*self.range), colormaps[self.map].with_extremes(bad=MISSING))
 
 
+# Cividis is made to look the same to eyes that tell red from green and to those that do not.
+PERCENT = Scale("cividis", (0, 100), (0, 25, 50, 75, 100), "test accuracy (%)", digits=0)
+
+
 def similarity_scale(measure: str) -> Scale:
-    """Centred at 0 and always from −1 to 1."""
+    """Make the scale of similarities: diverging, centred at 0, always from −1 to 1.
+
+    Parameters
+    ----------
+    measure : str
+        Measure of the values, written at the colour bar.
+
+    Returns
+    -------
+    Scale
+        Scale from −1 to 1.
+    """
     name = MEASURES.get(measure, printable(measure))
     return Scale("RdBu_r", (-1, 1), (-1, -0.5, 0, 0.5, 1), name, digits=2)
 
 
 def side_of(tasks: int) -> float:
-    """How wide and high a matrix is drawn, inches."""
+    """Choose the size of a matrix.
+
+    Parameters
+    ----------
+    tasks : int
+        T.
+
+    Returns
+    -------
+    float
+        Width and height of the drawn matrix, inches.
+    """
     return min(SIDES[1], max(SIDES[0], 1.2 + 0.6 * tasks))
 
 
 def margin_of(labels: Sequence[str]) -> float:
-    """Room that labels take beside it, inches: long names must not squeeze the matrix."""
-    return 0.06 * min(LONGEST_LABEL, max(map(len, labels)))
+    """Choose the room for labels beside a matrix: long names must not squeeze it.
+
+    Parameters
+    ----------
+    labels : Sequence[str]
+        One or more names.
+
+    Returns
+    -------
+    float
+        Room on each labelled side, inches.
+    """
+    return 0.06 * min(MAX_LABEL_LENGTH, max(map(len, labels)))
 
 
 def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale: Scale) -> None:
-    """A T×T matrix with its labels on both axes, the first task at the top left.
+    """Draw a T×T matrix with its labels on both axes, the first task at the top left.
 
-    Raises ValueError where shapes do not fit, or there is nothing to draw.
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    matrix : NDArray[Any]
+        float [T, T], in units of the scale; NaN is drawn grey.
+    labels : Sequence[str]
+        T names, taken literally (no mathtext).
+    scale : Scale
+        Colours of the values.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
     """
     if matrix.ndim != 2 or matrix.shape != (len(labels), len(labels)) or not len(labels):
         raise ValueError(f"a matrix of shape {matrix.shape} does not fit {len(labels)} labels")
     edges = (-0.5, len(labels) - 0.5, len(labels) - 0.5, -0.5)
     axes.imshow(_pixels(matrix, scale.colours()), extent=edges, interpolation="none", aspect="equal")
-    name_columns(axes, labels)
-    name_rows(axes, labels)
-    trim(axes)
+    label_columns(axes, labels)
+    label_rows(axes, labels)
+    thin_frame(axes)
     _write_values(axes, matrix, scale)
 
 
 def add_colour_bar(figure: Figure, axes: Axes | list[Axes], scale: Scale, pad: float = 0.03) -> None:
-    """What the colours mean, beside the axes."""
+    """Add the colour bar of a scale beside axes.
+
+    Parameters
+    ----------
+    figure : Figure
+        Figure of the axes.
+    axes : Axes | list[Axes]
+        Axes that the bar stands beside.
+    scale : Scale
+        Colours and their values.
+    pad : float, default=0.03
+        Space between axes and bar, share of the axes' width.
+    """
     bar = figure.colorbar(scale.colours(), ax=axes, shrink=0.6, aspect=22, pad=pad)
     bar.set_ticks(scale.ticks, labels=[f"{tick:g}".replace("-", "−") for tick in scale.ticks], **text(8))
     bar.set_label(scale.name, labelpad=4, **text(9))
@@ -115,27 +199,46 @@ def _pixels(matrix: NDArray[Any], colours: ScalarMappable) -> NDArray[np.uint8]:
 
 
 def _write_values(axes: Axes, matrix: NDArray[Any], scale: Scale) -> None:
-    """Small matrices are read number by number; white on dark cells, ink on light ones."""
-    if len(matrix) > MOST_NUMBERS:
+    """Write the values of a small matrix into its cells: white on dark ones, ink on light ones."""
+    if len(matrix) > MAX_NUMBERS:
         return
     colours = scale.colours()
     for (row, column), value in np.ndenumerate(matrix):
         if np.isfinite(value):
             red, green, blue, _ = colours.to_rgba(value)
             is_dark = 0.299 * red + 0.587 * green + 0.114 * blue < DARK
-            written = number(float(value), scale.digits)
+            written = format_number(float(value), scale.digits)
             axes.text(column, row, written, ha="center", va="center", **text(8, "white" if is_dark else INK))
 
 
 def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, measure: str) -> Figure:
-    """Draw a T×T similarity matrix with its task labels on both axes, the first task at the top left.
+    """Draw a similarity matrix with its task labels on both axes, the first task at the top left.
 
-    values: similarities, dimensionless, −1…1; NaN is drawn grey. Colours are centred at 0 and always span
-    −1…1, so that two figures can be compared by eye. labels: T names, taken literally (no mathtext).
-    measure: what the values are, written at the colour bar. Raises ValueError where shapes do not fit.
+    Colours are centred at 0 and always span −1 to 1, so that two figures can be compared by eye.
+
+    Parameters
+    ----------
+    values : ArrayLike
+        float [T, T], similarities, dimensionless, −1 to 1; NaN is drawn grey.
+    labels : Sequence[str]
+        T names, taken literally (no mathtext).
+    title : str
+        Title, taken literally.
+    measure : str
+        Measure of the values, written at the colour bar.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
     """
     side, margin = side_of(len(labels)), margin_of(labels or [""])
-    figure = Picture(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(measure)
     draw_heatmap(axes, np.asarray(values), labels, scale)
@@ -147,13 +250,30 @@ def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, m
 def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, title: str) -> Figure:
     """Draw the similarities of the same tasks before and after training side by side, in one colour scale.
 
-    Raises ValueError where the two are not of the same tasks and measure.
+    Parameters
+    ----------
+    before : SimilarityMatrix
+        Similarities [T, T] before training.
+    after : SimilarityMatrix
+        Similarities [T, T] of the same tasks after training.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If the two are not of the same tasks and measure.
     """
     if (before.tasks, before.measure) != (after.tasks, after.measure):
         raise ValueError("the two matrices are not of the same tasks and measure")
     side, margin = side_of(len(after.labels)), margin_of(after.labels or ("",))
     height = side + margin + 0.9  # two lines of titles
-    figure = Picture(figsize=(2 * side + margin + 1.0, height), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(2 * side + margin + 1.0, height), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     panels = [figure.add_subplot(1, 2, place, facecolor="white") for place in (1, 2)]
     scale = similarity_scale(after.measure)
@@ -169,18 +289,33 @@ def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, ti
     return figure
 
 
-# Cividis is made to look the same to eyes that tell red from green and to those that do not.
-PERCENT = Scale("cividis", (0, 100), (0, 25, 50, 75, 100), "test accuracy (%)", digits=0)
-
-
 def accuracy_matrix_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
-    """Draw T×T test accuracies, a row a context and a column the data of a task, from 0 to 100 %.
+    """Draw the accuracy of every context on the data of every task, from 0 to 100 %.
 
-    values: shares of test images classified right, 0…1. labels: T names, taken literally. Colours always
-    span 0 to 100 %, so that two figures can be compared by eye. Raises ValueError where shapes do not fit.
+    Colours always span 0 to 100 %, so that two figures can be compared by eye.
+
+    Parameters
+    ----------
+    values : ArrayLike
+        float [T, T], shares of test images classified right, 0 to 1: a row a context, a column the data of a
+        task.
+    labels : Sequence[str]
+        T names, taken literally.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
     """
     side, margin = side_of(len(labels)), margin_of(labels or [""])
-    figure = Picture(figsize=(side + margin + 0.8, side + margin + 0.2), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(side + margin + 0.8, side + margin + 0.2), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
     draw_accuracy_matrix(axes, values, labels)
@@ -190,35 +325,81 @@ def accuracy_matrix_figure(values: ArrayLike, labels: Sequence[str], *, title: s
 
 
 def draw_accuracy_matrix(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
-    """The same into axes, without the colour bar."""
+    """Draw an accuracy matrix into axes, as `accuracy_matrix_figure` does, without the colour bar.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    values : ArrayLike
+        float [T, T], shares of test images classified right, 0 to 1.
+    labels : Sequence[str]
+        T names, taken literally.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
+    """
     draw_heatmap(axes, 100 * np.asarray(values, np.float64), labels, PERCENT)
     axes.set_ylabel("context of", **text(9))
     axes.set_xlabel("data of", **text(9))
 
 
-WIDTH = 6.4  # inches
-RANGE = 99  # percentile of magnitudes at which colours end: few large weights must not hide the others
-
-
 def vectors_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
-    """Draw T×H vectors in colours centred at 0. Raises ValueError where shapes do not fit."""
+    """Draw context vectors as rows of colours centred at 0.
+
+    Parameters
+    ----------
+    values : ArrayLike
+        float [T, H], one context vector a task.
+    labels : Sequence[str]
+        T names, taken literally.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
+    """
     height = 1.2 + 0.16 * min(max(len(labels), 4), 40)
-    figure = Picture(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(VECTORS_WIDTH, height), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
     draw_vectors(axes, values, labels)
-    write_title(axes, title, WIDTH - 0.6)
+    write_title(axes, title, VECTORS_WIDTH - 0.6)
     return figure
 
 
 def draw_vectors(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
-    """The same into axes."""
+    """Draw context vectors into axes, as `vectors_figure` does.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    values : ArrayLike
+        float [T, H], one context vector a task.
+    labels : Sequence[str]
+        T names, taken literally.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is nothing to draw.
+    """
     vectors = np.asarray(values, np.float64)
     if vectors.ndim != 2 or len(vectors) != len(labels) or not vectors.size:
         raise ValueError(f"vectors of shape {vectors.shape} do not fit {len(labels)} labels")
-    end = float(np.nanpercentile(np.abs(vectors), RANGE)) or 1.0
+    end = float(np.nanpercentile(np.abs(vectors), VECTORS_PERCENTILE)) or 1.0
     axes.imshow(vectors, cmap="RdBu_r", vmin=-end, vmax=end, aspect="auto", interpolation="antialiased")
-    name_rows(axes, labels)
-    trim(axes)
+    label_rows(axes, labels)
+    thin_frame(axes)
     axes.tick_params(axis="x", labelsize=8)
     axes.set_xlabel(f"unit (colours from {-end:.2g} to {end:.2g})".replace("-", "−"), **text(9))

@@ -1,4 +1,4 @@
-"""Intra and inter cosines."""
+"""Histograms of intra and inter cosines."""
 
 from __future__ import annotations
 
@@ -10,15 +10,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tgsh.figures.style import DPI, Picture, number, open_frame, text, wrapped
+from tgsh.figures.style import DPI, NotebookFigure, format_number, open_frame, text, wrapped
 from tgsh.schemas import Geometry, GeometryStage
 
-COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion of Okabe and Ito, told apart by all eyes
+COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion of Okabe and Ito: distinct for all eyes
+NAMES = ("intra (one task, two classes)", "inter (one class, two tasks)")
+ACROSS = "cosine of two representations"
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of histograms: counts per bin, means, and P(first > second), where they are known."""
+    """Two histograms over the same bins.
+
+    Attributes
+    ----------
+    title : str
+        Title, taken literally.
+    counts : tuple[Sequence[int], Sequence[int]]
+        Counts per bin of the first and the second distribution.
+    means : tuple[float | None, float | None]
+        Their means; None where they are not defined.
+    p_greater : float | None
+        P(first > second); None where it is not defined.
+    """
 
     title: str
     counts: tuple[Sequence[int], Sequence[int]]
@@ -35,16 +49,38 @@ def distributions_figure(
     across: str,
     columns: int = 1,
 ) -> Figure:
-    """Draw panels of two normalised histograms each, over the same bins, row by row in so many columns.
+    """Draw panels of two normalised histograms each, over the same bins, row by row.
 
-    edges: bin edges, in units of `across`; one more than there are counts. Raises ValueError where the
-    panels do not fill their rows.
+    Parameters
+    ----------
+    panels : Sequence[Panel]
+        One or more panels.
+    edges : Sequence[float]
+        Bin edges, in units of `across`; one more than there are counts.
+    names : tuple[str, str]
+        Names of the two distributions.
+    title : str
+        Title, taken literally.
+    across : str
+        Name of the horizontal axis.
+    columns : int, default=1
+        Panels in a row.
+
+    Returns
+    -------
+    Figure
+        New figure.
+
+    Raises
+    ------
+    ValueError
+        If the panels do not fill their rows.
     """
     rows, rest = divmod(len(panels), columns)
     if rest or not panels:
         raise ValueError(f"{len(panels)} panels do not fill rows of {columns}")
     width = 5.2 if columns == 1 else 4.0 * columns
-    figure = Picture(figsize=(width, 1.3 + 1.9 * rows), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(width, 1.3 + 1.9 * rows), dpi=DPI, facecolor="white")
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
     for axes, panel in zip(grid.flat, panels, strict=True):
@@ -55,14 +91,26 @@ def distributions_figure(
     for axes in grid[:, 0]:
         axes.set_ylabel("density", **text(8))
     figure.suptitle(wrapped(title, width - 0.2), x=0.01, ha="left", **text(10))
-    shown = grid[0, 0].get_legend_handles_labels()
+    handles = grid[0, 0].get_legend_handles_labels()
     font = {"family": text(8)["fontfamily"], "size": 8}
-    figure.legend(*shown, loc="outside lower center", ncols=2, frameon=False, prop=font)
+    figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, prop=font)
     return figure
 
 
 def draw_panel(axes: Axes, panel: Panel, edges: np.ndarray, names: tuple[str, str]) -> None:
-    """One panel into axes, without a legend."""
+    """Draw one panel into axes, without a legend.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    panel : Panel
+        Two histograms.
+    edges : np.ndarray
+        float [bins + 1], bin edges.
+    names : tuple[str, str]
+        Names of the two distributions.
+    """
     for counts, mean, name, colour in zip(panel.counts, panel.means, names, COLOURS, strict=True):
         total = max(sum(counts), 1)
         density = np.asarray(counts) / total / np.diff(edges)
@@ -79,31 +127,53 @@ def draw_panel(axes: Axes, panel: Panel, edges: np.ndarray, names: tuple[str, st
 def _summary(panel: Panel, names: tuple[str, str]) -> str:
     first, second = (name.split()[0] for name in names)
     means = zip((first, second), panel.means, strict=True)
-    known = [f"mean {name} {number(mean)}" for name, mean in means if mean is not None]
+    parts = [f"mean {name} {format_number(mean)}" for name, mean in means if mean is not None]
     if panel.p_greater is not None:
-        known.append(f"P({first} > {second}) = {number(panel.p_greater)}")
-    return ", ".join(known)
+        parts.append(f"P({first} > {second}) = {format_number(panel.p_greater)}")
+    return ", ".join(parts)
 
 
-NAMES = ("intra (one task, two classes)", "inter (one class, two tasks)")
-ACROSS = "cosine of two representations"
+def geometry_figure(geometry: Geometry, *, title: str) -> Figure:
+    """Draw the cosines of untrained contexts over those of trained ones; a baseline's to their right.
 
+    Parameters
+    ----------
+    geometry : Geometry
+        Distributions before and after training.
+    title : str
+        Title, taken literally.
 
-def geometry_figure(measured: Geometry, *, title: str) -> Figure:
-    """Draw untrained contexts over trained ones; a baseline's to their right."""
-    rows = [[("before training", measured.before)], [("after training", measured.after)]]
-    if (beside := measured.baseline) is not None:
+    Returns
+    -------
+    Figure
+        New figure.
+    """
+    rows = [[("before training", geometry.before)], [("after training", geometry.after)]]
+    if (baseline := geometry.baseline) is not None:
         rows = [
-            [(f"{measured.network}, {when}", stage), (f"baseline {beside.network}, {when}", other)]
-            for [(when, stage)], other in zip(rows, (beside.before, beside.after), strict=True)
+            [(f"{geometry.network}, {when}", stage), (f"baseline {baseline.network}, {when}", other)]
+            for [(when, stage)], other in zip(rows, (baseline.before, baseline.after), strict=True)
         ]
     panels = [stage_panel(stage, name) for row in rows for name, stage in row]
     return distributions_figure(
-        panels, measured.edges, NAMES, title=title, across=ACROSS, columns=len(rows[0])
+        panels, geometry.edges, NAMES, title=title, across=ACROSS, columns=len(rows[0])
     )
 
 
 def stage_panel(stage: GeometryStage, title: str) -> Panel:
-    """The histograms of one stage."""
+    """Make the panel of one stage.
+
+    Parameters
+    ----------
+    stage : GeometryStage
+        Distributions before or after training.
+    title : str
+        Title, taken literally.
+
+    Returns
+    -------
+    Panel
+        Histograms, means and P(intra > inter).
+    """
     means = (stage.intra_mean, stage.inter_mean)
     return Panel(title, (stage.intra, stage.inter), means, stage.p_intra_greater)

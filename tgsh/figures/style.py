@@ -1,4 +1,4 @@
-"""Fonts, labels, label placement, savefig."""
+"""Style that all figures share: fonts, frames, labels and their placement, rendering to bytes."""
 
 from __future__ import annotations
 
@@ -24,18 +24,70 @@ FONT = "DejaVu Sans"  # ships with matplotlib: the same glyphs on every machine
 INK, FAINT, MISSING = "#222222", "#8a8a8a", "#d9d9d9"
 MEASURES = {"cosine": "cosine similarity", "correlation": "correlation"}
 
-NAMED = 8  # size of a label, typographic points
-MOST_LABELS = 40  # every task is named up to here; beyond, round steps
-LONGEST_LABEL = 24
+LABEL_SIZE = 8  # size of a label, typographic points
+MAX_LABELS = 40  # every task is named up to here; beyond, round steps
+MAX_LABEL_LENGTH = 24
+
+LINE_HEIGHT = 1.2  # of a line, in font sizes
+LABEL_TURNS = (0, 1, -1, 2, -2, 3, -3, 4)  # eighths of a full turn from where a name should be, best first
+LABEL_REACHES = (1.0, 2.2)  # how far away from its point, in gaps
+MAX_PLACED_LABELS = 400  # beyond, points are too many for names, and trying takes long
+
+FigureFormat = Literal["png", "svg", "pdf"]
+
+DPI = 200
+
+_METADATA: dict[FigureFormat, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+_RC_OPTIONS = {
+    "svg.hashsalt": "tgsh",  # element ids from content, not from a random salt
+    "svg.fonttype": "path",  # looks the same where the font is missing
+    "pdf.fonttype": 42,  # TrueType: many journals refuse Type 3 fonts
+    "axes.unicode_minus": True,
+}
+_RENDER_LOCK = threading.Lock()  # matplotlib's renderers share caches and options that know no threads
+
+
+DISPLAY_PPI = 80
+"""Pixels of a page that an inch takes in a notebook."""
 
 
 def text(size: float, colour: str = INK) -> dict[str, Any]:
-    """Properties of a text; `$` is a character like any other."""
+    """Make the properties of a text; `$` is a character like any other.
+
+    Parameters
+    ----------
+    size : float
+        Font size, typographic points.
+    colour : str, default=INK
+        Colour as matplotlib takes it.
+
+    Returns
+    -------
+    dict[str, Any]
+        Keyword arguments of matplotlib's text functions.
+    """
     return {"fontsize": size, "color": colour, "fontfamily": FONT, "parse_math": False}
 
 
-def printable(line: str, longest: int = LONGEST_LABEL) -> str:
-    """One line of at most `longest` characters; one that the font has no glyph for becomes U+FFFD."""
+def printable(line: str, longest: int = MAX_LABEL_LENGTH) -> str:
+    """Shorten a text to one line that the font can show.
+
+    Parameters
+    ----------
+    line : str
+        Any text; line breaks and runs of spaces become one space.
+    longest : int, default=MAX_LABEL_LENGTH
+        Most characters; a longer line ends in an ellipsis.
+
+    Returns
+    -------
+    str
+        The line; characters without a glyph become U+FFFD.
+    """
     line = " ".join(line.split())
     if len(line) > longest:
         line = line[: longest - 1].rstrip() + "…"
@@ -44,130 +96,249 @@ def printable(line: str, longest: int = LONGEST_LABEL) -> str:
 
 
 def width_of(line: str, size: float) -> float:
-    """How wide a line is in our font, in typographic points."""
+    """Measure a line in the figures' font.
+
+    Parameters
+    ----------
+    line : str
+        One line.
+    size : float
+        Font size, typographic points.
+
+    Returns
+    -------
+    float
+        Width, typographic points.
+    """
     width, _, _ = TextToPath().get_text_width_height_descent(
         line, FontProperties(family=FONT, size=size), False
     )
     return float(width)
 
 
-def number(value: float, digits: int = 2) -> str:
-    """A number with a minus sign that is as wide as a plus; nothing that is shown as 0 has one."""
+def format_number(value: float, digits: int = 2) -> str:
+    """Write a number with a minus sign that is as wide as a plus; nothing that rounds to 0 has one.
+
+    Parameters
+    ----------
+    value : float
+        Any finite number.
+    digits : int, default=2
+        Decimals.
+
+    Returns
+    -------
+    str
+        The rounded number.
+    """
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def write_title(axes: Axes, title: str, width: float) -> None:
-    """A title of one or two lines over axes that are `width` inches wide."""
+    """Write a title of one or two lines over axes.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    title : str
+        Title, taken literally.
+    width : float
+        Width of the axes, inches.
+    """
     axes.set_title(wrapped(title, width), loc="left", pad=8, **text(10))
 
 
 def wrapped(title: str, width: float) -> str:
-    """A title in the large size as one or two lines, at most `width` inches wide."""
+    """Wrap a title in the large font size into one or two lines.
+
+    Parameters
+    ----------
+    title : str
+        Any text.
+    width : float
+        Greatest width, inches.
+
+    Returns
+    -------
+    str
+        The lines; what does not fit gives way to an ellipsis.
+    """
     lines = textwrap.wrap(printable(title, 200), int(11 * width), max_lines=2, placeholder=" …")
     return "\n".join(lines)
 
 
-def trim(axes: Axes) -> None:
-    """Thin ticks and spines, so that the data are what is seen."""
+def thin_frame(axes: Axes) -> None:
+    """Thin ticks and spines, so that the data stand out.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    """
     axes.tick_params(length=2.5, width=0.6, color=FAINT, pad=2)
     for spine in axes.spines.values():
         spine.set(linewidth=0.6, edgecolor=FAINT)
 
 
 def open_frame(axes: Axes) -> None:
-    """Only the left and the lower spine; numbers at the ticks in the small size."""
-    trim(axes)
+    """Leave only the left and the lower spine; write the numbers at the ticks in the small font size.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    """
+    thin_frame(axes)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, labelcolor=INK, labelfontfamily=FONT)
 
 
-def name_columns(axes: Axes, labels: Sequence[str]) -> None:
-    """Write task labels under the axes at 0, 1, … T − 1; upright where they would not fit side by side."""
-    names = shown_labels(labels)
+def label_columns(axes: Axes, labels: Sequence[str]) -> None:
+    """Write task labels under the axes at 0, 1, … T − 1; upright where they would not fit side by side.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    labels : Sequence[str]
+        T names, one or more.
+    """
+    names = visible_labels(labels)
     room = min(50, 16 + 6 * len(names))  # characters that fit side by side under the axes
     upright = max(map(len, names.values())) * len(names) > room
-    axes.set_xticks(list(names), list(names.values()), rotation=90 if upright else 0, **text(_size(names)))
+    axes.set_xticks(
+        list(names), list(names.values()), rotation=90 if upright else 0, **text(_label_size(names))
+    )
 
 
-def turn_crowded_names(axes: Axes) -> None:
-    """Turn labels under axes of any width upright, where they would touch."""
+def rotate_crowded_labels(axes: Axes) -> None:
+    """Turn labels under axes of any width upright, where they would touch.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure, with labels.
+    """
     figure = axes.get_figure(root=True)
-    needed: float = sum(width_of(tick.get_text() + " ", NAMED) for tick in axes.get_xticklabels())
+    needed: float = sum(width_of(tick.get_text() + " ", LABEL_SIZE) for tick in axes.get_xticklabels())
     if figure is not None and needed > 72 * axes.get_window_extent().width / figure.dpi:
         axes.tick_params(axis="x", rotation=90)
 
 
-def name_rows(axes: Axes, labels: Sequence[str]) -> None:
-    """Write task labels beside the axes at 0, 1, … T − 1."""
-    names = shown_labels(labels)
-    axes.set_yticks(list(names), list(names.values()), **text(_size(names)))
+def label_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Write task labels beside the axes at 0, 1, … T − 1.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    labels : Sequence[str]
+        T names.
+    """
+    names = visible_labels(labels)
+    axes.set_yticks(list(names), list(names.values()), **text(_label_size(names)))
 
 
-def shown_labels(labels: Sequence[str]) -> dict[int, str]:
-    """The labels that there is room for, by their place, ready to be written."""
+def visible_labels(labels: Sequence[str]) -> dict[int, str]:
+    """Choose the labels that there is room for.
+
+    Parameters
+    ----------
+    labels : Sequence[str]
+        T names.
+
+    Returns
+    -------
+    dict[int, str]
+        Printable labels by their place: all up to MAX_LABELS, else at round steps.
+    """
     return {place: printable(labels[place]) for place in range(0, len(labels), _label_step(len(labels)))}
 
 
-def _size(names: dict[int, str]) -> int:
-    return NAMED if len(names) <= 20 else 6
+def _label_size(names: dict[int, str]) -> int:
+    return LABEL_SIZE if len(names) <= 20 else 6
 
 
 def _label_step(tasks: int) -> int:
-    """1 while every task can be named, else the first round number that leaves 25 labels or fewer."""
-    if tasks <= MOST_LABELS:
+    """1 while every task can be labelled, else the first round number that leaves 25 labels or fewer."""
+    if tasks <= MAX_LABELS:
         return 1
     round_numbers: Iterator[int] = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
     return next(step for step in round_numbers if tasks <= 25 * step)
 
 
-HEIGHT = 1.2  # of a line, in font sizes
-TURNS = (0, 1, -1, 2, -2, 3, -3, 4)  # eighths of a full turn from where a name should be, best first
-REACHES = (1.0, 2.2)  # how far away from its point, in gaps
-MOST_NAMED = 400  # beyond, points are too many for names, and trying takes long
-
-
 @dataclass(frozen=True)
-class Place:
-    """Where a name is written: its centre relative to its point, in typographic points."""
+class LabelPosition:
+    """Position of a label: its centre relative to its point.
+
+    Attributes
+    ----------
+    index : int
+        Number of the point.
+    right : float
+        Way to the right, typographic points.
+    up : float
+        Way up, typographic points.
+    """
 
     index: int
     right: float
     up: float
 
 
-def place_names(
+def place_labels(
     points: np.ndarray, names: Sequence[str], side: float, size: float, gap: float
-) -> list[Place]:
-    """Places for as many names as there is room for, in a square frame.
+) -> list[LabelPosition]:
+    """Place as many labels as there is room for, in a square frame.
 
-    points: [T, 2], from the frame's lower left corner; these, the frame's side, the font's size and the gap
-    between a point and its name are in typographic points (1/72 inch). Names lie outward, seen from the
-    middle of all points, where they can; one that would cover another, a point or the frame is left out.
+    Labels lie outward, seen from the middle of all points, where they can; one that would cover another, a
+    point or the frame is left out. All lengths are in typographic points (1/72 inch).
+
+    Parameters
+    ----------
+    points : np.ndarray
+        float [T, 2], from the frame's lower left corner.
+    names : Sequence[str]
+        T names.
+    side : float
+        Width and height of the frame.
+    size : float
+        Font size.
+    gap : float
+        Distance of a point and its label.
+
+    Returns
+    -------
+    list[LabelPosition]
+        Positions in the order of the points; none beyond MAX_PLACED_LABELS points.
     """
-    if len(points) > MOST_NAMED:
+    if len(points) > MAX_PLACED_LABELS:
         return []
     outward = points - points.mean(axis=0)
     taken = np.column_stack([points - gap / 2, points + gap / 2])  # boxes: left, low, right, high
-    placed: list[Place] = []
+    placed: list[LabelPosition] = []
     for index, name in enumerate(names):
-        half = ((width_of(name, size) + size / 4) / 2, HEIGHT * size / 2)
-        for right, up in _candidates(outward[index], half, gap):
+        half = ((width_of(name, size) + size / 4) / 2, LINE_HEIGHT * size / 2)
+        for right, up in _candidate_positions(outward[index], half, gap):
             centre = points[index] + (right, up)
             box = np.concatenate([centre - half, centre + half])
             others = np.delete(taken, index, axis=0)
             if box.min() >= 0 and box.max() <= side and not _overlaps(box, others):
                 taken = np.vstack([taken, box])
-                placed.append(Place(index, right, up))
+                placed.append(LabelPosition(index, right, up))
                 break
     return placed
 
 
-def _candidates(outward: np.ndarray, half: tuple[float, float], gap: float) -> list[tuple[float, float]]:
+def _candidate_positions(
+    outward: np.ndarray, half: tuple[float, float], gap: float
+) -> list[tuple[float, float]]:
     best = math.atan2(outward[1], outward[0])
-    angles = [best + turn * math.pi / 4 for turn in TURNS]
+    angles = [best + turn * math.pi / 4 for turn in LABEL_TURNS]
     return [
         (math.cos(angle) * (gap * reach + half[0]), math.sin(angle) * (gap * reach + half[1]))
-        for reach in REACHES
+        for reach in LABEL_REACHES
         for angle in angles
     ]
 
@@ -183,36 +354,14 @@ def _overlaps(box: np.ndarray, others: np.ndarray) -> bool:
     )
 
 
-FigureFormat = Literal["png", "svg", "pdf"]
-
-DPI = 200
-
-_METADATA: dict[FigureFormat, dict[str, None]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None},
-    "pdf": {"CreationDate": None},
-}
-_OPTIONS = {
-    "svg.hashsalt": "tgsh",  # element ids from content, not from a random salt
-    "svg.fonttype": "path",  # looks the same where the font is missing
-    "pdf.fonttype": 42,  # TrueType: many journals refuse Type 3 fonts
-    "axes.unicode_minus": True,
-}
-_DRAWING = threading.Lock()  # matplotlib's renderers share caches and options that know no threads
-
-
-SHOWN = 80
-"""Pixels of a page that an inch takes in a notebook."""
-
-
-class Picture(Figure):
+class NotebookFigure(Figure):
     """A figure that a notebook shows by itself, without pyplot, which would keep it alive."""
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        return render(self, "png"), size_shown(self)
+        return render(self, "png"), display_size(self)
 
     def _ipython_display_(self) -> None:
-        """Goes first: once pyplot is imported, its printer for figures would show every pixel of ours."""
+        """Preferred by IPython: once pyplot is imported, its printer for figures would show every pixel."""
         from IPython.display import display
 
         content, size = self._repr_png_()
@@ -220,26 +369,50 @@ class Picture(Figure):
         display(page, raw=True, metadata={"image/png": size})  # type: ignore[no-untyped-call]
 
 
-def size_shown(figure: Figure) -> dict[str, int]:
-    """Width and height on a page: its many pixels are for screens that have them."""
+def display_size(figure: Figure) -> dict[str, int]:
+    """Compute the size of a figure on a page: its many pixels are for screens that have them.
+
+    Parameters
+    ----------
+    figure : Figure
+        Any figure.
+
+    Returns
+    -------
+    dict[str, int]
+        ``width`` and ``height``, CSS pixels.
+    """
     width, height = figure.get_size_inches()
-    return {"width": round(SHOWN * width), "height": round(SHOWN * height)}
+    return {"width": round(DISPLAY_PPI * width), "height": round(DISPLAY_PPI * height)}
 
 
 def render(figure: Figure, format: FigureFormat) -> bytes:
-    """Turn a figure into a file's bytes; equal figures give equal bytes. Safe in several threads."""
+    """Render a figure into a file's bytes; equal figures give equal bytes. Safe in several threads.
+
+    Parameters
+    ----------
+    figure : Figure
+        Any figure.
+    format : FigureFormat
+        ``"png"``, ``"svg"`` or ``"pdf"``.
+
+    Returns
+    -------
+    bytes
+        Content of the file.
+    """
     buffer = io.BytesIO()
-    with _DRAWING, _options():
+    with _RENDER_LOCK, _rc_options():
         figure.savefig(buffer, format=format, dpi=DPI, metadata=_METADATA[format])
     return buffer.getvalue()
 
 
 @contextmanager
-def _options() -> Iterator[None]:
+def _rc_options() -> Iterator[None]:
     """Set our options and put back only these: `rc_context` would undo what other threads set meanwhile."""
     table: Any = matplotlib.rcParams
-    before = {name: table[name] for name in _OPTIONS}
-    table.update(_OPTIONS)
+    before = {name: table[name] for name in _RC_OPTIONS}
+    table.update(_RC_OPTIONS)
     try:
         yield
     finally:

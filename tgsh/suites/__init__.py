@@ -1,4 +1,4 @@
-"""Build(suite, info) -> tasks."""
+"""Suites: sequences of classification tasks over a dataset."""
 
 from __future__ import annotations
 
@@ -14,17 +14,40 @@ from tgsh.specs import (
     SuiteSpec,
 )
 from tgsh.suites.manifold import manifold_tasks
-from tgsh.suites.pixel_suites import datasets_tasks, permutation_tasks, rotation_tasks, shift_tasks
-from tgsh.suites.task import Task, spread
-from tgsh.suites.transform_suites import augment_tasks, custom_tasks
+from tgsh.suites.task import Task, evenly_spaced
+from tgsh.suites.transform_suites import (
+    augment_tasks,
+    custom_tasks,
+    datasets_tasks,
+    permutation_tasks,
+    rotation_tasks,
+    shift_tasks,
+)
 
-__all__ = ["Task", "build", "spread"]
+__all__ = ["Task", "build", "evenly_spaced"]
 
 
 def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
-    """The tasks of a suite on a dataset, in order. Cheap: transforms are rendered when they are used.
+    """Build the tasks of a suite on a dataset.
 
-    Raises InvalidSpec, naming the field, where the suite does not fit the images.
+    Cheap: transforms are rendered when they are used.
+
+    Parameters
+    ----------
+    suite : SuiteSpec
+        Suite of an experiment.
+    info : DatasetInfo
+        Size, channels and counts of its images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        The tasks, in order.
+
+    Raises
+    ------
+    InvalidSpec
+        If the suite does not fit the images; names the field.
     """
     match suite:
         case RotationSuite():

@@ -1,4 +1,4 @@
-"""Named transforms -> one ImageTransform, a single pixel map where possible."""
+"""Pipelines of named transforms, composed into a single pixel map where possible."""
 
 from __future__ import annotations
 
@@ -21,32 +21,54 @@ from tgsh.specs.transforms import (
 )
 from tgsh.suites.pixel_maps import PixelMap, affine_map, flip_map, permutation_map, roll_map, rotation_map
 
-Step = PixelMap | ChangesValues | Affine
+PipelineStep = PixelMap | ChangesValues | Affine
+"""A step of an image transform: pixels that move, a change of values, or an interpolated affine map."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageTransform:
     """Steps one after the other on float images [height, width], at least one of which changes values.
 
-    Channels are images to which the same happens.
+    The same happens to every channel. Random parameters are sampled anew for every image and epoch, by
+    `tgsh.training.transforms`.
 
-    What is random in them is drawn anew for every image and epoch, by whoever carries them out.
+    Attributes
+    ----------
+    steps : tuple[PipelineStep, ...]
+        One or more steps, in order.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[PipelineStep, ...]
 
 
 Transform = PixelMap | ImageTransform
-"""How a task sees an image. A pixel map can become part of a network's wiring; the rest is computed."""
+"""Transform of a task's images. A pixel map can become part of a network's wiring; the rest is computed."""
 
 
 def compose_transforms(
     transforms: Sequence[TransformSpec], height: int, width: int, channels: int = 1
 ) -> Transform:
-    """The transforms one after the other; neighbours that move pixels become one map."""
-    merged: list[Step] = []
+    """Compose transforms one after the other; neighbours that move pixels become one map.
+
+    Parameters
+    ----------
+    transforms : Sequence[TransformSpec]
+        Transforms in order; none is the identity.
+    height : int
+        Pixels of an image.
+    width : int
+        Pixels of an image.
+    channels : int, default=1
+        1 or 3.
+
+    Returns
+    -------
+    Transform
+        A pixel map if all of them move pixels, else an image transform.
+    """
+    merged: list[PipelineStep] = []
     for transform in transforms:
-        step = _step(transform, height, width)
+        step = _pipeline_step(transform, height, width)
         if isinstance(step, PixelMap) and merged and isinstance(last := merged[-1], PixelMap):
             merged[-1] = last.then(step)
         else:
@@ -60,7 +82,22 @@ def compose_transforms(
 
 
 def check_fits(transforms: Sequence[TransformSpec], info: DatasetInfo, field: str) -> None:
-    """Raises InvalidSpec, under that field, for a blur that reaches beyond the reflected image."""
+    """Check that every blur stays within the reflected image.
+
+    Parameters
+    ----------
+    transforms : Sequence[TransformSpec]
+        Transforms in order.
+    info : DatasetInfo
+        Size of the images.
+    field : str
+        Field of the spec that holds the transforms, for the error.
+
+    Raises
+    ------
+    InvalidSpec
+        If a kernel is even or reaches beyond the reflected image.
+    """
     for place, transform in enumerate(transforms):
         if isinstance(transform, GaussianBlur):
             size, side = transform.kernel_size, min(info.height, info.width)
@@ -68,15 +105,15 @@ def check_fits(transforms: Sequence[TransformSpec], info: DatasetInfo, field: st
                 raise InvalidSpec(f"{field}.{place}.kernel_size", f"must be odd and less than {2 * side}")
 
 
-def _step(transform: TransformSpec, height: int, width: int) -> Step:
+def _pipeline_step(transform: TransformSpec, height: int, width: int) -> PipelineStep:
     if isinstance(transform, MovesPixels):
-        return _moved(transform, height, width)
+        return _as_pixel_map(transform, height, width)
     if isinstance(transform, Affine) and transform.interpolation == "nearest":
         return affine_map(transform, height, width)
     return transform
 
 
-def _moved(transform: MovesPixels, height: int, width: int) -> PixelMap:
+def _as_pixel_map(transform: MovesPixels, height: int, width: int) -> PixelMap:
     match transform:
         case Rotate(degrees=degrees):
             return rotation_map(degrees, height, width)

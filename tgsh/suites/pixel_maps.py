@@ -1,4 +1,4 @@
-"""PixelMap and the maps: rotation, roll, flip, permutation, affine."""
+"""Pixel maps: rotation, roll, flip, permutation, affine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from tgsh.specs.transforms import Affine
 
 @dataclass(frozen=True, eq=False)
 class PixelMap:
-    """Pixel d of the result is pixel source[d] of the image, or zero where that is D. source: int32 [D]."""
+    """A transform that only moves pixels: pixel d of the result is pixel source[d] of the image.
+
+    Attributes
+    ----------
+    source : np.ndarray
+        int32 [D], read-only: pixel numbers, or D where the result is zero.
+
+    Raises
+    ------
+    ValueError
+        If a number is not in 0 … D.
+    """
 
     source: np.ndarray
 
@@ -27,26 +38,80 @@ class PixelMap:
 
     @classmethod
     def identity(cls, pixels: int) -> PixelMap:
-        """The map that changes nothing."""
+        """Make the map that changes nothing.
+
+        Parameters
+        ----------
+        pixels : int
+            D.
+
+        Returns
+        -------
+        PixelMap
+            source = 0 … D − 1.
+        """
         return cls(np.arange(pixels, dtype=np.int32))
 
     def apply(self, images: np.ndarray) -> np.ndarray:
-        """Transformed copies of images [N, D], of the same type."""
+        """Transform images.
+
+        Parameters
+        ----------
+        images : np.ndarray
+            Any dtype, [N, D].
+
+        Returns
+        -------
+        np.ndarray
+            Transformed copies [N, D], of the same dtype.
+
+        Raises
+        ------
+        ValueError
+            If images do not have D pixels.
+        """
         if images.ndim != 2 or images.shape[1] != self.source.size:
             raise ValueError(f"images of shape {images.shape} do not have {self.source.size} pixels")
         outside = self.source == self.source.size
-        moved = images[:, np.where(outside, 0, self.source)]
-        moved[:, outside] = 0
-        return moved
+        transformed = images[:, np.where(outside, 0, self.source)]
+        transformed[:, outside] = 0
+        return transformed
 
     def then(self, other: PixelMap) -> PixelMap:
-        """This map first, the other on its result."""
+        """Compose this map with another on its result.
+
+        Parameters
+        ----------
+        other : PixelMap
+            Map of as many pixels.
+
+        Returns
+        -------
+        PixelMap
+            This map first, then the other.
+
+        Raises
+        ------
+        ValueError
+            If the sizes differ.
+        """
         if other.source.size != self.source.size:
             raise ValueError("maps of different sizes cannot be composed")
         return PixelMap(np.append(self.source, self.source.size)[other.source])
 
     def of_channels(self, channels: int) -> PixelMap:
-        """The map of images with so many numbers a pixel, which move together: int32 [D·channels]."""
+        """Extend the map to images with several numbers a pixel, which move together.
+
+        Parameters
+        ----------
+        channels : int
+            Numbers a pixel, side by side.
+
+        Returns
+        -------
+        PixelMap
+            int32 [D·channels].
+        """
         if channels == 1:
             return self
         numbers = self.source[:, None] * np.int32(channels) + np.arange(channels, dtype=np.int32)
@@ -54,60 +119,180 @@ class PixelMap:
         return PixelMap(np.where(outside, self.source.size * channels, numbers).ravel())
 
 
-def numbered(height: int, width: int) -> np.ndarray:
-    """An image [height, width] of pixel numbers from 1, int32, for a transform to move; 0 means outside."""
+def pixel_numbers(height: int, width: int) -> np.ndarray:
+    """Make an image of pixel numbers from 1 for a transform to move; 0 then means outside.
+
+    Parameters
+    ----------
+    height : int
+        Pixels.
+    width : int
+        Pixels.
+
+    Returns
+    -------
+    np.ndarray
+        int32 [height, width].
+    """
     return np.arange(1, height * width + 1, dtype=np.int32).reshape(height, width)
 
 
-def from_numbered(moved: object) -> PixelMap:
-    """The map that moved a numbered image (an array, or an image of PIL)."""
+def map_from_numbers(moved: object) -> PixelMap:
+    """Read a pixel map from an image of pixel numbers that a transform moved.
+
+    Parameters
+    ----------
+    moved : object
+        Array or PIL image [height, width], made of `pixel_numbers`.
+
+    Returns
+    -------
+    PixelMap
+        The map of that transform.
+    """
     numbers = np.asarray(moved).ravel()
     return PixelMap(np.where(numbers == 0, numbers.size, numbers - 1))
 
 
 def rotation_map(degrees: float, height: int, width: int, channels: int = 1) -> PixelMap:
-    """Counter-clockwise about the centre, nearest neighbour, zero outside: PIL's own `Image.rotate`.
+    """Rotate counter-clockwise about the centre, nearest neighbour, zero fill: PIL's `Image.rotate`.
 
-    That is what torchvision.transforms.functional.rotate calls for a PIL image. Here it rotates an image
-    that holds pixel numbers.
+    That is what torchvision.transforms.functional.rotate calls for a PIL image. Here it rotates an image of
+    pixel numbers.
+
+    Parameters
+    ----------
+    degrees : float
+        Angle, degrees.
+    height : int
+        Pixels.
+    width : int
+        Pixels.
+    channels : int, default=1
+        Numbers a pixel.
+
+    Returns
+    -------
+    PixelMap
+        int32 [height·width·channels].
     """
-    picture = Image.fromarray(numbered(height, width))
+    picture = Image.fromarray(pixel_numbers(height, width))
     rotated = picture.rotate(degrees, Image.Resampling.NEAREST, fillcolor=0)
-    return from_numbered(rotated).of_channels(channels)
+    return map_from_numbers(rotated).of_channels(channels)
 
 
 def roll_map(right: int, down: int, height: int, width: int, channels: int = 1) -> PixelMap:
-    """So many pixels to the right and down, with periodic boundary: numpy.roll."""
+    """Shift with periodic boundary: numpy.roll.
+
+    Parameters
+    ----------
+    right : int
+        Pixels to the right.
+    down : int
+        Pixels down.
+    height : int
+        Pixels.
+    width : int
+        Pixels.
+    channels : int, default=1
+        Numbers a pixel.
+
+    Returns
+    -------
+    PixelMap
+        int32 [height·width·channels].
+    """
     numbers = np.arange(height * width, dtype=np.int32).reshape(height, width)
     return PixelMap(np.roll(numbers, (down, right), axis=(0, 1)).ravel()).of_channels(channels)
 
 
 def flip_map(axis: int, height: int, width: int) -> PixelMap:
-    """The image read backwards along axis 0 (upside down) or 1 (mirrored)."""
+    """Flip along an axis: numpy.flip.
+
+    Parameters
+    ----------
+    axis : int
+        0 (upside down) or 1 (mirrored).
+    height : int
+        Pixels.
+    width : int
+        Pixels.
+
+    Returns
+    -------
+    PixelMap
+        int32 [height·width].
+    """
     return PixelMap(np.flip(np.arange(height * width).reshape(height, width), axis).ravel())
 
 
 def permutation_map(seed: int, index: int, pixels: int, channels: int = 1) -> PixelMap:
-    """Permutation `index` of a seed, from its own stream; number 0 is the identity."""
+    """Permute pixels at random.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the permutations.
+    index : int
+        Number of the permutation, each from its own generator; 0 is the identity.
+    pixels : int
+        H·W.
+    channels : int, default=1
+        Numbers a pixel, which move together.
+
+    Returns
+    -------
+    PixelMap
+        int32 [pixels·channels].
+    """
     if index == 0:
         return PixelMap.identity(pixels * channels)
     return PixelMap(rng_for(seed, "permutation", index).permutation(pixels)).of_channels(channels)
 
 
 def affine_map(step: Affine, height: int, width: int) -> PixelMap:
-    """torchvision.transforms.functional.affine on a PIL image, nearest neighbour, zero fill."""
+    """Transform affinely, nearest neighbour, zero fill.
+
+    That is torchvision.transforms.functional.affine on a PIL image.
+
+    Parameters
+    ----------
+    step : Affine
+        Angle in degrees, translation in pixels, scale, shear in degrees.
+    height : int
+        Pixels.
+    width : int
+        Pixels.
+
+    Returns
+    -------
+    PixelMap
+        int32 [height·width].
+    """
     matrix = inverse_matrix(step, (width * 0.5, height * 0.5))
-    picture = Image.fromarray(numbered(height, width))
+    picture = Image.fromarray(pixel_numbers(height, width))
     moved = picture.transform(
         (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST, fillcolor=0
     )
-    return from_numbered(moved)
+    return map_from_numbers(moved)
 
 
 def inverse_matrix(step: Affine, center: tuple[float, float]) -> tuple[float, ...]:
-    """From a pixel of the result to one of the image: a, b, c, d, e, f with x = au + bv + c, y = du + ev + f.
+    """Compute the inverse of an affine transform, from a pixel of the result to one of the image.
 
     The inverse of T·C·R(angle)·S(scale)·SHy·SHx·C⁻¹, as in torchvision's _get_inverse_affine_matrix.
+
+    Parameters
+    ----------
+    step : Affine
+        Angle in degrees, translation in pixels, scale, shear in degrees.
+    center : tuple[float, float]
+        (x, y), pixels.
+
+    Returns
+    -------
+    tuple[float, ...]
+        a, b, c, d, e, f with x = au + bv + c, y = du + ev + f.
     """
     rotation, (shear_x, shear_y) = radians(step.degrees), map(radians, step.shear)
     a = cos(rotation - shear_y) / cos(shear_y)

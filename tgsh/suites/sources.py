@@ -3,25 +3,147 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
-from tgsh.datasets.base import DATASETS, Dataset, ImageSource, SeveralDatasets, info_of
-from tgsh.datasets.mnist import NO_UPLOADS, UploadSource, load_dataset
+from tgsh.datasets.base import (
+    DATASETS,
+    Dataset,
+    DatasetInfo,
+    ImageSource,
+    SeveralDatasets,
+    info_of,
+    no_upload_info,
+)
+from tgsh.datasets.mnist import load_dataset
+from tgsh.errors import NotFound
 from tgsh.specs import DatasetsSuite, ExperimentSpec, ManifoldSuite
 from tgsh.suites.manifold import ManifoldImages
 
 
-def source_of(spec: ExperimentSpec, data_dir: Path, uploads: UploadSource = NO_UPLOADS) -> ImageSource:
-    """Where the tasks of an experiment have their images from.
+class UploadSource(Protocol):
+    """Uploaded datasets by id."""
 
-    Raises DatasetUnavailable as `load` does, and what the shelf raises.
+    def info(self, dataset_id: str) -> DatasetInfo:
+        """Describe a dataset.
+
+        Parameters
+        ----------
+        dataset_id : str
+            Its id.
+
+        Returns
+        -------
+        DatasetInfo
+            Its description.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        """
+
+    def load(self, dataset_id: str) -> Dataset:
+        """Load a dataset.
+
+        Parameters
+        ----------
+        dataset_id : str
+            Its id.
+
+        Returns
+        -------
+        Dataset
+            The dataset; the same object as long as it is in use.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        ArtifactError
+            If its files are missing, damaged or out of reach.
+        """
+
+
+class NoUploads:
+    """The upload source of a process without a store."""
+
+    def info(self, dataset_id: str) -> DatasetInfo:
+        """Refuse any id.
+
+        Parameters
+        ----------
+        dataset_id : str
+            Its id.
+
+        Returns
+        -------
+        DatasetInfo
+            Never.
+
+        Raises
+        ------
+        NotFound
+            Always.
+        """
+        return no_upload_info(dataset_id)
+
+    def load(self, dataset_id: str) -> Dataset:
+        """Refuse any id.
+
+        Parameters
+        ----------
+        dataset_id : str
+            Its id.
+
+        Returns
+        -------
+        Dataset
+            Never.
+
+        Raises
+        ------
+        NotFound
+            Always.
+        """
+        raise NotFound(f"there is no dataset {dataset_id!r} here")
+
+
+NO_UPLOADS = NoUploads()
+
+
+def source_of(spec: ExperimentSpec, data_dir: Path, uploads: UploadSource = NO_UPLOADS) -> ImageSource:
+    """Open the images of an experiment's tasks.
+
+    Parameters
+    ----------
+    spec : ExperimentSpec
+        Names the dataset and the suite.
+    data_dir : Path
+        Folder of the named datasets, torchvision's root.
+    uploads : UploadSource, default=NO_UPLOADS
+        Uploaded datasets.
+
+    Returns
+    -------
+    ImageSource
+        Images of every task, before its transform.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If a named dataset cannot be read or downloaded.
+    NotFound
+        If there is no uploaded dataset of that id.
+    ArtifactError
+        If the files of an uploaded dataset are missing, damaged or out of reach.
     """
     if isinstance(spec.suite, ManifoldSuite):
         return ManifoldImages(spec.suite)
     if isinstance(spec.suite, DatasetsSuite):
-        found = tuple(_named(name, data_dir, uploads) for name in spec.suite.datasets)
-        return SeveralDatasets(info_of(spec, uploads.info), found)
-    return _named(spec.dataset_key, data_dir, uploads)
+        datasets = tuple(_load(name, data_dir, uploads) for name in spec.suite.datasets)
+        return SeveralDatasets(info_of(spec, uploads.info), datasets)
+    return _load(spec.dataset_key, data_dir, uploads)
 
 
-def _named(name: str, data_dir: Path, uploads: UploadSource) -> Dataset:
+def _load(name: str, data_dir: Path, uploads: UploadSource) -> Dataset:
     return load_dataset(name, data_dir) if name in DATASETS else uploads.load(name)

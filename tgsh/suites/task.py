@@ -1,4 +1,4 @@
-"""Task."""
+"""Task of a suite."""
 
 from __future__ import annotations
 
@@ -13,10 +13,18 @@ from tgsh.suites.pipeline import Transform
 
 @dataclass(frozen=True)
 class Task:
-    """One task of a suite.
+    """One task of a suite: images of a dataset under a transform.
 
-    index: its place in the suite. label: short, for axes and tables. params: what the transform is made of.
-    render: makes the transform; called once, when it is needed, for a suite may have 10,000 tasks.
+    Attributes
+    ----------
+    index : int
+        Place in the suite.
+    label : str
+        Short name, for axes and tables.
+    params : Mapping[str, float | int | str | tuple[float, ...]]
+        Parameters of the transform.
+    render : Callable[[], Transform], default=field(repr=False, compare=False)
+        Makes the transform; called once, when it is needed, for a suite may have 10,000 tasks.
     """
 
     index: int
@@ -26,11 +34,30 @@ class Task:
 
     @cached_property
     def transform(self) -> Transform:
-        """How it sees an image."""
+        """Make the task's transform of an image, once.
+
+        Returns
+        -------
+        Transform
+            Result of `render`.
+        """
         return self.render()
 
 
-def spread(tasks: Sequence[Task], most: int) -> list[Task]:
-    """All tasks, or as many as `most`, evenly spread from the first to the last."""
+def evenly_spaced(tasks: Sequence[Task], most: int) -> list[Task]:
+    """Select tasks evenly spaced from the first to the last.
+
+    Parameters
+    ----------
+    tasks : Sequence[Task]
+        Tasks of a suite.
+    most : int
+        Most tasks to select.
+
+    Returns
+    -------
+    list[Task]
+        All tasks where there are no more than `most`, else that many.
+    """
     places = np.linspace(0, len(tasks) - 1, min(len(tasks), most)).round().astype(int)
     return [tasks[place] for place in dict.fromkeys(places.tolist())]

@@ -1,4 +1,4 @@
-"""What makes a task the same in two experiments; its numeric parameter gamma_t."""
+"""Identity of a task across experiments, and its numeric parameter γ_t."""
 
 from __future__ import annotations
 
@@ -12,30 +12,56 @@ from tgsh.suites.manifold import task_identifier
 from tgsh.suites.task import Task
 
 AMOUNTS = {"kind", "tasks", "train_images", "test_images"}
-"""What of a manifold suite says how much there is of it, not what it is."""
+"""Fields of a manifold suite that count its tasks and images; the others define the process."""
 
 
 def task_identity(suite: SuiteSpec, label: str) -> str:
-    """Equal where two suites show a task in the same way: the label, and what a suite does not say in it.
+    """Identify a task across suites: equal where two suites transform images in the same way.
 
-    The images may be others: 90° of MNIST and 90° of KMNIST are the same task, on other images. Custom
-    tasks are what their labels say that they are.
+    That is the label, and what a suite does not say in it. The images may be others: 90° of MNIST and 90° of
+    KMNIST are the same task, on other images. Custom tasks are identified by their labels alone.
+
+    Parameters
+    ----------
+    suite : SuiteSpec
+        Suite of the task.
+    label : str
+        Label of the task.
+
+    Returns
+    -------
+    str
+        The identity, as text.
     """
     match suite:
         case PermutationSuite() if label != "identity":
             return f"{label} of permutation_seed {suite.permutation_seed}"
         case ManifoldSuite():
-            which = suite.model_dump(exclude=AMOUNTS)
-            return f"{label} of " + ", ".join(f"{name} {value}" for name, value in which.items())
+            parameters = suite.model_dump(exclude=AMOUNTS)
+            return f"{label} of " + ", ".join(f"{name} {value}" for name, value in parameters.items())
         case _:
             return label
 
 
 def task_parameters(suite: SuiteSpec, tasks: Sequence[Task], info: DatasetInfo) -> np.ndarray | None:
-    """float64 [T, 2]: cosine and sine of each task's angle, or of its shift as a part of the image's width.
+    """Collect the numeric parameter γ_t of every task.
 
-    Both are periodic: 350° lies beside 0°. For the manifold suite, the true γ_t, [T, task_dimensions]. None
-    for suites whose tasks have no such numbers.
+    Angles and shifts are periodic, 350° lies beside 0°, and become cosine and sine.
+
+    Parameters
+    ----------
+    suite : SuiteSpec
+        Suite of the tasks.
+    tasks : Sequence[Task]
+        T tasks.
+    info : DatasetInfo
+        Width of the images: the period of a shift.
+
+    Returns
+    -------
+    np.ndarray | None
+        float64 [T, 2] for rotation and shift, [T, task_dimensions] for the manifold suite; None for suites
+        whose tasks have no such numbers.
     """
     match suite:
         case ManifoldSuite():

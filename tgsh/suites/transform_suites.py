@@ -1,13 +1,15 @@
-"""Augment (Table 1) and custom."""
+"""The rotation, shift, permutation, augment (Table 1), custom and datasets suites."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from tgsh.datasets.base import DatasetInfo
-from tgsh.specs import CustomSuite
+from tgsh.errors import InvalidSpec
+from tgsh.specs import CustomSuite, PermutationSuite, RotationSuite, ShiftSuite
 from tgsh.specs.transforms import (
     GaussianBlur,
     HorizontalFlip,
@@ -19,6 +21,7 @@ from tgsh.specs.transforms import (
     VerticalFlip,
 )
 from tgsh.suites.pipeline import check_fits, compose_transforms
+from tgsh.suites.pixel_maps import PixelMap, permutation_map, roll_map, rotation_map
 from tgsh.suites.task import Task
 
 TABLE_1: tuple[tuple[str, str, tuple[TransformSpec, ...]], ...] = (
@@ -34,8 +37,105 @@ TABLE_1: tuple[tuple[str, str, tuple[TransformSpec, ...]], ...] = (
 """Label, torchvision's name, transform. A label begins with the number that the paper gives the task."""
 
 
+def rotation_tasks(suite: RotationSuite, info: DatasetInfo) -> tuple[Task, ...]:
+    """Build the tasks of a rotation suite, task k turned counter-clockwise by k·step_degrees (RotationMNIST).
+
+    Parameters
+    ----------
+    suite : RotationSuite
+        Number of tasks, and degrees from task to task.
+    info : DatasetInfo
+        Size of the images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks with the parameter ``angle``, degrees.
+    """
+    return tuple(
+        _rotation_task(index, index * suite.step_degrees + 0.0, info) for index in range(suite.tasks)
+    )
+
+
+def _rotation_task(index: int, degrees: float, info: DatasetInfo) -> Task:
+    render = partial(rotation_map, degrees, info.height, info.width, info.channels)
+    return Task(index, f"{degrees:.10g}°", {"angle": degrees}, render)
+
+
+def shift_tasks(suite: ShiftSuite, info: DatasetInfo) -> tuple[Task, ...]:
+    """Build the tasks of a shift suite, task k rolled to the right by k·step_pixels (ShiftMNIST).
+
+    Parameters
+    ----------
+    suite : ShiftSuite
+        Pixels from task to task, and number of tasks; None: once round the image.
+    info : DatasetInfo
+        Size of the images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks with the parameter ``shift``, pixels.
+
+    Raises
+    ------
+    InvalidSpec
+        If a step is as wide as the image.
+    """
+    step = suite.step_pixels
+    if step >= info.width:
+        raise InvalidSpec(
+            "suite.step_pixels", f"{info.name} is {info.width} pixels wide; {step} leads round it"
+        )
+    count = suite.tasks or -(-info.width // step)
+    return tuple(_shift_task(index, index * step, info) for index in range(count))
+
+
+def _shift_task(index: int, pixels: int, info: DatasetInfo) -> Task:
+    render = partial(roll_map, pixels, 0, info.height, info.width, info.channels)
+    return Task(index, f"{pixels} px", {"shift": pixels}, render)
+
+
+def permutation_tasks(suite: PermutationSuite, info: DatasetInfo) -> tuple[Task, ...]:
+    """Build the tasks of a permutation suite; a longer suite begins with the tasks of a shorter one.
+
+    Parameters
+    ----------
+    suite : PermutationSuite
+        Number of tasks, and the seed of the permutations.
+    info : DatasetInfo
+        Size of the images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks with the parameter ``permutation``, a number; 0 is the identity.
+    """
+    places = info.height * info.width
+    return tuple(
+        Task(
+            index,
+            f"permutation {index}" if index else "identity",
+            {"permutation": index},
+            partial(permutation_map, suite.permutation_seed, index, places, info.channels),
+        )
+        for index in range(suite.tasks)
+    )
+
+
 def augment_tasks(info: DatasetInfo) -> tuple[Task, ...]:
-    """The eight tasks, in the paper's order."""
+    """Build the eight tasks of the paper's Table 1, in its order (AugmentMNIST).
+
+    Parameters
+    ----------
+    info : DatasetInfo
+        Size of the images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks with the parameter ``transform``, torchvision's name.
+    """
     return tuple(
         Task(
             index,
@@ -48,7 +148,25 @@ def augment_tasks(info: DatasetInfo) -> tuple[Task, ...]:
 
 
 def custom_tasks(suite: CustomSuite, info: DatasetInfo) -> tuple[Task, ...]:
-    """The tasks of a custom suite. Raises InvalidSpec for a transform that does not fit the images."""
+    """Build the tasks of a custom suite.
+
+    Parameters
+    ----------
+    suite : CustomSuite
+        A label and a list of transforms for each task.
+    info : DatasetInfo
+        Size of the images.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks with every parameter of their transforms.
+
+    Raises
+    ------
+    InvalidSpec
+        If a transform does not fit the images.
+    """
     for index, task in enumerate(suite.tasks):
         check_fits(task.transforms, info, f"suite.tasks.{index}.transforms")
     return tuple(
@@ -63,7 +181,7 @@ def custom_tasks(suite: CustomSuite, info: DatasetInfo) -> tuple[Task, ...]:
 
 
 def _parameters(transforms: Sequence[TransformSpec]) -> Iterator[tuple[str, float | int | str]]:
-    """What the transforms are, and every parameter by a name of its own: `0.rotate.degrees`."""
+    """The kinds of the transforms, and every parameter by a name of its own: `0.rotate.degrees`."""
     yield "transforms", ", ".join(transform.kind for transform in transforms) or "identity"
     for place, transform in enumerate(transforms):
         for name, value in transform.model_dump(mode="json", exclude={"kind"}).items():
@@ -76,3 +194,34 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, float | int | str]]:
             yield f"{name}.{place}", part
     else:
         yield name, value
+
+
+def datasets_tasks(info: DatasetInfo) -> tuple[Task, ...]:
+    """Build the tasks of a datasets suite: one for each dataset, its images as they are.
+
+    Parameters
+    ----------
+    info : DatasetInfo
+        Joint description of several datasets.
+
+    Returns
+    -------
+    tuple[Task, ...]
+        Tasks labelled by the dataset's name, and its id where others have the same name.
+    """
+    labels = [_label(member) for member in info.members]
+    times = Counter(labels)
+    return tuple(
+        Task(
+            index,
+            label if times[label] == 1 else f"{label} ({member.name})",
+            {"dataset": member.name},
+            partial(PixelMap.identity, info.pixels),
+        )
+        for index, (label, member) in enumerate(zip(labels, info.members, strict=True))
+    )
+
+
+def _label(member: DatasetInfo) -> str:
+    """The name of a named dataset; of an uploaded one the title, for its name is its id."""
+    return member.title if member.is_uploaded else member.name

@@ -12,7 +12,7 @@ from tgsh.analysis.geometry import geometry, recoverability
 from tgsh.datasets.base import Dataset, ImageSource
 from tgsh.errors import Interrupted
 from tgsh.networks.torch_registry import units_of
-from tgsh.suites import Task, spread
+from tgsh.suites import Task, evenly_spaced
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.suites.task_identity import task_parameters
 from tgsh.training.inputs import Views
@@ -176,7 +176,7 @@ def measured(
     geometry, samples: of MOST_TASKS at most, evenly spread. class-means: of all, where they are not too many.
     accuracy-matrix: where the spec asks for it.
     """
-    some = spread(tasks, MOST_TASKS)
+    some = evenly_spaced(tasks, MOST_TASKS)
     found = {
         "geometry": geometry_of(trainer, some, vectors),
         "samples": samples(trainer.views, some, should_stop),

@@ -17,7 +17,7 @@ from tgsh.specs.transforms import (
     RandomPerspective,
     RandomResizedCrop,
 )
-from tgsh.suites.pipeline import ImageTransform, Step
+from tgsh.suites.pipeline import ImageTransform, PipelineStep
 from tgsh.suites.pixel_maps import PixelMap, inverse_matrix
 
 ATTEMPTS = 10
@@ -301,7 +301,7 @@ def drawn(
 
 
 def _operation(
-    step: Step, count: int, size: tuple[int, int], rng: np.random.Generator, device: torch.device
+    step: PipelineStep, count: int, size: tuple[int, int], rng: np.random.Generator, device: torch.device
 ) -> Operation:
     match step:
         case PixelMap():

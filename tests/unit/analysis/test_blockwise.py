@@ -46,14 +46,14 @@ def test_the_nearest_are_those_of_the_matrix(vectors: np.ndarray, measure: Measu
     np.fill_diagonal(others, -np.inf)
     found = Similarities(vectors, measure).nearest(count)
     np.testing.assert_allclose(found.values, -np.sort(-others, axis=1)[:, :count], atol=1e-12)
-    np.testing.assert_allclose(np.take_along_axis(others, found.places, axis=1), found.values, atol=1e-12)
-    assert all(len(set(row)) == count for row in found.places.tolist())
+    np.testing.assert_allclose(np.take_along_axis(others, found.indices, axis=1), found.values, atol=1e-12)
+    assert all(len(set(row)) == count for row in found.indices.tolist())
 
 
 def test_there_are_no_more_neighbours_than_tasks(vectors: np.ndarray) -> None:
-    assert Similarities(vectors).nearest(100).places.shape == (TASKS, TASKS - 1)
-    assert Similarities(vectors[:1]).nearest(5).places.shape == (1, 0)
-    assert Similarities(vectors[:0]).nearest(5).places.shape == (0, 0)
+    assert Similarities(vectors).nearest(100).indices.shape == (TASKS, TASKS - 1)
+    assert Similarities(vectors[:1]).nearest(5).indices.shape == (1, 0)
+    assert Similarities(vectors[:0]).nearest(5).indices.shape == (0, 0)
 
 
 def test_averages_are_those_of_the_matrix(vectors: np.ndarray) -> None:

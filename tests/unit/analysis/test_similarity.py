@@ -14,9 +14,9 @@ from tgsh.analysis.similarity import (
     SimilarityMatrix,
     Trajectory,
     nearest,
+    representative_pairs,
     similarity,
     similarity_over_epochs,
-    telling_pairs,
 )
 from tgsh.rng import rng_for
 
@@ -142,4 +142,4 @@ def test_a_course_cannot_be_changed() -> None:
     [(1, []), (2, [1]), (8, [1, 2, 3, 4, 5, 6, 7]), (9, [1, 2, 2, 4]), (36, [1, 2, 9, 18])],
 )
 def test_telling_pairs(tasks: int, others: list[int]) -> None:
-    assert telling_pairs(tasks) == list(dict.fromkeys((0, other) for other in others))
+    assert representative_pairs(tasks) == list(dict.fromkeys((0, other) for other in others))

@@ -20,7 +20,15 @@ from PIL import Image
 
 from tests.support.uploads import coloured, grey, npz, picture, zipped
 from tgsh.datasets.uploads.image_folders import ImageOptions
-from tgsh.datasets.uploads.ingest import IMAGES, LABELS, Kind, Unpacked, Upload, unpack, unpack_apart
+from tgsh.datasets.uploads.ingest import (
+    IMAGES,
+    LABELS,
+    IngestedDataset,
+    Upload,
+    UploadKind,
+    ingest,
+    ingest_in_subprocess,
+)
 from tgsh.errors import InvalidSpec
 
 MB = 1 << 20
@@ -32,17 +40,17 @@ several = settings(
 def unpacked(
     folder: Path,
     content: bytes,
-    kind: Kind = "npz",
+    kind: UploadKind = "npz",
     wishes: ImageOptions | None = None,
     max_bytes: int = 64 * MB,
-) -> tuple[Unpacked, np.ndarray, np.ndarray]:
+) -> tuple[IngestedDataset, np.ndarray, np.ndarray]:
     """What it is, its images and its labels."""
     (folder / "upload").write_bytes(content)
-    found = unpack(Upload(folder / "upload", kind, wishes or ImageOptions(), max_bytes), folder)
+    found = ingest(Upload(folder / "upload", kind, wishes or ImageOptions(), max_bytes), folder)
     return found, np.load(folder / IMAGES), np.load(folder / LABELS)
 
 
-def refusal(folder: Path, content: bytes, kind: Kind = "npz") -> str:
+def refusal(folder: Path, content: bytes, kind: UploadKind = "npz") -> str:
     """What is wrong with it."""
     with pytest.raises(InvalidSpec) as refused:
         unpacked(folder, content, kind)
@@ -116,7 +124,7 @@ def test_the_same_content_is_the_same_dataset_whatever_it_comes_in(
 
 @several
 @given(junk=st.binary(max_size=400), at=st.floats(0, 1), kind=st.sampled_from(["npz", "zip"]))
-def test_damage_is_refused_or_does_no_harm(tmp_path: Path, junk: bytes, at: float, kind: Kind) -> None:
+def test_damage_is_refused_or_does_no_harm(tmp_path: Path, junk: bytes, at: float, kind: UploadKind) -> None:
     x, y = grey()
     good = (
         npz(x=x, y=y) if kind == "npz" else zipped({f"{k}/{n}.png": picture(x[n]) for n, k in enumerate(y)})
@@ -125,7 +133,7 @@ def test_damage_is_refused_or_does_no_harm(tmp_path: Path, junk: bytes, at: floa
     for content in (junk, good[:place] + junk, good[:place] + junk + good[place + len(junk) :]):
         (tmp_path / "upload").write_bytes(content)
         with suppress(InvalidSpec):
-            found = unpack(Upload(tmp_path / "upload", kind, ImageOptions(), MB), tmp_path)
+            found = ingest(Upload(tmp_path / "upload", kind, ImageOptions(), MB), tmp_path)
             assert np.load(tmp_path / IMAGES).shape == (found.train + found.test, 30)
 
 
@@ -286,10 +294,10 @@ def test_apart_it_is_the_same_and_has_an_end(tmp_path: Path) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     there.mkdir()
     here.mkdir()
-    assert unpack_apart(upload, there) == unpack(upload, here)
+    assert ingest_in_subprocess(upload, there) == ingest(upload, here)
     assert (there / IMAGES).read_bytes() == (here / IMAGES).read_bytes()
     upload.path.write_bytes(npz(x=X / 255, y=Y))
     with pytest.raises(InvalidSpec, match=r"x: is float64 in 0\.\.1"):
-        unpack_apart(upload, there)
+        ingest_in_subprocess(upload, there)
     with pytest.raises(InvalidSpec, match=r"takes over 0\.01 s"):
-        unpack_apart(upload, here, seconds=0.01)
+        ingest_in_subprocess(upload, here, seconds=0.01)

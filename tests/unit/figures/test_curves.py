@@ -9,28 +9,30 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from tests.unit.figures.test_heatmaps import FORMATS, MAGIC
 from tgsh.analysis.similarity import Trajectory
 from tgsh.figures import FigureFormat, accuracy_figure, render, trajectories_figure
-from tgsh.figures.curves import COLOURS, MOST_LINES, STYLES
+from tgsh.figures.curves import COLOURS, MAX_LINES, STYLES
 from tgsh.rng import rng_for
 
 
-def courses(count: int, epochs: int = 5, label: str = "{}°") -> list[Trajectory]:
+def trajectories(count: int, epochs: int = 5, label: str = "{}°") -> list[Trajectory]:
     values = rng_for(12, "lines").uniform(-0.2, 1, (count, epochs + 1))
     return [Trajectory((0, k), (label.format(0), label.format(k)), values[k].copy()) for k in range(count)]
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize(("count", "epochs"), [(1, 1), (4, 3), (MOST_LINES, 1000)])
+@pytest.mark.parametrize(("count", "epochs"), [(1, 1), (4, 3), (MAX_LINES, 1000)])
 def test_any_number_of_lines_in_any_format(count: int, epochs: int, format: FigureFormat) -> None:
-    figures = [trajectories_figure(courses(count, epochs), title="t", measure="cosine") for _ in range(2)]
+    figures = [
+        trajectories_figure(trajectories(count, epochs), title="t", measure="cosine") for _ in range(2)
+    ]
     bodies = {render(figure, format) for figure in figures}
     assert len(bodies) == 1
     assert bodies.pop().startswith(MAGIC[format])
 
 
 @pytest.mark.parametrize("label", ["{}°", "W" * 30 + "{}", "$x_{}$", "_{}"])
-@pytest.mark.parametrize("count", [2, 7, MOST_LINES])
+@pytest.mark.parametrize("count", [2, 7, MAX_LINES])
 def test_names_cover_neither_each_other_nor_the_edge(count: int, label: str) -> None:
-    figure = trajectories_figure(courses(count, label=label), title="t", measure="cosine")
+    figure = trajectories_figure(trajectories(count, label=label), title="t", measure="cosine")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     boxes = [text.get_window_extent(canvas.get_renderer()) for text in figure.axes[0].texts]
@@ -42,18 +44,20 @@ def test_names_cover_neither_each_other_nor_the_edge(count: int, label: str) -> 
 
 
 def test_names_are_in_the_order_of_the_ends() -> None:
-    found = courses(9)
+    found = trajectories(9)
     texts = trajectories_figure(found, title="t", measure="cosine").axes[0].texts
     heights = [text.get_position()[1] for text in texts]
-    assert np.argsort(heights).tolist() == np.argsort([course.values[-1] for course in found]).tolist()
+    assert (
+        np.argsort(heights).tolist() == np.argsort([trajectory.values[-1] for trajectory in found]).tolist()
+    )
 
 
 def test_no_two_lines_look_alike() -> None:
     assert len(set(COLOURS)) == len(COLOURS)
     assert len(set(STYLES)) == len(STYLES)
-    lines = trajectories_figure(courses(MOST_LINES), title="t", measure="cosine").axes[0].lines
+    lines = trajectories_figure(trajectories(MAX_LINES), title="t", measure="cosine").axes[0].lines
     drawn = [line for line in lines if line.get_marker() == "o"]
-    assert len({(line.get_color(), line.get_linestyle()) for line in drawn}) == MOST_LINES
+    assert len({(line.get_color(), line.get_linestyle()) for line in drawn}) == MAX_LINES
 
 
 def test_gaps_stay_gaps_and_what_has_no_value_is_left_out() -> None:
@@ -64,10 +68,10 @@ def test_gaps_stay_gaps_and_what_has_no_value_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "found", [[], courses(MOST_LINES + 1), [Trajectory((0, 1), ("a", "b"), np.array([np.nan]))]]
+    "found", [[], trajectories(MAX_LINES + 1), [Trajectory((0, 1), ("a", "b"), np.array([np.nan]))]]
 )
 def test_what_cannot_be_drawn(found: list[Trajectory]) -> None:
-    with pytest.raises(ValueError, match=r"no course|told apart"):
+    with pytest.raises(ValueError, match=r"no trajectory|told apart"):
         trajectories_figure(found, title="t", measure="cosine")
 
 

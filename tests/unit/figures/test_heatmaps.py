@@ -27,7 +27,7 @@ from tgsh.figures import (
     tree_figure,
     vectors_figure,
 )
-from tgsh.figures.style import SHOWN, Picture, turn_crowded_names
+from tgsh.figures.style import DISPLAY_PPI, NotebookFigure, rotate_crowded_labels
 from tgsh.rng import rng_for
 
 MAGIC: dict[FigureFormat, bytes] = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-"}
@@ -291,15 +291,15 @@ def test_the_tree_alone_names_its_leaves_in_order(tasks: int) -> None:
 
 def test_a_picture_shows_itself_at_its_size() -> None:
     picture = vectors_figure(vectors(3), ["a", "b", "c"], title="t")
-    assert isinstance(picture, Picture)
+    assert isinstance(picture, NotebookFigure)
     content, size = picture._repr_png_()
     assert content == render(picture, "png")
-    assert size["width"] == round(SHOWN * picture.get_size_inches()[0])
+    assert size["width"] == round(DISPLAY_PPI * picture.get_size_inches()[0])
 
 
 @pytest.mark.parametrize(("width", "rotation"), [(8, 0), (2, 90)])
 def test_names_are_turned_where_they_would_touch(width: float, rotation: float) -> None:
     axes = Figure(figsize=(width, 2)).subplots()
     axes.set_xticks(range(12), [f"{30 * k}°" for k in range(12)])
-    turn_crowded_names(axes)
+    rotate_crowded_labels(axes)
     assert {tick.get_rotation() for tick in axes.get_xticklabels()} == {rotation}

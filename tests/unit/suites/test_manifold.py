@@ -103,5 +103,5 @@ def test_another_seed_is_another_world() -> None:
 
 def test_images_made_in_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ManifoldImages(SUITE).of(2)
-    monkeypatch.setattr("tgsh.suites.manifold.ROWS", 7)
+    monkeypatch.setattr("tgsh.suites.manifold.IMAGES_PER_BLOCK", 7)
     assert (ManifoldImages(SUITE).of(2).train_images == whole.train_images).all()

@@ -1,8 +1,6 @@
-"""What researchers upload becomes a dataset: checked, in one order, addressed by its content. No torch.
+"""Uploaded datasets: checked, in canonical order, addressed by their content. No torch.
 
-npz.py        arrays x and y in an .npz
-folders.py    images in class folders in a .zip
-contents.py   what either holds, before it is put in order
-canonical.py  the one order and split, and the files that are kept
-unpacking.py  all of it, in a process with limits of its own
+image_folders   images in class folders in a .zip; checks common to all uploads
+npz             arrays x and y in an .npz
+ingest          canonical order, split and files, in a process with limits of its own
 """

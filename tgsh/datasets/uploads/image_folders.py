@@ -1,4 +1,4 @@
-"""ZIP of class folders; checks common to all uploads."""
+"""Reader of a ZIP of class folders, and the checks that all uploads share."""
 
 from __future__ import annotations
 
@@ -19,15 +19,34 @@ MAX_PIXELS = 128 * 128 * 3
 
 MAX_IMAGES = 1_000_000
 MIN_CLASSES, MAX_CLASSES = 2, 1_000
-MAX_NAME = 64
+MAX_CLASS_NAME = 64  # characters
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+GREY, COLOUR = ("1", "L"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
+MAX_FILE_BYTES = 32 << 20
+MAX_FILE_PIXELS = 32_000_000
+"""Of an image as it is sent: beyond that, a decompression bomb."""
+
+SPLITS = ("train", "test")
+IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")  # added by operating systems
 
 
 @dataclass(frozen=True, eq=False)
-class Contents:
+class LabelledImages:
     """N images with their classes, in the order in which they were sent.
 
-    shape: (height, width, channels). labels: int64 [N], places in class_names. is_test: bool [N], which
-    images are for testing; None where nobody said. read: the images of these numbers, uint8 [n, H·W·C].
+    Attributes
+    ----------
+    shape : tuple[int, int, int]
+        (height, width, channels).
+    class_names : tuple[str, ...]
+        Names of the K classes.
+    labels : np.ndarray
+        int64 [N], places in class_names.
+    is_test : np.ndarray | None
+        bool [N], True for test images; None where the upload has no split.
+    read : Callable[[np.ndarray], np.ndarray]
+        From places int64 [n] to images uint8 [n, H·W·C].
     """
 
     shape: tuple[int, int, int]
@@ -38,12 +57,29 @@ class Contents:
 
     @property
     def pixels(self) -> int:
-        """H·W·C."""
+        """Numbers of an image, H·W·C."""
         return int(np.prod(self.shape))
 
 
 def check_size(shape: Sequence[int], images: int, max_bytes: int, field: str) -> None:
-    """Raises InvalidSpec for images that are too large, or too many of them."""
+    """Check the size and the number of images.
+
+    Parameters
+    ----------
+    shape : Sequence[int]
+        (height, width, channels).
+    images : int
+        Number of images.
+    max_bytes : int
+        Most bytes of all images, unpacked.
+    field : str
+        Field of the upload, for the error.
+
+    Raises
+    ------
+    InvalidSpec
+        If images are too large, or too many.
+    """
     height, width, channels = shape
     pixels = height * width * channels
     if pixels > MAX_PIXELS or pixels < 1:
@@ -62,89 +98,132 @@ def check_size(shape: Sequence[int], images: int, max_bytes: int, field: str) ->
         )
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of classes in the order of their numbers: as numbers where all are, else as text."""
-    found = set(names)
-    if all(name.isascii() and name.removeprefix("-").isdigit() for name in found):
-        return tuple(sorted(found, key=lambda name: (int(name), name)))
-    return tuple(sorted(found))
+def sorted_class_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort the distinct names of classes: as numbers where all are, else as text.
+
+    Parameters
+    ----------
+    names : Iterable[str]
+        Name of the class of each image.
+
+    Returns
+    -------
+    tuple[str, ...]
+        Names in the order of their class numbers.
+    """
+    distinct = set(names)
+    if all(name.isascii() and name.removeprefix("-").isdigit() for name in distinct):
+        return tuple(sorted(distinct, key=lambda name: (int(name), name)))
+    return tuple(sorted(distinct))
 
 
 def check_classes(class_names: Sequence[str], field: str) -> None:
-    """Raises InvalidSpec for too few or too many classes, or a name that nobody can read."""
+    """Check the number of classes and their names.
+
+    Parameters
+    ----------
+    class_names : Sequence[str]
+        Distinct names.
+    field : str
+        Field of the upload, for the error.
+
+    Raises
+    ------
+    InvalidSpec
+        If there are too few or too many, or a name is empty, too long or not printable.
+    """
     if not MIN_CLASSES <= len(class_names) <= MAX_CLASSES:
         raise InvalidSpec(
             field, f"there are {len(class_names):,} classes, and {MIN_CLASSES} to {MAX_CLASSES:,} are taken"
         )
     for name in class_names:
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        if not 1 <= len(name) <= MAX_CLASS_NAME or not name.isprintable():
             raise InvalidSpec(
-                field, f"a class is called {name[:80]!r}; names have 1 to {MAX_NAME} printable characters"
+                field,
+                f"a class is called {name[:80]!r}; names have 1 to {MAX_CLASS_NAME} printable characters",
             )
-
-
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-GREY, COLOUR = ("1", "L"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
-MAX_FILE_BYTES = 32 << 20
-MAX_FILE_PIXELS = 32_000_000
-"""Of an image as it is sent: beyond that, it is a bomb."""
-
-SPLITS = ("train", "test")
-JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """What images shall become. size: (height, width) to resize to; channels: 1 or 3. None: as they are."""
+    """Conversion of images that an uploader requests.
+
+    Attributes
+    ----------
+    size : tuple[int, int] | None, default=None
+        (height, width) to resize to, pixels; None: as they are.
+    channels : int | None, default=None
+        1 (grey) or 3 (colour); None: as they are.
+    """
 
     size: tuple[int, int] | None = None
     channels: int | None = None
 
 
 @dataclass(frozen=True)
-class _File:
+class _ImageFile:
     entry: zipfile.ZipInfo
     split: str | None
     label: str
     name: str
 
 
-def read_folders(archive: zipfile.ZipFile, wishes: ImageOptions, max_bytes: int) -> Contents:
-    """What a zip of class folders holds. Raises InvalidSpec, naming the file and the remedy."""
+def read_image_folders(archive: zipfile.ZipFile, options: ImageOptions, max_bytes: int) -> LabelledImages:
+    """Read a ZIP of class folders.
+
+    Parameters
+    ----------
+    archive : zipfile.ZipFile
+        CLASS/image.png, or train/CLASS/image.png and test/CLASS/image.png.
+    options : ImageOptions
+        Size and channels to convert to.
+    max_bytes : int
+        Most bytes of all images, unpacked.
+
+    Returns
+    -------
+    LabelledImages
+        Images by split, class and name; their pixels are read when needed.
+
+    Raises
+    ------
+    InvalidSpec
+        If it does not hold a dataset; names the file and the remedy.
+    """
     files = _files(archive)
-    class_names = in_order(file.label for file in files)
+    class_names = sorted_class_names(file.label for file in files)
     check_classes(class_names, "body")
     splits = {file.split for file in files}
     if splits == {"test"}:
         raise InvalidSpec("body", "has a folder test and none train")
-    first = _opened(archive, files[0])
+    first = _open_image(archive, files[0])
     with first:
-        height, width = wishes.size or (first.height, first.width)
-        channels = wishes.channels or _channels(first, files[0])
+        height, width = options.size or (first.height, first.width)
+        channels = options.channels or _channels(first, files[0])
     shape = (height, width, channels)
     check_size(shape, len(files), max_bytes, "body")
     order = {name: place for place, name in enumerate(class_names)}
-    return Contents(
+    return LabelledImages(
         shape=shape,
         class_names=class_names,
         labels=np.array([order[file.label] for file in files]),
         is_test=np.array([file.split == "test" for file in files]) if "test" in splits else None,
-        read=_reader(archive, files, wishes, shape),
+        read=_reader(archive, files, options, shape),
     )
 
 
 def _reader(
-    archive: zipfile.ZipFile, files: Sequence[_File], wishes: ImageOptions, shape: tuple[int, int, int]
+    archive: zipfile.ZipFile, files: Sequence[_ImageFile], options: ImageOptions, shape: tuple[int, int, int]
 ) -> Callable[[np.ndarray], np.ndarray]:
     def one(place: int) -> np.ndarray:
-        with _opened(archive, files[place]) as picture:
-            if wishes.channels is None and _channels(picture, files[place]) != shape[2]:
+        with _open_image(archive, files[place]) as picture:
+            if options.channels is None and _channels(picture, files[place]) != shape[2]:
                 raise InvalidSpec(
                     "channels",
                     f"{files[place].name} and {files[0].name} are not both grey or both in colour; say what "
                     "they shall become: ?channels=1 or ?channels=3",
                 )
-            if wishes.size is None and (picture.height, picture.width) != shape[:2]:
+            if options.size is None and (picture.height, picture.width) != shape[:2]:
                 raise InvalidSpec(
                     "size",
                     f"{files[place].name} has {picture.height} × {picture.width} pixels, and {files[0].name} "
@@ -155,8 +234,8 @@ def _reader(
     return lambda places: np.stack([one(place) for place in places.tolist()])
 
 
-def _pixels(picture: Image.Image, shape: tuple[int, int, int], file: _File) -> np.ndarray:
-    """uint8 [H·W·C]. What is transparent lies on black."""
+def _pixels(picture: Image.Image, shape: tuple[int, int, int], file: _ImageFile) -> np.ndarray:
+    """The pixels, uint8 [H·W·C]; transparent ones lie on black."""
     height, width, channels = shape
     try:
         if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
@@ -170,8 +249,8 @@ def _pixels(picture: Image.Image, shape: tuple[int, int, int], file: _File) -> n
     return np.asarray(plain, np.uint8).ravel()
 
 
-def _opened(archive: zipfile.ZipFile, file: _File) -> Image.Image:
-    """The image, its pixels not read yet. Raises InvalidSpec for what is none, or too large."""
+def _open_image(archive: zipfile.ZipFile, file: _ImageFile) -> Image.Image:
+    """The image, its pixels not read yet. Raises InvalidSpec if it is no image, or too large."""
     if file.entry.file_size > MAX_FILE_BYTES:
         raise InvalidSpec("body", f"{file.name} is over {MAX_FILE_BYTES >> 20} MiB; make it smaller")
     with archive.open(file.entry) as member:
@@ -187,7 +266,7 @@ def _opened(archive: zipfile.ZipFile, file: _File) -> Image.Image:
     return picture
 
 
-def _channels(picture: Image.Image, file: _File) -> int:
+def _channels(picture: Image.Image, file: _ImageFile) -> int:
     if picture.mode in (*GREY, "LA"):
         return 1
     if picture.mode in (*COLOUR, "PA"):
@@ -195,11 +274,11 @@ def _channels(picture: Image.Image, file: _File) -> int:
     raise InvalidSpec("body", f"{file.name} has pixels of type {picture.mode}; save it with 8 bits a channel")
 
 
-def _files(archive: zipfile.ZipFile) -> list[_File]:
-    """Every image, by split, class and name. Raises InvalidSpec for what lies elsewhere."""
+def _files(archive: zipfile.ZipFile) -> list[_ImageFile]:
+    """Every image, by split, class and name. Raises InvalidSpec for a file outside class folders."""
     entries: dict[tuple[str, ...], zipfile.ZipInfo] = {}
     for entry in archive.infolist():
-        parts = _parts(entry)
+        parts = _member_path(entry)
         if parts is None:
             continue
         if parts in entries:
@@ -216,13 +295,13 @@ def _files(archive: zipfile.ZipFile) -> list[_File]:
     return sorted(files, key=lambda file: (file.split or "", file.label, file.name))
 
 
-def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...] | None:
-    """The path of a member, None for what is no file of the user's."""
+def _member_path(entry: zipfile.ZipInfo) -> tuple[str, ...] | None:
+    """The path of a member, None for directories and files that systems add."""
     name = entry.filename
     if name.startswith(("/", "\\")) or "\\" in name or ":" in name.split("/")[0] or ".." in name.split("/"):
         raise InvalidSpec("body", f"{name[:200]!r} is no path within a zip; zip the folders themselves")
     parts = PurePosixPath(name).parts
-    if entry.is_dir() or any(part.startswith(".") or part in JUNK for part in parts):
+    if entry.is_dir() or any(part.startswith(".") or part in IGNORED for part in parts):
         return None
     if entry.flag_bits & 1:
         raise InvalidSpec("body", f"{name[:200]} is encrypted")
@@ -230,13 +309,13 @@ def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...] | None:
 
 
 def _without_root(entries: dict[tuple[str, ...], zipfile.ZipInfo]) -> dict[tuple[str, ...], zipfile.ZipInfo]:
-    """The same less a folder that all of it lies in, such as the one that was zipped."""
+    """The same entries without a folder that all of them lie in, such as the one that was zipped."""
     while len({parts[0] for parts in entries}) == 1 and all(len(parts) > 2 for parts in entries):
         entries = {parts[1:]: entry for parts, entry in entries.items()}
     return entries
 
 
-def _file(parts: tuple[str, ...], entry: zipfile.ZipInfo) -> _File:
+def _file(parts: tuple[str, ...], entry: zipfile.ZipInfo) -> _ImageFile:
     split = parts[0] if len(parts) == 3 and parts[0] in SPLITS else None
     if len(parts) != (2 if split is None else 3):
         raise InvalidSpec(
@@ -244,4 +323,4 @@ def _file(parts: tuple[str, ...], entry: zipfile.ZipInfo) -> _File:
             f"{'/'.join(parts)[:200]} does not lie in a class folder: CLASS/image.png, or "
             "train/CLASS/image.png and test/CLASS/image.png",
         )
-    return _File(entry, split, parts[-2], "/".join(parts)[-200:])
+    return _ImageFile(entry, split, parts[-2], "/".join(parts)[-200:])

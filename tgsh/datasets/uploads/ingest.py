@@ -1,4 +1,4 @@
-"""Sandboxed child process; canonical order, content id."""
+"""Ingestion of an upload: sandboxed child process, canonical order, content id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from tgsh.datasets.uploads.image_folders import Contents, ImageOptions, read_folders
+from tgsh.datasets.uploads.image_folders import ImageOptions, LabelledImages, read_image_folders
 from tgsh.datasets.uploads.npz import read_npz
 from tgsh.errors import InvalidSpec
 from tgsh.rng import rng_for
@@ -23,15 +23,67 @@ from tgsh.system import limit_memory, yield_to_others
 FORMAT = "tgsh.dataset/1"
 SPLIT_SEED = 0
 TEST_SHARE = 0.2
-"""Of every class, where nobody said which images are for testing."""
+"""Of every class, where the upload has no split."""
 
-ROWS_BYTES = 16 << 20
-"""Of images that are in memory at a time."""
+BLOCK_BYTES = 16 << 20
+"""Of images in memory at a time."""
+
+UploadKind = Literal["npz", "zip"]
+
+MEMORY_BYTES = 1 << 30
+TIMEOUT_SECONDS = 900.0
+"""Limit of a subprocess; two gibibytes of images take about half a minute."""
+
+IMAGES, LABELS = "images.npy", "labels.npy"
 
 
 @dataclass(frozen=True)
-class Unpacked:
-    """What a dataset turned out to be. sha256: of its content, whatever it came in."""
+class Upload:
+    """A file that was sent.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    kind : UploadKind
+        ``"npz"`` or ``"zip"``.
+    options : ImageOptions
+        Size and channels to convert the images of a zip to.
+    max_bytes : int
+        Most bytes of its images, unpacked.
+    """
+
+    path: Path
+    kind: UploadKind
+    options: ImageOptions
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class IngestedDataset:
+    """Description of a dataset that was written.
+
+    Attributes
+    ----------
+    sha256 : str
+        Hex digest of its content, the same whatever file it came in.
+    height : int
+        Pixels.
+    width : int
+        Pixels.
+    channels : int
+        1 or 3.
+    class_names : tuple[str, ...]
+        Names of the classes.
+    train : int
+        Training images.
+    test : int
+        Test images.
+    mean : float
+        Mean of the training images' pixels, 0 to 1.
+    deviation : float
+        Standard deviation of the training images' pixels, 0 to 1.
+    """
 
     sha256: str
     height: int
@@ -44,57 +96,123 @@ class Unpacked:
     deviation: float
 
 
-def canonical_order(contents: Contents) -> tuple[np.ndarray, int]:
-    """The numbers of the images as they are kept, and how many of them are for training: those come first.
+def ingest_in_subprocess(upload: Upload, folder: Path, seconds: float = TIMEOUT_SECONDS) -> IngestedDataset:
+    """Run `ingest` in a process with MEMORY_BYTES of memory and a time limit.
 
-    In either part the first image of each class comes first, then the second of each, and so on, so that
-    prefixes are balanced; within a class they stay in the order in which they were sent. Raises InvalidSpec
-    where a class lacks a training or a test image.
+    Parameters
+    ----------
+    upload : Upload
+        The file and its options.
+    folder : Path
+        Existing folder.
+    seconds : float, default=TIMEOUT_SECONDS
+        Time limit.
+
+    Returns
+    -------
+    IngestedDataset
+        Description of the dataset.
+
+    Raises
+    ------
+    InvalidSpec
+        If the file is no dataset, is damaged, or takes more memory or time than allowed.
+    OSError
+        If the folder cannot be written to.
     """
-    labels, is_test = contents.labels, contents.is_test
-    if is_test is None:
-        is_test = _split(contents)
-    for name, part in (("training", ~is_test), ("test", is_test)):
-        counts = np.bincount(labels[part], minlength=len(contents.class_names))
-        if not counts.all():
-            lacking = contents.class_names[int(counts.argmin())]
-            raise InvalidSpec("y", f"class {lacking!r} has no {name} image; every class needs one")
-    train, test = (_interleaved(labels, np.flatnonzero(part)) for part in (~is_test, is_test))
-    return np.concatenate([train, test]), len(train)
+    report_path = folder / "report.json"
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_ingest_and_report, args=(upload, folder, report_path), daemon=True)
+    process.start()
+    process.join(seconds)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise InvalidSpec("body", f"takes over {seconds:g} s to unpack; send fewer or smaller images")
+    if not report_path.exists():
+        raise InvalidSpec("body", "takes more memory to unpack than there is; send fewer or smaller files")
+    report = json.loads(report_path.read_text("utf-8"))
+    if "field" in report:
+        raise InvalidSpec(report["field"], report["message"])
+    if "errno" in report:
+        raise OSError(report["errno"], report["strerror"])
+    return IngestedDataset(**{**report, "class_names": tuple(report["class_names"])})
 
 
-def _split(contents: Contents) -> np.ndarray:
-    """Which images are for testing: a fifth of each class, at least one, always the same ones."""
-    is_test = np.zeros(len(contents.labels), bool)
-    for label, name in enumerate(contents.class_names):
-        places = np.flatnonzero(contents.labels == label)
-        if len(places) < 2:
-            raise InvalidSpec("y", f"class {name!r} has one image; it needs one to train on and one to test")
-        drawn = rng_for(SPLIT_SEED, "uploaded", "split", label).permutation(len(places))
-        is_test[places[drawn[: max(1, round(TEST_SHARE * len(places)))]]] = True
-    return is_test
+def _ingest_and_report(upload: Upload, folder: Path, report_path: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_memory(MEMORY_BYTES)
+    yield_to_others(10)
+    try:
+        report: dict[str, object] = asdict(ingest(upload, folder))
+    except InvalidSpec as error:
+        report = {"field": error.field, "message": error.message}
+    except OSError as error:  # a full disk
+        report = {"errno": error.errno or 5, "strerror": error.strerror or str(error)}
+    report_path.write_text(json.dumps(report), "utf-8")
 
 
-def _interleaved(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
-    own = labels[places]
-    by_class = np.argsort(own, kind="stable")
-    counts = np.bincount(own)
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    ranks = np.empty(len(own), np.int64)
-    ranks[by_class] = np.arange(len(own)) - starts
-    return np.asarray(places[np.lexsort((own, ranks))])
+def ingest(upload: Upload, folder: Path) -> IngestedDataset:
+    """Read an upload and write its dataset into a folder, as IMAGES and LABELS.
+
+    Parameters
+    ----------
+    upload : Upload
+        The file and its options.
+    folder : Path
+        Existing folder.
+
+    Returns
+    -------
+    IngestedDataset
+        Description of the dataset.
+
+    Raises
+    ------
+    InvalidSpec
+        If the file is no dataset, or is damaged.
+    OSError
+        If the folder cannot be written to.
+    """
+    try:
+        with zipfile.ZipFile(upload.path) as archive:
+            if upload.kind == "npz":
+                contents = read_npz(archive, folder, upload.max_bytes)
+            else:
+                contents = read_image_folders(archive, upload.options, upload.max_bytes)
+            return write_dataset(contents, folder / IMAGES, folder / LABELS)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        problem = "no .npz as numpy.savez writes them" if upload.kind == "npz" else "no zip"
+        raise InvalidSpec("body", f"is {problem}, or is damaged: {error}") from error
 
 
-def write(contents: Contents, images: Path, labels: Path) -> Unpacked:
-    """Write images uint8 [N, D] and labels uint16 [N] as .npy, the training images first.
+def write_dataset(contents: LabelledImages, images_path: Path, labels_path: Path) -> IngestedDataset:
+    """Write images and labels as .npy in canonical order.
 
-    Raises InvalidSpec where all training images are of one and the same grey.
+    Parameters
+    ----------
+    contents : LabelledImages
+        N images.
+    images_path : Path
+        File for uint8 [N, D].
+    labels_path : Path
+        File for uint16 [N].
+
+    Returns
+    -------
+    IngestedDataset
+        Sizes, moments and content digest.
+
+    Raises
+    ------
+    InvalidSpec
+        If a class lacks an image, or all training images are of one and the same grey.
     """
     order, train = canonical_order(contents)
-    kept = contents.labels[order].astype("<u2")
-    np.save(labels, kept, allow_pickle=False)
+    labels = contents.labels[order].astype("<u2")
+    np.save(labels_path, labels, allow_pickle=False)
     height, width, channels = contents.shape
-    about = {
+    header = {
         "format": FORMAT,
         "height": height,
         "width": width,
@@ -103,22 +221,22 @@ def write(contents: Contents, images: Path, labels: Path) -> Unpacked:
         "test": len(order) - train,
         "class_names": contents.class_names,
     }
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    digest.update(kept.tobytes())
-    counts = np.zeros(256, np.int64)
-    rows = max(1, ROWS_BYTES // contents.pixels)
-    with images.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), contents.pixels)}
-        np.lib.format.write_array_header_1_0(file, header)
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    digest.update(labels.tobytes())
+    histogram = np.zeros(256, np.int64)
+    rows = max(1, BLOCK_BYTES // contents.pixels)
+    with images_path.open("wb") as file:
+        npy_header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), contents.pixels)}
+        np.lib.format.write_array_header_1_0(file, npy_header)
         for start in range(0, len(order), rows):
-            some = contents.read(order[start : start + rows])
-            counts += np.bincount(some[: max(0, train - start)].ravel(), minlength=256)
-            digest.update(some.data)
-            file.write(some.data)
-    mean, deviation = _moments(counts)
+            block = contents.read(order[start : start + rows])
+            histogram += np.bincount(block[: max(0, train - start)].ravel(), minlength=256)
+            digest.update(block.data)
+            file.write(block.data)
+    mean, deviation = _moments(histogram)
     if deviation == 0:
         raise InvalidSpec("x", "every pixel of every training image is the same; there is nothing to learn")
-    return Unpacked(
+    return IngestedDataset(
         sha256=digest.hexdigest(),
         height=height,
         width=width,
@@ -131,79 +249,64 @@ def write(contents: Contents, images: Path, labels: Path) -> Unpacked:
     )
 
 
+def canonical_order(contents: LabelledImages) -> tuple[np.ndarray, int]:
+    """Order images so that every prefix is balanced: training images first, then test images.
+
+    In either part the first image of each class comes first, then the second of each, and so on; within a
+    class they stay in the order in which they were sent.
+
+    Parameters
+    ----------
+    contents : LabelledImages
+        N images.
+
+    Returns
+    -------
+    tuple[np.ndarray, int]
+        int64 [N], places of the images in that order, and the number of training images.
+
+    Raises
+    ------
+    InvalidSpec
+        If a class lacks a training or a test image.
+    """
+    labels, is_test = contents.labels, contents.is_test
+    if is_test is None:
+        is_test = _test_mask(contents)
+    for name, part in (("training", ~is_test), ("test", is_test)):
+        counts = np.bincount(labels[part], minlength=len(contents.class_names))
+        if not counts.all():
+            lacking = contents.class_names[int(counts.argmin())]
+            raise InvalidSpec("y", f"class {lacking!r} has no {name} image; every class needs one")
+    train, test = (_interleaved(labels, np.flatnonzero(part)) for part in (~is_test, is_test))
+    return np.concatenate([train, test]), len(train)
+
+
+def _test_mask(contents: LabelledImages) -> np.ndarray:
+    """Select test images: a fifth of each class, at least one, always the same ones."""
+    is_test = np.zeros(len(contents.labels), bool)
+    for label, name in enumerate(contents.class_names):
+        places = np.flatnonzero(contents.labels == label)
+        if len(places) < 2:
+            raise InvalidSpec("y", f"class {name!r} has one image; it needs one to train on and one to test")
+        shuffled = rng_for(SPLIT_SEED, "uploaded", "split", label).permutation(len(places))
+        is_test[places[shuffled[: max(1, round(TEST_SHARE * len(places)))]]] = True
+    return is_test
+
+
+def _interleaved(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
+    chosen = labels[places]
+    by_class = np.argsort(chosen, kind="stable")
+    counts = np.bincount(chosen)
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    ranks = np.empty(len(chosen), np.int64)
+    ranks[by_class] = np.arange(len(chosen)) - starts
+    return np.asarray(places[np.lexsort((chosen, ranks))])
+
+
 def _moments(counts: np.ndarray) -> tuple[float, float]:
-    """Mean and deviation of pixels from 0 to 1, so often each byte: exact, whatever the order."""
+    """Mean and standard deviation of pixels from 0 to 1 from the counts of each byte: exact, in any order."""
     total, values = int(counts.sum()), range(256)
     first = sum(value * int(count) for value, count in zip(values, counts, strict=True))
     second = sum(value**2 * int(count) for value, count in zip(values, counts, strict=True))
     return first / total / 255, float((second * total - first**2) ** 0.5 / total / 255)
-
-
-Kind = Literal["npz", "zip"]
-
-MEMORY = 1 << 30
-SECONDS = 900.0
-"""Two gibibytes take about half a minute."""
-
-IMAGES, LABELS = "images.npy", "labels.npy"
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that was sent. max_bytes: of its images, unpacked."""
-
-    path: Path
-    kind: Kind
-    wishes: ImageOptions
-    max_bytes: int
-
-
-def unpack(upload: Upload, folder: Path) -> Unpacked:
-    """Leave a dataset's two files in `folder`, IMAGES and LABELS.
-
-    Raises InvalidSpec for what is no dataset, and OSError where the folder cannot be written to.
-    """
-    try:
-        with zipfile.ZipFile(upload.path) as archive:
-            if upload.kind == "npz":
-                contents = read_npz(archive, folder, upload.max_bytes)
-            else:
-                contents = read_folders(archive, upload.wishes, upload.max_bytes)
-            return write(contents, folder / IMAGES, folder / LABELS)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        what = "no .npz as numpy.savez writes them" if upload.kind == "npz" else "no zip"
-        raise InvalidSpec("body", f"is {what}, or is damaged: {error}") from error
-
-
-def unpack_apart(upload: Upload, folder: Path, seconds: float = SECONDS) -> Unpacked:
-    """The same in a process that has `MEMORY` bytes and so many seconds. Raises InvalidSpec, OSError."""
-    answer = folder / "answer.json"
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_apart, args=(upload, folder, answer), daemon=True)
-    process.start()
-    process.join(seconds)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-        raise InvalidSpec("body", f"takes over {seconds:g} s to unpack; send fewer or smaller images")
-    if not answer.exists():
-        raise InvalidSpec("body", "takes more memory to unpack than there is; send fewer or smaller files")
-    found = json.loads(answer.read_text("utf-8"))
-    if "field" in found:
-        raise InvalidSpec(found["field"], found["message"])
-    if "errno" in found:
-        raise OSError(found["errno"], found["strerror"])
-    return Unpacked(**{**found, "class_names": tuple(found["class_names"])})
-
-
-def _apart(upload: Upload, folder: Path, answer: Path) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limit_memory(MEMORY)
-    yield_to_others(10)
-    try:
-        found: dict[str, object] = asdict(unpack(upload, folder))
-    except InvalidSpec as error:
-        found = {"field": error.field, "message": error.message}
-    except OSError as error:  # a full disk
-        found = {"errno": error.errno or 5, "strerror": error.strerror or str(error)}
-    answer.write_text(json.dumps(found), "utf-8")

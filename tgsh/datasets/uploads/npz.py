@@ -1,4 +1,4 @@
-"""NPZ reader."""
+"""Reader of an NPZ of images and labels, which unpickles nothing."""
 
 from __future__ import annotations
 
@@ -12,22 +12,40 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from tgsh.datasets.uploads.image_folders import MAX_IMAGES, Contents, check_classes, check_size, in_order
+from tgsh.datasets.uploads.image_folders import (
+    MAX_IMAGES,
+    LabelledImages,
+    check_classes,
+    check_size,
+    sorted_class_names,
+)
 from tgsh.errors import InvalidSpec
 
 ALIASES = {"x_train": "x", "y_train": "y"}
 NAMES = ("x", "y", "x_test", "y_test")
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-LOOK = 1 << 20
+INSPECTED_NUMBERS = 1 << 20
 """Numbers that are looked at to say what is wrong with the others."""
 
-PIECE = 4 << 20
+COPY_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
 class _Header:
-    """What a member says that it is."""
+    """Header of an array in the archive.
+
+    Attributes
+    ----------
+    name : str
+        Name of the array.
+    shape : tuple[int, ...]
+        Shape that it declares.
+    dtype : np.dtype[Any]
+        Type that it declares.
+    size : int
+        Bytes of an array of that shape and type.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -35,10 +53,27 @@ class _Header:
     size: int
 
 
-def read_npz(archive: zipfile.ZipFile, scratch: Path, max_bytes: int) -> Contents:
-    """What an .npz holds. scratch: a folder for its images, as they are.
+def read_npz(archive: zipfile.ZipFile, scratch: Path, max_bytes: int) -> LabelledImages:
+    """Read an NPZ as numpy.savez writes it: x, y, and perhaps x_test and y_test.
 
-    Raises InvalidSpec, naming the array and the remedy.
+    Parameters
+    ----------
+    archive : zipfile.ZipFile
+        Images uint8 [N, H, W] or [N, H, W, C] and classes [N], integers or text.
+    scratch : Path
+        Folder for the unpacked images, which are memory-mapped.
+    max_bytes : int
+        Most bytes of all images, unpacked.
+
+    Returns
+    -------
+    LabelledImages
+        Images in the order in which they were sent, training images first.
+
+    Raises
+    ------
+    InvalidSpec
+        If it does not hold a dataset; names the array and the remedy.
     """
     members = _members(archive)
     x = _images(archive, members, "x", scratch, max_bytes)
@@ -50,35 +85,38 @@ def read_npz(archive: zipfile.ZipFile, scratch: Path, max_bytes: int) -> Content
     if tests:
         other = _images(archive, members, "x_test", scratch, max_bytes - x.size)
         if other.shape[1:] != x.shape[1:]:
-            raise InvalidSpec("x_test", f"has images of {_by(other.shape[1:])}, and x of {_by(x.shape[1:])}")
+            raise InvalidSpec(
+                "x_test",
+                f"has images of {_format_shape(other.shape[1:])}, and x of {_format_shape(x.shape[1:])}",
+            )
         parts.append(other)
         names = np.concatenate([names, _labels(archive, members, "y_test", len(other))])
         is_test = np.arange(len(names)) >= len(x)
     distinct, places = np.unique(names, return_inverse=True)
-    class_names = in_order(map(str, distinct.tolist()))
+    class_names = sorted_class_names(map(str, distinct.tolist()))
     check_classes(class_names, "y")
     order = {name: place for place, name in enumerate(class_names)}
     labels = np.array([order[str(name)] for name in distinct.tolist()])[places]
-    return Contents((*x.shape[1:], 1)[:3], class_names, labels, is_test, _reader(parts))
+    return LabelledImages((*x.shape[1:], 1)[:3], class_names, labels, is_test, _reader(parts))
 
 
 def _reader(parts: list[np.ndarray]) -> Any:
     first = len(parts[0])
 
     def read(places: np.ndarray) -> np.ndarray:
-        found = np.empty((len(places), prod(parts[0].shape[1:])), np.uint8)
+        images = np.empty((len(places), prod(parts[0].shape[1:])), np.uint8)
         late = places >= first
-        found[~late] = parts[0][places[~late]].reshape(-1, found.shape[1])
+        images[~late] = parts[0][places[~late]].reshape(-1, images.shape[1])
         if late.any():
-            found[late] = parts[1][places[late] - first].reshape(-1, found.shape[1])
-        return found
+            images[late] = parts[1][places[late] - first].reshape(-1, images.shape[1])
+        return images
 
     return read
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Its arrays by name."""
-    found: dict[str, zipfile.ZipInfo] = {}
+    """The arrays by name."""
+    members: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
         stem = entry.filename.removesuffix(".npy")
         name = ALIASES.get(stem, stem)
@@ -89,13 +127,13 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
                 "y_test: numpy.savez(file, x=images, y=classes). A zip of class folders is sent as "
                 "application/zip",
             )
-        if name in found:
+        if name in members:
             raise InvalidSpec(name, "is there twice")
-        found[name] = entry
+        members[name] = entry
     for name in ("x", "y"):
-        if name not in found:
+        if name not in members:
             raise InvalidSpec(name, "is missing: numpy.savez(file, x=images, y=classes)")
-    return found
+    return members
 
 
 def _images(
@@ -105,12 +143,12 @@ def _images(
     with archive.open(members[name]) as member:
         header = _header(member, name)
         if header.dtype != np.uint8:
-            raise InvalidSpec(name, _no_pixels(header, member))
+            raise InvalidSpec(name, _conversion_advice(header, member))
         _check_image_shape(header, max_bytes)
         path = scratch / f"{name}.raw"
         with path.open("wb") as file:
-            shutil.copyfileobj(member, file, PIECE)
-    _check_whole(header, path.stat().st_size)
+            shutil.copyfileobj(member, file, COPY_BYTES)
+    _check_length(header, path.stat().st_size)
     return np.memmap(path, np.uint8, "r", shape=header.shape)
 
 
@@ -138,18 +176,18 @@ def _labels(
         if header.dtype.itemsize > 1024:
             raise InvalidSpec(name, f"holds text of {header.dtype.itemsize:,} bytes; names are short")
         content = member.read(header.size + 1)
-    _check_whole(header, len(content))
-    found = np.frombuffer(content, header.dtype)
-    if found.dtype.kind == "S":
+    _check_length(header, len(content))
+    classes = np.frombuffer(content, header.dtype)
+    if classes.dtype.kind == "S":
         try:
-            return np.char.decode(found, "utf-8")
+            return np.char.decode(classes, "utf-8")
         except UnicodeDecodeError as error:
             raise InvalidSpec(name, f"holds text that is not UTF-8; send {name}.astype(str)") from error
-    return found
+    return classes
 
 
 def _header(member: IO[bytes], name: str) -> _Header:
-    """Raises InvalidSpec for what is no array, a pickled one, or one that lies in columns."""
+    """The header of an array. Raises InvalidSpec for no array, a pickled one, or one in Fortran order."""
     try:
         shape, fortran, dtype = _HEADERS[npy.read_magic(member)](member)
     # A header is a Python literal of the caller's choice: what reading it raises has no end.
@@ -174,21 +212,21 @@ def _header(member: IO[bytes], name: str) -> _Header:
     return _Header(name, shape, dtype, prod(shape) * dtype.itemsize)
 
 
-def _no_pixels(header: _Header, member: IO[bytes]) -> str:
-    """What an array of another type seems to be, and how it becomes pixels."""
+def _conversion_advice(header: _Header, member: IO[bytes]) -> str:
+    """Description of an array of another type than uint8, and how to convert it to pixels."""
     kind, name = header.dtype.kind, header.name
     if kind == "b":
         return f"is bool; send {name}.astype(numpy.uint8) * 255"
     if kind not in "fiu":
         return f"is {header.dtype}; pixels are uint8 from 0 (black) to 255 (white)"
-    count = min(LOOK, header.size // header.dtype.itemsize)
+    count = min(INSPECTED_NUMBERS, header.size // header.dtype.itemsize)
     content = member.read(count * header.dtype.itemsize)
-    seen = np.frombuffer(
+    sample = np.frombuffer(
         content[: len(content) // header.dtype.itemsize * header.dtype.itemsize], header.dtype
     )
-    if kind == "f" and not np.isfinite(seen).all():
+    if kind == "f" and not np.isfinite(sample).all():
         return f"is {header.dtype} and holds a NaN or an infinity; replace them, then convert to uint8"
-    low, high = (seen.min(), seen.max()) if seen.size else (0, 0)
+    low, high = (sample.min(), sample.max()) if sample.size else (0, 0)
     if kind == "f" and low >= 0 and high <= 1:
         return (
             f"is {header.dtype} in 0..1: multiply by 255 and convert to uint8: "
@@ -216,14 +254,14 @@ def _check_image_shape(header: _Header, max_bytes: int) -> None:
     check_size((*shape[1:], 1)[:3], shape[0], max_bytes, name)
 
 
-def _check_whole(header: _Header, there: int) -> None:
-    if there != header.size:
+def _check_length(header: _Header, length: int) -> None:
+    if length != header.size:
         raise InvalidSpec(
             header.name,
             f"should have {header.size:,} bytes for its shape {list(header.shape)}, and has "
-            f"{'more' if there > header.size else f'{there:,}'}",
+            f"{'more' if length > header.size else f'{length:,}'}",
         )
 
 
-def _by(shape: tuple[int, ...]) -> str:
+def _format_shape(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
