@@ -142,7 +142,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         removed = collect_garbage(self._database, artifacts, 2 * TIDY_SECONDS)
         if removed:
             log.warning("removed %d files of workers that were killed", removed)
-        previews.forget_old(self._database, artifacts)
+        previews.remove_unused(self._database, artifacts)
 
     def _publish(self, consumer: Any) -> None:
         assert self._database is not None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from tgsh.store.models import Record
+from tgsh.store.models import Base
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Record.metadata,
+    target_metadata=Base.metadata,
     render_as_batch=True,
 )
 with context.begin_transaction():
