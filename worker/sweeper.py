@@ -32,7 +32,7 @@ COLLECT_SECONDS = 1800.0
 """The pause between two garbage collections."""
 
 STALLED_SECONDS = 10.0
-"""How long job messages may wait beside an idle child; milliseconds are normal."""
+"""Seconds that job messages may wait beside an idle child; milliseconds are normal."""
 
 
 class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no types
@@ -127,7 +127,7 @@ class StalledConsumerCheck:
         self._since: float | None = None
 
     def is_stalled(self, received: int, *, pending: bool) -> bool:
-        """Whether job messages have been pending for STALLED_SECONDS and none was received; once a sweep.
+        """Check once a sweep: True if job messages were pending for STALLED_SECONDS and none was received.
 
         received: the number of messages ever received. pending: job messages wait now while a child is idle.
         """

@@ -49,7 +49,7 @@ class StopFlag:
             self._byte[0] = 1
 
     def is_requested(self) -> bool:
-        """Whether this process should stop: it was requested, or the parent has ended."""
+        """True if this process should stop: it was requested, or the parent has ended."""
         if self._byte is None:
             return False
         return self._byte[0] == 1 or self._parent not in (os.getppid(), os.getpid())

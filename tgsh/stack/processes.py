@@ -58,7 +58,7 @@ class ManagedProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the guard runs, and so the process."""
+        """True while the guard runs, and so the process."""
         return self._guard is not None and self._guard.poll() is None
 
     def start(self) -> None:
@@ -95,7 +95,7 @@ class ManagedProcess:
         self._descendants.clear()
 
     def wait(self, seconds: float) -> bool:
-        """Whether it ends within that time."""
+        """Wait up to `seconds` for its end; True if it has ended."""
         if self._guard is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._guard.wait(seconds)

@@ -49,7 +49,7 @@ class Stack:
     Enter it in the main thread, so that Ctrl-C and SIGTERM end it in order. If this process is killed, the
     guards' pipes close and they end their processes.
 
-    Raises MachineProblem on entry where Redis is missing, the port is taken, HOME is in use or a process ends.
+    Raises MachineProblem on entry if Redis is missing, the port is taken, HOME is in use or a process ends.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Stack:
                 )
 
     def needs_key(self) -> bool:
-        """Whether the service requires API keys, as there are some. Raises KeysUnreadable."""
+        """True if the service requires API keys, as some exist. Raises KeysUnreadable."""
         return KeyFile(StoreSettings(home=self.home.path).keys_file).read() is not None
 
     def _require_keys(self) -> None:

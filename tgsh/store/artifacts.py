@@ -190,7 +190,7 @@ class Artifacts:
         return str(self._folder)
 
     def is_whole(self, key: str, sha256: str) -> bool:
-        """Whether the stored artifact, not its copy, exists and is undamaged. Raises ArtifactUnreachable."""
+        """True if the stored artifact, not its copy, exists and is undamaged. Raises ArtifactUnreachable."""
         if self._cache is not None:
             self._cache.discard(key)
         try:

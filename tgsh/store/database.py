@@ -30,7 +30,7 @@ POSTGRESQL_OPTIONS: dict[str, Any] = {
 a machine that crashed inside a transaction would hold its experiment's lock for hours."""
 
 BUSY_SECONDS = 15.0
-"""How long a SQLite connection waits for a lock before it raises."""
+"""Seconds that a SQLite connection waits for a lock before it raises."""
 
 LOCK_POLLS, POLL_SECONDS = 100, 0.0005
 """Attempts to take SQLite's write lock, and the pause between two; see _begin_with_retry."""
@@ -163,7 +163,7 @@ def _begin_with_retry(connection: Connection) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the error is one of a database or artifact store that may be available again soon."""
+    """True for errors of a database or artifact store that may be available again soon."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
     return isinstance(error, STORAGE_ERRORS)

@@ -65,7 +65,7 @@ class LeaseRenewer:
 
     @property
     def should_stop(self) -> bool:
-        """Whether no lease is held any more, or all their experiments are to be cancelled."""
+        """True once no lease is held any more: all are lost, or their experiments are to be cancelled."""
         return all(state is not LeaseState.HELD for state in self._state.values())
 
     def drop(self, lease: AnyLease) -> None:

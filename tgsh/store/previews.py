@@ -101,7 +101,7 @@ def _require_queue_quota(session: Session) -> None:
 
 
 def is_whole(artifacts: Artifacts, record: PreviewRecord) -> bool:
-    """Whether it is completed and its images are undamaged."""
+    """True if it is completed and its images are undamaged."""
     if record.status != "completed" or record.artifact is None or record.artifact_sha256 is None:
         return False
     try:
@@ -168,7 +168,7 @@ def _lease_filter(lease: PreviewLease) -> list[Any]:
 
 
 def is_held(database: Database, lease: PreviewLease) -> bool:
-    """Whether the lease is still held; writes nothing."""
+    """True if the lease is still held; writes nothing."""
     with database.read() as session:
         return session.scalar(select(PreviewRecord.key).where(*_lease_filter(lease))) is not None
 

@@ -69,7 +69,7 @@ class SortOrder:
 
     @property
     def descending(self) -> bool:
-        """Whether the greatest value comes first."""
+        """True if the greatest value comes first."""
         return self.sort.startswith("-")
 
     @property
@@ -79,7 +79,7 @@ class SortOrder:
         return newest if self.by == "created" else (_COLUMNS[self.by], *newest)
 
     def is_position(self, values: Sequence[Any]) -> bool:
-        """Whether the values have the types of `key`."""
+        """True if the values have the types of `key`."""
         kinds = [float, str] if self.by == "created" else [str if self.by in _TEXTS else float, float, str]
         return [type(value) for value in values] == kinds and all(
             math.isfinite(value) if isinstance(value, float) else "\0" not in value for value in values

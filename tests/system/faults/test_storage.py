@@ -24,7 +24,7 @@ from tgsh.execution.context import WorkerContext
 from tgsh.store import database, experiments, jobs, queries
 from tgsh.store.database import is_transient
 from tgsh.store.maintenance import requeue_tasks
-from tgsh.store.models import Base, Job
+from tgsh.store.models import Base, Job, lock_experiment
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +257,7 @@ def test_a_worker_that_vanishes_inside_a_transaction_holds_its_lock_for_a_while_
 
         def vanish() -> None:
             with vanishing.write() as session:
-                experiments.locked(session, experiment_id)
+                lock_experiment(session, experiment_id)
                 experiments.cancel(other, experiment_id)  # waits for the lock, and gets it
 
         with pytest.raises(DBAPIError) as raised:

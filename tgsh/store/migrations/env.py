@@ -1,4 +1,4 @@
-"""What Alembic runs: always online, always on the connection it is given."""
+"""Alembic's environment: always online, on the connection that its caller passes."""
 
 from __future__ import annotations
 
