@@ -27,7 +27,7 @@ from tgsh.store.models import (
     db_now,
     lock_experiment,
 )
-from tgsh.store.ownership import NOBODY, Owner, require_queue_quota
+from tgsh.store.ownership import NO_OWNER, Owner, require_queue_quota
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def submit(
     spec: ExperimentSpec,
     plan: ExperimentPlan,
     idempotency_key: str | None = None,
-    owner: Owner = NOBODY,
+    owner: Owner = NO_OWNER,
     shared: bool = False,
     *,
     stored: str | None = None,

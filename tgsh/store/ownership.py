@@ -31,7 +31,7 @@ class Owner:
     max_queued: int | None = None
 
 
-NOBODY = Owner()
+NO_OWNER = Owner()
 """Without API keys."""
 
 
