@@ -153,7 +153,7 @@ class EventFeed:
         feeds = dict(self._feeds)
         tops = {key: None if feed.floor is None else feed.top for key, feed in feeds.items()}
         limiter = self._one_thread
-        found = await to_thread.run_sync(queries.news, self._database, tops, limiter=limiter)
+        found = await to_thread.run_sync(queries.new_events, self._database, tops, limiter=limiter)
         for experiment_id, feed in feeds.items():
             news = found.get(experiment_id)
             if news is None:

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tgsh.store import datasets
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.lifecycle import SECONDS
+from tgsh.store.lifecycle import DURATION_BUCKETS
 from tgsh.store.models import WorkerRecord
 from tgsh.store.ownership import results_bytes
 from tgsh.store.statistics import Totals, totals
@@ -245,9 +245,9 @@ def _job_seconds(counted: Mapping[str, float], seconds: Mapping[str, float]) -> 
     )
     for label in sorted(seconds):
         total, buckets = 0.0, []
-        for bound in SECONDS:
+        for bound in DURATION_BUCKETS:
             total += counted.get(f"{label}/{bound}", 0.0)
-            buckets.append(("+Inf" if bound == SECONDS[-1] else str(bound), total))
+            buckets.append(("+Inf" if bound == DURATION_BUCKETS[-1] else str(bound), total))
         family.add_metric(label.split("/"), buckets, seconds[label])
     return family
 

@@ -40,9 +40,9 @@ class Queue:
         )
 
     def wake_workers(self, database: Database) -> None:
-        """Publish a hint for every job that waits, but no more than are of use.
+        """Publish a job message for every job that waits, but no more than are of use.
 
-        One thread at a time: two would both count the same hints, and where Redis hangs, one waits, not all.
+        One thread at a time: two would both count the same ones, and where Redis hangs, one waits, not all.
         """
         self._is_wanted = True
         while self._is_wanted and self._publishing.acquire(blocking=False):

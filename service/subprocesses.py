@@ -126,7 +126,7 @@ class AnalysisProcess:
         """What `work`, a function of this module, makes of this part of the vectors [T, H]."""
         if len(ref.tasks) < MANY:
             return work(load_stage(self._artifacts, ref)[:, part], ref, *args, **kwargs)
-        folder = self._artifacts.copied(ref.sources)  # the child needs no right to fetch them
+        folder = self._artifacts.local_copies(ref.sources)  # the child needs no right to fetch them
         return self._child.call(_elsewhere, folder, work, ref, part, *args, **kwargs)
 
     def call(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

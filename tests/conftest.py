@@ -12,7 +12,7 @@ import pytest
 from tests.support.postgres import find_tool, running_postgres
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.models import Record
+from tgsh.store.models import Base
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,7 +59,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, migrated_sqlite: Pa
     yield made
     if request.param == "postgresql":
         with made.engine.begin() as connection:
-            Record.metadata.drop_all(connection)
+            Base.metadata.drop_all(connection)
             connection.exec_driver_sql("DROP TABLE alembic_version")
     made.dispose()
 

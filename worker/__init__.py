@@ -1,1 +1,1 @@
-"""The Celery side: a pool of children, each bound to one device, that do what the database says."""
+"""Celery workers: a pool of children, each bound to one device, that run the jobs of the database."""

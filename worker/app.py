@@ -1,4 +1,8 @@
-"""The Celery application."""
+"""The Celery application, its configuration and the signals that start and stop its children.
+
+Why it acknowledges early and prefetches nothing: tgsh/docs/decisions/0001-leases-and-fencing-tokens.md.
+Why it has one task: tgsh/docs/decisions/0002-one-message-one-job.md.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +29,16 @@ REDIS = {
     "visibility_timeout": 86_400,
     "health_check_interval": 10,
     "socket_connect_timeout": 5,
-    "socket_timeout": 15,  # a Redis that hangs or is cut off is as good as gone
+    "socket_timeout": 15,  # a Redis that hangs or is cut off counts as unreachable
     "socket_keepalive": True,
 }
 
-
 NICENESS = 5
-"""Training yields to the API, to Redis and to the pool's parent, which need little and at once."""
+"""Training yields to the API, to Redis and to the pool's parent, which need little time but at once."""
 
 
 def create_app(settings: WorkerSettings) -> Celery:
-    """The application with its one task and its sweeper."""
+    """The Celery application with its one task and its sweeper."""
     transport.use()
     app = Celery("tgsh", broker=settings.redis)
     app.conf.update(
@@ -49,7 +52,7 @@ def create_app(settings: WorkerSettings) -> Celery:
         worker_proc_alive_timeout=300,  # a child imports torch and warms up first
         worker_concurrency=len(devices.slots(settings.devices)),
         worker_hijack_root_logger=True,
-        worker_send_task_events=True,  # for Flower; a few bytes a hint, and nobody has to listen
+        worker_send_task_events=True,  # for Flower; a few bytes a job message, and nobody has to listen
         worker_enable_remote_control=False,  # nobody needs it, and it could stop a worker
         worker_consumer=f"{transport.__name__}:Consumer",
         worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -67,21 +70,21 @@ def create_app(settings: WorkerSettings) -> Celery:
 @signals.after_setup_logger.connect
 @signals.after_setup_task_logger.connect
 def _format(logger: logging.Logger, **_: Any) -> None:
-    """Celery's own lines look as ours do."""
+    """Format Celery's own log lines as ours."""
     for handler in logger.handlers:
         handler.setFormatter(formatter(app.conf["tgsh_settings"].log_format))
 
 
 @signals.celeryd_init.connect
-def _leave_out_the_banner(instance: Any, **_: Any) -> None:
+def _hide_banner(instance: Any, **_: Any) -> None:
     if app.conf["tgsh_settings"].log_format == "json":
-        instance.quiet = True  # it is printed, and no JSON
+        instance.quiet = True  # the banner is printed, and is no JSON
 
 
 @signals.worker_init.connect
 def _prepare_parent(**_: Any) -> None:
-    """Before the pool forks: the schema is there, and children share the flag that ends them."""
-    tasks.prepare()
+    """Migrate the schema and share the stop flag, before the pool forks."""
+    tasks.stop_flag.prepare()
     database = Database(WorkerSettings().database)
     try:
         database.migrate()
@@ -99,7 +102,7 @@ def _prepare_child(**_: Any) -> None:
     slots = devices.slots(settings.devices)
     slot = slots[getattr(current_process(), "index", 0) % len(slots)]
     yield_to_others(NICENESS)
-    if slot == "cpu":  # what CUDA reserves has nothing to do with what a job holds
+    if slot == "cpu":  # CUDA reserves address space beyond the memory of a job
         limit_memory(settings.memory_limit or memory())
     device = devices.bind(slot)
     tasks.open_context(settings, device, name=f"{socket.gethostname()}/{os.getppid()}/{os.getpid()}/{slot}")
@@ -107,8 +110,8 @@ def _prepare_child(**_: Any) -> None:
 
 @signals.worker_shutting_down.connect
 def _stop_children(**_: Any) -> None:
-    """SIGTERM: running jobs give their claims back at the next batch instead of being waited for."""
-    tasks.request()
+    """On SIGTERM running jobs release their leases at the next batch, instead of being waited for."""
+    tasks.stop_flag.request()
 
 
 app = create_app(WorkerSettings())

@@ -1,4 +1,4 @@
-"""Device slots."""
+"""Device slots: which CPU or GPU each child of a worker uses. Knows no Celery."""
 
 from __future__ import annotations
 
@@ -12,36 +12,33 @@ from tgsh.system import cores, keep_freed_memory
 
 
 def slots(devices: str) -> list[str]:
-    """One entry a child: "cpu" or "cuda:N".
-
-    Raises MachineProblem for a setting that makes no sense.
-    """
+    """The device of each child, "cpu" or "cuda:N", by TGSH_DEVICES. Raises MachineProblem."""
     if devices == "auto":
         return [f"cuda:{index}" for index in range(_count_gpus())] or ["cpu"] * cores()
-    found: list[str] = []
+    names: list[str] = []
     for part in devices.split(","):
         kind, _, number = part.strip().partition(":")
         if kind == "cpu" and (not number or number.isdecimal()):
-            found += ["cpu"] * (int(number) if number else cores())
+            names += ["cpu"] * (int(number) if number else cores())
         elif kind == "cuda" and number.isdecimal():
-            found.append(f"cuda:{number}")
+            names.append(f"cuda:{number}")
         else:
             raise MachineProblem(
                 f'TGSH_DEVICES={devices!r} is none of "auto", "cpu", "cpu:N", "cuda:0,cuda:1,..."'
             )
-    if not found:
+    if not names:
         raise MachineProblem(f"TGSH_DEVICES={devices!r} names no device")
-    return found
+    return names
 
 
 def shared(devices: str, children: int) -> list[str]:
-    """What each of so many children has: they take the slots in turn."""
-    found = slots(devices)
-    return [found[child % len(found)] for child in range(children)]
+    """The slot of each of `children` children, which take them in turn."""
+    names = slots(devices)
+    return [names[child % len(names)] for child in range(children)]
 
 
 def bind(slot: str) -> str:
-    """Make this child see its device alone and use one thread; the name by which torch knows it.
+    """Restrict this child to its device and one thread; torch's name of the device.
 
     Call before torch is imported: OpenMP and CUDA read the environment once.
     """
@@ -54,7 +51,7 @@ def bind(slot: str) -> str:
     else:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of what this machine lacks
+        warnings.simplefilter("ignore")  # torch warns about missing devices
         import torch
 
     torch.set_num_threads(1)
@@ -62,7 +59,7 @@ def bind(slot: str) -> str:
 
 
 def _count_gpus() -> int:
-    """GPUs that nvidia-smi lists and CUDA_VISIBLE_DEVICES allows."""
+    """The number of GPUs that nvidia-smi lists and CUDA_VISIBLE_DEVICES allows."""
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None and not allowed.strip():
         return 0

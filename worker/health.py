@@ -1,4 +1,4 @@
-"""`python -m worker.health`."""
+"""Health check of a worker's container: `python -m worker.health`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.settings import WorkerSettings
 
 
 def main() -> int:
-    """0: a worker of this host lives; 1: none does."""
+    """Exit status 0 if a worker of this host had a recent heartbeat, else 1."""
     host = socket.gethostname()
     alive = any(worker.host == host for worker in live_workers(Database(WorkerSettings().database)))
     return 0 if alive else 1

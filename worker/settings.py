@@ -1,4 +1,4 @@
-"""WorkerSettings."""
+"""Settings of a worker, from the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Periodic: heartbeat, expired leases, lost messages, memory use."""
+"""Periodic work of a worker's parent: heartbeat, expired leases, lost job messages, garbage collection.
+
+It runs in Celery's consumer, in the parent, which never imports torch.
+"""
 
 from __future__ import annotations
 
@@ -18,83 +21,30 @@ from celery.worker import state
 from tgsh.store import leases, previews
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.leases import expire_leases
 from tgsh.store.maintenance import collect_garbage
 from tgsh.store.scheduling import MAX_JOB_MESSAGES, QUEUE, RUN_JOB_TASK, count_queued, job_messages_due
 from worker import devices, tasks
 from worker.settings import WorkerSettings
 
-DEAF_SECONDS = 10.0
-"""How long hints may wait beside an idle child. Normally that lasts milliseconds."""
-
-
-class StalledConsumerCheck:
-    """Told at every sweep what was heard so far, it says when that has gone on for too long."""
-
-    def __init__(self) -> None:
-        self._heard = -1
-        self._since: float | None = None
-
-    def is_stalled(self, heard: int, *, ignored: bool) -> bool:
-        """heard: messages that ever arrived. ignored: whether hints wait now though a child is idle."""
-        if heard != self._heard or not ignored:
-            self._heard, self._since = heard, None
-        if not ignored:
-            return False
-        if self._since is None:
-            self._since = time.monotonic()
-        return time.monotonic() - self._since > DEAF_SECONDS
-
-
-def memory_bytes() -> int:
-    """Resident memory of this process and its children; pages that they share count for each."""
-    found = 0
-    me = psutil.Process()
-    for process in (me, *me.children(recursive=True)):
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # one that has just ended
-            found += process.memory_info().rss
-    return found
-
-
-def device_memory_bytes(slots: Sequence[str]) -> int | None:
-    """Bytes in use on the GPUs of these slots, by whomever; None where none can be asked."""
-    numbers = sorted({int(slot.partition(":")[2]) for slot in slots if slot.startswith("cuda:")})
-    if not numbers:
-        return None
-    try:
-        pynvml.nvmlInit()
-        try:
-            return sum(int(pynvml.nvmlDeviceGetMemoryInfo(_handle(number)).used) for number in numbers)
-        finally:
-            pynvml.nvmlShutdown()
-    except (pynvml.NVMLError, IndexError, ValueError):
-        return None
-
-
-def _handle(number: int) -> Any:
-    """The device that CUDA calls by this number: CUDA_VISIBLE_DEVICES lists numbers, or names of its own."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    name = visible.split(",")[number].strip() if visible else str(number)
-    if name.isdecimal():
-        return pynvml.nvmlDeviceGetHandleByIndex(int(name))
-    return pynvml.nvmlDeviceGetHandleByUUID(name)
-
-
 log = logging.getLogger(__name__)
 
-TIDY_SECONDS = 1800.0
+COLLECT_SECONDS = 1800.0
+"""The pause between two garbage collections."""
+
+STALLED_SECONDS = 10.0
+"""Seconds that job messages may wait beside an idle child; milliseconds are normal."""
 
 
 class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no types
-    """Starts with the consumer, so with the connection to Redis, and stops with it."""
+    """Celery bootstep: starts with the consumer, so with the connection to Redis, and stops with it."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, consumer: Any, **_: Any) -> None:
         self._timer: Any = None
         self._database: Database | None = None
-        self._hearing = StalledConsumerCheck()
-        self._tidied = 0.0
+        self._stalled_check = StalledConsumerCheck()
+        self._collected_at = 0.0
         self._settings: WorkerSettings = consumer.app.conf["tgsh_settings"]
 
     def start(self, consumer: Any) -> None:
@@ -104,7 +54,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         self._timer = consumer.timer.call_repeatedly(self._settings.sweep_seconds, self._sweep, (consumer,))
 
     def stop(self, consumer: Any) -> None:
-        """Cancel the timer and say goodbye."""
+        """Cancel the timer and sign off."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -119,32 +69,34 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
     shutdown = stop
 
     def _sweep(self, consumer: Any) -> None:
-        """One round; a database or queue that cannot be reached is tried again in the next."""
+        """Sweep once; if the database or queue cannot be reached, the next sweep tries again."""
         assert self._database is not None
         try:
             slots = devices.shared(self._settings.devices, consumer.controller.concurrency)
-            held = memory_bytes(), device_memory_bytes(slots)
-            leases.heartbeat(self._database, _name(consumer), socket.gethostname(), os.getpid(), slots, *held)
-            taken = expire_leases(self._database, self._settings.max_attempts)
-            if taken:
-                log.warning("took %d jobs from workers that fell silent", taken)
-            self._publish(consumer)
-            self._tidy()
+            memory = memory_bytes(), device_memory_bytes(slots)
+            leases.heartbeat(
+                self._database, _name(consumer), socket.gethostname(), os.getpid(), slots, *memory
+            )
+            expired = leases.expire_leases(self._database, self._settings.max_attempts)
+            if expired:
+                log.warning("took %d jobs from workers that fell silent", expired)
+            self._publish_job_messages(consumer)
+            self._collect_garbage()
         except Exception:
             log.exception("a sweep failed; the next one is in %g s", self._settings.sweep_seconds)
 
-    def _tidy(self) -> None:
-        """Twice an hour, what was completed within the hour; most have nothing left to remove."""
-        if self._database is None or time.monotonic() - self._tidied < TIDY_SECONDS:
+    def _collect_garbage(self) -> None:
+        """Twice an hour, of experiments completed within the hour; seldom is there anything to remove."""
+        if self._database is None or time.monotonic() - self._collected_at < COLLECT_SECONDS:
             return
-        self._tidied = time.monotonic()
+        self._collected_at = time.monotonic()
         artifacts = Artifacts(self._settings.artifacts)
-        removed = collect_garbage(self._database, artifacts, 2 * TIDY_SECONDS)
+        removed = collect_garbage(self._database, artifacts, 2 * COLLECT_SECONDS)
         if removed:
             log.warning("removed %d files of workers that were killed", removed)
-        previews.forget_old(self._database, artifacts)
+        previews.remove_unused(self._database, artifacts)
 
-    def _publish(self, consumer: Any) -> None:
+    def _publish_job_messages(self, consumer: Any) -> None:
         assert self._database is not None
         with consumer.app.connection_for_write() as connection:
             waiting = connection.default_channel.queue_declare(QUEUE).message_count
@@ -153,12 +105,70 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
                 for _ in range(job_messages_due(queued, waiting)):
                     consumer.app.send_task(RUN_JOB_TASK, queue=QUEUE, producer=producer)
         busy = len(state.reserved_requests) >= consumer.pool.num_processes
-        if self._hearing.is_stalled(state.all_total_count[0], ignored=bool(queued and waiting and not busy)):
-            log.critical("hints wait, children idle, and nothing is heard: ending, to be started again")
-            tasks.request()
+        pending = bool(queued and waiting and not busy)
+        if self._stalled_check.is_stalled(state.all_total_count[0], pending=pending):
+            log.critical(
+                "job messages wait, children idle, and nothing is heard: ending, to be started again"
+            )
+            tasks.stop_flag.request()
             state.should_stop = os.EX_UNAVAILABLE
 
 
 def _name(consumer: Any) -> str:
-    """Unlike Celery's node name, no other worker's, even on the same machine."""
+    """Name of the worker; other than Celery's node name, unique even among those of one machine."""
     return f"{consumer.hostname}/{os.getpid()}"
+
+
+class StalledConsumerCheck:
+    """Detects a consumer that is connected but receives nothing (kombu after a reconnect)."""
+
+    def __init__(self) -> None:
+        self._received = -1
+        self._since: float | None = None
+
+    def is_stalled(self, received: int, *, pending: bool) -> bool:
+        """Check once a sweep: True if job messages were pending for STALLED_SECONDS and none was received.
+
+        received: the number of messages ever received. pending: job messages wait now while a child is idle.
+        """
+        if received != self._received or not pending:
+            self._received, self._since = received, None
+        if not pending:
+            return False
+        if self._since is None:
+            self._since = time.monotonic()
+        return time.monotonic() - self._since > STALLED_SECONDS
+
+
+def memory_bytes() -> int:
+    """Resident memory of this process and its children; shared pages count for each."""
+    total = 0
+    parent = psutil.Process()
+    for process in (parent, *parent.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # one that has just ended
+            total += process.memory_info().rss
+    return total
+
+
+def device_memory_bytes(slots: Sequence[str]) -> int | None:
+    """Bytes in use on the GPUs of these slots, by any process; None where NVML reports none."""
+    numbers = sorted({int(slot.partition(":")[2]) for slot in slots if slot.startswith("cuda:")})
+    if not numbers:
+        return None
+    try:
+        pynvml.nvmlInit()
+        try:
+            return sum(int(pynvml.nvmlDeviceGetMemoryInfo(_handle(number)).used) for number in numbers)
+        finally:
+            pynvml.nvmlShutdown()
+    except (pynvml.NVMLError, IndexError, ValueError):
+        return None
+
+
+def _handle(number: int) -> Any:
+    """NVML's handle of a CUDA device; CUDA_VISIBLE_DEVICES lists indices or UUIDs."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    name = visible.split(",")[number].strip() if visible else str(number)
+    if name.isdecimal():
+        return pynvml.nvmlDeviceGetHandleByIndex(int(name))
+    return pynvml.nvmlDeviceGetHandleByUUID(name)

@@ -1,4 +1,4 @@
-"""Hardened Redis transport."""
+"""Redis transport and consumer for Celery that survive malformed messages and lost connections."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 3
+MAX_PAUSE = 3
+"""Seconds between two attempts to connect to Redis, at most."""
 
-NO_MESSAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+"""Errors of kombu where an item of the queue is no message."""
 
 
 class Channel(redis.Channel):
-    """Reads what is a message, and goes on."""
+    """A channel that logs and drops malformed messages, where kombu's would end the consumer."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
-        except NO_MESSAGE as error:
+        except MALFORMED as error:
             log.error(
                 "refused something in the queue that is no message: %s: %s", type(error).__name__, error
             )
@@ -31,28 +33,33 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Redis, with our channel."""
+    """kombu's Redis transport with that channel."""
 
     Channel = Channel
 
 
 class Consumer(CeleryConsumer):  # type: ignore[misc]
-    """Never waits long before it looks for Redis again."""
+    """A consumer that retries a lost connection at least every MAX_PAUSE seconds."""
 
     def ensure_connected(self, conn: Any) -> Any:
-        """The connection, once there is one."""
+        """Wait for the connection; the connection."""
 
-        def tell(error: Exception, pause: float) -> None:
+        def log_error(error: Exception, pause: float) -> None:
             log.error("Redis cannot be reached (%s); trying again in %g s", error, pause)
 
-        found = conn.ensure_connection(
-            tell, None, interval_start=1, interval_step=1, interval_max=LONGEST_PAUSE, callback=maybe_shutdown
+        connected = conn.ensure_connection(
+            log_error,
+            None,
+            interval_start=1,
+            interval_step=1,
+            interval_max=MAX_PAUSE,
+            callback=maybe_shutdown,
         )
         self.first_connection_attempt = False
-        return found
+        return connected
 
 
 def use() -> None:
-    """Let every connection of this process have our transport."""
+    """Use this transport for all connections of this process."""
     TRANSPORT_ALIASES["redis"] = f"{__name__}:Transport"
     TRANSPORT_ALIASES["rediss"] = f"{__name__}:Transport"

@@ -31,9 +31,9 @@ from tgsh.execution.presenters import dataset_view
 from tgsh.schemas import Dataset, DatasetPage, Sharing
 from tgsh.specs.base import WITHOUT_NUL
 from tgsh.store import datasets
-from tgsh.store.datasets import Held
+from tgsh.store.datasets import StoredDataset
 from tgsh.store.models import DatasetRecord
-from tgsh.store.ownership import require_disk
+from tgsh.store.ownership import require_storage_quota
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
@@ -143,12 +143,12 @@ def _require_room(services: Services, caller: Caller, more: int) -> None:
     services.upload_staging.require_space(more)
     if caller.name is not None:
         most = services.settings.max_stored_bytes
-        require_disk(services.database, services.artifacts, caller.name, most, more)
+        require_storage_quota(services.database, services.artifacts, caller.name, most, more)
 
 
 def _keep(
     services: Services, caller: Caller, sent: Upload, folder: Path, name: str | None, shared: bool
-) -> tuple[Held, bool]:
+) -> tuple[StoredDataset, bool]:
     """Unpack, store, record: files first, then the row. Whether it is new to who sent it."""
     if not zipfile.is_zipfile(sent.path):  # looks at its end only
         raise InvalidSpec("body", "is neither what numpy.savez writes nor a zip")
@@ -161,7 +161,7 @@ def _keep(
     try:
         record = _stored(services, place, found, folder, size)
         called = (name or "").strip() or f"dataset {id[:6]}"
-        kept, is_new = datasets.keep(services.database, record, called, caller.name, shared)
+        kept, is_new = datasets.add(services.database, record, called, caller.name, shared)
     finally:
         if not kept:  # somebody holds the same content, or something went wrong
             services.artifacts.remove_all(place)
@@ -216,22 +216,22 @@ def _held(
     dataset_id: Annotated[str, PathParameter(pattern=ID, description="as POST /datasets answered it")],
     services: ServicesDep,
     caller: CallerDep,
-) -> Held:
+) -> StoredDataset:
     return datasets.get(services.database, dataset_id, caller.visible_to)
 
 
-HeldDep = Annotated[Held, Depends(_held)]
+HeldDep = Annotated[StoredDataset, Depends(_held)]
 """The dataset whose id is in the path, where it is there for who asks."""
 
 
-def _own(held: HeldDep, caller: CallerDep) -> Held:
+def _own(held: HeldDep, caller: CallerDep) -> StoredDataset:
     if not caller.may_change(held.owner):
         whose = f"of {held.owner}, who shares it" if held.owner is not None else "of no key"
         raise Forbidden(f"the dataset is {whose}: {caller.name} may use it, not change it")
     return held
 
 
-OwnDep = Annotated[Held, Depends(_own)]
+OwnDep = Annotated[StoredDataset, Depends(_own)]
 """The same, where who asks may change it."""
 
 
@@ -256,5 +256,5 @@ def patch(held: OwnDep, sharing: Sharing, services: ServicesDep, caller: CallerD
 @router.delete("/{dataset_id}", status_code=204, summary="Delete a dataset")
 def delete(held: OwnDep, services: ServicesDep, caller: CallerDep) -> None:
     """Forget a dataset. One that experiments use stays (409, which names them)."""
-    for key in datasets.let_go(services.database, held.record.id, _owner(caller), caller.visible_to):
+    for key in datasets.remove(services.database, held.record.id, _owner(caller), caller.visible_to):
         services.artifacts.remove_all(str(PurePosixPath(key).parent))

@@ -16,8 +16,8 @@ from tgsh.specs import MAX_TASKS
 from tgsh.specs.base import WITHOUT_NUL
 from tgsh.specs.presets import Submission
 from tgsh.store import experiments, queries
-from tgsh.store.maintenance import reopen_damaged, stored_answer
-from tgsh.store.ownership import Owner, require_disk, share
+from tgsh.store.maintenance import find_reusable, reopen_damaged
+from tgsh.store.ownership import Owner, require_storage_quota, share
 from tgsh.store.queries import Sort, SortOrder
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
@@ -93,9 +93,9 @@ def submit(
     planned, shared = plan(spec, seen_by(services.database, caller.visible_to)), submission.shared
     found = None
     if not anew:
-        found = stored_answer(services.database, services.artifacts, spec, caller.visible_to, shared=shared)
+        found = find_reusable(services.database, services.artifacts, spec, caller.visible_to, shared=shared)
     if caller.name is not None and found is None:
-        require_disk(services.database, services.artifacts, caller.name, settings.max_stored_bytes)
+        require_storage_quota(services.database, services.artifacts, caller.name, settings.max_stored_bytes)
     owner = Owner(caller.name, settings.max_queued_tasks)
     submitted = experiments.submit(
         services.database, spec, planned, idempotency_key, owner, shared, stored=found, anew=anew

@@ -47,7 +47,7 @@ def readyz(services: ServicesDep, response: Response) -> Readiness:
 
 
 def _store(services: Services) -> Check:
-    trouble = services.database.is_reachable()
+    trouble = services.database.unreachable_reason()
     return Check(ok=trouble is None, detail=trouble or services.database.url.get_backend_name())
 
 
@@ -57,7 +57,7 @@ def _redis(services: Services) -> Check:
 
 
 def _disk(services: Services) -> Check:
-    trouble = services.artifacts.is_writable()
+    trouble = services.artifacts.unwritable_reason()
     if trouble is not None:
         return Check(ok=False, detail=f"artifacts cannot be written: {trouble}")
     free = services.artifacts.free_bytes()

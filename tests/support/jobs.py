@@ -9,7 +9,7 @@ from sqlalchemy import select
 from tgsh.specs import ExperimentSpec, RotationSuite, TrainingSpec
 from tgsh.store import experiments, jobs
 from tgsh.store.database import Database
-from tgsh.store.experiments import Plan, PlannedTask
+from tgsh.store.experiments import ExperimentPlan, PlannedTask
 from tgsh.store.jobs import JobLease
 from tgsh.store.models import FinishRecord, Job, TaskRecord
 
@@ -32,7 +32,8 @@ def submitted(
         training=TrainingSpec(epochs=EPOCHS, train_limit=train_limit),
         tags=tags,
     )
-    plan = Plan([PlannedTask(f"{10 * index}°", {"angle": 10.0 * index}) for index in range(tasks)], "b" * 64)
+    planned = [PlannedTask(f"{10 * index}°", {"angle": 10.0 * index}) for index in range(tasks)]
+    plan = ExperimentPlan(planned, "b" * 64)
     return experiments.submit(database, spec, plan)[0]
 
 

@@ -86,7 +86,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(pick=Pick)
     def renew(self, pick: int) -> None:
         claim = of(list(self.held.values()), pick)
-        assert jobs.renew_lease(self.database, claim, 600) is LeaseState.KEPT
+        assert jobs.renew_lease(self.database, claim, 600) is LeaseState.HELD
         self.silent.discard(claim.token)
 
     @precondition(lambda self: self.held)

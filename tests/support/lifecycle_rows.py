@@ -12,7 +12,7 @@ from sqlalchemy import select
 from tests.support.jobs import EPOCHS
 from tgsh.schemas import TERMINAL
 from tgsh.store.database import Database
-from tgsh.store.models import EventRecord, ExperimentRecord, FinishRecord, Job, Record, TaskRecord
+from tgsh.store.models import Base, EventRecord, ExperimentRecord, FinishRecord, Job, TaskRecord
 
 Row = dict[str, Any]
 ACTIVE = ("queued", "running")
@@ -59,7 +59,7 @@ def rows_of(database: Database) -> Rows:
     return Rows(experiments, tasks | finishes, events)
 
 
-def _values(row: Record) -> Row:
+def _values(row: Base) -> Row:
     return {attribute.key: getattr(row, attribute.key) for attribute in type(row).__mapper__.column_attrs}
 
 

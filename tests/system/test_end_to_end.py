@@ -222,23 +222,23 @@ def test_one_task_behind_a_thousand_starts_within_two_jobs(http: httpx.Client) -
     assert len([id for id in starts if queued < id < started]) <= 2
 
 
-def wait_for_hints(queue: redis.Redis, count: int) -> None:
-    """Hints are published after the answer, and taken by workers at their leisure."""
+def wait_for_job_messages(queue: redis.Redis, count: int) -> None:
+    """Job messages are published after the answer, and taken by workers at their leisure."""
     deadline = time.monotonic() + 60
     while queue.llen(QUEUE) != count:
-        assert time.monotonic() < deadline, f"{queue.llen(QUEUE)} hints wait, not {count}"
+        assert time.monotonic() < deadline, f"{queue.llen(QUEUE)} job messages wait, not {count}"
         time.sleep(0.05)
 
 
-def test_hints_that_got_lost_are_published_again(http: httpx.Client, stack: ComposeStack) -> None:
+def test_job_messages_that_got_lost_are_published_again(http: httpx.Client, stack: ComposeStack) -> None:
     stack.stop(WORKER)
     ids = [submit(http, name="lost", training={"epochs": 1, "train_limit": 100}) for _ in range(8)]
     with redis.Redis.from_url(stack.redis_url) as queue:
-        wait_for_hints(queue, MAX_JOB_MESSAGES)  # of 96 jobs: more would be of no use
+        wait_for_job_messages(queue, MAX_JOB_MESSAGES)  # of 96 jobs: more would be of no use
         queue.flushall()
         stack.start(WORKER)
         assert [follow(http, path)[-1][1]["status"] for path in ids] == ["completed"] * 8
-        wait_for_hints(queue, 0)
+        wait_for_job_messages(queue, 0)
 
 
 def test_missing_images_are_told_with_folder_and_files(http: httpx.Client) -> None:

@@ -212,7 +212,7 @@ def test_without_any_redis_one_line_says_what_to_install(home: Path) -> None:
 @pytest.mark.faults
 def test_a_part_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
-    home.claim()
+    home.lock()
     part = ManagedProcess(
         "api", ["sh", "-c", "echo no luck; exit 3"], os.environ, home.logs / "api.log", home.lock_fd
     )
@@ -223,13 +223,13 @@ def test_a_part_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
         supervisor.run()
     assert len(said) == MAX_DEATHS - 1
     part.kill()
-    home.release()
+    home.unlock()
 
 
 @pytest.mark.faults
 def test_a_part_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
-    home.claim()
+    home.lock()
     stubborn = "trap '' TERM; (trap '' TERM; while :; do sleep 0.2; done) & while :; do sleep 0.2; done"
     environment = dict(os.environ) | {"TGSH_HOME": str(home.path)}
     part = ManagedProcess(
@@ -237,11 +237,11 @@ def test_a_part_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path)
     )
     part.start()
     assert until(lambda: len(kin(home.path)) >= 3, 5)
-    part.ask_to_stop()
+    part.request_stop()
     assert not part.wait(0.5)
     part.kill()
     assert kin(home.path) == []
-    home.release()
+    home.unlock()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
@@ -271,7 +271,7 @@ def test_the_first_signal_raises_once_and_later_ones_hurry() -> None:
     happened: list[str] = []
 
     def held() -> None:
-        with signals.held():
+        with signals.deferred():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.01)
             happened.append("the held part ran to its end")
@@ -280,10 +280,10 @@ def test_the_first_signal_raises_once_and_later_ones_hurry() -> None:
         with pytest.raises(Stopped, match="SIGTERM"):
             held()
         assert happened
-        assert not signals.again
+        assert not signals.repeated
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.01)
-        assert signals.again
+        assert signals.repeated
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

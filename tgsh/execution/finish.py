@@ -16,7 +16,7 @@ from tgsh.store import jobs, previews, queries
 from tgsh.store.database import is_transient, retry_transient
 from tgsh.store.jobs import JobLease, LeaseState
 from tgsh.store.leases import LeaseRenewer
-from tgsh.store.maintenance import remove_leftovers, train_again
+from tgsh.store.maintenance import remove_leftovers, requeue_tasks
 from tgsh.store.models import PreviewJob
 from tgsh.store.previews import PreviewLease
 from tgsh.store.results import PROVENANCE as PROVENANCE
@@ -50,7 +50,7 @@ def run_finish(
         if claim.attempt > MOST_REPAIRS:
             raise ArtifactCorrupt(f"checkpoints of tasks {damaged} are damaged again and again")
         log.warning("%s: checkpoints of tasks %s are damaged; training them again", experiment_id, damaged)
-        train_again(context.database, claim, damaged)
+        requeue_tasks(context.database, claim, damaged)
         return
     faults.fault_point("before the results")
     results: dict[str, tuple[str, str]] = {}

@@ -13,7 +13,7 @@ from tgsh.errors import InvalidSpec
 from tgsh.networks.registry import base_id_of, context_of
 from tgsh.specs import AugmentSuite, CustomSuite, ExperimentSpec, FlyNetSpec, NetworkSpec, NeuroModNetSpec
 from tgsh.specs.transforms import TransformSpec
-from tgsh.store.experiments import Plan, PlannedTask
+from tgsh.store.experiments import ExperimentPlan, PlannedTask
 from tgsh.store.previews import PreviewRequest
 from tgsh.suites import build, evenly_spaced
 from tgsh.suites.transform_suites import TABLE_1
@@ -31,7 +31,7 @@ def layers(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Mappin
     return context_of(spec.network, info.pixels, info.classes).parts
 
 
-def plan(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Plan:
+def plan(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> ExperimentPlan:
     """The plan of a spec. Raises InvalidSpec, naming the field, where its parts do not fit together."""
     info = info_of(spec, uploads)
     check_train_limit(spec.training.train_limit, info)
@@ -42,7 +42,7 @@ def plan(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Plan:
             f"is for {MOST_CROSSED} tasks at most: {len(tasks):,} take {len(tasks) ** 2:,} evaluations",
         )
     used = [each.name for each in info.members or (info,) if each.is_uploaded]
-    return Plan(tasks, base_id_of(spec.network, info.pixels, info.classes, spec.base_seed), used)
+    return ExperimentPlan(tasks, base_id_of(spec.network, info.pixels, info.classes, spec.base_seed), used)
 
 
 def preview(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> PreviewRequest:

@@ -14,7 +14,7 @@ from tgsh.schemas import (
     Timings,
 )
 from tgsh.specs import ExperimentSpec
-from tgsh.store.datasets import Held
+from tgsh.store.datasets import StoredDataset
 from tgsh.store.models import TaskRecord, as_datetime
 from tgsh.store.queries import Snapshot
 
@@ -107,7 +107,7 @@ def accuracy_view(
     )
 
 
-def dataset_view(held: Held) -> Dataset:
+def dataset_view(held: StoredDataset) -> Dataset:
     """A dataset as one of those who see it has it."""
     record, holder = held.record, held.holder
     root = f"/datasets/{record.id}"

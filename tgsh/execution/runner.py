@@ -29,7 +29,7 @@ from tgsh.execution.finish import run_finish, run_preview
 from tgsh.logs import about
 from tgsh.specs import ExperimentSpec, SuiteSpec
 from tgsh.store import jobs
-from tgsh.store.database import AWAY, is_transient, retry_transient
+from tgsh.store.database import STORAGE_ERRORS, is_transient, retry_transient
 from tgsh.store.jobs import JobLease, LeaseState
 from tgsh.store.leases import LeaseRenewer
 from tgsh.store.models import Job, PreviewJob
@@ -281,7 +281,7 @@ def _end_badly(context: WorkerContext, claim: JobLease, keeper: LeaseRenewer, er
         else:
             log.error("%s failed", claim.job, exc_info=error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
-            everybodys = isinstance(error, (DatasetUnavailable, *AWAY))
+            everybodys = isinstance(error, (DatasetUnavailable, *STORAGE_ERRORS))
             retry_transient(
                 lambda: jobs.fail(context.database, claim, reason, with_siblings=everybodys),
                 context.lease_seconds,

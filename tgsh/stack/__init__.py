@@ -1,4 +1,4 @@
-"""One machine: starts and supervises Redis, the API and the workers as processes.
+"""Redis, the API and the workers as supervised processes of one machine; see stack.py.
 
-By command, never by import: what runs here is what docker-compose starts. See stack.py.
+They are started by command, never by import, with the commands of the compose file.
 """

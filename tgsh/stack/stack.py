@@ -1,4 +1,4 @@
-"""Redis, API and workers on one machine; the home folder and its lock."""
+"""Redis, API and workers on one machine as one context manager; the home folder and its lock."""
 
 from __future__ import annotations
 
@@ -26,102 +26,30 @@ from tgsh.system import is_loopback
 
 STATE = "up.json"
 
+READY_TIMEOUT = 120.0
+"""Seconds until the service must be ready; the first import of a fresh installation compiles every module."""
 
-class Home:
-    """HOME of one stack. `claim` before anything is written to it, `release` at the very end.
+CLIENT_VARIABLES = {"TGSH_API_KEY", "TGSH_URL"}
+"""Variables of the command line's environment that no process of the stack inherits."""
 
-    The lock is an flock on HOME/lock. Guards inherit it (`lock_fd`): after a SIGKILL of tgsh it stays
-    held until the last part has gone, so that a new stack never meets the old one's Redis or workers.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
-        self.lock_fd = -1
-
-    @property
-    def logs(self) -> Path:
-        return self.path / "logs"
-
-    @property
-    def redis(self) -> Path:
-        return self.path / "redis"
-
-    def claim(self) -> None:
-        """Make the folders and take the lock.
-
-        Raises: MachineProblem where the folder cannot be made, or a stack runs on it already.
-        """
-        try:
-            for folder in (self.path, self.logs, self.redis):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise MachineProblem(f"cannot use {self.path}: {error.strerror or error}") from error
-        try:
-            fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
-            raise MachineProblem(self._taken()) from None
-
-    def release(self) -> None:
-        """Let go of the lock; nothing happens where it is not held."""
-        if self.lock_fd >= 0:
-            os.close(self.lock_fd)
-            self.lock_fd = -1
-
-    def publish(self, url: str, pids: Mapping[str, int]) -> None:
-        """Write up.json, by which the command line finds this stack."""
-        state = {"url": url, "pid": os.getpid(), "started_at": time.time(), "pids": dict(pids)}
-        temporary = self.path / f"{STATE}.new"
-        temporary.write_text(json.dumps(state, indent=2) + "\n")
-        temporary.replace(self.path / STATE)
-
-    def withdraw(self) -> None:
-        """Remove up.json."""
-        (self.path / STATE).unlink(missing_ok=True)
-
-    def _taken(self) -> str:
-        url = running_url(self.path)
-        if url is None:
-            return (
-                f"another tgsh is starting or stopping on {self.path}; wait for it, or choose another --home"
-            )
-        return f"tgsh is already up on {self.path}: {url} (stop it first, or choose another --home)"
-
-
-def running_url(path: Path) -> str | None:
-    """The URL of the stack that runs on the folder `path`; None where there is none."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        state = json.loads((path / STATE).read_text())
-        os.kill(int(state["pid"]), 0)  # a stack that was killed leaves its up.json behind
-        return str(state["url"])
-    return None
-
-
-READY_TIMEOUT = 120.0  # the first import of a fresh installation compiles every module
-A_PERSONS = {"TGSH_API_KEY", "TGSH_URL"}  # for the command line; no part of the stack has a use for them
-QUICK = (
-    "--loglevel",
-    "INFO",
-    "--without-mingle",
-    "--without-gossip",
-)  # nobody to mingle with: a second saved
+WORKER_OPTIONS = ("--loglevel", "INFO", "--without-mingle", "--without-gossip")
+"""Of celery; a single worker has no others to mingle with, which saves a second."""
 
 
 class Stack:
-    """A context manager: entered, everything answers; left, in whatever way, no process remains.
+    """Context manager of a stack: when entered, the service is ready; when left, no process remains.
 
-    home: folder of database, artifacts, Redis and logs; made with mode 0700.
+    home: folder of database, artifacts, Redis and logs; created with mode 0700.
     port: where the API listens; 0 takes a free one.
-    workers: worker processes; None lets the worker choose, one a core or GPU.
-    say: is told, in lines for a person, what takes a while.
-    allow_no_keys: let in everybody who reaches a host that is not loopback, where there are no keys.
-    key: lets this process in, whatever keys there are; it is new each time and nobody else has it.
+    workers: children of the worker; None: one for each core or GPU.
+    say: is called with lines for the user about steps that take a while.
+    allow_no_keys: allow a host that is not loopback without API keys.
+    key: an API key for this process only, new each time, valid beside those of the key file.
 
-    Enter it in the main thread, so that Ctrl-C and SIGTERM end it in order. Ended in any other way, the
-    guards see their pipes close and end what they guard.
+    Enter it in the main thread, so that Ctrl-C and SIGTERM end it in order. If this process is killed, the
+    guards' pipes close and they end their processes.
 
-    Raises on entry: MachineProblem where Redis is missing, the port is taken, HOME is in use, or a part dies.
+    Raises MachineProblem on entry if Redis is missing, the port is taken, HOME is in use or a process ends.
     """
 
     def __init__(
@@ -143,7 +71,7 @@ class Stack:
         self._say = say
         self._signals = StopSignals()
         self._cleanup = ExitStack()
-        self._parts: list[ManagedProcess] = []
+        self._processes: list[ManagedProcess] = []
 
     @property
     def url(self) -> str:
@@ -156,7 +84,7 @@ class Stack:
         try:
             server = find_server()
             self._require_keys()
-            self.home.claim()
+            self.home.lock()
             if self.port:
                 require_free(self.host, self.port)
             else:
@@ -164,33 +92,33 @@ class Stack:
             self._say("Starting Redis, the API and the workers …")
             self._start(server)
         except BaseException:
-            self._leave()
+            self._shut_down()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
+        self._shut_down()
 
     def supervise(self, report: Callable[[str], None]) -> None:
-        """Restart what dies, until a signal comes.
+        """Restart processes that end, until a signal comes.
 
-        report: is told, a line at a time, what died and what was done about it.
-        Raises: MachineProblem when a part keeps dying; Stopped at a signal.
+        report: is called with a line about each. Raises MachineProblem when a process keeps ending, and
+        Stopped at a signal.
         """
-        Supervisor(self._parts, start=self._launch, report=report, changed=self._publish).run()
+        Supervisor(self._processes, start=self._launch, report=report, changed=self._publish).run()
 
     def check(self) -> None:
-        """Raises: MachineProblem with the end of its log, where a part has died."""
-        for part in self._parts:
-            if not part.running:
+        """Raise MachineProblem, with the end of its log, if a process has ended."""
+        for process in self._processes:
+            if not process.running:
                 raise MachineProblem(
-                    f"{part.name} ended unexpectedly; the end of {part.log}:\n{part.last_lines()}"
+                    f"{process.name} ended unexpectedly; the end of {process.log}:\n{process.last_lines()}"
                 )
 
     def needs_key(self) -> bool:
-        """Whether others need a key: one was made. Raises: KeysUnreadable."""
+        """True if the service requires API keys, as some exist. Raises KeysUnreadable."""
         return KeyFile(StoreSettings(home=self.home.path).keys_file).read() is not None
 
     def _require_keys(self) -> None:
@@ -205,12 +133,13 @@ class Stack:
         self.redis_port = config.port
         environment = self._environment(config)
         workers = [] if self.workers is None else ["--concurrency", str(self.workers)]
+        workers += WORKER_OPTIONS
         listen = ["--host", self.host, "--port", str(self.port), "--timeout-graceful-shutdown", "3"]
         listen += ["--http", "service.protocol:Bounded", "--ws", "none"]
         commands = {
             "redis": [server, str(config.write())],
             "api": [sys.executable, "-m", "uvicorn", "service.app:create_app", "--factory", *listen],
-            "worker": [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *workers, *QUICK],
+            "worker": [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *workers],
         }
         extras = {
             "worker": {"OMP_NUM_THREADS": "1"},
@@ -222,34 +151,36 @@ class Stack:
         }
         for name, command in commands.items():
             log = self.home.logs / f"{name}.log"
-            part = ManagedProcess(name, command, environment | extras.get(name, {}), log, self.home.lock_fd)
-            self._parts.append(part)
-            self._launch(part)
+            variables = environment | extras.get(name, {})
+            process = ManagedProcess(name, command, variables, log, self.home.lock_fd)
+            self._processes.append(process)
+            self._launch(process)
         wait_for_pong(config, self.check)
         self._wait_until_ready()
         self._publish()
 
-    def _launch(self, part: ManagedProcess) -> None:
-        with self._signals.held():  # between the fork and our note of it, a signal would lose sight of it
-            part.start()
+    def _launch(self, process: ManagedProcess) -> None:
+        # A signal between the fork and the assignment of its result would leave a process behind.
+        with self._signals.deferred():
+            process.start()
 
     def _environment(self, config: RedisConfig) -> dict[str, str]:
-        own = {"TGSH_HOME": str(self.home.path), "TGSH_REDIS_URL": config.url, "PYTHONUNBUFFERED": "1"}
-        inherited = {name: value for name, value in os.environ.items() if name not in A_PERSONS}
-        return inherited | own
+        variables = {"TGSH_HOME": str(self.home.path), "TGSH_REDIS_URL": config.url, "PYTHONUNBUFFERED": "1"}
+        inherited = {name: value for name, value in os.environ.items() if name not in CLIENT_VARIABLES}
+        return inherited | variables
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
         state = "no answer"
-        own = {"Authorization": f"Bearer {self.key}"}
-        with httpx.Client(base_url=self.url, headers=own, trust_env=False, timeout=5) as http:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        with httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=5) as http:
             while True:
                 self.check()
                 try:
                     response = http.get("/readyz")
                     if response.status_code == httpx.codes.OK:
                         return
-                    state = _missing(response)
+                    state = _failed_checks(response)
                 except httpx.TransportError as error:
                     state = f"{type(error).__name__}: {error}"
                 if time.monotonic() > deadline:
@@ -259,36 +190,107 @@ class Stack:
                 time.sleep(0.1)
 
     def _publish(self) -> None:
-        self.home.publish(self.url, {part.name: part.pid for part in self._parts})
+        self.home.publish(self.url, {process.name: process.pid for process in self._processes})
 
-    def _leave(self) -> None:
-        """Workers and API first, as they still need Redis; then Redis. A second signal hurries."""
-        self._signals.spent()
+    def _shut_down(self) -> None:
+        """Stop workers and API, which need Redis, then Redis. A repeated signal kills them at once."""
+        self._signals.disarm()
         with self._cleanup:
-            others = [part for part in self._parts if part.name != "redis"]
-            redis = [part for part in self._parts if part.name == "redis"]
+            others = [process for process in self._processes if process.name != "redis"]
+            redis = [process for process in self._processes if process.name == "redis"]
             for group in (others, redis):
-                self._end(group)
+                self._stop(group)
             if self.home.lock_fd >= 0:
                 self.home.withdraw()
-            self.home.release()
-            self._parts.clear()
+            self.home.unlock()
+            self._processes.clear()
 
-    def _end(self, parts: list[ManagedProcess]) -> None:
-        for part in parts:
-            part.ask_to_stop()
+    def _stop(self, processes: list[ManagedProcess]) -> None:
+        for process in processes:
+            process.request_stop()
         deadline = time.monotonic() + GRACE + 2
-        while not self._signals.again and time.monotonic() < deadline:
-            if all(part.wait(0.05) for part in parts):
+        while not self._signals.repeated and time.monotonic() < deadline:
+            if all(process.wait(0.05) for process in processes):
                 break
-        for part in parts:
-            part.kill()
+        for process in processes:
+            process.kill()
 
 
-def _missing(response: httpx.Response) -> str:
-    """What the service says it still lacks."""
+def _failed_checks(response: httpx.Response) -> str:
+    """The failed readiness checks of a response."""
     try:
         checks = Readiness.model_validate_json(response.content).checks
     except ValidationError:
         return f"HTTP {response.status_code}"
     return "; ".join(f"{name}: {check.detail}" for name, check in checks.items() if not check.ok)
+
+
+class Home:
+    """HOME of one stack. Call `lock` before anything is written to it, and `unlock` at the very end.
+
+    The lock is an flock on HOME/lock. Guards inherit its descriptor (`lock_fd`): after a SIGKILL of tgsh it
+    stays locked until the last process has ended, so that no two stacks share Redis or workers.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.lock_fd = -1
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def redis(self) -> Path:
+        return self.path / "redis"
+
+    def lock(self) -> None:
+        """Create the folders and take the lock.
+
+        Raises MachineProblem where a folder cannot be created, or a stack runs on it already.
+        """
+        try:
+            for folder in (self.path, self.logs, self.redis):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise MachineProblem(f"cannot use {self.path}: {error.strerror or error}") from error
+        try:
+            fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.unlock()
+            raise MachineProblem(self._in_use_message()) from None
+
+    def unlock(self) -> None:
+        """Release the lock, if it was taken."""
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
+            self.lock_fd = -1
+
+    def publish(self, url: str, pids: Mapping[str, int]) -> None:
+        """Write up.json, by which the command line finds this stack."""
+        state = {"url": url, "pid": os.getpid(), "started_at": time.time(), "pids": dict(pids)}
+        temporary = self.path / f"{STATE}.new"
+        temporary.write_text(json.dumps(state, indent=2) + "\n")
+        temporary.replace(self.path / STATE)
+
+    def withdraw(self) -> None:
+        """Remove up.json."""
+        (self.path / STATE).unlink(missing_ok=True)
+
+    def _in_use_message(self) -> str:
+        url = running_url(self.path)
+        if url is None:
+            return (
+                f"another tgsh is starting or stopping on {self.path}; wait for it, or choose another --home"
+            )
+        return f"tgsh is already up on {self.path}: {url} (stop it first, or choose another --home)"
+
+
+def running_url(path: Path) -> str | None:
+    """URL of the stack that runs on the folder `path`; None where none runs."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        state = json.loads((path / STATE).read_text())
+        os.kill(int(state["pid"]), 0)  # a stack that was killed leaves its up.json behind
+        return str(state["url"])
+    return None

@@ -1,4 +1,4 @@
-"""Content-checked arrays on any fsspec URL, local cache."""
+"""Arrays under a folder or any fsspec URL, their content checked by digest; local cache of remote ones."""
 
 from __future__ import annotations
 
@@ -25,58 +25,13 @@ from safetensors import SafetensorError, safe_open
 
 from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnreachable, ArtifactUnwritable
 
-MOST_BYTES = 512 << 20
-"""What the copies of one process may take beside the one that was asked for last."""
+METADATA_KEY = "tgsh"
+"""The only metadata key of our safetensors files; its value is a JSON object."""
 
+STAGED_PREFIX = ".staged-"
+"""Prefix of the names of files that are being written, or whose writer was killed."""
 
-class LocalCache:
-    """A temporary folder of this process's own. What is removed while it is mapped stays until it is not."""
-
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="tgsh-artifacts-"))
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-        self._most_bytes = most_bytes
-        self._lock = threading.Lock()
-        self._sizes: dict[str, int] = {}  # least lately used first
-
-    def used(self, key: str) -> None:
-        """Note that a copy is there and in use, and make room for it."""
-        with self._lock:
-            self._sizes.pop(key, None)
-            self._sizes[key] = (self.folder / key).stat().st_size
-            total = sum(self._sizes.values())
-            for other in list(self._sizes)[:-1]:
-                if total <= self._most_bytes:
-                    return
-                total -= self._sizes.pop(other)
-                (self.folder / other).unlink(missing_ok=True)
-
-    def forget(self, key: str) -> None:
-        """Remove a copy."""
-        with self._lock:
-            self._sizes.pop(key, None)
-            (self.folder / key).unlink(missing_ok=True)
-
-
-def fetch(path: Path, download: Callable[[str], None]) -> None:
-    """Put a copy at `path`: `download` writes it to the path it is given; if it fails, nothing is left."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".download-")
-    os.close(descriptor)
-    try:
-        download(name)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-ABOUT = "tgsh"
-"""The one metadata key of our safetensors files; its value is a JSON object."""
-
-STAGED = ".staged-"
-"""How the names of files begin that are being written, or whose writer was killed."""
-
-UNWRITABLE = {
+UNWRITABLE_ERRNOS = {
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EFBIG,
@@ -86,11 +41,15 @@ UNWRITABLE = {
     errno.EIO,
     errno.ENOTDIR,
 }
-"""What the system says of a place that cannot be written to; anything else is a fault of ours."""
+"""Errors of a storage that cannot be written to; any other is a bug."""
 
 
-class Staged:
-    """A file being written; its digest is known once the block that wrote it has ended."""
+MAX_CACHE_BYTES = 512 << 20
+"""Most bytes of one process's cache, beside the copy used last."""
+
+
+class StagedFile:
+    """A file being written. sha256: its digest, set when the block that writes it has ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -98,41 +57,41 @@ class Staged:
 
 
 class Artifacts:
-    """A store of files by key, such as ``0f3a…/tasks/00012-a1-e3.safetensors``."""
+    """Files by key, such as ``0f3a…/tasks/00012-a1-e3.safetensors``."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        # Other processes write there too: what a listing said is not kept.
+        # Other processes write there too: listings are not cached.
         self._fs, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
         self._is_local = isinstance(self._fs, LocalFileSystem)
-        self._copies: LocalCache | None = None
+        self._cache: LocalCache | None = None
         if self._is_local:
             Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder = Path(self._root)
         else:
-            self._copies = LocalCache()
-            self._folder = self._copies.folder
+            self._cache = LocalCache()
+            self._folder = self._cache.folder
 
     @contextmanager
-    def staged(self, key: str) -> Iterator[Staged]:
-        """A temporary file to write; under its key, durably and at once, when the block ends well.
+    def staged(self, key: str) -> Iterator[StagedFile]:
+        """A temporary file to write, stored durably and atomically under its key when the block ends.
 
-        Raises ArtifactUnwritable, and leaves nothing, where there is no room or no right to write.
+        Raises ArtifactUnwritable, and leaves no file, where the storage is full or not writable.
         """
         try:
             with self._staged(key, self._folder / key) as staged:
                 yield staged
         except OSError as error:
-            if error.errno not in UNWRITABLE:
+            if error.errno not in UNWRITABLE_ERRNOS:
                 raise
             raise ArtifactUnwritable(key, self._folder, error.strerror or str(error)) from error
 
     @contextmanager
-    def _staged(self, key: str, target: Path) -> Iterator[Staged]:
+    def _staged(self, key: str, target: Path) -> Iterator[StagedFile]:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=STAGED)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=STAGED_PREFIX)
         os.close(descriptor)
-        staged = Staged(Path(name))
+        staged = StagedFile(Path(name))
         try:
             yield staged
             with staged.path.open("rb+") as file:
@@ -141,10 +100,10 @@ class Artifacts:
             if not self._is_local:
                 self._upload(key, name)
             staged.path.replace(target)
-            if self._copies is None:
+            if self._cache is None:
                 _sync_folder(target.parent)
             else:
-                self._copies.used(key)
+                self._cache.touch(key)
         finally:
             staged.path.unlink(missing_ok=True)
 
@@ -152,32 +111,32 @@ class Artifacts:
         """Write tensors with metadata as safetensors; the SHA-256 (hex) of the file."""
         with self.staged(key) as staged:
             # safetensors writes several metadata keys in a random order; one key keeps the bytes equal.
-            about = {ABOUT: json.dumps(dict(metadata), sort_keys=True)}
-            # It also writes memory as it lies, so an array in Fortran's order would come back shuffled.
+            text = {METADATA_KEY: json.dumps(dict(metadata), sort_keys=True)}
+            # It also writes memory as it lies, so an array in Fortran order would be read back shuffled.
             rows = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-            staged.path.write_bytes(safetensors.numpy.save(rows, about))
+            staged.path.write_bytes(safetensors.numpy.save(rows, text))
         return staged.sha256
 
     def load(self, key: str, sha256: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """Tensors and metadata of a safetensors file.
 
-        Raises ArtifactMissing, or ArtifactCorrupt where the bytes are not those that were written.
+        Raises as `path` does, and ArtifactCorrupt where it is no safetensors file.
         """
         path = self.path(key, sha256)
         try:
             with safe_open(path, framework="numpy") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                return tensors, json.loads((file.metadata() or {})[ABOUT])
+                return tensors, json.loads((file.metadata() or {})[METADATA_KEY])
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
 
-    def about(self, key: str, sha256: str) -> dict[str, str]:
-        """The metadata alone. Raises as `load` does."""
+    def metadata(self, key: str, sha256: str) -> dict[str, str]:
+        """Metadata of a safetensors file, without its tensors. Raises as `load` does."""
         path = self.path(key, sha256)
         try:
             with safe_open(path, framework="numpy") as file:
-                found: dict[str, str] = json.loads((file.metadata() or {})[ABOUT])
-                return found
+                metadata: dict[str, str] = json.loads((file.metadata() or {})[METADATA_KEY])
+                return metadata
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
 
@@ -186,14 +145,14 @@ class Artifacts:
         return self._mapped(key, self.path(key, sha256), "r")
 
     def load_shared(self, key: str, sha256: str, cache: Path) -> np.ndarray:
-        """A memory-mapped array (.npy) that many processes of a machine read; what is written stays private.
+        """A memory-mapped array (.npy) that processes of a machine share; writes to it stay private.
 
-        cache: a folder for a copy of what is not on this machine, fetched by whoever needs it first.
+        cache: a folder for the copy of a remote array, downloaded by the first process that needs it.
         """
-        if self._copies is None:
+        if self._cache is None:
             return self._mapped(key, self.path(key, sha256), "c")
         path = cache / Path(key).name
-        if _found_digest(path) != sha256:
+        if _file_digest(path) != sha256:
             self._fetch(key, path)
             _check(key, path, sha256)
         return self._mapped(key, path, "c")
@@ -206,34 +165,34 @@ class Artifacts:
             raise ArtifactCorrupt(f"artifact {key} cannot be read: {error}") from error
 
     def path(self, key: str, sha256: str) -> Path:
-        """A local file with the artifact's bytes, their digest checked once a process and change.
+        """A local file with the artifact's bytes; its digest is computed once in a process and after changes.
 
-        A copy of what lies elsewhere that is missing or damaged is fetched, again. Raises ArtifactMissing,
+        A missing or damaged local copy of a remote artifact is downloaded again. Raises ArtifactMissing,
         ArtifactCorrupt, ArtifactUnreachable.
         """
         path = self._folder / key
-        if self._copies is not None:
-            if _found_digest(path) != sha256:
+        if self._cache is not None:
+            if _file_digest(path) != sha256:
                 self._fetch(key, path)
-            self._copies.used(key)
+            self._cache.touch(key)
         _check(key, path, sha256)
         return path
 
     def _fetch(self, key: str, path: Path) -> None:
-        with self._reaching(key):
-            fetch(path, lambda name: self._fs.get_file(f"{self._root}/{key}", name))
+        with self._translate_errors(key):
+            download_to(path, lambda name: self._fs.get_file(f"{self._root}/{key}", name))
 
-    def copied(self, sources: Iterable[tuple[str, str]]) -> str:
-        """A folder of this machine that has these artifacts (key, SHA-256) under their keys: a URL, too."""
-        if self._copies is not None:
+    def local_copies(self, sources: Iterable[tuple[str, str]]) -> str:
+        """A local folder (also a URL) that holds these artifacts (key, SHA-256) under their keys."""
+        if self._cache is not None:
             for key, sha256 in sources:
                 self.path(key, sha256)
         return str(self._folder)
 
     def is_whole(self, key: str, sha256: str) -> bool:
-        """Whether it is there, where it belongs, as it was written. Raises ArtifactUnreachable."""
-        if self._copies is not None:
-            self._copies.forget(key)
+        """True if the stored artifact, not its copy, exists and is undamaged. Raises ArtifactUnreachable."""
+        if self._cache is not None:
+            self._cache.discard(key)
         try:
             self.path(key, sha256)
         except (ArtifactMissing, ArtifactCorrupt):
@@ -248,54 +207,54 @@ class Artifacts:
                 self._fs.makedirs(self._root, exist_ok=True)  # a bucket
                 self._fs.put_file(name, f"{self._root}/{key}")
         except Exception as error:  # whatever the file system's own library raises
-            raise ArtifactUnwritable(key, self._url, _cause(error)) from error
+            raise ArtifactUnwritable(key, self._url, _reason(error)) from error
 
     @contextmanager
-    def _reaching(self, key: str) -> Iterator[None]:
+    def _translate_errors(self, key: str) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError as error:
             raise ArtifactMissing(f"artifact {key} is missing") from error
         except Exception as error:  # whatever the file system's own library raises
-            raise ArtifactUnreachable(key, self._url, _cause(error)) from error
+            raise ArtifactUnreachable(key, self._url, _reason(error)) from error
 
     def keys(self, prefix: str) -> list[str]:
-        """Every key under a prefix (a folder)."""
-        return sorted(path.removeprefix(self._root).lstrip("/") for path in self._listed(prefix))
+        """All keys under a prefix (a folder)."""
+        return sorted(path.removeprefix(self._root).lstrip("/") for path in self._list(prefix))
 
     def older(self, prefix: str, seconds: float) -> list[str]:
-        """The keys under a prefix (a folder) of what was written that long ago."""
+        """Keys under a prefix (a folder) of artifacts older than `seconds`."""
         before = datetime.now(UTC) - timedelta(seconds=seconds)
         return [key for key in self.keys(prefix) if self._fs.modified(f"{self._root}/{key}") < before]
 
     def size(self, prefix: str) -> int:
-        """Bytes of everything under a prefix (a folder)."""
-        return sum(file["size"] for file in self._listed(prefix).values())
+        """Bytes of all artifacts under a prefix (a folder)."""
+        return sum(file["size"] for file in self._list(prefix).values())
 
-    def _listed(self, prefix: str) -> Mapping[str, Mapping[str, int]]:
-        with suppress(ArtifactMissing), self._reaching(prefix):  # a bucket that is not there yet
-            found: Mapping[str, Mapping[str, int]] = self._fs.find(f"{self._root}/{prefix}", detail=True)
-            return found
+    def _list(self, prefix: str) -> Mapping[str, Mapping[str, int]]:
+        with suppress(ArtifactMissing), self._translate_errors(prefix):  # a bucket that does not exist yet
+            files: Mapping[str, Mapping[str, int]] = self._fs.find(f"{self._root}/{prefix}", detail=True)
+            return files
         return {}
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Remove artifacts; one that is gone already is no error."""
+        """Remove artifacts; one that does not exist is no error."""
         for key in keys:
-            if self._copies is None:
+            if self._cache is None:
                 (self._folder / key).unlink(missing_ok=True)
                 continue
-            self._copies.forget(key)
-            with suppress(ArtifactMissing), self._reaching(key):
+            self._cache.discard(key)
+            with suppress(ArtifactMissing), self._translate_errors(key):
                 self._fs.rm_file(f"{self._root}/{key}")
 
     def remove_all(self, prefix: str) -> None:
-        """Remove everything under a prefix (a folder)."""
+        """Remove all artifacts under a prefix (a folder)."""
         shutil.rmtree(self._folder / prefix, ignore_errors=True)
-        with suppress(ArtifactMissing), self._reaching(prefix):
+        with suppress(ArtifactMissing), self._translate_errors(prefix):
             self._fs.rm(f"{self._root}/{prefix}", recursive=True)
 
-    def is_writable(self) -> str | None:
-        """None if a file can be written, else why not; asks nothing of object stores."""
+    def unwritable_reason(self) -> str | None:
+        """None if a file can be written to the folder or local cache, else the reason."""
         try:
             with tempfile.TemporaryFile(dir=self._folder) as file:
                 file.write(b"\0")
@@ -305,29 +264,73 @@ class Artifacts:
         return None
 
     def free_bytes(self) -> int | None:
-        """Free space for artifacts; None where it cannot be told (object stores)."""
+        """Free space for artifacts; None for object stores, which report none."""
         if not self._is_local:
             return None
         status = os.statvfs(self._folder)
         return status.f_bavail * status.f_frsize
 
 
+class LocalCache:
+    """A temporary folder of this process for copies of remote artifacts, least recently used removed first.
+
+    A copy that is removed while it is memory-mapped stays on disk until it is unmapped.
+    """
+
+    def __init__(self, max_bytes: int = MAX_CACHE_BYTES) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tgsh-artifacts-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._sizes: dict[str, int] = {}  # least recently used first
+
+    def touch(self, key: str) -> None:
+        """Mark a copy as used, and remove others to make room for it."""
+        with self._lock:
+            self._sizes.pop(key, None)
+            self._sizes[key] = (self.folder / key).stat().st_size
+            total = sum(self._sizes.values())
+            for other in list(self._sizes)[:-1]:
+                if total <= self._max_bytes:
+                    return
+                total -= self._sizes.pop(other)
+                (self.folder / other).unlink(missing_ok=True)
+
+    def discard(self, key: str) -> None:
+        """Remove a copy."""
+        with self._lock:
+            self._sizes.pop(key, None)
+            (self.folder / key).unlink(missing_ok=True)
+
+
+def download_to(path: Path, download: Callable[[str], None]) -> None:
+    """Create `path` atomically: `download` writes to a temporary path, which is removed if it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".download-")
+    os.close(descriptor)
+    try:
+        download(name)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
 def _check(key: str, path: Path, sha256: str) -> None:
-    found = _found_digest(path)
-    if found is None:
+    digest = _file_digest(path)
+    if digest is None:
         raise ArtifactMissing(f"artifact {key} is missing")
-    if found != sha256:
+    if digest != sha256:
         raise ArtifactCorrupt(
             f"artifact {key} is not what was written: its SHA-256 differs from the record's"
         )
 
 
-def _cause(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _found_digest(path: Path) -> str | None:
-    """SHA-256 (hex) of a file; None where there is none."""
+def _file_digest(path: Path) -> str | None:
+    """SHA-256 (hex) of a file; None where it does not exist."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Online backup and restore."""
+"""Online backup of SQLite and artifacts as one tar file, and its restore."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from tgsh.store.datasets import files as dataset_files
 from tgsh.store.models import FinishRecord, TaskRecord
 
 FORMAT = "tgsh.backup/1"
-MANIFEST, RECORDS, FILES = "manifest.json", "tgsh.db", "artifacts"
-ROUNDS = 3
-"""How often a new moment is taken where files that it names were deleted before they were copied."""
+MANIFEST, DATABASE, FILES = "manifest.json", "tgsh.db", "artifacts"
+ATTEMPTS = 3
+"""Snapshots of the database that are tried, as artifacts may be deleted before they are copied."""
 
 
 @dataclass(frozen=True)
-class Saved:
-    """What a backup holds. damaged: artifacts of the store that are not what was written; left out."""
+class BackupSummary:
+    """Content of a backup. damaged: artifacts of the store that were damaged, and are left out."""
 
     experiments: int
     files: int
     damaged: tuple[str, ...] = ()
 
 
-def backup(database: Database, artifacts: Artifacts, target: Path) -> Saved:
-    """Write everything to the file `target`, whole or not at all.
+def backup(database: Database, artifacts: Artifacts, target: Path) -> BackupSummary:
+    """Write database and artifacts to the file `target`, atomically.
 
     Raises MachineProblem for a database that is not SQLite, and where the file cannot be written.
     """
@@ -57,33 +57,33 @@ def backup(database: Database, artifacts: Artifacts, target: Path) -> Saved:
     return saved
 
 
-def _write(database: Database, artifacts: Artifacts, folder: Path) -> Saved:
-    for last in (*[False] * (ROUNDS - 1), True):
-        records = folder / RECORDS
-        records.unlink(missing_ok=True)
+def _write(database: Database, artifacts: Artifacts, folder: Path) -> BackupSummary:
+    for last in (*[False] * (ATTEMPTS - 1), True):
+        copy_path = folder / DATABASE
+        copy_path.unlink(missing_ok=True)
         with (
             closing(sqlite3.connect(str(database.url.database))) as live,
-            closing(sqlite3.connect(records)) as copy,
+            closing(sqlite3.connect(copy_path)) as copy,
         ):
             live.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
         with (folder / "whole.tar").open("wb") as file:
-            saved = _pack(artifacts, records, file)
+            saved = _pack(artifacts, copy_path, file)
             os.fsync(file.fileno())
         if last or not saved.damaged:
             return saved
     raise AssertionError("the last round returns")
 
 
-def _pack(artifacts: Artifacts, records: Path, file: IO[bytes]) -> Saved:
-    """Everything that these records name, as a tar."""
-    moment = Database(f"sqlite:///{records}")
-    needed, optional = _named(moment)
-    moment.dispose()
-    digests = {RECORDS: _sha256(records)}
+def _pack(artifacts: Artifacts, copy_path: Path, file: IO[bytes]) -> BackupSummary:
+    """Write a copy of the database, and all artifacts that it references, as a tar."""
+    snapshot = Database(f"sqlite:///{copy_path}")
+    needed, optional = _referenced(snapshot)
+    snapshot.dispose()
+    digests = {DATABASE: _sha256(copy_path)}
     damaged = []
     with tarfile.open(fileobj=file, mode="w") as tar:
-        tar.add(records, RECORDS)
+        tar.add(copy_path, DATABASE)
         for key, sha256 in sorted({**optional, **needed}.items()):
             try:
                 content = artifacts.path(key, sha256).read_bytes()
@@ -94,35 +94,35 @@ def _pack(artifacts: Artifacts, records: Path, file: IO[bytes]) -> Saved:
             _add(tar, f"{FILES}/{key}", content)
         manifest = {"format": FORMAT, "sha256": digests}
         _add(tar, MANIFEST, json.dumps(manifest, indent=1).encode())
-    with closing(sqlite3.connect(records)) as connection:
+    with closing(sqlite3.connect(copy_path)) as connection:
         (experiments,) = connection.execute("SELECT count(*) FROM experiments").fetchone()
-    return Saved(experiments, len(digests) - 1, tuple(damaged))
+    return BackupSummary(experiments, len(digests) - 1, tuple(damaged))
 
 
-def _named(moment: Database) -> tuple[dict[str, str], dict[str, str]]:
-    """Artifacts by key with their digests: of what is done, and of what is still being trained."""
-    done: dict[str, str] = {}
-    begun: dict[str, str] = {}
-    with moment.read() as session:
+def _referenced(snapshot: Database) -> tuple[dict[str, str], dict[str, str]]:
+    """Digests by key of artifacts that must be there, and of checkpoints that training may replace."""
+    needed: dict[str, str] = {}
+    optional: dict[str, str] = {}
+    with snapshot.read() as session:
         columns = TaskRecord.status, TaskRecord.checkpoint, TaskRecord.checkpoint_sha256
         for status, key, sha256 in session.execute(
             select(*columns).where(TaskRecord.checkpoint.is_not(None))
         ):
-            (done if status == "completed" else begun)[str(key)] = str(sha256)
+            (needed if status == "completed" else optional)[str(key)] = str(sha256)
         for results in session.scalars(select(FinishRecord.results)):
-            done |= {str(key): str(sha256) for key, sha256 in results.values()}
-        done |= dataset_files(session)
-    return done, begun
+            needed |= {str(key): str(sha256) for key, sha256 in results.values()}
+        needed |= dataset_files(session)
+    return needed, optional
 
 
-def restore(source: Path, home: Path) -> Saved:
-    """Make the folder `home` of a backup; its database and its artifacts are those of that moment.
+def restore(source: Path, home: Path) -> BackupSummary:
+    """Restore a backup to the folder `home`.
 
     Raises MachineProblem where `home` has a database already or the file is no backup, and ArtifactCorrupt,
-    leaving nothing, where any byte of it is not what was written.
+    leaving nothing, where any file of it is damaged.
     """
     home = home.absolute()
-    if (home / RECORDS).exists() or (home / FILES).exists():
+    if (home / DATABASE).exists() or (home / FILES).exists():
         raise MachineProblem(f"{home} holds a database or artifacts already; choose a new --home")
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def restore(source: Path, home: Path) -> Saved:
             (folder / FILES).mkdir(mode=0o700)
             saved = _unpack(source, folder)
             (folder / FILES).replace(home / FILES)
-            (folder / RECORDS).replace(home / RECORDS)  # last: a home with a database is whole
+            (folder / DATABASE).replace(home / DATABASE)  # last: a home with a database is whole
     except tarfile.TarError as error:
         raise MachineProblem(f"{source} is no backup of tgsh: {error}") from error
     except OSError as error:
@@ -139,10 +139,10 @@ def restore(source: Path, home: Path) -> Saved:
     return saved
 
 
-def _unpack(source: Path, folder: Path) -> Saved:
+def _unpack(source: Path, folder: Path) -> BackupSummary:
     with tarfile.open(source) as tar:
         digests = _manifest(tar, source)
-        for member, name in _safe(tar, digests, source):
+        for member, name in _checked_members(tar, digests, source):
             path = folder / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             content = tar.extractfile(member)
@@ -154,27 +154,27 @@ def _unpack(source: Path, folder: Path) -> Saved:
                 raise ArtifactCorrupt(f"{source}: {name} is not what was written: its SHA-256 differs")
     if digests:
         raise ArtifactCorrupt(f"{source}: {min(digests)} is missing")
-    with closing(sqlite3.connect(folder / RECORDS)) as connection:
+    with closing(sqlite3.connect(folder / DATABASE)) as connection:
         (experiments,) = connection.execute("SELECT count(*) FROM experiments").fetchone()
     files = sum(path.is_file() for path in (folder / FILES).rglob("*"))
-    return Saved(experiments, files)
+    return BackupSummary(experiments, files)
 
 
 def _manifest(tar: tarfile.TarFile, source: Path) -> dict[str, str]:
     try:
         file = tar.extractfile(MANIFEST)
-        found = json.loads(file.read()) if file is not None else {}
-        if found["format"] != FORMAT or RECORDS not in found["sha256"]:
-            raise ValueError(f"format {found['format']!r}")
-        return {str(name): str(sha256) for name, sha256 in found["sha256"].items()}
+        manifest = json.loads(file.read()) if file is not None else {}
+        if manifest["format"] != FORMAT or DATABASE not in manifest["sha256"]:
+            raise ValueError(f"format {manifest['format']!r}")
+        return {str(name): str(sha256) for name, sha256 in manifest["sha256"].items()}
     except (KeyError, TypeError, ValueError) as error:
         raise MachineProblem(f"{source} is no backup of tgsh that this version can read: {error}") from error
 
 
-def _safe(
+def _checked_members(
     tar: tarfile.TarFile, digests: Mapping[str, str], source: Path
 ) -> Iterator[tuple[tarfile.TarInfo, str]]:
-    """The files that the manifest names; nothing else is unpacked, and nothing outside the folder."""
+    """Members of the tar that the manifest names; ArtifactCorrupt for any other, or outside the folder."""
     for member in tar:
         name = PurePosixPath(member.name)
         if member.name == MANIFEST:

@@ -1,4 +1,4 @@
-"""Engine, transactions, retry of transient errors."""
+"""Engine and transactions on SQLite (WAL) or PostgreSQL; retry of transient errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from tgsh.errors import ArtifactUnreachable, ArtifactUnwritable
 
-CUT_OFF: dict[str, Any] = {
+POSTGRESQL_OPTIONS: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -26,25 +26,35 @@ CUT_OFF: dict[str, Any] = {
     "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "
     "-c tcp_user_timeout=30s",
 }
-"""PostgreSQL: a machine that is cut off, or a server that is gone, is noticed on either side within half a
-minute. Else a worker that vanished inside a transaction would hold its experiment's lock for hours."""
+"""Timeouts by which client and server notice a lost connection within half a minute. Else the connection of
+a machine that crashed inside a transaction would hold its experiment's lock for hours."""
 
 BUSY_SECONDS = 15.0
-"""How long a SQLite connection waits for a lock before it gives up."""
+"""Seconds that a SQLite connection waits for a lock before it raises."""
 
-POLLS, POLL_SECONDS = 100, 0.0005
-"""How often it looks for the lock first, and how long it sleeps in between; see _begun_soon."""
+LOCK_POLLS, POLL_SECONDS = 100, 0.0005
+"""Attempts to take SQLite's write lock, and the pause between two; see _begin_with_retry."""
+
+RETRY_SECONDS = 0.5
+"""The pause between two attempts of retry_transient."""
+
+STORAGE_ERRORS = (ArtifactUnwritable, ArtifactUnreachable)
+"""Errors of an artifact store that may be available again soon: full, read-only, cut off."""
+
+Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
 
 
 class Database:
-    """A database by SQLAlchemy URL. Make one after a fork, never before."""
+    """A database by SQLAlchemy URL. Create it after a fork, never before."""
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connect_args = {"timeout": BUSY_SECONDS} if self.is_sqlite else CUT_OFF
+        connect_args = {"timeout": BUSY_SECONDS} if self.is_sqlite else POSTGRESQL_OPTIONS
         self.engine = create_engine(self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
@@ -64,8 +74,8 @@ class Database:
     def write(self, *, durable: bool = True) -> Iterator[Session]:
         """A transaction that is committed whole, or rolled back on any exception.
 
-        durable: whether it survives a power cut once it is committed. Not to wait for the disk suits what a
-        power cut makes void anyway, such as a lease; the next durable transaction takes it along.
+        durable: whether it survives a power cut once it is committed. False, which does not wait for the
+        disk, suits what a power cut voids anyway, such as a lease; the next durable transaction flushes it.
         """
         with Session(self._writers[durable], expire_on_commit=False) as session, session.begin():
             if not durable and not self.is_sqlite:
@@ -98,8 +108,8 @@ class Database:
             finally:
                 connection.close()
 
-    def is_reachable(self) -> str | None:
-        """None if a statement runs, else why it does not."""
+    def unreachable_reason(self) -> str | None:
+        """None if a statement runs, else the error's text."""
         try:
             with self.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
@@ -134,17 +144,17 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _begin_with_retry(connection: Connection) -> bool:
     # Most transactions take two milliseconds. SQLite's own waiting sleeps 1, 2, 5, 10, ... 100 of them
-    # between its attempts, so that who writes often waits longer than the lock is held.
+    # between its attempts, so that a frequent writer waits longer than the lock is held.
     cursor = connection.connection.cursor()
     cursor.execute("PRAGMA busy_timeout=0")
     try:
-        for _ in range(POLLS):
+        for _ in range(LOCK_POLLS):
             try:
                 cursor.execute("BEGIN IMMEDIATE")
                 return True
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                    return False  # the next attempt says it in SQLAlchemy's words
+                    return False  # the caller's attempt raises it as SQLAlchemy's error
             time.sleep(POLL_SECONDS)
         return False
     finally:
@@ -152,34 +162,25 @@ def _begin_with_retry(connection: Connection) -> bool:
         cursor.close()
 
 
-PAUSE = 0.5
-
-AWAY = (ArtifactUnwritable, ArtifactUnreachable)
-
-Result = TypeVar("Result")
-
-log = logging.getLogger(__name__)
-
-
 def is_transient(error: BaseException) -> bool:
-    """Whether the error is that of a place which may soon be back: locked, full, restarted, cut off."""
+    """True for errors of a database or artifact store that may be available again soon."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
-    return isinstance(error, AWAY)
+    return isinstance(error, STORAGE_ERRORS)
 
 
 def retry_transient(act: Callable[[], Result], seconds: float) -> Result:
-    """Act, and again for so long while that fails for want of a place. Raises the last such error.
+    """Call `act`, and again for `seconds` while it raises transient errors. Raises the last such error.
 
-    A transaction that was committed though its answer got lost does no harm when it is repeated: a fenced
-    one finds its own epoch noted, or its claim gone.
+    A transaction that was committed though its acknowledgement was lost may be repeated: a fenced one finds
+    its own epoch recorded, or its lease gone.
     """
     deadline = time.monotonic() + seconds
     while True:
         try:
             return act()
-        except (DBAPIError, *AWAY) as error:
+        except (DBAPIError, *STORAGE_ERRORS) as error:
             if not is_transient(error) or time.monotonic() > deadline:
                 raise
             log.warning("trying again: %s", error)
-            time.sleep(PAUSE)
+            time.sleep(RETRY_SECONDS)

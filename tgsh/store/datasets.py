@@ -1,4 +1,4 @@
-"""Uploaded datasets."""
+"""Uploaded datasets: their content, their holders, and the experiments that use them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from tgsh.store.database import Database
 from tgsh.store.models import DatasetRecord, ExperimentRecord, HolderRecord, UseRecord, db_now
 
 FOLDER = "datasets"
-"""Of the artifacts; the name of no experiment, as those are hexadecimal."""
+"""Folder of the artifacts; it is no experiment's, as their ids are hexadecimal."""
 
-Seen = Select[DatasetRecord, HolderRecord]
+DatasetQuery = Select[DatasetRecord, HolderRecord]
 
-MOST_NAMED = 10
-"""Experiments that a refusal names."""
+MAX_NAMED = 10
+"""Most experiments that a Conflict names."""
 
 
 @dataclass(frozen=True)
-class Held:
-    """A dataset as one of those who see it has it. used_by: experiments that use it, whosesoever."""
+class StoredDataset:
+    """A dataset with the holder whose name for it a caller sees.
+
+    used_by: the number of experiments that use it, of all owners.
+    """
 
     record: DatasetRecord
     holder: HolderRecord
@@ -33,106 +36,106 @@ class Held:
 
     @property
     def owner(self) -> str | None:
-        """The name of the key that uploaded it; None: nobody's, everybody's to see."""
+        """The name of the API key that uploaded it; None: uploaded without a key, visible to everybody."""
         return self.holder.owner or None
 
 
-def keep(
+def add(
     database: Database, record: DatasetRecord, name: str, owner: str | None, shared: bool
 ) -> tuple[bool, bool]:
-    """Let an owner hold a dataset; (whether its content is new here, whether the owner is new to it).
+    """Add an owner as a holder of a dataset; (whether its content is new, whether the holder is).
 
-    Where the content was here, its row stays, and the files that `record` names are the caller's to remove.
+    Where the content is stored already, its row stays, and the caller removes the files that `record` names.
     """
     try:
-        return _keep(database, record, name, owner, shared)
-    except IntegrityError:  # somebody else inserted the same content at this moment
+        return _add(database, record, name, owner, shared)
+    except IntegrityError:  # another transaction inserted the same content at this moment
         make_transient(record)
-        return _keep(database, record, name, owner, shared)
+        return _add(database, record, name, owner, shared)
 
 
-def _keep(
+def _add(
     database: Database, record: DatasetRecord, name: str, owner: str | None, shared: bool
 ) -> tuple[bool, bool]:
     with database.write() as session:
-        there = session.get(DatasetRecord, record.id, with_for_update=True)
-        if there is not None and there.sha256 != record.sha256:
+        stored = session.get(DatasetRecord, record.id, with_for_update=True)
+        if stored is not None and stored.sha256 != record.sha256:
             raise Conflict(f"another dataset has the id {record.id}; change an image")
         created_at = session.scalar(select(db_now())) or 0.0
-        if there is None:
+        if stored is None:
             record.created_at = created_at
             session.add(record)
             session.flush()
-        held = session.get(HolderRecord, (record.id, owner or ""))
-        if held is None:
+        holder = session.get(HolderRecord, (record.id, owner or ""))
+        if holder is None:
             session.add(
                 HolderRecord(
                     dataset_id=record.id, owner=owner or "", name=name, shared=shared, created_at=created_at
                 )
             )
-        return there is None, held is None
+        return stored is None, holder is None
 
 
-def get(database: Database, dataset_id: str, visible_to: str | None) -> Held:
-    """A dataset as a key of that name sees it (None: as an admin): its own first. Raises NotFound."""
+def get(database: Database, dataset_id: str, visible_to: str | None) -> StoredDataset:
+    """A dataset as a key of that name sees it (None: as an admin). Raises NotFound."""
     with database.read() as session:
-        found = _held(session, _seen(visible_to).where(DatasetRecord.id == dataset_id))
-    if not found:
+        datasets = _load(session, _visible_datasets(visible_to).where(DatasetRecord.id == dataset_id))
+    if not datasets:
         raise NotFound(f"there is no dataset {dataset_id!r}")
-    return found[0]
+    return datasets[0]
 
 
 def page(
     database: Database, visible_to: str | None, limit: int, after: Sequence[str | float] | None = None
-) -> list[Held]:
-    """Up to `limit` datasets that a key of that name sees, newest first, from behind `after`."""
-    query = _seen(visible_to)
-    place = tuple_(HolderRecord.created_at, HolderRecord.dataset_id)
+) -> list[StoredDataset]:
+    """Up to `limit` datasets that a key of that name sees, newest first, after the position `after`."""
+    query = _visible_datasets(visible_to)
+    position = tuple_(HolderRecord.created_at, HolderRecord.dataset_id)
     if after is not None:
-        query = query.where(place < tuple_(*after))
+        query = query.where(position < tuple_(*after))
     query = query.order_by(HolderRecord.created_at.desc(), HolderRecord.dataset_id.desc()).limit(limit)
     with database.read() as session:
-        return _held(session, query)
+        return _load(session, query)
 
 
 def content(database: Database, dataset_id: str) -> DatasetRecord:
-    """A dataset's content, for who works on an experiment that uses it. Raises NotFound."""
+    """A dataset's content, whoever holds it: for workers. Raises NotFound."""
     with database.read() as session:
-        found = session.get(DatasetRecord, dataset_id)
-    if found is None:
+        record = session.get(DatasetRecord, dataset_id)
+    if record is None:
         raise NotFound(f"there is no dataset {dataset_id!r}")
-    return found
+    return record
 
 
 def share(database: Database, dataset_id: str, owner: str | None, shared: bool) -> None:
-    """Let others see what an owner holds, or no longer (None: whoever holds it). Raises NotFound."""
+    """Share an owner's dataset, or no longer (owner None: that of every holder). Raises NotFound."""
     with database.write() as session:
-        held = list(session.scalars(select(HolderRecord).where(*_holdings(dataset_id, owner))))
-        if not held:
+        holders = list(session.scalars(select(HolderRecord).where(*_holder_filter(dataset_id, owner))))
+        if not holders:
             raise NotFound(f"there is no dataset {dataset_id!r}")
-        for holder in held:
+        for holder in holders:
             holder.shared = shared
 
 
-def let_go(database: Database, dataset_id: str, owner: str | None, visible_to: str | None) -> list[str]:
-    """Delete what an owner holds (None: whoever holds it); the artifacts that nobody names any more.
+def remove(database: Database, dataset_id: str, owner: str | None, visible_to: str | None) -> list[str]:
+    """Remove an owner from a dataset's holders (None: all holders); the artifacts to remove afterwards.
 
-    Raises Conflict, naming experiments that a key of the name `visible_to` sees, where it is still used: by
-    the owner's, or by anybody's where no other holder is left. Raises NotFound.
+    Raises Conflict where it is still used: by the owner's experiments, or by any where no other holder is
+    left. It names the experiments that a key of the name `visible_to` sees. Raises NotFound.
     """
     with database.write() as session:
         record = session.get(DatasetRecord, dataset_id, with_for_update=True)
-        ours = _holdings(dataset_id, owner)
-        held = list(session.scalars(select(HolderRecord.owner).where(*ours)))
-        if record is None or not held:
+        conditions = _holder_filter(dataset_id, owner)
+        owners = list(session.scalars(select(HolderRecord.owner).where(*conditions)))
+        if record is None or not owners:
             raise NotFound(f"there is no dataset {dataset_id!r}")
-        everybody = session.scalar(
+        holders = session.scalar(
             select(func.count()).select_from(HolderRecord).where(HolderRecord.dataset_id == dataset_id)
         )
-        last = everybody == len(held)
-        _require_unused(session, dataset_id, None if last else held, visible_to)
-        session.execute(delete_rows(HolderRecord).where(*ours))
-        if not last:
+        is_last = holders == len(owners)
+        _require_unused(session, dataset_id, None if is_last else owners, visible_to)
+        session.execute(delete_rows(HolderRecord).where(*conditions))
+        if not is_last:
             return []
         files = [record.images, record.labels]
         session.delete(record)
@@ -140,39 +143,39 @@ def let_go(database: Database, dataset_id: str, owner: str | None, visible_to: s
 
 
 def use(session: Session, experiment_id: str, dataset_ids: Iterable[str]) -> None:
-    """Tie an experiment that is being inserted to the datasets that it uses. Raises NotFound."""
-    for dataset_id in sorted(set(dataset_ids)):  # in one order: no two wait for each other
+    """Record the datasets that an experiment being inserted uses. Raises NotFound."""
+    for dataset_id in sorted(set(dataset_ids)):  # in one order: no deadlock
         if session.get(DatasetRecord, dataset_id, with_for_update={"read": True}) is None:
             raise NotFound(f"there is no dataset {dataset_id!r}")
         session.add(UseRecord(experiment_id=experiment_id, dataset_id=dataset_id))
 
 
 def stored_bytes(session: Session, owner: str | None = None) -> int:
-    """What an owner's datasets take; None: what all of them do, each counted once."""
+    """Bytes of an owner's datasets; None: of all datasets, each counted once."""
     query = select(func.coalesce(func.sum(DatasetRecord.bytes), 0))
     if owner is not None:
-        held = HolderRecord.dataset_id == DatasetRecord.id
-        query = query.join(HolderRecord, held).where(HolderRecord.owner == owner)
+        is_holder = HolderRecord.dataset_id == DatasetRecord.id
+        query = query.join(HolderRecord, is_holder).where(HolderRecord.owner == owner)
     return int(session.scalar(query) or 0)
 
 
 def files(session: Session) -> dict[str, str]:
-    """Every artifact of a dataset, with its SHA-256."""
+    """SHA-256 by key of the artifacts of all datasets."""
     columns = (
         DatasetRecord.images,
         DatasetRecord.images_sha256,
         DatasetRecord.labels,
         DatasetRecord.labels_sha256,
     )
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for images, images_sha256, labels, labels_sha256 in session.execute(select(*columns)):
-        found |= {images: images_sha256, labels: labels_sha256}
-    return found
+        digests |= {images: images_sha256, labels: labels_sha256}
+    return digests
 
 
-def _holdings(dataset_id: str, owner: str | None) -> list[ColumnElement[bool]]:
-    mine = [HolderRecord.dataset_id == dataset_id]
-    return mine if owner is None else [*mine, HolderRecord.owner == owner]
+def _holder_filter(dataset_id: str, owner: str | None) -> list[ColumnElement[bool]]:
+    conditions = [HolderRecord.dataset_id == dataset_id]
+    return conditions if owner is None else [*conditions, HolderRecord.owner == owner]
 
 
 def _is_visible(visible_to: str | None) -> ColumnElement[bool]:
@@ -181,8 +184,8 @@ def _is_visible(visible_to: str | None) -> ColumnElement[bool]:
     return or_(HolderRecord.owner.in_(("", visible_to)), HolderRecord.shared)
 
 
-def _seen(visible_to: str | None) -> Seen:
-    """Every dataset that a key of that name sees, once: as its own, else as its first holder has it."""
+def _visible_datasets(visible_to: str | None) -> DatasetQuery:
+    """Every dataset that a key of that name sees, once: held by itself, else by its first visible holder."""
     best_first = (
         case((HolderRecord.owner == (visible_to or ""), 0), else_=1),
         HolderRecord.created_at,
@@ -192,7 +195,7 @@ def _seen(visible_to: str | None) -> Seen:
         select(
             HolderRecord.dataset_id,
             HolderRecord.owner,
-            func.row_number().over(partition_by=HolderRecord.dataset_id, order_by=best_first).label("place"),
+            func.row_number().over(partition_by=HolderRecord.dataset_id, order_by=best_first).label("rank"),
         )
         .where(_is_visible(visible_to))
         .subquery()
@@ -202,11 +205,11 @@ def _seen(visible_to: str | None) -> Seen:
         select(DatasetRecord, HolderRecord)
         .join(HolderRecord, HolderRecord.dataset_id == DatasetRecord.id)
         .join(ranked, best)
-        .where(ranked.c.place == 1)
+        .where(ranked.c.rank == 1)
     )
 
 
-def _held(session: Session, query: Seen) -> list[Held]:
+def _load(session: Session, query: DatasetQuery) -> list[StoredDataset]:
     rows = session.execute(query).all()
     counts = (
         select(UseRecord.dataset_id, func.count())
@@ -214,13 +217,13 @@ def _held(session: Session, query: Seen) -> list[Held]:
         .group_by(UseRecord.dataset_id)
     )
     used = {row[0]: row[1] for row in session.execute(counts)}
-    return [Held(record, holder, used.get(record.id, 0)) for record, holder in rows]
+    return [StoredDataset(record, holder, used.get(record.id, 0)) for record, holder in rows]
 
 
 def _require_unused(
     session: Session, dataset_id: str, owners: list[str] | None, visible_to: str | None
 ) -> None:
-    """Raises Conflict where experiments use it: of these owners, or of anybody's where they are None."""
+    """Raise Conflict where experiments of these owners use the dataset (None: any experiments)."""
     columns = ExperimentRecord.id, ExperimentRecord.name, ExperimentRecord.owner, ExperimentRecord.shared
     query = (
         select(*columns)
@@ -230,15 +233,15 @@ def _require_unused(
     )
     if owners is not None:
         query = query.where(func.coalesce(ExperimentRecord.owner, "").in_(owners))
-    found = session.execute(query).all()
-    if not found:
+    users = session.execute(query).all()
+    if not users:
         return
-    seen = [
+    visible = [
         f"{row.id} ({row.name})"
-        for row in found
+        for row in users
         if visible_to is None or row.shared or row.owner in (None, visible_to)
     ]
-    named = ", ".join(seen[:MOST_NAMED])
-    rest = len(found) - len(seen[:MOST_NAMED])
+    named = ", ".join(visible[:MAX_NAMED])
+    rest = len(users) - len(visible[:MAX_NAMED])
     more = f"{' and ' if named else ''}{rest} {'more' if named else 'of others'}" if rest else ""
     raise Conflict(f"experiments use dataset {dataset_id}: {named}{more}; delete them first")

@@ -1,4 +1,4 @@
-"""Submit, cancel, resume, delete."""
+"""Submission, cancelling, resuming and deletion of experiments."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from tgsh.store.models import (
     db_now,
     lock_experiment,
 )
-from tgsh.store.ownership import NOBODY, Owner, require_room
+from tgsh.store.ownership import NO_OWNER, Owner, require_queue_quota
 
 
 @dataclass(frozen=True)
 class PlannedTask:
-    """A task as its suite describes it."""
+    """A task's label and parameters, as its suite has them."""
 
     label: str
     params: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a spec amounts to: its tasks, the digest of its random base, and the uploaded datasets it uses."""
+class ExperimentPlan:
+    """The tasks of a spec, the id of its random base, and the uploaded datasets that it uses."""
 
     tasks: Sequence[PlannedTask]
     base_id: str
@@ -48,7 +48,10 @@ class Plan:
 
 
 class Submitted(NamedTuple):
-    """The experiment that answers a submission: made now or earlier, or found as it was stored."""
+    """The experiment of a submission.
+
+    is_new: it was inserted now. is_stored: it is a completed one that is reused.
+    """
 
     experiment_id: str
     is_new: bool
@@ -58,28 +61,28 @@ class Submitted(NamedTuple):
 def submit(
     database: Database,
     spec: ExperimentSpec,
-    plan: Plan,
+    plan: ExperimentPlan,
     idempotency_key: str | None = None,
-    owner: Owner = NOBODY,
+    owner: Owner = NO_OWNER,
     shared: bool = False,
     *,
     stored: str | None = None,
     anew: bool = False,
 ) -> Submitted:
-    """Insert an experiment with all its tasks, unless it needs no work.
+    """Insert an experiment with all its tasks, unless one that exists can be returned.
 
-    With an idempotency key that this owner used before: the experiment that answered it then, or InvalidSpec
-    where the request was another one. Else `stored`, a completed experiment that answers it (see reuse.py),
-    if it is still there. anew: whether the request refuses such a one. Raises QuotaExceeded, and NotFound
-    where a dataset was just deleted.
+    With an idempotency key that this owner used before: the experiment of that submission, or InvalidSpec
+    where its body was another. Else `stored`, the id of a completed experiment with the same results (see
+    find_reusable in maintenance.py), if it still exists. anew: whether the request excludes such a one; part
+    of its body for the idempotency key. Raises QuotaExceeded, and NotFound where a dataset was just deleted.
     """
     request = spec.model_dump_json() + " shared" * shared + " anew" * anew
     with database.write() as session:
         if idempotency_key is not None:
             earlier = session.get(IdempotencyRecord, (owner.name or "", idempotency_key))
             if earlier is not None:
-                return _again(earlier, request)
-        submitted = _found(session, stored) or _made(session, spec, plan, owner, shared)
+                return _replayed(earlier, request)
+        submitted = _reused(session, stored) or _create(session, spec, plan, owner, shared)
         if idempotency_key is not None:
             session.add(
                 IdempotencyRecord(
@@ -93,8 +96,8 @@ def submit(
         return submitted
 
 
-def _again(earlier: IdempotencyRecord, request: str) -> Submitted:
-    """What the same request was answered. Raises InvalidSpec where it was another one."""
+def _replayed(earlier: IdempotencyRecord, request: str) -> Submitted:
+    """The experiment of an earlier submission with this key. Raises InvalidSpec where its body differs."""
     for is_stored in (False, True):
         if earlier.body_digest == _digest(request, is_stored):
             return Submitted(earlier.experiment_id, False, is_stored)
@@ -102,28 +105,35 @@ def _again(earlier: IdempotencyRecord, request: str) -> Submitted:
 
 
 def _digest(request: str, is_stored: bool) -> str:
-    """What is kept of a request, and of whether a stored experiment answered it."""
+    """Digest of a request, and of whether a stored experiment was returned for it."""
     return hashlib.sha256((request + " stored" * is_stored).encode()).hexdigest()
 
 
-def _found(session: Session, stored: str | None) -> Submitted | None:
-    """A stored experiment, if it is still there and completed."""
+def _reused(session: Session, stored: str | None) -> Submitted | None:
+    """The stored experiment, if it still exists and is completed."""
     if stored is None:
         return None
     experiment = session.get(ExperimentRecord, stored, with_for_update=True)
-    is_there = experiment is not None and experiment.status == "completed"
-    return Submitted(stored, False, True) if is_there else None
+    is_completed = experiment is not None and experiment.status == "completed"
+    return Submitted(stored, False, True) if is_completed else None
 
 
-def _made(session: Session, spec: ExperimentSpec, plan: Plan, owner: Owner, shared: bool) -> Submitted:
-    require_room(session, owner, len(plan.tasks))
+def _create(
+    session: Session, spec: ExperimentSpec, plan: ExperimentPlan, owner: Owner, shared: bool
+) -> Submitted:
+    require_queue_quota(session, owner, len(plan.tasks))
     experiment_id = secrets.token_hex(8)
     _insert(session, experiment_id, spec, plan, owner, shared)
     return Submitted(experiment_id, True)
 
 
 def _insert(
-    session: Session, experiment_id: str, spec: ExperimentSpec, plan: Plan, owner: Owner, shared: bool
+    session: Session,
+    experiment_id: str,
+    spec: ExperimentSpec,
+    plan: ExperimentPlan,
+    owner: Owner,
+    shared: bool,
 ) -> None:
     created_at = session.scalar(select(db_now()))
     session.add(
@@ -163,7 +173,7 @@ def _insert(
 
 
 def cancel(database: Database, experiment_id: str) -> None:
-    """Ask for the end: queued work ends now, running tasks soon. Cancelling twice is one cancel."""
+    """Cancel queued jobs now and running ones soon; idempotent. Raises Conflict for an ended experiment."""
     with database.write() as session:
         experiment = lock_experiment(session, experiment_id)
         if experiment.status == "cancelled":
@@ -183,9 +193,9 @@ def cancel(database: Database, experiment_id: str) -> None:
 
 
 def resume(database: Database, experiment_id: str, max_queued: int | None = None) -> None:
-    """Queue again what failed or was cancelled; what is done stays done, checkpoints are gone on from.
+    """Queue failed and cancelled tasks again; completed ones stay, others continue from their checkpoints.
 
-    max_queued: how many tasks its owner may have that wait or run. Raises Conflict, QuotaExceeded.
+    max_queued: the number of queued or running tasks that its owner may have. Raises Conflict, QuotaExceeded.
     """
     with database.write() as session:
         experiment = lock_experiment(session, experiment_id)
@@ -194,7 +204,7 @@ def resume(database: Database, experiment_id: str, max_queued: int | None = None
                 f"the experiment is {experiment.status}; only failed or cancelled ones can be resumed"
             )
         missing = experiment.tasks_total - experiment.tasks_done
-        require_room(session, Owner(experiment.owner, max_queued), missing)
+        require_queue_quota(session, Owner(experiment.owner, max_queued), missing)
         fresh_start = {
             "status": "queued",
             "reason": None,
@@ -222,7 +232,7 @@ def resume(database: Database, experiment_id: str, max_queued: int | None = None
 
 
 def delete(database: Database, experiment_id: str) -> None:
-    """Forget the experiment and all its rows. Its artifacts are the caller's to remove, afterwards."""
+    """Delete the experiment and all its rows. The caller removes its artifacts afterwards."""
     with database.write() as session:
         experiment = lock_experiment(session, experiment_id)
         if experiment.status == "running":

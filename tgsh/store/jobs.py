@@ -1,4 +1,7 @@
-"""Claim, record epoch, complete, fail, release."""
+"""Leases of jobs (tasks and finishes), and the fenced writes of the worker that holds one.
+
+Why: tgsh/docs/decisions/0001-leases-and-fencing-tokens.md.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,9 @@ from tgsh.store.scheduling import next_experiment, next_job
 
 @dataclass(frozen=True)
 class JobLease:
-    """The right to work on one job, until the lease runs out unrenewed.
+    """The right to work on one job, until it expires unrenewed.
 
-    checkpoint, sha256: where an earlier attempt left off, if it did.
+    checkpoint, sha256: the artifact that an earlier attempt recorded last, if any.
     """
 
     job: Job
@@ -52,43 +55,43 @@ class JobLease:
 
 
 class LeaseState(Enum):
-    """What a look at a claim finds."""
+    """State of a lease as the database has it."""
 
-    KEPT = "kept"
+    HELD = "held"
     LOST = "lost"
     CANCELLED = "cancelled"
 
 
 def lease_job(database: Database, job: Job, worker: str, lease_seconds: float) -> JobLease | None:
-    """Take this very job if it waits for a worker; None if it does not."""
+    """Lease this job; None if it is not queued."""
     with database.write(durable=False) as session:
-        experiment = _wanted(session, job.experiment_id)
+        experiment = _lock_runnable(session, job.experiment_id)
         return None if experiment is None else _lease(session, experiment, job, worker, lease_seconds)
 
 
 def lease_next(database: Database, worker: str, lease_seconds: float) -> JobLease | None:
-    """Take the job that is most due (see fairness.py); None if none waits for a worker."""
+    """Lease the job that is most due (see scheduling.py); None if none is queued."""
     while True:
         with database.read() as session:
             experiment_id = next_experiment(session)
         if experiment_id is None:
             return None
         with database.write(durable=False) as session:
-            experiment = _wanted(session, experiment_id)
+            experiment = _lock_runnable(session, experiment_id)
             job = None if experiment is None else next_job(session, experiment_id)
             if experiment is not None and job is not None:
                 return _lease(session, experiment, job, worker, lease_seconds)
-        # Another has taken its last job between our look and our lock: look again.
+        # Another worker leased its last job between our read and our lock: read again.
 
 
 def lease_more(
     database: Database, first: JobLease, worker: str, lease_seconds: float, limit: int
 ) -> list[JobLease]:
-    """Up to `limit` further queued tasks of the same experiment, for a device that trains several at once."""
+    """Lease up to `limit` more queued tasks of the experiment, for a device that trains several at once."""
     if limit < 1 or first.job.index is None:
         return []
     with database.write(durable=False) as session:
-        experiment = _wanted(session, first.job.experiment_id)
+        experiment = _lock_runnable(session, first.job.experiment_id)
         if experiment is None:
             return []
         siblings = session.scalars(
@@ -98,12 +101,12 @@ def lease_more(
             .limit(limit)
         ).all()
         jobs = [Job(experiment.id, index) for index in siblings]
-        claims = [_lease(session, experiment, job, worker, lease_seconds) for job in jobs]
-        return [claimed for claimed in claims if claimed is not None]
+        leases = [_lease(session, experiment, job, worker, lease_seconds) for job in jobs]
+        return [lease for lease in leases if lease is not None]
 
 
-def _wanted(session: Session, experiment_id: str) -> ExperimentRecord | None:
-    """The experiment's row, locked, unless it is gone or to be cancelled."""
+def _lock_runnable(session: Session, experiment_id: str) -> ExperimentRecord | None:
+    """The experiment's row, locked; None if it is deleted or to be cancelled."""
     experiment = session.get(ExperimentRecord, experiment_id, with_for_update=True)
     return None if experiment is None or experiment.cancel_requested else experiment
 
@@ -111,7 +114,7 @@ def _wanted(session: Session, experiment_id: str) -> ExperimentRecord | None:
 def _lease(
     session: Session, experiment: ExperimentRecord, job: Job, worker: str, lease_seconds: float
 ) -> JobLease | None:
-    """Compare and set: the claim, if the job is queued; the caller holds the experiment's lock."""
+    """Compare and set: a lease, if the job is queued; the caller holds the experiment's lock."""
     record = job_model(job)
     token = secrets.token_hex(16)
     row = session.scalars(
@@ -150,56 +153,56 @@ def _note_start(session: Session, experiment: ExperimentRecord, at: float | None
         append_status_event(session, experiment.id, "running")
 
 
-def renew_lease(database: Database, claimed: JobLease, lease_seconds: float) -> LeaseState:
+def renew_lease(database: Database, lease: JobLease, lease_seconds: float) -> LeaseState:
     """Prolong the lease by `lease_seconds` from now, if it is still ours."""
-    record = job_model(claimed.job)
+    record = job_model(lease.job)
     with database.write(durable=False) as session:
-        kept = session.execute(
+        experiment_id = session.execute(
             update(record)
-            .where(*job_filter(claimed.job), record.status == "running", record.token == claimed.token)
+            .where(*job_filter(lease.job), record.status == "running", record.token == lease.token)
             .values(lease_until=db_now() + lease_seconds)
             .returning(record.experiment_id)
         ).scalar()
-        return LeaseState.LOST if kept is None else LeaseState.KEPT
+        return LeaseState.LOST if experiment_id is None else LeaseState.HELD
 
 
-def check_lease(database: Database, claimed: JobLease) -> LeaseState:
-    """Whether the claim is still ours and its experiment still wanted; writes nothing."""
-    record = job_model(claimed.job)
+def check_lease(database: Database, lease: JobLease) -> LeaseState:
+    """The lease's state: held, lost, or its experiment to be cancelled. Writes nothing."""
+    record = job_model(lease.job)
     with database.read() as session:
-        found = session.execute(
+        row = session.execute(
             select(ExperimentRecord.cancel_requested)
             .join(record, record.experiment_id == ExperimentRecord.id)
-            .where(*job_filter(claimed.job), record.status == "running", record.token == claimed.token)
+            .where(*job_filter(lease.job), record.status == "running", record.token == lease.token)
         ).one_or_none()
-        if found is None:
+        if row is None:
             return LeaseState.LOST
-        return LeaseState.CANCELLED if found.cancel_requested else LeaseState.KEPT
+        return LeaseState.CANCELLED if row.cancel_requested else LeaseState.HELD
 
 
 @contextmanager
 def fenced(
-    database: Database, claimed: JobLease
+    database: Database, lease: JobLease
 ) -> Iterator[tuple[Session, ExperimentRecord, TaskRecord | FinishRecord]]:
-    """A transaction on the claimed row; LeaseLost, and nothing written, if another owns it."""
+    """A transaction on the leased row. Raises LeaseLost, and writes nothing, if the token is another."""
     with database.write() as session:
-        experiment = session.get(ExperimentRecord, claimed.job.experiment_id, with_for_update=True)
-        row = lock_job(session, claimed.job)
-        if experiment is None or row is None or row.status != "running" or row.token != claimed.token:
-            raise LeaseLost(f"job {claimed.job} is no longer ours")
+        experiment = session.get(ExperimentRecord, lease.job.experiment_id, with_for_update=True)
+        row = lock_job(session, lease.job)
+        if experiment is None or row is None or row.status != "running" or row.token != lease.token:
+            raise LeaseLost(f"job {lease.job} is no longer ours")
         yield session, experiment, row
 
 
 def record_epoch(
     database: Database,
-    claimed: JobLease,
+    lease: JobLease,
     losses: tuple[float, ...],
     seconds: float,
     checkpoint: str,
     sha256: str,
 ) -> None:
-    """Note a checkpoint that is on disk: `losses` of all epochs so far, `seconds` of the newest."""
-    with fenced(database, claimed) as (session, experiment, task):
+    """Record a checkpoint that is on disk: `losses` of all epochs so far, `seconds` of the newest."""
+    with fenced(database, lease) as (session, experiment, task):
         assert isinstance(task, TaskRecord)
         epoch = len(losses)
         gained = epoch - task.epochs_done
@@ -215,14 +218,14 @@ def record_epoch(
 
 def complete_task(
     database: Database,
-    claimed: JobLease,
+    lease: JobLease,
     accuracy: float,
     compute: str,
     versions: dict[str, str],
     seconds: float,
 ) -> None:
-    """End a task well."""
-    with fenced(database, claimed) as (session, experiment, task):
+    """Mark a task completed."""
+    with fenced(database, lease) as (session, experiment, task):
         assert isinstance(task, TaskRecord)
         _end_job(session, task, "completed")
         task.accuracy = accuracy
@@ -236,18 +239,18 @@ def complete_task(
         advance(session, experiment)
 
 
-def complete_finish(database: Database, claimed: JobLease, results: dict[str, tuple[str, str]]) -> None:
-    """End the finish, and with it the experiment; results: (artifact key, SHA-256) by name."""
-    with fenced(database, claimed) as (session, experiment, finish):
+def complete_finish(database: Database, lease: JobLease, results: dict[str, tuple[str, str]]) -> None:
+    """Mark the finish, and with it the experiment, completed; results: (artifact key, SHA-256) by name."""
+    with fenced(database, lease) as (session, experiment, finish):
         assert isinstance(finish, FinishRecord)
         _end_job(session, finish, "completed")
-        finish.results = {name: list(where) for name, where in results.items()}
+        finish.results = {name: list(source) for name, source in results.items()}
         end_experiment(session, experiment, "completed")
 
 
-def fail(database: Database, claimed: JobLease, reason: str, *, with_siblings: bool = False) -> None:
-    """End a job badly, with its reason; siblings go on unless the reason is theirs too."""
-    with fenced(database, claimed) as (session, experiment, row):
+def fail(database: Database, lease: JobLease, reason: str, *, with_siblings: bool = False) -> None:
+    """Mark a job failed. with_siblings: the reason holds for the experiment's queued tasks too."""
+    with fenced(database, lease) as (session, experiment, row):
         fail_row(session, experiment, row, reason, with_siblings=with_siblings)
 
 
@@ -259,7 +262,7 @@ def fail_row(
     *,
     with_siblings: bool = False,
 ) -> None:
-    """Mark a job failed and settle its experiment; the caller holds the experiment's lock."""
+    """Mark a job failed and advance its experiment; the caller holds the experiment's lock."""
     _end_job(session, row, "failed", reason)
     if isinstance(row, FinishRecord):
         end_experiment(session, experiment, "failed", f"the results could not be put together: {reason}")
@@ -274,9 +277,9 @@ def fail_row(
     advance(session, experiment)
 
 
-def release(database: Database, claimed: JobLease) -> None:
-    """Give the claim back unused: the attempt does not count. What is to be cancelled is cancelled."""
-    with fenced(database, claimed) as (session, experiment, row):
+def release(database: Database, lease: JobLease) -> None:
+    """Release the lease; the attempt does not count. The job is queued, or cancelled if that is requested."""
+    with fenced(database, lease) as (session, experiment, row):
         row.attempts -= 1
         if experiment.cancel_requested:
             cancel_row(session, experiment, row)
@@ -285,21 +288,21 @@ def release(database: Database, claimed: JobLease) -> None:
 
 
 def requeue_row(session: Session, row: TaskRecord | FinishRecord) -> None:
-    """Let another worker take the job; the caller holds the experiment's lock."""
+    """Queue the job for another worker; the caller holds the experiment's lock."""
     row.status = "queued"
     row.token = row.lease_until = row.worker = None
     if isinstance(row, TaskRecord):
         append_task_event(session, row)
 
 
-def stop_cancelled(database: Database, claimed: JobLease) -> None:
-    """End a job whose experiment is to be cancelled."""
-    with fenced(database, claimed) as (session, experiment, row):
+def stop_cancelled(database: Database, lease: JobLease) -> None:
+    """Mark a job cancelled, as its experiment is to be."""
+    with fenced(database, lease) as (session, experiment, row):
         cancel_row(session, experiment, row)
 
 
 def cancel_row(session: Session, experiment: ExperimentRecord, row: TaskRecord | FinishRecord) -> None:
-    """Mark a job cancelled and settle its experiment; the caller holds the experiment's lock."""
+    """Mark a job cancelled and advance its experiment; the caller holds the experiment's lock."""
     _end_job(session, row, "cancelled")
     if isinstance(row, TaskRecord):
         append_task_event(session, row)

@@ -1,4 +1,4 @@
-"""Lease renewal, expiry, worker heartbeats."""
+"""Renewal and expiry of leases; heartbeats of workers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ from tgsh.store.models import (
     job_model,
     lock_job,
 )
-from tgsh.store.previews import PreviewLease, expire_lost
+from tgsh.store.previews import PreviewLease
 
-LOOK_SECONDS = 0.5
-"""How soon a cancel is noticed."""
+CHECK_SECONDS = 0.5
+"""The longest delay until a worker notices a cancel."""
+
+ALIVE_SECONDS = 30.0
+"""A worker without a heartbeat for this long counts as stopped."""
 
 log = logging.getLogger(__name__)
 
@@ -39,33 +42,35 @@ AnyLease = JobLease | PreviewLease
 
 
 class LeaseRenewer:
-    """Renews the claims three times a lease, from a thread, inside a `with` block; sees cancels sooner.
+    """Context manager with a thread that renews leases three times in their length and notices cancels.
 
     A database that cannot be reached is tried again; if that lasts longer than the lease, the next
-    successful renewal (or fenced write) tells that the lease is lost.
+    check (or fenced write) that succeeds finds the lease lost.
     """
 
-    def __init__(self, database: Database, held: Sequence[AnyLease], lease_seconds: float) -> None:
+    def __init__(self, database: Database, leases: Sequence[AnyLease], lease_seconds: float) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
-        self._state = {claimed.token: LeaseState.KEPT for claimed in held}
-        self._held = list(held)
+        self._state = {lease.token: LeaseState.HELD for lease in leases}
+        self._leases = list(leases)
         self._ended = threading.Event()
-        here = contextvars.copy_context()  # what it logs is about what is worked on here
-        self._thread = threading.Thread(target=here.run, args=(self._run,), name="lease-keeper", daemon=True)
+        context = contextvars.copy_context()  # so that its log lines carry the caller's log context
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run,), name="lease-renewer", daemon=True
+        )
 
-    def state(self, claimed: AnyLease) -> LeaseState:
-        """What the last renewal found."""
-        return self._state[claimed.token]
+    def state(self, lease: AnyLease) -> LeaseState:
+        """The state that the last check found."""
+        return self._state[lease.token]
 
     @property
     def should_stop(self) -> bool:
-        """Whether no claim is left that is worth training on."""
-        return all(state is not LeaseState.KEPT for state in self._state.values())
+        """True once no lease is held any more: all are lost, or their experiments are to be cancelled."""
+        return all(state is not LeaseState.HELD for state in self._state.values())
 
-    def drop(self, claimed: AnyLease) -> None:
-        """Stop renewing a claim that has ended."""
-        self._held = [other for other in self._held if other.token != claimed.token]
+    def drop(self, lease: AnyLease) -> None:
+        """Stop renewing the lease of a job that has ended."""
+        self._leases = [other for other in self._leases if other.token != lease.token]
 
     def __enter__(self) -> LeaseRenewer:
         self._thread.start()
@@ -79,93 +84,91 @@ class LeaseRenewer:
 
     def _run(self) -> None:
         renewed = time.monotonic()
-        while not self._ended.wait(min(self._lease_seconds / 6, LOOK_SECONDS)):
+        while not self._ended.wait(min(self._lease_seconds / 6, CHECK_SECONDS)):
             due = time.monotonic() - renewed > self._lease_seconds / 3
-            for claimed in self._held:
-                if self._state[claimed.token] is not LeaseState.KEPT:
+            for lease in self._leases:
+                if self._state[lease.token] is not LeaseState.HELD:
                     continue
                 try:
-                    self._state[claimed.token] = _look(self._database, claimed)
+                    self._state[lease.token] = _check(self._database, lease)
                     if due:
-                        _renew(self._database, claimed, self._lease_seconds)
+                        _renew(self._database, lease, self._lease_seconds)
                 except Exception:
-                    log.exception("could not renew the lease of %s; trying again", claimed.job)
+                    log.exception("could not renew the lease of %s; trying again", lease.job)
             if due:
                 renewed = time.monotonic()
 
 
-def _look(database: Database, held: AnyLease) -> LeaseState:
-    if isinstance(held, JobLease):
-        return jobs.check_lease(database, held)
-    return LeaseState.KEPT if previews.is_ours(database, held) else LeaseState.LOST
+def _check(database: Database, lease: AnyLease) -> LeaseState:
+    if isinstance(lease, JobLease):
+        return jobs.check_lease(database, lease)
+    return LeaseState.HELD if previews.is_held(database, lease) else LeaseState.LOST
 
 
-def _renew(database: Database, held: AnyLease, lease_seconds: float) -> None:
-    if isinstance(held, JobLease):
-        jobs.renew_lease(database, held, lease_seconds)
+def _renew(database: Database, lease: AnyLease, lease_seconds: float) -> None:
+    if isinstance(lease, JobLease):
+        jobs.renew_lease(database, lease, lease_seconds)
     else:
-        previews.renew(database, held, lease_seconds)
+        previews.renew_lease(database, lease, lease_seconds)
 
 
 def expire_leases(database: Database, max_attempts: int) -> int:
-    """Requeue every job whose worker fell silent, or fail it at the attempt cap; how many there were."""
+    """Queue jobs whose lease has expired again, or fail them at the attempt cap; the number of such jobs."""
     with database.read() as session:
         tasks = select(TaskRecord.experiment_id, TaskRecord.index).where(*_is_expired(TaskRecord))
         finishes = select(FinishRecord.experiment_id).where(*_is_expired(FinishRecord))
         expired = [Job(experiment_id=row[0], index=row[1]) for row in session.execute(tasks)]
         expired += [Job(experiment_id=row[0]) for row in session.execute(finishes)]
-    return sum(_expire(database, job, max_attempts) for job in expired) + expire_lost(database, max_attempts)
+    count = sum(_expire(database, job, max_attempts) for job in expired)
+    return count + previews.expire_leases(database, max_attempts)
 
 
 def _is_expired(record: type[TaskRecord] | type[FinishRecord]) -> list[ColumnElement[bool]]:
     return [record.status == "running", record.lease_until < db_now()]
 
 
-def _attempts_before(session: Session, job: Job) -> int:
-    """Attempts before the one that got furthest: who gets an epoch further each time is no hopeless case.
-
-    Only what happened since the experiment was last queued counts, as attempts do.
-    """
-    if job.index is None:
-        return 0
-    ours = EventRecord.experiment_id == job.experiment_id
-    queued = ours, EventRecord.kind == "status", EventRecord.data["status"].as_string() == "queued"
-    since = session.scalar(select(func.max(EventRecord.id)).where(*queued)) or 0
-    mine = ours, EventRecord.id > since, EventRecord.data["index"].as_integer() == job.index
-    got = select(func.max(EventRecord.id)).where(*mine, EventRecord.kind == "progress")
-    furthest = session.scalar(got)
-    if furthest is None:
-        return 0
-    begun = (
-        select(EventRecord.data["attempt"].as_integer())
-        .where(*mine, EventRecord.kind == "task", EventRecord.id < furthest)
-        .order_by(EventRecord.id.desc())
-        .limit(1)
-    )
-    return max((session.scalar(begun) or 1) - 1, 0)
-
-
 def _expire(database: Database, job: Job, max_attempts: int) -> bool:
     with database.write() as session:
         experiment = session.get(ExperimentRecord, job.experiment_id, with_for_update=True)
         row = lock_job(session, job, *_is_expired(job_model(job)))
-        if experiment is None or row is None:  # deleted, or renewed since we looked
+        if experiment is None or row is None:  # deleted, or renewed since the read above
             return False
         if experiment.cancel_requested:
             cancel_row(session, experiment, row)
-        elif (silent := row.attempts - _attempts_before(session, job)) < max_attempts:
+        elif (expired := row.attempts - _attempts_before(session, job)) < max_attempts:
             add_to_counter(session, row.worker, ("recovered", "finish" if job.index is None else "task", 1))
             with about(experiment=job.experiment_id, task=job.task, attempt=row.attempts, worker=row.worker):
                 log.warning("the worker fell silent; the job goes to another")
             requeue_row(session, row)
         else:
-            reason = f"its worker fell silent {silent} times, the last one was {row.worker}"
+            reason = f"its worker fell silent {expired} times, the last one was {row.worker}"
             fail_row(session, experiment, row, reason)
         return True
 
 
-ALIVE_SECONDS = 30.0
-"""A worker that was not seen for this long counts as gone."""
+def _attempts_before(session: Session, job: Job) -> int:
+    """The number of attempts before the one that recorded the newest epoch.
+
+    They do not count against the attempt cap: a task that gets an epoch further each time will complete.
+    Only events since the experiment was last queued count, as a resume starts the attempts at 0.
+    """
+    if job.index is None:
+        return 0
+    of_experiment = EventRecord.experiment_id == job.experiment_id
+    queued = of_experiment, EventRecord.kind == "status", EventRecord.data["status"].as_string() == "queued"
+    since = session.scalar(select(func.max(EventRecord.id)).where(*queued)) or 0
+    of_task = of_experiment, EventRecord.id > since, EventRecord.data["index"].as_integer() == job.index
+    progress = select(func.max(EventRecord.id)).where(*of_task, EventRecord.kind == "progress")
+    newest = session.scalar(progress)
+    if newest is None:
+        return 0
+    attempt = (
+        select(EventRecord.data["attempt"].as_integer())
+        .where(*of_task, EventRecord.kind == "task", EventRecord.id < newest)
+        .order_by(EventRecord.id.desc())
+        .limit(1)
+    )
+    return max((session.scalar(attempt) or 1) - 1, 0)
 
 
 def heartbeat(
@@ -177,7 +180,7 @@ def heartbeat(
     memory_bytes: int = 0,
     device_memory_bytes: int | None = None,
 ) -> None:
-    """Note that a worker lives; one row a worker. `slots` are its devices, one a job at a time."""
+    """Record that a worker is alive; one row a worker. slots: its devices, one for each of its children."""
     with database.write(durable=False) as session:
         seen_at = session.scalar(select(db_now()))
         session.merge(
@@ -195,13 +198,13 @@ def heartbeat(
 
 
 def sign_off(database: Database, name: str) -> None:
-    """Note that a worker has stopped."""
+    """Remove the row of a worker that stops."""
     with database.write(durable=False) as session:
         session.execute(delete(WorkerRecord).where(WorkerRecord.name == name))
 
 
 def live_workers(database: Database) -> list[WorkerRecord]:
-    """The workers seen lately."""
+    """The workers with a heartbeat within ALIVE_SECONDS."""
     with database.read() as session:
         alive = (
             select(WorkerRecord)

@@ -1,4 +1,4 @@
-"""Status transitions, the events and counters they write."""
+"""Status transitions of an experiment, its event log and the counters, inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -15,63 +15,20 @@ from tgsh.schemas import Progress, ProgressEvent, StatusEvent, TaskEvent
 from tgsh.store.models import CounterRecord, EventRecord, ExperimentRecord, FinishRecord, TaskRecord, db_now
 
 LANES = 16
-"""Rows of one counter: workers that commit at the same moment seldom wait for each other's."""
+"""Rows of one counter: workers that commit at the same moment seldom wait for each other's lock."""
 
-SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, float("inf"))
-"""Upper bounds of the classes that jobs are counted in by how long they took."""
+DURATION_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, float("inf"))
+"""Upper bounds of the histogram of job durations."""
 
 Step = tuple[str, str, float]
 """A counter's name, its label ("" where it has none), and what is added."""
 
 
-def add_to_counter(session: Session, worker: str | None, *steps: Step) -> None:
-    """Add to counters, in this transaction. worker: whose doing it is; None: a user's."""
-    lane = zlib.crc32(worker.encode()) % LANES if worker else 0
-    rows = [{"name": name, "label": label, "lane": lane, "value": value} for name, label, value in steps]
-    session.connection().execute(_adding(session.get_bind().dialect.name), rows)
-
-
-def count_ended_job(
-    session: Session, worker: str | None, kind: str, outcome: str, seconds: float | None
-) -> None:
-    """A job ended. kind: task or finish. seconds: how long its last attempt took, if it was begun."""
-    if seconds is None:
-        return
-    bound = next(bound for bound in SECONDS if seconds <= bound)
-    add_to_counter(
-        session,
-        worker,
-        ("job_seconds", f"{kind}/{outcome}", max(seconds, 0.0)),
-        ("jobs", f"{kind}/{outcome}/{bound}", 1),
-    )
-
-
-def counter_totals(session: Session) -> dict[str, dict[str, float]]:
-    """What was counted so far, by name and label."""
-    sums = select(CounterRecord.name, CounterRecord.label, func.sum(CounterRecord.value)).group_by(
-        CounterRecord.name, CounterRecord.label
-    )
-    found: dict[str, dict[str, float]] = {}
-    for name, label, value in session.execute(sums):
-        found.setdefault(name, {})[label] = float(value)
-    return found
-
-
-@cache  # to put the statement together takes longer than to run it
-def _adding(dialect: str) -> Any:
-    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
-    adding: Any = insert(CounterRecord)
-    return adding.on_conflict_do_update(
-        index_elements=["name", "label", "lane"],
-        set_={"value": CounterRecord.value + adding.excluded.value},
-    )
-
-
 def advance(session: Session, experiment: ExperimentRecord) -> None:
-    """Move the experiment on if none of its tasks is queued or running any more.
+    """Advance the experiment if none of its tasks is queued or running any more.
 
-    All completed: the finish job is queued. Else the experiment is cancelled or failed, with the
-    first task's reason.
+    All completed: the finish is queued. Else the experiment is cancelled or failed, with the first
+    failed task's reason.
     """
     session.flush()
     unfinished = select(TaskRecord.index).where(
@@ -126,12 +83,12 @@ def _failure(session: Session, experiment: ExperimentRecord, failed: int) -> str
         .order_by(TaskRecord.index)
         .limit(1)
     ).one()
-    add_to_counter = f"{failed} of {experiment.tasks_total} tasks failed"
-    return f"{add_to_counter}; task {index} ({label}): {reason}"
+    summary = f"{failed} of {experiment.tasks_total} tasks failed"
+    return f"{summary}; task {index} ({label}): {reason}"
 
 
 def progress_of(experiment: ExperimentRecord, at: float) -> Progress:
-    """How far the experiment is at the time `at`; the pace is that since work last began."""
+    """Progress of the experiment at the time `at`; time left by its pace since work last began."""
     done, total = experiment.epochs_done, experiment.epochs_total
     eta = None
     if experiment.status == "running" and experiment.pace_since is not None:
@@ -170,7 +127,7 @@ def append_task_event(session: Session, task: TaskRecord) -> None:
 def append_progress_event(
     session: Session, experiment: ExperimentRecord, index: int, epoch: int, loss: float
 ) -> None:
-    """Append a `progress` event: a task has ended an epoch."""
+    """Append a `progress` event: an epoch of a task was recorded."""
     at = session.scalar(select(db_now())) or 0.0
     event = ProgressEvent(index=index, epoch=epoch, loss=loss, progress=progress_of(experiment, at))
     _append(session, experiment.id, "progress", event)
@@ -181,3 +138,46 @@ def _append(
 ) -> None:
     session.add(EventRecord(experiment_id=experiment_id, kind=kind, data=event.model_dump(mode="json")))
     session.flush()
+
+
+def add_to_counter(session: Session, worker: str | None, *steps: Step) -> None:
+    """Add to counters, in this transaction. worker: the one whose work is counted; None: a user's request."""
+    lane = zlib.crc32(worker.encode()) % LANES if worker else 0
+    rows = [{"name": name, "label": label, "lane": lane, "value": value} for name, label, value in steps]
+    session.connection().execute(_increment(session.get_bind().dialect.name), rows)
+
+
+def count_ended_job(
+    session: Session, worker: str | None, kind: str, outcome: str, seconds: float | None
+) -> None:
+    """Count a job that ended. kind: task or finish. seconds: of its last attempt; None: it never started."""
+    if seconds is None:
+        return
+    bound = next(bound for bound in DURATION_BUCKETS if seconds <= bound)
+    add_to_counter(
+        session,
+        worker,
+        ("job_seconds", f"{kind}/{outcome}", max(seconds, 0.0)),
+        ("jobs", f"{kind}/{outcome}/{bound}", 1),
+    )
+
+
+def counter_totals(session: Session) -> dict[str, dict[str, float]]:
+    """Values of all counters, by name and label."""
+    sums = select(CounterRecord.name, CounterRecord.label, func.sum(CounterRecord.value)).group_by(
+        CounterRecord.name, CounterRecord.label
+    )
+    totals: dict[str, dict[str, float]] = {}
+    for name, label, value in session.execute(sums):
+        totals.setdefault(name, {})[label] = float(value)
+    return totals
+
+
+@cache  # building the statement takes longer than running it
+def _increment(dialect: str) -> Any:
+    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
+    statement: Any = insert(CounterRecord)
+    return statement.on_conflict_do_update(
+        index_elements=["name", "label", "lane"],
+        set_={"value": CounterRecord.value + statement.excluded.value},
+    )

@@ -1,4 +1,4 @@
-"""Damaged, orphaned and reusable results."""
+"""Damaged, orphaned and reusable results: repair, garbage collection, lookup."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ from tgsh.store.models import ExperimentRecord, FinishRecord, TaskRecord, db_now
 from tgsh.store.ownership import is_visible_to
 from tgsh.store.results import damaged_results, damaged_tasks
 
+ORPHAN_SECONDS = 3600.0
+"""Age at which a file of an upload without a row is orphaned; rows are written within a minute."""
+
+MAX_CANDIDATES = 20
+"""Of the experiments with one digest, the newest so many are examined."""
+
 
 def reopen_damaged(database: Database, artifacts: Artifacts, experiment_id: str) -> bool:
-    """Put a completed experiment's results together again if one of its files is damaged; whether it is.
+    """Queue the finish of a completed experiment again if one of its files is damaged; whether one is.
 
-    Its finish then trains the tasks again whose checkpoints are damaged too (see `train_again`).
+    The finish then queues the tasks whose checkpoints are damaged too (see `requeue_tasks`).
     """
     with database.read() as session:
         experiment = session.get(ExperimentRecord, experiment_id)
@@ -33,7 +39,7 @@ def reopen_damaged(database: Database, artifacts: Artifacts, experiment_id: str)
     with database.write() as session:
         experiment = lock_experiment(session, experiment_id)
         finish = session.get_one(FinishRecord, experiment_id)
-        if experiment.status == "completed":  # else another repairs it already
+        if experiment.status == "completed":  # else another request has reopened it
             finish.status, finish.results, finish.attempts, finish.finished_at = "waiting", {}, 0, None
             experiment.status, experiment.finished_at, experiment.pace_since = "queued", None, None
             experiment.queued_at = session.scalar(select(db_now()))
@@ -43,12 +49,12 @@ def reopen_damaged(database: Database, artifacts: Artifacts, experiment_id: str)
     return True
 
 
-def train_again(database: Database, claimed: JobLease, tasks: Sequence[int]) -> None:
-    """Give the claim on a finish back and queue these tasks anew, without their checkpoints.
+def requeue_tasks(database: Database, lease: JobLease, tasks: Sequence[int]) -> None:
+    """Release the lease on a finish and queue these tasks again, without their damaged checkpoints.
 
-    What is to be cancelled is cancelled instead, and a resume comes here again.
+    If the experiment is to be cancelled, it is; after a resume the finish calls this again.
     """
-    with fenced(database, claimed) as (session, experiment, finish):
+    with fenced(database, lease) as (session, experiment, finish):
         if experiment.cancel_requested:
             cancel_row(session, experiment, finish)
             return
@@ -64,56 +70,48 @@ def train_again(database: Database, claimed: JobLease, tasks: Sequence[int]) -> 
             append_task_event(session, task)
 
 
-ORPHAN_SECONDS = 3600.0
-"""An upload's files have their row within a minute."""
+def collect_garbage(database: Database, artifacts: Artifacts, seconds: float) -> int:
+    """Remove leftovers of experiments completed within the last `seconds`, and orphans; their number."""
+    with database.read() as session:
+        recent = select(ExperimentRecord.id).where(
+            ExperimentRecord.status == "completed", ExperimentRecord.finished_at > db_now() - seconds
+        )
+        ids = session.scalars(recent).all()
+    removed = sum(remove_leftovers(database, artifacts, experiment_id) for experiment_id in ids)
+    return removed + remove_orphans(database, artifacts)
 
 
 def remove_leftovers(database: Database, artifacts: Artifacts, experiment_id: str) -> int:
-    """Remove the files of a completed experiment that none of its rows names; how many there were.
+    """Remove the files of a completed experiment that none of its rows names; their number.
 
-    Nobody writes for a completed experiment but one who lost its lease, and whose files have no row either.
+    Only workers that lost their lease may still write for it, and their files have no row either.
     """
-    found = set(artifacts.keys(experiment_id))  # before the rows: what is made later is let alone
+    files = set(artifacts.keys(experiment_id))  # before the rows: files written later stay
     with database.read() as session:
         experiment = session.get(ExperimentRecord, experiment_id)
         if experiment is None or experiment.status != "completed":
             return 0
         finish = session.get_one(FinishRecord, experiment_id)
-        named = {key for key, _ in finish.results.values()}
-        named |= set(
+        referenced = {key for key, _ in finish.results.values()}
+        referenced |= set(
             session.scalars(select(TaskRecord.checkpoint).where(TaskRecord.experiment_id == experiment_id))
         )
-    artifacts.remove(found - named)
-    return len(found - named)
+    artifacts.remove(files - referenced)
+    return len(files - referenced)
 
 
 def remove_orphans(database: Database, artifacts: Artifacts) -> int:
-    """Remove the files of uploads whose service was killed before their row was there; how many."""
-    found = set(artifacts.older(datasets.FOLDER, ORPHAN_SECONDS))
-    if not found:
+    """Remove the files of uploads whose service was killed before it wrote their row; their number."""
+    files = set(artifacts.older(datasets.FOLDER, ORPHAN_SECONDS))
+    if not files:
         return 0
     with database.read() as session:
-        orphans = found - set(datasets.files(session))
+        orphans = files - set(datasets.files(session))
     artifacts.remove(orphans)
     return len(orphans)
 
 
-def collect_garbage(database: Database, artifacts: Artifacts, seconds: float) -> int:
-    """Remove the leftovers of what was completed within the last `seconds`, and orphans; how many."""
-    with database.read() as session:
-        lately = select(ExperimentRecord.id).where(
-            ExperimentRecord.status == "completed", ExperimentRecord.finished_at > db_now() - seconds
-        )
-        ids = session.scalars(lately).all()
-    removed = sum(remove_leftovers(database, artifacts, experiment_id) for experiment_id in ids)
-    return removed + remove_orphans(database, artifacts)
-
-
-MOST_LOOKED_AT = 20
-"""Of experiments with one digest, the newest: more were asked for anew."""
-
-
-def stored_answer(
+def find_reusable(
     database: Database,
     artifacts: Artifacts,
     spec: ExperimentSpec,
@@ -121,18 +119,18 @@ def stored_answer(
     *,
     shared: bool = False,
 ) -> str | None:
-    """The id of a completed experiment that has all that this spec asks for; None where there is none.
+    """The id of a completed experiment with the results of this spec; None where there is none.
 
-    Names and tags may be others, and so may the versions that trained it, which it tells. visible_to: the
-    name of a key, whose own experiments are preferred; None sees all. shared: everybody must see it.
-    Results of which a file is damaged or gone are no answer.
+    Names, tags and the versions of the software may differ. Its files must be there and undamaged.
+    visible_to: the name of an API key, whose own experiments are preferred; None: all are visible.
+    shared: it must be visible to everybody.
     """
     query = (
         select(ExperimentRecord.id, ExperimentRecord.owner, FinishRecord.results)
         .join(FinishRecord, FinishRecord.experiment_id == ExperimentRecord.id)
         .where(ExperimentRecord.digest == spec.digest(), ExperimentRecord.status == "completed")
         .order_by(ExperimentRecord.created_at.desc())
-        .limit(MOST_LOOKED_AT)
+        .limit(MAX_CANDIDATES)
     )
     if visible_to is not None:
         query = query.where(is_visible_to(visible_to))
@@ -140,8 +138,8 @@ def stored_answer(
         query = query.where(ExperimentRecord.owner.is_(None) | ExperimentRecord.shared)
     needed = {"vectors", "accuracy-matrix"} if spec.accuracy_matrix else {"vectors"}
     with database.read() as session:
-        found = session.execute(query).all()
-    for row in sorted(found, key=lambda row: row.owner != visible_to):
+        rows = session.execute(query).all()
+    for row in sorted(rows, key=lambda row: row.owner != visible_to):
         if needed <= row.results.keys() and not damaged_results(database, artifacts, row.id):
             return str(row.id)
     return None

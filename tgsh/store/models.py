@@ -1,4 +1,4 @@
-"""ORM models; the database's clock."""
+"""ORM models, locks of their rows, and the database's clock as an SQL expression."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from tgsh.errors import NotFound
 
 
-class Record(DeclarativeBase):
+class Base(DeclarativeBase):
     """Base of all tables; constraint names are fixed so that migrations can name them."""
 
     metadata = MetaData(
@@ -40,12 +40,12 @@ class Record(DeclarativeBase):
     type_annotation_map = {float: Double(), dict[str, Any]: JSON(), list[Any]: JSON(), str: String(255)}  # noqa: RUF012
 
 
-class ExperimentRecord(Record):
+class ExperimentRecord(Base):
     """An experiment; `spec` is the truth, the columns beside it are for filters.
 
-    queued_at: when it was submitted or last resumed. served_at: when a worker last took one of its jobs.
-    owner: the name of the key that made it; None where none was needed: then it is everybody's to see.
-    shared: whether others see it, too.
+    queued_at: when it was submitted or last resumed. served_at: when a worker last leased one of its jobs.
+    owner: the name of the API key that submitted it; None: submitted without a key, visible to everybody.
+    shared: whether other owners see it too.
     """
 
     __tablename__ = "experiments"
@@ -79,7 +79,7 @@ class ExperimentRecord(Record):
     __table_args__ = (Index("ix_experiments_newest", "created_at", "id"),)
 
 
-class TagRecord(Record):
+class TagRecord(Base):
     """One tag of one experiment."""
 
     __tablename__ = "experiment_tags"
@@ -91,10 +91,10 @@ class TagRecord(Record):
 
 
 class Leasable:
-    """What a job needs to be claimed by exactly one worker at a time.
+    """Columns of a job that at most one worker leases at a time.
 
     status: waiting (finish only), queued, running, completed, failed, cancelled.
-    token: random, new with every claim; every write of a worker must carry it (the fence).
+    token: random, new with every lease; every write of a worker must carry it (the fencing token).
     """
 
     status: Mapped[str] = mapped_column(String(16), index=True)
@@ -107,8 +107,8 @@ class Leasable:
     finished_at: Mapped[float | None]
 
 
-class TaskRecord(Leasable, Record):
-    """One task: what it is, who works on it, and the checkpoint that holds what was learned."""
+class TaskRecord(Leasable, Base):
+    """A task, its lease, and the checkpoint that holds what was learned."""
 
     __tablename__ = "tasks"
 
@@ -126,14 +126,14 @@ class TaskRecord(Leasable, Record):
     checkpoint: Mapped[str | None]
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
 
-    # Whether an experiment has a task in some state, and which is the first: asked at every claim.
+    # Every lease queries whether an experiment has a task of some status, and which is the first.
     __table_args__ = (Index("ix_tasks_experiment_id_status", "experiment_id", "status", "task_index"),)
 
 
-class FinishRecord(Leasable, Record):
-    """The job that puts an experiment's results together once its last task is done.
+class FinishRecord(Leasable, Base):
+    """The job that assembles an experiment's results once its last task is done.
 
-    results: what it made, by name: [artifact key, SHA-256]; `vectors` is [E + 1, T, H].
+    results: [artifact key, SHA-256] by name of the result; `vectors` is [E + 1, T, H].
     """
 
     __tablename__ = "finishes"
@@ -144,8 +144,8 @@ class FinishRecord(Leasable, Record):
     results: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
-class EventRecord(Record):
-    """What happened to an experiment, in order; ids only grow within one experiment."""
+class EventRecord(Base):
+    """One entry of an experiment's event log; ids only grow within one experiment."""
 
     __tablename__ = "events"
 
@@ -160,8 +160,8 @@ class EventRecord(Record):
     )
 
 
-class IdempotencyRecord(Record):
-    """An Idempotency-Key that an owner ("": nobody) used: the same body gets the same experiment."""
+class IdempotencyRecord(Base):
+    """An Idempotency-Key of an owner ("": no API key): the same body returns the same experiment."""
 
     __tablename__ = "idempotency_keys"
 
@@ -172,12 +172,12 @@ class IdempotencyRecord(Record):
     created_at: Mapped[float]
 
 
-class PreviewRecord(Leasable, Record):
-    """What the tasks of a spec look like: drawn once by a worker, for whoever asks.
+class PreviewRecord(Leasable, Base):
+    """Sample images of a spec's tasks, rendered once by a worker.
 
-    key: SHA-256 of what decides the picture. spec: dataset, suite and seed. tasks: [index, label] of those
-    that are drawn, of tasks_total. status: queued, running, completed, failed. artifact: the images, once
-    they are drawn. created_at: when it was queued. used_at: when it was last asked for, to the hour.
+    key: SHA-256 of everything that determines the images. spec: dataset, suite and seed. tasks: [index,
+    label] of those that are rendered, of tasks_total. status: queued, running, completed, failed. artifact:
+    the images, once completed. created_at: when it was queued. used_at: its last request, to the hour.
     """
 
     __tablename__ = "previews"
@@ -192,10 +192,10 @@ class PreviewRecord(Leasable, Record):
     used_at: Mapped[float] = mapped_column(index=True)
 
 
-class WorkerRecord(Record):
-    """The last sign of life of a worker.
+class WorkerRecord(Base):
+    """The last heartbeat of a worker.
 
-    memory_bytes: what its processes hold. device_memory_bytes: what is in use on its GPUs, by whomever.
+    memory_bytes: resident memory of its processes. device_memory_bytes: in use on its GPUs, by any process.
     """
 
     __tablename__ = "workers"
@@ -209,8 +209,8 @@ class WorkerRecord(Record):
     seen_at: Mapped[float]
 
 
-class CounterRecord(Record):
-    """A part of a counter that only grows: of one name and label all lanes together (counters.py)."""
+class CounterRecord(Base):
+    """One lane of a monotonic counter; the counter is the sum of its lanes (see lifecycle.py)."""
 
     __tablename__ = "counters"
 
@@ -220,8 +220,8 @@ class CounterRecord(Record):
     value: Mapped[float]
 
 
-class DatasetRecord(Record):
-    """An uploaded dataset: its content, once, whoever holds it.
+class DatasetRecord(Base):
+    """The content of an uploaded dataset, stored once for all its holders.
 
     id: the first 16 digits of sha256, that of the content. images, labels: keys of artifacts, uint8 [N, D]
     and uint16 [N], the training images first. bytes: of both.
@@ -247,10 +247,11 @@ class DatasetRecord(Record):
     created_at: Mapped[float]
 
 
-class HolderRecord(Record):
-    """Who uploaded a dataset ("": nobody, where no keys are), what they call it and whether others see it.
+class HolderRecord(Base):
+    """An owner's hold on an uploaded dataset, with the owner's name for it and whether others see it.
 
-    Two who upload the same content hold the same dataset, and neither learns of the other.
+    owner: the name of an API key; "" where there are no keys. Two owners who upload the same content hold
+    the same dataset, and neither learns of the other.
     """
 
     __tablename__ = "dataset_holders"
@@ -264,7 +265,7 @@ class HolderRecord(Record):
     __table_args__ = (Index("ix_dataset_holders_newest", "created_at", "dataset_id"),)
 
 
-class UseRecord(Record):
+class UseRecord(Base):
     """An experiment uses an uploaded dataset, which therefore stays as long as the experiment does."""
 
     __tablename__ = "dataset_uses"
@@ -273,6 +274,26 @@ class UseRecord(Record):
         ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True
     )
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True, index=True)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One unit of work: a task to train, or (index None) the finish of an experiment."""
+
+    experiment_id: str
+    index: int | None = None
+
+    @property
+    def task(self) -> int | str:
+        """The task's index, or "finish": for log lines."""
+        return "finish" if self.index is None else self.index
+
+
+@dataclass(frozen=True)
+class PreviewJob:
+    """One unit of work: a preview to render. It is short, and goes before all others."""
+
+    key: str
 
 
 def lock_experiment(session: Session, experiment_id: str) -> ExperimentRecord:
@@ -324,23 +345,3 @@ def _postgresql(*_: Any, **__: Any) -> str:
 def as_datetime(seconds: float | None) -> datetime | None:
     """Seconds since 1970 as an aware datetime."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One unit of work: a task to train, or (index None) the finish of an experiment."""
-
-    experiment_id: str
-    index: int | None = None
-
-    @property
-    def task(self) -> int | str:
-        """What log lines call it: the number of the task, or "finish"."""
-        return "finish" if self.index is None else self.index
-
-
-@dataclass(frozen=True)
-class PreviewJob:
-    """Another: to draw what the tasks of a spec look like. It is short, and goes before the rest."""
-
-    key: str

@@ -1,4 +1,4 @@
-"""Owners, sharing, quotas."""
+"""Owners of experiments: visibility, sharing and quotas."""
 
 from __future__ import annotations
 
@@ -15,44 +15,46 @@ from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.models import ExperimentRecord, TaskRecord
 
-QUEUE_SECONDS = 60
-DISK_SECONDS = 3600
+QUEUE_RETRY_SECONDS = 60
+STORAGE_RETRY_SECONDS = 3600
+"""Retry-After of the two quotas."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """To whom a new experiment belongs. name: a key's; None: nobody's, everybody's to see.
+    """The owner of a new experiment. name: that of an API key; None: no key, visible to everybody.
 
-    max_queued: how many tasks of all its experiments may wait or run; None: any number.
+    max_queued: the number of tasks of all its experiments that may be queued or running; None: any number.
     """
 
     name: str | None = None
     max_queued: int | None = None
 
 
-NOBODY = Owner()
+NO_OWNER = Owner()
+"""Without API keys."""
 
 
 def owner_of(database: Database, experiment_id: str) -> tuple[str | None, bool]:
-    """Whose an experiment is, and whether it is shared. Raises NotFound."""
+    """The owner's name (None: no API key) and whether the experiment is shared. Raises NotFound."""
     query = select(ExperimentRecord.owner, ExperimentRecord.shared).where(
         ExperimentRecord.id == experiment_id
     )
     with database.read() as session:
-        found = session.execute(query).one_or_none()
-    if found is None:
+        row = session.execute(query).one_or_none()
+    if row is None:
         raise NotFound(f"there is no experiment {experiment_id!r}")
-    return found.owner, found.shared
+    return row.owner, row.shared
 
 
 def is_visible_to(name: str) -> ColumnElement[bool]:
-    """The condition that selects what an owner sees: its own, what is shared, what is nobody's."""
+    """The condition that selects the experiments an owner sees: its own, shared ones, those without owner."""
     owner = ExperimentRecord.owner
     return or_(owner == name, owner.is_(None), ExperimentRecord.shared)
 
 
 def share(database: Database, experiment_id: str, shared: bool) -> None:
-    """Let others see it, or no longer. Raises NotFound."""
+    """Share an experiment with other owners, or no longer. Raises NotFound."""
     with database.write() as session:
         experiment = session.get(ExperimentRecord, experiment_id)
         if experiment is None:
@@ -60,8 +62,8 @@ def share(database: Database, experiment_id: str, shared: bool) -> None:
         experiment.shared = shared
 
 
-def require_room(session: Session, owner: Owner, tasks: int) -> None:
-    """Whether an owner may queue so many tasks more; its other transactions wait. Raises QuotaExceeded."""
+def require_queue_quota(session: Session, owner: Owner, tasks: int) -> None:
+    """Raise QuotaExceeded if the owner may not queue `tasks` more. Serialises the owner's transactions."""
     if owner.name is None or owner.max_queued is None:
         return
     if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
@@ -74,24 +76,27 @@ def require_room(session: Session, owner: Owner, tasks: int) -> None:
         .join(ExperimentRecord, ExperimentRecord.id == TaskRecord.experiment_id)
         .where(ExperimentRecord.owner == owner.name, TaskRecord.status.in_(("queued", "running")))
     )
-    there = session.scalar(query) or 0
-    if there + tasks > owner.max_queued:
+    count = session.scalar(query) or 0
+    if count + tasks > owner.max_queued:
         raise QuotaExceeded(
-            f"{there} tasks of {owner.name} wait or run, and with {tasks} more it were over "
+            f"{count} tasks of {owner.name} wait or run, and with {tasks} more it were over "
             f"{owner.max_queued}: wait for some, or cancel an experiment",
-            QUEUE_SECONDS,
+            QUEUE_RETRY_SECONDS,
         )
 
 
-def require_disk(database: Database, artifacts: Artifacts, name: str, most: int, more: int = 0) -> None:
-    """Whether an owner's results and datasets leave room for `more` bytes. Raises QuotaExceeded."""
+def require_storage_quota(
+    database: Database, artifacts: Artifacts, name: str, max_bytes: int, new_bytes: int = 0
+) -> None:
+    """Raise QuotaExceeded if the owner's results and datasets with `new_bytes` more reach `max_bytes`."""
     with database.read() as session:
         uploaded = datasets.stored_bytes(session, name)
     stored = uploaded + results_bytes(database, artifacts, ExperimentRecord.owner == name)
-    if stored + more >= most:
+    if stored + new_bytes >= max_bytes:
         raise QuotaExceeded(
-            f"the results and datasets of {name} take {stored / 1e9:.1f} GB of {most / 1e9:.1f}: delete some",
-            DISK_SECONDS,
+            f"the results and datasets of {name} take {stored / 1e9:.1f} GB of {max_bytes / 1e9:.1f}: "
+            "delete some",
+            STORAGE_RETRY_SECONDS,
         )
 
 
@@ -108,5 +113,5 @@ def results_bytes(database: Database, artifacts: Artifacts, *conditions: ColumnE
 
 @lru_cache(maxsize=65_536)
 def _size_of_ended(artifacts: Artifacts, experiment_id: str, _finished_at: float | None) -> int:
-    """What an experiment that has ended takes does not change until it is resumed, and ends again."""
+    """Bytes of an ended experiment: they do not change until it is resumed and ends again."""
     return artifacts.size(experiment_id)

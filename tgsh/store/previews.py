@@ -1,4 +1,4 @@
-"""Preview jobs."""
+"""Preview jobs: requests, leases, results and their removal."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from tgsh.store.database import Database
 from tgsh.store.models import PreviewJob, PreviewRecord, db_now
 
 FOLDER = "previews"
-"""Under which its artifacts lie."""
+"""Folder of the artifacts."""
 
 WEEK = 7 * 86_400.0
-MOST_KEPT = 500
-"""A preview that nobody asked for within a week is forgotten, and of more than so many the longest unused."""
+MAX_STORED = 500
+"""Previews that were not requested for a week are removed, and of more than MAX_STORED the least recent."""
 
-MOST_WAITING = 100
-"""Previews that wait at a time: they go before all other work."""
+MAX_QUEUED = 100
+"""Most previews that are queued at a time, as they go before all other jobs."""
 
 RETRY_SECONDS = 10
 
-TOUCH_SECONDS = 3_600.0
-"""How exactly it is known when a preview was last asked for: to look is not to write, most times."""
+USE_SECONDS = 3_600.0
+"""Resolution of `used_at`, so that most requests write nothing."""
 
 
 @dataclass(frozen=True)
 class PreviewRequest:
-    """What is to be drawn: see PreviewRecord."""
+    """A preview to render; fields as of PreviewRecord."""
 
     key: str
     spec: dict[str, Any]
@@ -46,7 +46,7 @@ class PreviewRequest:
 
 @dataclass(frozen=True)
 class PreviewLease:
-    """The right to draw a preview, until the lease runs out unrenewed."""
+    """The right to render a preview, until it expires unrenewed."""
 
     job: PreviewJob
     token: str
@@ -55,43 +55,53 @@ class PreviewLease:
 
     @property
     def artifact(self) -> str:
-        """The key of the images that this claim's owner draws; no other's."""
-        return _artifact(self.job.key, self.token)
+        """The key of the images that the holder of this lease renders; of no other lease."""
+        return _artifact_key(self.job.key, self.token)
 
 
-def _artifact(key: str, token: str) -> str:
-    return f"{FOLDER}/{key}-{token[:8]}.safetensors"
+def request_preview(database: Database, artifacts: Artifacts, request: PreviewRequest) -> bool:
+    """Queue a preview unless it is rendered, queued or running; whether it is queued now.
 
-
-def request_preview(database: Database, artifacts: Artifacts, wanted: PreviewRequest) -> bool:
-    """Have a preview drawn, unless it is or is about to be; whether a worker is wanted for it.
-
-    One that failed is tried again, and one whose images are damaged or gone is drawn anew. Raises
-    QuotaExceeded where MOST_WAITING wait already.
+    One that failed, or whose images are damaged or gone, is queued again. Raises QuotaExceeded where
+    MAX_QUEUED are queued already.
     """
     try:
         with database.write() as session:
-            record = session.get(PreviewRecord, wanted.key, with_for_update=True)
-            at = session.scalar(select(db_now())) or 0.0
+            record = session.get(PreviewRecord, request.key, with_for_update=True)
+            now = session.scalar(select(db_now())) or 0.0
             if record is None:
-                _require_room(session)
-                fresh = {"created_at": at, "used_at": at, "tasks_total": wanted.tasks_total}
-                about = {"key": wanted.key, "spec": wanted.spec, "tasks": list(map(list, wanted.tasks))}
-                session.add(PreviewRecord(**about, **fresh, status="queued"))
+                _require_queue_quota(session)
+                session.add(
+                    PreviewRecord(
+                        key=request.key,
+                        spec=request.spec,
+                        tasks=list(map(list, request.tasks)),
+                        tasks_total=request.tasks_total,
+                        created_at=now,
+                        used_at=now,
+                        status="queued",
+                    )
+                )
                 return True
-            record.used_at = at
+            record.used_at = now
             if record.status in ("queued", "running") or is_whole(artifacts, record):
                 return record.status == "queued"
-            _require_room(session)
-            record.status, record.attempts, record.reason, record.created_at = "queued", 0, None, at
+            _require_queue_quota(session)
+            record.status, record.attempts, record.reason, record.created_at = "queued", 0, None, now
             record.artifact = record.artifact_sha256 = record.finished_at = None
             return True
-    except IntegrityError:  # another asked for the same at the same moment
+    except IntegrityError:  # another request for the same preview at the same moment
         return True
 
 
+def _require_queue_quota(session: Session) -> None:
+    waiting = select(func.count()).select_from(PreviewRecord).where(PreviewRecord.status == "queued")
+    if (session.scalar(waiting) or 0) >= MAX_QUEUED:
+        raise QuotaExceeded(f"{MAX_QUEUED} previews wait for a worker; try again soon", RETRY_SECONDS)
+
+
 def is_whole(artifacts: Artifacts, record: PreviewRecord) -> bool:
-    """Whether it is drawn and its images are what was written."""
+    """True if it is completed and its images are undamaged."""
     if record.status != "completed" or record.artifact is None or record.artifact_sha256 is None:
         return False
     try:
@@ -102,32 +112,26 @@ def is_whole(artifacts: Artifacts, record: PreviewRecord) -> bool:
 
 
 def get(database: Database, key: str) -> PreviewRecord:
-    """A preview, which counts as a use. Raises NotFound."""
+    """A preview; updates `used_at`. Raises NotFound."""
     with database.read() as session:
         record = session.get(PreviewRecord, key)
         if record is None:
             raise NotFound(f"there is no preview {key!r}; POST /previews has one drawn")
-        is_old = record.used_at < (session.scalar(select(db_now())) or 0.0) - TOUCH_SECONDS
+        is_old = record.used_at < (session.scalar(select(db_now())) or 0.0) - USE_SECONDS
     if is_old:
         with database.write(durable=False) as session:
             session.execute(update(PreviewRecord).where(PreviewRecord.key == key).values(used_at=db_now()))
     return record
 
 
-def _require_room(session: Session) -> None:
-    waiting = select(func.count()).select_from(PreviewRecord).where(PreviewRecord.status == "queued")
-    if (session.scalar(waiting) or 0) >= MOST_WAITING:
-        raise QuotaExceeded(f"{MOST_WAITING} previews wait for a worker; try again soon", RETRY_SECONDS)
-
-
 def lease_next(database: Database, worker: str, lease_seconds: float) -> PreviewLease | None:
-    """Take the preview that has waited longest; None if none waits. Mere looking takes no lock."""
+    """Lease the preview that was queued first; None if none is queued, which takes no lock."""
     with database.read() as session:
-        key = session.scalar(_oldest())
+        key = session.scalar(_oldest_queued())
     while key is not None:
         token = secrets.token_hex(16)
         with database.write(durable=False) as session:
-            taken = session.execute(
+            row = session.execute(
                 update(PreviewRecord)
                 .where(PreviewRecord.key == key, PreviewRecord.status == "queued")
                 .values(
@@ -141,79 +145,81 @@ def lease_next(database: Database, worker: str, lease_seconds: float) -> Preview
                 )
                 .returning(PreviewRecord.spec, PreviewRecord.tasks)
             ).one_or_none()
-            if taken is not None:
+            if row is not None:
                 return PreviewLease(
-                    PreviewJob(key), token, taken.spec, [(index, label) for index, label in taken.tasks]
+                    PreviewJob(key), token, row.spec, [(index, label) for index, label in row.tasks]
                 )
-            key = session.scalar(_oldest())  # another was quicker
+            key = session.scalar(_oldest_queued())  # another worker leased it
     return None
 
 
-@cache  # every job is preceded by a look: see fairness.py
-def _oldest() -> Select[str]:
-    waiting = select(PreviewRecord.key).where(PreviewRecord.status == "queued")
-    return waiting.order_by(PreviewRecord.created_at, PreviewRecord.key).limit(1)
+@cache  # this query precedes every job, and building it takes longer than running it
+def _oldest_queued() -> Select[str]:
+    queued = select(PreviewRecord.key).where(PreviewRecord.status == "queued")
+    return queued.order_by(PreviewRecord.created_at, PreviewRecord.key).limit(1)
 
 
-def _ours(claimed: PreviewLease) -> list[Any]:
+def _lease_filter(lease: PreviewLease) -> list[Any]:
     return [
-        PreviewRecord.key == claimed.job.key,
+        PreviewRecord.key == lease.job.key,
         PreviewRecord.status == "running",
-        PreviewRecord.token == claimed.token,
+        PreviewRecord.token == lease.token,
     ]
 
 
-def is_ours(database: Database, claimed: PreviewLease) -> bool:
-    """Whether the claim is still there; writes nothing."""
+def is_held(database: Database, lease: PreviewLease) -> bool:
+    """True if the lease is still held; writes nothing."""
     with database.read() as session:
-        return session.scalar(select(PreviewRecord.key).where(*_ours(claimed))) is not None
+        return session.scalar(select(PreviewRecord.key).where(*_lease_filter(lease))) is not None
 
 
-def renew(database: Database, claimed: PreviewLease, lease_seconds: float) -> None:
+def renew_lease(database: Database, lease: PreviewLease, lease_seconds: float) -> None:
     """Prolong the lease by `lease_seconds` from now, if it is still ours."""
     with database.write(durable=False) as session:
         until = db_now() + lease_seconds
-        session.execute(update(PreviewRecord).where(*_ours(claimed)).values(lease_until=until))
+        session.execute(update(PreviewRecord).where(*_lease_filter(lease)).values(lease_until=until))
 
 
 @contextmanager
-def _fenced(database: Database, claimed: PreviewLease) -> Iterator[tuple[Session, PreviewRecord]]:
+def _fenced(database: Database, lease: PreviewLease) -> Iterator[tuple[Session, PreviewRecord]]:
     with database.write() as session:
-        row = session.scalars(select(PreviewRecord).where(*_ours(claimed)).with_for_update()).one_or_none()
+        row = session.scalars(
+            select(PreviewRecord).where(*_lease_filter(lease)).with_for_update()
+        ).one_or_none()
         if row is None:
-            raise LeaseLost(f"{claimed.job} is no longer ours")
+            raise LeaseLost(f"{lease.job} is no longer ours")
         yield session, row
         row.token = row.lease_until = None
 
 
-def complete(database: Database, claimed: PreviewLease, sha256: str) -> None:
-    """Note that the images are under `claimed.artifact`. Raises LeaseLost."""
-    with _fenced(database, claimed) as (session, row):
-        row.status, row.artifact, row.artifact_sha256 = "completed", claimed.artifact, sha256
+def complete(database: Database, lease: PreviewLease, sha256: str) -> None:
+    """Mark it completed; its images are under `lease.artifact`. Raises LeaseLost."""
+    with _fenced(database, lease) as (session, row):
+        row.status, row.artifact, row.artifact_sha256 = "completed", lease.artifact, sha256
         row.finished_at = session.scalar(select(db_now()))
 
 
-def fail(database: Database, claimed: PreviewLease, reason: str) -> None:
-    """End it badly, with its reason, until it is asked for again. Raises LeaseLost."""
-    with _fenced(database, claimed) as (session, row):
+def fail(database: Database, lease: PreviewLease, reason: str) -> None:
+    """Mark it failed, until it is requested again. Raises LeaseLost."""
+    with _fenced(database, lease) as (session, row):
         row.status, row.reason, row.finished_at = "failed", reason, session.scalar(select(db_now()))
 
 
-def release(database: Database, claimed: PreviewLease) -> None:
-    """Give the claim back unused: the attempt does not count. Raises LeaseLost."""
-    with _fenced(database, claimed) as (_, row):
+def release(database: Database, lease: PreviewLease) -> None:
+    """Release the lease; the attempt does not count. Raises LeaseLost."""
+    with _fenced(database, lease) as (_, row):
         row.status, row.worker = "queued", None
         row.attempts -= 1
 
 
-def expire_lost(database: Database, max_attempts: int) -> int:
-    """Queue again what a worker that fell silent was drawing, or fail it at the cap; how many there were."""
-    lost = PreviewRecord.status == "running", PreviewRecord.lease_until < db_now()
+def expire_leases(database: Database, max_attempts: int) -> int:
+    """Queue previews whose lease has expired again, or fail them at the attempt cap; their number."""
+    is_expired = PreviewRecord.status == "running", PreviewRecord.lease_until < db_now()
     with database.read() as session:
-        if session.scalar(select(PreviewRecord.key).where(*lost).limit(1)) is None:
+        if session.scalar(select(PreviewRecord.key).where(*is_expired).limit(1)) is None:
             return 0
     with database.write() as session:
-        rows = session.scalars(select(PreviewRecord).where(*lost).with_for_update()).all()
+        rows = session.scalars(select(PreviewRecord).where(*is_expired).with_for_update()).all()
         for row in rows:
             row.token = row.lease_until = None
             row.status = "queued" if row.attempts < max_attempts else "failed"
@@ -223,18 +229,26 @@ def expire_lost(database: Database, max_attempts: int) -> int:
         return len(rows)
 
 
-def forget_old(database: Database, artifacts: Artifacts, most: int = MOST_KEPT, unused: float = WEEK) -> int:
-    """Forget what nobody has asked for in so many seconds, and all but so many; how many files went.
+def remove_unused(
+    database: Database, artifacts: Artifacts, most: int = MAX_STORED, unused: float = WEEK
+) -> int:
+    """Remove previews unused for `unused` seconds, and all but the `most` last used; the number of files.
 
-    Also removes what workers wrote that were killed before they could note it.
+    Also removes files of workers that were killed before they recorded them.
     """
-    files = set(artifacts.keys(FOLDER))  # before the rows: what is written later is let alone
+    files = set(artifacts.keys(FOLDER))  # before the rows: files written later stay
     with database.write() as session:
         newest = select(PreviewRecord.key).order_by(PreviewRecord.used_at.desc()).limit(most)
         is_old = or_(PreviewRecord.used_at < db_now() - unused, PreviewRecord.key.not_in(newest))
         session.execute(delete(PreviewRecord).where(PreviewRecord.status != "running", is_old))
         columns = PreviewRecord.key, PreviewRecord.artifact, PreviewRecord.token
         rows = session.execute(select(*columns)).all()
-    named = {row.artifact for row in rows} | {_artifact(row.key, row.token) for row in rows if row.token}
-    artifacts.remove(files - named)
-    return len(files - named)
+    referenced = {row.artifact for row in rows} | {
+        _artifact_key(row.key, row.token) for row in rows if row.token
+    }
+    artifacts.remove(files - referenced)
+    return len(files - referenced)
+
+
+def _artifact_key(key: str, token: str) -> str:
+    return f"{FOLDER}/{key}-{token[:8]}.safetensors"

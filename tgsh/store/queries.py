@@ -1,4 +1,4 @@
-"""Experiments, tasks, events; filters, order, pages, facets."""
+"""Queries of experiments, tasks and events: filters, sort orders, pages, facets."""
 
 from __future__ import annotations
 
@@ -23,14 +23,23 @@ Sort = Literal[
     "-created", "-name", "-status", "-suite", "-dataset", "-tasks", "-progress", "-accuracy", "-seconds",
     "-owner",
 ]  # fmt: skip
-"""By what; with a minus the greatest first."""
+"""Sort keys; with a minus descending."""
+
+MAX_ID = 2**63 - 1
+"""The greatest event id: SQL's BIGINT."""
+
+MAX_IDS = 500
+"""Most ids in one query: SQLite bounds the number of variables."""
+
+MAX_TAGS = 200
+"""Most tags in the facets."""
 
 SORTS: tuple[Sort, ...] = get_args(Sort)
 
 Position = Sequence[str | float]
-"""Where an experiment stands in an order: its values of the order's key."""
+"""Position of an experiment in a sort order: its values of the order's key."""
 
-# What is not known comes before everything that is.
+# Missing values sort before all others.
 _COLUMNS: Mapping[str, ColumnElement[Any]] = MappingProxyType(
     {
         "name": func.lower(ExperimentRecord.name),
@@ -49,28 +58,28 @@ _TEXTS = ("name", "status", "suite", "dataset", "owner")
 
 @dataclass(frozen=True)
 class SortOrder:
-    """An order of experiments. Among equals the newer one is first where the greatest is, else last."""
+    """A sort order of experiments; among equals, newer ones are first if descending, else last."""
 
     sort: Sort
 
     @property
     def by(self) -> str:
-        """What is compared."""
+        """The sort key without its direction."""
         return self.sort.removeprefix("-")
 
     @property
     def descending(self) -> bool:
-        """Whether the greatest is first."""
+        """True if the greatest value comes first."""
         return self.sort.startswith("-")
 
     @property
     def key(self) -> tuple[ColumnElement[Any], ...]:
-        """What is compared, in SQL; no two experiments have the same."""
+        """The SQL expressions that are compared; no two experiments have the same values."""
         newest = (ExperimentRecord.created_at.expression, ExperimentRecord.id.expression)
         return newest if self.by == "created" else (_COLUMNS[self.by], *newest)
 
     def is_position(self, values: Sequence[Any]) -> bool:
-        """Whether they can be values of `key`."""
+        """True if the values have the types of `key`."""
         kinds = [float, str] if self.by == "created" else [str if self.by in _TEXTS else float, float, str]
         return [type(value) for value in values] == kinds and all(
             math.isfinite(value) if isinstance(value, float) else "\0" not in value for value in values
@@ -80,18 +89,11 @@ class SortOrder:
 NEWEST = SortOrder("-created")
 
 
-LAST_ID = 2**63 - 1
-"""A greater number is none to a database."""
-
-MOST_AT_ONCE = 500
-"""Ids in one query: SQLite takes so many variables and no more."""
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """An experiment's row with its progress at one moment (`at`, seconds since 1970).
 
-    position: where it stands in the list that it was read from.
+    position: its position in the list that it was read from.
     """
 
     record: ExperimentRecord
@@ -102,9 +104,9 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a list of experiments is narrowed to; None: no condition. `text` is looked for in the name.
+    """Conditions on a list of experiments; None: no condition. text: a substring of the name.
 
-    visible_to: the name of a key; what it does not see is left out.
+    visible_to: the name of an API key; experiments that it does not see are left out.
     """
 
     status: str | None = None
@@ -115,20 +117,22 @@ class Filters:
     visible_to: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """What all of it says, for a query of ExperimentRecord."""
+        """SQL conditions for a query of ExperimentRecord."""
         columns = ((ExperimentRecord.status, self.status), (ExperimentRecord.suite, self.suite))
-        found: list[ColumnElement[bool]] = [column == value for column, value in columns if value is not None]
+        conditions: list[ColumnElement[bool]] = [
+            column == value for column, value in columns if value is not None
+        ]
         if self.dataset is not None:
             using = select(UseRecord.experiment_id).where(UseRecord.dataset_id == self.dataset)
-            found.append(or_(ExperimentRecord.dataset == self.dataset, ExperimentRecord.id.in_(using)))
+            conditions.append(or_(ExperimentRecord.dataset == self.dataset, ExperimentRecord.id.in_(using)))
         if self.tag is not None:
             tagged = select(TagRecord.experiment_id).where(TagRecord.tag == self.tag)
-            found.append(ExperimentRecord.id.in_(tagged))
+            conditions.append(ExperimentRecord.id.in_(tagged))
         if self.text is not None:
-            found.append(ExperimentRecord.name.icontains(self.text, autoescape=True))
+            conditions.append(ExperimentRecord.name.icontains(self.text, autoescape=True))
         if self.visible_to is not None:
-            found.append(is_visible_to(self.visible_to))
-        return found
+            conditions.append(is_visible_to(self.visible_to))
+        return conditions
 
 
 def experiment(database: Database, experiment_id: str) -> Snapshot:
@@ -144,21 +148,21 @@ def experiment(database: Database, experiment_id: str) -> Snapshot:
 def experiments(
     database: Database, filters: Filters, limit: int, after: Position | None = None, order: SortOrder = NEWEST
 ) -> list[Snapshot]:
-    """Up to `limit` experiments in this order, from behind the position `after`."""
+    """Up to `limit` experiments in this order, after the position `after`."""
     position = (column.label(f"position_{index}") for index, column in enumerate(order.key))
     query = select(ExperimentRecord, *position).where(*filters.conditions())
     if after is not None:
-        here, there = tuple_(*order.key), tuple_(*after)
-        query = query.where(here < there if order.descending else here > there)
+        key, bound = tuple_(*order.key), tuple_(*after)
+        query = query.where(key < bound if order.descending else key > bound)
     by = [column.desc() if order.descending else column.asc() for column in order.key]
     with database.read() as session:
         rows = session.execute(query.order_by(*by).limit(limit)).all()
         at = session.scalar(select(db_now())) or 0.0
-        return [Snapshot(record, progress_of(record, at), at, place) for record, *place in rows]
+        return [Snapshot(record, progress_of(record, at), at, values) for record, *values in rows]
 
 
 def completed_with_digest(database: Database, digest: str, visible_to: str | None) -> str | None:
-    """The newest completed experiment of that digest that a key of that name sees (None: any); its id."""
+    """The id of the newest completed experiment of a digest that is visible to a key (None: of any)."""
     query = select(ExperimentRecord.id).where(
         ExperimentRecord.digest == digest, ExperimentRecord.status == "completed"
     )
@@ -172,7 +176,7 @@ def completed_with_digest(database: Database, digest: str, visible_to: str | Non
 def tasks(
     database: Database, experiment_id: str, *, status: str | None = None, limit: int | None = None
 ) -> list[TaskRecord]:
-    """Tasks of an experiment in their order: all, those of one status, the first so many. Raises NotFound."""
+    """The first `limit` tasks of an experiment, of one status or all, by index. Raises NotFound."""
     with database.read() as session:
         if session.get(ExperimentRecord, experiment_id) is None:
             raise NotFound(f"there is no experiment {experiment_id!r}")
@@ -185,16 +189,16 @@ def tasks(
 def task(database: Database, experiment_id: str, index: int) -> TaskRecord:
     """One task. Raises NotFound."""
     with database.read() as session:
-        found = session.get(TaskRecord, (experiment_id, index))
-        if found is None:
+        record = session.get(TaskRecord, (experiment_id, index))
+        if record is None:
             raise NotFound(f"there is no task {index} of an experiment {experiment_id!r}")
-        return found
+        return record
 
 
 def events(
     database: Database, experiment_id: str, after: int, limit: int = 500
 ) -> tuple[list[EventRecord], bool]:
-    """Events with ids behind `after`, in order; and whether no more will come. Raises NotFound."""
+    """Events with ids greater than `after`, and whether no more will come. Raises NotFound."""
     with database.read() as session:
         # The status is read first: an event written between the two reads is then found next time.
         status = session.scalar(select(ExperimentRecord.status).where(ExperimentRecord.id == experiment_id))
@@ -202,19 +206,19 @@ def events(
             raise NotFound(f"there is no experiment {experiment_id!r}")
         query = (
             select(EventRecord)
-            .where(EventRecord.experiment_id == experiment_id, EventRecord.id > min(after, LAST_ID))
+            .where(EventRecord.experiment_id == experiment_id, EventRecord.id > min(after, MAX_ID))
             .order_by(EventRecord.id)
             .limit(limit)
         )
-        found = list(session.scalars(query))
-        return found, status in TERMINAL and len(found) < limit
+        events = list(session.scalars(query))
+        return events, status in TERMINAL and len(events) < limit
 
 
 @dataclass(frozen=True)
-class News:
-    """What has happened to an experiment: its newest event's id, events to tell of, its status.
+class NewEvents:
+    """New events of an experiment, the id of its newest event, and its status.
 
-    more: whether there are further events behind those.
+    more: whether there are further events after these.
     """
 
     status: str
@@ -223,33 +227,35 @@ class News:
     more: bool = False
 
 
-def news(database: Database, seen: Mapping[str, int | None], limit: int = 500) -> dict[str, News]:
-    """News of these experiments behind the event ids given; None: only the newest id is wanted.
+def new_events(database: Database, seen: Mapping[str, int | None], limit: int = 500) -> dict[str, NewEvents]:
+    """Events after the id `seen` of each experiment; None: its newest id, and no events.
 
-    Costs one query, and another for each experiment that has news. One that is gone is left out.
+    Costs one query, and another for each experiment that has new events. Deleted ones are left out.
     """
     ids = list(seen)
-    found: dict[str, News] = {}
+    updates: dict[str, NewEvents] = {}
     with database.read() as session:
-        for start in range(0, len(ids), MOST_AT_ONCE):
+        for start in range(0, len(ids), MAX_IDS):
             newest = (
                 select(func.max(EventRecord.id))
                 .where(EventRecord.experiment_id == ExperimentRecord.id)
                 .scalar_subquery()
             )
-            some = ExperimentRecord.id.in_(ids[start : start + MOST_AT_ONCE])
-            rows = session.execute(select(ExperimentRecord.id, ExperimentRecord.status, newest).where(some))
+            of_chunk = ExperimentRecord.id.in_(ids[start : start + MAX_IDS])
+            rows = session.execute(
+                select(ExperimentRecord.id, ExperimentRecord.status, newest).where(of_chunk)
+            )
             for experiment_id, status, top in rows.all():
-                found[experiment_id] = _news(session, experiment_id, status, top or 0, seen, limit)
-    return found
+                updates[experiment_id] = _new_events(session, experiment_id, status, top or 0, seen, limit)
+    return updates
 
 
-def _news(
+def _new_events(
     session: Session, experiment_id: str, status: str, top: int, seen: Mapping[str, int | None], limit: int
-) -> News:
+) -> NewEvents:
     after = seen[experiment_id]
     if after is None or top <= after:
-        return News(status, top)
+        return NewEvents(status, top)
     query = (
         select(EventRecord)
         .where(EventRecord.experiment_id == experiment_id, EventRecord.id > after, EventRecord.id <= top)
@@ -257,17 +263,15 @@ def _news(
         .limit(limit)
     )
     events = list(session.scalars(query))
-    return News(status, top, events, more=bool(events) and events[-1].id < top)
-
-
-MOST_TAGS = 200
+    return NewEvents(status, top, events, more=bool(events) and events[-1].id < top)
 
 
 @dataclass(frozen=True)
 class Facets:
-    """matching: how many experiments are found, by status. all: how many there are without the filters.
+    """Facet counts of a list. matching: experiments that the filters select, by status.
 
-    suites, datasets, tags: those of all that are visible; of tags, the ones used most.
+    all: the number of visible experiments without filters. suites, datasets, tags: those of all visible
+    experiments; of tags, the MAX_TAGS used most.
     """
 
     matching: Mapping[str, int]
@@ -278,7 +282,7 @@ class Facets:
 
 
 def facets(database: Database, filters: Filters) -> Facets:
-    """Of the experiments that the filters find, and of all that are visible to whom they name."""
+    """Facets of the experiments that the filters select, and of all that `filters.visible_to` sees."""
     visible = replace(Filters(), visible_to=filters.visible_to)
     with database.read() as session:
         groups = (ExperimentRecord.suite, ExperimentRecord.dataset)
@@ -305,5 +309,5 @@ def _tags(session: Session, visible: Filters) -> list[str]:
     if visible.visible_to is not None:
         query = query.join(ExperimentRecord, ExperimentRecord.id == TagRecord.experiment_id)
         query = query.where(*visible.conditions())
-    query = query.group_by(TagRecord.tag).order_by(func.count().desc(), TagRecord.tag).limit(MOST_TAGS)
+    query = query.group_by(TagRecord.tag).order_by(func.count().desc(), TagRecord.tag).limit(MAX_TAGS)
     return list(session.scalars(query))

@@ -1,4 +1,4 @@
-"""Context vectors by stage and epoch, measured results, provenance."""
+"""Stored context vectors by stage and epoch, measured results, provenance; damage of their files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,19 @@ from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.models import ExperimentRecord, FinishRecord, TaskRecord
 
+PROVENANCE = "provenance"
+"""Name of the provenance among the results of a finish."""
+
+Origin = dict[str, Any]
+"""Digests of a task's images, versions of the software, and the machine that trained it."""
+
 
 @dataclass(frozen=True)
 class StageRef:
-    """Which vectors are meant, and where they lie; cheap to make, no array is touched.
+    """Reference to the context vectors of a stage; no array is read to make one.
 
     epoch: 0 is before training. tasks: those that have a vector at this stage.
-    sources: (artifact key, SHA-256) a task, or the one finished array [E+1, T, H].
+    sources: (artifact key, SHA-256) of each task, or of the one array [E + 1, T, H] of a finished experiment.
     """
 
     experiment_id: str
@@ -41,13 +47,13 @@ class StageRef:
 
     @property
     def digest(self) -> str:
-        """Follows from the content: equal digests mean equal vectors."""
+        """Digest of the content: equal digests mean equal vectors."""
         parts = (self.base_id, self.stage, *map(str, self.tasks), *(sha for _, sha in self.sources))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def find_stage(database: Database, experiment_id: str, stage: str) -> StageRef:
-    """Where the vectors of a stage lie: "before", "after" or the number of an epoch, 0 to the last.
+    """Reference to the vectors of a stage: "before", "after" or the number of an epoch, 0 to the last.
 
     Raises NotFound for an unknown experiment or stage.
     """
@@ -88,7 +94,7 @@ def epoch_of(stage: str, epochs: int) -> int:
 
 
 def load_stage(artifacts: Artifacts, ref: StageRef) -> np.ndarray:
-    """The vectors, float32 [T, H]; memory-mapped where the experiment is finished."""
+    """Context vectors of a stage, float32 [T, H]; memory-mapped where the experiment is finished."""
     if ref.finished:
         [(key, sha256)] = ref.sources
         array = artifacts.load_array(key, sha256)
@@ -100,7 +106,7 @@ def load_stage(artifacts: Artifacts, ref: StageRef) -> np.ndarray:
 
 
 def vectors_of(artifacts: Artifacts, key: str, sha256: str) -> np.ndarray:
-    """The vectors of all epochs so far in one task's checkpoint, float32 [epochs done + 1, H]."""
+    """Context vectors of all epochs in one task's checkpoint, float32 [epochs done + 1, H]."""
     tensors, _ = artifacts.load(key, sha256)
     if "vectors" not in tensors or tensors["vectors"].ndim != 2:
         raise ArtifactCorrupt(f"artifact {key} holds no tensor 'vectors' of two dimensions")
@@ -117,29 +123,33 @@ def consolidate(database: Database, artifacts: Artifacts, experiment_id: str, ke
     return staged.sha256
 
 
-def _write_rows(path: Path, shape: tuple[int, int, int], courses: Iterable[np.ndarray]) -> None:
-    """Task by task, as 10,000 tasks need not fit into memory; and by writes, as a full disk makes a write
-    fail, where it would kill a process that stores to mapped memory (SIGBUS).
+def _write_rows(path: Path, shape: tuple[int, int, int], trajectories: Iterable[np.ndarray]) -> None:
+    """Write an array [E + 1, T, H] from the trajectories [E + 1, H] of its tasks.
+
+    One task at a time, as 10,000 tasks need not fit into memory; by writes, not a memory map, as a full disk
+    makes a write fail but kills a process that stores to mapped memory (SIGBUS).
     """
     epochs, tasks, width = shape
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()
-        for row, course in enumerate(courses):
-            if course.shape != (epochs, width):
-                raise ArtifactCorrupt(f"the vectors of task {row} are {course.shape}, not {(epochs, width)}")
+        for row, trajectory in enumerate(trajectories):
+            if trajectory.shape != (epochs, width):
+                raise ArtifactCorrupt(
+                    f"the vectors of task {row} are {trajectory.shape}, not {(epochs, width)}"
+                )
             for epoch in range(epochs):
                 file.seek(start + 4 * width * (epoch * tasks + row))
-                file.write(course[epoch].astype("<f4").tobytes())
+                file.write(trajectory[epoch].astype("<f4").tobytes())
 
 
 @dataclass(frozen=True)
 class TrajectoryRef:
-    """Where the vectors of one task lie; cheap to make, no array is touched.
+    """Reference to the trajectory of one task: its context vectors over epochs. No array is read to make one.
 
     epochs_done: 0 where there are none yet. source: (artifact key, SHA-256) of its checkpoint, or of the
-    finished array [E+1, T, H], in which it has the row `row`.
+    finished array [E + 1, T, H], in which it has the row `row`.
     """
 
     task: int
@@ -151,9 +161,9 @@ class TrajectoryRef:
 
 @dataclass(frozen=True)
 class Trajectories:
-    """The courses of all tasks of an experiment of so many epochs, in task order.
+    """References to the trajectories of all tasks of an experiment, in task order.
 
-    finished: whether they will never change.
+    epochs: of the whole training. finished: whether they will never change.
     """
 
     experiment_id: str
@@ -163,19 +173,19 @@ class Trajectories:
     tasks: tuple[TrajectoryRef, ...]
 
     def digest(self, *tasks: int) -> str:
-        """Follows from the content of these tasks: equal digests mean equal vectors."""
+        """Digest of the content of these tasks: equal digests mean equal vectors."""
         refs = [self.tasks[task] for task in tasks]
         parts = [f"{ref.task} {ref.epochs_done} {ref.source[1]}" for ref in refs]
         return hashlib.sha256("\n".join([self.base_id, *parts]).encode()).hexdigest()
 
 
 def find_trajectories(database: Database, experiment_id: str) -> Trajectories:
-    """Where the vectors of all epochs lie. Raises NotFound for an unknown experiment."""
+    """References to the trajectories of all tasks. Raises NotFound for an unknown experiment."""
     with database.read() as session:
         experiment = session.get(ExperimentRecord, experiment_id)
         if experiment is None:
             raise NotFound(f"there is no experiment {experiment_id!r}")
-        whole = _finished(session, experiment_id)
+        finished = _finished_vectors(session, experiment_id)
         rows = session.scalars(
             select(TaskRecord).where(TaskRecord.experiment_id == experiment_id).order_by(TaskRecord.index)
         ).all()
@@ -183,22 +193,22 @@ def find_trajectories(database: Database, experiment_id: str) -> Trajectories:
             experiment_id,
             experiment.base_id,
             ExperimentSpec.model_validate(experiment.spec).training.epochs,
-            whole is not None,
-            tuple(_trajectory_ref(row, whole) for row in rows),
+            finished is not None,
+            tuple(_trajectory_ref(row, finished) for row in rows),
         )
 
 
 def find_trajectory(database: Database, experiment_id: str, task: int) -> TrajectoryRef:
-    """Where the vectors of one task lie. Raises NotFound for an unknown experiment or task."""
+    """Reference to the trajectory of one task. Raises NotFound for an unknown experiment or task."""
     with database.read() as session:
         row = session.get(TaskRecord, (experiment_id, task))
         if row is None:
             raise NotFound(f"there is no task {task} of an experiment {experiment_id!r}")
-        return _trajectory_ref(row, _finished(session, experiment_id))
+        return _trajectory_ref(row, _finished_vectors(session, experiment_id))
 
 
-def _finished(session: Session, experiment_id: str) -> tuple[str, str] | None:
-    """The finished array (artifact key, SHA-256), which has a row a task; None where there is none yet."""
+def _finished_vectors(session: Session, experiment_id: str) -> tuple[str, str] | None:
+    """(artifact key, SHA-256) of the array [E + 1, T, H]; None before the finish."""
     finish = session.get_one(FinishRecord, experiment_id)
     if finish.status != "completed":
         return None
@@ -206,13 +216,14 @@ def _finished(session: Session, experiment_id: str) -> tuple[str, str] | None:
     return str(key), str(sha256)
 
 
-def _trajectory_ref(row: TaskRecord, whole: tuple[str, str] | None) -> TrajectoryRef:
-    own = (str(row.checkpoint), str(row.checkpoint_sha256))
-    return TrajectoryRef(row.index, row.label, row.epochs_done, whole or own, row.index if whole else None)
+def _trajectory_ref(row: TaskRecord, finished: tuple[str, str] | None) -> TrajectoryRef:
+    checkpoint = (str(row.checkpoint), str(row.checkpoint_sha256))
+    array_row = row.index if finished else None
+    return TrajectoryRef(row.index, row.label, row.epochs_done, finished or checkpoint, array_row)
 
 
 def load_trajectory(artifacts: Artifacts, ref: TrajectoryRef) -> np.ndarray:
-    """The vectors of one task, float32 [epochs done + 1, H], before training first; [0, 0] where none are."""
+    """Trajectory of one task, float32 [epochs done + 1, H], row 0 before training; [0, 0] without epochs."""
     if ref.epochs_done == 0:
         return np.zeros((0, 0), np.float32)
     if ref.row is None:
@@ -226,18 +237,18 @@ def load_trajectory(artifacts: Artifacts, ref: TrajectoryRef) -> np.ndarray:
 def load_result(
     database: Database, artifacts: Artifacts, experiment_id: str, name: str
 ) -> tuple[dict[str, np.ndarray], dict[str, str]] | None:
-    """Tensors and text that describes them; None before the finish, or where there is none of that name.
+    """Tensors and metadata of a result of the finish; None before the finish, or without one of that name.
 
-    class-means: `means` float32 [T, K, D]. geometry: see tgsh.training.probe.
+    class-means: `means` float32 [T, K, D]. Others: see tgsh/training/measurements.py.
     """
     with database.read() as session:
         finish = session.get(FinishRecord, experiment_id)
-        where = finish.results.get(name) if finish is not None else None
-    return None if where is None else artifacts.load(*where)
+        source = finish.results.get(name) if finish is not None else None
+    return None if source is None else artifacts.load(*source)
 
 
 def damaged_tasks(database: Database, artifacts: Artifacts, experiment_id: str) -> list[int]:
-    """The tasks whose checkpoint is missing or not what was written."""
+    """Indices of the tasks whose checkpoint is missing or damaged."""
     with database.read() as session:
         rows = session.execute(
             select(TaskRecord.index, TaskRecord.checkpoint, TaskRecord.checkpoint_sha256)
@@ -248,41 +259,36 @@ def damaged_tasks(database: Database, artifacts: Artifacts, experiment_id: str) 
 
 
 def damaged_results(database: Database, artifacts: Artifacts, experiment_id: str) -> list[str]:
-    """The names of what the finish put together and what is missing or not what was written."""
+    """Names of the results of the finish whose file is missing or damaged."""
     with database.read() as session:
         finish = session.get(FinishRecord, experiment_id)
         results = {} if finish is None else dict(finish.results)
-    return [name for name, where in results.items() if not artifacts.is_whole(*where)]
-
-
-PROVENANCE = "provenance"
-"""Under which the finish of an experiment keeps it."""
-
-Origin = dict[str, Any]
+    return [name for name, source in results.items() if not artifacts.is_whole(*source)]
 
 
 def collect_provenance(database: Database, artifacts: Artifacts, experiment_id: str) -> dict[str, str]:
-    """What the checkpoints of all tasks tell, as text: each origin once, and which of them a task has."""
-    task_origins: list[Origin] = []
+    """Origins recorded in the checkpoints of all tasks, as text: each origin once, and its index by task."""
+    origins: list[Origin] = []
     of_task = []
     for task in queries.tasks(database, experiment_id):
-        origin = _told(artifacts.about(str(task.checkpoint), str(task.checkpoint_sha256)))
-        if origin not in task_origins:
-            task_origins.append(origin)
-        of_task.append(task_origins.index(origin))
-    return {"origins": json.dumps(task_origins, sort_keys=True), "of_task": json.dumps(of_task)}
+        origin = _parse_origin(artifacts.metadata(str(task.checkpoint), str(task.checkpoint_sha256)))
+        if origin not in origins:
+            origins.append(origin)
+        of_task.append(origins.index(origin))
+    return {"origins": json.dumps(origins, sort_keys=True), "of_task": json.dumps(of_task)}
 
 
-def _told(about: Mapping[str, str]) -> Origin:
-    """images: SHA-256 of arrays by split; versions: of software by name; machine. None where not recorded."""
-    images, versions = (json.loads(about.get(name, "null")) for name in ("images", "versions"))
-    return {"images": images, "versions": versions, "machine": about.get("machine")}
+def _parse_origin(metadata: Mapping[str, str]) -> Origin:
+    """Origin from a checkpoint's metadata: images (SHA-256 by split), versions by name, machine; or None."""
+    images, versions = (json.loads(metadata.get(name, "null")) for name in ("images", "versions"))
+    return {"images": images, "versions": versions, "machine": metadata.get("machine")}
 
 
 def task_origins(database: Database, artifacts: Artifacts, experiment_id: str) -> list[Origin] | None:
     """The origin of each task of a completed experiment; None where an earlier version did not record it."""
-    found = load_result(database, artifacts, experiment_id, PROVENANCE)
-    if found is None:
+    provenance = load_result(database, artifacts, experiment_id, PROVENANCE)
+    if provenance is None:
         return None
-    every = json.loads(found[1]["origins"])
-    return [every[place] for place in json.loads(found[1]["of_task"])]
+    _, metadata = provenance
+    origins = json.loads(metadata["origins"])
+    return [origins[index] for index in json.loads(metadata["of_task"])]

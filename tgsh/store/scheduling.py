@@ -1,4 +1,4 @@
-"""Job; fair order of experiments; how many job messages."""
+"""Fair order of experiments and their jobs; the number of job messages to publish."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from tgsh.store.models import ExperimentRecord, FinishRecord, Job, PreviewRecord
 QUEUE = "tgsh"
 
 RUN_JOB_TASK = "tgsh.hint"
-"""The one Celery task. It has no arguments: "there is work", and a worker looks what is most due."""
+"""Name of the Celery task. It has no arguments: a message gives a worker a turn, and the database the job."""
 
 MAX_JOB_MESSAGES = 64
-"""Hints that wait at most: they wake idle workers, and a worker that is awake needs none."""
+"""Most job messages that wait: they wake idle workers, and a busy one needs none."""
 
 
 def job_messages_due(queued: int, waiting: int) -> int:
-    """How many hints to publish, with so many jobs queued and so many hints waiting in the queue.
+    """The number of job messages to publish, with `queued` jobs and `waiting` messages in the queue.
 
-    Whoever takes one of those that wait looks at the database after this moment, so they count. Too many
-    cost a look each; should some get lost, the next sweep makes up for them.
+    The worker that receives a waiting message queries the database after this moment, so they count. One
+    message too many costs a query; messages that are lost are replaced by the next sweep.
     """
     return max(0, min(queued, MAX_JOB_MESSAGES) - waiting)
 
 
 def next_experiment(session: Session) -> str | None:
-    """The experiment to serve next; None where no job waits for a worker. Takes no lock."""
+    """The id of the experiment to serve next; None where no job is queued. Takes no lock."""
     return session.scalar(_order_of_service())
 
 
-@cache  # to put the statement together takes longer than to run it
+@cache  # building the statement takes longer than running it
 def _order_of_service() -> Select[str]:
-    ours = TaskRecord.experiment_id == ExperimentRecord.id
-    running = select(func.count()).where(ours, TaskRecord.status == "running").scalar_subquery()
-    task_waits = exists().where(ours, TaskRecord.status == "queued")
-    finish_waits = exists().where(
+    of_experiment = TaskRecord.experiment_id == ExperimentRecord.id
+    running = select(func.count()).where(of_experiment, TaskRecord.status == "running").scalar_subquery()
+    task_queued = exists().where(of_experiment, TaskRecord.status == "queued")
+    finish_queued = exists().where(
         FinishRecord.experiment_id == ExperimentRecord.id, FinishRecord.status == "queued"
     )
     return (
@@ -46,10 +46,10 @@ def _order_of_service() -> Select[str]:
         .where(
             ExperimentRecord.status.in_(("queued", "running")),
             ExperimentRecord.cancel_requested.is_(False),
-            or_(finish_waits, task_waits),
+            or_(finish_queued, task_queued),
         )
         .order_by(
-            case((finish_waits, 0), else_=1),
+            case((finish_queued, 0), else_=1),
             running,
             func.coalesce(ExperimentRecord.served_at, 0.0),
             ExperimentRecord.created_at,
@@ -60,7 +60,7 @@ def _order_of_service() -> Select[str]:
 
 
 def next_job(session: Session, experiment_id: str) -> Job | None:
-    """The experiment's job to do next, if one waits; the caller holds the experiment's lock."""
+    """The experiment's next queued job; None where there is none. The caller holds the experiment's lock."""
     first_task = (
         select(func.min(TaskRecord.index))
         .where(TaskRecord.experiment_id == experiment_id, TaskRecord.status == "queued")
@@ -74,10 +74,10 @@ def next_job(session: Session, experiment_id: str) -> Job | None:
 
 
 def count_queued(database: Database, limit: int) -> int:
-    """How many jobs wait for a worker; counting ends at `limit`."""
+    """The number of queued jobs, previews included; counting ends at `limit`."""
     with database.read() as session:
-        found = 0
+        count = 0
         for record in (PreviewRecord, FinishRecord, TaskRecord):
-            some = select(literal(1)).where(record.status == "queued").limit(limit).subquery()
-            found += session.scalar(select(func.count()).select_from(some)) or 0
-        return min(found, limit)
+            queued = select(literal(1)).where(record.status == "queued").limit(limit).subquery()
+            count += session.scalar(select(func.count()).select_from(queued)) or 0
+        return min(count, limit)

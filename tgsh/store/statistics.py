@@ -1,4 +1,4 @@
-"""Queue, throughput and totals for /workers, /metrics, estimates."""
+"""Statistics of the queue and of all jobs: for the workers page, metrics and estimates of duration."""
 
 from __future__ import annotations
 
@@ -15,17 +15,27 @@ from tgsh.store.lifecycle import counter_totals
 from tgsh.store.models import ExperimentRecord, FinishRecord, PreviewRecord, TaskRecord, WorkerRecord, db_now
 from tgsh.store.ownership import is_visible_to
 
-MOST_LISTED = 100
-"""Experiments of the queue that are listed; the figures beside them are of all."""
+MAX_LISTED = 100
+"""Most experiments of the queue that are listed; the numbers beside them are of all."""
 
-JOBS = (TaskRecord, FinishRecord)
+MAX_MEASURED = 3
+"""Most completed experiments that a throughput is measured by, the newest."""
+
+MAX_CANDIDATES = 200
+"""Of the experiments with the same suite and dataset, the newest so many are examined for those."""
+
+MAX_UNFINISHED = 500
+"""Most unfinished experiments that a backlog lists; callers extrapolate from them."""
+
+JOB_MODELS = (TaskRecord, FinishRecord)
+NOT_COMPLETED = ("queued", "running", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
 class RunningJob:
-    """A job that a worker's process has claimed. worker: host/parent/process/slot.
+    """A job with a lease. worker: host/parent/process/slot.
 
-    experiment_id, name, owner: None for a preview, which belongs to none. index: None but for a task.
+    experiment_id, name, owner: None for a preview, which has no experiment. index, label: of a task.
     """
 
     kind: str
@@ -41,7 +51,7 @@ class RunningJob:
 
 @dataclass(frozen=True)
 class WaitingExperiment:
-    """An experiment with jobs that wait or run, and how many."""
+    """An experiment with the numbers of its queued and running jobs."""
 
     id: str
     name: str
@@ -51,9 +61,9 @@ class WaitingExperiment:
 
 @dataclass(frozen=True)
 class QueueFigures:
-    """What waits and what runs. oldest_seconds: since the first of what waits was queued; None: nothing does.
+    """Queued and running jobs. oldest_seconds: since the oldest queued one was queued; None: none is queued.
 
-    experiments: those that the caller may see, MOST_LISTED at most, what runs first, then the oldest.
+    experiments: those visible to the caller, MAX_LISTED at most, running ones first, then the oldest.
     """
 
     queued_jobs: int
@@ -63,7 +73,7 @@ class QueueFigures:
 
 
 def running_jobs(database: Database) -> list[RunningJob]:
-    """Every job that runs, the longest first."""
+    """All jobs with a lease, the oldest first."""
     e, t, f, p = ExperimentRecord, TaskRecord, FinishRecord, PreviewRecord
     about = e.id, e.name, e.owner, e.shared
     tasks = (
@@ -76,57 +86,59 @@ def running_jobs(database: Database) -> list[RunningJob]:
         .join_from(f, e, e.id == f.experiment_id)
         .where(f.status == "running")
     )
-    nobodys = null(), null(), null(), literal(True), null(), null()
-    drawn = select(literal("preview"), p.worker, p.started_at, *nobodys).where(p.status == "running")
+    no_experiment = null(), null(), null(), literal(True), null(), null()
+    previews = select(literal("preview"), p.worker, p.started_at, *no_experiment).where(p.status == "running")
     with database.read() as session:
-        rows: list[Any] = list(session.execute(union_all(tasks, finishes, drawn)))
+        rows: list[Any] = list(session.execute(union_all(tasks, finishes, previews)))
     return sorted((RunningJob(*row) for row in rows), key=lambda job: job.since)
 
 
 def queue_figures(database: Database, visible_to: str | None) -> QueueFigures:
-    """The queue as it is; visible_to: the name of a key, None: everybody's."""
+    """The queue now. visible_to: the name of an API key, which restricts the experiments; None: all."""
     with database.read() as session:
         jobs = _jobs_by_status(session)
         waiting: list[Any] = list(session.execute(_waiting_experiments(visible_to)))
         return QueueFigures(
             queued_jobs=jobs.get("queued", 0),
             running_jobs=jobs.get("running", 0),
-            oldest_seconds=_oldest(session) if jobs.get("queued") else None,
+            oldest_seconds=_oldest_queued_seconds(session) if jobs.get("queued") else None,
             experiments=[WaitingExperiment(*row) for row in waiting],
         )
 
 
 def _jobs_by_status(session: Session) -> Mapping[str, int]:
-    found: dict[str, int] = {}
-    for record in (*JOBS, PreviewRecord):
+    totals: dict[str, int] = {}
+    for record in (*JOB_MODELS, PreviewRecord):
         counts = (
             select(record.status, func.count())
             .where(record.status.in_(("queued", "running")))
             .group_by(record.status)
         )
         for status, count in session.execute(counts):
-            found[status] = found.get(status, 0) + count
-    return found
+            totals[status] = totals.get(status, 0) + count
+    return totals
 
 
-def _oldest(session: Session) -> float | None:
-    """Seconds since the first of what waits was queued: with its experiment, or as a preview."""
-    waits = or_(*(exists().where(r.experiment_id == ExperimentRecord.id, r.status == "queued") for r in JOBS))
-    backlog = ExperimentRecord.status.in_(("queued", "running"))
-    experiments = select(func.min(ExperimentRecord.queued_at)).where(backlog, waits)
+def _oldest_queued_seconds(session: Session) -> float | None:
+    """Seconds since the oldest queued job was queued: with its experiment, or as a preview."""
+    has_queued = or_(
+        *(exists().where(r.experiment_id == ExperimentRecord.id, r.status == "queued") for r in JOB_MODELS)
+    )
+    is_unfinished = ExperimentRecord.status.in_(("queued", "running"))
+    experiments = select(func.min(ExperimentRecord.queued_at)).where(is_unfinished, has_queued)
     previews = select(func.min(PreviewRecord.created_at)).where(PreviewRecord.status == "queued")
-    found = [at for at in (session.scalar(experiments), session.scalar(previews)) if at is not None]
-    return max(0.0, (session.scalar(select(db_now())) or 0.0) - min(found)) if found else None
+    times = [at for at in (session.scalar(experiments), session.scalar(previews)) if at is not None]
+    return max(0.0, (session.scalar(select(db_now())) or 0.0) - min(times)) if times else None
 
 
 def _waiting_experiments(visible_to: str | None) -> Select[Any]:
-    """Only of those that are listed are the jobs counted, each by its own index range."""
+    """A page of unfinished experiments with counts of jobs, which are computed for the page only."""
     e = ExperimentRecord
-    some = select(e.id, e.name).where(e.status.in_(("queued", "running")))
+    query = select(e.id, e.name).where(e.status.in_(("queued", "running")))
     if visible_to is not None:
-        some = some.where(is_visible_to(visible_to))
+        query = query.where(is_visible_to(visible_to))
     # "running" is greater than "queued"
-    page = some.order_by(e.status.desc(), e.queued_at, e.id).limit(MOST_LISTED).subquery()
+    page = query.order_by(e.status.desc(), e.queued_at, e.id).limit(MAX_LISTED).subquery()
 
     def jobs(status: str) -> ColumnElement[int]:
         tasks, finishes = (
@@ -134,23 +146,20 @@ def _waiting_experiments(visible_to: str | None) -> Select[Any]:
             .select_from(record)
             .where(record.experiment_id == page.c.id, record.status == status)
             .scalar_subquery()
-            for record in JOBS
+            for record in JOB_MODELS
         )
         return tasks + finishes
 
     return select(page.c.id, page.c.name, jobs("queued"), jobs("running"))
 
 
-UNENDED = ("queued", "running", "failed", "cancelled")
-
-
 @dataclass(frozen=True)
 class Totals:
-    """How things stand at one moment.
+    """Totals of the store at one moment.
 
-    experiments: how many, by status. jobs: likewise, by kind (task, finish) and status.
-    oldest_seconds: how long ago the experiment was queued whose jobs have waited longest; None: none waits.
-    workers: those that live. counters: what was ever done, by name and label.
+    experiments: counts by status. jobs: counts by kind (task, finish) and status.
+    oldest_seconds: since the oldest experiment with queued jobs was queued; None: there is none.
+    workers: those with a recent heartbeat. counters: values since the store was made, by name and label.
     """
 
     experiments: Mapping[str, int]
@@ -161,16 +170,16 @@ class Totals:
 
 
 def totals(database: Database) -> Totals:
-    """Count."""
+    """Totals of the store now."""
     with database.read() as session:
         tasks = {"completed": session.scalar(select(func.sum(ExperimentRecord.tasks_done))) or 0}
-        tasks |= _by_status(session, TaskRecord, TaskRecord.status.in_(UNENDED))
+        tasks |= _by_status(session, TaskRecord, TaskRecord.status.in_(NOT_COMPLETED))
         finishes = _by_status(session, FinishRecord)
         return Totals(
             experiments=_by_status(session, ExperimentRecord),
             jobs={("task", status): count for status, count in tasks.items()}
             | {("finish", status): count for status, count in finishes.items()},
-            oldest_seconds=session.scalar(_oldest_queued()),
+            oldest_seconds=session.scalar(_oldest_experiment()),
             workers=session.scalars(
                 select(WorkerRecord).where(WorkerRecord.seen_at > db_now() - ALIVE_SECONDS)
             ).all(),
@@ -185,33 +194,23 @@ def _by_status(
     return {row[0]: row[1] for row in session.execute(query)}
 
 
-def _oldest_queued() -> Select[float]:
-    waits = (
+def _oldest_experiment() -> Select[float]:
+    has_queued = (
         exists().where(record.experiment_id == ExperimentRecord.id, record.status == "queued")
-        for record in (TaskRecord, FinishRecord)
+        for record in JOB_MODELS
     )
     return select(
         func.max(db_now() - func.coalesce(ExperimentRecord.queued_at, ExperimentRecord.created_at))
     ).where(
         ExperimentRecord.status.in_(("queued", "running")),
         ExperimentRecord.cancel_requested.is_(False),
-        or_(*waits),
+        or_(*has_queued),
     )
-
-
-MOST_MEASURED = 3
-"""Completed experiments that a pace is taken from, the newest."""
-
-MOST_LOOKED_AT = 200
-"""Among how many of the newest on the same suite and dataset they are looked for."""
-
-MOST_AHEAD = 500
-"""Unfinished experiments whose work is counted one by one; those behind them count as these do."""
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """An experiment that was completed: its tasks, their seconds in all, and those of its finish."""
+    """A completed experiment: the number of its tasks, their seconds in all, and the finish's."""
 
     spec: dict[str, Any]
     tasks: int
@@ -221,7 +220,7 @@ class Throughput:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is left of an experiment that waits or runs."""
+    """Tasks and epochs that remain of a queued or running experiment."""
 
     spec: dict[str, Any]
     tasks: int
@@ -229,16 +228,16 @@ class Backlog:
 
 
 def throughput(database: Database, suite: str, dataset: str, network: str, device: str) -> list[Throughput]:
-    """The newest completed experiments of these kinds. device: "cpu" or "cuda"."""
+    """The newest completed experiments with these kinds of specs. device: "cpu" or "cuda"."""
     e, t, f = ExperimentRecord, TaskRecord, FinishRecord
     newest = e.created_at.desc(), e.id.desc()
     of_kind = e.status == "completed", e.suite == suite, e.dataset == dataset
-    recent = select(e.id).where(*of_kind).order_by(*newest).limit(MOST_LOOKED_AT)
+    recent = select(e.id).where(*of_kind).order_by(*newest).limit(MAX_CANDIDATES)
     alike = (
         select(e.id, e.spec, e.created_at)
         .where(e.id.in_(recent), e.spec["network"]["kind"].as_string() == network)
         .order_by(*newest)
-        .limit(MOST_MEASURED)
+        .limit(MAX_MEASURED)
         .subquery()
     )
     done = (
@@ -258,11 +257,11 @@ def throughput(database: Database, suite: str, dataset: str, network: str, devic
 
 
 def backlog(database: Database) -> tuple[list[Backlog], int]:
-    """What is left of experiments that wait or run, of MOST_AHEAD at most; and how many there are."""
+    """Backlog of up to MAX_UNFINISHED queued or running experiments, and the number of all of them."""
     e = ExperimentRecord
-    ahead = e.status.in_(("queued", "running")), e.cancel_requested.is_(False)
-    left = e.tasks_total - e.tasks_done, e.epochs_total - e.epochs_done
+    is_unfinished = e.status.in_(("queued", "running")), e.cancel_requested.is_(False)
+    remaining = e.tasks_total - e.tasks_done, e.epochs_total - e.epochs_done
     with database.read() as session:
-        count = session.scalar(select(func.count()).select_from(e).where(*ahead)) or 0
-        rows = session.execute(select(e.spec, *left).where(*ahead).limit(MOST_AHEAD))
+        count = session.scalar(select(func.count()).select_from(e).where(*is_unfinished)) or 0
+        rows = session.execute(select(e.spec, *remaining).where(*is_unfinished).limit(MAX_UNFINISHED))
         return [Backlog(*row) for row in rows], count

@@ -91,7 +91,7 @@ def test_forged_messages_are_refused_and_the_worker_lives(
     log = stack.log(WORKER)
     assert log.count("refused something in the queue that is no message") >= 6
     assert "untrusted content of type pickle" in log
-    assert "refused a message that is no hint" in log
+    assert "refused a message that is no job message" in log
 
 
 def test_a_message_that_comes_ten_times_is_one_execution(

@@ -23,8 +23,8 @@ from tgsh.execution import runner
 from tgsh.execution.context import WorkerContext
 from tgsh.store import database, experiments, jobs, queries
 from tgsh.store.database import is_transient
-from tgsh.store.maintenance import train_again
-from tgsh.store.models import Job, Record
+from tgsh.store.maintenance import requeue_tasks
+from tgsh.store.models import Base, Job, lock_experiment
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +218,7 @@ def test_a_cancel_that_comes_while_damage_is_found_is_a_cancel(tmp_path: Path, u
     claim = jobs.lease_job(context.database, Job(experiment_id), "w", 60)
     assert claim is not None
     experiments.cancel(context.database, experiment_id)
-    train_again(context.database, claim, [1])
+    requeue_tasks(context.database, claim, [1])
     assert ended(context, experiment_id)[0] == "cancelled"
     experiments.resume(context.database, experiment_id)
     work_off(context, experiment_id)
@@ -247,17 +247,17 @@ def test_a_worker_that_vanishes_inside_a_transaction_holds_its_lock_for_a_while_
     """PostgreSQL, and a machine that loses its power: nobody tells the server that it has gone."""
     other = database.Database(postgres_url)
     other.migrate()
-    options = str(database.CUT_OFF["options"]).replace(
+    options = str(database.POSTGRESQL_OPTIONS["options"]).replace(
         "transaction_session_timeout=30s", "transaction_session_timeout=1s"
     )
-    monkeypatch.setitem(database.CUT_OFF, "options", options)
+    monkeypatch.setitem(database.POSTGRESQL_OPTIONS, "options", options)
     vanishing = database.Database(postgres_url)
     try:
         experiment_id = submitted(other)
 
         def vanish() -> None:
             with vanishing.write() as session:
-                experiments.locked(session, experiment_id)
+                lock_experiment(session, experiment_id)
                 experiments.cancel(other, experiment_id)  # waits for the lock, and gets it
 
         with pytest.raises(DBAPIError) as raised:
@@ -266,7 +266,7 @@ def test_a_worker_that_vanishes_inside_a_transaction_holds_its_lock_for_a_while_
         assert queries.experiment(other, experiment_id).record.status == "cancelled"
     finally:
         with other.engine.begin() as connection:
-            Record.metadata.drop_all(connection)
+            Base.metadata.drop_all(connection)
             connection.exec_driver_sql("DROP TABLE alembic_version")
         vanishing.dispose()
         other.dispose()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.s3 import running_s3
 from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnreachable, ArtifactUnwritable
-from tgsh.store.artifacts import Artifacts, LocalCache, fetch
+from tgsh.store.artifacts import Artifacts, LocalCache, download_to
 from tgsh.store.database import is_transient
 
 with warnings.catch_warnings():
@@ -48,7 +48,7 @@ def put(endpoint: str, url: str, key: str, content: bytes) -> None:
 
 
 def local(artifacts: Artifacts, key: str) -> Path:
-    return Path(artifacts.copied([])) / key
+    return Path(artifacts.local_copies([])) / key
 
 
 def test_what_one_machine_writes_another_reads(url: str) -> None:
@@ -124,17 +124,17 @@ def test_a_server_that_is_away_is_no_damage(
 
 
 def test_copies_are_bounded_and_the_least_used_go_first() -> None:
-    copies = LocalCache(most_bytes=250)
+    copies = LocalCache(max_bytes=250)
 
     def download(path: str) -> None:
         Path(path).write_bytes(bytes(100))
 
     for key in ("a", "b", "a", "folder/c"):
-        fetch(copies.folder / key, download)
-        copies.used(key)
+        download_to(copies.folder / key, download)
+        copies.touch(key)
     assert sorted(path.name for path in copies.folder.rglob("*") if path.is_file()) == ["a", "c"]
     with pytest.raises(FileNotFoundError):
-        fetch(copies.folder / "d", lambda path: Path(path).unlink())
+        download_to(copies.folder / "d", lambda path: Path(path).unlink())
     assert sorted(path.name for path in copies.folder.rglob("*") if path.is_file()) == ["a", "c"]
     folder = copies.folder
     del copies

@@ -1,4 +1,4 @@
-"""What the queue may bring: hints, and things that are none."""
+"""Job messages, other messages, and the stop flag."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from worker.settings import WorkerSettings
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    """The store of this process's bench."""
+    """The store of this process's context."""
     tasks.open_context(WorkerSettings(home=tmp_path, data_dir=tmp_path), "cpu", "test")
-    assert tasks._bench is not None
-    tasks._bench.database.migrate()
-    yield tasks._bench.database
-    tasks._bench.database.dispose()
-    tasks._bench = None
+    assert tasks._context is not None
+    tasks._context.database.migrate()
+    yield tasks._context.database
+    tasks._context.database.dispose()
+    tasks._context = None
 
 
 @pytest.mark.parametrize(
     "arguments", [{"experiment_id": "../../etc/passwd", "index": 0}, {"index": "1; DROP TABLE tasks"}]
 )
-def test_a_message_that_is_no_hint_is_refused_and_logged(
+def test_a_message_that_is_no_job_message_is_refused_and_logged(
     database: Database, arguments: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     experiment_id = submitted(database)
@@ -43,11 +43,11 @@ def test_a_message_that_is_no_hint_is_refused_and_logged(
     assert {task.status for task in queries.tasks(database, experiment_id)} == {"queued"}
 
 
-def test_a_hint_where_nothing_is_to_be_done_is_a_look(database: Database) -> None:
+def test_a_job_message_where_nothing_is_to_be_done_is_a_look(database: Database) -> None:
     tasks.run_due_jobs()
 
 
-def test_one_hint_is_enough_for_all_that_waits(database: Database) -> None:
+def test_one_job_message_is_enough_for_all_that_waits(database: Database) -> None:
     ids = [submitted(database, tasks=2, dataset="mnist5k", train_limit=10) for _ in range(2)]
     tasks.run_due_jobs()
     assert [queries.experiment(database, experiment_id).record.status for experiment_id in ids] == [
@@ -55,17 +55,17 @@ def test_one_hint_is_enough_for_all_that_waits(database: Database) -> None:
     ] * 2
 
 
-@pytest.mark.parametrize("end", ["stopping.request(); os.wait()", "os.kill(os.getpid(), 9)"])
+@pytest.mark.parametrize("end", ["stop_flag.request(); os.wait()", "os.kill(os.getpid(), 9)"])
 def test_children_stop_when_asked_and_when_their_parent_is_gone(end: str) -> None:
     code = f"""
 import os, time
-from worker import stopping
-stopping.prepare()
+from worker.tasks import stop_flag
+stop_flag.prepare()
 heard, said = os.pipe()
 if os.fork() == 0:
-    before = stopping.is_requested()
+    before = stop_flag.is_requested()
     os.write(said, b".")
-    while not stopping.is_requested():
+    while not stop_flag.is_requested():
         time.sleep(0.01)
     print(before, flush=True)
     os._exit(0)

@@ -11,7 +11,7 @@ from tests.support.jobs import EPOCHS, claimed, completed, submitted
 from tgsh.store import experiments, jobs
 from tgsh.store.database import Database
 from tgsh.store.leases import expire_leases
-from tgsh.store.lifecycle import SECONDS, add_to_counter, counter_totals
+from tgsh.store.lifecycle import DURATION_BUCKETS, add_to_counter, counter_totals
 from tgsh.store.models import Job
 from tgsh.store.statistics import Totals, totals
 
@@ -122,5 +122,5 @@ def test_who_counts_at_the_same_time_counts_all(database: Database) -> None:
 
 
 def test_classes_of_seconds_end_with_the_endless() -> None:
-    assert list(SECONDS) == sorted(SECONDS)
-    assert math.isinf(SECONDS[-1])
+    assert list(DURATION_BUCKETS) == sorted(DURATION_BUCKETS)
+    assert math.isinf(DURATION_BUCKETS[-1])

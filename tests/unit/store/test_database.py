@@ -18,14 +18,14 @@ from tgsh.errors import MachineProblem
 from tgsh.store import queries
 from tgsh.store.database import Database
 from tgsh.store.migrations import config
-from tgsh.store.models import Job, Record
+from tgsh.store.models import Base, Job
 from tgsh.store.scheduling import next_experiment, next_job
 
 
 def test_the_migrations_make_the_records(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection)
-        assert compare_metadata(context, Record.metadata) == []
+        assert compare_metadata(context, Base.metadata) == []
 
 
 def test_a_newer_schema_is_refused_with_what_to_do(database: Database) -> None:

@@ -14,12 +14,12 @@ from tgsh.errors import ArtifactCorrupt, ArtifactMissing, Conflict, NotFound, Qu
 from tgsh.specs import DatasetsSuite, ExperimentSpec, RotationSuite, TrainingSpec, UploadedDataset
 from tgsh.store import datasets, experiments, queries
 from tgsh.store.artifacts import Artifacts
-from tgsh.store.backup import _named
+from tgsh.store.backup import _referenced
 from tgsh.store.database import Database
-from tgsh.store.experiments import Plan, PlannedTask
+from tgsh.store.experiments import ExperimentPlan, PlannedTask
 from tgsh.store.maintenance import remove_orphans
 from tgsh.store.models import DatasetRecord, UseRecord
-from tgsh.store.ownership import Owner, require_disk
+from tgsh.store.ownership import Owner, require_storage_quota
 
 ID = "a" * 16
 
@@ -50,7 +50,7 @@ def using(database: Database, owner: str | None, *ids: str, shared: bool = False
         spec = ExperimentSpec(dataset=UploadedDataset(id=ids[0]), suite=RotationSuite(tasks=1))
     else:
         spec = ExperimentSpec(dataset=None, suite=DatasetsSuite(datasets=ids), training=TrainingSpec())
-    plan = Plan([PlannedTask("a", {})], "b" * 64, ids)
+    plan = ExperimentPlan([PlannedTask("a", {})], "b" * 64, ids)
     return experiments.submit(database, spec, plan, None, Owner(owner), shared)[0]
 
 
@@ -59,11 +59,11 @@ def seen(database: Database, visible_to: str | None) -> list[tuple[str, str | No
 
 
 def test_two_who_hold_the_same_learn_nothing_of_each_other(database: Database) -> None:
-    assert datasets.keep(database, record(), "alice's", "alice", False) == (True, True)
+    assert datasets.add(database, record(), "alice's", "alice", False) == (True, True)
     with pytest.raises(NotFound):
         datasets.get(database, ID, "bob")
-    assert datasets.keep(database, record(), "bob's", "bob", False) == (False, True)
-    assert datasets.keep(database, record(), "other", "bob", False) == (False, False)
+    assert datasets.add(database, record(), "bob's", "bob", False) == (False, True)
+    assert datasets.add(database, record(), "other", "bob", False) == (False, False)
     assert [seen(database, who) for who in ("alice", "bob", "rita")] == [
         [("alice's", "alice")],
         [("bob's", "bob")],
@@ -71,13 +71,13 @@ def test_two_who_hold_the_same_learn_nothing_of_each_other(database: Database) -
     ]
     assert len(seen(database, None)) == 1  # an admin sees it once
     with pytest.raises(Conflict, match="another dataset"):
-        datasets.keep(database, record(sha256="f" * 64), "x", "rita", False)
+        datasets.add(database, record(sha256="f" * 64), "x", "rita", False)
 
     using(database, "bob", ID)
-    assert datasets.let_go(database, ID, "alice", "alice") == []  # bob's experiments have bob's hold
+    assert datasets.remove(database, ID, "alice", "alice") == []  # bob's experiments have bob's hold
     assert (seen(database, "alice"), seen(database, "bob")) == ([], [("bob's", "bob")])
     with pytest.raises(Conflict):
-        datasets.let_go(database, ID, "bob", "bob")
+        datasets.remove(database, ID, "bob", "bob")
 
 
 def test_the_same_content_from_many_at_once_is_kept_once(database: Database) -> None:
@@ -85,7 +85,7 @@ def test_the_same_content_from_many_at_once_is_kept_once(database: Database) -> 
 
     def keep(number: int) -> tuple[bool, bool]:
         ready.wait()
-        return datasets.keep(database, record(), "x", f"owner {number % 3}", False)
+        return datasets.add(database, record(), "x", f"owner {number % 3}", False)
 
     with ThreadPoolExecutor(6) as threads:
         told = list(threads.map(keep, range(6)))
@@ -95,37 +95,37 @@ def test_the_same_content_from_many_at_once_is_kept_once(database: Database) -> 
 
 
 def test_what_is_shared_or_nobodys_is_seen(database: Database) -> None:
-    datasets.keep(database, record(), "alice's", "alice", False)
+    datasets.add(database, record(), "alice's", "alice", False)
     datasets.share(database, ID, "alice", True)
-    datasets.keep(database, record("b" * 16, "b" * 64), "old", None, False)
+    datasets.add(database, record("b" * 16, "b" * 64), "old", None, False)
     assert seen(database, "bob") == [("old", None), ("alice's", "alice")]
     newest = datasets.page(database, "bob", 1)[0]
     event_feed = datasets.page(database, "bob", 5, (newest.holder.created_at, newest.record.id))
     assert [held.record.id for held in event_feed] == [ID]
     datasets.share(database, ID, "alice", False)
     assert seen(database, "bob") == [("old", None)]
-    for change in (datasets.share, datasets.let_go):
+    for change in (datasets.share, datasets.remove):
         with pytest.raises(NotFound):
             change(database, ID, "bob", False)  # type: ignore[operator]
 
 
 def test_what_experiments_use_stays_and_they_are_named(database: Database) -> None:
     for letter in "ab":
-        datasets.keep(database, record(letter * 16, letter * 64), letter, "alice", True)
+        datasets.add(database, record(letter * 16, letter * 64), letter, "alice", True)
     mine = using(database, "alice", ID)
     both = using(database, "bob", ID, "b" * 16)
     assert datasets.get(database, ID, "alice").used_by == 2
     found = queries.experiments(database, queries.Filters(dataset="b" * 16), 5)
     assert [snapshot.record.id for snapshot in found] == [both]
     with pytest.raises(Conflict, match=f"{mine} .* and 1 more; delete them first"):
-        datasets.let_go(database, ID, "alice", "alice")
+        datasets.remove(database, ID, "alice", "alice")
     with pytest.raises(Conflict, match="1 of others"):
-        datasets.let_go(database, "b" * 16, "alice", "alice")
+        datasets.remove(database, "b" * 16, "alice", "alice")
     with pytest.raises(Conflict, match=f"{mine} .*{both}"):
-        datasets.let_go(database, ID, None, None)
+        datasets.remove(database, ID, None, None)
     for experiment in (mine, both):
         experiments.delete(database, experiment)
-    assert datasets.let_go(database, ID, "alice", "alice") == [record().images, record().labels]
+    assert datasets.remove(database, ID, "alice", "alice") == [record().images, record().labels]
     with pytest.raises(NotFound):
         using(database, "alice", ID)
     assert submitted(database)  # of no uploaded dataset
@@ -134,7 +134,7 @@ def test_what_experiments_use_stays_and_they_are_named(database: Database) -> No
 def test_deleting_and_submitting_at_once_leave_no_experiment_without_its_images(database: Database) -> None:
     for attempt in range(8):
         id = f"{attempt:016x}"
-        datasets.keep(database, record(id, id * 4), "x", "alice", False)
+        datasets.add(database, record(id, id * 4), "x", "alice", False)
         ready = threading.Barrier(2)
         outcomes: list[str] = []
 
@@ -149,7 +149,7 @@ def test_deleting_and_submitting_at_once_leave_no_experiment_without_its_images(
         thread.start()
         ready.wait()
         try:
-            datasets.let_go(database, id, "alice", "alice")
+            datasets.remove(database, id, "alice", "alice")
             gone = True
         except Conflict:
             gone = False
@@ -162,16 +162,16 @@ def test_deleting_and_submitting_at_once_leave_no_experiment_without_its_images(
 
 
 def test_a_dataset_counts_in_its_owners_share(database: Database, artifacts: Artifacts) -> None:
-    datasets.keep(database, record(size=900), "a", "alice", False)
-    require_disk(database, artifacts, "alice", 1000)
+    datasets.add(database, record(size=900), "a", "alice", False)
+    require_storage_quota(database, artifacts, "alice", 1000)
     with pytest.raises(QuotaExceeded, match="datasets of alice"):
-        require_disk(database, artifacts, "alice", 1000, 100)
-    require_disk(database, artifacts, "bob", 1000, 100)
+        require_storage_quota(database, artifacts, "alice", 1000, 100)
+    require_storage_quota(database, artifacts, "bob", 1000, 100)
 
 
 def test_a_backup_has_it(database: Database) -> None:
-    datasets.keep(database, record(), "a", "alice", False)
-    assert _named(database)[0] == {record().images: "1" * 64, record().labels: "2" * 64}
+    datasets.add(database, record(), "a", "alice", False)
+    assert _referenced(database)[0] == {record().images: "1" * 64, record().labels: "2" * 64}
 
 
 def test_files_without_a_row_go_when_they_are_old(
@@ -179,7 +179,7 @@ def test_files_without_a_row_go_when_they_are_old(
 ) -> None:
     artifacts.save(record().images, {"x": np.ones(3)}, {})
     artifacts.save("datasets/orphan/images.npy", {"x": np.ones(3)}, {})
-    datasets.keep(database, record(), "a", "alice", False)
+    datasets.add(database, record(), "a", "alice", False)
     assert remove_orphans(database, artifacts) == 0
     monkeypatch.setattr("tgsh.store.maintenance.ORPHAN_SECONDS", -5.0)
     assert remove_orphans(database, artifacts) == 1

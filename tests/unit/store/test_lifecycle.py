@@ -12,7 +12,7 @@ from tgsh.errors import Conflict, InvalidSpec, LeaseLost, NotFound
 from tgsh.specs import ExperimentSpec
 from tgsh.store import experiments, jobs, leases, queries
 from tgsh.store.database import Database
-from tgsh.store.experiments import Plan, PlannedTask
+from tgsh.store.experiments import ExperimentPlan, PlannedTask
 from tgsh.store.jobs import LeaseState
 from tgsh.store.models import ExperimentRecord, Job
 
@@ -104,7 +104,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(database: Database) -> None
 
 def test_a_renewed_lease_is_not_taken(database: Database) -> None:
     claim = claimed(database, submitted(database), 0, lease_seconds=-1)
-    assert jobs.renew_lease(database, claim, 60) is LeaseState.KEPT
+    assert jobs.renew_lease(database, claim, 60) is LeaseState.HELD
     assert leases.expire_leases(database, max_attempts=3) == 0
 
 
@@ -247,7 +247,7 @@ def test_a_resumed_claim_knows_its_checkpoint(database: Database) -> None:
 
 
 def test_idempotency_keys(database: Database) -> None:
-    plan = Plan([PlannedTask("0°", {})], "b" * 64)
+    plan = ExperimentPlan([PlannedTask("0°", {})], "b" * 64)
     one, new, _ = experiments.submit(database, ExperimentSpec(seed=1), plan, "key")
     again, again_new, _ = experiments.submit(database, ExperimentSpec(seed=1), plan, "key")
     assert (one, new, again_new) == (again, True, False)

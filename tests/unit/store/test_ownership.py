@@ -16,12 +16,12 @@ from tgsh.specs import ExperimentSpec
 from tgsh.store import experiments, queries
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.experiments import Plan, PlannedTask
+from tgsh.store.experiments import ExperimentPlan, PlannedTask
 from tgsh.store.migrations import config
-from tgsh.store.ownership import Owner, owner_of, require_disk, share
+from tgsh.store.ownership import Owner, owner_of, require_storage_quota, share
 from tgsh.store.queries import Filters
 
-PLAN = Plan([PlannedTask("0°", {}), PlannedTask("10°", {})], "b" * 64)
+PLAN = ExperimentPlan([PlannedTask("0°", {}), PlannedTask("10°", {})], "b" * 64)
 
 
 def made(database: Database, name: str | None, max_queued: int | None = None, shared: bool = False) -> str:
@@ -89,17 +89,17 @@ def test_resume_takes_of_the_share_too(database: Database) -> None:
 def test_the_share_of_the_disk(database: Database, url: str, tmp_path: Path) -> None:
     artifacts = Artifacts(url.format(tmp_path))
     experiment = made(database, "alice")
-    require_disk(database, artifacts, "alice", 1)
+    require_storage_quota(database, artifacts, "alice", 1)
     artifacts.save(f"{experiment}/tasks/0", {"v": np.zeros(1000, np.float32)}, {})
     assert 4_000 < artifacts.size(experiment) < 5_000
-    require_disk(database, artifacts, "alice", 1 << 20)
+    require_storage_quota(database, artifacts, "alice", 1 << 20)
     for _ in range(2):
         with pytest.raises(QuotaExceeded, match="delete"):
-            require_disk(database, artifacts, "alice", 4_000)
+            require_storage_quota(database, artifacts, "alice", 4_000)
         experiments.cancel(database, experiment)  # what has ended counts as much
-    require_disk(database, artifacts, "bob", 1)
+    require_storage_quota(database, artifacts, "bob", 1)
     experiments.delete(database, experiment)
-    require_disk(database, artifacts, "alice", 1)
+    require_storage_quota(database, artifacts, "alice", 1)
     artifacts.remove_all(experiment)
 
 

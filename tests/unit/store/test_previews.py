@@ -80,8 +80,8 @@ def test_a_worker_that_falls_silent_loses_it(database: Database, artifacts: Arti
     assert expire_leases(database, max_attempts=2) == 1
     kept = taken(database)
     assert expire_leases(database, max_attempts=2) == 0
-    assert previews.is_ours(database, kept)
-    assert not previews.is_ours(database, lost)
+    assert previews.is_held(database, kept)
+    assert not previews.is_held(database, lost)
     for write in (
         lambda: previews.complete(database, lost, "s" * 64),
         lambda: previews.fail(database, lost, "late"),
@@ -89,8 +89,8 @@ def test_a_worker_that_falls_silent_loses_it(database: Database, artifacts: Arti
     ):
         with pytest.raises(LeaseLost):
             write()
-    previews.renew(database, lost, 60)  # of no effect
-    previews.renew(database, kept, -1)
+    previews.renew_lease(database, lost, 60)  # of no effect
+    previews.renew_lease(database, kept, -1)
     assert expire_leases(database, max_attempts=2) == 1
     record = previews.get(database, "a" * 64)
     assert record.status == "failed"
@@ -120,7 +120,7 @@ def test_damaged_images_are_drawn_anew(database: Database, artifacts: Artifacts)
 
 
 def test_what_nobody_wants_is_forgotten_with_its_files(database: Database, artifacts: Artifacts) -> None:
-    assert previews.forget_old(database, artifacts) == 0
+    assert previews.remove_unused(database, artifacts) == 0
     keys = [drawn(database, artifacts, name).key for name in "abcd"]
     with database.write() as session:
         for age, key in zip((8 * 86_400, 300, 200, 100), keys, strict=True):
@@ -129,13 +129,13 @@ def test_what_nobody_wants_is_forgotten_with_its_files(database: Database, artif
     working = taken(database)
     artifacts.save(working.artifact, {"images": np.zeros(3)}, {})
     artifacts.save("previews/of-one-who-was-killed.safetensors", {"images": np.zeros(3)}, {})
-    assert previews.forget_old(database, artifacts) == 2  # the oldest, and what has no row
-    assert previews.forget_old(database, artifacts, most=3) == 1
+    assert previews.remove_unused(database, artifacts) == 2  # the oldest, and what has no row
+    assert previews.remove_unused(database, artifacts, most=3) == 1
     assert len(artifacts.keys("previews")) == 3
     with pytest.raises(NotFound):
         previews.get(database, keys[1])
     assert previews.is_whole(artifacts, previews.get(database, keys[2]))
-    assert previews.is_ours(database, working)
+    assert previews.is_held(database, working)
 
 
 def test_to_look_is_a_use_once_an_hour(database: Database, artifacts: Artifacts) -> None:
@@ -151,7 +151,7 @@ def test_to_look_is_a_use_once_an_hour(database: Database, artifacts: Artifacts)
 def test_so_many_wait_and_no_more(
     database: Database, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(previews, "MOST_WAITING", 2)
+    monkeypatch.setattr(previews, "MAX_QUEUED", 2)
     for name in "ab":
         previews.request_preview(database, artifacts, wanted(name))
     with pytest.raises(QuotaExceeded, match="2 previews wait") as refused:

@@ -119,7 +119,7 @@ def test_the_mean_accuracy_on_the_way_and_at_the_end(database: Database) -> None
     assert found == 1.0 / 3  # rounded once, whatever the order
 
 
-def test_how_many_hints_are_due(database: Database) -> None:
+def test_how_many_job_messages_are_due(database: Database) -> None:
     submitted(database, tasks=MAX_JOB_MESSAGES + 5)
     assert count_queued(database, MAX_JOB_MESSAGES) == MAX_JOB_MESSAGES
     done = submitted(database, tasks=1)

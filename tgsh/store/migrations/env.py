@@ -1,14 +1,14 @@
-"""What Alembic runs: always online, always on the connection it is given."""
+"""Alembic's environment: always online, on the connection that its caller passes."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from tgsh.store.models import Record
+from tgsh.store.models import Base
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Record.metadata,
+    target_metadata=Base.metadata,
     render_as_batch=True,
 )
 with context.begin_transaction():
