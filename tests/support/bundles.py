@@ -10,7 +10,7 @@ from zipfile import ZIP_STORED, ZipFile
 import numpy as np
 
 from tests.support.execution import SPEC
-from tgsh.bundles.writer import Member, packed
+from tgsh.bundles.writer import Member, pack
 
 SHAPE = (3, 3, 4)
 
@@ -44,7 +44,7 @@ def files() -> dict[str, bytes]:
 def made(content: Mapping[str, bytes]) -> bytes:
     """A bundle of these files, as the service packs them."""
     members = [Member(name, len(data), (data[:3], data[3:])) for name, data in content.items()]
-    return b"".join(packed(members, {"figures/x.png": "not asked for"}))
+    return b"".join(pack(members, {"figures/x.png": "not asked for"}))
 
 
 def unpacked(bundle: bytes) -> dict[str, bytes]:
