@@ -1,4 +1,4 @@
-"""The application behind a real server, on a port of its own."""
+"""Application behind uvicorn on a free port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[httpx.Client]:
-    """A client of the application, through a socket, for as long as the block."""
+    """Client of the application, through a socket, for as long as the block."""
     http = "service.protocol:Bounded"
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, http=http, ws="none"))
     thread = threading.Thread(target=server.run)

@@ -8,15 +8,15 @@ import json
 from collections.abc import Iterator
 from zipfile import ZIP_STORED, ZipFile
 
-from tests.support.bundles import files, made, unpacked
+from tests.support.bundles import files, packed_bundle, unpack
 from tgsh.bundles.writer import Member, pack
 
 
 def test_what_is_packed_is_there_with_its_hash_and_the_same_bytes_again() -> None:
     content = files()
-    bundle = made(content)
-    assert made(content) == bundle
-    found = unpacked(bundle)
+    bundle = packed_bundle(content)
+    assert packed_bundle(content) == bundle
+    found = unpack(bundle)
     manifest = json.loads(found.pop("manifest.json"))
     assert found == content
     assert manifest["files"] == {
@@ -47,7 +47,7 @@ def test_nothing_is_made_before_it_is_sent() -> None:
     assert b"x" * 1000 in first
     left_out["c"] = "it turned out on the way"
     rest = b"".join(sent)
-    assert json.loads(unpacked(first + rest)["manifest.json"])["left_out"] == left_out
+    assert json.loads(unpack(first + rest)["manifest.json"])["left_out"] == left_out
 
 
 def test_a_file_of_more_than_four_gigabytes_has_a_long_header() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.documents import circle, course, similarity, tree
+from tests.support.documents import circle, similarity, trajectories, tree
 from tgsh.reproduce.claims.base import NotMeasured
 from tgsh.reproduce.claims.similarity import (
     adjacent,
@@ -140,12 +140,12 @@ def test_one_positive_similarity_is_enough() -> None:
 
 def test_the_course_is_read_after_the_epochs_named() -> None:
     values: list[float | None] = [0.5, -0.26, 0.01, 0.15, 0.2, 0.3]
-    found = sign_changes(course(values), (1, 2, 5))
+    found = sign_changes(trajectories(values), (1, 2, 5))
     assert found.holds
     assert found.measured["similarity_after_epoch"] == {"1": -0.26, "2": 0.01, "5": 0.3}
     assert found.summary == "−0.26, 0.01, 0.30"
-    assert not sign_changes(course(values), (2, 5)).holds, "positive from the start"
-    assert not sign_changes(course([0, -0.2, -0.001]), (1, 2)).holds
+    assert not sign_changes(trajectories(values), (2, 5)).holds, "positive from the start"
+    assert not sign_changes(trajectories([0, -0.2, -0.001]), (1, 2)).holds
     for short in ([0.5, -0.26], [0.5, -0.26, None]):
         with pytest.raises(NotMeasured, match="ends before epoch 2"):
-            sign_changes(course(short), (1, 2))
+            sign_changes(trajectories(short), (1, 2))
