@@ -73,17 +73,19 @@ def _measure(
 def _overhead(database: Database, experiment_id: str, workers: int) -> float:
     """Seconds a job in which its worker did not train."""
     with database.read() as session:
-        ours = TaskRecord.experiment_id == experiment_id
-        trained, jobs = session.execute(select(func.sum(TaskRecord.seconds), func.count()).where(ours)).one()
+        of_experiment = TaskRecord.experiment_id == experiment_id
+        trained, jobs = session.execute(
+            select(func.sum(TaskRecord.seconds), func.count()).where(of_experiment)
+        ).one()
     return float(_wall(database, experiment_id, workers) * workers - trained) / jobs
 
 
 def _wall(database: Database, experiment_id: str, _: int) -> float:
     """Seconds from the first task's start to the last one's end."""
     with database.read() as session:
-        ours = TaskRecord.experiment_id == experiment_id
+        of_experiment = TaskRecord.experiment_id == experiment_id
         first, last = session.execute(
-            select(func.min(TaskRecord.started_at), func.max(TaskRecord.finished_at)).where(ours)
+            select(func.min(TaskRecord.started_at), func.max(TaskRecord.finished_at)).where(of_experiment)
         ).one()
     assert first is not None
     assert last is not None

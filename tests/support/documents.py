@@ -1,4 +1,4 @@
-"""API documents made of given numbers."""
+"""API documents made of chosen numbers."""
 
 from __future__ import annotations
 

@@ -51,9 +51,9 @@ def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
             (TaskRecord, (TaskRecord.experiment_id, TaskRecord.index)),
             (FinishRecord, (FinishRecord.experiment_id,)),
         ):
-            ours = record.experiment_id == experiment_id, record.status == "queued"
+            conditions = record.experiment_id == experiment_id, record.status == "queued"
             waiting += [
-                Job(*row) for row in session.execute(select(*columns).where(*ours).order_by(*columns))
+                Job(*row) for row in session.execute(select(*columns).where(*conditions).order_by(*columns))
             ]
     return waiting
 

@@ -16,7 +16,7 @@ NPZ, ZIP = "application/x-npz", "application/zip"
 
 
 def npz(**arrays: Any) -> bytes:
-    """What numpy.savez writes."""
+    """Contents of an .npz file."""
     file = io.BytesIO()
     np.savez(file, **arrays)
     return file.getvalue()

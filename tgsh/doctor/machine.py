@@ -21,11 +21,12 @@ from tgsh.errors import KeysUnreadable
 from tgsh.system import cores, memory
 
 MIN_PYTHON = (3, 11)
+TORCH_TIMEOUT = 55.0  # seconds
+MIN_FREE, LOW_FREE = 256 << 20, 5 << 30
+"""Bytes of free space below which the API is not ready, and below which there is a warning."""
 
-TORCH_TIMEOUT = 55.0
-
+SLOW_SECONDS = 0.2  # to write 1 MiB to the disk
 INSTALL_WORKER = "pip install 'tgsh[worker]'"
-
 TORCH_PROBE = """
 import json, warnings
 warnings.simplefilter("ignore")
@@ -132,12 +133,6 @@ def _check_numba(report: dict[str, Any]) -> Finding:
         return ok("numba", f"{report['numba']}: FlyNet trains by fused loops on processors")
     detail = f"{report['no_numba']}: FlyNet trains by torch, two to three times slower"
     return warning("numba", detail, f"{INSTALL_WORKER} brings the version that fits")
-
-
-MIN_FREE, LOW_FREE = 256 << 20, 5 << 30
-"""Bytes of free space below which the API is not ready, and below which there is a warning."""
-
-SLOW_SECONDS = 0.2
 
 
 def check_disk(home: Path) -> Iterator[Finding]:

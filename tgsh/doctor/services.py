@@ -29,6 +29,22 @@ from tgsh.store.leases import live_workers
 from tgsh.store.migrations import revisions
 from tgsh.store.models import db_now
 
+MIN_REDIS = 6
+
+REDIS_SETTINGS = {
+    "maxmemory-policy": (
+        "noeviction",
+        "redis-server --maxmemory-policy noeviction: else it drops jobs' hints",
+    ),
+    "appendonly": (
+        "yes",
+        "redis-server --appendonly yes: else a restart forgets what waits (workers notice)",
+    ),
+}
+
+MAX_CLOCK_DIFFERENCE = 2.0  # seconds
+HOST = "127.0.0.1"
+
 Severity = Literal["ok", "warning", "problem"]
 
 
@@ -55,9 +71,6 @@ def warning(subject: str, detail: str, remedy: str) -> Finding:
 def problem(subject: str, detail: str, remedy: str) -> Finding:
     """Finding that something cannot work."""
     return Finding(subject, "problem", detail, remedy)
-
-
-MAX_CLOCK_DIFFERENCE = 2.0
 
 
 def check_database(settings: StoreSettings) -> Iterator[Finding]:
@@ -112,10 +125,10 @@ def _check_journal(database: Database) -> Finding:
 def _check_clock(database: Database) -> Finding:
     before = time.time()
     with database.read() as session:
-        theirs = float(session.scalar(select(db_now())) or 0)
-    apart = theirs - (before + time.time()) / 2
-    detail = f"the database's is {abs(apart):.1f} s {'ahead' if apart > 0 else 'behind'}"
-    if abs(apart) <= MAX_CLOCK_DIFFERENCE:
+        database_time = float(session.scalar(select(db_now())) or 0)
+    difference = database_time - (before + time.time()) / 2
+    detail = f"the database's is {abs(difference):.1f} s {'ahead' if difference > 0 else 'behind'}"
+    if abs(difference) <= MAX_CLOCK_DIFFERENCE:
         return ok("clock", detail)
     return warning("clock", detail, "let both keep the time: timedatectl set-ntp true")
 
@@ -128,20 +141,6 @@ def _check_workers(database: Database) -> Finding:
     slots = sum(len(worker.slots) for worker in workers)
     hosts = ", ".join(sorted({worker.host for worker in workers}))
     return ok("workers", f"{len(workers)} on {hosts}, {slots} jobs at a time")
-
-
-MIN_REDIS = 6
-
-REDIS_SETTINGS = {
-    "maxmemory-policy": (
-        "noeviction",
-        "redis-server --maxmemory-policy noeviction: else it drops jobs' hints",
-    ),
-    "appendonly": (
-        "yes",
-        "redis-server --appendonly yes: else a restart forgets what waits (workers notice)",
-    ),
-}
 
 
 def check_redis(settings: StoreSettings) -> Iterator[Finding]:
@@ -221,9 +220,6 @@ def check_artifacts(settings: StoreSettings) -> Iterator[Finding]:
             yield problem("artifacts", f"{url}: {fault}", remedy)
 
 
-HOST = "127.0.0.1"
-
-
 def check_api(home: Path, url: str | None, port: int) -> Iterator[Finding]:
     """Check that the API lives and is ready, else that its port is free."""
     base_url = url or running_url(home.absolute()) or f"http://{HOST}:{port}"
@@ -250,8 +246,8 @@ def _unreachable_api(base_url: str, error: Exception, port: int, *, is_named: bo
     yield ok("API", f"none runs at {base_url}; `tgsh up` starts one")
     try:
         require_free(HOST, port)
-    except MachineProblem as error_of_port:
-        yield problem("port", str(error_of_port).partition(":")[0], "end it, or choose another with --port")
+    except MachineProblem as port_error:
+        yield problem("port", str(port_error).partition(":")[0], "end it, or choose another with --port")
     else:
         yield ok("port", f"{port} is free")
 

@@ -109,7 +109,7 @@ class ExperimentRun:
 
     @property
     def earlier(self) -> bool:
-        """Whether its results are those of an earlier run."""
+        """True if its results are those of an earlier run."""
         return self.initial_state == "completed"
 
     @property
