@@ -18,7 +18,7 @@ from service.routers.embedding import embedding
 from service.routers.figures import FIGURES
 from service.routers.geometry import geometry
 from service.routers.similarity import similarity
-from tgsh.bundles.writer import FORMAT, VECTORS, Member, written
+from tgsh.bundles.writer import FORMAT, VECTORS, Member, experiment_files
 from tgsh.errors import Conflict, InvalidSpec, NotFound
 from tgsh.store import queries
 from tgsh.store.models import ExperimentRecord, FinishRecord
@@ -69,7 +69,7 @@ class Contents:
         """The files, sorted by name."""
         id, database = self.record.id, self.services.database
         origins = origins_of(database, self.services.artifacts, id)
-        told = written(self.record, queries.tasks(database, id), origins)
+        told = experiment_files(self.record, queries.tasks(database, id), origins)
         figures = {f"figures/{name}.{format}": (name, format) for name in FIGURES for format in DRAWN}
         for name in sorted([*told, *ANSWERS, *figures, *self.stored]):
             if name in told:

@@ -1,4 +1,4 @@
-"""API keys: roles, expiry, hashed key file."""
+"""API keys: roles, expiry, and the key file, which holds hashes only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RANDOM_BYTES = 24
 
 
 class Key(BaseModel):
-    """What is kept of a key. Experiments belong to its name, so that a new key of that name has them too."""
+    """Stored entry of a key. Experiments belong to its name: a new key of that name owns them too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,50 +39,79 @@ class Key(BaseModel):
     expires_at: AwareDatetime | None = None
 
     def is_expired(self, at: datetime | None = None) -> bool:
-        """Whether its time is over, at this moment unless told another."""
+        """True if the key has expired at a moment, by default now."""
         return self.expires_at is not None and self.expires_at <= (at or datetime.now(UTC))
 
 
-class _File(BaseModel):
+class _KeyFileContents(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     keys: tuple[Key, ...]
 
 
 def new_key() -> str:
-    """A new random key."""
+    """Generate a random key."""
     return PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
 
 
 def digest(key: str) -> str:
-    """What is kept of a key: its SHA-256 (hex)."""
+    """SHA-256 (hex) of a key: the only form in which it is stored."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def find(keys: Sequence[Key], shown: str) -> Key | None:
-    """The key that `shown` is, expired or not. Takes as long whichever it is, and where it is none."""
-    found = None
-    sha256 = digest(shown)
+def find(keys: Sequence[Key], presented: str) -> Key | None:
+    """Look up a presented key, in a time that does not depend on the result.
+
+    Parameters
+    ----------
+    keys : sequence of Key
+        Entries of a key file.
+    presented : str
+        The key as a caller sent it.
+
+    Returns
+    -------
+    Key or None
+        Its entry, expired or not; None for an unknown key.
+    """
+    match = None
+    sha256 = digest(presented)
     for key in keys:
         if hmac.compare_digest(key.sha256, sha256):
-            found = key
-    return found
+            match = key
+    return match
 
 
 class KeyFile:
-    """The file with the keys: written whole or not at all, for this user alone, one writer at a time.
+    """Key file: written atomically, readable by its owner only, one writer at a time.
 
-    Where the file is there, the API asks for a key, also where it holds none: to revoke the last key locks
-    everybody out, and lets nobody in.
+    Where the file exists, the API requires a key, even if the file holds none: to revoke the last key locks
+    everybody out.
+
+    Parameters
+    ----------
+    path : Path
+        It need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> tuple[Key, ...] | None:
-        """The keys; None where no file is there. Raises KeysUnreadable."""
+        """Read all entries.
+
+        Returns
+        -------
+        tuple of Key or None
+            None where there is no file.
+
+        Raises
+        ------
+        KeysUnreadable
+            Where there is a file that cannot be read.
+        """
         try:
-            return _File.model_validate_json(self.path.read_bytes()).keys
+            return _KeyFileContents.model_validate_json(self.path.read_bytes()).keys
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -91,26 +120,54 @@ class KeyFile:
             raise KeysUnreadable(f"{self.path} is no file of keys: {error.errors()[0]['msg']}") from None
 
     def add(self, name: str, role: Role, expires_at: datetime | None) -> str:
-        """A new key, told this once. Raises InvalidSpec for an odd name, Conflict for a taken one."""
+        """Create a key.
+
+        Parameters
+        ----------
+        name : str
+            Up to 64 letters, digits, or ``. _ @ -``.
+        role : {"read", "submit", "admin"}
+            What the key allows.
+        expires_at : datetime or None
+            None: never.
+
+        Returns
+        -------
+        str
+            The key. It is not stored, so that it cannot be had again.
+
+        Raises
+        ------
+        InvalidSpec
+            For an invalid name.
+        Conflict
+            For a name that has a key.
+        """
         _check_name(name)
         key = new_key()
         now = datetime.now(UTC).replace(microsecond=0)
-        made = Key(name=name, role=role, sha256=digest(key), created_at=now, expires_at=expires_at)
+        entry = Key(name=name, role=role, sha256=digest(key), created_at=now, expires_at=expires_at)
         with self._locked():
             keys = self.read() or ()
             if any(other.name == name for other in keys):
                 raise Conflict(f"{name} has a key; take it back first with: tgsh keys revoke {name}")
-            self._write((*keys, made))
+            self._write((*keys, entry))
         return key
 
     def revoke(self, name: str) -> None:
-        """Forget a key. Raises NotFound."""
+        """Remove the key of a name.
+
+        Raises
+        ------
+        NotFound
+            Where the name has no key.
+        """
         with self._locked():
             keys = self.read() or ()
-            kept = tuple(key for key in keys if key.name != name)
-            if len(kept) == len(keys):
+            remaining = tuple(key for key in keys if key.name != name)
+            if len(remaining) == len(keys):
                 raise NotFound(f"there is no key {name!r}; `tgsh keys list` shows them all")
-            self._write(kept)
+            self._write(remaining)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -126,7 +183,7 @@ class KeyFile:
         descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".keys-")  # mode 0600
         try:
             with os.fdopen(descriptor, "w") as file:
-                file.write(_File(keys=keys).model_dump_json(indent=2) + "\n")
+                file.write(_KeyFileContents(keys=keys).model_dump_json(indent=2) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
             _give_to_owner(Path(name), self.path.parent)
@@ -145,7 +202,7 @@ def _check_name(name: str) -> None:
 
 
 def _give_to_owner(path: Path, folder: Path) -> None:
-    """What root writes belongs to whom the folder belongs to: the API runs as another user and reads it."""
+    """Give a file that root wrote to the owner of its folder: the API, which reads it, runs as that user."""
     if os.geteuid() == 0:
         owner = folder.stat()
         os.chown(path, owner.st_uid, owner.st_gid)

@@ -1,4 +1,4 @@
-"""Labelled arrays to CSV, npy, safetensors."""
+"""Encoding of labelled arrays as CSV, npy and safetensors; equal arrays have equal bytes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,20 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 @dataclass(frozen=True)
 class LabelledArray:
-    """values [T, N] with a label a row; `columns` names the N columns where they have names.
+    """Matrix with one labelled row for each task.
 
-    about: what it is (measure, stage, base_id, ...), kept in formats that can hold it.
+    Attributes
+    ----------
+    values : numpy.ndarray
+        Shape (T, N).
+    tasks : sequence of int
+        Index of each row's task in its suite.
+    labels : sequence of str
+        Label of each row.
+    columns : sequence of str or None
+        Names of the N columns; None: they are numbered.
+    about : dict
+        Provenance (measure, stage, base_id, ...), kept in formats that can hold it.
     """
 
     values: np.ndarray
@@ -29,7 +40,18 @@ class LabelledArray:
 
 
 def to_csv(array: LabelledArray) -> bytes:
-    """A header of column names (or numbers), then a labelled row a task; floats in full precision."""
+    """Encode as CSV: a header of column names or numbers, then a labelled row for each task.
+
+    Parameters
+    ----------
+    array : LabelledArray
+        Its floats are written with all their digits.
+
+    Returns
+    -------
+    bytes
+        RFC 4180, UTF-8.
+    """
     columns = array.columns or [str(column) for column in range(array.values.shape[1])]
     return table_csv(
         ["", *columns],
@@ -38,7 +60,20 @@ def to_csv(array: LabelledArray) -> bytes:
 
 
 def table_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """RFC 4180 CSV in UTF-8; text that a spreadsheet would take for a formula is quoted (`csv_text`)."""
+    """Encode a table as CSV, with text that is safe in spreadsheets (`csv_text`).
+
+    Parameters
+    ----------
+    header : sequence of str
+        Names of the columns.
+    rows : iterable of sequences
+        Cells; None is an empty cell.
+
+    Returns
+    -------
+    bytes
+        RFC 4180, UTF-8.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([csv_text(cell) for cell in header])
@@ -47,42 +82,80 @@ def table_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def csv_text(text: str) -> str:
-    """A label as spreadsheets show it and do not run it: with a ' before =, +, -, @, a tab or a line's end.
+    """Escape text that a spreadsheet would run as a formula, by a leading apostrophe.
 
-    One more ' where some stand there already, so that `csv_label` has the label back, whatever it is.
+    Formulas begin with =, +, -, @, a tab or a line's end. Text that has apostrophes before one of these gets
+    one more, so that `csv_label` inverts this for any text.
     """
     return f"'{text}" if text.lstrip("'").startswith(FORMULAS) else text
 
 
 def csv_label(cell: str) -> str:
-    """The label that `csv_text` made this cell of."""
+    """Label of a cell: the inverse of `csv_text`."""
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULAS) else cell
 
 
 def to_npy(array: LabelledArray) -> bytes:
-    """The values alone, NumPy's .npy."""
+    """Encode the values, without labels, in NumPy's .npy format.
+
+    Parameters
+    ----------
+    array : LabelledArray
+        Values of any dtype but object.
+
+    Returns
+    -------
+    bytes
+        Contents of an .npy file, shape (T, N).
+    """
     file = io.BytesIO()
     np.save(file, np.ascontiguousarray(array.values), allow_pickle=False)
     return file.getvalue()
 
 
 def npy_in_chunks(size: int, rows: Iterable[np.ndarray]) -> tuple[int, Iterator[bytes]]:
-    """A float64 matrix [size, size] as .npy that comes some rows at a time: how many bytes, and the bytes."""
+    """Encode a square matrix as .npy without holding it in memory.
+
+    Parameters
+    ----------
+    size : int
+        Number of rows and of columns.
+    rows : iterable of numpy.ndarray
+        Consecutive blocks of rows, shape (n, size).
+
+    Returns
+    -------
+    length : int
+        Number of bytes.
+    chunks : iterator of bytes
+        The header, then each block as little-endian float64.
+    """
     header = io.BytesIO()
-    about = {"descr": "<f8", "fortran_order": False, "shape": (size, size)}
-    np.lib.format.write_array_header_1_0(header, about)
-    start = header.getvalue()
+    description = {"descr": "<f8", "fortran_order": False, "shape": (size, size)}
+    np.lib.format.write_array_header_1_0(header, description)
+    header_bytes = header.getvalue()
 
     def chunks() -> Iterator[bytes]:
-        yield start
-        for some in rows:
-            yield some.astype("<f8", copy=False).tobytes()
+        yield header_bytes
+        for block in rows:
+            yield block.astype("<f8", copy=False).tobytes()
 
-    return len(start) + 8 * size * size, chunks()
+    return len(header_bytes) + 8 * size * size, chunks()
 
 
 def to_safetensors(array: LabelledArray) -> bytes:
-    """Tensors `values` and `tasks`; all that is known about them as JSON under the metadata key `tgsh`."""
+    """Encode as safetensors: tensors `values` and `tasks`, with metadata.
+
+    Parameters
+    ----------
+    array : LabelledArray
+        `about` and `labels` become JSON under the metadata key ``tgsh``.
+
+    Returns
+    -------
+    bytes
+        Contents of a .safetensors file: values (T, N) and tasks int64 (T,).
+    """
     tensors = {
         "values": np.ascontiguousarray(array.values),
         "tasks": np.asarray(array.tasks, dtype=np.int64),

@@ -1,4 +1,8 @@
-"""The exception tree."""
+"""Exceptions of tgsh.
+
+The first line of a class's docstring is the title of the problem document that the command line prints, and
+its name, in kebab case, the document's type.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text and JSON log formatters, log context."""
+"""Text and JSON log formatters, and the context fields that they add to every line."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from pythonjsonlogger.json import JsonFormatter
 
 LogFormat = Literal["text", "json"]
 
-TWICE = ("color_message", "data")
-"""What uvicorn and Celery add to their records, and what is in the message already."""
+REDUNDANT_ATTRIBUTES = ("color_message", "data")
+"""Attributes that uvicorn and Celery add to their records, and that repeat the message."""
 
-facts: ContextVar[Mapping[str, object]] = ContextVar("tgsh_about", default={})  # noqa: B039 - never changed
-"""What lines are about at the moment; `about` adds to it."""
+log_fields: ContextVar[Mapping[str, object]] = ContextVar("tgsh_log_fields", default={})  # noqa: B039 - never changed
+"""Context fields of the lines logged at this moment; `log_context` adds to them."""
 
 
 @contextmanager
-def about(**more: object) -> Iterator[None]:
-    """Let every line inside say this, too; what is None is not said."""
-    known = {name: value for name, value in more.items() if value is not None}
-    token = facts.set({**facts.get(), **known})
+def log_context(**fields: object) -> Iterator[None]:
+    """Add context fields, other than None, to every line that is logged in the block."""
+    added = {name: value for name, value in fields.items() if value is not None}
+    token = log_fields.set({**log_fields.get(), **added})
     try:
         yield
     finally:
-        facts.reset(token)
+        log_fields.reset(token)
 
 
-class Text(logging.Formatter):
-    """`time LEVEL logger: message [experiment=… task=…]`, on one line, whatever a client wrote into it.
+class TextFormatter(logging.Formatter):
+    """`time LEVEL logger: message [experiment=… task=…]` on one line, whatever text a client has sent.
 
     A traceback keeps its own lines.
     """
@@ -42,32 +42,32 @@ class Text(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Every control character escaped."""
-        told = " ".join(f"{name}={value}" for name, value in facts.get().items())
+        """Format the line, with every control character escaped."""
+        context = " ".join(f"{name}={value}" for name, value in log_fields.get().items())
         line = super().formatMessage(record)
-        return _escaped(f"{line} [{told}]" if told else line)
+        return _escaped(f"{line} [{context}]" if context else line)
 
 
-class Json(JsonFormatter):
-    """One JSON object a line: time (UTC), level, logger, message, what it is about, and the traceback."""
+class JsonLinesFormatter(JsonFormatter):
+    """One JSON object a line: time (UTC), level, logger, message, context fields and traceback."""
 
     def __init__(self) -> None:
         names = {"levelname": "level", "name": "logger", "exc_info": "traceback"}
         fields = ["levelname", "name", "message"]
-        super().__init__(fields, rename_fields=names, reserved_attrs=[*RESERVED_ATTRS, *TWICE])
+        super().__init__(fields, rename_fields=names, reserved_attrs=[*RESERVED_ATTRS, *REDUNDANT_ATTRIBUTES])
 
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
     ) -> None:
-        """The time first."""
+        """Add the fields, time first."""
         log_data["time"] = f"{_utc(record.created)}Z"
         super().add_fields(log_data, record, message_dict)
-        log_data.update(facts.get())
+        log_data.update(log_fields.get())
 
 
 def formatter(kind: LogFormat) -> logging.Formatter:
-    """The formatter of that name."""
-    return Json() if kind == "json" else Text()
+    """Formatter for a kind of log lines."""
+    return JsonLinesFormatter() if kind == "json" else TextFormatter()
 
 
 def _utc(seconds: float) -> str:
@@ -75,7 +75,7 @@ def _utc(seconds: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    """The text with everything that is not printable as Python writes it, such as \\x1b or \\u2028."""
+    """Text in which unprintable characters are escaped as Python does, such as \\x1b or \\u2028."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

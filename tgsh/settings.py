@@ -1,4 +1,4 @@
-"""TGSH_* variables that every process reads."""
+"""Settings that every process reads from TGSH_* variables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Compute = Literal["auto", "torch", "fused"]
 
 
 class StoreSettings(BaseSettings):
-    """Where records, artifacts and data lie, and how to reach the queue."""
+    """Locations of records, artifacts and data, connection of the queue, limits of jobs, logging."""
 
     model_config = SettingsConfigDict(env_prefix="TGSH_", extra="ignore", frozen=True, env_ignore_empty=True)
 

@@ -1,4 +1,4 @@
-"""Cores, memory, niceness, file limits; loopback addresses."""
+"""Resources and limits of this machine and process; loopback addresses."""
 
 from __future__ import annotations
 
@@ -16,21 +16,33 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def cores() -> int:
-    """Cores that this process may use; not all of the machine's where it is bound to some (Linux)."""
+    """Number of cores that this process may use.
+
+    Returns
+    -------
+    int
+        On Linux, fewer than the machine has where the process is bound to some.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory() -> int:
-    """Bytes of memory that this process may use at most: its container's, else the machine's."""
-    found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """Memory that this process may use at most.
+
+    Returns
+    -------
+    int
+        Bytes: the limit of its container, else the memory of the machine.
+    """
+    size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
-        found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return found
+        size = min(size, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return size
 
 
 @cache
 def description() -> str:
-    """What this machine is, for the record: system, architecture, processor. Not which one it is."""
+    """Kind of this machine: system, architecture, processor. It does not identify the machine."""
     processor = platform.processor()
     with contextlib.suppress(OSError):  # Linux
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -41,10 +53,15 @@ def description() -> str:
 
 
 def limit_memory(limit: int) -> None:
-    """Make this process fail to allocate (MemoryError) beyond `limit` bytes, instead of the machine.
+    """Make allocations of this process beyond a limit fail (MemoryError), to protect the machine.
 
     Linux counts private writable memory (RLIMIT_DATA): not the gigabytes of address space that torch maps
-    and never touches. Should the kernel run out nevertheless, it takes this process first.
+    and never touches. If the kernel runs out of memory nevertheless, it ends this process first.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes.
     """
     if sys.platform != "linux":
         return
@@ -55,20 +72,20 @@ def limit_memory(limit: int) -> None:
 
 
 def allow_many_files() -> None:
-    """Let this process have as many open files and connections as the system allows; shells allow 1,024."""
+    """Raise the limit of open files and connections to what the system allows; shells set 1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def yield_to_others(niceness: int) -> None:
-    """Let other processes have the cores first when there are too few."""
+    """Lower the priority of this process by `niceness`."""
     with contextlib.suppress(OSError):
         os.nice(niceness)
 
 
 def keep_freed_memory() -> None:
-    """Let malloc keep what is freed, where it is glibc's: buffers of every batch are then not paged in anew.
+    """Make glibc's malloc keep freed memory, so that the buffers of every batch are not paged in anew.
 
     Whether glibc gives megabytes back to the system after each batch depends on what lies above them, so
     without this the same training took 0.8 s or 1.8 s.
@@ -80,7 +97,7 @@ def keep_freed_memory() -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine's own processes reach a host name or an address."""
+    """True if only processes of this machine reach a host name or address."""
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -90,7 +107,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_everywhere(host: str) -> bool:
-    """Whether it is the wildcard that means every address of this machine."""
+    """True for the wildcard, which stands for every address of this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_unspecified
     except ValueError:

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.settings import ServiceSettings
-from tgsh.logs import facts, formatter
+from tgsh.logs import formatter, log_fields
 
 OURS = ("service", "tgsh")
 UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
@@ -68,11 +68,11 @@ class RequestLogMiddleware:
             known["experiment"] = found[1]
             if found[2] is not None:
                 known["task"] = int(found[2])
-        facts.set(known)  # for good: the task is this request's, and uvicorn may yet log how it failed
+        log_fields.set(known)  # for good: the task is this request's, and uvicorn may yet log how it failed
         await self._app(scope, receive, tell)
 
 
 def _tell_what_was_made(start: Message) -> None:
     """The line about a submission names the experiment, too, which the answer's Location knows."""
     if made := _EXPERIMENT.match(Headers(raw=start["headers"]).get("location", "")):
-        facts.set({**facts.get(), "experiment": made[1]})
+        log_fields.set({**log_fields.get(), "experiment": made[1]})

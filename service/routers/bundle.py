@@ -8,7 +8,7 @@ from service.bundling import contents
 from service.dependencies import ExperimentId, ServicesDep
 from service.responses import MEDIA_TYPES, choose, respond_streaming
 from service.results import Format, file_name
-from tgsh.bundles.writer import packed
+from tgsh.bundles.writer import pack
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 
@@ -32,5 +32,5 @@ def bundle(
     """
     name = choose(request, format, ("zip",))
     inside = contents(services, experiment_id)
-    chunks = packed(inside.members(), inside.left_out)
+    chunks = pack(inside.members(), inside.left_out)
     return respond_streaming(request, inside.key, name, file_name("tgsh", experiment_id), None, chunks)

@@ -16,7 +16,7 @@ from service.dependencies import Services
 from service.middleware.auth import AuthMiddleware, RequestQuota
 from service.settings import ServiceSettings
 from tests.api.conftest import SPEC, submit, work
-from tests.support.people import bearer, ended, people
+from tests.support.people import bearer, cancelled_experiment, people
 from tgsh.api_keys import KeyFile, digest, new_key
 from tgsh.errors import QuotaExceeded
 
@@ -253,6 +253,6 @@ class TestShares:
 
     def test_nobody_is_counted_where_there_are_no_keys(self, client: httpx.Client) -> None:
         for _ in range(4):
-            ended(client)
+            cancelled_experiment(client)
             submit(client)
         assert all(client.get("/experiments").status_code == 200 for _ in range(60))

@@ -17,7 +17,7 @@ from service.dependencies import Services
 from service.routers.figures import FIGURES
 from tests.api.conftest import Measured, finish, submit, work
 from tests.api.test_trained_results import train
-from tests.support.bundles import unpacked
+from tests.support.bundles import unpack
 from tgsh.bundles.reader import read
 from tgsh.datasets.mnist import load_dataset
 
@@ -46,7 +46,7 @@ def test_everything_is_in_it(client: httpx.Client, services: Services, tmp_path:
     assert answer.headers["content-type"] == "application/zip"
     id = path.rsplit("/", 1)[-1]
     assert answer.headers["content-disposition"] == f'attachment; filename="tgsh-{id}.zip"'
-    files = unpacked(answer.content)
+    files = unpack(answer.content)
     manifest = json.loads(files["manifest.json"])
     assert list(files) == [*sorted(manifest["files"]), "manifest.json"]
     for name, known in manifest["files"].items():
@@ -127,7 +127,7 @@ def test_what_is_not_completed_has_none_and_why(client: httpx.Client, services: 
 def test_one_of_a_version_that_did_not_record_its_images_says_so(
     client: httpx.Client, services: Services
 ) -> None:
-    files = unpacked(client.get(f"{completed(client, services)}/bundle").content)
+    files = unpack(client.get(f"{completed(client, services)}/bundle").content)
     assert json.loads(files["datasets.json"]) == {"dataset": "mnist5k", "images": []}
     assert json.loads(files["experiment.json"])["machines"] == []
     left_out = json.loads(files["manifest.json"])["left_out"]

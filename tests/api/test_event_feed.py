@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from service.event_feed import KEPT_EVENTS, LOOK_SECONDS, EventFeed
-from tests.support.jobs import claimed, completed, submitted
+from tests.support.jobs import completed, leased, submitted
 from tgsh.store import experiments, jobs, queries
 from tgsh.store.database import Database
 
@@ -40,8 +40,8 @@ def follow(
 
 
 def finished(database: Database, experiment_id: str) -> None:
-    completed(database, claimed(database, experiment_id, 0))
-    jobs.complete_finish(database, claimed(database, experiment_id, None), {"vectors": ("key", "s" * 64)})
+    completed(database, leased(database, experiment_id, 0))
+    jobs.complete_finish(database, leased(database, experiment_id, None), {"vectors": ("key", "s" * 64)})
 
 
 def recorded(database: Database, experiment_id: str) -> list[int]:
@@ -65,7 +65,7 @@ def test_a_stream_far_behind_reads_what_is_no_longer_in_memory(database: Databas
 
     def a_lot() -> None:
         for _ in range(KEPT_EVENTS):
-            jobs.release(database, claimed(database, experiment_id, 0))  # two events each
+            jobs.release(database, leased(database, experiment_id, 0))  # two events each
         finished(database, experiment_id)
 
     streams = follow(database, experiment_id, [0, 0], a_lot)

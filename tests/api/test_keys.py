@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from service.dashboard.rendering import MOUNT, digest
 from tests.api.conftest import SPEC, submit
-from tests.support.people import YESTERDAY, bearer, ended, people
+from tests.support.people import YESTERDAY, bearer, cancelled_experiment, people
 from tests.support.uploads import upload
 from tgsh.api_keys import KeyFile, new_key
 from tgsh.execution.planning import preview
@@ -115,7 +115,7 @@ def test_every_route_with_every_role(app: FastAPI, known: dict[str, httpx.Client
         of_one = is_dataset or "{experiment_id}" in path
         status = {}
         for name in ("rita", "bob", "alice", "root"):
-            make = upload if is_dataset else ended
+            make = upload if is_dataset else cancelled_experiment
             private = make(known["alice"]) if of_one else ""  # a new one each, as some of it deletes
             status[name] = known[name].request(method, filled(path, private)).status_code
         allowed = {"alice", "root"} if of_one else {"alice", "root", "bob", *({"rita"} if reads else ())}
@@ -126,7 +126,7 @@ def test_every_route_with_every_role(app: FastAPI, known: dict[str, httpx.Client
 
 
 def test_what_is_hidden_is_answered_as_what_is_not_there(known: dict[str, httpx.Client]) -> None:
-    hidden, missing = ended(known["alice"]), "0" * 16
+    hidden, missing = cancelled_experiment(known["alice"]), "0" * 16
     for path in ("", "/tasks", "/tasks/0", "/similarity", "/events", "/figures/similarity.png", "/geometry"):
         there = known["bob"].get(f"/experiments/{hidden}{path}")
         not_there = known["bob"].get(f"/experiments/{missing}{path}")
@@ -135,7 +135,7 @@ def test_what_is_hidden_is_answered_as_what_is_not_there(known: dict[str, httpx.
 
 
 def test_another_experiments_baseline_is_hidden_too(known: dict[str, httpx.Client]) -> None:
-    own, hidden = ended(known["bob"]), ended(known["alice"])
+    own, hidden = cancelled_experiment(known["bob"]), cancelled_experiment(known["alice"])
     for baseline, status in ((hidden, 404), ("0" * 16, 404), (own, 409)):
         answer = known["bob"].get(f"/experiments/{own}/geometry", params={"baseline": baseline})
         assert answer.status_code == status, answer.text

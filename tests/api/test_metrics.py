@@ -18,7 +18,7 @@ from service import metrics
 from service.dependencies import Services
 from tests.api.conftest import completed, submit
 from tests.support.compose import ROOT
-from tests.support.jobs import claimed
+from tests.support.jobs import leased
 from tests.support.serving import another
 from tgsh.api_keys import KeyFile
 from tgsh.stack.redis import free_port
@@ -110,7 +110,7 @@ def test_an_event_stream_is_counted_when_it_begins(client: httpx.Client, service
 def test_what_the_store_has(client: httpx.Client, services: Services) -> None:
     completed(client, services)
     waiting = submit(client)
-    claimed(services.database, waiting, 0)
+    leased(services.database, waiting, 0)
     leases.heartbeat(services.database, "celery@gpu/1", "gpu", 1, ["cuda:0", "cuda:1"])
     leases.heartbeat(services.database, "celery@cpu/2", "cpu", 2, ["cpu"])
     with services.database.write() as session:

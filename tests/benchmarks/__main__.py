@@ -38,8 +38,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     parser.add_argument("--rounds", type=int, default=7, help="times are medians of so many")
     parser.add_argument("--plain-batches", type=int, default=100, metavar="N", help="of 469, extrapolated")
-    chosen = parser.parse_args()
-    names = chosen.names or list(NAMES)
+    options = parser.parse_args()
+    names = options.names or list(NAMES)
     if unknown := set(names) - {*NAMES, "parts"}:
         parser.error(f"there is no benchmark {unknown.pop()!r}")
     data_dir = Path(os.environ.get("TGSH_DATA_DIR") or "nowhere")
@@ -49,15 +49,15 @@ def main() -> int:
     if names == ["parts"]:
         print(import_module("tests.benchmarks.parts").report(data_dir))
         return 0
-    load, found = os.getloadavg()[0], _measured(names, data_dir, chosen.rounds, chosen.plain_batches)
-    print(f"load of this machine at the start: {load:.1f}\n\n{table(found)}")
-    if chosen.json:
-        document = {"machine": _machine(load), "rows": [row.document() for row in found]}
-        chosen.json.write_text(json.dumps(document, indent=2) + "\n")
+    load, results = os.getloadavg()[0], _run(names, data_dir, options.rounds, options.plain_batches)
+    print(f"load of this machine at the start: {load:.1f}\n\n{table(results)}")
+    if options.json:
+        document = {"machine": _machine(load), "rows": [row.document() for row in results]}
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
     return 0
 
 
-def _measured(names: list[str], data_dir: Path, rounds: int, batches: int) -> list[Row]:
+def _run(names: list[str], data_dir: Path, rounds: int, batches: int) -> list[Row]:
     arguments: dict[str, tuple[Any, ...]] = {
         "epochs": (data_dir, rounds, batches),
         "full": (data_dir,),
@@ -65,12 +65,12 @@ def _measured(names: list[str], data_dir: Path, rounds: int, batches: int) -> li
         "queue": (rounds,),
         "startup": (rounds,),
     }
-    found: list[Row] = []
+    results: list[Row] = []
     for name in names:
         print(f"{name} …", file=sys.stderr)
         rows: Callable[..., list[Row]] = import_module(f"tests.benchmarks.{name}").rows
-        found += rows(*arguments.get(name, ()))
-    return found
+        results += rows(*arguments.get(name, ()))
+    return results
 
 
 def _machine(load: float) -> dict[str, object]:

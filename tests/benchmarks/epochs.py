@@ -1,4 +1,4 @@
-"""One task-epoch of full MNIST on one core, against plain PyTorch on two threads: networks, tasks, paths."""
+"""One task-epoch of full MNIST on one core, against plain PyTorch on two threads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def rows(data_dir: Path, rounds: int, batches: int | None) -> list[Row]:
     """
     speed = _alone(ours.flops_a_second)
     floors = {name: 2 * BACK * count * IMAGES / speed for name, count in MULTIPLICATIONS.items()}
-    found: list[Row] = []
+    results: list[Row] = []
     for network, task in (
         ("flynet", "rotation"),
         ("neuromodnet", "rotation"),
@@ -46,36 +46,36 @@ def rows(data_dir: Path, rounds: int, batches: int | None) -> list[Row]:
         ("flynet", "perspective"),
         ("flynet", "crop"),
     ):
-        first = not found
-        baseline, quick = _in_turns(
+        first = not results
+        baseline, ours_measured = _in_turns(
             partial(plain.measure, data_dir, network, task, None if first else batches),
             partial(ours.measure, data_dir, network, task, rounds),
         )
         name = f"task-epoch, {network}, {task}"
-        seconds = (quick["epoch_seconds"], baseline["epoch_seconds"])
-        found.append(Row(name, "s", *seconds, AGAINST, floors[network]))
+        seconds = (ours_measured["epoch_seconds"], baseline["epoch_seconds"])
+        results.append(Row(name, "s", *seconds, AGAINST, floors[network]))
         if first:
-            torch_path = _alone(ours.measure, data_dir, network, task, rounds, "torch")
-            evaluations = (quick["evaluation_seconds"], baseline["evaluation_seconds"])
-            accuracies = (quick["accuracy"], baseline["accuracy"])
-            found += [
-                Row("the same on the torch path", "s", torch_path["epoch_seconds"], seconds[1], AGAINST),
+            torch_backend = _alone(ours.measure, data_dir, network, task, rounds, "torch")
+            evaluations = (ours_measured["evaluation_seconds"], baseline["evaluation_seconds"])
+            accuracies = (ours_measured["accuracy"], baseline["accuracy"])
+            results += [
+                Row("the same on the torch path", "s", torch_backend["epoch_seconds"], seconds[1], AGAINST),
                 Row("evaluation of 10,000 images, flynet", "s", *evaluations, AGAINST, floors[network] / 12),
                 Row("accuracy after one epoch, flynet", "", *accuracies, AGAINST),
             ]
-    return found
+    return results
 
 
 def _in_turns(*works: Callable[[], dict[str, float]]) -> list[dict[str, float]]:
-    """What each measures, medians over turns in which they follow each other."""
+    """Results of each, as medians over turns in which they follow each other."""
     turns = [[_alone(work) for work in works] for _ in range(TURNS)]
     return [
-        {name: median(found[name] for found in of_one) for name in of_one[0]}
-        for of_one in zip(*turns, strict=True)
+        {name: median(turn[name] for turn in results) for name in results[0]}
+        for results in zip(*turns, strict=True)
     ]
 
 
 def _alone(work: Callable[..., Any], *arguments: Any) -> Any:
-    """In a process of its own, so that threads, memory and caches are its own too."""
+    """Call in a process of its own, so that threads, memory and caches are its own too."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()

@@ -35,18 +35,20 @@ def rows(data_dir: Path) -> list[Row]:
         TemporaryDirectory() as folder,
         Stack(Path(folder)) as stack,
         Client(stack.url) as client,
-        _Memory(os.getpid()) as memory,
+        _PeakMemory(os.getpid()) as memory,
     ):
-        first, ended = (client.wait(client.submit("rotation-mnist", anew=True).id) for _ in range(2))
-        values = np.array(client.similarity(ended.id).values)
-    yardsticks = before, _plain(data_dir)
-    whole = TASK_EPOCHS * mean(found["epoch_seconds"] + found["evaluation_seconds"] for found in yardsticks)
+        first, second = (client.wait(client.submit("rotation-mnist", anew=True).id) for _ in range(2))
+        values = np.array(client.similarity(second.id).values)
+    baselines = before, _plain(data_dir)
+    whole = TASK_EPOCHS * mean(
+        baseline["epoch_seconds"] + baseline["evaluation_seconds"] for baseline in baselines
+    )
     lags = [float(np.mean([values[i, (i + lag) % 36] for i in range(36)])) for lag in (1, 2, 9, 18)]
     against = "plain PyTorch: 108 × (task-epoch + evaluation)"
     return [
-        Row("RotationMNIST, POST to completed", "s", _seconds(ended), whole, against),
+        Row("RotationMNIST, POST to completed", "s", _seconds(second), whole, against),
         Row("the same, as soon as /readyz says 200", "s", _seconds(first), whole, against),
-        Row("its mean accuracy", "", ended.mean_accuracy or 0, before["accuracy"], "plain, one epoch"),
+        Row("its mean accuracy", "", second.mean_accuracy or 0, before["accuracy"], "plain, one epoch"),
         *(
             Row(f"mean cosine at lag {lag}", "", value)
             for lag, value in zip((1, 2, 9, 18), lags, strict=True)
@@ -55,10 +57,10 @@ def rows(data_dir: Path) -> list[Row]:
     ]
 
 
-def _seconds(ended: Experiment) -> float:
-    assert ended.status == "completed", ended.reason
-    assert ended.timings.finished_at is not None
-    return (ended.timings.finished_at - ended.timings.created_at).total_seconds()
+def _seconds(experiment: Experiment) -> float:
+    assert experiment.status == "completed", experiment.reason
+    assert experiment.timings.finished_at is not None
+    return (experiment.timings.finished_at - experiment.timings.created_at).total_seconds()
 
 
 def _plain(data_dir: Path) -> dict[str, float]:
@@ -66,15 +68,15 @@ def _plain(data_dir: Path) -> dict[str, float]:
         return pool.submit(plain.measure, data_dir, "flynet", "rotation", None).result()
 
 
-class _Memory:
-    """The peak resident memory of every process below one, by what it runs; looked at five times a second."""
+class _PeakMemory:
+    """Peak resident memory of the descendants of a process, by their roles, sampled five times a second."""
 
     def __init__(self, pid: int) -> None:
         self.peaks: dict[str, float] = {}
         self._root, self._ended = psutil.Process(pid), threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._thread = threading.Thread(target=self._sample)
 
-    def __enter__(self) -> _Memory:
+    def __enter__(self) -> _PeakMemory:
         self._thread.start()
         return self
 
@@ -82,19 +84,19 @@ class _Memory:
         self._ended.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         while not self._ended.wait(0.2):
             for process in self._root.children(recursive=True):
                 try:
-                    name, size = _name(process), process.memory_info().rss
+                    name, size = _role(process), process.memory_info().rss
                 except psutil.Error:
                     continue
                 if name:
                     self.peaks[name] = max(self.peaks.get(name, 0), size)
 
 
-def _name(process: psutil.Process) -> str | None:
-    """What a process is; a worker's children are forks of their parent, a guard is nobody's memory."""
+def _role(process: psutil.Process) -> str | None:
+    """Role of a process; None for a guard. A worker's children are forks of their parent."""
     line, parent = " ".join(process.cmdline()), process.parent()
     for word, name in (("guard.py", None), ("redis-server", "Redis"), ("uvicorn", "API")):
         if word in line:

@@ -35,7 +35,7 @@ async def similarity(experiment_id: str) -> Response:
 
 
 def rows() -> list[Row]:
-    """Latency and requests a second of both, round by round in turn; and of the 304."""
+    """Latency and requests a second of tgsh and the bare route, round by round in turn; and of the 304."""
     with TemporaryDirectory() as folder:
         home = Path(folder)
         experiment_id = finished_experiment(home, TASKS)
@@ -46,12 +46,12 @@ def rows() -> list[Row]:
             (home / "body.json").write_bytes(first.content)
             (home / "bare.py").write_text(BARE.format(body=str(home / "body.json")))
             with served("bare:app", home, "--app-dir", str(home)) as bare:
-                known = f"If-None-Match: {first.headers['ETag']}\r\n"
-                return _compare(ours, bare, path, known)
+                condition = f"If-None-Match: {first.headers['ETag']}\r\n"
+                return _compare(ours, bare, path, condition)
 
 
-def _compare(ours: str, bare: str, path: str, known: str) -> list[Row]:
-    kinds = {"200": (ours, ""), "304": (ours, known), "bare": (bare, ""), "first": (ours, "")}
+def _compare(ours: str, bare: str, path: str, condition: str) -> list[Row]:
+    kinds = {"200": (ours, ""), "304": (ours, condition), "bare": (bare, ""), "first": (ours, "")}
     latency: dict[str, list[float]] = {kind: [] for kind in kinds}
     rate: dict[str, list[float]] = {kind: [] for kind in kinds}
     for _ in range(ROUNDS):
@@ -87,25 +87,25 @@ def _compare(ours: str, bare: str, path: str, known: str) -> list[Row]:
 
 
 def _latency(url: str, path: str, header: str, *, anew: bool) -> float:
-    """Median seconds of one request after the other on one connection; anew: no two are the same question."""
+    """Median seconds of consecutive requests on one connection; anew: each with another query."""
     with _Connection(url, path, header) as connection:
         times = []
         for number in range(LATENCIES):
             began = time.perf_counter()
-            connection.ask(f"?number={number}" if anew else "")
+            connection.request(f"?number={number}" if anew else "")
             times.append(time.perf_counter() - began)
     return statistics.median(times)
 
 
 def _rate(url: str, path: str, header: str) -> float:
-    """Requests that the server answers in a second of its processor: no client is quick enough to fill it."""
+    """Requests that the server handles in a second of processor time: no client is fast enough to fill it."""
     server = _listening(url)
     with _Connection(url, path, header) as connection:
-        before, count, deadline = _spent(server), 0, time.perf_counter() + SECONDS
+        before, count, deadline = _processor_seconds(server), 0, time.perf_counter() + SECONDS
         while time.perf_counter() < deadline:
-            connection.ask()
+            connection.request()
             count += 1
-        return count / (_spent(server) - before)
+        return count / (_processor_seconds(server) - before)
 
 
 def _listening(url: str) -> psutil.Process:
@@ -116,13 +116,13 @@ def _listening(url: str) -> psutil.Process:
     raise RuntimeError(f"nothing listens at {url}")
 
 
-def _spent(process: psutil.Process) -> float:
+def _processor_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
 
 
 class _Connection:
-    """A client so small that the server is what is measured."""
+    """Minimal HTTP client, so that the server is what is measured."""
 
     def __init__(self, url: str, path: str, header: str) -> None:
         host, port = url.removeprefix("http://").split(":")
@@ -136,8 +136,8 @@ class _Connection:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def ask(self, query: str = "") -> None:
-        """Send the request and read the whole answer."""
+    def request(self, query: str = "") -> None:
+        """Send the request and read the whole response."""
         self._socket.sendall(f"GET {self._path}{query} HTTP/1.1\r\n{self._headers}".encode())
         received = b""
         while b"\r\n\r\n" not in received:
@@ -155,8 +155,8 @@ def served(app: str, home: Path, *options: str) -> Iterator[str]:
     """The URL of an application behind a uvicorn of its own."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "error", *options]
-    own = {"TGSH_HOME": str(home), "TGSH_REDIS_URL": "redis://127.0.0.1:1/0"}
-    with subprocess.Popen([*command, "--no-access-log"], env=os.environ | own) as process:
+    settings = {"TGSH_HOME": str(home), "TGSH_REDIS_URL": "redis://127.0.0.1:1/0"}
+    with subprocess.Popen([*command, "--no-access-log"], env=os.environ | settings) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait(url)

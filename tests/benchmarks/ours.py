@@ -25,7 +25,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "perspective": {"kind": "random-perspective"},
     "crop": {"kind": "random-resized-crop"},
 }
-"""The tasks of plain.SEEN, as those of a custom suite."""
+"""The tasks of plain.TRANSFORMS, as those of a custom suite."""
 
 
 def measure(data_dir: Path, network: str, task: str, rounds: int, path: Any = "auto") -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The paper's networks as a person would write them from it: the yardstick of the benchmarks.
+"""Plain PyTorch implementation of the paper's networks: the baseline of the benchmarks.
 
 nn.Modules with dense matrices, a DataLoader over torchvision's MNIST, every image transformed by torchvision.
 """
@@ -22,7 +22,7 @@ from torchvision.transforms.functional import rotate
 
 PIXELS, UNITS, CLASSES, FAN_IN, BATCH = 784, 7840, 10, 7, 128
 WIDE, RANK = 1024, 64
-WARM = 3  # batches before the clock starts: an experiment pays once for the first ones, not once an epoch
+WARM_UP = 3  # batches before the clock starts: an experiment pays once for the first ones, not once an epoch
 
 
 class FlyNet(nn.Module):
@@ -89,7 +89,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "gsh": lambda: Hash(learned=True),
 }
 
-SEEN: dict[str, Callable[[Any], Any]] = {
+TRANSFORMS: dict[str, Callable[[Any], Any]] = {
     "rotation": lambda image: rotate(image, 30),
     "shift": lambda image: transforms.functional.to_pil_image(
         torch.roll(transforms.functional.pil_to_tensor(image), 3, dims=2)
@@ -104,8 +104,8 @@ SEEN: dict[str, Callable[[Any], Any]] = {
 def loader(data_dir: Path, task: str, *, train: bool) -> DataLoader[tuple[Tensor, Tensor]]:
     """Batches of one task."""
     normalise = transforms.Normalize((0.1307,), (0.3081,))
-    see = transforms.Compose([SEEN[task], transforms.ToTensor(), normalise])
-    return DataLoader(MNIST(data_dir, train=train, transform=see), batch_size=BATCH, shuffle=train)
+    transform = transforms.Compose([TRANSFORMS[task], transforms.ToTensor(), normalise])
+    return DataLoader(MNIST(data_dir, train=train, transform=transform), batch_size=BATCH, shuffle=train)
 
 
 def measure(data_dir: Path, network: str, task: str, batches: int | None) -> dict[str, float]:
@@ -121,10 +121,10 @@ def measure(data_dir: Path, network: str, task: str, batches: int | None) -> dic
     def learn(count: int | None) -> None:
         for images, labels in islice(training, count):
             optimiser.zero_grad()
-            cross_entropy(net(images), labels).backward()
+            cross_entropy(net(images), labels).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
 
-    learn(WARM)
+    learn(WARM_UP)
     began = time.perf_counter()
     learn(batches)
     epoch = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""What the queue costs: time between jobs, and what a second worker brings. Real Redis, API and workers."""
+"""Overhead of the queue between jobs, and gain of a second worker, with Redis, API and workers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REAL: dict[str, Any] = {
 
 
 def rows(rounds: int) -> list[Row]:
-    """Medians over rounds: milliseconds a job beside its training, and what a second worker brings."""
+    """Medians over rounds: milliseconds of a job beside its training, and the gain of a second worker."""
     overheads = _measure(WORKERS, TINY, rounds, _overhead)
     one, two = (_measure(workers, REAL, rounds, _wall) for workers in (1, WORKERS))
     jobs = TINY["suite"]["tasks"]
@@ -52,9 +52,9 @@ def rows(rounds: int) -> list[Row]:
 
 
 def _measure(
-    workers: int, spec: dict[str, Any], rounds: int, of: Callable[[Database, str, int], float]
+    workers: int, spec: dict[str, Any], rounds: int, metric: Callable[[Database, str, int], float]
 ) -> list[float]:
-    """A number of each round's experiment, on a stack that has done one before."""
+    """Metric of each round's experiment, on a stack that has run one before."""
     values = []
     with (
         tempfile.TemporaryDirectory(prefix="tgsh-benchmark-") as folder,
@@ -65,7 +65,7 @@ def _measure(
         for _ in range(rounds + 1):
             experiment = client.wait(client.submit(spec, anew=True).id, timeout=600)
             assert experiment.status == "completed", experiment.reason
-            values.append(of(database, experiment.id, workers))
+            values.append(metric(database, experiment.id, workers))
         database.dispose()
     return values[1:]  # the first one waits for imports and images
 
@@ -73,16 +73,20 @@ def _measure(
 def _overhead(database: Database, experiment_id: str, workers: int) -> float:
     """Seconds a job in which its worker did not train."""
     with database.read() as session:
-        ours = TaskRecord.experiment_id == experiment_id
-        trained, jobs = session.execute(select(func.sum(TaskRecord.seconds), func.count()).where(ours)).one()
+        of_experiment = TaskRecord.experiment_id == experiment_id
+        trained, jobs = session.execute(
+            select(func.sum(TaskRecord.seconds), func.count()).where(of_experiment)
+        ).one()
     return float(_wall(database, experiment_id, workers) * workers - trained) / jobs
 
 
 def _wall(database: Database, experiment_id: str, _: int) -> float:
     """Seconds from the first task's start to the last one's end."""
     with database.read() as session:
-        ours = TaskRecord.experiment_id == experiment_id
+        of_experiment = TaskRecord.experiment_id == experiment_id
         first, last = session.execute(
-            select(func.min(TaskRecord.started_at), func.max(TaskRecord.finished_at)).where(ours)
+            select(func.min(TaskRecord.started_at), func.max(TaskRecord.finished_at)).where(of_experiment)
         ).one()
+    assert first is not None
+    assert last is not None
     return float(last - first)

@@ -1,4 +1,4 @@
-"""Reads of context vectors at T = 36, 1,000 and 10,000 tasks, on one thread."""
+"""Similarity of T = 36, 1,000 and 10,000 tasks, on one thread."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ SCIPY_PAIRS = 2_000
 
 def rows() -> list[Row]:
     """The matrix against SciPy pair by pair, and against a bare product in float64; parts of it beside it."""
-    found: list[Row] = []
+    results: list[Row] = []
     with TemporaryDirectory() as folder:
         for tasks in (36, 1_000, 10_000):
             vectors = _vectors(Path(folder) / f"{tasks}.npy", tasks)
-            found += _of(vectors, 7 if tasks <= 1_000 else 1)
-    return found
+            results += _rows_of(vectors, 7 if tasks <= 1_000 else 1)
+    return results
 
 
-def _of(vectors: np.ndarray, rounds: int) -> list[Row]:
+def _rows_of(vectors: np.ndarray, rounds: int) -> list[Row]:
     tasks = len(vectors)
     labels, indices = [str(task) for task in range(tasks)], range(tasks)
     bare = _median(rounds, lambda: _bare(vectors))

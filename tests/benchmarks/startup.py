@@ -1,4 +1,4 @@
-"""How soon `tgsh --help` answers, and `tgsh up` is ready: medians, as a person sees them."""
+"""Time until `tgsh --help` has printed and until `tgsh up` is ready."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.benchmarks.table import Row
 from tgsh.stack.redis import free_port
 
 TGSH = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
-PATIENCE = 120.0
+TIMEOUT = 120.0
 
 
 def rows(rounds: int) -> list[Row]:
-    """Medians of what a person waits for."""
+    """Medians over rounds."""
     return [
         Row("tgsh --help", "s", _median(rounds, _help)),
         Row("tgsh up until /readyz says 200", "s", _median(rounds, _up)),
@@ -46,7 +46,7 @@ def _up() -> float:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             while not _is_ready(http):
-                if process.poll() is not None or time.perf_counter() - began > PATIENCE:
+                if process.poll() is not None or time.perf_counter() - began > TIMEOUT:
                     raise RuntimeError("tgsh up did not become ready")
                 time.sleep(0.01)
             return time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""A finished experiment of any size, without training: rows and vectors as the finish leaves them."""
+"""Finished experiment of any size without training: rows and vectors as the finish writes them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def finished_experiment(home: Path, tasks: int) -> str:
         array.flush()
         del array
     with database.write() as session:
-        done = {"status": "completed"}
-        session.execute(update(TaskRecord).values(**done, epochs_done=1, accuracy=0.9, losses=[0.5]))
-        session.execute(update(FinishRecord).values(**done, results={"vectors": [key, staged.sha256]}))
-        session.execute(update(ExperimentRecord).values(**done, tasks_done=tasks, epochs_done=tasks))
+        completed = {"status": "completed"}
+        session.execute(update(TaskRecord).values(**completed, epochs_done=1, accuracy=0.9, losses=[0.5]))
+        session.execute(update(FinishRecord).values(**completed, results={"vectors": [key, staged.sha256]}))
+        session.execute(update(ExperimentRecord).values(**completed, tasks_done=tasks, epochs_done=tasks))
     database.dispose()
     return experiment_id

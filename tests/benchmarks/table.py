@@ -1,16 +1,16 @@
-"""What benchmarks answer, and how it is shown."""
+"""Rows of benchmarks, and their table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-FASTER_IS_MORE = ("/s",)
+RATE_UNITS = ("/s",)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: medians of ours and of a baseline in one unit; floor: what nobody could undercut."""
+    """Medians of tgsh and of a baseline in one unit; floor: a lower bound of any implementation."""
 
     name: str
     unit: str
@@ -21,18 +21,18 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times better than the baseline."""
+        """Factor by which tgsh is better than the baseline."""
         if not self.baseline or not self.ours:
             return None
-        return self.ours / self.baseline if self.unit in FASTER_IS_MORE else self.baseline / self.ours
+        return self.ours / self.baseline if self.unit in RATE_UNITS else self.baseline / self.ours
 
     def document(self) -> dict[str, object]:
-        """For programs."""
+        """Row as a JSON object."""
         return {**asdict(self), "ratio": self.ratio}
 
 
 def table(rows: Sequence[Row]) -> str:
-    """For people, as Markdown."""
+    """Markdown table."""
     lines = ["| what | tgsh | baseline | ratio | floor | against |", "|---|--:|--:|--:|--:|---|"]
     for row in rows:
         cells = [f"{row.name}, {row.unit}", *map(_number, (row.ours, row.baseline, row.ratio, row.floor))]

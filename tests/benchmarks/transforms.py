@@ -25,11 +25,12 @@ STEPS: tuple[tuple[named.TransformSpec, v2.Transform], ...] = (
 
 
 def rows() -> list[Row]:
-    """Parameters drawn and all batches carried out, on one thread; torchvision extrapolated from SAMPLES."""
+    """Sample parameters and transform all batches, on one thread; torchvision extrapolated from SAMPLES."""
     torch.set_num_threads(1)
     against = "torchvision, a sample at a time"
     return [
-        Row(f"60,000 images, {step.kind}", "s", _ours(step), _theirs(their), against) for step, their in STEPS
+        Row(f"60,000 images, {step.kind}", "s", _ours(step), _torchvision(reference), against)
+        for step, reference in STEPS
     ]
 
 
@@ -45,7 +46,7 @@ def _ours(step: named.TransformSpec) -> float:
     return time.perf_counter() - began
 
 
-def _theirs(transform: v2.Transform) -> float:
+def _torchvision(transform: v2.Transform) -> float:
     images = torch.rand(SAMPLES, 1, 28, 28)
     began = time.perf_counter()
     for image in images:

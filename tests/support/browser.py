@@ -1,4 +1,4 @@
-"""How a browser asks."""
+"""Request headers of a browser and of htmx."""
 
 from __future__ import annotations
 

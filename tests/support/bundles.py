@@ -1,4 +1,4 @@
-"""A small bundle with nothing trained in it, and what may be wrong with one."""
+"""Small bundles without trained results, for tests of reader and writer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zipfile import ZIP_STORED, ZipFile
 import numpy as np
 
 from tests.support.execution import SPEC
-from tgsh.bundles.writer import Member, packed
+from tgsh.bundles.writer import Member, pack
 
 SHAPE = (3, 3, 4)
 
@@ -22,8 +22,8 @@ def npy(array: np.ndarray) -> bytes:
 
 
 def files() -> dict[str, bytes]:
-    """What a bundle needs to be read."""
-    recorded = {
+    """Files that a bundle needs to be read."""
+    experiment = {
         "id": "0" * 16,
         "name": "small",
         "digest": SPEC.digest(),
@@ -35,26 +35,26 @@ def files() -> dict[str, bytes]:
     images = [{"train": "a" * 64, "test": "b" * 64, "tasks": [0, 1, 2]}]
     return {
         "datasets.json": json.dumps({"dataset": "mnist5k", "images": images}).encode(),
-        "experiment.json": json.dumps(recorded).encode(),
+        "experiment.json": json.dumps(experiment).encode(),
         "spec.json": SPEC.model_dump_json().encode(),
         "vectors.npy": npy(np.arange(36, dtype="<f4").reshape(SHAPE)),
     }
 
 
-def made(content: Mapping[str, bytes]) -> bytes:
-    """A bundle of these files, as the service packs them."""
+def packed_bundle(content: Mapping[str, bytes]) -> bytes:
+    """Bundle of these files, as the service packs them."""
     members = [Member(name, len(data), (data[:3], data[3:])) for name, data in content.items()]
-    return b"".join(packed(members, {"figures/x.png": "not asked for"}))
+    return b"".join(pack(members, {"figures/x.png": "not asked for"}))
 
 
-def unpacked(bundle: bytes) -> dict[str, bytes]:
-    """Every file of a zip by its name."""
+def unpack(bundle: bytes) -> dict[str, bytes]:
+    """Files of a zip by their names."""
     with ZipFile(io.BytesIO(bundle)) as zip:
         return {name: zip.read(name) for name in zip.namelist()}
 
 
 def zipped(content: Mapping[str, bytes], compression: int = ZIP_STORED) -> bytes:
-    """A zip of these files as anybody may make one."""
+    """Zip of these files without a manifest."""
     file = io.BytesIO()
     with ZipFile(file, "w", compression) as zip:
         for name, data in content.items():

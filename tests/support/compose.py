@@ -1,4 +1,4 @@
-"""Reads docker-compose.yml as `docker compose` does, so that tests start exactly what users start."""
+"""Reader of docker-compose.yml, as `docker compose` reads it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ def load_compose(variables: Mapping[str, str] | None = None, path: Path = COMPOS
     Raises MissingVariable for a variable that is required and not set.
     """
     loaded = yaml.safe_load(path.read_text("utf-8"))
-    known = os.environ if variables is None else variables
-    filled: dict[str, Any] = _fill(loaded, known)
-    for service in filled.get("services", {}).values():
-        if isinstance(given := service.get("environment"), dict):
-            told = {name: known.get(name) if value is None else value for name, value in given.items()}
-            service["environment"] = {name: value for name, value in told.items() if value is not None}
-    return filled
+    values = os.environ if variables is None else variables
+    document: dict[str, Any] = _fill(loaded, values)
+    for service in document.get("services", {}).values():
+        if isinstance(declared := service.get("environment"), dict):
+            resolved = {
+                name: values.get(name) if value is None else value for name, value in declared.items()
+            }
+            service["environment"] = {name: value for name, value in resolved.items() if value is not None}
+    return document
 
 
 def command(service: Mapping[str, Any]) -> list[str]:
@@ -47,10 +49,10 @@ def command(service: Mapping[str, Any]) -> list[str]:
 
 def environment(service: Mapping[str, Any]) -> dict[str, str]:
     """The environment variables that the compose file gives a service."""
-    given = service.get("environment", {})
-    if isinstance(given, list):
-        given = dict(line.split("=", 1) for line in given)
-    return {str(name): str(value) for name, value in given.items()}
+    variables = service.get("environment", {})
+    if isinstance(variables, list):
+        variables = dict(line.split("=", 1) for line in variables)
+    return {str(name): str(value) for name, value in variables.items()}
 
 
 def _fill(value: Any, variables: Mapping[str, str]) -> Any:
@@ -66,9 +68,9 @@ def _look_up(match: re.Match[str], variables: Mapping[str, str]) -> str:
     if match["dollar"]:
         return "$"
     kind = match["kind"] or ""
-    found = variables.get(match["name"])
-    if found is not None and (found or not kind.startswith(":")):
-        return found
+    value = variables.get(match["name"])
+    if value is not None and (value or not kind.startswith(":")):
+        return value
     word = str(_fill(match["word"] or "", variables))
     if kind.endswith("?"):
         raise MissingVariable(f"{match['name']}: {word}")

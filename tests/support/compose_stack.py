@@ -1,4 +1,4 @@
-"""What docker-compose.yml starts, started here: its commands and environment, other folders and ports."""
+"""Processes of docker-compose.yml without containers: same commands and environment, other folders, ports."""
 
 from __future__ import annotations
 
@@ -60,18 +60,18 @@ class ComposeStack:
         return process
 
     def run(self, name: str, *words: str) -> str:
-        """What `docker compose exec` does: a command in a service's environment; its standard output."""
+        """Run a command in a service's environment, as `docker compose exec` does; its standard output."""
         program = "import sys; from tgsh.cli import app; sys.exit(app())"
         assert words[0] == "tgsh"
         command = [sys.executable, "-c", program, *words[1:]]
-        ended = subprocess.run(
+        result = subprocess.run(
             command, env=self._environment(name), capture_output=True, text=True, timeout=60, check=False
         )
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        assert result.returncode == 0, result.stderr
+        return result.stdout
 
     def wait_until_ready(self, seconds: float = 60) -> None:
-        """Until /readyz says that store, queue, disk and a worker are there."""
+        """Wait until /readyz reports that store, queue, disk and a worker are ready."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for name, process in self._processes.items():
@@ -85,32 +85,32 @@ class ComposeStack:
         raise AssertionError("\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log")))
 
     def family(self, name: str) -> list[psutil.Process]:
-        """A service's process and its children."""
+        """Process of a service, and its children."""
         parent = psutil.Process(self._processes[name].pid)
         return [parent, *parent.children(recursive=True)]
 
     def log(self, name: str) -> str:
-        """What a service has written so far."""
+        """Log of a service so far."""
         return (self._folder / f"{name}.log").read_text()
 
     def stop(self, name: str, seconds: float = 30) -> None:
-        """What `docker compose stop` does: SIGTERM, and patience, though less than the compose file has."""
+        """Stop a service as `docker compose stop` does: SIGTERM, then wait (less than the compose file)."""
         process = self._processes.pop(name)
         process.send_signal(signal.SIGTERM)
         process.wait(seconds)
 
     def kill(self) -> None:
-        """End everything that is still there."""
+        """Kill all processes that still run."""
         for process in self._processes.values():
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def _environment(self, name: str) -> dict[str, str]:
-        given = {key: self._local(value) for key, value in environment(self._services[name]).items()}
-        plain = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        declared = {key: self._local(value) for key, value in environment(self._services[name]).items()}
+        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         return {
-            **plain,
-            **given,
+            **inherited,
+            **declared,
             **self._settings,
             "TGSH_TEST_FAULTS": str(self.faults),
             "PYTHONPATH": str(ROOT),
@@ -118,7 +118,7 @@ class ComposeStack:
 
     def _local(self, word: str) -> str:
         """A container's host names, ports and folders as this machine's."""
-        places = {
+        replacements = {
             "@redis:6379": f"@127.0.0.1:{self._ports['redis']}",
             "/var/lib/tgsh": str(self._folder / "home"),
             "/srv/datasets": str(self.data_dir),
@@ -128,6 +128,6 @@ class ComposeStack:
             return str(self._ports["service"])
         if word == "5555":
             return str(self._ports["flower"])
-        for there, here in places.items():
-            word = word.replace(there, here)
+        for name, local in replacements.items():
+            word = word.replace(name, local)
         return word

@@ -1,4 +1,4 @@
-"""Documents as the API answers them, made of known numbers."""
+"""API documents made of chosen numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEAD = {"experiment_id": "0" * 16, "base_id": "base", "complete": True}
 
 
 def circle(tasks: int, bump: float = 0.0, seed: int | None = None, noise: float = 0.0) -> np.ndarray:
-    """Similarities that fall with the distance on a closed circle, and rise again by `bump` half around."""
+    """Similarities that fall with the distance on a closed circle, and rise by `bump` half way around."""
     steps = np.abs(np.arange(tasks)[:, None] - np.arange(tasks)[None])
     away = np.minimum(steps, tasks - steps) / (tasks / 2)
     values = 0.9 * np.exp(-6 * away) + bump * (away == 1)
@@ -33,7 +33,7 @@ def similarity(values: np.ndarray) -> Similarity:
 def tree(values: np.ndarray) -> Dendrogram:
     """The average-linkage tree of a similarity."""
     tasks = _tasks(len(values))
-    made = dendrogram(
+    cluster_tree = dendrogram(
         SimilarityMatrix(values.copy(), tuple(tasks["labels"]), tuple(tasks["tasks"]), "cosine")
     )
     return Dendrogram.model_validate(
@@ -43,16 +43,16 @@ def tree(values: np.ndarray) -> Dendrogram:
             "stage": "after",
             "measure": "cosine",
             "method": "average",
-            "linkage": [(int(a), int(b), float(d), int(n)) for a, b, d, n in made.linkage],
-            "leaves": made.leaves,
+            "linkage": [(int(a), int(b), float(d), int(n)) for a, b, d, n in cluster_tree.linkage],
+            "leaves": cluster_tree.leaves,
             "leaf_labels": [],
-            "cophenetic_correlation": made.cophenetic,
+            "cophenetic_correlation": cluster_tree.cophenetic,
             "newick": "",
         }
     )
 
 
-def course(values: list[float | None]) -> SimilarityEpochs:
+def trajectories(values: list[float | None]) -> SimilarityEpochs:
     pair = {"tasks": (0, 6), "labels": ("T1", "T7"), "values": values}
     return SimilarityEpochs.model_validate(
         {**HEAD, "measure": "cosine", "epochs": range(len(values)), "pairs": [pair]}

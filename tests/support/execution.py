@@ -1,4 +1,4 @@
-"""A bench to work on, and small experiments to work off, for tests of the runner."""
+"""WorkerContext on a temporary store, and small experiments, for tests of the runner."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def never() -> bool:
     return False
 
 
-def bench_in(folder: Path, name: str = "worker", lease_seconds: float = 60) -> WorkerContext:
+def worker_context(folder: Path, name: str = "worker", lease_seconds: float = 60) -> WorkerContext:
     database = Database(f"sqlite:///{folder}/tgsh.db")
     database.migrate()
     return WorkerContext(
@@ -43,8 +43,8 @@ def submit(context: WorkerContext, spec: ExperimentSpec = SPEC) -> str:
     return experiments.submit(context.database, spec, plan(spec))[0]
 
 
-def work_off(context: WorkerContext, experiment_id: str, stop: Callable[[], bool] = never) -> None:
-    """What workers do until the experiment has ended."""
+def run_all_jobs(context: WorkerContext, experiment_id: str, stop: Callable[[], bool] = never) -> None:
+    """Run jobs of an experiment, as workers do, until it has ended."""
     while jobs := queued_jobs(context.database, experiment_id):
         for job in jobs:
             runner.run(context, job, stop)

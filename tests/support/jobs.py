@@ -1,4 +1,4 @@
-"""Steps of a job's life that several store tests take."""
+"""Steps of a job's lifecycle that several store tests share."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def submitted(
     return experiments.submit(database, spec, plan)[0]
 
 
-def claimed(database: Database, experiment_id: str, index: int | None, lease_seconds: float = 60) -> JobLease:
-    """A claim that must succeed."""
-    claim = jobs.lease_job(database, Job(experiment_id=experiment_id, index=index), "worker-1", lease_seconds)
-    assert claim is not None
-    return claim
+def leased(database: Database, experiment_id: str, index: int | None, lease_seconds: float = 60) -> JobLease:
+    """Lease of a job that must be free."""
+    lease = jobs.lease_job(database, Job(experiment_id=experiment_id, index=index), "worker-1", lease_seconds)
+    assert lease is not None
+    return lease
 
 
 def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
@@ -52,15 +52,15 @@ def queued_jobs(database: Database, experiment_id: str) -> list[Job]:
             (TaskRecord, (TaskRecord.experiment_id, TaskRecord.index)),
             (FinishRecord, (FinishRecord.experiment_id,)),
         ):
-            ours = record.experiment_id == experiment_id, record.status == "queued"
+            conditions = record.experiment_id == experiment_id, record.status == "queued"
             waiting += [
-                Job(*row) for row in session.execute(select(*columns).where(*ours).order_by(*columns))
+                Job(*row) for row in session.execute(select(*columns).where(*conditions).order_by(*columns))
             ]
     return waiting
 
 
-def completed(database: Database, claim: JobLease, accuracy: float = 0.5) -> None:
-    """The task's epochs and its end."""
+def completed(database: Database, lease: JobLease, accuracy: float = 0.5) -> None:
+    """Record the task's epochs and complete it."""
     for epoch in range(1, EPOCHS + 1):
-        jobs.record_epoch(database, claim, tuple([0.5] * epoch), 1.0, f"key-{epoch}", "s" * 64)
-    jobs.complete_task(database, claim, accuracy, "cpu", {"torch": "2"}, 0.1)
+        jobs.record_epoch(database, lease, tuple([0.5] * epoch), 1.0, f"key-{epoch}", "s" * 64)
+    jobs.complete_task(database, lease, accuracy, "cpu", {"torch": "2"}, 0.1)

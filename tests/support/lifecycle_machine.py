@@ -1,4 +1,4 @@
-"""The life of jobs as a state machine: any order of what users, workers, the sweeper and the clock do."""
+"""State machine of jobs: actions of users, workers, the sweeper and the clock, in any order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_EXPERIMENTS = 2
 
 T = TypeVar("T")
 Pick = st.integers(0, 1000)
-"""Which of those that are there, by remainder: the list is only known when the rule runs."""
+"""Index of an item, by remainder: the list is not known before the rule runs."""
 
 
 def of(things: Sequence[T], pick: int) -> T:
@@ -32,13 +32,13 @@ def of(things: Sequence[T], pick: int) -> T:
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """What a worker may hold is kept here, apart from the rows; after every step the two must agree."""
+    """Model of the leases that workers hold, which must agree with the rows after every step."""
 
     def __init__(self, database: Database) -> None:
         super().__init__()
         self.database = database
         self.experiments: list[str] = []
-        self.held: dict[str, JobLease] = {}
+        self.leases: dict[str, JobLease] = {}
         self.stale: list[JobLease] = []
         self.silent: set[str] = set()
         self.tokens: set[str] = set()
@@ -57,118 +57,118 @@ class Lifecycle(RuleBasedStateMachine):
 
     @precondition(lambda self: self.experiments)
     @rule(pick=Pick, index=st.none() | st.integers(0, 2))
-    def claim(self, pick: int, index: int | None) -> None:
+    def lease(self, pick: int, index: int | None) -> None:
         job = Job(of(self.experiments, pick), index)
         waits = job in self._rows().waiting
-        self._took(job, jobs.lease_job(self.database, job, "w", 600), expected=waits)
+        self._check_new(job, jobs.lease_job(self.database, job, "w", 600), expected=waits)
 
     @rule()
-    def claim_next(self) -> None:
+    def lease_next(self) -> None:
         waiting = self._rows().waiting
-        found = jobs.lease_next(self.database, "w", 600)
-        assert (found is not None) == bool(waiting)
-        if found is not None:
-            assert found.job in waiting
-            self._took(found.job, found, expected=True)
+        lease = jobs.lease_next(self.database, "w", 600)
+        assert (lease is not None) == bool(waiting)
+        if lease is not None:
+            assert lease.job in waiting
+            self._check_new(lease.job, lease, expected=True)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.leases)
     @rule(pick=Pick, limit=st.integers(0, 3))
-    def claim_more(self, pick: int, limit: int) -> None:
-        first = of(list(self.held.values()), pick)
+    def lease_more(self, pick: int, limit: int) -> None:
+        first = of(list(self.leases.values()), pick)
         waiting = self._rows().waiting
-        found = jobs.lease_more(self.database, first, "w", 600, limit)
-        assert len(found) <= limit
-        for claim in found:
-            assert claim.job in waiting
-            self._took(claim.job, claim, expected=True)
+        leased = jobs.lease_more(self.database, first, "w", 600, limit)
+        assert len(leased) <= limit
+        for lease in leased:
+            assert lease.job in waiting
+            self._check_new(lease.job, lease, expected=True)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.leases)
     @rule(pick=Pick)
     def renew(self, pick: int) -> None:
-        claim = of(list(self.held.values()), pick)
-        assert jobs.renew_lease(self.database, claim, 600) is LeaseState.HELD
-        self.silent.discard(claim.token)
+        lease = of(list(self.leases.values()), pick)
+        assert jobs.renew_lease(self.database, lease, 600) is LeaseState.HELD
+        self.silent.discard(lease.token)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.leases)
     @rule(pick=Pick, swept=st.booleans(), taken=st.booleans())
     def fall_silent(self, pick: int, swept: bool, taken: bool) -> None:
-        """As if the clock had moved on beyond the lease; the sweeper and another worker may be at hand."""
-        claim = of(list(self.held.values()), pick)
-        record = job_model(claim.job)
+        """Expire a lease; the sweeper and another worker may act at once."""
+        lease = of(list(self.leases.values()), pick)
+        record = job_model(lease.job)
         with self.database.write() as session:
-            session.execute(update(record).where(*job_filter(claim.job)).values(lease_until=db_now() - 1))
-        self.silent.add(claim.token)
+            session.execute(update(record).where(*job_filter(lease.job)).values(lease_until=db_now() - 1))
+        self.silent.add(lease.token)
         if swept:
             self.sweep()
-        if taken and claim.job in self._rows().waiting:
-            self._took(claim.job, jobs.lease_job(self.database, claim.job, "w", 600), expected=True)
+        if taken and lease.job in self._rows().waiting:
+            self._check_new(lease.job, jobs.lease_job(self.database, lease.job, "w", 600), expected=True)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.leases)
     @rule(pick=Pick)
     def lose_every_worker(self, pick: int) -> None:
-        """Until nobody may try again."""
-        job = of(list(self.held.values()), pick).job
-        while holders := [place for place, claim in enumerate(self.held.values()) if claim.job == job]:
+        """Lose workers until the attempts are used up."""
+        job = of(list(self.leases.values()), pick).job
+        while holders := [place for place, lease in enumerate(self.leases.values()) if lease.job == job]:
             self.fall_silent(holders[0], swept=True, taken=True)
 
     @rule()
     def sweep(self) -> None:
         assert leases.expire_leases(self.database, MAX_ATTEMPTS) == len(self.silent)
         for token in list(self.silent):
-            self._lost(token)
+            self._drop(token)
 
-    @precondition(lambda self: self._tasks_held())
+    @precondition(lambda self: self._task_leases())
     @rule(pick=Pick)
     def record_epoch(self, pick: int) -> None:
-        self._record(of(self._tasks_held(), pick), 1)
+        self._record(of(self._task_leases(), pick), 1)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.leases)
     @rule(pick=Pick, accuracy=st.floats(0, 1))
     def complete(self, pick: int, accuracy: float) -> None:
-        claim = of(list(self.held.values()), pick)
-        if claim.job.index is None:
-            jobs.complete_finish(self.database, claim, {"vectors": ("key", "s" * 64)})
+        lease = of(list(self.leases.values()), pick)
+        if lease.job.index is None:
+            jobs.complete_finish(self.database, lease, {"vectors": ("key", "s" * 64)})
         else:
-            self._record(claim, EPOCHS)
-            jobs.complete_task(self.database, claim, accuracy, "cpu", {"torch": "2"}, 0.1)
-            self.completed[claim.job] = accuracy
-        self._lost(claim.token)
+            self._record(lease, EPOCHS)
+            jobs.complete_task(self.database, lease, accuracy, "cpu", {"torch": "2"}, 0.1)
+            self.completed[lease.job] = accuracy
+        self._drop(lease.token)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.leases)
     @rule(pick=Pick, with_siblings=st.booleans())
     def fail(self, pick: int, with_siblings: bool) -> None:
-        claim = of(list(self.held.values()), pick)
-        jobs.fail(self.database, claim, "it broke", with_siblings=with_siblings)
-        self._lost(claim.token)
+        lease = of(list(self.leases.values()), pick)
+        jobs.fail(self.database, lease, "it broke", with_siblings=with_siblings)
+        self._drop(lease.token)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.leases)
     @rule(pick=Pick)
     def release(self, pick: int) -> None:
-        claim = of(list(self.held.values()), pick)
-        jobs.release(self.database, claim)
-        self.attempts[claim.job] -= 1
-        self._lost(claim.token)
+        lease = of(list(self.leases.values()), pick)
+        jobs.release(self.database, lease)
+        self.attempts[lease.job] -= 1
+        self._drop(lease.token)
 
-    @precondition(lambda self: self._to_be_stopped())
+    @precondition(lambda self: self._leases_to_stop())
     @rule(pick=Pick)
     def stop_cancelled(self, pick: int) -> None:
-        claim = of(self._to_be_stopped(), pick)
-        jobs.stop_cancelled(self.database, claim)
-        self._lost(claim.token)
+        lease = of(self._leases_to_stop(), pick)
+        jobs.stop_cancelled(self.database, lease)
+        self._drop(lease.token)
 
     @precondition(lambda self: self.stale)
     @rule(pick=Pick)
     def write_with_a_stale_token(self, pick: int) -> None:
-        claim = of(self.stale, pick)
+        lease = of(self.stale, pick)
         before = self._rows()
-        assert jobs.check_lease(self.database, claim) is LeaseState.LOST
-        assert jobs.renew_lease(self.database, claim, 600) is LeaseState.LOST
+        assert jobs.check_lease(self.database, lease) is LeaseState.LOST
+        assert jobs.renew_lease(self.database, lease, 600) is LeaseState.LOST
         writes: list[Callable[[Database, JobLease], None]] = [
             partial(jobs.fail, reason="late", with_siblings=True),
             jobs.release,
             jobs.stop_cancelled,
         ]
-        if claim.job.index is None:
+        if lease.job.index is None:
             writes.append(partial(jobs.complete_finish, results={}))
         else:
             late = {"losses": (0.1,), "seconds": 1.0, "checkpoint": "late", "sha256": "0" * 64}
@@ -177,7 +177,7 @@ class Lifecycle(RuleBasedStateMachine):
             writes.append(partial(jobs.complete_task, **end))  # type: ignore[arg-type]
         for write in writes:
             try:
-                write(self.database, claim)
+                write(self.database, lease)
             except LeaseLost:
                 continue
             raise AssertionError(f"{write} wrote with a stale token")
@@ -204,16 +204,16 @@ class Lifecycle(RuleBasedStateMachine):
         over = ("queued", "completed", "failed", "cancelled")
         if self._change(experiment_id, experiments.delete, over):
             self.experiments.remove(experiment_id)
-            for known in (self.completed, self.attempts):
-                for job in [job for job in known if job.experiment_id == experiment_id]:
-                    del known[job]
+            for by_job in (self.completed, self.attempts):
+                for job in [job for job in by_job if job.experiment_id == experiment_id]:
+                    del by_job[job]
 
     @invariant()
     def rows_are_sound(self) -> None:
         rows = self._rows()
         assert sorted(rows.experiments) == sorted(self.experiments)
         running = {job: row["token"] for job, row in rows.jobs.items() if row["status"] == "running"}
-        assert running == {claim.job: token for token, claim in self.held.items()}
+        assert running == {lease.job: token for token, lease in self.leases.items()}
         for job, row in rows.jobs.items():
             assert row["attempts"] == self.attempts[job]
         for job, accuracy in self.completed.items():
@@ -223,39 +223,39 @@ class Lifecycle(RuleBasedStateMachine):
     def _rows(self) -> Rows:
         return rows_of(self.database)
 
-    def _tasks_held(self) -> list[JobLease]:
-        return [claim for claim in self.held.values() if claim.job.index is not None]
+    def _task_leases(self) -> list[JobLease]:
+        return [lease for lease in self.leases.values() if lease.job.index is not None]
 
-    def _to_be_stopped(self) -> list[JobLease]:
+    def _leases_to_stop(self) -> list[JobLease]:
         cancelled = {id for id, row in self._rows().experiments.items() if row["cancel_requested"]}
-        return [claim for claim in self.held.values() if claim.job.experiment_id in cancelled]
+        return [lease for lease in self.leases.values() if lease.job.experiment_id in cancelled]
 
-    def _took(self, job: Job, found: JobLease | None, *, expected: bool) -> None:
-        assert (found is not None) == expected
-        if found is None:
+    def _check_new(self, job: Job, lease: JobLease | None, *, expected: bool) -> None:
+        assert (lease is not None) == expected
+        if lease is None:
             return
-        assert found.job == job
+        assert lease.job == job
         assert job not in self.completed
-        assert found.token not in self.tokens
-        self.tokens.add(found.token)
+        assert lease.token not in self.tokens
+        self.tokens.add(lease.token)
         self.attempts[job] += 1
-        assert found.attempt == self.attempts[job]
-        self.held[found.token] = found
+        assert lease.attempt == self.attempts[job]
+        self.leases[lease.token] = lease
 
-    def _lost(self, token: str) -> None:
+    def _drop(self, token: str) -> None:
         self.silent.discard(token)
-        self.stale.append(self.held.pop(token))
+        self.stale.append(self.leases.pop(token))
 
-    def _record(self, claim: JobLease, more: int) -> None:
-        done = self._rows().jobs[claim.job]["epochs_done"]
+    def _record(self, lease: JobLease, more: int) -> None:
+        done = self._rows().jobs[lease.job]["epochs_done"]
         for epoch in range(done + 1, min(done + more, EPOCHS) + 1):
             key = f"key-{epoch}"
-            jobs.record_epoch(self.database, claim, tuple([0.5] * epoch), 1.0, key, "s" * 64)
+            jobs.record_epoch(self.database, lease, tuple([0.5] * epoch), 1.0, key, "s" * 64)
 
     def _change(
         self, experiment_id: str, change: Callable[[Database, str], None], allowed: tuple[str, ...]
     ) -> bool:
-        """Whether the change was made; it must be refused exactly in the other states."""
+        """True if the change was made; it must be refused exactly in the other states."""
         before = self._rows()
         possible = before.experiments[experiment_id]["status"] in allowed
         try:

@@ -1,4 +1,4 @@
-"""All rows of a store at one moment, and what must hold of them whatever happened before."""
+"""All rows of a store at one moment, and the invariants of their lifecycle."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ NEXT = {
     **{terminal: {"queued"} for terminal in ("failed", "cancelled")},
     "completed": set(),
 }
-"""The statuses of an experiment that may follow each other."""
+"""Allowed transitions between statuses of an experiment."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows by what they are about; events in order, by experiment."""
+    """Rows of experiments and jobs by their keys; events by experiment, in order."""
 
     experiments: dict[str, Row]
     jobs: dict[Job, Row]
@@ -37,7 +37,7 @@ class Rows:
 
     @property
     def waiting(self) -> set[Job]:
-        """Jobs that a worker may claim."""
+        """Jobs that a worker may lease."""
         return {
             job
             for job, row in self.jobs.items()
@@ -95,7 +95,7 @@ def _check_experiment(experiment: Row, tasks: list[Row], finish: Row) -> None:
     active = any(row["status"] in ACTIVE for row in (*tasks, finish))
     assert active == (status in ACTIVE)
     queued = any(row["status"] == "queued" for row in (*tasks, finish))
-    assert not (queued and experiment["cancel_requested"]), "nobody will ever take it"
+    assert not (queued and experiment["cancel_requested"]), "no worker will ever lease it"
     assert (experiment["finished_at"] is not None) == (status in TERMINAL)
     assert (experiment["reason"] is not None) == (status == "failed")
     assert experiment["tasks_total"] == len(tasks)
@@ -123,11 +123,11 @@ def _check_experiment(experiment: Row, tasks: list[Row], finish: Row) -> None:
 def _check_events(experiment: Row, events: list[Row]) -> None:
     ids = [event["id"] for event in events]
     assert ids == sorted(set(ids))
-    told: str | None = None
+    status: str | None = None
     for event in events:
         if event["kind"] == "status":
-            assert event["data"]["status"] in NEXT[told], (told, event["data"]["status"])
-            told = event["data"]["status"]
+            assert event["data"]["status"] in NEXT[status], (status, event["data"]["status"])
+            status = event["data"]["status"]
         else:
-            assert told not in TERMINAL, "something happened after the end"
-    assert told == experiment["status"]
+            assert status not in TERMINAL, "an event after the end"
+    assert status == experiment["status"]

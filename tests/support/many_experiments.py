@@ -1,4 +1,4 @@
-"""A database with thousands of experiments, quickly: rows as the lifecycle writes them, without tasks."""
+"""Database with thousands of experiments: rows as the lifecycle writes them, without tasks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEGAN = 1_700_000_000.0
 
 
 def fill(database: Database, count: int, owner: str | None = None) -> None:
-    """So many experiments of all kinds and ages, named "run 00000" and so on; the last is the newest."""
+    """Insert experiments of all kinds and ages, named "run 00000" and so on; the last is the newest."""
     rng = random.Random(0)
     rows = [_row(rng, number, owner) for number in range(count)]
     tags = [
@@ -41,7 +41,7 @@ def _row(rng: random.Random, number: int, owner: str | None) -> dict[str, object
     status, tasks = STATUSES[number % len(STATUSES)], suite.tasks or 0
     done = {"completed": tasks, "queued": 0}.get(status, rng.randrange(tasks))
     started = None if status == "queued" else BEGAN + 60 * number + 5
-    ended = started is not None and status != "running"
+    has_ended = started is not None and status != "running"
     return {
         "id": f"{number:016x}",
         "name": spec.name,
@@ -59,6 +59,6 @@ def _row(rng: random.Random, number: int, owner: str | None) -> dict[str, object
         "mean_accuracy": rng.uniform(0.5, 1) if done else None,
         "created_at": BEGAN + 60 * number,
         "started_at": started,
-        "finished_at": started + rng.uniform(1, 9_000) if ended and started is not None else None,
+        "finished_at": started + rng.uniform(1, 9_000) if has_ended and started is not None else None,
         "owner": owner,
     }

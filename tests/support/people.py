@@ -1,4 +1,4 @@
-"""People with keys, as clients of one service."""
+"""Clients of one service for users with different keys and roles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def bearer(key: str) -> dict[str, str]:
 
 @contextmanager
 def people(home: Path, client: httpx.Client) -> Iterator[dict[str, httpx.Client]]:
-    """A client for each of ROLES, with a key of its own from now on."""
+    """Client for each of ROLES, each with a new key."""
     keys = KeyFile(home / "keys.json")
     with ExitStack() as open_clients:
         yield {
@@ -33,8 +33,8 @@ def people(home: Path, client: httpx.Client) -> Iterator[dict[str, httpx.Client]
         }
 
 
-def ended(client: httpx.Client, **changes: object) -> str:
-    """The id of a new experiment that is over at once: its events come to an end."""
+def cancelled_experiment(client: httpx.Client, **changes: object) -> str:
+    """Id of a new experiment that has ended, so that its event stream ends."""
     experiment_id = submit(client, **changes)
     assert client.post(f"/experiments/{experiment_id}/cancel").status_code == 202
     return experiment_id

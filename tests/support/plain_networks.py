@@ -1,4 +1,4 @@
-"""Networks as their definitions say, in float64, with every matrix dense: the oracle of the fast code."""
+"""Reference implementation of the networks from their equations: float64, dense matrices."""
 
 from __future__ import annotations
 

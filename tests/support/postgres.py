@@ -1,4 +1,4 @@
-"""A PostgreSQL of this test run's own, in a temporary folder and on a socket there."""
+"""Temporary PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _has_user(name: str) -> bool:
 
 
 def _call(command: list[str], become: dict[str, object]) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -73,4 +73,4 @@ def _call(command: list[str], become: dict[str, object]) -> None:
         check=False,
         **become,
     )  # type: ignore[call-overload]
-    assert done.returncode == 0, done.stdout
+    assert result.returncode == 0, result.stdout

@@ -1,4 +1,4 @@
-"""A small publisher of MNIST-like files: real files of the right shape, a real HTTP server."""
+"""HTTP server of MNIST-like files of the right shape."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SHAPES = ((60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,))
 
 def contents() -> dict[str, bytes]:
     """The four files: blank images but for their first pixels, labels 0 to 9."""
-    made = {}
+    files = {}
     for name, shape in zip(FILES, SHAPES, strict=True):
         array = np.zeros(shape, np.uint8)
         array.reshape(shape[0], -1)[:, 0] = rng_for(0, name).integers(0, 10, shape[0])
-        made[name] = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape) + array.tobytes()
-    return made
+        files[name] = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape) + array.tobytes()
+    return files
 
 
 def write(folder: Path, files: dict[str, bytes]) -> None:
@@ -37,7 +37,7 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def pack(folder: Path, files: dict[str, bytes]) -> list[tuple[str, str]]:
-    """Write them as .gz; what torchvision wants to know of them: names and MD5 sums."""
+    """Write files as .gz; their names and MD5 sums, as torchvision declares them."""
     packed = {f"{name}.gz": gzip.compress(data, 1) for name, data in files.items()}
     write(folder, packed)
     return [(name, hashlib.md5(data).hexdigest()) for name, data in packed.items()]
@@ -50,7 +50,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The URL under which a folder is published."""
+    """URL of a server that publishes a folder for as long as the block."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""Images as a caller sends them."""
+"""Request bodies that hold images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An S3 server of this test run's own: moto's, in a process of its own, spoken to as any other."""
+"""Temporary S3 server (moto) in a process of its own."""
 
 from __future__ import annotations
 

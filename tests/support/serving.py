@@ -116,7 +116,7 @@ def another(client: httpx.Client, **options: Any) -> httpx.Client:
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[httpx.Client]:
-    """A client of the application, through a socket, for as long as the block."""
+    """Client of the application, through a socket, for as long as the block."""
     http = "service.protocol:Bounded"
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, http=http, ws="none"))
     thread = threading.Thread(target=server.run)

@@ -1,4 +1,4 @@
-"""Training a few tasks as the runner does, for tests."""
+"""Training of a few tasks, as the runner does it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small datasets of one's own, and sending them."""
+"""Small datasets for uploads, and the requests that upload them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NPZ, ZIP = "application/x-npz", "application/zip"
 
 
 def npz(**arrays: Any) -> bytes:
-    """What numpy.savez writes."""
+    """Contents of an .npz file."""
     file = io.BytesIO()
     np.savez(file, **arrays)
     return file.getvalue()
@@ -49,7 +49,7 @@ def coloured(
 
 
 def grey(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The same, small and grey."""
+    """Like `coloured`, but small and grey."""
     return coloured(2, 6, (5, 6), seed)
 
 
@@ -59,9 +59,9 @@ def post(client: httpx.Client, content: bytes, media_type: str = NPZ, **params: 
 
 
 def upload(client: httpx.Client, x: Any = None, y: Any = None, **params: Any) -> str:
-    """The id of a dataset that is there now."""
+    """Upload a dataset; its id."""
     if x is None:
         x, y = grey()
-    answer = post(client, npz(x=x, y=y), **params)
-    assert answer.status_code in (200, 201), answer.text
-    return str(answer.json()["id"])
+    response = post(client, npz(x=x, y=y), **params)
+    assert response.status_code in (200, 201), response.text
+    return str(response.json()["id"])

@@ -1,4 +1,4 @@
-"""Bytes to a server and back, without a client's good manners."""
+"""Raw HTTP/1.1 over sockets, for requests that no client would send."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """The first response on a connection."""
 
     status: int
@@ -28,15 +28,15 @@ class Answer:
         return document
 
 
-def exchange(address: tuple[str, int], *parts: bytes, seconds: float = 20) -> Answer:
-    """What the server answers to these bytes."""
+def exchange(address: tuple[str, int], *parts: bytes, seconds: float = 20) -> Response:
+    """Response to these bytes."""
     with socket.create_connection(address, timeout=seconds) as connection:
         send(connection, parts)
-        return answer(connection)
+        return read_response(connection)
 
 
 def send(connection: socket.socket, parts: Iterable[bytes]) -> int:
-    """Bytes that were sent until all were, or the server had enough."""
+    """Send until all is sent or the server closes the connection; the number of bytes sent."""
     sent = 0
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         for part in parts:
@@ -45,7 +45,7 @@ def send(connection: socket.socket, parts: Iterable[bytes]) -> int:
     return sent
 
 
-def answer(connection: socket.socket) -> Answer:
+def read_response(connection: socket.socket) -> Response:
     """The next response; one of unknown length is read to the end of the connection."""
     with contextlib.suppress(ConnectionResetError), connection.makefile("rb") as stream:
         status = int(stream.readline().split()[1])
@@ -54,8 +54,8 @@ def answer(connection: socket.socket) -> Answer:
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.strip().lower()] = value.strip()
         length = headers.get("content-length")
-        return Answer(status, headers, stream.read(int(length)) if length else b"")
-    raise AssertionError("the connection was reset before an answer came")
+        return Response(status, headers, stream.read(int(length)) if length else b"")
+    raise AssertionError("the connection was reset before a response came")
 
 
 def get(path: str, *headers: str) -> bytes:

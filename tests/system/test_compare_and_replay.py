@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.support.bundles import made, npy, unpacked
+from tests.support.bundles import npy, packed_bundle, unpack
 from tgsh.cli import app
 from tgsh.client import Client
 from tgsh.errors import ServiceProblem
@@ -133,7 +133,7 @@ def test_a_replay_gives_the_same_bytes(tgsh: Tgsh, bundle: Path, tmp_path: Path)
     assert replayed.returncode == 0, replayed.stderr + replayed.stdout
     assert "The same bytes: vectors of 3 tasks" in replayed.stdout
     [vectors] = (tmp_path / "again" / "artifacts").rglob("vectors-*.npy")
-    assert vectors.read_bytes() == unpacked(bundle.read_bytes())["vectors.npy"]
+    assert vectors.read_bytes() == unpack(bundle.read_bytes())["vectors.npy"]
     full = tgsh("replay", str(bundle), "-o", "again")
     assert (full.returncode, "not empty" in full.stderr) == (2, True)
 
@@ -153,14 +153,16 @@ def test_what_was_tampered_with_is_refused_before_training(tgsh: Tgsh, bundle: P
 
 def changed(bundle: Path, target: Path, **others: bytes) -> str:
     """A bundle whose hashes are right, and whose files do not belong together; its name."""
-    files = unpacked(bundle.read_bytes())
+    files = unpack(bundle.read_bytes())
     del files["manifest.json"]
-    target.write_bytes(made({**files, **{name.replace("_", "."): data for name, data in others.items()}}))
+    target.write_bytes(
+        packed_bundle({**files, **{name.replace("_", "."): data for name, data in others.items()}})
+    )
     return str(target)
 
 
 def test_changed_vectors_and_other_images_are_told(tgsh: Tgsh, bundle: Path, tmp_path: Path) -> None:
-    files = unpacked(bundle.read_bytes())
+    files = unpack(bundle.read_bytes())
     vectors = np.load(io.BytesIO(files["vectors.npy"]))
     vectors[2, 1, 7] *= 1.5
     experiment, datasets = (json.loads(files[name]) for name in ("experiment.json", "datasets.json"))
@@ -186,7 +188,7 @@ def test_changed_vectors_and_other_images_are_told(tgsh: Tgsh, bundle: Path, tmp
 def test_another_seed_and_another_compute_path_are_told(
     tgsh: Tgsh, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = {**json.loads(unpacked(bundle.read_bytes())["spec.json"]), "seed": 7}
+    spec = {**json.loads(unpack(bundle.read_bytes())["spec.json"]), "seed": 7}
     name = changed(bundle, tmp_path / "b.zip", spec_json=json.dumps(spec).encode())
     monkeypatch.setenv("TGSH_COMPUTE", "torch")
     replayed = tgsh("replay", name, "--workers", "1")

@@ -211,13 +211,13 @@ def test_a_disk_that_is_nearly_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(machine, "SLOW_SECONDS", 60.0)
     assert verdicts(machine.check_disk(tmp_path)) == [("disk", "ok"), ("writing", "ok")]
     tmp_path.chmod(0o755)
-    monkeypatch.setattr(machine, "FEW", 1 << 60)
+    monkeypatch.setattr(machine, "LOW_FREE", 1 << 60)
     assert verdicts(machine.check_disk(tmp_path)) == [
         ("disk", "warning"),
         ("rights", "warning"),
         ("writing", "ok"),
     ]
-    monkeypatch.setattr(machine, "LEAST", 1 << 60)
+    monkeypatch.setattr(machine, "MIN_FREE", 1 << 60)
     assert verdicts(machine.check_disk(tmp_path))[0] == ("disk", "problem")
 
 
@@ -242,12 +242,14 @@ def test_an_api_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_look_that_hangs_or_breaks_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
-    monkeypatch.setattr(report, "SECONDS", 1.0)
-    monkeypatch.setattr(report.machine, "torch", lambda: iter([ok("torch", "")]))
-    monkeypatch.setattr(report.data, "look", lambda _: [ok("data", "")] if released.wait(60) else [])
-    monkeypatch.setattr(report.access, "look", lambda _: [1 / 0])
+    monkeypatch.setattr(report, "CHECK_SECONDS", 1.0)
+    monkeypatch.setattr(report.machine, "check_torch", lambda: iter([ok("torch", "")]))
+    monkeypatch.setattr(
+        report.machine, "check_datasets", lambda _: [ok("data", "")] if released.wait(60) else []
+    )
+    monkeypatch.setattr(report.machine, "check_api_keys", lambda _: [1 / 0])
     began = time.monotonic()
-    findings = report.examine(StoreSettings(home=tmp_path), None, free_port())
+    findings = report.run_checks(StoreSettings(home=tmp_path), None, free_port())
     assert time.monotonic() - began < 30
     released.set()
     bad = {finding.subject: finding.detail for finding in findings if finding.verdict == "problem"}

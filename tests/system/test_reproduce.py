@@ -17,10 +17,10 @@ from tests.system.test_stack import kin
 from tgsh.cli import app
 from tgsh.client import Client
 from tgsh.reproduce.claims import accuracy, similarity
-from tgsh.reproduce.claims.base import Claim, Run
-from tgsh.reproduce.execution import Plan, reproduce
-from tgsh.reproduce.plan import TAG, Drawing, Planned
-from tgsh.reproduce.record import EARLIER, Record
+from tgsh.reproduce.claims.base import Claim, ExperimentRun
+from tgsh.reproduce.execution import ReproductionPlan, reproduce
+from tgsh.reproduce.plan import TAG, FigureRequest, PlannedExperiment
+from tgsh.reproduce.record import EARLIER, ReproductionRecord
 from tgsh.schemas import Experiment
 from tgsh.specs import ExperimentSpec, FlyNetSpec, RotationSuite, TrainingSpec
 from tgsh.stack.stack import Stack
@@ -28,7 +28,7 @@ from tgsh.stack.stack import Stack
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 
 
-def small(name: str, seed: int, dataset: str = "mnist5k", **more: object) -> Planned:
+def small(name: str, seed: int, dataset: str = "mnist5k", **more: object) -> PlannedExperiment:
     spec = ExperimentSpec.model_validate(
         {
             "dataset": dataset,
@@ -39,27 +39,27 @@ def small(name: str, seed: int, dataset: str = "mnist5k", **more: object) -> Pla
             "tags": (TAG,),
         }
     )
-    return Planned(name, spec, **more)  # type: ignore[arg-type]
+    return PlannedExperiment(name, spec, **more)  # type: ignore[arg-type]
 
 
 def neighbours(about: str) -> Claim:
-    measure = lambda answers: similarity.half_turn(answers.similarity())  # noqa: E731
+    measure = lambda documents: similarity.half_turn(documents.similarity())  # noqa: E731
     return Claim(f"turn.{about}", "Half turns", "here", "above", "more", (about,), measure)
 
 
 def learned(about: str, least: float) -> Claim:
-    measure = lambda answers: accuracy.mean_within(answers.accuracy(), least)  # noqa: E731
+    measure = lambda documents: accuracy.mean_within(documents.accuracy(), least)  # noqa: E731
     return Claim(f"learned.{about}", "Tasks are learned", "here", f"{least}", "", (about,), measure)
 
 
-DRAWINGS = (
-    Drawing("dendrogram"),
-    Drawing("early", "similarity", {"stage": "1"}),
-    Drawing("no-such-figure"),
+FIGURES = (
+    FigureRequest("dendrogram"),
+    FigureRequest("early", "similarity", {"stage": "1"}),
+    FigureRequest("no-such-figure"),
 )
-PLAN = Plan(
+PLAN = ReproductionPlan(
     "mnist5k",
-    (small("good", 0, drawings=DRAWINGS), small("other", 1, stage=1), small("bad", 0, dataset="mnist")),
+    (small("good", 0, figures=FIGURES), small("other", 1, stage=1), small("bad", 0, dataset="mnist")),
     (
         learned("good", 0.3),
         learned("other", 1.0),
@@ -94,18 +94,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def first(stack: Stack) -> tuple[Record, list[Run]]:
+def first(stack: Stack) -> tuple[ReproductionRecord, list[ExperimentRun]]:
     """A run on an empty home, of which one experiment had been submitted by a run that was stopped."""
     with Client(stack.url) as client:
         left = client.submit(PLAN.experiments[1].spec)
         found = reproduce(client, PLAN, {}, quietly)
         assert found[1][1].experiment is not None
         assert found[1][1].experiment.id == left.id
-        assert found[1][1].found in {"unfinished", "completed"}
+        assert found[1][1].initial_state in {"unfinished", "completed"}
         return found
 
 
-def test_claims_are_judged_and_a_failed_experiment_has_a_reason(first: tuple[Record, list[Run]]) -> None:
+def test_claims_are_judged_and_a_failed_experiment_has_a_reason(
+    first: tuple[ReproductionRecord, list[ExperimentRun]],
+) -> None:
     record, runs = first
     good, other, turn, both = record.claims
     assert (good.verdict, other.verdict, both.verdict) == ("holds", "does not hold", "not measured")
@@ -116,10 +118,10 @@ def test_claims_are_judged_and_a_failed_experiment_has_a_reason(first: tuple[Rec
     assert both.reason.startswith("bad: ")
     assert "MNIST" in both.reason
     assert [run.completed for run in runs] == [True, True, False]
-    assert not record.good
+    assert not record.passed
 
 
-def test_a_record_says_what_it_rests_on(first: tuple[Record, list[Run]]) -> None:
+def test_a_record_says_what_it_rests_on(first: tuple[ReproductionRecord, list[ExperimentRun]]) -> None:
     record, _ = first
     good, _, bad = record.experiments
     assert good.digest == PLAN.experiments[0].spec.digest() == record.claims[0].digests[0]
@@ -132,13 +134,15 @@ def test_a_record_says_what_it_rests_on(first: tuple[Record, list[Run]]) -> None
     assert record.seconds >= good.seconds > 0
 
 
-def test_a_second_run_trains_nothing_anew(stack: Stack, first: tuple[Record, list[Run]]) -> None:
+def test_a_second_run_trains_nothing_anew(
+    stack: Stack, first: tuple[ReproductionRecord, list[ExperimentRun]]
+) -> None:
     lines: list[str] = []
     with Client(stack.url) as client:
         before = {each.id for each in client.experiments(tag=TAG)}
         record, runs = reproduce(client, PLAN, {EARLIER: first[0]}, quietly, lines.append)
         assert {each.id for each in client.experiments(tag=TAG)} == before
-    assert [run.found for run in runs] == ["completed", "completed", "unfinished"]
+    assert [run.initial_state for run in runs] == ["completed", "completed", "unfinished"]
     assert [claim.measured for claim in record.claims] == [claim.measured for claim in first[0].claims]
     assert [claim.earlier for claim in record.claims] == [True, True, True, True]
     assert not any(claim.lost for claim in record.claims)
@@ -147,11 +151,14 @@ def test_a_second_run_trains_nothing_anew(stack: Stack, first: tuple[Record, lis
 
 
 def test_the_command(
-    stack: Stack, first: tuple[Record, list[Run]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack,
+    first: tuple[ReproductionRecord, list[ExperimentRun]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    good = Plan(PLAN.dataset, PLAN.experiments[:1], PLAN.claims[:1])
-    monkeypatch.setattr("tgsh.reproduce.execution.paper", lambda dataset: good)
+    good = ReproductionPlan(PLAN.dataset, PLAN.experiments[:1], PLAN.claims[:1])
+    monkeypatch.setattr("tgsh.reproduce.execution.paper_plan", lambda dataset: good)
     monkeypatch.setattr("tgsh.reproduce.record.shipped_record", lambda dataset: None)
     command = ["reproduce", "--url", stack.url, "-o", str(tmp_path / "out")]
     ended = CliRunner().invoke(app, command)
@@ -162,17 +169,17 @@ def test_the_command(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert (tmp_path / "out" / "good-early.png").read_bytes().startswith(b"\x89PNG")
 
-    lost = Plan(PLAN.dataset, PLAN.experiments[:1], (learned("good", 1.0),))
-    monkeypatch.setattr("tgsh.reproduce.execution.paper", lambda dataset: lost)
+    lost = ReproductionPlan(PLAN.dataset, PLAN.experiments[:1], (learned("good", 1.0),))
+    monkeypatch.setattr("tgsh.reproduce.execution.paper_plan", lambda dataset: lost)
     ended = CliRunner().invoke(app, [*command, "--json"])
     assert ended.exit_code == 1
-    written = Record.model_validate_json((tmp_path / "out" / "claims.json").read_bytes())
-    assert Record.model_validate(json.loads(ended.stdout)) == written
+    written = ReproductionRecord.model_validate_json((tmp_path / "out" / "claims.json").read_bytes())
+    assert ReproductionRecord.model_validate(json.loads(ended.stdout)) == written
     assert written.claims[0].before == {EARLIER: "holds"}
     ended = CliRunner().invoke(app, command)
     assert ended.exit_code == 0, "it did not hold in the run before, either"
 
-    monkeypatch.setattr("tgsh.reproduce.execution.paper", lambda dataset: PLAN)
+    monkeypatch.setattr("tgsh.reproduce.execution.paper_plan", lambda dataset: PLAN)
     ended = CliRunner().invoke(app, command)
     assert ended.exit_code == 1, "one could not be measured"
 

@@ -12,7 +12,7 @@ from io import StringIO
 
 import pytest
 
-from tgsh.logs import LogFormat, about, formatter
+from tgsh.logs import LogFormat, formatter, log_context
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def listening(logger: logging.Logger, kind: LogFormat) -> StringIO:
 
 def test_json_has_everything_in_one_line(logger: logging.Logger) -> None:
     text = listening(logger, "json")
-    with about(experiment="0f3a", task=3), about(attempt=2, worker="w", request=None):
+    with log_context(experiment="0f3a", task=3), log_context(attempt=2, worker="w", request=None):
         try:
             raise ValueError("a\nb")
         except ValueError:
@@ -57,7 +57,7 @@ def test_json_has_everything_in_one_line(logger: logging.Logger) -> None:
 
 def test_text_is_one_line_whatever_is_written_into_it(logger: logging.Logger) -> None:
     text = listening(logger, "text")
-    with about(experiment="0f3a", task="finish"):
+    with log_context(experiment="0f3a", task="finish"):
         logger.warning("odd: %s", "\x1b[2J\r\n2026-01-01 INFO all is well\u2028")
     logger.info("plain")
     first, second = text.getvalue().splitlines()
@@ -73,12 +73,12 @@ def test_threads_do_not_mix_up_what_they_are_about(logger: logging.Logger) -> No
     meet = threading.Barrier(2)
 
     def work(task: int) -> None:
-        with about(task=task):
+        with log_context(task=task):
             meet.wait(10)
             logger.info("%d", task)
             meet.wait(10)
 
-    with about(experiment="e"):
+    with log_context(experiment="e"):
         threads = [
             threading.Thread(target=copy_context().run, args=(work, 1)),
             threading.Thread(target=work, args=(2,)),

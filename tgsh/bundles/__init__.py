@@ -1,1 +1,1 @@
-"""An experiment as one zip that can be kept, cited and replayed."""
+"""Bundles: an experiment with all its results in one zip that can be cited and replayed."""

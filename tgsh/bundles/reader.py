@@ -1,4 +1,4 @@
-"""Verified reading."""
+"""Reader of bundles, which trusts nothing that the manifest's hashes do not confirm."""
 
 from __future__ import annotations
 
@@ -12,19 +12,27 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tgsh.bundles.writer import DATASETS, EXPERIMENT, FORMAT, MANIFEST, NEEDED, SPEC, VECTORS, Manifest
+from tgsh.bundles.writer import (
+    DATASETS,
+    EXPERIMENT,
+    FORMAT,
+    MANIFEST,
+    REQUIRED_FILES,
+    SPEC,
+    VECTORS,
+    Manifest,
+)
 from tgsh.errors import InvalidSpec
 from tgsh.specs import ExperimentSpec
 
-MOST_FILES, MOST_TEXT = 1_000, 16 << 20
-"""Files of a bundle, and bytes of one that is read as a whole."""
-
+MAX_FILES = 1_000
+MAX_TEXT_BYTES = 16 << 20
 CHUNK = 1 << 20
 ENCRYPTED = 0x1
 
 
-class Recorded(BaseModel):
-    """What a bundle's experiment.json tells of the training; what else it tells is for people."""
+class RecordedTraining(BaseModel):
+    """Part of experiment.json that a replay compares with; its other keys are for people."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -37,8 +45,8 @@ class Recorded(BaseModel):
     machines: list[str]
 
 
-class Images(BaseModel):
-    """SHA-256 of images and labels, and which tasks saw them."""
+class ImageDigests(BaseModel):
+    """SHA-256 of training and test images with their labels, and the tasks that use them."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -47,101 +55,101 @@ class Images(BaseModel):
     tasks: list[int]
 
 
-class Datasets(BaseModel):
-    """What a bundle's datasets.json tells."""
+class DatasetDigests(BaseModel):
+    """The part of datasets.json that a replay reads."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    images: list[Images]
+    images: list[ImageDigests]
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose hashes were checked."""
+    """A bundle whose hashes have been verified."""
 
     path: Path
     spec: ExperimentSpec
-    recorded: Recorded
-    images: list[Images]
+    recorded: RecordedTraining
+    images: list[ImageDigests]
     vectors_sha256: str
 
     def vectors(self, shape: tuple[int, ...]) -> np.ndarray:
-        """The context vectors of all stages, float32 [E + 1, T, H]. Raises InvalidSpec for another shape."""
-        with _opened(self.path) as zip, zip.open(VECTORS) as file:
+        """Context vectors of all stages, float32 [E + 1, T, H]. Raises InvalidSpec for another shape."""
+        with _open_zip(self.path) as zip, zip.open(VECTORS) as file:
             version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else None
-            if read is None or read(file) != (shape, False, np.dtype("<f4")):
-                raise _refused(self.path, f"{VECTORS} does not hold float32 {shape}")
+            read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else None
+            if read_header is None or read_header(file) != (shape, False, np.dtype("<f4")):
+                raise _invalid(self.path, f"{VECTORS} does not hold float32 {shape}")
             content = np.frombuffer(file.read(), "<f4")
             if content.size != int(np.prod(shape)):
-                raise _refused(self.path, f"{VECTORS} is cut off")
+                raise _invalid(self.path, f"{VECTORS} is cut off")
             return content.reshape(shape)
 
 
 def read(path: Path) -> Bundle:
-    """The bundle in a file. Raises InvalidSpec, saying what is wrong with it, where it cannot be trusted."""
-    with _opened(path) as zip:
-        infos = {info.filename: info for info in _safe(path, zip)}
-        manifest = _manifest(path, zip, infos)
-        for name, known in manifest.files.items():
-            if infos[name].file_size != known.bytes or _sha256(zip, infos[name]) != known.sha256:
-                raise _refused(path, f"{name} is not what was packed: its SHA-256 is not the manifest's")
-        spec = ExperimentSpec.model_validate_json(_text(path, zip, infos, SPEC))
-        recorded = Recorded.model_validate_json(_text(path, zip, infos, EXPERIMENT))
-        images = Datasets.model_validate_json(_text(path, zip, infos, DATASETS)).images
+    """Verify and read a bundle. Raises InvalidSpec, with the reason, where it cannot be trusted."""
+    with _open_zip(path) as zip:
+        infos = {info.filename: info for info in _checked_members(path, zip)}
+        manifest = _read_manifest(path, zip, infos)
+        for name, entry in manifest.files.items():
+            if infos[name].file_size != entry.bytes or _sha256(zip, infos[name]) != entry.sha256:
+                raise _invalid(path, f"{name} is not what was packed: its SHA-256 is not the manifest's")
+        spec = ExperimentSpec.model_validate_json(_read_text(path, zip, infos, SPEC))
+        recorded = RecordedTraining.model_validate_json(_read_text(path, zip, infos, EXPERIMENT))
+        images = DatasetDigests.model_validate_json(_read_text(path, zip, infos, DATASETS)).images
     return Bundle(path, spec, recorded, images, manifest.files[VECTORS].sha256)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ZipFile]:
-    """The zip; whatever is wrong with it is an InvalidSpec."""
+def _open_zip(path: Path) -> Iterator[ZipFile]:
+    """Open a zip, in a block whose errors become InvalidSpec."""
     try:
         with ZipFile(path) as zip:
             yield zip
     except OSError as error:
-        raise _refused(path, f"cannot be read: {error.strerror or error}") from error
+        raise _invalid(path, f"cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or error.title
-        raise _refused(path, f"is no bundle that this version can read: {where}: {first['msg']}") from error
+        field = ".".join(map(str, first["loc"])) or error.title
+        raise _invalid(path, f"is no bundle that this version can read: {field}: {first['msg']}") from error
     except (BadZipFile, EOFError, ValueError, RecursionError, NotImplementedError) as error:
-        raise _refused(path, f"is no whole zip: {error}") from error
+        raise _invalid(path, f"is no whole zip: {error}") from error
 
 
-def _safe(path: Path, zip: ZipFile) -> list[ZipInfo]:
-    """The files of a zip that holds what it says: plain, stored, each once, and nowhere outside."""
+def _checked_members(path: Path, zip: ZipFile) -> list[ZipInfo]:
+    """Members of a zip whose files are all plain, stored uncompressed, unique, and inside the folder."""
     infos = zip.infolist()
-    if len(infos) > MOST_FILES or len({info.filename for info in infos}) < len(infos):
-        raise _refused(path, "has too many files, or one twice")
+    if len(infos) > MAX_FILES or len({info.filename for info in infos}) < len(infos):
+        raise _invalid(path, "has too many files, or one twice")
     for info in infos:
         name = PurePosixPath(info.filename)
         if name.is_absolute() or ".." in name.parts or "\\" in info.filename or info.is_dir():
-            raise _refused(path, f"nobody packs {info.filename[:80]!r}")
+            raise _invalid(path, f"nobody packs {info.filename[:80]!r}")
         if info.compress_type != ZIP_STORED or info.compress_size != info.file_size:
-            raise _refused(path, f"{info.filename[:80]!r} is compressed; a bundle's files are stored")
+            raise _invalid(path, f"{info.filename[:80]!r} is compressed; a bundle's files are stored")
         if info.flag_bits & ENCRYPTED:
-            raise _refused(path, f"{info.filename[:80]!r} is encrypted")
+            raise _invalid(path, f"{info.filename[:80]!r} is encrypted")
     if sum(info.file_size for info in infos) > path.stat().st_size:
-        raise _refused(path, "claims to hold more than it has bytes")
+        raise _invalid(path, "claims to hold more than it has bytes")
     return infos
 
 
-def _manifest(path: Path, zip: ZipFile, infos: dict[str, ZipInfo]) -> Manifest:
-    manifest = Manifest.model_validate_json(_text(path, zip, infos, MANIFEST))
+def _read_manifest(path: Path, zip: ZipFile, infos: dict[str, ZipInfo]) -> Manifest:
+    manifest = Manifest.model_validate_json(_read_text(path, zip, infos, MANIFEST))
     if manifest.format != FORMAT:
-        raise _refused(path, f"is of the format {manifest.format[:40]!r}; this version reads {FORMAT}")
-    if odd := infos.keys() ^ {*manifest.files, MANIFEST}:
-        raise _refused(path, f"{min(odd)[:80]!r} is in the zip or in its manifest, not in both")
-    if lacking := NEEDED - manifest.files.keys():
-        raise _refused(path, f"{min(lacking)} is missing")
+        raise _invalid(path, f"is of the format {manifest.format[:40]!r}; this version reads {FORMAT}")
+    if unmatched := infos.keys() ^ {*manifest.files, MANIFEST}:
+        raise _invalid(path, f"{min(unmatched)[:80]!r} is in the zip or in its manifest, not in both")
+    if missing := REQUIRED_FILES - manifest.files.keys():
+        raise _invalid(path, f"{min(missing)} is missing")
     return manifest
 
 
-def _text(path: Path, zip: ZipFile, infos: dict[str, ZipInfo], name: str) -> bytes:
+def _read_text(path: Path, zip: ZipFile, infos: dict[str, ZipInfo], name: str) -> bytes:
     if name not in infos:
-        raise _refused(path, f"has no {name}: it is no bundle of tgsh")
-    if infos[name].file_size > MOST_TEXT:
-        raise _refused(path, f"{name} is longer than {MOST_TEXT:,} bytes")
+        raise _invalid(path, f"has no {name}: it is no bundle of tgsh")
+    if infos[name].file_size > MAX_TEXT_BYTES:
+        raise _invalid(path, f"{name} is longer than {MAX_TEXT_BYTES:,} bytes")
     return zip.read(infos[name])
 
 
@@ -153,5 +161,5 @@ def _sha256(zip: ZipFile, info: ZipInfo) -> str:
     return digest.hexdigest()
 
 
-def _refused(path: Path, why: str) -> InvalidSpec:
-    return InvalidSpec(str(path), why)
+def _invalid(path: Path, reason: str) -> InvalidSpec:
+    return InvalidSpec(str(path), reason)

@@ -1,4 +1,4 @@
-"""Manifest, README, CITATION.cff, deterministic zip."""
+"""Writer of bundles: manifest, README, CITATION.cff and a deterministic zip, made chunk by chunk."""
 
 from __future__ import annotations
 
@@ -17,6 +17,63 @@ from tgsh.arrays import table_csv
 from tgsh.specs import ExperimentSpec
 from tgsh.store.models import ExperimentRecord, TaskRecord, as_datetime
 from tgsh.store.results import Origin
+
+FORMAT = "tgsh.bundle/1"
+MANIFEST, SPEC, VECTORS = "manifest.json", "spec.json", "vectors.npy"
+EXPERIMENT, DATASETS = "experiment.json", "datasets.json"
+REQUIRED_FILES = {SPEC, EXPERIMENT, DATASETS, VECTORS}
+"""Files that a replay reads."""
+
+EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can hold: equal contents have equal bytes."""
+
+UNIX = 3  # system in a zip's headers
+
+DESCRIPTIONS = {
+    "CITATION.cff": "how to cite the paper and the software",
+    "README.txt": "this text",
+    "accuracy.csv": "test accuracy of each task after its last epoch",
+    "datasets.json": "SHA-256 of the images and labels that tasks were trained and tested on",
+    "dendrogram.nwk": "the tree of the tasks (average linkage of 1 - similarity), Newick",
+    "embedding.csv": "the tasks as points in two dimensions (classical MDS of 1 - similarity)",
+    "experiment.json": "seeds, digest of the spec, base_id, versions, compute paths, machines, times",
+    "figures/": "every figure, as png and svg",
+    "geometry.json": "Definition 1 of the paper, measured; its histograms and what a linear map reads",
+    "losses.csv": "mean training cross-entropy of each task (row) in each epoch (column), in nats",
+    "measured/": "what was measured on images at the end, as it is stored (safetensors)",
+    "similarity/": "cosines of the context vectors, before and after training: csv with labels, npy without",
+    "spec.json": "the spec: what POST /experiments, tgsh submit and tgsh run take",
+    "tasks.csv": "every task: its parameters, accuracy, seconds, attempts and compute path",
+    "vectors.npy": "context vectors of every stage, float32 [epochs + 1, tasks, width]; [0]: before training",
+    "manifest.json": "SHA-256 and size of every other file; what was left out, and why",
+}
+"""Descriptions of files by their names, or by the beginnings of their names."""
+
+README = """\
+{title}
+
+Context vectors that tgsh {version} learned, one for each of {tasks} tasks, over random weights that never
+learn; and what follows from them. Experiment {id}, made {made}.
+
+{files}
+What an experiment does not have is left out; manifest.json says why.
+
+Replay it:
+
+    pip install 'tgsh[worker]'
+    tgsh replay BUNDLE.zip
+
+checks every hash, trains spec.json anew and compares all vectors byte by byte. The bytes follow from the
+spec, its seeds and the images on one compute path and kind of machine, and with the same versions of the
+software: experiment.json has them, and a replay that differs says which of them are others. By hand:
+
+    tgsh run spec.json -o again/
+
+Read it with NumPy:
+
+    vectors = numpy.load("vectors.npy")          # [stage, task, unit]
+    tasks = list(csv.DictReader(open("tasks.csv", encoding="utf-8")))
+"""
 
 CITATION = """\
 cff-version: 1.2.0
@@ -45,75 +102,9 @@ preferred-citation:
       value: "arXiv:2401.02437"
 """
 
-FILES = {
-    "CITATION.cff": "how to cite the paper and the software",
-    "README.txt": "this text",
-    "accuracy.csv": "test accuracy of each task after its last epoch",
-    "datasets.json": "SHA-256 of the images and labels that tasks were trained and tested on",
-    "dendrogram.nwk": "the tree of the tasks (average linkage of 1 - similarity), Newick",
-    "embedding.csv": "the tasks as points in two dimensions (classical MDS of 1 - similarity)",
-    "experiment.json": "seeds, digest of the spec, base_id, versions, compute paths, machines, times",
-    "figures/": "every figure, as png and svg",
-    "geometry.json": "Definition 1 of the paper, measured; its histograms and what a linear map reads",
-    "losses.csv": "mean training cross-entropy of each task (row) in each epoch (column), in nats",
-    "measured/": "what was measured on images at the end, as it is stored (safetensors)",
-    "similarity/": "cosines of the context vectors, before and after training: csv with labels, npy without",
-    "spec.json": "the spec: what POST /experiments, tgsh submit and tgsh run take",
-    "tasks.csv": "every task: its parameters, accuracy, seconds, attempts and compute path",
-    "vectors.npy": "context vectors of every stage, float32 [epochs + 1, tasks, width]; [0]: before training",
-    "manifest.json": "SHA-256 and size of every other file; what was left out, and why",
-}
-"""Names of files, or beginnings of names, and what they are."""
 
-README = """\
-{title}
-
-Context vectors that tgsh {version} learned, one for each of {tasks} tasks, over random weights that never
-learn; and what follows from them. Experiment {id}, made {made}.
-
-{files}
-What an experiment does not have is left out; manifest.json says why.
-
-Replay it:
-
-    pip install 'tgsh[worker]'
-    tgsh replay BUNDLE.zip
-
-checks every hash, trains spec.json anew and compares all vectors byte by byte. The bytes follow from the
-spec, its seeds and the images on one compute path and kind of machine, and with the same versions of the
-software: experiment.json has them, and a replay that differs says which of them are others. By hand:
-
-    tgsh run spec.json -o again/
-
-Read it with NumPy:
-
-    vectors = numpy.load("vectors.npy")          # [stage, task, unit]
-    tasks = list(csv.DictReader(open("tasks.csv", encoding="utf-8")))
-"""
-
-
-def citation(version: str) -> str:
-    """CITATION.cff of this version of the software."""
-    return CITATION.format(version=version)
-
-
-def readme(*, title: str, version: str, tasks: int, id: str, made: str) -> str:
-    """README.txt of an experiment's bundle."""
-    width = max(map(len, FILES)) + 2
-    files = "".join(f"{name:{width}}{what}\n" for name, what in FILES.items())
-    return README.format(title=title, version=version, tasks=tasks, id=id, made=made, files=files)
-
-
-FORMAT = "tgsh.bundle/1"
-
-MANIFEST, SPEC, VECTORS = "manifest.json", "spec.json", "vectors.npy"
-EXPERIMENT, DATASETS = "experiment.json", "datasets.json"
-NEEDED = {SPEC, EXPERIMENT, DATASETS, VECTORS}
-"""What a replay reads."""
-
-
-class File(BaseModel):
-    """A file of a bundle."""
+class ManifestEntry(BaseModel):
+    """Hash and size of a file of a bundle."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -122,19 +113,31 @@ class File(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Every other file of a bundle by its name, and why some that a bundle may have are not there."""
+    """Every other file of a bundle by its name, and the reasons why others were left out."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     format: str
-    files: dict[str, File]
+    files: dict[str, ManifestEntry]
     left_out: dict[str, str] = Field(default_factory=dict)
 
 
-def written(
+@dataclass(frozen=True)
+class Member:
+    """A file to be packed: its name, size in bytes, and contents."""
+
+    name: str
+    size: int
+    chunks: Iterable[bytes]
+
+
+def experiment_files(
     record: ExperimentRecord, tasks: Sequence[TaskRecord], origins: Sequence[Origin] | None
 ) -> dict[str, bytes]:
-    """Files by name. origins: of each task, None where they were not recorded."""
+    """Text files of a bundle, by name, that are made from an experiment's rows.
+
+    origins: where each task was trained; None where that was not recorded.
+    """
     spec = ExperimentSpec.model_validate(record.spec)
     return {
         "CITATION.cff": citation(version("tgsh")).encode(),
@@ -145,15 +148,48 @@ def written(
             id=record.id,
             made=str(as_datetime(record.finished_at)),
         ).encode(),
-        SPEC: _json(spec.model_dump(mode="json")),
-        EXPERIMENT: _json(_experiment(record, spec, tasks, origins or ())),
-        DATASETS: _json(_datasets(spec, origins or ())),
-        "tasks.csv": _tasks(tasks),
-        "losses.csv": _losses(tasks, spec.training.epochs),
+        SPEC: _json_bytes(spec.model_dump(mode="json")),
+        EXPERIMENT: _json_bytes(_experiment_document(record, spec, tasks, origins or ())),
+        DATASETS: _json_bytes(_datasets_document(spec, origins or ())),
+        "tasks.csv": _tasks_csv(tasks),
+        "losses.csv": _losses_csv(tasks, spec.training.epochs),
     }
 
 
-def _experiment(
+def readme(*, title: str, version: str, tasks: int, id: str, made: str) -> str:
+    """Text of README.txt of an experiment's bundle."""
+    width = max(map(len, DESCRIPTIONS)) + 2
+    files = "".join(f"{name:{width}}{description}\n" for name, description in DESCRIPTIONS.items())
+    return README.format(title=title, version=version, tasks=tasks, id=id, made=made, files=files)
+
+
+def citation(version: str) -> str:
+    """Text of CITATION.cff for a version of the software."""
+    return CITATION.format(version=version)
+
+
+def pack(members: Iterable[Member], left_out: Mapping[str, str]) -> Iterator[bytes]:
+    """Chunks of a zip of these files, in their order, with their manifest as the last file.
+
+    left_out: reasons by name; read after all members have been packed.
+    """
+    buffer, files = _WriteBuffer(), {}
+    with ZipFile(buffer, "w", ZIP_STORED) as zip:  # type: ignore[call-overload]
+        for member in members:
+            digest, size = hashlib.sha256(), 0
+            with zip.open(_zip_info(member.name, member.size), "w") as file:
+                for chunk in member.chunks:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+                    yield buffer.drain()
+            files[member.name] = ManifestEntry(sha256=digest.hexdigest(), bytes=size)
+        manifest = Manifest(format=FORMAT, files=files, left_out=dict(left_out))
+        zip.writestr(_zip_info(MANIFEST, 0), manifest.model_dump_json(indent=2) + "\n")
+    yield buffer.drain()
+
+
+def _experiment_document(
     record: ExperimentRecord, spec: ExperimentSpec, tasks: Sequence[TaskRecord], origins: Sequence[Origin]
 ) -> dict[str, Any]:
     return {
@@ -175,24 +211,26 @@ def _experiment(
     }
 
 
-def _datasets(spec: ExperimentSpec, origins: Sequence[Origin]) -> dict[str, Any]:
-    """Which images, by digest; tasks that see the same ones together."""
-    of = _distinct(origin["images"] for origin in origins)
-    tasks = [[place for place, origin in enumerate(origins) if origin["images"] == each] for each in of]
-    images = [{**each, "tasks": which} for each, which in zip(of, tasks, strict=True)]
+def _datasets_document(spec: ExperimentSpec, origins: Sequence[Origin]) -> dict[str, Any]:
+    """Digests of the images, each with the tasks that see them."""
+    digests = _distinct(origin["images"] for origin in origins)
+    images = [
+        {**digest, "tasks": [index for index, origin in enumerate(origins) if origin["images"] == digest]}
+        for digest in digests
+    ]
     return {"dataset": spec.model_dump(mode="json")["dataset"], "images": images}
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
-    """What was recorded, each once, in the order of the tasks."""
-    found: list[Any] = []
+    """Recorded values, each once, in the order of the tasks."""
+    distinct: list[Any] = []
     for value in values:
-        if value is not None and value not in found:
-            found.append(value)
-    return found
+        if value is not None and value not in distinct:
+            distinct.append(value)
+    return distinct
 
 
-def _tasks(tasks: Sequence[TaskRecord]) -> bytes:
+def _tasks_csv(tasks: Sequence[TaskRecord]) -> bytes:
     columns = ("index", "label", "params", "accuracy", "epochs_done", "seconds", "attempts", "compute")
     rows = [[getattr(task, name) for name in columns] for task in tasks]
     params = columns.index("params")
@@ -201,32 +239,17 @@ def _tasks(tasks: Sequence[TaskRecord]) -> bytes:
     return table_csv(columns, rows)
 
 
-def _losses(tasks: Sequence[TaskRecord], epochs: int) -> bytes:
+def _losses_csv(tasks: Sequence[TaskRecord], epochs: int) -> bytes:
     header = ["task", "label", *(str(epoch) for epoch in range(1, epochs + 1))]
     return table_csv(header, [(task.index, task.label, *task.losses) for task in tasks])
 
 
-def _json(value: Any) -> bytes:
+def _json_bytes(value: Any) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-LONG_AGO = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can hold."""
-
-UNIX = 3
-
-
-@dataclass(frozen=True)
-class Member:
-    """A file to be packed: its name, how many bytes it has, and the bytes."""
-
-    name: str
-    size: int
-    chunks: Iterable[bytes]
-
-
-class _Sink:
-    """What a ZipFile writes to, without a way back; what was written is taken away in between."""
+class _WriteBuffer:
+    """Unseekable file for a ZipFile, emptied between writes."""
 
     def __init__(self) -> None:
         self._written: list[bytes] = []
@@ -236,36 +259,16 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """No operation: writes are not delayed."""
 
-    def take(self) -> bytes:
-        taken, self._written = b"".join(self._written), []
-        return taken
-
-
-def packed(members: Iterable[Member], left_out: Mapping[str, str]) -> Iterator[bytes]:
-    """The bytes of a zip of these files, in their order, and a manifest of them as the last one.
-
-    left_out: read when all members have been packed.
-    """
-    sink, files = _Sink(), {}
-    with ZipFile(sink, "w", ZIP_STORED) as zip:  # type: ignore[call-overload]
-        for member in members:
-            digest, size = hashlib.sha256(), 0
-            with zip.open(_info(member.name, member.size), "w") as file:
-                for chunk in member.chunks:
-                    digest.update(chunk)
-                    size += len(chunk)
-                    file.write(chunk)
-                    yield sink.take()
-            files[member.name] = File(sha256=digest.hexdigest(), bytes=size)
-        manifest = Manifest(format=FORMAT, files=files, left_out=dict(left_out))
-        zip.writestr(_info(MANIFEST, 0), manifest.model_dump_json(indent=2) + "\n")
-    yield sink.take()
+    def drain(self) -> bytes:
+        """Remove and return the bytes written since the last call."""
+        data, self._written = b"".join(self._written), []
+        return data
 
 
-def _info(name: str, size: int) -> ZipInfo:
-    info = ZipInfo(name, LONG_AGO)
+def _zip_info(name: str, size: int) -> ZipInfo:
+    info = ZipInfo(name, EARLIEST_TIME)
     info.create_system, info.external_attr = UNIX, (stat.S_IFREG | 0o644) << 16
-    info.file_size = size  # beyond 2 GB it needs a longer header
+    info.file_size = size  # beyond 2 GB the header is longer
     return info

@@ -1,19 +1,19 @@
-"""The typer application."""
+"""Typer application of the command `tgsh`."""
 
 from __future__ import annotations
 
 import typer
 
 from tgsh.cli import datasets, experiments, keys, machine, reproduce, results
-from tgsh.cli.errors import STATUSES, FailingGroup
+from tgsh.cli.errors import EXIT_STATUS_HELP, ErrorHandlingGroup
 
 app = typer.Typer(
-    cls=FailingGroup,
+    cls=ErrorHandlingGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="How do learning tasks relate to one another? Start with: tgsh demo",
-    epilog=STATUSES,
+    epilog=EXIT_STATUS_HELP,
 )
 
 EXAMPLES = {

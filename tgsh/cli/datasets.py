@@ -1,4 +1,4 @@
-"""Datasets …."""
+"""Command group `tgsh datasets`: uploaded datasets."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ def add(
 ) -> None:
     """Upload a dataset."""
     with connect(url) as client:
-        added = client.upload(file, name=name, size=_sides(size), channels=channels, shared=shared or None)
+        added = client.upload(
+            file, name=name, size=_parse_size(size), channels=channels, shared=shared or None
+        )
     if as_json:
         print_json(added)
         return
     typer.echo(
-        f"{added.id}: {added.name}, {added.images:,} images of {_size(added)}, {added.classes} classes"
+        f"{added.id}: {added.name}, {added.images:,} images of {_size_text(added)}, {added.classes} classes"
     )
     typer.echo(f'Use it in a spec: {{"dataset": {{"id": "{added.id}"}}, "suite": {{"kind": "rotation"}}}}')
 
@@ -52,11 +54,11 @@ def list_(as_json: Json = False, url: Url = None) -> None:
     from tgsh.cli.output import print_datasets
 
     with connect(url) as client:
-        found = list(client.datasets())
+        datasets = list(client.datasets())
     if as_json:
-        print_json([dataset.model_dump(mode="json") for dataset in found])
-    elif found:
-        print_datasets(found)
+        print_json([dataset.model_dump(mode="json") for dataset in datasets])
+    elif datasets:
+        print_datasets(datasets)
     else:
         typer.echo("No datasets yet. Upload the first one with: tgsh datasets add FILE.npz")
 
@@ -74,13 +76,13 @@ def show(
     from tgsh.cli.output import print_dataset
 
     with connect(url) as client:
-        found = client.dataset(_resolve(client, dataset))
+        details = client.dataset(_resolve(client, dataset))
         if output is not None:
-            output.write_bytes(client.dataset_samples(found.id, output.suffix.removeprefix(".") or "png"))
+            output.write_bytes(client.dataset_samples(details.id, output.suffix.removeprefix(".") or "png"))
     if as_json:
-        print_json(found)
+        print_json(details)
     else:
-        print_dataset(found)
+        print_dataset(details)
 
 
 @app.command()
@@ -92,11 +94,11 @@ def share(
 ) -> None:
     """Let everybody with a key see and use a dataset."""
     with connect(url) as client:
-        found = client.share_dataset(_resolve(client, dataset), not off)
+        changed = client.share_dataset(_resolve(client, dataset), not off)
     if as_json:
-        print_json(found)
+        print_json(changed)
     else:
-        typer.echo(f"{found.id} is seen by " + ("its owner alone" if off else "everybody with a key"))
+        typer.echo(f"{changed.id} is seen by " + ("its owner alone" if off else "everybody with a key"))
 
 
 @app.command()
@@ -108,14 +110,15 @@ def delete(
 ) -> None:
     """Delete a dataset that no experiment uses."""
     with connect(url) as client:
-        found = client.dataset(_resolve(client, dataset))
-        if not yes and not typer.confirm(f"Delete {found.id} ({found.name})?", err=True):
+        details = client.dataset(_resolve(client, dataset))
+        if not yes and not typer.confirm(f"Delete {details.id} ({details.name})?", err=True):
             raise typer.Exit(FAILED)
-        client.delete_dataset(found.id)
-    typer.echo(json.dumps({"deleted": found.id}) if as_json else f"Deleted {found.id}")
+        client.delete_dataset(details.id)
+    typer.echo(json.dumps({"deleted": details.id}) if as_json else f"Deleted {details.id}")
 
 
-def _sides(size: str | None) -> tuple[int, int] | None:
+def _parse_size(size: str | None) -> tuple[int, int] | None:
+    """Height and width of "32x32". Raises: InvalidSpec."""
     if size is None:
         return None
     height, _, width = size.lower().partition("x")
@@ -124,19 +127,23 @@ def _sides(size: str | None) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
-def _size(dataset: Dataset) -> str:
+def _size_text(dataset: Dataset) -> str:
     colour = "" if dataset.channels == 1 else " in colour"
     return f"{dataset.height} × {dataset.width}{colour}"
 
 
-def _resolve(client: Client, wanted: str) -> str:
-    """The id of the dataset that is meant. Raises: NotFound for none and for several, naming them."""
-    if len(wanted) == ID_LENGTH and all(letter in "0123456789abcdef" for letter in wanted):
-        return wanted
-    found = [each for each in client.datasets() if each.name == wanted or each.id.startswith(wanted.lower())]
-    if len(found) == 1:
-        return found[0].id
-    if not found:
-        raise NotFound(f"no dataset is called {wanted!r}; `tgsh datasets list` shows them all")
-    lines = [f"{each.id}  {each.name}" for each in found]
-    raise NotFound("\n  ".join([f"{wanted!r} may be each of these:", *lines]))
+def _resolve(client: Client, reference: str) -> str:
+    """Id of the dataset with this id, beginning of an id, or name.
+
+    Raises: NotFound for none and for several, naming them.
+    """
+    if len(reference) == ID_LENGTH and all(letter in "0123456789abcdef" for letter in reference):
+        return reference
+    beginning = reference.lower()
+    matches = [each for each in client.datasets() if each.name == reference or each.id.startswith(beginning)]
+    if len(matches) == 1:
+        return matches[0].id
+    if not matches:
+        raise NotFound(f"no dataset is called {reference!r}; `tgsh datasets list` shows them all")
+    lines = [f"{each.id}  {each.name}" for each in matches]
+    raise NotFound("\n  ".join([f"{reference!r} may be each of these:", *lines]))

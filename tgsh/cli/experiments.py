@@ -1,4 +1,4 @@
-"""Submit, watch, list, show, cancel, resume, share, delete, estimate, workers, open, compare, catalog."""
+"""Commands on experiments: submit, watch, list, show, compare and others; workers and catalog."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tgsh.cli.errors import FAILED, WorkFailed
-from tgsh.cli.options import Id, Json, Spec, Url, connect, experiments, resolve
+from tgsh.cli.options import Id, Json, Spec, Url, complete_experiments, connect, resolve
 from tgsh.cli.output import print_json
 
 if TYPE_CHECKING:
     from tgsh.client import Client
-    from tgsh.schemas import Experiment
+    from tgsh.schemas import ComparedPair, Comparison, Estimate, Experiment
+
+
+Ids = Annotated[list[str], typer.Argument(metavar="ID ID [ID …]", help="Two to six, or their beginnings.")]
 
 
 def submit(
@@ -31,7 +34,7 @@ def submit(
     with connect(url) as client:
         experiment = client.submit(body, shared=shared or None, anew=anew)
         if experiment.stored_answer:
-            typer.echo(_already(experiment), err=as_json)
+            typer.echo(_stored_text(experiment), err=as_json)
         elif watch:
             typer.echo(f"Submitted {experiment.id}", err=as_json)
         if watch:
@@ -42,12 +45,6 @@ def submit(
             tasks = experiment.progress.tasks_total
             typer.echo(f"Submitted {experiment.id}: {experiment.spec.title}, {tasks} tasks")
             typer.echo(f"Follow it with: tgsh watch {experiment.id[:6]}, or tgsh open {experiment.id[:6]}")
-
-
-def _already(experiment: Experiment) -> str:
-    ended = experiment.timings.finished_at
-    when = f" on {ended.astimezone():%Y-%m-%d at %H:%M}" if ended else ""
-    return f"Already computed{when} as {experiment.id}; --anew trains it again"
 
 
 def watch(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
@@ -75,13 +72,13 @@ def list_(
 
     with connect(url) as client:
         filters = {"status": status, "suite": suite, "dataset": dataset, "tag": tag, "q": q}
-        every = client.experiments(**filters)  # type: ignore[arg-type]  # the service judges the status
-        found = list(islice(every, limit + 1))
+        matches = client.experiments(**filters)  # type: ignore[arg-type]  # the service checks the status
+        page = list(islice(matches, limit + 1))
     if as_json:
-        print_json([experiment.model_dump(mode="json") for experiment in found[:limit]])
-    elif found:
-        print_experiments(found[:limit])
-        if len(found) > limit:
+        print_json([experiment.model_dump(mode="json") for experiment in page[:limit]])
+    elif page:
+        print_experiments(page[:limit])
+        if len(page) > limit:
             typer.echo(f"There are more: --limit {limit * 2}", err=True)
     elif any(filters.values()):
         typer.echo("No experiment fits. Without filters, `tgsh list` shows them all.")
@@ -99,6 +96,34 @@ def show(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
             print_json(experiment)
         else:
             print_experiment(experiment, client.tasks(experiment.id))
+
+
+def open_(
+    experiment_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ID]",
+            help="The experiment's id, or the beginning of it; default: the dashboard.",
+            autocompletion=complete_experiments,
+        ),
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Open the dashboard, or an experiment's page, in a browser; where there is none, print its URL."""
+    import webbrowser
+
+    with connect(url) as client:
+        page = f"{client.url}/"
+        if experiment_id is None:
+            client.ready()  # a page that nobody serves need not be opened
+        else:
+            page = client.get(resolve(client, experiment_id)).url
+    opened = webbrowser.open(page)
+    if as_json:
+        print_json({"url": page, "opened": opened})
+    else:
+        typer.echo(page)
 
 
 def cancel(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
@@ -155,118 +180,16 @@ def delete(
     typer.echo(f"Deleted {experiment.id}")
 
 
-def catalog(as_json: Json = False, url: Url = None) -> None:
-    """Show what can be asked for: datasets, suites, networks, presets."""
-    from tgsh.cli.output import print_catalog
-
-    with connect(url) as client:
-        entries = client.catalog()
-    if as_json:
-        print_json(entries)
-    else:
-        print_catalog(entries)
-
-
-def _watch(client: Client, experiment: Experiment, as_json: bool) -> None:
-    from tgsh.cli.output import follow
-
-    try:
-        ended = follow(client, experiment)
-    except KeyboardInterrupt:
-        typer.echo(f"The experiment goes on; watch it again with: tgsh watch {experiment.id[:6]}", err=True)
-        raise
-    if as_json:
-        print_json(ended)
-    exit_by_status(ended, quiet=as_json)
-
-
-def exit_by_status(ended: Experiment, quiet: bool = False) -> None:
-    """Say how an experiment ended. Raises: WorkFailed unless it was completed."""
-    if ended.status != "completed":
-        raise WorkFailed(f"{ended.id} {ended.status}" + (f": {ended.reason}" if ended.reason else ""))
-    if not quiet:
-        accuracy = "" if ended.mean_accuracy is None else f"Mean test accuracy {ended.mean_accuracy:.3f}"
-        typer.echo(accuracy or f"{ended.id} completed")
-
-
-if TYPE_CHECKING:
-    from tgsh.schemas import Estimate
-
-
 def estimate(spec: Spec, as_json: Json = False, url: Url = None) -> None:
     """Tell what an experiment would cost, without submitting it."""
     from tgsh.cli.options import read_body
 
     with connect(url) as client:
-        found = client.estimate(read_body(spec))
+        estimate = client.estimate(read_body(spec))
     if as_json:
-        print_json(found)
+        print_json(estimate)
     else:
-        typer.echo(_told(found))
-
-
-def workers(as_json: Json = False, url: Url = None) -> None:
-    """Show who works on what, and what waits."""
-    from tgsh.cli.output import print_workers
-
-    with connect(url) as client:
-        found = client.workers()
-    if as_json:
-        print_json(found)
-    else:
-        print_workers(found)
-
-
-def _told(found: Estimate) -> str:
-    from tgsh.cli.output import duration
-
-    lines = [f"{found.tasks:,} tasks, {found.task_epochs:,} task-epochs"]
-    if found.seconds is None:
-        lines.append("No worker runs, so that nobody knows when; `tgsh up` starts some")
-    else:
-        basis = "as experiments like it took here" if found.basis == "measured" else "by typical speeds"
-        lines.append(f"{duration(found.seconds)} on {found.workers} at a time, {basis}")
-    if found.experiments_ahead:
-        more = "" if found.queue_seconds is None else f": {duration(found.queue_seconds)} more"
-        ahead = f"{found.experiments_ahead:,} other experiments wait or run"
-        lines.append(f"{ahead}, {found.tasks_ahead:,} of their tasks come in between{more}")
-    if found.stored is not None:
-        lines.append(f"It was computed already: tgsh show {found.stored[:6]}")
-    return "\n".join(lines)
-
-
-def open_(
-    experiment_id: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[ID]",
-            help="The experiment's id, or the beginning of it; default: the dashboard.",
-            autocompletion=experiments,
-        ),
-    ] = None,
-    as_json: Json = False,
-    url: Url = None,
-) -> None:
-    """Open the dashboard, or an experiment's page, in a browser; where there is none, print its URL."""
-    import webbrowser
-
-    with connect(url) as client:
-        page = f"{client.url}/"
-        if experiment_id is None:
-            client.ready()  # a page that nobody serves need not be opened
-        else:
-            page = client.get(resolve(client, experiment_id)).url
-    opened = webbrowser.open(page)
-    if as_json:
-        print_json({"url": page, "opened": opened})
-    else:
-        typer.echo(page)
-
-
-if TYPE_CHECKING:
-    from tgsh.schemas import ComparedPair, Comparison
-
-Ids = Annotated[list[str], typer.Argument(metavar="ID ID [ID …]", help="Two to six, or their beginnings.")]
+        typer.echo(_estimate_text(estimate))
 
 
 def compare(
@@ -283,7 +206,7 @@ def compare(
     """Compare experiments: what differs in their specs, and whether their similarities agree."""
     with connect(url) as client:
         ids = [resolve(client, each) for each in experiment_ids]
-        found = client.comparison(
+        comparison = client.comparison(
             ids,
             stage,
             measure,  # type: ignore[arg-type]  # the service judges it
@@ -293,50 +216,125 @@ def compare(
             seed,
         )
     if as_json:
-        print_json(found)
+        print_json(comparison)
     else:
-        _print(found)
+        _print_comparison(comparison)
 
 
-def _print(found: Comparison) -> None:
+def workers(as_json: Json = False, url: Url = None) -> None:
+    """Show who works on what, and what waits."""
+    from tgsh.cli.output import print_workers
+
+    with connect(url) as client:
+        workers = client.workers()
+    if as_json:
+        print_json(workers)
+    else:
+        print_workers(workers)
+
+
+def catalog(as_json: Json = False, url: Url = None) -> None:
+    """Show what can be asked for: datasets, suites, networks, presets."""
+    from tgsh.cli.output import print_catalog
+
+    with connect(url) as client:
+        entries = client.catalog()
+    if as_json:
+        print_json(entries)
+    else:
+        print_catalog(entries)
+
+
+def exit_by_status(ended: Experiment, quiet: bool = False) -> None:
+    """Print how an experiment ended. Raises: WorkFailed unless it was completed."""
+    if ended.status != "completed":
+        raise WorkFailed(f"{ended.id} {ended.status}" + (f": {ended.reason}" if ended.reason else ""))
+    if not quiet:
+        accuracy = "" if ended.mean_accuracy is None else f"Mean test accuracy {ended.mean_accuracy:.3f}"
+        typer.echo(accuracy or f"{ended.id} completed")
+
+
+def _watch(client: Client, experiment: Experiment, as_json: bool) -> None:
+    """Follow an experiment to its end and exit by its status."""
+    from tgsh.cli.output import follow
+
+    try:
+        ended = follow(client, experiment)
+    except KeyboardInterrupt:
+        typer.echo(f"The experiment goes on; watch it again with: tgsh watch {experiment.id[:6]}", err=True)
+        raise
+    if as_json:
+        print_json(ended)
+    exit_by_status(ended, quiet=as_json)
+
+
+def _stored_text(experiment: Experiment) -> str:
+    """Note that a submission was answered by an earlier experiment."""
+    finished_at = experiment.timings.finished_at
+    when = f" on {finished_at.astimezone():%Y-%m-%d at %H:%M}" if finished_at else ""
+    return f"Already computed{when} as {experiment.id}; --anew trains it again"
+
+
+def _estimate_text(estimate: Estimate) -> str:
+    """Cost of an experiment, a line each for size, duration, queue and stored results."""
+    from tgsh.cli.output import duration
+
+    lines = [f"{estimate.tasks:,} tasks, {estimate.task_epochs:,} task-epochs"]
+    if estimate.seconds is None:
+        lines.append("No worker runs, so that nobody knows when; `tgsh up` starts some")
+    else:
+        basis = "as experiments like it took here" if estimate.basis == "measured" else "by typical speeds"
+        lines.append(f"{duration(estimate.seconds)} on {estimate.workers} at a time, {basis}")
+    if estimate.experiments_ahead:
+        more = "" if estimate.queue_seconds is None else f": {duration(estimate.queue_seconds)} more"
+        ahead = f"{estimate.experiments_ahead:,} other experiments wait or run"
+        lines.append(f"{ahead}, {estimate.tasks_ahead:,} of their tasks come in between{more}")
+    if estimate.stored is not None:
+        lines.append(f"It was computed already: tgsh show {estimate.stored[:6]}")
+    return "\n".join(lines)
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    """Print what differs in the specs, then the agreement of every pair."""
     from rich import box
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
 
     console = Console()
-    ids = [each.id for each in found.experiments]
+    ids = [each.id for each in comparison.experiments]
     specs = Table("", *ids, box=box.SIMPLE_HEAD, pad_edge=False)
-    specs.add_row("name", *(Text(each.name) for each in found.experiments))
-    specs.add_row("status", *(each.status for each in found.experiments))
-    specs.add_row("accuracy", *(_number(each.mean_accuracy) for each in found.experiments))
-    for difference in found.differences:
-        specs.add_row(Text(difference.field), *(Text(_value(value)) for value in difference.values))
+    specs.add_row("name", *(Text(each.name) for each in comparison.experiments))
+    specs.add_row("status", *(each.status for each in comparison.experiments))
+    specs.add_row("accuracy", *(_decimals(each.mean_accuracy) for each in comparison.experiments))
+    for difference in comparison.differences:
+        specs.add_row(Text(difference.field), *(Text(_json_text(value)) for value in difference.values))
     console.print(specs)
     ends = (Column("", no_wrap=True), Column("", no_wrap=True))
     pairs = Table(
         *ends, "tasks", "pearson", "spearman", "Mantel p", "same task", box=box.SIMPLE_HEAD, pad_edge=False
     )
-    for pair in found.pairs:
+    for pair in comparison.pairs:
         pairs.add_row(pair.a, pair.b, str(pair.tasks), *_agreement(pair))
     console.print(pairs)
-    if found.pairs and (test := found.pairs[0].mantel) is not None:
+    if comparison.pairs and (test := comparison.pairs[0].mantel) is not None:
         typer.echo(
-            f"{found.measure} similarities, stage {found.stage}; Mantel: {test.alternative}, "
+            f"{comparison.measure} similarities, stage {comparison.stage}; Mantel: {test.alternative}, "
             f"{test.permutations} permutations, seed {test.seed}; "
             "same task: mean similarity of its two vectors, where the base is the same"
         )
 
 
 def _agreement(pair: ComparedPair) -> tuple[str, ...]:
+    """Cells of a pair: Pearson, Spearman, Mantel's p, mean similarity of the same task."""
     p_value = "" if pair.mantel is None else f"{pair.mantel.p_value:.4g}"
-    same = "" if pair.same_task is None else _number(pair.same_task.mean)
-    return _number(pair.pearson), _number(pair.spearman), p_value, same
+    same = "" if pair.same_task is None else _decimals(pair.same_task.mean)
+    return _decimals(pair.pearson), _decimals(pair.spearman), p_value, same
 
 
-def _value(value: Any) -> str:
+def _json_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _number(value: float | None) -> str:
+def _decimals(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""Keys …."""
+"""Command group `tgsh keys`: API keys in the key file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tgsh.errors import InvalidSpec
 if TYPE_CHECKING:
     from tgsh.api_keys import KeyFile, Role
 
-UNITS = {"h": 1, "d": 24, "w": 7 * 24}
-LONGEST_YEARS = 100
+UNIT_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
+MAX_YEARS = 100
 
 app = typer.Typer(no_args_is_help=True, help="Keys of the API: add, list, revoke.")
 
@@ -42,11 +42,13 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Make a key and print it, this once: only its hash is kept. A running API takes it at once."""
-    keys = _open(home, file)
-    until = _expiry(expires)
-    key = keys.add(name, _role(role), until)
+    key_file = _key_file(home, file)
+    expires_at = _parse_expiry(expires)
+    key = key_file.add(name, _parse_role(role), expires_at)
     if as_json:
-        print_json({"name": name, "role": role, "expires_at": until and until.isoformat(), "key": key})
+        print_json(
+            {"name": name, "role": role, "expires_at": expires_at and expires_at.isoformat(), "key": key}
+        )
     else:
         typer.echo(key)
     typer.echo(
@@ -57,42 +59,42 @@ def add(
 @app.command(name="list")
 def list_(home: Home = DEFAULT_HOME, file: File = None, as_json: Json = False) -> None:
     """Show whose keys there are, their roles, and until when they hold."""
-    keys = _open(home, file)
-    found = keys.read()
+    key_file = _key_file(home, file)
+    keys = key_file.read()
     if as_json:
-        rows = [key.model_dump(mode="json", exclude={"sha256"}) for key in found or ()]
+        rows = [key.model_dump(mode="json", exclude={"sha256"}) for key in keys or ()]
         print_json(rows)
-    elif found is None:
+    elif keys is None:
         typer.echo("No keys: on this machine everybody may do everything, and nobody gets in from elsewhere.")
     else:
         from tgsh.cli.output import print_keys
 
-        print_keys(found)
+        print_keys(keys)
 
 
 @app.command()
 def revoke(name: Name, home: Home = DEFAULT_HOME, file: File = None, as_json: Json = False) -> None:
     """Take a key back. A running API refuses it at once; what was made with it stays."""
-    keys = _open(home, file)
-    keys.revoke(name)
+    key_file = _key_file(home, file)
+    key_file.revoke(name)
     if as_json:
         print_json({"name": name, "revoked": True})
     else:
         typer.echo(f"Revoked {name}")
-    if not keys.read():
+    if not key_file.read():
         typer.echo(
-            f"That was the last key: nobody gets in now. To go without keys, remove {keys.path}", err=True
+            f"That was the last key: nobody gets in now. To go without keys, remove {key_file.path}", err=True
         )
 
 
-def _open(home: Path, file: Path | None) -> KeyFile:
+def _key_file(home: Path, file: Path | None) -> KeyFile:
     from tgsh.api_keys import KeyFile
     from tgsh.settings import StoreSettings
 
     return KeyFile(StoreSettings(home=home, api_keys_file=file).keys_file)
 
 
-def _role(text: str) -> Role:
+def _parse_role(text: str) -> Role:
     from typing import get_args
 
     from tgsh.api_keys import Role
@@ -103,13 +105,13 @@ def _role(text: str) -> Role:
     raise InvalidSpec("--role", f"{text} is none of {', '.join(get_args(Role))}")
 
 
-def _expiry(text: str) -> datetime | None:
+def _parse_expiry(text: str) -> datetime | None:
     from datetime import UTC, timedelta
 
     if text == "never":
         return None
-    found = re.fullmatch(r"(\d{1,6})([hdw])", text)
-    hours = int(found[1]) * UNITS[found[2]] if found else 0
-    if not 0 < hours <= LONGEST_YEARS * 365 * 24:
+    match = re.fullmatch(r"(\d{1,6})([hdw])", text)
+    hours = int(match[1]) * UNIT_HOURS[match[2]] if match else 0
+    if not 0 < hours <= MAX_YEARS * 365 * 24:
         raise InvalidSpec("--expires", f"{text} is no time: write 12h, 90d, 52w, or never")
     return (datetime.now(UTC) + timedelta(hours=hours)).replace(microsecond=0)

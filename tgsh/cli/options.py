@@ -1,4 +1,4 @@
-"""Shared options, connection, spec argument, completion."""
+"""Options and arguments that several commands share, their completion, and the reading of specs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,94 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from tgsh.errors import InvalidSpec, NotFound
-from tgsh.specs import ExperimentSpec
 
 if TYPE_CHECKING:
     from tgsh.client import Client
+    from tgsh.specs import ExperimentSpec
+
 
 ID_LENGTH = 16
-SHOWN_CANDIDATES = 8
-
+MAX_CANDIDATES = 8
 DEFAULT_HOME = Path("tgsh-home")
+COMPLETION_TIMEOUT = 0.5  # seconds
+MAX_COMPLETIONS = 50  # experiments, the newest
+LINKS_WITHOUT_RESULT = {"self", "events", "tasks"}
+SUB_RESULTS = ("similarity/block", "similarity/epochs", "similarity/nearest", "accuracy/matrix")
+FIGURES = ("similarity", "dendrogram", "embedding", "geometry", "reconstructions", "accuracy")
+
+Completions = list[tuple[str, str]]
+"""Values and their descriptions."""
+
+
+def complete_experiments(ctx: typer.Context, incomplete: str) -> Completions:
+    """Ids of experiments, with status and name."""
+
+    def fetch(client: Client) -> Completions:
+        newest = islice(client.experiments(page_size=MAX_COMPLETIONS), MAX_COMPLETIONS)
+        return [(each.id, f"{each.status}, {each.spec.title}") for each in newest]
+
+    return _matching(_fetch_completions(ctx, fetch), incomplete)
+
+
+def complete_results(ctx: typer.Context, incomplete: str) -> Completions:
+    """Results and figures of the experiment that stands before them on the line."""
+
+    def fetch(client: Client) -> Completions:
+        links = client.get(resolve(client, ctx.params["experiment_id"])).links
+        names = [name for name in links if name not in LINKS_WITHOUT_RESULT]
+        names += [name for name in SUB_RESULTS if name.partition("/")[0] in links]
+        return [(name, "result") for name in sorted(names)]
+
+    figures = [(f"figures/{name}", "figure") for name in FIGURES]
+    return _matching(_fetch_completions(ctx, fetch) + figures, incomplete)
+
+
+def complete_specs(ctx: typer.Context, incomplete: str) -> Completions:
+    """Presets, and files that may hold a spec."""
+
+    def fetch(client: Client) -> Completions:
+        return [(preset.name, preset.description) for preset in client.catalog().presets]
+
+    folder = Path(incomplete if incomplete.endswith("/") else Path(incomplete).parent)
+    files = [(str(path), "file") for path in sorted(folder.glob("*.json"))]
+    return _matching(files + _fetch_completions(ctx, fetch), incomplete)
+
+
+Url = Annotated[
+    str | None, typer.Option("--url", help="The service; default: TGSH_URL, a running `tgsh up`, port 8000.")
+]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
+
+Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="The experiment's id, or the beginning of it.",
+        autocompletion=complete_experiments,
+    ),
+]
+
+Spec = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC|PRESET",
+        help="A .json file, - for standard input, or a preset's name.",
+        autocompletion=complete_specs,
+    ),
+]
+
+Home = Annotated[
+    Path, typer.Option("--home", envvar="TGSH_HOME", help="Folder of database, results and logs.")
+]
+
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Worker processes; default: one a core or GPU.")
+]
 
 
 def connect(url: str | None, timeout: float = 30.0) -> Client:
-    """A client of the service that is meant: --url, TGSH_URL, the stack on TGSH_HOME, port 8000."""
+    """Client of the service at --url, else TGSH_URL, else of the stack on TGSH_HOME, else on port 8000."""
     from tgsh.client import Client
     from tgsh.stack.stack import running_url
 
@@ -35,34 +110,37 @@ def connect(url: str | None, timeout: float = 30.0) -> Client:
 
 def resolve(client: Client, prefix: str) -> str:
     """The id that begins with `prefix`. Raises: NotFound for none and for several, naming them."""
-    wanted = prefix.strip().lower()
-    if len(wanted) >= ID_LENGTH:
-        return wanted
-    found = [experiment for experiment in client.experiments() if experiment.id.startswith(wanted)]
-    if len(found) == 1:
-        return found[0].id
-    if not found:
+    beginning = prefix.strip().lower()
+    if len(beginning) >= ID_LENGTH:
+        return beginning
+    matches = [experiment for experiment in client.experiments() if experiment.id.startswith(beginning)]
+    if len(matches) == 1:
+        return matches[0].id
+    if not matches:
         raise NotFound(f"no experiment's id begins with {prefix!r}; `tgsh list` shows them all")
-    lines = [f"{experiment.id}  {experiment.status:9}  {experiment.name}" for experiment in found]
-    if len(lines) > SHOWN_CANDIDATES:
-        lines[SHOWN_CANDIDATES:] = [f"… and {len(lines) - SHOWN_CANDIDATES} more"]
-    raise NotFound("\n  ".join([f"{prefix!r} is the beginning of {len(found)} ids:", *lines]))
+    lines = [f"{experiment.id}  {experiment.status:9}  {experiment.name}" for experiment in matches]
+    if len(lines) > MAX_CANDIDATES:
+        lines[MAX_CANDIDATES:] = [f"… and {len(lines) - MAX_CANDIDATES} more"]
+    raise NotFound("\n  ".join([f"{prefix!r} is the beginning of {len(matches)} ids:", *lines]))
 
 
 def read_body(source: str) -> dict[str, Any]:
-    """The body of POST /experiments. Raises: InvalidSpec where it is no JSON object."""
+    """Body of POST /experiments from a file, standard input or a preset's name.
+
+    Raises: InvalidSpec where it is no JSON object.
+    """
     if source == "-":
-        return _parse("standard input", sys.stdin.read())
+        return _parse_body("standard input", sys.stdin.read())
     path = Path(source)
     if path.suffix.lower() == ".json" or path.exists():
-        return _parse(source, _text(path))
+        return _parse_body(source, _read_text(path))
     if path.parent != Path() or path.suffix:
         raise InvalidSpec(source, "no such file")
     return {"preset": source}
 
 
 def read_spec(source: str) -> ExperimentSpec:
-    """The whole, checked spec. Raises: InvalidSpec naming every wrong field."""
+    """Validated spec, with its preset resolved. Raises: InvalidSpec naming every wrong field."""
     from pydantic import ValidationError
 
     from tgsh.specs.presets import Submission
@@ -71,12 +149,12 @@ def read_spec(source: str) -> ExperimentSpec:
     try:
         return Submission.model_validate_json(json.dumps(body)).spec()
     except ValidationError as error:
-        wrong = [(".".join(map(str, e["loc"])) or "spec", e["msg"]) for e in error.errors()]
-        (field, message), *others = wrong
+        problems = [(".".join(map(str, e["loc"])) or "spec", e["msg"]) for e in error.errors()]
+        (field, message), *others = problems
         raise InvalidSpec(field, "\n".join([message, *(f"{f}: {m}" for f, m in others)])) from error
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -85,15 +163,15 @@ def _text(path: Path) -> str:
         raise InvalidSpec(str(path), "is not a text file") from error
 
 
-def _parse(name: str, text: str) -> dict[str, Any]:
-    def refuse(constant: str) -> NoReturn:
+def _parse_body(name: str, text: str) -> dict[str, Any]:
+    def reject_constant(constant: str) -> NoReturn:
         raise InvalidSpec(name, f"{constant} is not a number")
 
     try:
-        body = json.loads(text, parse_constant=refuse)
+        body = json.loads(text, parse_constant=reject_constant)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise InvalidSpec(name, f"is not JSON: {error.msg} at {where}") from error
+        position = f"line {error.lineno}, column {error.colno}"
+        raise InvalidSpec(name, f"is not JSON: {error.msg} at {position}") from error
     except RecursionError as error:
         raise InvalidSpec(name, "is nested too deeply") from error
     if not isinstance(body, dict):
@@ -101,88 +179,14 @@ def _parse(name: str, text: str) -> dict[str, Any]:
     return body
 
 
-if TYPE_CHECKING:
-    from tgsh.client import Client
-
-PATIENCE = 0.5  # seconds
-MOST = 50  # experiments, the newest
-WITHOUT_RESULT = {"self", "events", "tasks"}
-BELOW = ("similarity/block", "similarity/epochs", "similarity/nearest", "accuracy/matrix")
-FIGURES = ("similarity", "dendrogram", "embedding", "geometry", "reconstructions", "accuracy")
-
-Offers = list[tuple[str, str]]
-
-
-def experiments(ctx: typer.Context, incomplete: str) -> Offers:
-    """Ids, with status and name beside them."""
-
-    def ask(client: Client) -> Offers:
-        found = islice(client.experiments(page_size=MOST), MOST)
-        return [(each.id, f"{each.status}, {each.spec.title}") for each in found]
-
-    return _beginning(_asked(ctx, ask), incomplete)
-
-
-def results(ctx: typer.Context, incomplete: str) -> Offers:
-    """What the experiment before it on the line can answer."""
-
-    def ask(client: Client) -> Offers:
-        links = client.get(resolve(client, ctx.params["experiment_id"])).links
-        names = [name for name in links if name not in WITHOUT_RESULT]
-        names += [name for name in BELOW if name.partition("/")[0] in links]
-        return [(name, "result") for name in sorted(names)]
-
-    figures = [(f"figures/{name}", "figure") for name in FIGURES]
-    return _beginning(_asked(ctx, ask) + figures, incomplete)
-
-
-def specs(ctx: typer.Context, incomplete: str) -> Offers:
-    """Presets, and files that may hold a spec."""
-
-    def ask(client: Client) -> Offers:
-        return [(preset.name, preset.description) for preset in client.catalog().presets]
-
-    folder = Path(incomplete if incomplete.endswith("/") else Path(incomplete).parent)
-    files = [(str(path), "file") for path in sorted(folder.glob("*.json"))]
-    return _beginning(files + _asked(ctx, ask), incomplete)
-
-
-def _asked(ctx: typer.Context, ask: Callable[[Client], Offers]) -> Offers:
-    """Nothing where anything fails: an error must not be written into the line that is being typed."""
+def _fetch_completions(ctx: typer.Context, fetch: Callable[[Client], Completions]) -> Completions:
+    """Completions from the service; none where anything fails, as an error would be printed into the line."""
     try:
-        with connect(ctx.params.get("url"), PATIENCE) as client:
-            return ask(client)
+        with connect(ctx.params.get("url"), COMPLETION_TIMEOUT) as client:
+            return fetch(client)
     except Exception:
         return []
 
 
-def _beginning(offers: Offers, incomplete: str) -> Offers:
-    return [(name, about) for name, about in offers if name.startswith(incomplete)]
-
-
-Url = Annotated[
-    str | None, typer.Option("--url", help="The service; default: TGSH_URL, a running `tgsh up`, port 8000.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
-Id = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID",
-        help="The experiment's id, or the beginning of it.",
-        autocompletion=experiments,
-    ),
-]
-Spec = Annotated[
-    str,
-    typer.Argument(
-        metavar="SPEC|PRESET",
-        help="A .json file, - for standard input, or a preset's name.",
-        autocompletion=specs,
-    ),
-]
-Home = Annotated[
-    Path, typer.Option("--home", envvar="TGSH_HOME", help="Folder of database, results and logs.")
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Worker processes; default: one a core or GPU.")
-]
+def _matching(completions: Completions, incomplete: str) -> Completions:
+    return [(name, description) for name, description in completions if name.startswith(incomplete)]

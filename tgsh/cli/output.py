@@ -1,4 +1,4 @@
-"""Tables, JSON, progress."""
+"""Output of the commands: JSON documents, tables, progress displays."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from tgsh.api_keys import Key
-from tgsh.client.results import Experiment as FetchedExperiment
-from tgsh.schemas import (
-    Catalog,
-    CatalogEntry,
-    Dataset,
-    Experiment,
-    Progress,
-    ProgressEvent,
-    Queue,
-    Task,
-    TaskEvent,
-    Worker,
-    Workers,
-    WorkingOn,
-)
+if TYPE_CHECKING:  # what these import is heavy, and `tgsh --help` must be quick
+    from tgsh.api_keys import Key
+    from tgsh.client import Client
+    from tgsh.client.results import Experiment as FetchedExperiment
+    from tgsh.schemas import (
+        Catalog,
+        CatalogEntry,
+        Dataset,
+        Experiment,
+        Progress,
+        Queue,
+        Task,
+        Worker,
+        Workers,
+        WorkingOn,
+    )
+
+LINE_SECONDS = 5.0
+COLOURS = {"queued": "yellow", "running": "cyan", "completed": "green", "failed": "red", "cancelled": "dim"}
+MAX_LISTED_TASKS = 60
+WIDE = 100  # characters
+NO_WRAP = {"id", "status", "done", "acc.", "accuracy", "tasks", "submitted", "task", "time", "last loss"}
 
 
 def print_json(document: Any) -> None:
-    """A document of tgsh.schemas, or what JSON is made of; paths and times as text."""
+    """Print a document of tgsh.schemas, or a JSON value in which paths and times become text."""
     dump = getattr(document, "model_dump_json", None)
     typer.echo(dump(indent=2) if dump else json.dumps(document, indent=2, default=str))
 
 
 def message_printer(as_json: bool) -> Callable[[str], None]:
-    """Says lines for a person: on standard error where a program reads standard output."""
+    """Function that prints messages, on standard error where standard output is one JSON document."""
     return partial(typer.echo, err=as_json)
-
-
-if TYPE_CHECKING:
-    from tgsh.client import Client
-
-LINE_SECONDS = 5.0
 
 
 class Display(Protocol):
@@ -61,30 +61,32 @@ class Display(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
     def update(self, progress: Progress) -> None: ...
-    def say(self, line: str) -> None: ...
+    def print_line(self, line: str) -> None: ...
 
 
 def display(title: str) -> Display:
-    """The display that suits standard error."""
-    return _Bar(title) if sys.stderr.isatty() else _Lines(title)
+    """Progress display for standard error: a bar on a terminal, else lines."""
+    return _BarDisplay(title) if sys.stderr.isatty() else _LineDisplay(title)
 
 
 def follow(client: Client, experiment: Experiment) -> Experiment:
-    """Show an experiment's progress to its end; the experiment as it ended."""
-    with display(experiment.spec.title) as shown:
-        shown.update(experiment.progress)
+    """Show an experiment's progress to its end; the experiment in its final state."""
+    from tgsh.schemas import ProgressEvent, TaskEvent
+
+    with display(experiment.spec.title) as progress_display:
+        progress_display.update(experiment.progress)
         for event in client.events(experiment.id):
             if isinstance(event, ProgressEvent):
-                shown.update(event.progress)
+                progress_display.update(event.progress)
             elif isinstance(event, TaskEvent) and event.status == "failed":
-                shown.say(f"task {event.index} ({event.label}) failed: {event.reason}")
-        ended = client.get(experiment.id)
-        shown.update(ended.progress)
-    return ended
+                progress_display.print_line(f"task {event.index} ({event.label}) failed: {event.reason}")
+        experiment = client.get(experiment.id)
+        progress_display.update(experiment.progress)
+    return experiment
 
 
-def left(progress: Progress, since: float) -> str:
-    """The time left, counted down from when it was told."""
+def time_left(progress: Progress, since: float) -> str:
+    """Text of the time left; since: seconds since `progress` was received."""
     if progress.fraction >= 1:
         return "done"
     if progress.eta_seconds is None:
@@ -99,13 +101,15 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-class _Lines:
+class _LineDisplay:
+    """Progress as lines, at most one in LINE_SECONDS."""
+
     def __init__(self, title: str) -> None:
         self._title = title
-        self._said_at = float("-inf")
-        self._said = ""
+        self._printed_at = float("-inf")
+        self._last_line = ""
 
-    def __enter__(self) -> _Lines:
+    def __enter__(self) -> _LineDisplay:
         typer.echo(self._title, err=True)
         return self
 
@@ -116,40 +120,42 @@ class _Lines:
 
     def update(self, progress: Progress) -> None:
         now = time.monotonic()
-        if now - self._said_at < LINE_SECONDS and progress.fraction < 1:
+        if now - self._printed_at < LINE_SECONDS and progress.fraction < 1:
             return
         tasks = f"{progress.tasks_done}/{progress.tasks_total} tasks"
-        line = f"{progress.fraction:4.0%}  {tasks}  {left(progress, 0)}"
-        if line != self._said:
-            self._said_at, self._said = now, line
+        line = f"{progress.fraction:4.0%}  {tasks}  {time_left(progress, 0)}"
+        if line != self._last_line:
+            self._printed_at, self._last_line = now, line
             typer.echo(line, err=True)
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         typer.echo(line, err=True)
 
 
-class _Bar:
+class _BarDisplay:
+    """Progress as a bar that counts the time left down."""
+
     def __init__(self, title: str) -> None:
         from rich import progress as bars
         from rich.console import Console
 
-        class Left(bars.ProgressColumn):
+        class TimeLeftColumn(bars.ProgressColumn):
             def render(self, task: bars.Task) -> str:
                 state: Progress | None = task.fields["state"]
-                return left(state, time.monotonic() - task.fields["at"]) if state else ""
+                return time_left(state, time.monotonic() - task.fields["at"]) if state else ""
 
         self._bars = bars.Progress(
             bars.TextColumn("{task.description}"),
             bars.BarColumn(bar_width=None),
             bars.TextColumn("{task.percentage:>3.0f}%"),
             bars.TextColumn("{task.fields[tasks]}"),
-            Left(),
+            TimeLeftColumn(),
             console=Console(stderr=True),
             expand=True,
         )
         self._task = self._bars.add_task(title, total=1.0, state=None, at=0.0, tasks="")
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> _BarDisplay:
         self._bars.start()
         return self
 
@@ -167,18 +173,12 @@ class _Bar:
             tasks=f"{progress.tasks_done}/{progress.tasks_total} tasks",
         )
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         self._bars.console.print(line, markup=False, highlight=False)
 
 
-COLOURS = {"queued": "yellow", "running": "cyan", "completed": "green", "failed": "red", "cancelled": "dim"}
-SHOWN_TASKS = 60
-WIDE = 100  # columns of a terminal
-SHORT = {"id", "status", "done", "acc.", "accuracy", "tasks", "submitted", "task", "time", "last loss"}
-
-
 def print_experiments(experiments: Sequence[FetchedExperiment]) -> None:
-    """One line each; what is least missed is left out where the terminal is narrow."""
+    """Print experiments, a row each, with fewer columns on a narrow terminal."""
     console = Console()
     wide = console.width >= WIDE
     table = _table(
@@ -200,17 +200,17 @@ def print_experiments(experiments: Sequence[FetchedExperiment]) -> None:
 
 
 def print_experiment(e: FetchedExperiment, tasks: Sequence[Task]) -> None:
-    """Everything about one, with its tasks."""
+    """Print all fields of an experiment, and its tasks."""
     console = Console()
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    for name, value in _facts(e).items():
+    for name, value in _experiment_fields(e).items():
         table.add_row(name, value)
     console.print(table)
     console.print()
     rows = _table("task", "label", "status", "accuracy", "last loss", "time", "reason")
-    for task in tasks[:SHOWN_TASKS]:
+    for task in tasks[:MAX_LISTED_TASKS]:
         rows.add_row(
             str(task.index),
             Text(task.label),
@@ -221,12 +221,12 @@ def print_experiment(e: FetchedExperiment, tasks: Sequence[Task]) -> None:
             Text(task.reason or ""),
         )
     console.print(rows)
-    if len(tasks) > SHOWN_TASKS:
-        console.print(f"… and {len(tasks) - SHOWN_TASKS} more tasks", style="dim")
+    if len(tasks) > MAX_LISTED_TASKS:
+        console.print(f"… and {len(tasks) - MAX_LISTED_TASKS} more tasks", style="dim")
 
 
 def print_keys(keys: Sequence[Key]) -> None:
-    """One line each; a key itself is not known."""
+    """Print keys, a row each; the secrets themselves are not stored."""
     table = _table("name", "role", "made", "expires")
     for key in keys:
         until = "never" if key.expires_at is None else f"{key.expires_at.astimezone():%Y-%m-%d %H:%M}"
@@ -237,7 +237,7 @@ def print_keys(keys: Sequence[Key]) -> None:
 
 
 def print_datasets(datasets: Sequence[Dataset]) -> None:
-    """One line each."""
+    """Print uploaded datasets, a row each."""
     table = _table("id", "name", "images", "classes", "size", "used by", "owner", "uploaded")
     for each in datasets:
         table.add_row(
@@ -254,7 +254,7 @@ def print_datasets(datasets: Sequence[Dataset]) -> None:
 
 
 def print_dataset(dataset: Dataset) -> None:
-    """Everything about one."""
+    """Print all fields of a dataset."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -266,7 +266,7 @@ def print_dataset(dataset: Dataset) -> None:
 
 
 def print_catalog(catalog: Catalog) -> None:
-    """Names and descriptions, by kind."""
+    """Print names and descriptions, a table for each kind of entry."""
     console = Console()
     kinds: dict[str, list[CatalogEntry]] = {
         "presets": catalog.presets,
@@ -281,9 +281,23 @@ def print_catalog(catalog: Catalog) -> None:
         console.print(table)
 
 
-def _facts(e: FetchedExperiment) -> dict[str, Text | str]:
+def print_workers(workers: Workers) -> None:
+    """Print a row for each job of each worker, then the queue."""
+    console = Console()
+    if not workers.workers:
+        console.print("No worker was seen lately; start one with: celery -A worker.app worker")
+    else:
+        table = _plain_table("worker", "devices", "memory", "device memory", "works on", "since")
+        for worker in workers.workers:
+            _add_worker(table, worker)
+        console.print(table)
+    _print_queue(console, workers.queue)
+
+
+def _experiment_fields(e: FetchedExperiment) -> dict[str, Text | str]:
+    """Names and values of the fields that an experiment has."""
     training = e.spec.training
-    facts: dict[str, Text | str] = {
+    fields: dict[str, Text | str] = {
         "id": e.id,
         "name": Text(e.spec.title),
         "status": _status(e.status),
@@ -304,57 +318,29 @@ def _facts(e: FetchedExperiment) -> dict[str, Text | str]:
         "tags": Text(", ".join(e.spec.tags)),
         "owner": (e.owner or "") + (" (shared)" if e.owner and e.shared else ""),
     }
-    return {name: value for name, value in facts.items() if str(value)}
+    return {name: value for name, value in fields.items() if str(value)}
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        table.add_column(column, no_wrap=column in SHORT)
-    return table
-
-
-def _status(status: str) -> Text:
-    return Text(status, style=COLOURS.get(status, ""))
-
-
-def _accuracy(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
-def print_workers(found: Workers) -> None:
-    """A line for each worker's place: idle, or what it works on; then the queue."""
-    console = Console()
-    if not found.workers:
-        console.print("No worker was seen lately; start one with: celery -A worker.app worker")
-    else:
-        table = _plain_table("worker", "devices", "memory", "device memory", "works on", "since")
-        for worker in found.workers:
-            _add(table, worker)
-        console.print(table)
-    _print_queue(console, found.queue)
-
-
-def _add(table: Table, worker: Worker) -> None:
+def _add_worker(table: Table, worker: Worker) -> None:
     on_devices = "" if worker.device_memory_bytes is None else decimal(worker.device_memory_bytes)
     devices = ", ".join(f"{worker.devices.count(each)}× {each}" for each in dict.fromkeys(worker.devices))
     jobs: list[WorkingOn | None] = [*worker.working_on] or [None]
     first: list[Text | str] = [Text(worker.name), devices, decimal(worker.memory_bytes), on_devices]
     for job in jobs:
         since = "" if job is None else duration((datetime.now(UTC) - job.since).total_seconds())
-        table.add_row(*first, _job(job), since)
+        table.add_row(*first, _job_text(job), since)
         first = [""] * 4
 
 
-def _job(job: WorkingOn | None) -> Text:
+def _job_text(job: WorkingOn | None) -> Text:
     if job is None:
         return Text("nothing", style="dim")
     if job.kind == "preview":
         return Text("a preview")
-    what = "its finish" if job.kind == "finish" else f"task {job.task_index} ({job.label})"
+    part = "its finish" if job.kind == "finish" else f"task {job.task_index} ({job.label})"
     if job.experiment_id is None:
         return Text(f"a {job.kind} of others", style="dim")
-    return Text(f"{job.experiment_id[:6]} {job.name}: {what}")
+    return Text(f"{job.experiment_id[:6]} {job.name}: {part}")
 
 
 def _print_queue(console: Console, queue: Queue) -> None:
@@ -367,8 +353,23 @@ def _print_queue(console: Console, queue: Queue) -> None:
         console.print(table)
 
 
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, no_wrap=column in NO_WRAP)
+    return table
+
+
 def _plain_table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=column == "id")
     return table
+
+
+def _status(status: str) -> Text:
+    return Text(status, style=COLOURS.get(status, ""))
+
+
+def _accuracy(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

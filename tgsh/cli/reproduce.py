@@ -1,4 +1,4 @@
-"""Reproduce."""
+"""Command `tgsh reproduce`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tgsh.cli.errors import FAILED
-from tgsh.cli.machine import telling
+from tgsh.cli.machine import announce_stopping
 from tgsh.cli.options import DEFAULT_HOME, Home, Json, Workers
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from tgsh.client import Client
-    from tgsh.reproduce.claims.base import Run
+    from tgsh.reproduce.claims.base import ExperimentRun
     from tgsh.reproduce.plan import DatasetChoice
-    from tgsh.reproduce.record import Record
+    from tgsh.reproduce.record import ReproductionRecord
 
 FORMATS = ("png", "svg", "pdf")
-RECORD = "claims.json"
+RECORD_FILE = "claims.json"
 
 
 def reproduce(
@@ -30,7 +30,9 @@ def reproduce(
     ] = "mnist5k",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help=f"Folder for figures and {RECORD}; default: reproduce-DATASET."),
+        typer.Option(
+            "--output", "-o", help=f"Folder for figures and {RECORD_FILE}; default: reproduce-DATASET."
+        ),
     ] = None,
     home: Home = DEFAULT_HOME,
     workers: Workers = None,
@@ -39,7 +41,9 @@ def reproduce(
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option("--against", help=f"Compare with this {RECORD} instead of the folder's earlier one."),
+        typer.Option(
+            "--against", help=f"Compare with this {RECORD_FILE} instead of the folder's earlier one."
+        ),
     ] = None,
     figures_format: Annotated[str, typer.Option("--figures-format", help="png, svg or pdf.")] = "png",
     as_json: Json = False,
@@ -48,24 +52,26 @@ def reproduce(
 
     Exit status 1: a claim that held before does not, or one could not be measured.
     """
-    from tgsh.cli.results import write_whole
+    from tgsh.cli.results import write_atomically
 
-    chosen = _dataset(dataset)
+    choice = _parse_dataset(dataset)
     if figures_format not in FORMATS:
         raise InvalidSpec("--figures-format", f"{figures_format} is none of {', '.join(FORMATS)}")
-    folder = output or Path(f"reproduce-{chosen}")
-    records = _records(chosen, against, folder / RECORD)  # before hours of work, should one be unreadable
-    with _service(home, workers, url) as client:
-        _announce(client, chosen, folder)
-        record, runs = _reproduce(client, chosen, records)
-        write_whole(folder / RECORD, record.model_dump_json(indent=2).encode())
-        _draw(client, runs, folder, figures_format)
-    _print(record, folder, as_json)
-    if not record.good:
+    folder = output or Path(f"reproduce-{choice}")
+    records = _read_records(
+        choice, against, folder / RECORD_FILE
+    )  # before hours of work: one may be unreadable
+    with _service_client(home, workers, url) as client:
+        _announce(client, choice, folder)
+        record, runs = _reproduce(client, choice, records)
+        write_atomically(folder / RECORD_FILE, record.model_dump_json(indent=2).encode())
+        _write_figures(client, runs, folder, figures_format)
+    _print_record(record, folder, as_json)
+    if not record.passed:
         raise typer.Exit(FAILED)
 
 
-def _dataset(name: str) -> DatasetChoice:
+def _parse_dataset(name: str) -> DatasetChoice:
     from typing import get_args
 
     from tgsh.reproduce.plan import DatasetChoice
@@ -76,21 +82,21 @@ def _dataset(name: str) -> DatasetChoice:
     raise InvalidSpec("--dataset", f"{name} is none of {', '.join(get_args(DatasetChoice))}")
 
 
-def _records(dataset: str, against: Path | None, earlier: Path) -> dict[str, Record]:
-    """What to compare with, by name."""
+def _read_records(dataset: str, against: Path | None, earlier: Path) -> dict[str, ReproductionRecord]:
+    """Records to compare with, by name."""
     from tgsh.reproduce.record import EARLIER, SHIPPED, read_record, shipped_record
 
-    found = {}
+    records = {}
     if against is not None or earlier.exists():
-        found[EARLIER] = read_record(against or earlier, dataset)
+        records[EARLIER] = read_record(against or earlier, dataset)
     if (shipped := shipped_record(dataset)) is not None:
-        found[SHIPPED] = shipped
-    return found
+        records[SHIPPED] = shipped
+    return records
 
 
 @contextmanager
-def _service(home: Path, workers: int | None, url: str | None) -> Iterator[Client]:
-    """A client of the service at `url`, else of one that runs on `home` meanwhile."""
+def _service_client(home: Path, workers: int | None, url: str | None) -> Iterator[Client]:
+    """Client of the service at `url`, else of a stack that runs on `home` for as long as the block."""
     from tgsh.cli.machine import locations, print_locations
     from tgsh.client import Client
     from tgsh.stack.stack import Stack
@@ -100,46 +106,46 @@ def _service(home: Path, workers: int | None, url: str | None) -> Iterator[Clien
             try:
                 yield client
             except KeyboardInterrupt:
-                _say("The service goes on with what it has; the same command comes back to it.")
+                _print_message("The service goes on with what it has; the same command comes back to it.")
                 raise
         return
-    with Stack(home, workers=workers, say=_say) as stack:
+    with Stack(home, workers=workers, say=_print_message) as stack:
         print_locations(locations(stack), err=True)
-        with telling(), Client(stack.url, key=stack.key) as client:
+        with announce_stopping(), Client(stack.url, key=stack.key) as client:
             yield client
 
 
 def _announce(client: Client, dataset: DatasetChoice, folder: Path) -> None:
-    from tgsh.reproduce.execution import paper
+    from tgsh.reproduce.execution import paper_plan
 
-    plan = paper(dataset)
-    _say(
+    plan = paper_plan(dataset)
+    _print_message(
         f"{len(plan.experiments)} experiments on {dataset} and {len(plan.claims)} claims, at {client.url}; "
-        f"figures and {RECORD} go to {folder}"
+        f"figures and {RECORD_FILE} go to {folder}"
     )
 
 
 def _reproduce(
-    client: Client, dataset: DatasetChoice, records: dict[str, Record]
-) -> tuple[Record, list[Run]]:
+    client: Client, dataset: DatasetChoice, records: dict[str, ReproductionRecord]
+) -> tuple[ReproductionRecord, list[ExperimentRun]]:
     from tgsh.cli.output import follow
-    from tgsh.reproduce.execution import paper, reproduce
+    from tgsh.reproduce.execution import paper_plan, reproduce
 
-    return reproduce(client, paper(dataset), records, follow, _say)
+    return reproduce(client, paper_plan(dataset), records, follow, _print_message)
 
 
-def _draw(client: Client, runs: list[Run], folder: Path, format: str) -> None:
-    from tgsh.cli.results import write_whole
-    from tgsh.reproduce.execution import drawings
+def _write_figures(client: Client, runs: list[ExperimentRun], folder: Path, format: str) -> None:
+    from tgsh.cli.results import write_atomically
+    from tgsh.reproduce.execution import fetch_figures
 
-    for name, content, reason in drawings(client, runs, format):
+    for name, content, reason in fetch_figures(client, runs, format):
         if content is None:
-            _say(f"{name} is left out: {reason}")
+            _print_message(f"{name} is left out: {reason}")
         else:
-            write_whole(folder / name, content)
+            write_atomically(folder / name, content)
 
 
-def _print(record: Record, folder: Path, as_json: bool) -> None:
+def _print_record(record: ReproductionRecord, folder: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(record.model_dump_json(indent=2))
         return
@@ -148,9 +154,9 @@ def _print(record: Record, folder: Path, as_json: bool) -> None:
     from tgsh.reproduce.report import print_report
 
     print_report(record, Console())
-    typer.echo(f"{RECORD} and the figures are in {folder}")
+    typer.echo(f"{RECORD_FILE} and the figures are in {folder}")
 
 
-def _say(line: str) -> None:
-    """On standard error: standard output is for the result."""
-    typer.echo(line, err=True)
+def _print_message(message: str) -> None:
+    """Print on standard error: standard output is for the record."""
+    typer.echo(message, err=True)

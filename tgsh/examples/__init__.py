@@ -1,1 +1,1 @@
-"""A notebook and programs to begin with: `python -m tgsh.examples.own_data`. tests/examples runs them."""
+"""Examples: a notebook, and programs such as `python -m tgsh.examples.own_data`."""

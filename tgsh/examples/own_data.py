@@ -1,8 +1,8 @@
-"""A dataset of your own, from images in memory to a figure: `python -m tgsh.examples.own_data`.
+"""Example of your own data, from images in memory to figures: `python -m tgsh.examples.own_data`.
 
-Needs a service (`tgsh up`) and no download. It makes three small sets of coloured shapes, uploads them, and
-asks two questions: how do rotations of the shapes resemble one another, and how do the three sets, each a
-task over one shared random base?
+It needs a running service (`tgsh up`) and no download. It draws three small datasets of coloured shapes,
+uploads them, and runs two experiments: rotations of one dataset, and the three datasets as one task each.
+Of both it prints each task's most similar other task, and saves the similarity matrix as a picture.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from tgsh.client import Client
 from tgsh.schemas import Experiment
 
 SHAPES = ("bar", "cross", "disc", "ring", "square")
-HEIGHT, WIDTH, EACH = 20, 24, 120
-LIGHT = {"day": (255, 230, 180), "dusk": (255, 140, 60), "night": (60, 90, 255)}
-"""The colour in which each set shows the same kinds of shapes."""
+HEIGHT, WIDTH = 20, 24
+IMAGES_PER_SHAPE = 120
+LIGHT_COLOURS = {"day": (255, 230, 180), "dusk": (255, 140, 60), "night": (60, 90, 255)}
+"""Colour of the shapes in each dataset, red, green, blue."""
 
 
-def shape(name: str, rng: np.random.Generator) -> np.ndarray:
-    """Where a shape is, somewhere and of some size: bool [HEIGHT, WIDTH]."""
+def shape_mask(name: str, rng: np.random.Generator) -> np.ndarray:
+    """Pixels of a shape of random place and size, bool (HEIGHT, WIDTH)."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     y, x = y - HEIGHT / 2 - rng.uniform(-2, 2), x - WIDTH / 2 - rng.uniform(-3, 3)
     size, distance = rng.uniform(5, 8), np.hypot(x, y)
@@ -39,66 +40,67 @@ def shape(name: str, rng: np.random.Generator) -> np.ndarray:
             return np.asarray(np.maximum(np.abs(x), np.abs(y)) < 0.8 * size)
 
 
-def images(light: tuple[int, int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """x uint8 [N, HEIGHT, WIDTH, 3] and y, the names of the shapes [N]."""
+def make_images(colour: tuple[int, int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images x, uint8 (N, HEIGHT, WIDTH, 3), and their classes y, the names of the shapes (N,)."""
     rng = np.random.default_rng(seed)
-    y = np.repeat(SHAPES, EACH)
-    x = np.stack([shape(name, rng)[..., None] * np.array(light) for name in y.tolist()])
+    y = np.repeat(SHAPES, IMAGES_PER_SHAPE)
+    x = np.stack([shape_mask(name, rng)[..., None] * np.array(colour) for name in y.tolist()])
     noise = rng.normal(30, 20, x.shape)
     return np.clip(x + noise, 0, 255).astype(np.uint8), y
 
 
 def run(client: Client, folder: Path) -> list[Experiment]:
-    """Upload, submit, wait, and leave the figures in `folder`."""
-    ids = {}
-    for seed, (name, light) in enumerate(LIGHT.items()):
-        x, y = images(light, seed)
-        ids[name] = client.upload(x=x, y=y, name=f"shapes by {name}").id
+    """Upload the datasets, run both experiments, and save their figures in `folder`."""
+    dataset_ids = {}
+    for seed, (name, colour) in enumerate(LIGHT_COLOURS.items()):
+        x, y = make_images(colour, seed)
+        dataset_ids[name] = client.upload(x=x, y=y, name=f"shapes by {name}").id
     training = {"epochs": 5, "batch_size": 32}
-    rotated = client.submit(
+    rotations = client.submit(
         {
             "name": "shapes by day, rotated",
-            "dataset": {"id": ids["day"]},
+            "dataset": {"id": dataset_ids["day"]},
             "suite": {"kind": "rotation", "tasks": 12, "step_degrees": 30},
             "network": {"kind": "flynet", "expansion": 5},
             "training": training,
         }
     )
-    compared = client.submit(
+    datasets = client.submit(
         {
             "name": "shapes by day, dusk and night",
-            "suite": {"kind": "datasets", "datasets": list(ids.values())},
+            "suite": {"kind": "datasets", "datasets": list(dataset_ids.values())},
             "network": {"kind": "flynet", "expansion": 5},
             "training": training,
         }
     )
-    return [_told(client, submitted.id, folder) for submitted in (rotated, compared)]
+    return [report(client, experiment.id, folder) for experiment in (rotations, datasets)]
 
 
-def _told(client: Client, experiment: str, folder: Path) -> Experiment:
-    ended = client.wait(experiment)
-    if ended.status != "completed":
-        raise SystemExit(f"{ended.name}: {ended.status}, {ended.reason}")
-    nearest = client.nearest(experiment, count=1)
-    print(f"{ended.name}: mean test accuracy {ended.mean_accuracy:.3f}")
-    for label, places, values in zip(nearest.labels, nearest.nearest, nearest.values, strict=True):
-        other = nearest.labels[nearest.tasks.index(places[0])]
+def report(client: Client, experiment_id: str, folder: Path) -> Experiment:
+    """Wait for an experiment, print its nearest tasks, and save its similarity matrix as a picture."""
+    experiment = client.wait(experiment_id)
+    if experiment.status != "completed":
+        raise SystemExit(f"{experiment.name}: {experiment.status}, {experiment.reason}")
+    nearest = client.nearest(experiment_id, count=1)
+    print(f"{experiment.name}: mean test accuracy {experiment.mean_accuracy:.3f}")
+    for label, tasks, values in zip(nearest.labels, nearest.nearest, nearest.values, strict=True):
+        other = nearest.labels[nearest.tasks.index(tasks[0])]
         print(f"  {label} is most like {other} ({values[0]:.2f})")
-    file = folder / f"{ended.name.replace(' ', '-').replace(',', '')}.png"
-    file.write_bytes(client.figure(experiment, "similarity"))
+    file = folder / f"{experiment.name.replace(' ', '-').replace(',', '')}.png"
+    file.write_bytes(client.figure(experiment_id, "similarity"))
     print(f"  {file}")
-    return ended
+    return experiment
 
 
 def main() -> None:
-    """Read the command line, and run."""
+    """Run the example with the options of the command line."""
     parser = argparse.ArgumentParser(description="Upload a dataset of your own and compare its tasks.")
     parser.add_argument("--url", help="the service; default: TGSH_URL, or http://127.0.0.1:8000")
     parser.add_argument("--output", type=Path, default=Path(), help="where the figures go")
-    chosen = parser.parse_args()
-    chosen.output.mkdir(parents=True, exist_ok=True)
-    with Client(chosen.url) as client:
-        run(client, chosen.output)
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    with Client(options.url) as client:
+        run(client, options.output)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from tgsh.errors import (
 from tgsh.execution import faults
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.finish import run_finish, run_preview
-from tgsh.logs import about
+from tgsh.logs import log_context
 from tgsh.specs import ExperimentSpec, SuiteSpec
 from tgsh.store import jobs
 from tgsh.store.database import STORAGE_ERRORS, is_transient, retry_transient
@@ -77,7 +77,7 @@ def _do(context: WorkerContext, first: JobLease, stop: Callable[[], bool]) -> No
     faults.fault_point("after claim", first.job.index)
     claims = [first, *_company(context, first)]
     with (
-        about(experiment=first.job.experiment_id, worker=context.worker),
+        log_context(experiment=first.job.experiment_id, worker=context.worker),
         _about(claims),
         LeaseRenewer(context.database, claims, context.lease_seconds) as keeper,
     ):
@@ -88,8 +88,8 @@ def _do(context: WorkerContext, first: JobLease, stop: Callable[[], bool]) -> No
 def _about(claims: Sequence[JobLease]) -> AbstractContextManager[None]:
     """Log lines name the task and its attempt, or all the tasks of a batch."""
     if len(claims) == 1:
-        return about(task=claims[0].job.task, attempt=claims[0].attempt)
-    return about(task=[claim.job.task for claim in claims])
+        return log_context(task=claims[0].job.task, attempt=claims[0].attempt)
+    return log_context(task=[claim.job.task for claim in claims])
 
 
 def _work_on(

@@ -1,1 +1,1 @@
-"""The paper's experiments run anew through the service, and its claims judged by what the service answers."""
+"""Reproduction of the paper: its experiments run through the service, its claims judged by the results."""

@@ -1,4 +1,4 @@
-"""Which experiments and figures."""
+"""Experiments and figures of the paper, as specs and parameters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tgsh.specs.suites import SuiteSpec
 DatasetChoice = Literal["mnist5k", "mnist"]
 
 TAG = "reproduce"
-"""By it a later run finds what an earlier one has left."""
+"""Tag by which a later run finds the experiments of an earlier one."""
 
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {"flynet": FlyNetSpec(), "neuromodnet": NeuroModNetSpec(), "gsh": GshSpec()}
@@ -36,15 +36,15 @@ SUITES: Mapping[str, SuiteSpec] = MappingProxyType(
         "augment": AugmentSuite(),
     }
 )
-COURSE = "0-5,0-3,0-4,0-7,0-6,1-6"
-"""Pairs of AugmentMNIST whose course is drawn: T1 with five others, and T2 with T7."""
+TRAJECTORY_PAIRS = "0-5,0-3,0-4,0-7,0-6,1-6"
+"""Pairs of AugmentMNIST whose similarity over epochs is drawn: T1 with five others, and T2 with T7."""
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A figure to be fetched: of `resource`, or where that is None, the figure with the stable name `name`.
+class FigureRequest:
+    """A figure to be fetched: of the result `resource`, or if None, the figure with the stable name `name`.
 
-    baseline: the name of a planned experiment to be drawn beside it.
+    baseline: name of a planned experiment to be drawn beside it.
     """
 
     name: str
@@ -54,43 +54,43 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedExperiment:
     """An experiment to be run, under a name that also begins the names of its files.
 
-    stage: where its claims are read, "after" or an epoch; an experiment may train on for the course's sake.
+    stage: "after", or the epoch at which its claims are read where it trains on for its trajectories.
     """
 
     name: str
     spec: ExperimentSpec
-    drawings: tuple[Drawing, ...] = ()
+    figures: tuple[FigureRequest, ...] = ()
     stage: str | int = "after"
 
     @property
     def epochs(self) -> int:
-        """After how many epochs its claims are read."""
+        """Number of epochs after which its claims are read."""
         return self.stage if isinstance(self.stage, int) else self.spec.training.epochs
 
     @property
     def subject(self) -> str:
-        """What it is, for a person: "flynet, rotation, 3 epochs"."""
+        """Network, suite and epochs, such as "flynet, rotation, 3 epochs"."""
         suite = self.spec.suite
         pixels = f" {suite.step_pixels} px" if isinstance(suite, ShiftSuite) else ""
         plural = "" if self.epochs == 1 else "s"
         return f"{self.spec.network.kind}, {suite.kind}{pixels}, {self.epochs} epoch{plural}"
 
 
-def planned(dataset: DatasetChoice) -> tuple[Planned, ...]:
-    """The experiments of one reproduction, the quickest networks first.
+def planned_experiments(dataset: DatasetChoice) -> tuple[PlannedExperiment, ...]:
+    """Experiments of one reproduction, the fastest networks first.
 
     On 4,000 images an epoch has 32 batches instead of 469, so FlyNet trains 10 epochs there, as the demo
     does; the slower networks keep the paper's three.
     """
-    flynet = 3 if dataset == "mnist" else 10
-    course = 12 if dataset == "mnist" else 40
+    flynet_epochs = 3 if dataset == "mnist" else 10
+    trajectory_epochs = 12 if dataset == "mnist" else 40
     return (
-        _rotation(dataset, "flynet", flynet),
-        *_shifts(dataset, "flynet", flynet),
-        _augment(dataset, "flynet", course, stage=flynet),
+        _rotation(dataset, "flynet", flynet_epochs),
+        *_shifts(dataset, "flynet", flynet_epochs),
+        _augment(dataset, "flynet", trajectory_epochs, stage=flynet_epochs),
         _rotation(dataset, "gsh", 3),
         _rotation(dataset, "neuromodnet", 3),
         *_shifts(dataset, "neuromodnet", 3),
@@ -98,43 +98,48 @@ def planned(dataset: DatasetChoice) -> tuple[Planned, ...]:
     )
 
 
-def _rotation(dataset: DatasetChoice, network: str, epochs: int) -> Planned:
+def _rotation(dataset: DatasetChoice, network: str, epochs: int) -> PlannedExperiment:
     if network == "gsh":
-        return Planned("rotation-gsh", _spec(dataset, "rotation", network, epochs))
-    own = (
-        (Drawing("accuracy-matrix"), Drawing("reconstructions", "reconstructions", {"tasks": "0,9,18,27"}))
+        return PlannedExperiment("rotation-gsh", _spec(dataset, "rotation", network, epochs))
+    flynet_figures = (
+        (
+            FigureRequest("accuracy-matrix"),
+            FigureRequest("reconstructions", "reconstructions", {"tasks": "0,9,18,27"}),
+        )
         if network == "flynet"
         else ()
     )
-    return Planned(
+    return PlannedExperiment(
         f"rotation-{network}",
         _spec(dataset, "rotation", network, epochs, accuracy_matrix=network == "flynet"),
-        (*_matrices(), Drawing("geometry", "geometry", baseline="rotation-gsh"), *own),
+        (*_matrix_figures(), FigureRequest("geometry", "geometry", baseline="rotation-gsh"), *flynet_figures),
     )
 
 
-def _shifts(dataset: DatasetChoice, network: str, epochs: int) -> tuple[Planned, ...]:
-    """Another seed for 2 pixels: what the two have in common is due to the tasks, not to chance."""
+def _shifts(dataset: DatasetChoice, network: str, epochs: int) -> tuple[PlannedExperiment, ...]:
+    # Another seed for 2 pixels: what the two have in common is due to the tasks, not to chance.
     return tuple(
-        Planned(f"{suite}-{network}", _spec(dataset, suite, network, epochs, seed=seed), _matrices())
+        PlannedExperiment(
+            f"{suite}-{network}", _spec(dataset, suite, network, epochs, seed=seed), _matrix_figures()
+        )
         for suite, seed in (("shift-1px", 0), ("shift-2px", 1))
     )
 
 
-def _augment(dataset: DatasetChoice, network: str, epochs: int, stage: str | int) -> Planned:
-    at = {"stage": str(stage)}
-    drawings = (
-        Drawing("samples"),
-        Drawing("similarity-before-after"),
-        Drawing("dendrogram", "dendrogram", at),
-        Drawing("similarity", "similarity", at),
-        Drawing("similarity-epochs", "similarity/epochs", {"pairs": COURSE}),
+def _augment(dataset: DatasetChoice, network: str, epochs: int, stage: str | int) -> PlannedExperiment:
+    params = {"stage": str(stage)}
+    figures = (
+        FigureRequest("samples"),
+        FigureRequest("similarity-before-after"),
+        FigureRequest("dendrogram", "dendrogram", params),
+        FigureRequest("similarity", "similarity", params),
+        FigureRequest("similarity-epochs", "similarity/epochs", {"pairs": TRAJECTORY_PAIRS}),
     )
-    return Planned(f"augment-{network}", _spec(dataset, "augment", network, epochs), drawings, stage)
+    return PlannedExperiment(f"augment-{network}", _spec(dataset, "augment", network, epochs), figures, stage)
 
 
-def _matrices() -> tuple[Drawing, ...]:
-    return Drawing("samples"), Drawing("similarity-before-after"), Drawing("dendrogram")
+def _matrix_figures() -> tuple[FigureRequest, ...]:
+    return FigureRequest("samples"), FigureRequest("similarity-before-after"), FigureRequest("dendrogram")
 
 
 def _spec(

@@ -1,4 +1,4 @@
-"""Claims.json and its changes."""
+"""Record of a reproduction (claims.json), and its differences from earlier records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from tgsh.errors import InvalidSpec
-from tgsh.reproduce.claims.base import Claim, Finding, Run
+from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, ExperimentRun
 from tgsh.schemas import ExperimentStatus, WireModel
 
 Verdict = Literal["holds", "does not hold", "not measured"]
@@ -21,7 +21,7 @@ EARLIER, SHIPPED = "earlier run", "shipped record"
 
 
 class ExperimentResult(WireModel):
-    """An experiment that claims are about."""
+    """Result of an experiment that claims are about."""
 
     name: str
     subject: str = Field(description="network, suite and epochs, for a person")
@@ -38,8 +38,8 @@ class ExperimentResult(WireModel):
     compute: list[str] = Field(default_factory=list, description="devices and code paths that trained it")
 
     @classmethod
-    def of(cls, run: Run, compute: Iterable[str] = ()) -> ExperimentResult:
-        """What has become of a planned experiment, trained by `compute`."""
+    def of(cls, run: ExperimentRun, compute: Iterable[str] = ()) -> ExperimentResult:
+        """Result of a run, trained by `compute`."""
         planned, experiment = run.planned, run.experiment
         result = cls(
             name=planned.name,
@@ -65,7 +65,7 @@ class ExperimentResult(WireModel):
 
 
 class ClaimResult(WireModel):
-    """What was found of one claim."""
+    """Result of one claim."""
 
     id: str
     text: str
@@ -84,43 +84,45 @@ class ClaimResult(WireModel):
     before: dict[str, Verdict] = Field(default_factory=dict, description="verdicts of records")
 
     @classmethod
-    def of(cls, claim: Claim, about: Sequence[Run]) -> ClaimResult:
-        """A claim of which nothing has been found yet."""
+    def of(cls, claim: Claim, runs: Sequence[ExperimentRun]) -> ClaimResult:
+        """Result of a claim that has not been measured yet."""
         return cls(
             id=claim.id,
             text=claim.text,
             where=claim.where,
-            subject="; ".join(run.planned.subject for run in about),
+            subject="; ".join(run.planned.subject for run in runs),
             criterion=claim.criterion,
             expected=claim.expected,
-            experiments=[run.planned.name for run in about],
-            ids=[run.experiment.id for run in about if run.experiment],
-            digests=[run.planned.spec.digest() for run in about],
-            earlier=any(run.earlier for run in about),
+            experiments=[run.planned.name for run in runs],
+            ids=[run.experiment.id for run in runs if run.experiment],
+            digests=[run.planned.spec.digest() for run in runs],
+            earlier=any(run.earlier for run in runs),
         )
 
-    def found(self, finding: Finding) -> ClaimResult:
-        verdict = "holds" if finding.holds else "does not hold"
-        changes = {"measured": dict(finding.measured), "shown": finding.shown, "verdict": verdict}
-        return self.model_copy(update=changes)
+    def with_measurement(self, measurement: ClaimMeasurement) -> ClaimResult:
+        """Copy with measured values and the verdict that follows from them."""
+        verdict = "holds" if measurement.holds else "does not hold"
+        fields = {"measured": dict(measurement.measured), "shown": measurement.summary, "verdict": verdict}
+        return self.model_copy(update=fields)
 
     def not_measured(self, reason: str) -> ClaimResult:
+        """Copy with the reason why there is no measurement."""
         return self.model_copy(update={"verdict": "not measured", "reason": reason})
 
-    def beside(self, records: Mapping[str, Record]) -> ClaimResult:
-        """The same with its verdicts in records, by their names."""
+    def compared_with(self, records: Mapping[str, ReproductionRecord]) -> ClaimResult:
+        """Copy with the claim's verdicts in records, by their names."""
         verdicts = {name: record.verdicts().get(self.id) for name, record in records.items()}
-        found = {name: verdict for name, verdict in verdicts.items() if verdict}
-        return self.model_copy(update={"before": found})
+        before = {name: verdict for name, verdict in verdicts.items() if verdict}
+        return self.model_copy(update={"before": before})
 
     @property
     def lost(self) -> bool:
-        """Whether it held in a record and does not, or could not be measured, now."""
+        """True if it held in a record and does not hold, or could not be measured, now."""
         return self.verdict != "holds" and "holds" in self.before.values()
 
 
-class Record(WireModel):
-    """The document claims.json; a copy of it in this package is what is known to hold."""
+class ReproductionRecord(WireModel):
+    """The document claims.json. Copies in this package record the verdicts of this version."""
 
     schema_version: Literal[1] = 1
     dataset: str
@@ -132,12 +134,12 @@ class Record(WireModel):
     claims: list[ClaimResult]
 
     def verdicts(self) -> dict[str, Verdict]:
-        """By a claim's id."""
+        """Verdicts by the ids of claims."""
         return {claim.id: claim.verdict for claim in self.claims}
 
     @property
-    def good(self) -> bool:
-        """Whether every claim was measured and none that held before was lost."""
+    def passed(self) -> bool:
+        """True if every claim was measured and none that held before was lost."""
         return not any(claim.lost or claim.verdict == "not measured" for claim in self.claims)
 
 
@@ -147,44 +149,44 @@ class Change:
 
     claim: ClaimResult
     record: str
-    was: Verdict
+    previous: Verdict
 
 
-def changes(record: Record) -> list[Change]:
-    """Every verdict that is not what it was, claim after claim."""
+def changes(record: ReproductionRecord) -> list[Change]:
+    """Changed verdicts, claim by claim."""
     return [
-        Change(claim, name, was)
+        Change(claim, name, previous)
         for claim in record.claims
-        for name, was in claim.before.items()
-        if was != claim.verdict
+        for name, previous in claim.before.items()
+        if previous != claim.verdict
     ]
 
 
-def read_record(path: Path, dataset: str) -> Record:
-    """A claims.json. Raises: InvalidSpec where it is none, or is of another dataset."""
+def read_record(path: Path, dataset: str) -> ReproductionRecord:
+    """Read a claims.json. Raises: InvalidSpec where it is not one, or is of another dataset."""
     try:
-        record = Record.model_validate_json(path.read_bytes())
+        record = ReproductionRecord.model_validate_json(path.read_bytes())
     except OSError as error:
         raise InvalidSpec(str(path), f"cannot be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise InvalidSpec(str(path), f"is no record of `tgsh reproduce`: {where}: {first['msg']}") from error
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise InvalidSpec(str(path), f"is no record of `tgsh reproduce`: {field}: {first['msg']}") from error
     if record.dataset != dataset:
         raise InvalidSpec(str(path), f"is a record of {record.dataset}, not of {dataset}; name another")
     return record
 
 
-def shipped_record(dataset: str) -> Record | None:
-    """What was found when this version was made; None where nothing was recorded of the dataset."""
+def shipped_record(dataset: str) -> ReproductionRecord | None:
+    """The record that came with this version; None for a dataset without one."""
     file = resources.files("tgsh.reproduce") / "records" / f"{dataset}.json"
-    return Record.model_validate_json(file.read_bytes()) if file.is_file() else None
+    return ReproductionRecord.model_validate_json(file.read_bytes()) if file.is_file() else None
 
 
 def joined_versions(experiments: Iterable[ExperimentResult]) -> dict[str, str]:
-    """The versions of all; where they differ, all of them."""
-    every: dict[str, dict[str, None]] = {}
+    """Versions of all experiments; where they differ, joined by a slash."""
+    versions: dict[str, dict[str, None]] = {}
     for experiment in experiments:
         for name, version in experiment.versions.items():
-            every.setdefault(name, {})[version] = None
-    return {name: " / ".join(found) for name, found in every.items()}
+            versions.setdefault(name, {})[version] = None
+    return {name: " / ".join(numbers) for name, numbers in versions.items()}

@@ -1,4 +1,4 @@
-"""The printed report."""
+"""Printed report of a reproduction: tables of claims and experiments, changes, summary."""
 
 from __future__ import annotations
 
@@ -10,69 +10,69 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from tgsh.reproduce.record import ClaimResult, ExperimentResult, Record, Verdict, changes
+from tgsh.reproduce.record import ClaimResult, ExperimentResult, ReproductionRecord, Verdict, changes
 
 COLOURS: dict[Verdict, str] = {"holds": "green", "does not hold": "yellow", "not measured": "magenta"}
 RATIOS = (31, 20, 28, 15)
-"""Widths of the columns: of which experiment, expected, measured, verdict."""
+"""Relative widths of the columns: experiment, expected, measured, verdict."""
 
 EARLIER_MARK = "*"
 
 
-def print_report(record: Record, console: Console) -> None:
-    """The table of claims, the table of experiments, changes, and one line that sums up."""
-    console.print(_claims(record))
-    console.print(_experiments(record.experiments))
+def print_report(record: ReproductionRecord, console: Console) -> None:
+    """Print the claims, the experiments, the changes and a summary."""
+    console.print(_claims_table(record))
+    console.print(_experiments_table(record.experiments))
     for each in record.experiments:
         if each.reason:
             console.print(Text(f"{each.name} has no results: {each.reason}", style="red"))
     if any(experiment.earlier for experiment in record.experiments):
         console.print(f"{EARLIER_MARK} trained by an earlier run on the same home", style="dim")
-    for line in changed(record):
+    for line in change_lines(record):
         console.print(line)
     console.print(summary(record))
 
 
-def changed(record: Record) -> list[Text]:
-    """A line for every verdict that is not what it was; red where a claim was lost."""
+def change_lines(record: ReproductionRecord) -> list[Text]:
+    """A line for every changed verdict, red where a claim was lost."""
     lines = []
     for change in changes(record):
-        lost = change.was == "holds"
-        what = f"{change.claim.id}: {change.claim.verdict}, but {change.was} in the {change.record}"
-        lines.append(Text(f"CHANGED {what}", style="bold red" if lost else "cyan"))
+        lost = change.previous == "holds"
+        text = f"{change.claim.id}: {change.claim.verdict}, but {change.previous} in the {change.record}"
+        lines.append(Text(f"CHANGED {text}", style="bold red" if lost else "cyan"))
     return lines
 
 
-def summary(record: Record) -> Text:
-    """How many claims have which verdict."""
+def summary(record: ReproductionRecord) -> Text:
+    """Number of claims with each verdict."""
     counts = Counter(claim.verdict for claim in record.claims)
-    said = ", ".join(f"{verdict}: {counts[verdict]}" for verdict in COLOURS)
-    return Text(f"{len(record.claims)} claims on {record.dataset}. {said}", "bold")
+    totals = ", ".join(f"{verdict}: {counts[verdict]}" for verdict in COLOURS)
+    return Text(f"{len(record.claims)} claims on {record.dataset}. {totals}", "bold")
 
 
-def _claims(record: Record) -> Table:
-    """A claim and its place in the paper on a line, below it a row for every experiment that it is about."""
+def _claims_table(record: ReproductionRecord) -> Table:
+    """Each claim with its place in the paper, and below it a row for every experiment that it is about."""
     table = Table.grid(expand=True)
     table.add_row(_rows([[Text(name, style="dim") for name in ("of", "expected", "measured", "verdict")]]))
-    without = {experiment.name for experiment in record.experiments if experiment.reason}
+    without_results = {experiment.name for experiment in record.experiments if experiment.reason}
     for family in _families(record.claims):
         claim = Text.assemble((family[0].text, "bold"), " · ", (family[0].where, "dim"))
-        table.add_row(Group("", claim, _rows([_row(each, without) for each in family])))
+        table.add_row(Group("", claim, _rows([_row(each, without_results) for each in family])))
     return table
 
 
-def _row(claim: ClaimResult, without: set[str]) -> list[Text]:
-    """without: names of experiments that have no results; their reasons are told once, elsewhere."""
+def _row(claim: ClaimResult, without_results: set[str]) -> list[Text]:
+    """Cells of a claim. The reason why an experiment has no results is printed once, below the tables."""
     mark = f" {EARLIER_MARK}" if claim.earlier else ""
     subject = "\n".join(f"{each}{mark}" for each in claim.subject.split("; "))
-    lacking = [f"{name} has no results" for name in claim.experiments if name in without]
-    shown = Text("\n".join(lacking) or claim.reason or claim.shown, style="dim" if claim.reason else "")
+    lacking = [f"{name} has no results" for name in claim.experiments if name in without_results]
+    measured = Text("\n".join(lacking) or claim.reason or claim.shown, style="dim" if claim.reason else "")
     colour = "bold red" if claim.lost else COLOURS[claim.verdict]
-    return [Text(subject), Text(claim.expected), shown, Text(claim.verdict, style=colour)]
+    return [Text(subject), Text(claim.expected), measured, Text(claim.verdict, style=colour)]
 
 
 def _rows(rows: Iterable[Iterable[Text]]) -> Table:
-    """Columns that are as wide for every claim."""
+    """Grid whose columns are equally wide for every claim."""
     grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False, expand=True)
     for ratio in RATIOS:
         grid.add_column(ratio=ratio, overflow="fold")
@@ -82,14 +82,14 @@ def _rows(rows: Iterable[Iterable[Text]]) -> Table:
 
 
 def _families(claims: Iterable[ClaimResult]) -> list[list[ClaimResult]]:
-    """Claims with the same text, together."""
-    found: dict[str, list[ClaimResult]] = {}
+    """Claims grouped by their text."""
+    families: dict[str, list[ClaimResult]] = {}
     for claim in claims:
-        found.setdefault(claim.text, []).append(claim)
-    return list(found.values())
+        families.setdefault(claim.text, []).append(claim)
+    return list(families.values())
 
 
-def _experiments(experiments: Sequence[ExperimentResult]) -> Table:
+def _experiments_table(experiments: Sequence[ExperimentResult]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("experiment", "status", "accuracy", "epochs", "seconds", "id"):
         table.add_column(name, justify="right" if name in {"accuracy", "epochs", "seconds"} else "left")

@@ -1,4 +1,4 @@
-"""Documents on the wire, shared by service and client.
+"""Schemas of the HTTP API's documents, shared by service and client.
 
 Times are ISO 8601 in UTC; durations are seconds.
 """

@@ -1,4 +1,4 @@
-"""Base model of the documents on the wire, problem documents, and the literals that several schemas share."""
+"""Base model of all schemas, problem documents, and literals that several schemas share."""
 
 from __future__ import annotations
 

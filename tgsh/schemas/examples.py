@@ -1,4 +1,4 @@
-"""What the API page shows of each document: short, and with numbers like those of RotationMNIST."""
+"""Examples of documents in the OpenAPI document, with numbers like those of RotationMNIST."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Experiments, their tasks and events, previews and estimates."""
+"""Schemas of experiments, their tasks and events, previews and estimates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accuracy, geometry, reconstructions, samples and predictions."""
+"""Schemas of accuracy, geometry, reconstructions, samples, predictions and representations."""
 
 from __future__ import annotations
 

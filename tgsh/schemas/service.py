@@ -1,4 +1,4 @@
-"""Workers, queue, uploaded datasets, catalog and readiness."""
+"""Schemas of workers, queue, uploaded datasets, catalog and readiness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Similarity matrices and what is read from them: blocks, nearest tasks, trees, embeddings, comparisons."""
+"""Schemas of context vectors, similarity matrices, dendrograms, embeddings and comparisons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an experiment is: frozen values with the paper's defaults. Needs neither torch nor images."""
+"""Specs of experiments: frozen pydantic models with the paper's defaults.
+
+They need neither torch nor images.
+"""
 
 from __future__ import annotations
 

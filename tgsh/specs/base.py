@@ -1,4 +1,4 @@
-"""Frozen model, unions tagged by `kind`, dataset references."""
+"""Base model of all specs, unions tagged by `kind`, references to datasets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Frozen(BaseModel):
 
 
 def tagged(members: Any, *, default: str | None = None) -> WrapValidator:
-    """The validator of a union of Frozen classes. default: the kind of an object that names none."""
+    """Validator of a union of Frozen classes. default: the kind of an object that names none."""
     classes: dict[str, type[Frozen]] = {
         member.model_fields["kind"].default: member for member in get_args(members) or (members,)
     }
@@ -39,15 +39,15 @@ def tagged(members: Any, *, default: str | None = None) -> WrapValidator:
             return otherwise(value)
         kind = value.get("kind", default)
         if not isinstance(kind, str) or kind not in classes:
-            raise _unknown(kind, sorted(classes), missing="kind" not in value)
+            raise _unknown_kind(kind, sorted(classes), missing="kind" not in value)
         return classes[kind].model_validate(value)
 
     return WrapValidator(choose)
 
 
-def _unknown(kind: Any, known: list[str], *, missing: bool) -> ValidationError:
-    """An error at `kind`. A ValidationError out of a validator keeps its path under the field's own."""
-    expected = f"{', '.join(map(repr, known[:-1]))} or {known[-1]!r}" if len(known) > 1 else repr(known[0])
+def _unknown_kind(kind: Any, kinds: list[str], *, missing: bool) -> ValidationError:
+    """Error at `kind`. A ValidationError out of a validator keeps its path under the field's own."""
+    expected = f"{', '.join(map(repr, kinds[:-1]))} or {kinds[-1]!r}" if len(kinds) > 1 else repr(kinds[0])
     problem = (
         PydanticCustomError("missing", "Field required: {expected}", {"expected": expected})
         if missing
@@ -61,7 +61,7 @@ def _unknown(kind: Any, known: list[str], *, missing: bool) -> ValidationError:
 DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "mnist5k", "synthetic"]
 
 ID_PATTERN = "^[0-9a-f]{16}$"
-"""The first 16 hexadecimal digits of what a dataset's content amounts to."""
+"""An uploaded dataset's id: the first 16 hexadecimal digits of the SHA-256 of its content."""
 
 DatasetKey = Annotated[str, StringConstraints(pattern=f"^(mnist|fashion-mnist|kmnist|mnist5k)$|{ID_PATTERN}")]
 """A dataset's name, or an uploaded one's id."""
@@ -73,8 +73,8 @@ class UploadedDataset(Frozen):
     id: str = Field(pattern=ID_PATTERN, description="as POST /datasets answered it")
 
 
-def _choose(value: Any, otherwise: ValidatorFunctionWrapHandler) -> Any:
-    """Errors name fields as the request does: `dataset.id`, not `dataset.UploadedDataset.id`."""
+def _validate_dataset(value: Any, otherwise: ValidatorFunctionWrapHandler) -> Any:
+    """Validate a dataset reference. Errors name fields as the request does: `dataset.id`, without a class."""
     if isinstance(value, Mapping):
         return UploadedDataset.model_validate(value)
     names = get_args(DatasetName)
@@ -87,4 +87,4 @@ def _choose(value: Any, otherwise: ValidatorFunctionWrapHandler) -> Any:
     )
 
 
-DatasetSpec = Annotated[DatasetName | UploadedDataset | None, WrapValidator(_choose)]
+DatasetSpec = Annotated[DatasetName | UploadedDataset | None, WrapValidator(_validate_dataset)]

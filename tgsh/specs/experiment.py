@@ -1,4 +1,4 @@
-"""ExperimentSpec, TrainingSpec."""
+"""Spec of an experiment and of its training."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class ExperimentSpec(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _own_images(cls, body: Any) -> Any:
-        return with_own_images(body)
+    def _add_default_dataset(cls, body: Any) -> Any:
+        return with_default_dataset(body)
 
     @property
     def title(self) -> str:
         """The name, or a description where none was given."""
-        what = self.suite.kind if self.dataset is None else f"{self.suite.kind} on {self.dataset_key}"
-        return self.name or f"{what}, {self.network.kind}"
+        tasks = self.suite.kind if self.dataset is None else f"{self.suite.kind} on {self.dataset_key}"
+        return self.name or f"{tasks}, {self.network.kind}"
 
     @property
     def dataset_key(self) -> str:
@@ -72,17 +72,23 @@ class ExperimentSpec(Frozen):
         return self.dataset.id if isinstance(self.dataset, UploadedDataset) else self.dataset
 
     def digest(self) -> str:
-        """SHA-256 (hex) of what decides what is learned: not names, tags and what is measured of it."""
+        """Digest of the fields that decide what is learned: all but name, tags and `accuracy_matrix`.
+
+        Returns
+        -------
+        str
+            SHA-256, hexadecimal. Experiments of equal digests have equal results.
+        """
         relevant = self.model_dump(mode="json", exclude={"name", "tags", "accuracy_matrix"})
         canonical = json.dumps(relevant, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def with_own_images(body: Any) -> Any:
-    """The body of a spec that names no dataset, with the one that goes with its suite."""
+def with_default_dataset(body: Any) -> Any:
+    """Body of a spec with the dataset that its suite requires, where the body names none."""
     if not isinstance(body, dict) or "dataset" in body:
         return body
     suite = body.get("suite")
     kind = suite.get("kind") if isinstance(suite, dict) else getattr(suite, "kind", None)
-    own = {"manifold": "synthetic", "datasets": None}
-    return {**body, "dataset": own[kind]} if isinstance(kind, str) and kind in own else body
+    required = {"manifold": "synthetic", "datasets": None}
+    return {**body, "dataset": required[kind]} if isinstance(kind, str) and kind in required else body

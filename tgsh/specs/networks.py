@@ -1,4 +1,4 @@
-"""Network specs."""
+"""Specs of networks: FlyNet, NeuroModNet, T-GSH and GSH."""
 
 from __future__ import annotations
 

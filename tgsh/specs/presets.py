@@ -1,4 +1,4 @@
-"""The paper's experiments by name; Submission body."""
+"""Presets: the paper's experiments by name, and submissions that start from one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tgsh.specs import (
     TgshSpec,
     TrainingSpec,
 )
-from tgsh.specs.experiment import with_own_images
+from tgsh.specs.experiment import with_default_dataset
 
 PresetName = Literal[
     "augment-mnist",
@@ -85,26 +85,32 @@ class Submission(ExperimentSpec):
 
     @model_validator(mode="before")
     @classmethod
-    def _expand(cls, body: Any) -> Any:
+    def _expand_preset(cls, body: Any) -> Any:
         if isinstance(body, dict) and isinstance(name := body.get("preset"), str) and name in PRESETS:
             preset = PRESETS[name].model_dump(mode="json")  # type: ignore[index]
-            return _override(preset, with_own_images(body))
+            return _override(preset, with_default_dataset(body))
         return body
 
     def spec(self) -> ExperimentSpec:
-        """The whole spec, with the preset resolved."""
+        """Resolve the preset.
+
+        Returns
+        -------
+        ExperimentSpec
+            The whole spec.
+        """
         return ExperimentSpec.model_validate(self.model_dump(exclude={"preset", "shared"}))
 
 
 def _override(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it; objects merge unless their `kind` differs."""
+    """Merge `changes` into `base`; objects are merged too, unless their `kind` differs."""
     merged = dict(base)
     for key, value in changes.items():
-        old = base.get(key)
+        current = base.get(key)
         same_kind = (
-            isinstance(old, dict)
+            isinstance(current, dict)
             and isinstance(value, dict)
-            and value.get("kind", old.get("kind")) == old.get("kind")
+            and value.get("kind", current.get("kind")) == current.get("kind")
         )
-        merged[key] = _override(old, value) if same_kind else value  # type: ignore[arg-type]
+        merged[key] = _override(current, value) if same_kind else value  # type: ignore[arg-type]
     return merged

@@ -1,4 +1,4 @@
-"""Suite specs."""
+"""Specs of suites: the tasks that are made from a dataset."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ class CustomSuite(Frozen):
 
     @field_validator("tasks", mode="before")
     @classmethod
-    def _are_not_too_many(cls, tasks: Any) -> Any:
-        if isinstance(tasks, list | tuple) and len(tasks) > MAX_TASKS:  # before each of them is looked at
+    def _limit_number(cls, tasks: Any) -> Any:
+        if isinstance(tasks, list | tuple) and len(tasks) > MAX_TASKS:  # before each of them is validated
             raise ValueError(f"{len(tasks):,} tasks are more than {MAX_TASKS:,}")
         return tasks
 
     @field_validator("tasks")
     @classmethod
-    def _can_be_told_apart(cls, tasks: tuple[CustomTask, ...]) -> tuple[CustomTask, ...]:
+    def _require_distinct_labels(cls, tasks: tuple[CustomTask, ...]) -> tuple[CustomTask, ...]:
         if not tasks:  # min_length would complain of tasks that are there but not valid, too
             raise ValueError("there must be a task")
         if len({task.label for task in tasks}) < len(tasks):
@@ -115,7 +115,7 @@ class DatasetsSuite(Frozen):
 
     @field_validator("datasets")
     @classmethod
-    def _can_be_told_apart(cls, datasets: tuple[str, ...]) -> tuple[str, ...]:
+    def _require_distinct_datasets(cls, datasets: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(datasets)) < len(datasets):
             raise ValueError("datasets must differ: a matrix is read by them")
         return datasets

@@ -1,4 +1,4 @@
-"""Transform specs."""
+"""Specs of the named image transforms that custom suites are composed of."""
 
 from __future__ import annotations
 

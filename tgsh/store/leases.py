@@ -12,7 +12,7 @@ from types import TracebackType
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from tgsh.logs import about
+from tgsh.logs import log_context
 from tgsh.store import jobs, previews
 from tgsh.store.database import Database
 from tgsh.store.jobs import JobLease, LeaseState, cancel_row, fail_row, requeue_row
@@ -137,7 +137,9 @@ def _expire(database: Database, job: Job, max_attempts: int) -> bool:
             cancel_row(session, experiment, row)
         elif (expired := row.attempts - _attempts_before(session, job)) < max_attempts:
             add_to_counter(session, row.worker, ("recovered", "finish" if job.index is None else "task", 1))
-            with about(experiment=job.experiment_id, task=job.task, attempt=row.attempts, worker=row.worker):
+            with log_context(
+                experiment=job.experiment_id, task=job.task, attempt=row.attempts, worker=row.worker
+            ):
                 log.warning("the worker fell silent; the job goes to another")
             requeue_row(session, row)
         else:

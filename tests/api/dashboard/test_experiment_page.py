@@ -11,7 +11,7 @@ import pytest
 
 from service.dependencies import Services
 from tests.api.conftest import completed, submit, work
-from tests.support.people import ended, people
+from tests.support.people import cancelled_experiment, people
 from tgsh.store import jobs
 from tgsh.store.models import Job
 
@@ -118,7 +118,7 @@ def test_names_are_words_never_markup(client: httpx.Client) -> None:
 @pytest.mark.parametrize("path", ["", "/plots/similarity", "/losses.csv"])
 def test_what_others_own_is_not_there_unless_shared(tmp_path: Path, client: httpx.Client, path: str) -> None:
     with people(tmp_path, client) as who:
-        owned = ended(who["alice"])
+        owned = cancelled_experiment(who["alice"])
         where = f"/dashboard/experiments/{owned}{path}"
         assert who["alice"].get(where).status_code == who["root"].get(where).status_code == 200
         assert who["bob"].get(where).status_code == who["rita"].get(where).status_code == 404
@@ -129,7 +129,7 @@ def test_what_others_own_is_not_there_unless_shared(tmp_path: Path, client: http
 
 def test_only_who_may_change_it_is_offered_to(tmp_path: Path, client: httpx.Client) -> None:
     with people(tmp_path, client) as who:
-        owned = ended(who["alice"], shared=True)
+        owned = cancelled_experiment(who["alice"], shared=True)
         own, others = (page(who[name], owned) for name in ("alice", "bob"))
         assert "data-share" in own
         assert 'data-method="DELETE"' in own

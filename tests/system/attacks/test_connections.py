@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import service.protocol
-from tests.support.wire import answer, exchange, get, post, send
+from tests.support.wire import exchange, get, post, read_response, send
 from tests.system.attacks.conftest import Service
 
 pytestmark = pytest.mark.attacks
@@ -79,7 +79,7 @@ def test_an_endless_body_is_read_to_the_limit(service: Service) -> None:
         head = method + b" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         with socket.create_connection(service.address, timeout=20) as connection:
             sent = send(connection, [head, *[chunk] * 2_000])
-            found = answer(connection)
+            found = read_response(connection)
         assert found.status == 413
         assert found.problem["errors"][0]["field"] == "body"
         assert sent < 64 * MB, "it went on reading"
@@ -132,9 +132,9 @@ def test_who_is_slow_is_told_so(attacked: httpx.Client, monkeypatch: pytest.Monk
         with socket.create_connection(address, timeout=20) as connection:
             connection.sendall(said)
             if said.endswith(b"\r\n\r\n"):
-                assert answer(connection).status == 200
+                assert read_response(connection).status == 200
                 connection.sendall(b"\r\n")  # keeps it open, as far as uvicorn is concerned
-            assert answer(connection).status == 408
+            assert read_response(connection).status == 408
             assert connection.recv(1) == b""
 
 
@@ -142,7 +142,7 @@ def test_a_slow_body_has_a_deadline(started: Callable[..., Service]) -> None:
     running = started(TGSH_MAX_BODY_SECONDS="0.5")
     with socket.create_connection(running.address, timeout=20) as connection:
         connection.sendall(head("Content-Length: 1000", "Content-Type: application/json") + b"{")
-        found = answer(connection)
+        found = read_response(connection)
     assert found.status == 408
     assert found.problem["type"] == "urn:tgsh:problem:too-slow"
     assert "refused POST /experiments from 127.0.0.1: TooSlow" in running.logged()

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from service.app import create_app
 from service.settings import ServiceSettings
 from tests.api.conftest import SPEC, serving
-from tests.support.wire import Answer, exchange
+from tests.support.wire import Response, exchange
 from tests.system.attacks.conftest import Service
 from tests.system.attacks.fuzzing import populate
 
@@ -162,7 +162,7 @@ def _request(method: str, target: str, header: str = "X: y") -> bytes:
     return f"{line}{host}{body}{last}{header}\r\n\r\n".encode("latin-1")
 
 
-def _check(answer: Answer, operation: dict[str, Any], asked: bytes) -> None:
+def _check(answer: Response, operation: dict[str, Any], asked: bytes) -> None:
     ready = operation["summary"] == "Can the service do its work"
     assert answer.status < 500 or (ready and answer.status == 503), (asked, answer)
     assert "x-injected" not in answer.headers

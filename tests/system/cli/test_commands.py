@@ -190,14 +190,14 @@ def test_ctrl_c_in_a_demo_leaves_no_process_and_the_next_goes_on(tmp_path: Path)
 
 
 def test_neighbours_are_counted_around_the_circle() -> None:
-    from tgsh.cli.machine import _with_neighbour
+    from tgsh.cli.machine import _count_nearest_neighbours
 
     rows = [[1.0, 0.1, 0.2, 0.9], [0.9, 1.0, 0.2, 0.1], [0.9, 0.2, 1.0, 0.3], [0.9, 0.1, 0.2, 1.0]]
     matrix = Similarity.model_validate(
         {"experiment_id": "", "base_id": "", "stage": "after", "measure": "cosine", "order": "task"}
         | {"complete": True, "tasks": [0, 1, 2, 3], "labels": ["a", "b", "c", "d"], "values": rows}
     )
-    assert _with_neighbour(matrix) == 3
+    assert _count_nearest_neighbours(matrix) == 3
 
 
 def test_no_service_is_status_3(tmp_path: Path) -> None:

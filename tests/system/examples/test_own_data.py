@@ -53,7 +53,7 @@ def test_the_example_runs_as_the_readme_says(stack: Stack, client: Client, tmp_p
 
 
 def test_the_same_images_again_are_the_same_dataset(client: Client, tmp_path: Path) -> None:
-    x, y = own_data.images(own_data.LIGHT["day"], 0)
+    x, y = own_data.make_images(own_data.LIGHT_COLOURS["day"], 0)
     first = client.upload(x=x, y=y)
     file = tmp_path / "shapes.npz"
     file.write_bytes(npz(x=x, y=y))

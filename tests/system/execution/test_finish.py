@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.execution import SPEC, bench_in, never, submit, work_off
+from tests.support.execution import SPEC, never, run_all_jobs, submit, worker_context
 from tests.support.jobs import queued_jobs
 from tgsh.datasets.mnist import load_dataset
 from tgsh.execution import runner
@@ -22,10 +22,10 @@ from tgsh.system import description
 
 
 def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     context.artifacts.save(f"{experiment_id}/tasks/00000-e1-zombie", {"v": np.zeros(1, np.float32)}, {})
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     named = {task.checkpoint for task in queries.tasks(context.database, experiment_id)}
     ref = find_stage(context.database, experiment_id, "after")
     kept = set(context.artifacts.keys(experiment_id)) - named
@@ -36,10 +36,10 @@ def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
 
 
 def test_the_finish_measures_what_reads_need(tmp_path: Path) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     assert load_result(context.database, context.artifacts, experiment_id, "geometry") is None
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     means = load_result(context.database, context.artifacts, experiment_id, "class-means")
     assert means is not None
     assert means[0]["means"].shape == (3, 10, 784)
@@ -72,9 +72,9 @@ def test_tasks_that_change_values_are_measured_as_they_show_images(tmp_path: Pat
     ]
     changes = {"suite": {"kind": "custom", "tasks": tasks}}
     spec = Submission.model_validate({**SPEC.model_dump(mode="json"), **changes}).spec()
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context, spec)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     found = load_result(context.database, context.artifacts, experiment_id, "class-means")
     assert found is not None
     plain, turned, inverted = found[0]["means"]
@@ -95,9 +95,9 @@ def test_the_accuracy_matrix_shows_that_nothing_is_forgotten(
     tmp_path: Path, network: dict[str, object]
 ) -> None:
     changes = {"network": network, "accuracy_matrix": True}
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context, ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes))
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     found = load_result(context.database, context.artifacts, experiment_id, "accuracy-matrix")
     assert found is not None
     matrix, untrained = found[0]["matrix"], found[0]["untrained"]
@@ -112,7 +112,7 @@ def test_the_accuracy_matrix_shows_that_nothing_is_forgotten(
 
 def test_a_finish_that_is_stopped_gives_its_claim_back(tmp_path: Path) -> None:
     spec = SPEC.model_copy(update={"accuracy_matrix": True})
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context, spec)
     for job in queued_jobs(context.database, experiment_id):
         runner.run(context, job, never)
@@ -120,7 +120,7 @@ def test_a_finish_that_is_stopped_gives_its_claim_back(tmp_path: Path) -> None:
     runner.run(context, Job(experiment_id=experiment_id), lambda: next(asked, None) is None)
     assert queries.experiment(context.database, experiment_id).record.status == "running"
     assert queued_jobs(context.database, experiment_id) == [Job(experiment_id=experiment_id)]
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     assert load_result(context.database, context.artifacts, experiment_id, "accuracy-matrix") is not None
 
 
@@ -130,10 +130,10 @@ def test_what_each_task_was_trained_on_and_with_is_kept(tmp_path: Path) -> None:
         "dataset": "synthetic",
     }
     spec = ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes)
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context, spec)
     assert task_origins(context.database, context.artifacts, experiment_id) is None
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     found = task_origins(context.database, context.artifacts, experiment_id)
     assert found is not None
     source = source_of(spec, tmp_path)

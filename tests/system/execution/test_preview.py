@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.execution import bench_in, never, submit, work_off
+from tests.support.execution import never, run_all_jobs, submit, worker_context
 from tgsh.execution import runner
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import preview
@@ -59,13 +59,13 @@ def drawn(context: WorkerContext, key: str) -> tuple[PreviewRecord, dict[str, np
 
 @pytest.mark.parametrize("changes", SUITES, ids=lambda changes: changes["suite"]["kind"])
 def test_it_shows_what_the_finish_keeps(tmp_path: Path, changes: dict[str, Any]) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     spec = spec_of(**changes)
     key = asked(context, spec)
     assert runner.run_next(context, never) == PreviewJob(key)
     record, tensors = drawn(context, key)
     experiment_id = submit(context, spec)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     found = load_result(context.database, context.artifacts, experiment_id, "samples")
     assert found is not None
     kept, about = found
@@ -77,7 +77,7 @@ def test_it_shows_what_the_finish_keeps(tmp_path: Path, changes: dict[str, Any])
 
 def test_it_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tgsh.training.trainer.random_base", None)  # were it called, it would raise
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     key = asked(context, spec_of())
     runner.run_next(context, never)
     assert drawn(context, key)[1]["images"].shape == (36, 10, 784)
@@ -99,7 +99,7 @@ def test_of_many_tasks_some_are_drawn() -> None:
 
 
 def test_it_goes_before_tasks_and_its_company_is_trained_after_it(tmp_path: Path) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     key = asked(context, spec_of())
     assert runner.run_next(context, never) == PreviewJob(key)
@@ -111,7 +111,7 @@ def test_it_goes_before_tasks_and_its_company_is_trained_after_it(tmp_path: Path
 
 def test_missing_images_fail_it_and_asking_again_tries_again(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder is expected: nothing can be downloaded there")
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     spec = spec_of(dataset="kmnist")
     key = asked(context, spec)
     runner.run_next(context, never)
@@ -124,7 +124,7 @@ def test_missing_images_fail_it_and_asking_again_tries_again(tmp_path: Path) -> 
 
 
 def test_a_stop_gives_it_back(tmp_path: Path) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     key = asked(context, spec_of())
     looks = iter(range(3))
     runner.run_next(context, lambda: next(looks, None) is None)
@@ -138,7 +138,7 @@ def test_a_stop_gives_it_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("point", ["mid-preview", "before the preview's row"])
 def test_who_lost_it_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
     """It sleeps past its lease, and another draws the preview meanwhile."""
-    context, successor = bench_in(tmp_path), bench_in(tmp_path, "successor")
+    context, successor = worker_context(tmp_path), worker_context(tmp_path, "successor")
     key = asked(context, spec_of())
 
     def be_succeeded(name: str, index: int | None = None) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.execution import SPEC, bench_in, digest, never, submit, work_off
+from tests.support.execution import SPEC, digest, never, run_all_jobs, submit, worker_context
 from tests.support.jobs import queued_jobs
 from tgsh.execution import runner
 from tgsh.specs import ExperimentSpec
@@ -22,33 +22,33 @@ from tgsh.store.results import find_stage, load_stage
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The hash of the vectors when nothing happens."""
-    context = bench_in(tmp_path_factory.mktemp("undisturbed"))
+    context = worker_context(tmp_path_factory.mktemp("undisturbed"))
     experiment_id = submit(context)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     return digest(context, experiment_id)
 
 
 def test_a_second_run_has_the_same_bytes_and_another_seed_has_others(
     tmp_path: Path, undisturbed: str
 ) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     again = submit(context)
-    work_off(context, again)
+    run_all_jobs(context, again)
     assert digest(context, again) == undisturbed
     other = submit(context, SPEC.model_copy(update={"seed": 1}))
-    work_off(context, other)
+    run_all_jobs(context, other)
     assert digest(context, other) != undisturbed
 
 
 def test_tasks_in_any_order_and_on_several_threads_have_the_same_bytes(
     tmp_path: Path, undisturbed: str
 ) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     waiting = queued_jobs(context.database, experiment_id)
     for job in reversed(waiting):
         runner.run(context, job, never)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     assert digest(context, experiment_id) == undisturbed
 
 
@@ -56,7 +56,7 @@ def test_tasks_in_any_order_and_on_several_threads_have_the_same_bytes(
 def test_a_task_that_is_stopped_and_resumed_has_the_same_bytes(
     tmp_path: Path, undisturbed: str, after_batches: int
 ) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     job = Job(experiment_id=experiment_id, index=1)
     asked = iter(range(after_batches + 1))
@@ -64,13 +64,13 @@ def test_a_task_that_is_stopped_and_resumed_has_the_same_bytes(
     task = queries.task(context.database, experiment_id, 1)
     assert (task.status, task.attempts) == ("queued", 0)
     assert task.epochs_done == (1 if after_batches > 5 else 0)  # 600 images are five batches
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     assert digest(context, experiment_id) == undisturbed
     assert queries.experiment(context.database, experiment_id).record.epochs_done == 6
 
 
 def test_a_lost_worker_is_succeeded_and_writes_nothing(tmp_path: Path, undisturbed: str) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     job = Job(experiment_id=experiment_id, index=0)
     calls = 0
@@ -83,7 +83,7 @@ def test_a_lost_worker_is_succeeded_and_writes_nothing(tmp_path: Path, undisturb
             with context.database.write() as session:
                 session.get_one(experiments.TaskRecord, (experiment_id, 0)).lease_until = 0.0
             assert leases.expire_leases(context.database, max_attempts=3) == 1
-            successor = bench_in(tmp_path, "successor")
+            successor = worker_context(tmp_path, "successor")
             thread = threading.Thread(target=runner.run, args=(successor, job, never))
             thread.start()
             thread.join()
@@ -92,12 +92,12 @@ def test_a_lost_worker_is_succeeded_and_writes_nothing(tmp_path: Path, undisturb
     runner.run(context, job, be_succeeded)
     task = queries.task(context.database, experiment_id, 0)
     assert (task.status, task.attempts, task.worker) == ("completed", 2, "successor")
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     assert digest(context, experiment_id) == undisturbed
 
 
 def test_a_damaged_checkpoint_is_computed_again(tmp_path: Path, undisturbed: str) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     asked = iter(range(8))
     runner.run(context, Job(experiment_id=experiment_id, index=2), lambda: next(asked, None) is None)
@@ -105,7 +105,7 @@ def test_a_damaged_checkpoint_is_computed_again(tmp_path: Path, undisturbed: str
     content = bytearray(checkpoint.read_bytes())
     content[len(content) // 2] ^= 1
     checkpoint.write_bytes(content)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     assert digest(context, experiment_id) == undisturbed
     assert queries.experiment(context.database, experiment_id).record.epochs_done == 6
 
@@ -116,29 +116,32 @@ def test_a_task_that_raises_fails_alone_and_resume_trains_what_is_missing(
     faults = tmp_path / "faults.json"
     faults.write_text(json.dumps([{"point": "mid-epoch", "index": 1, "action": "raise"}]))
     monkeypatch.setenv("TGSH_TEST_FAULTS", str(faults))
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     record = queries.experiment(context.database, experiment_id).record
     assert record.status == "failed"
     assert record.reason == "1 of 3 tasks failed; task 1 (15°): InjectedFault: injected at mid-epoch"
     before = {task.index: task.checkpoint for task in queries.tasks(context.database, experiment_id)}
     faults.unlink()
     experiments.resume(context.database, experiment_id)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     assert digest(context, experiment_id) == undisturbed
     after = {task.index: task.checkpoint for task in queries.tasks(context.database, experiment_id)}
     assert (before[0], before[2]) == (after[0], after[2])  # they were not trained again
 
 
 def test_tasks_trained_in_one_batch_as_on_a_gpu(tmp_path: Path) -> None:
-    alone, together = bench_in(tmp_path / "alone"), replace(bench_in(tmp_path / "together"), at_once=3)
+    alone, together = (
+        worker_context(tmp_path / "alone"),
+        replace(worker_context(tmp_path / "together"), at_once=3),
+    )
     expected = submit(alone)
-    work_off(alone, expected)
+    run_all_jobs(alone, expected)
     experiment_id = submit(together)
     runner.run(together, Job(experiment_id=experiment_id, index=1), never)
     assert queued_jobs(together.database, experiment_id) == [Job(experiment_id)]  # one job, three tasks
-    work_off(together, experiment_id)
+    run_all_jobs(together, experiment_id)
     vectors = [
         load_stage(context.artifacts, find_stage(context.database, identifier, "after"))
         for context, identifier in ((alone, expected), (together, experiment_id))
@@ -150,7 +153,7 @@ def test_one_of_a_batch_that_fails_fails_alone(tmp_path: Path, monkeypatch: pyte
     faults = tmp_path / "faults.json"
     faults.write_text(json.dumps([{"point": "before completing", "index": 1, "action": "raise"}]))
     monkeypatch.setenv("TGSH_TEST_FAULTS", str(faults))
-    context = replace(bench_in(tmp_path), at_once=3)
+    context = replace(worker_context(tmp_path), at_once=3)
     experiment_id = submit(context)
     runner.run(context, Job(experiment_id=experiment_id, index=0), never)
     assert [task.status for task in queries.tasks(context.database, experiment_id)] == [
@@ -162,7 +165,7 @@ def test_one_of_a_batch_that_fails_fails_alone(tmp_path: Path, monkeypatch: pyte
 
 
 def test_cancel_is_noticed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(
         context, SPEC.model_copy(update={"training": SPEC.training.model_copy(update={"epochs": 900})})
     )
@@ -180,7 +183,7 @@ def test_cancel_is_noticed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
 
 def test_missing_images_fail_the_experiment_at_once(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder is expected: nothing can be downloaded there")
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context, SPEC.model_copy(update={"dataset": "kmnist"}))
     runner.run(context, Job(experiment_id=experiment_id, index=0), never)
     record = queries.experiment(context.database, experiment_id).record
@@ -192,9 +195,9 @@ def test_missing_images_fail_the_experiment_at_once(tmp_path: Path) -> None:
 
 
 def test_jobs_that_are_done_or_not_there_are_not_done_again(tmp_path: Path) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     events = len(queries.events(context.database, experiment_id, 0)[0])
     for index in (0, 1, 2, None, 7):
         runner.run(context, Job(experiment_id=experiment_id, index=index), never)
@@ -217,9 +220,9 @@ def test_jobs_that_are_done_or_not_there_are_not_done_again(tmp_path: Path) -> N
 def test_every_network_and_suite_goes_the_same_way(
     tmp_path: Path, changes: dict[str, object], width: int
 ) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context, ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | changes))
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     ref = find_stage(context.database, experiment_id, "after")
     assert load_stage(context.artifacts, ref).shape == (3, width)
     assert all(task.accuracy for task in queries.tasks(context.database, experiment_id))
@@ -227,11 +230,11 @@ def test_every_network_and_suite_goes_the_same_way(
 
 def test_random_transforms_have_the_same_bytes_after_a_stop(tmp_path: Path) -> None:
     spec = ExperimentSpec.model_validate(SPEC.model_dump(mode="json") | {"suite": {"kind": "augment"}})
-    undisturbed, stopped = (bench_in(tmp_path / name) for name in ("undisturbed", "stopped"))
+    undisturbed, stopped = (worker_context(tmp_path / name) for name in ("undisturbed", "stopped"))
     ids = [submit(context, spec) for context in (undisturbed, stopped)]
     asked = iter(range(8))  # in the middle of the second epoch
     runner.run(stopped, Job(experiment_id=ids[1], index=5), lambda: next(asked, None) is None)
     assert queries.task(stopped.database, ids[1], 5).epochs_done == 1
     for context, experiment_id in zip((undisturbed, stopped), ids, strict=True):
-        work_off(context, experiment_id)
+        run_all_jobs(context, experiment_id)
     assert digest(undisturbed, ids[0]) == digest(stopped, ids[1])

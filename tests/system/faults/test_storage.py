@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.app import create_app
 from service.settings import ServiceSettings
-from tests.support.execution import bench_in, digest, never, submit, work_off
+from tests.support.execution import digest, never, run_all_jobs, submit, worker_context
 from tests.support.jobs import queued_jobs, submitted
 from tests.support.serving import serving
 from tests.system.faults.disks import small_disk
@@ -30,9 +30,9 @@ from tgsh.store.models import Base, Job, lock_experiment
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The hash of the vectors when nothing happens."""
-    context = bench_in(tmp_path_factory.mktemp("undisturbed"))
+    context = worker_context(tmp_path_factory.mktemp("undisturbed"))
     experiment_id = submit(context)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     return digest(context, experiment_id)
 
 
@@ -50,13 +50,13 @@ def test_a_full_disk_fails_with_its_folder_and_resume_goes_on(
     tmp_path: Path, undisturbed: str, stage: str
 ) -> None:
     with small_disk(tmp_path / "artifacts") as disk:
-        context = bench_in(tmp_path, lease_seconds=1)
+        context = worker_context(tmp_path, lease_seconds=1)
         experiment_id = submit(context)
         if stage == "finish":
             for job in queued_jobs(context.database, experiment_id):
                 runner.run(context, job, never)
         disk.fill(leave=4 * 4096 if stage == "finish" else 0)
-        work_off(context, experiment_id)
+        run_all_jobs(context, experiment_id)
         status, reason = ended(context, experiment_id)
         assert status == "failed"
         assert "No space left on device" in reason
@@ -64,7 +64,7 @@ def test_a_full_disk_fails_with_its_folder_and_resume_goes_on(
         assert "resume" in reason
         disk.free()
         experiments.resume(context.database, experiment_id)
-        work_off(context, experiment_id)
+        run_all_jobs(context, experiment_id)
         assert digest(context, experiment_id) == undisturbed
         assert not list(disk.folder.rglob(".staged-*"))
         context.database.dispose()
@@ -72,21 +72,21 @@ def test_a_full_disk_fails_with_its_folder_and_resume_goes_on(
 
 def test_a_disk_that_is_full_for_a_moment_costs_that_moment(tmp_path: Path, undisturbed: str) -> None:
     with small_disk(tmp_path / "artifacts") as disk:
-        context = bench_in(tmp_path)
+        context = worker_context(tmp_path)
         experiment_id = submit(context)
         disk.fill()
         threading.Timer(2, disk.free).start()
-        work_off(context, experiment_id)
+        run_all_jobs(context, experiment_id)
         assert digest(context, experiment_id) == undisturbed
         assert [task.attempts for task in queries.tasks(context.database, experiment_id)] == [1, 1, 1]
 
 
 def test_a_read_only_folder_is_told_by_the_experiment_and_by_readyz(tmp_path: Path, undisturbed: str) -> None:
     with small_disk(tmp_path / "artifacts") as disk:
-        context = bench_in(tmp_path, lease_seconds=1)
+        context = worker_context(tmp_path, lease_seconds=1)
         experiment_id = submit(context)
         disk.lock("ro")
-        work_off(context, experiment_id)
+        run_all_jobs(context, experiment_id)
         status, reason = ended(context, experiment_id)
         assert status == "failed"
         assert f"cannot be written to {disk.folder}: Read-only file system" in reason
@@ -96,7 +96,7 @@ def test_a_read_only_folder_is_told_by_the_experiment_and_by_readyz(tmp_path: Pa
             assert "Read-only file system" in disk_check["detail"]
             disk.lock("rw")
             assert http.post(f"/experiments/{experiment_id}/resume").status_code == 202
-        work_off(context, experiment_id)
+        run_all_jobs(context, experiment_id)
         assert digest(context, experiment_id) == undisturbed
 
 
@@ -125,7 +125,7 @@ def test_a_database_that_is_locked_for_seconds_costs_seconds(
 ) -> None:
     if patience is not None:
         monkeypatch.setattr(database, "BUSY_SECONDS", patience)
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     asked = iter(range(3))
     pulled = threading.Event()
@@ -141,7 +141,7 @@ def test_a_database_that_is_locked_for_seconds_costs_seconds(
     with locked(tmp_path / "tgsh.db", 10 if patience is None else 4):
         pass
     worker.join()
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     assert digest(context, experiment_id) == undisturbed
     assert [task.attempts for task in queries.tasks(context.database, experiment_id)] == [1, 1, 1]
 
@@ -163,13 +163,13 @@ DAMAGE = {"a flipped bit": flip, "a cut": cut, "removed": Path.unlink}
 def test_a_damaged_checkpoint_of_a_done_task_is_trained_again(
     tmp_path: Path, undisturbed: str, damage: str
 ) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     for job in queued_jobs(context.database, experiment_id):
         runner.run(context, job, never)
     (checkpoint,) = (tmp_path / "artifacts").rglob("00001-*.safetensors")
     DAMAGE[damage](checkpoint)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     assert digest(context, experiment_id) == undisturbed
     record = queries.experiment(context.database, experiment_id).record
     assert (record.tasks_done, record.epochs_done) == (3, 6)
@@ -187,9 +187,9 @@ def test_a_damaged_checkpoint_of_a_done_task_is_trained_again(
 def test_a_damaged_result_is_a_problem_and_resume_repairs_it(
     tmp_path: Path, undisturbed: str, pattern: str, damage: str
 ) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     path = f"/experiments/{experiment_id}"
     with serving(create_app(settings(tmp_path))) as http:
         similarity = http.get(f"{path}/similarity").content
@@ -202,14 +202,14 @@ def test_a_damaged_result_is_a_problem_and_resume_repairs_it(
             assert answer.json()["type"] == "urn:tgsh:problem:artifact-error"
             assert "resume" in answer.json()["detail"]
         assert http.post(f"{path}/resume").status_code == 202
-        work_off(context, experiment_id)
+        run_all_jobs(context, experiment_id)
         assert digest(context, experiment_id) == undisturbed
         assert http.get(f"{path}/similarity").content == similarity
         assert http.post(f"{path}/resume").status_code == 409
 
 
 def test_a_cancel_that_comes_while_damage_is_found_is_a_cancel(tmp_path: Path, undisturbed: str) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     for job in queued_jobs(context.database, experiment_id):
         runner.run(context, job, never)
@@ -221,12 +221,12 @@ def test_a_cancel_that_comes_while_damage_is_found_is_a_cancel(tmp_path: Path, u
     requeue_tasks(context.database, claim, [1])
     assert ended(context, experiment_id)[0] == "cancelled"
     experiments.resume(context.database, experiment_id)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     assert digest(context, experiment_id) == undisturbed
 
 
 def test_a_disk_that_damages_everything_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = bench_in(tmp_path)
+    context = worker_context(tmp_path)
     experiment_id = submit(context)
     rounds = 0
     while waiting := queued_jobs(context.database, experiment_id):

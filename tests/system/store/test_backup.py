@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.execution import SPEC, bench_in, digest, submit, work_off
+from tests.support.execution import SPEC, digest, run_all_jobs, submit, worker_context
 from tgsh.errors import ArtifactCorrupt, MachineProblem
 from tgsh.execution import runner
 from tgsh.execution.context import WorkerContext
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.faults
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> WorkerContext:
     """A store with a completed experiment and one that was stopped after an epoch."""
-    context = bench_in(tmp_path_factory.mktemp("home"))
-    work_off(context, submit(context))
+    context = worker_context(tmp_path_factory.mktemp("home"))
+    run_all_jobs(context, submit(context))
     asked = iter(range(8))
     runner.run(context, Job(submit(context), 0), lambda: next(asked, None) is None)
     return context
@@ -43,22 +43,22 @@ def test_a_restored_home_reads_the_same_bytes_and_goes_on(context: WorkerContext
     restored = restore(tmp_path / "all.tar", tmp_path / "home")
     assert (restored.experiments, restored.files) == (saved.experiments, saved.files)
     assert (tmp_path / "home").stat().st_mode & 0o077 == 0
-    there = bench_in(tmp_path / "home")
+    there = worker_context(tmp_path / "home")
     assert hashes(there) == hashes(context) != {}
     (half,) = [
         item.record.id for item in queries.experiments(there.database, queries.Filters(status="running"), 9)
     ]
     assert queries.task(there.database, half, 0).epochs_done == 1
-    work_off(there, half)
+    run_all_jobs(there, half)
     assert len(set(hashes(there).values())) == 1  # the same spec
 
 
 def test_a_backup_while_everything_changes_is_one_moment(tmp_path: Path) -> None:
-    context = bench_in(tmp_path / "live")
+    context = worker_context(tmp_path / "live")
     training = SPEC.training.model_copy(update={"epochs": 12, "train_limit": 100})
     spec = SPEC.model_copy(update={"training": training})
     ids = [submit(context, spec) for _ in range(3)]
-    worker = threading.Thread(target=lambda: [work_off(context, experiment_id) for experiment_id in ids])
+    worker = threading.Thread(target=lambda: [run_all_jobs(context, experiment_id) for experiment_id in ids])
     worker.start()
     rounds = 0
     while worker.is_alive() or rounds == 0:
@@ -70,9 +70,9 @@ def test_a_backup_while_everything_changes_is_one_moment(tmp_path: Path) -> None
     assert len(expected) == 1
     for number in {1, rounds // 2 + 1, rounds}:
         restore(tmp_path / f"{number}.tar", tmp_path / f"home-{number}")
-        there = bench_in(tmp_path / f"home-{number}")
+        there = worker_context(tmp_path / f"home-{number}")
         for experiment_id in ids:
-            work_off(there, experiment_id)
+            run_all_jobs(there, experiment_id)
         found = hashes(there)
         assert set(found) >= {
             i for i in ids if queries.experiment(there.database, i).record.status == "completed"
@@ -119,9 +119,9 @@ def test_a_home_in_use_is_not_overwritten(context: WorkerContext, tmp_path: Path
 
 
 def test_what_is_damaged_is_named_and_left_out(tmp_path: Path) -> None:
-    context = bench_in(tmp_path / "live")
+    context = worker_context(tmp_path / "live")
     experiment_id = submit(context)
-    work_off(context, experiment_id)
+    run_all_jobs(context, experiment_id)
     (file,) = (tmp_path / "live" / "artifacts").rglob("vectors-*")
     file.write_bytes(file.read_bytes()[:-1])
     saved = backup(context.database, context.artifacts, tmp_path / "all.tar")

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.settings import ServiceSettings
-from tests.support.execution import bench_in, never, work_off
+from tests.support.execution import never, run_all_jobs, worker_context
 from tests.support.serving import serving
 from tgsh.execution import runner
 from tgsh.execution.context import WorkerContext
@@ -49,7 +49,7 @@ def old_home(tmp_path: Path) -> Path:
 @pytest.fixture
 def context(old_home: Path) -> WorkerContext:
     """Today's code on it; the first thing that it does is to migrate."""
-    return bench_in(old_home)
+    return worker_context(old_home)
 
 
 def ids(context: WorkerContext) -> dict[str, str]:
@@ -90,7 +90,7 @@ def test_what_was_begun_goes_on_from_its_checkpoint(
     assert len(begun) == 2
     with caplog.at_level(logging.WARNING):
         for name in ("half", "fly"):
-            work_off(context, known[name])
+            run_all_jobs(context, known[name])
             assert queries.experiment(context.database, known[name]).record.status == "completed"
     assert "starts afresh" not in caplog.text
     course = load_trajectory(context.artifacts, find_trajectory(context.database, known["half"], 0))

@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED
 import numpy as np
 import pytest
 
-from tests.support.bundles import SHAPE, files, made, npy, unpacked, zipped
+from tests.support.bundles import SHAPE, files, npy, packed_bundle, unpack, zipped
 from tests.support.execution import SPEC
 from tgsh.bundles.reader import read
 from tgsh.errors import InvalidSpec
@@ -30,7 +30,7 @@ def refused(path: Path, content: bytes) -> str:
 
 def test_a_whole_one_is_read(tmp_path: Path) -> None:
     path = tmp_path / "b.zip"
-    path.write_bytes(made(files()))
+    path.write_bytes(packed_bundle(files()))
     bundle = read(path)
     assert bundle.spec == SPEC
     assert bundle.recorded.versions == {"torch": "2"}
@@ -71,7 +71,7 @@ TAMPERED: dict[str, tuple[Callable[[Files], None], str]] = {
 @pytest.mark.parametrize("name", TAMPERED)
 def test_what_was_tampered_with_is_refused(tmp_path: Path, name: str) -> None:
     change, words = TAMPERED[name]
-    content = unpacked(made(files()))
+    content = unpack(packed_bundle(files()))
     change(content)
     assert words in refused(tmp_path / "b.zip", zipped(content))
 
@@ -80,16 +80,16 @@ def test_what_was_tampered_with_is_refused(tmp_path: Path, name: str) -> None:
 def test_what_lacks_a_part_or_holds_a_bad_one_is_refused(tmp_path: Path, name: str) -> None:
     content = files()
     del content[name]
-    assert name in refused(tmp_path / "b.zip", made(content))
+    assert name in refused(tmp_path / "b.zip", packed_bundle(content))
     if name.endswith(".json"):
         bad = b'{"suite": {"kind": "no such suite"}, "images": 3}'
         assert "no bundle that this version can read" in refused(
-            tmp_path / "b.zip", made({**files(), name: bad})
+            tmp_path / "b.zip", packed_bundle({**files(), name: bad})
         )
 
 
 def test_bombs_are_refused_before_they_are_unpacked(tmp_path: Path) -> None:
-    content = unpacked(made(files()))
+    content = unpack(packed_bundle(files()))
     deflated = zipped({**content, "bomb": b"\0" * 50_000_000}, ZIP_DEFLATED)
     assert len(deflated) < 200_000
     assert "is compressed" in refused(tmp_path / "b.zip", deflated)
@@ -107,7 +107,7 @@ def test_bombs_are_refused_before_they_are_unpacked(tmp_path: Path) -> None:
 
 
 def test_no_zip_is_refused(tmp_path: Path) -> None:
-    whole = made(files())
+    whole = packed_bundle(files())
     for content in (b"", b"PK", b"%PDF-1.7", whole[: len(whole) // 2], whole[:-1]):
         assert "no whole zip" in refused(tmp_path / "b.zip", content)
     with pytest.raises(InvalidSpec, match="cannot be read: No such file"):
@@ -117,7 +117,7 @@ def test_no_zip_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_flipped_byte_of_the_files_is_found(tmp_path: Path) -> None:
-    whole, path = made(files()), tmp_path / "b.zip"
+    whole, path = packed_bundle(files()), tmp_path / "b.zip"
     rng = np.random.default_rng(0)
     for place in rng.integers(0, len(whole), 300):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
@@ -125,7 +125,7 @@ def test_every_flipped_byte_of_the_files_is_found(tmp_path: Path) -> None:
             bundle = read(path)
         except InvalidSpec:
             continue
-        bundle_files = unpacked(path.read_bytes())  # what was flipped says nothing: a time, an attribute
+        bundle_files = unpack(path.read_bytes())  # what was flipped says nothing: a time, an attribute
         assert {name: bundle_files[name] for name in files()} == files()
         assert bundle.spec == SPEC
 
@@ -134,6 +134,6 @@ def test_vectors_that_are_pickled_are_not_loaded(tmp_path: Path) -> None:
     file = io.BytesIO()
     np.save(file, np.array([{}], dtype=object), allow_pickle=True)
     path = tmp_path / "b.zip"
-    path.write_bytes(made({**files(), "vectors.npy": file.getvalue()}))
+    path.write_bytes(packed_bundle({**files(), "vectors.npy": file.getvalue()}))
     with pytest.raises(InvalidSpec, match="does not hold float32"):
         read(path).vectors(SHAPE)

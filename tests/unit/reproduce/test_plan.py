@@ -9,7 +9,7 @@ import pytest
 
 from tgsh.reproduce.claims import paper_claims
 from tgsh.reproduce.claims.similarity import EPOCHS
-from tgsh.reproduce.plan import TAG, DatasetChoice, planned
+from tgsh.reproduce.plan import TAG, DatasetChoice, planned_experiments
 from tgsh.specs.presets import PRESETS
 
 DATASETS: tuple[DatasetChoice, ...] = get_args(DatasetChoice)
@@ -17,7 +17,7 @@ DATASETS: tuple[DatasetChoice, ...] = get_args(DatasetChoice)
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_names_and_specs_are_told_apart(dataset: DatasetChoice) -> None:
-    plan = planned(dataset)
+    plan = planned_experiments(dataset)
     assert len({each.name for each in plan}) == len({each.spec.digest() for each in plan}) == len(plan) == 9
     assert {each.spec.base_seed for each in plan} == {0}
     assert all(each.spec.tags == (TAG,) and each.spec.dataset == dataset for each in plan)
@@ -27,7 +27,7 @@ def test_names_and_specs_are_told_apart(dataset: DatasetChoice) -> None:
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_every_claim_is_about_what_is_run(dataset: DatasetChoice) -> None:
-    names = {each.name for each in planned(dataset)}
+    names = {each.name for each in planned_experiments(dataset)}
     claims = paper_claims(dataset)
     assert Counter(claim.id for claim in claims).most_common(1)[0][1] == 1
     assert {name for claim in claims for name in claim.about} == names
@@ -35,7 +35,7 @@ def test_every_claim_is_about_what_is_run(dataset: DatasetChoice) -> None:
 
 
 def test_the_full_plan_trains_what_the_presets_train() -> None:
-    plan = {each.name: each.spec for each in planned("mnist")}
+    plan = {each.name: each.spec for each in planned_experiments("mnist")}
     for name, preset in (
         ("shift-1px-flynet", "shift-mnist-1px"),
         ("shift-2px-flynet", "shift-mnist-2px"),
@@ -46,7 +46,7 @@ def test_the_full_plan_trains_what_the_presets_train() -> None:
 
 
 def test_claims_about_augment_are_read_after_the_papers_epochs() -> None:
-    plan = {each.name: each for each in planned("mnist")}
+    plan = {each.name: each for each in planned_experiments("mnist")}
     assert (plan["augment-flynet"].stage, plan["augment-flynet"].spec.training.epochs) == (3, 12)
     assert plan["augment-flynet"].subject == "flynet, augment, 3 epochs"
     assert plan["shift-2px-neuromodnet"].subject == "neuromodnet, shift 2 px, 3 epochs"
@@ -54,13 +54,13 @@ def test_claims_about_augment_are_read_after_the_papers_epochs() -> None:
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_the_course_is_trained_to_its_end(dataset: DatasetChoice) -> None:
-    augment = next(each for each in planned(dataset) if each.name == "augment-flynet")
+    augment = next(each for each in planned_experiments(dataset) if each.name == "augment-flynet")
     assert EPOCHS[dataset][-1] == augment.spec.training.epochs
     assert augment.stage in EPOCHS[dataset]
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_a_baseline_is_run_too(dataset: DatasetChoice) -> None:
-    plan = planned(dataset)
-    beside = {drawing.baseline for each in plan for drawing in each.drawings if drawing.baseline}
+    plan = planned_experiments(dataset)
+    beside = {figure.baseline for each in plan for figure in each.figures if figure.baseline}
     assert beside == {"rotation-gsh"} <= {each.name for each in plan}

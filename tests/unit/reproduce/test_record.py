@@ -13,13 +13,13 @@ from rich.console import Console
 
 from tgsh.errors import InvalidSpec
 from tgsh.reproduce.claims import paper_claims
-from tgsh.reproduce.plan import DatasetChoice, planned
+from tgsh.reproduce.plan import DatasetChoice, planned_experiments
 from tgsh.reproduce.record import (
     EARLIER,
     SHIPPED,
     ClaimResult,
     ExperimentResult,
-    Record,
+    ReproductionRecord,
     Verdict,
     changes,
     joined_versions,
@@ -42,8 +42,8 @@ def experiment(**more: Any) -> ExperimentResult:
     return ExperimentResult.model_validate({**about, **more})
 
 
-def record(*claims: ClaimResult, experiments: tuple[ExperimentResult, ...] = ()) -> Record:
-    return Record(
+def record(*claims: ClaimResult, experiments: tuple[ExperimentResult, ...] = ()) -> ReproductionRecord:
+    return ReproductionRecord(
         dataset="mnist5k",
         created_at=datetime(2026, 1, 2, tzinfo=UTC),
         machine={},
@@ -66,23 +66,23 @@ def record(*claims: ClaimResult, experiments: tuple[ExperimentResult, ...] = ())
     ],
 )
 def test_a_claim_is_lost_that_held_and_does_not(now: Verdict, was: Verdict, lost: bool) -> None:
-    found = claim(now).beside({EARLIER: record(claim(was))})
+    found = claim(now).compared_with({EARLIER: record(claim(was))})
     assert found.lost is lost
     assert found.before == {EARLIER: was}
-    assert record(found).good is (not lost and now != "not measured")
+    assert record(found).passed is (not lost and now != "not measured")
 
 
 def test_either_record_may_say_that_it_held() -> None:
     records = {EARLIER: record(claim("does not hold")), SHIPPED: record(claim("holds"))}
-    assert claim("does not hold").beside(records).lost
-    assert not claim("does not hold", id="new").beside(records).lost
-    found = record(claim("does not hold").beside(records))
-    assert [(change.record, change.was) for change in changes(found)] == [(SHIPPED, "holds")]
+    assert claim("does not hold").compared_with(records).lost
+    assert not claim("does not hold", id="new").compared_with(records).lost
+    found = record(claim("does not hold").compared_with(records))
+    assert [(change.record, change.previous) for change in changes(found)] == [(SHIPPED, "holds")]
 
 
 def test_a_claim_that_is_not_measured_is_not_good() -> None:
-    assert not record(claim("not measured")).good
-    assert record(claim("holds"), claim("does not hold", id="other")).good
+    assert not record(claim("not measured")).passed
+    assert record(claim("holds"), claim("does not hold", id="other")).passed
 
 
 def test_a_record_survives_its_file(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_what_is_shipped_is_a_record_of_todays_claims(dataset: DatasetChoice) ->
         pytest.skip(f"nothing has been recorded of {dataset} yet")
     assert shipped.dataset == dataset
     assert list(shipped.verdicts()) == [claim.id for claim in paper_claims(dataset)]
-    assert {each.name for each in shipped.experiments} == {each.name for each in planned(dataset)}
+    assert {each.name for each in shipped.experiments} == {each.name for each in planned_experiments(dataset)}
     assert any(claim.verdict == "holds" for claim in shipped.claims)
 
 
@@ -131,7 +131,7 @@ def test_versions_that_differ_are_all_told() -> None:
 def test_the_report_fits_a_hundred_columns_and_names_what_changed() -> None:
     held = {EARLIER: record(claim("holds"))}
     found = record(
-        claim("does not hold", shown="3 of 36", earlier=True).beside(held),
+        claim("does not hold", shown="3 of 36", earlier=True).compared_with(held),
         claim("not measured", id="other", reason="it has no score"),
         claim("not measured", id="third", reason="bad: images are missing", experiments=["bad"]),
         experiments=(

@@ -7,7 +7,7 @@ import threading
 
 from sqlalchemy import text
 
-from tests.support.jobs import EPOCHS, claimed, completed, submitted
+from tests.support.jobs import EPOCHS, completed, leased, submitted
 from tgsh.store import experiments, jobs
 from tgsh.store.database import Database
 from tgsh.store.leases import expire_leases
@@ -24,8 +24,8 @@ def finished(database: Database, tasks: int = 2) -> str:
     """An experiment that went through all of its life."""
     experiment_id = submitted(database, tasks)
     for index in range(tasks):
-        completed(database, claimed(database, experiment_id, index))
-    jobs.complete_finish(database, claimed(database, experiment_id, None), {})
+        completed(database, leased(database, experiment_id, index))
+    jobs.complete_finish(database, leased(database, experiment_id, None), {})
     return experiment_id
 
 
@@ -38,8 +38,8 @@ def test_an_empty_store_has_nothing(database: Database) -> None:
 def test_everything_is_counted_where_it_stands(database: Database) -> None:
     finished(database)
     waiting = submitted(database, 3)
-    completed(database, claimed(database, waiting, 0))
-    jobs.fail(database, claimed(database, waiting, 1), "no luck")
+    completed(database, leased(database, waiting, 0))
+    jobs.fail(database, leased(database, waiting, 1), "no luck")
     look = totals(database)
     assert look.experiments == {"completed": 1, "running": 1}
     assert look.jobs == {
@@ -71,7 +71,7 @@ def test_a_deletion_takes_nothing_back(database: Database) -> None:
 
 def test_an_epoch_that_was_not_ours_to_write_is_not_counted(database: Database) -> None:
     experiment_id = submitted(database, 1)
-    lost = claimed(database, experiment_id, 0, lease_seconds=-1)
+    lost = leased(database, experiment_id, 0, lease_seconds=-1)
     assert expire_leases(database, max_attempts=3) == 1
     try:
         jobs.record_epoch(database, lost, (0.5,), 1.0, "key", "s" * 64)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select, update
 
-from tests.support.jobs import claimed, completed, queued_jobs, submitted
+from tests.support.jobs import completed, leased, queued_jobs, submitted
 from tgsh.errors import Conflict, InvalidSpec, LeaseLost, NotFound
 from tgsh.specs import ExperimentSpec
 from tgsh.store import experiments, jobs, leases, queries
@@ -33,11 +33,11 @@ def kinds(database: Database, experiment_id: str) -> list[tuple[str, object]]:
 def test_an_experiment_runs_from_queued_to_completed(database: Database) -> None:
     experiment_id = submitted(database)
     assert status(database, experiment_id) == "queued"
-    completed(database, claimed(database, experiment_id, 1), 0.75)
+    completed(database, leased(database, experiment_id, 1), 0.75)
     assert status(database, experiment_id) == "running"
-    completed(database, claimed(database, experiment_id, 0), 0.25)
+    completed(database, leased(database, experiment_id, 0), 0.25)
     assert queued_jobs(database, experiment_id) == [Job(experiment_id)]
-    jobs.complete_finish(database, claimed(database, experiment_id, None), {"vectors": ("key", "s" * 64)})
+    jobs.complete_finish(database, leased(database, experiment_id, None), {"vectors": ("key", "s" * 64)})
     snapshot = queries.experiment(database, experiment_id)
     assert snapshot.record.status == "completed"
     assert snapshot.record.mean_accuracy == 0.5
@@ -67,7 +67,7 @@ def test_one_job_that_ten_want_is_claimed_once(database: Database) -> None:
 def test_two_tasks_that_end_at_once_make_one_finish(database: Database) -> None:
     for _ in range(5):
         experiment_id = submitted(database, tasks=4)
-        held = [claimed(database, experiment_id, index) for index in range(4)]
+        held = [leased(database, experiment_id, index) for index in range(4)]
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda claim: completed(database, claim), held))
         assert queued_jobs(database, experiment_id) == [Job(experiment_id)]
@@ -78,15 +78,15 @@ def test_what_does_not_wait_for_a_worker_is_not_claimed(database: Database) -> N
     experiment_id = submitted(database)
     assert jobs.lease_job(database, Job(experiment_id=experiment_id, index=99), "w", 60) is None
     assert jobs.lease_job(database, Job(experiment_id=experiment_id), "w", 60) is None  # the finish waits
-    completed(database, claimed(database, experiment_id, 0))
+    completed(database, leased(database, experiment_id, 0))
     assert jobs.lease_job(database, Job(experiment_id=experiment_id, index=0), "w", 60) is None
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(database: Database) -> None:
     experiment_id = submitted(database, tasks=1)
-    zombie = claimed(database, experiment_id, 0, lease_seconds=-1)
+    zombie = leased(database, experiment_id, 0, lease_seconds=-1)
     assert leases.expire_leases(database, max_attempts=3) == 1
-    successor = claimed(database, experiment_id, 0)
+    successor = leased(database, experiment_id, 0)
     assert (successor.attempt, jobs.check_lease(database, zombie)) == (2, LeaseState.LOST)
     assert jobs.renew_lease(database, zombie, 60) is LeaseState.LOST
     with pytest.raises(LeaseLost):
@@ -103,7 +103,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(database: Database) -> None
 
 
 def test_a_renewed_lease_is_not_taken(database: Database) -> None:
-    claim = claimed(database, submitted(database), 0, lease_seconds=-1)
+    claim = leased(database, submitted(database), 0, lease_seconds=-1)
     assert jobs.renew_lease(database, claim, 60) is LeaseState.HELD
     assert leases.expire_leases(database, max_attempts=3) == 0
 
@@ -111,12 +111,12 @@ def test_a_renewed_lease_is_not_taken(database: Database) -> None:
 def test_a_job_that_keeps_losing_its_workers_fails_with_the_reason(database: Database) -> None:
     experiment_id = submitted(database, tasks=2)
     for _ in range(3):
-        claimed(database, experiment_id, 0, lease_seconds=-1)
+        leased(database, experiment_id, 0, lease_seconds=-1)
         assert leases.expire_leases(database, max_attempts=3) == 1
     task = queries.task(database, experiment_id, 0)
     assert (task.status, task.attempts) == ("failed", 3)
     assert task.reason == "its worker fell silent 3 times, the last one was worker-1"
-    completed(database, claimed(database, experiment_id, 1))  # its sibling goes on
+    completed(database, leased(database, experiment_id, 1))  # its sibling goes on
     record = queries.experiment(database, experiment_id).record
     assert (record.status, record.reason) == (
         "failed",
@@ -126,29 +126,29 @@ def test_a_job_that_keeps_losing_its_workers_fails_with_the_reason(database: Dat
 
 def test_a_failed_task_leaves_its_siblings_and_resume_trains_what_is_missing(database: Database) -> None:
     experiment_id = submitted(database, tasks=3)
-    jobs.fail(database, claimed(database, experiment_id, 1), "it broke")
+    jobs.fail(database, leased(database, experiment_id, 1), "it broke")
     for index in (0, 2):
-        completed(database, claimed(database, experiment_id, index))
+        completed(database, leased(database, experiment_id, index))
     assert status(database, experiment_id) == "failed"
     assert kinds(database, experiment_id)[-1] == ("status", "failed")
     experiments.resume(database, experiment_id)
     assert statuses(database, experiment_id) == ["completed", "queued", "completed"]
     assert queued_jobs(database, experiment_id) == [Job(experiment_id=experiment_id, index=1)]
-    completed(database, claimed(database, experiment_id, 1))
+    completed(database, leased(database, experiment_id, 1))
     assert queued_jobs(database, experiment_id) == [Job(experiment_id)]
     assert queries.task(database, experiment_id, 1).reason is None
 
 
 def test_what_concerns_all_fails_all_at_once(database: Database) -> None:
     experiment_id = submitted(database, tasks=5)
-    jobs.fail(database, claimed(database, experiment_id, 0), "no data", with_siblings=True)
+    jobs.fail(database, leased(database, experiment_id, 0), "no data", with_siblings=True)
     assert statuses(database, experiment_id) == ["failed"] * 5
     assert status(database, experiment_id) == "failed"
 
 
 def test_cancel_ends_queued_work_now_and_running_work_soon(database: Database) -> None:
     experiment_id = submitted(database, tasks=3)
-    running = claimed(database, experiment_id, 0)
+    running = leased(database, experiment_id, 0)
     experiments.cancel(database, experiment_id)
     assert statuses(database, experiment_id) == ["running", "cancelled", "cancelled"]
     assert jobs.check_lease(database, running) is LeaseState.CANCELLED
@@ -169,7 +169,7 @@ def test_cancel_of_a_queued_experiment_is_at_once(database: Database) -> None:
 
 def test_a_cancelled_task_whose_worker_died_is_cancelled_by_the_sweeper(database: Database) -> None:
     experiment_id = submitted(database, tasks=1)
-    claimed(database, experiment_id, 0, lease_seconds=-1)
+    leased(database, experiment_id, 0, lease_seconds=-1)
     experiments.cancel(database, experiment_id)
     leases.expire_leases(database, max_attempts=3)
     assert (statuses(database, experiment_id), status(database, experiment_id)) == (
@@ -180,7 +180,7 @@ def test_a_cancelled_task_whose_worker_died_is_cancelled_by_the_sweeper(database
 
 def test_cancel_after_the_last_task_and_resume_still_finish(database: Database) -> None:
     experiment_id = submitted(database, tasks=1)
-    completed(database, claimed(database, experiment_id, 0))
+    completed(database, leased(database, experiment_id, 0))
     experiments.cancel(database, experiment_id)
     assert status(database, experiment_id) == "cancelled"
     experiments.resume(database, experiment_id)
@@ -191,11 +191,11 @@ def test_states_that_do_not_allow_it(database: Database) -> None:
     experiment_id = submitted(database, tasks=1)
     with pytest.raises(Conflict, match="queued"):
         experiments.resume(database, experiment_id)
-    running = claimed(database, experiment_id, 0)
+    running = leased(database, experiment_id, 0)
     with pytest.raises(Conflict, match="cancel it first"):
         experiments.delete(database, experiment_id)
     completed(database, running)
-    jobs.complete_finish(database, claimed(database, experiment_id, None), {"vectors": ("key", "s" * 64)})
+    jobs.complete_finish(database, leased(database, experiment_id, None), {"vectors": ("key", "s" * 64)})
     with pytest.raises(Conflict, match="completed"):
         experiments.cancel(database, experiment_id)
     with pytest.raises(Conflict, match="completed"):
@@ -220,14 +220,14 @@ def test_delete_leaves_no_row(database: Database) -> None:
 def test_release_gives_the_attempt_back(database: Database) -> None:
     experiment_id = submitted(database, tasks=1)
     for _ in range(5):
-        jobs.release(database, claimed(database, experiment_id, 0))
+        jobs.release(database, leased(database, experiment_id, 0))
     task = queries.task(database, experiment_id, 0)
     assert (task.status, task.attempts, task.worker) == ("queued", 0, None)
 
 
 def test_what_is_given_back_after_a_cancel_is_cancelled(database: Database) -> None:
     experiment_id = submitted(database, tasks=1)
-    held = claimed(database, experiment_id, 0)
+    held = leased(database, experiment_id, 0)
     experiments.cancel(database, experiment_id)
     jobs.release(database, held)  # its worker stopped before it saw the cancel
     assert status(database, experiment_id) == "cancelled"
@@ -235,10 +235,10 @@ def test_what_is_given_back_after_a_cancel_is_cancelled(database: Database) -> N
 
 def test_a_resumed_claim_knows_its_checkpoint(database: Database) -> None:
     experiment_id = submitted(database, tasks=1)
-    first = claimed(database, experiment_id, 0)
+    first = leased(database, experiment_id, 0)
     jobs.record_epoch(database, first, (0.5,), 1.0, "key-1", "1" * 64)
     jobs.release(database, first)
-    second = claimed(database, experiment_id, 0)
+    second = leased(database, experiment_id, 0)
     assert (second.checkpoint, second.sha256) == ("key-1", "1" * 64)
     completed(database, second)
     assert (
@@ -260,7 +260,7 @@ def test_idempotency_keys(database: Database) -> None:
 def test_progress_and_time_left(database: Database) -> None:
     experiment_id = submitted(database, tasks=2)
     assert queries.experiment(database, experiment_id).progress.eta_seconds is None
-    claim = claimed(database, experiment_id, 0)
+    claim = leased(database, experiment_id, 0)
     jobs.record_epoch(database, claim, (0.5,), 1.0, "key-1", "1" * 64)
     with database.write() as session:
         session.execute(update(ExperimentRecord).values(pace_since=ExperimentRecord.pace_since - 10))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.jobs import claimed, completed, submitted
+from tests.support.jobs import completed, leased, submitted
 from tgsh.store import experiments, jobs, queries
 from tgsh.store.database import Database
 from tgsh.store.jobs import JobLease
@@ -58,7 +58,7 @@ def test_a_finish_goes_before_every_task(database: Database) -> None:
     submitted(database, tasks=5)
     done = submitted(database, tasks=1)
     submitted(database, tasks=1)
-    completed(database, claimed(database, done, 0))
+    completed(database, leased(database, done, 0))
     assert taken(database).job == Job(done)
 
 
@@ -84,7 +84,7 @@ def test_nobody_is_served_who_is_cancelled_or_has_ended(database: Database) -> N
     cancelled = submitted(database)
     experiments.cancel(database, cancelled)
     failed = submitted(database, tasks=1)
-    jobs.fail(database, claimed(database, failed, 0), "it broke")
+    jobs.fail(database, leased(database, failed, 0), "it broke")
     assert jobs.lease_next(database, "w", 60) is None
     experiments.resume(database, failed)
     assert taken(database).job == Job(failed, 0)
@@ -123,7 +123,7 @@ def test_how_many_job_messages_are_due(database: Database) -> None:
     submitted(database, tasks=MAX_JOB_MESSAGES + 5)
     assert count_queued(database, MAX_JOB_MESSAGES) == MAX_JOB_MESSAGES
     done = submitted(database, tasks=1)
-    completed(database, claimed(database, done, 0))
+    completed(database, leased(database, done, 0))
     assert count_queued(database, 1000) == MAX_JOB_MESSAGES + 6
     assert [
         job_messages_due(3, 0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.jobs import EPOCHS, claimed, completed, submitted
+from tests.support.jobs import EPOCHS, completed, leased, submitted
 from tgsh.store import experiments, jobs, previews, queries, statistics
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -22,8 +22,8 @@ def owned(database: Database, experiment_id: str, owner: str) -> str:
 def done(database: Database, tasks: int = 2, finish_seconds: float = 0.5, **changes: str | int) -> str:
     experiment_id = submitted(database, tasks=tasks, **changes)  # type: ignore[arg-type]
     for index in range(tasks):
-        completed(database, claimed(database, experiment_id, index))
-    jobs.complete_finish(database, claimed(database, experiment_id, None), {})
+        completed(database, leased(database, experiment_id, index))
+    jobs.complete_finish(database, leased(database, experiment_id, None), {})
     with database.write() as session:
         finish = session.get_one(FinishRecord, experiment_id)
         finish.started_at = (finish.finished_at or 0.0) - finish_seconds
@@ -35,7 +35,7 @@ def test_what_runs(database: Database, artifacts: Artifacts) -> None:
     experiment_id = owned(database, submitted(database, tasks=2, name="mine"), "alice")
     jobs.lease_job(database, Job(experiment_id, 1), "a/1/2/cpu", 60)
     other = submitted(database, tasks=1, name="other")
-    completed(database, claimed(database, other, 0))
+    completed(database, leased(database, other, 0))
     jobs.lease_job(database, Job(other), "a/1/3/cpu", 60)
     previews.request_preview(database, artifacts, PreviewRequest("a" * 64, {}, [(0, "0°")], 1))
     previews.lease_next(database, "a/1/4/cpu", 60)
@@ -102,9 +102,9 @@ def test_what_is_left(database: Database) -> None:
     assert statistics.backlog(database) == ([], 0)
     done(database)
     first, cancelled = submitted(database, tasks=4), submitted(database)
-    claim = claimed(database, first, 0)
+    claim = leased(database, first, 0)
     jobs.record_epoch(database, claim, (0.5,), 1.0, "k", "s" * 64)
-    completed(database, claimed(database, first, 1))
+    completed(database, leased(database, first, 1))
     experiments.cancel(database, cancelled)
     [left], count = statistics.backlog(database)
     assert (left.tasks, left.epochs, count) == (3, 4 * EPOCHS - 1 - EPOCHS, 1)

@@ -8,7 +8,7 @@ from tgsh.reproduce.plan import DatasetChoice
 
 
 def paper_claims(dataset: DatasetChoice) -> tuple[Claim, ...]:
-    """All claims about the experiments that are planned for this dataset, in the order of the report."""
+    """Claims about the experiments planned for this dataset, in the order of the report."""
     return (
         *accuracy.accuracy_claims(dataset),
         *similarity.similarity_claims(dataset),

@@ -1,4 +1,4 @@
-"""Claim, Verdict, the documents a claim reads."""
+"""Claim of the paper, its measurement, and the documents of the experiments that it is measured on."""
 
 from __future__ import annotations
 
@@ -8,35 +8,26 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tgsh.client import Client
-from tgsh.reproduce.plan import Planned
-from tgsh.schemas import Accuracy, Dendrogram, Experiment, Geometry, Reconstructions, Similarity
-from tgsh.schemas import SimilarityEpochs as Courses
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was measured, and whether the criterion is met.
-
-    measured: numbers, as JSON has them. shown: the same in a line or a few, for a table.
-    """
-
-    holds: bool
-    measured: Mapping[str, Any]
-    shown: str
-
-
-class NotMeasured(Exception):
-    """An answer lacks what the claim is about; says what."""
+from tgsh.reproduce.plan import PlannedExperiment
+from tgsh.schemas import (
+    Accuracy,
+    Dendrogram,
+    Experiment,
+    Geometry,
+    Reconstructions,
+    Similarity,
+    SimilarityEpochs,
+)
 
 
 @dataclass(frozen=True)
 class Claim:
     """A sentence of the paper that a measurement can contradict.
 
-    id: stays the same from version to version, as records are compared by it. text: the sentence; claims
-    with the same text are one claim about several experiments. where: in the paper. criterion: what must be
-    measured for it to hold. expected: numbers that are expected, or nothing. about: names of experiments;
-    `measure` is called with their Answers, in that order.
+    id: the same from version to version, as records are compared by it. text: the sentence; claims with the
+    same text are one claim about several experiments. where: place in the paper. criterion: condition for
+    the claim to hold. expected: expected numbers, or "". about: names of experiments; `measure` is called
+    with their ExperimentDocuments, in that order.
     """
 
     id: str
@@ -45,19 +36,30 @@ class Claim:
     criterion: str
     expected: str
     about: tuple[str, ...]
-    measure: Callable[..., Finding]
+    measure: Callable[..., ClaimMeasurement]
 
 
-def number(value: float, digits: int = 2) -> str:
-    """A number for a table: with a minus sign, and no −0.00."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+@dataclass(frozen=True)
+class ClaimMeasurement:
+    """Measured values of a claim, and whether they meet its criterion.
+
+    measured: JSON values. summary: the same as text of a few lines, for a table.
+    """
+
+    holds: bool
+    measured: Mapping[str, Any]
+    summary: str
+
+
+class NotMeasured(Exception):
+    """A document lacks what the claim is about; the message names it."""
 
 
 @dataclass(frozen=True)
 class ExperimentDocuments:
     """The documents of a completed experiment; similarities and trees at `stage`.
 
-    Every method raises ServiceProblem where the service refuses.
+    Every method raises ServiceProblem where the service has no such document.
     """
 
     client: Client
@@ -73,7 +75,7 @@ class ExperimentDocuments:
     def dendrogram(self) -> Dendrogram:
         return self.client.dendrogram(self.experiment.id, self.stage)
 
-    def courses(self, *pairs: tuple[int, int]) -> Courses:
+    def trajectories(self, *pairs: tuple[int, int]) -> SimilarityEpochs:
         return self.client.similarity_epochs(self.experiment.id, pairs)
 
     def geometry(self) -> Geometry:
@@ -86,29 +88,35 @@ class ExperimentDocuments:
         return self.client.accuracy(self.experiment.id)
 
     def accuracy_matrix(self) -> dict[str, Any] | None:
-        """What was measured of "context of i on data of j", as JSON; None where it was not asked for."""
+        """Summary of the accuracy matrix, as JSON; None where the experiment has none."""
         document = json.loads(self.client.fetch(self.experiment.id, "accuracy", format="json"))
-        found: dict[str, Any] | None = document.get("matrix")
-        return found
+        matrix: dict[str, Any] | None = document.get("matrix")
+        return matrix
 
 
 @dataclass(frozen=True)
-class Run:
-    """An experiment of this run; None where the service refused it. reason: why it has no results.
+class ExperimentRun:
+    """A planned experiment and what has become of it.
 
-    found: whether an earlier run had completed it, had left it unfinished, or had not begun it.
+    experiment: None where the service refused it. initial_state: what an earlier run had left of it.
+    reason: why it has no results.
     """
 
-    planned: Planned
+    planned: PlannedExperiment
     experiment: Experiment | None
-    found: Literal["completed", "unfinished", "new"] = "new"
+    initial_state: Literal["completed", "unfinished", "new"] = "new"
     reason: str | None = None
 
     @property
     def earlier(self) -> bool:
-        """Whether its results are those of an earlier run."""
-        return self.found == "completed"
+        """True if its results are those of an earlier run."""
+        return self.initial_state == "completed"
 
     @property
     def completed(self) -> bool:
         return self.experiment is not None and self.experiment.status == "completed"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Text of a number for a table, with a typographic minus sign and no −0.00."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")

@@ -17,7 +17,7 @@ from tgsh.reproduce.claims.base import NotMeasured
 
 def test_the_mean_is_what_counts() -> None:
     found = mean_within(accuracy(0.93, 0.96), 0.937, 0.950)
-    assert (found.holds, found.shown) == (True, "0.945 (0.930–0.960)")
+    assert (found.holds, found.summary) == (True, "0.945 (0.930–0.960)")
     assert not mean_within(accuracy(0.93, 0.93), 0.937, 0.950).holds
     assert not mean_within(accuracy(0.96, 0.96), 0.937, 0.950).holds
     assert mean_within(accuracy(0.96, 0.96), 0.93).holds
@@ -28,10 +28,10 @@ def test_the_mean_is_what_counts() -> None:
 def test_forgetting_must_be_exactly_zero() -> None:
     found = nothing_forgotten({"forgetting": [0.0, 0.0], "forward_transfer": 0.25})
     assert found.holds
-    assert found.shown == "exactly 0 for 2 of 2\nforward transfer +0.250"
+    assert found.summary == "exactly 0 for 2 of 2\nforward transfer +0.250"
     found = nothing_forgotten({"forgetting": [0.0, -1e-4, 1e-5]})
     assert (found.holds, found.measured["largest_forgetting"]) == (False, -1e-4)
-    assert found.shown == "exactly 0 for 1 of 3"
+    assert found.summary == "exactly 0 for 1 of 3"
 
 
 @pytest.mark.parametrize("matrix", [None, {"forgetting": []}])
@@ -45,7 +45,7 @@ def test_definition_1_is_about_trained_contexts() -> None:
     found = intra_above_inter(geometry(before=low, after=high))
     assert found.holds
     assert found.measured["after"] == {"intra": 0.36, "inter": 0.08, "p_intra_greater": 0.9}
-    assert found.shown == "0.36 / 0.08, 0.90\nuntrained 0.10 / 0.30, 0.90"
+    assert found.summary == "0.36 / 0.08, 0.90\nuntrained 0.10 / 0.30, 0.90"
     assert not intra_above_inter(geometry(before=high, after=low)).holds
     with pytest.raises(NotMeasured, match="no pairs"):
         intra_above_inter(geometry(before=low, after=stage(0.4, None)))
@@ -79,7 +79,7 @@ def test_reconstructions_show_class_and_task(right_class: float, right_task: flo
     found = seen_in_reconstructions(reconstructions(score))
     assert found.holds is holds
     assert found.measured == score
-    assert found.shown.startswith("0.30, ")
+    assert found.summary.startswith("0.30, ")
 
 
 def test_reconstructions_without_a_score() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.documents import circle, course, similarity, tree
+from tests.support.documents import circle, similarity, trajectories, tree
 from tgsh.reproduce.claims.base import NotMeasured
 from tgsh.reproduce.claims.similarity import (
     adjacent,
@@ -26,7 +26,7 @@ def test_adjacent_counts_around_the_closed_circle() -> None:
     other = circle(12)
     other[3, 9] = other[9, 3] = 0.95
     found = adjacent(similarity(other))
-    assert (found.holds, found.measured["neighbours"], found.shown) == (False, 10, "10 of 12")
+    assert (found.holds, found.measured["neighbours"], found.summary) == (False, 10, "10 of 12")
 
 
 def test_an_open_line_is_no_circle() -> None:
@@ -54,7 +54,7 @@ def test_half_turn_compares_the_lags_of_a_half_and_a_quarter() -> None:
     assert list(means) == ["1", "2", "9", "18"]
     assert means["9"] == pytest.approx(0.9 * np.exp(-3))
     assert means["18"] == pytest.approx(0.9 * np.exp(-6) + 0.2)
-    assert bump.shown.count(" / ") == 3
+    assert bump.summary.count(" / ") == 3
 
 
 def test_half_turn_does_not_take_chance_for_a_difference() -> None:
@@ -103,15 +103,15 @@ def test_the_paper_holds() -> None:
     findings = (one_cluster(joined), joins_last(joined), nearer(matrix), negative_to_all(matrix))
     assert all(finding.holds for finding in findings)
     assert findings[0].measured["smallest_group_with_them"] == [0, 3, 4, 5]
-    assert findings[1].shown == "T7"
-    assert findings[2].shown == "−0.10 and −0.20"
-    assert findings[3].shown == "negative to 7 of 7 (−0.20 to −0.10)"
+    assert findings[1].summary == "T7"
+    assert findings[2].summary == "−0.10 and −0.20"
+    assert findings[3].summary == "negative to 7 of 7 (−0.20 to −0.10)"
 
 
 def test_a_stranger_inside_is_no_cluster() -> None:
     found = one_cluster(tree(changed(0, 7, 0.9)))  # T8 joins T1 before the others do
     assert not found.holds
-    assert found.shown == "they are joined as T1, T4, T5, T6, T8"
+    assert found.summary == "they are joined as T1, T4, T5, T6, T8"
 
 
 def test_another_task_joins_last() -> None:
@@ -124,7 +124,7 @@ def test_another_task_joins_last() -> None:
 
 def test_a_pair_that_joins_last_is_not_t7_alone() -> None:
     found = joins_last(tree(changed(6, 7, 0.9)))
-    assert (found.holds, found.shown) == (False, "T7, T8")
+    assert (found.holds, found.summary) == (False, "T7, T8")
 
 
 def test_nearer_to_the_flip() -> None:
@@ -134,18 +134,18 @@ def test_nearer_to_the_flip() -> None:
 def test_one_positive_similarity_is_enough() -> None:
     found = negative_to_all(similarity(changed(6, 4, 0.01)))
     assert (found.holds, found.measured["T5"]) == (False, 0.01)
-    assert found.shown.startswith("negative to 6 of 7")
+    assert found.summary.startswith("negative to 6 of 7")
     assert negative_to_all(similarity(changed(6, 4, 0.0))).holds is False
 
 
 def test_the_course_is_read_after_the_epochs_named() -> None:
     values: list[float | None] = [0.5, -0.26, 0.01, 0.15, 0.2, 0.3]
-    found = sign_changes(course(values), (1, 2, 5))
+    found = sign_changes(trajectories(values), (1, 2, 5))
     assert found.holds
     assert found.measured["similarity_after_epoch"] == {"1": -0.26, "2": 0.01, "5": 0.3}
-    assert found.shown == "−0.26, 0.01, 0.30"
-    assert not sign_changes(course(values), (2, 5)).holds, "positive from the start"
-    assert not sign_changes(course([0, -0.2, -0.001]), (1, 2)).holds
+    assert found.summary == "−0.26, 0.01, 0.30"
+    assert not sign_changes(trajectories(values), (2, 5)).holds, "positive from the start"
+    assert not sign_changes(trajectories([0, -0.2, -0.001]), (1, 2)).holds
     for short in ([0.5, -0.26], [0.5, -0.26, None]):
         with pytest.raises(NotMeasured, match="ends before epoch 2"):
-            sign_changes(course(short), (1, 2))
+            sign_changes(trajectories(short), (1, 2))
