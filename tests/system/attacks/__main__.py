@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.settings import ServiceSettings
-from tests.api.conftest import serving
+from tests.support.serving import serving
 from tests.system.attacks.fuzzing import fuzz
 
 

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.settings import ServiceSettings
-from tests.api.conftest import finish, serving, submit, work
+from tests.api.conftest import finish, submit, work
+from tests.support.serving import serving
 
 COMMAND = (
     "uvicorn",

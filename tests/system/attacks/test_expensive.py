@@ -18,7 +18,8 @@ from service.errors import Busy
 from service.responses import AT_A_TIME, ByteCache, ConcurrencyLimit
 from service.routers import dendrogram, embedding
 from service.settings import ServiceSettings
-from tests.api.conftest import finish, serving, submit, work
+from tests.api.conftest import finish, submit, work
+from tests.support.serving import serving
 from tgsh.store.models import ExperimentRecord, FinishRecord, TaskRecord
 
 pytestmark = pytest.mark.attacks
