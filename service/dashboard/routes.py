@@ -85,7 +85,7 @@ def _asked(
     dataset: Words = None,
     tag: Words = None,
     sort: Sort = "-created",
-    cursor: Annotated[str | None, Query(max_length=parsing.MOST), Blank] = None,
+    cursor: Annotated[str | None, Query(max_length=parsing.MAX_CURSOR), Blank] = None,
 ) -> Asked:
     return Asked(q, status, suite, dataset, tag, sort, cursor)
 
@@ -97,7 +97,7 @@ def table(
     """The page; for htmx the table alone, which it puts in place of the one that is there."""
     filters = Filters(asked.status, asked.suite, asked.dataset, asked.tag, asked.q, caller.visible_to)
     order = SortOrder(asked.sort)
-    after = parsing.decode(asked.cursor, order) if asked.cursor else None
+    after = parsing.decode_cursor(asked.cursor, order) if asked.cursor else None
     found = experiments(services.database, filters, ROWS + 1, after, order)
     page, more = found[:ROWS], len(found) > ROWS
     views = [experiment_view(snapshot) for snapshot in page]
@@ -113,7 +113,7 @@ def table(
         experiments=[(view, snapshot.record.dataset) for view, snapshot in zip(views, page, strict=True)],
         may_change=caller.may_change,
         is_active=any(view.status in ("queued", "running") for view in views),
-        next=asked.address(cursor=parsing.encode(*page[-1].position)) if more else None,
+        next=asked.address(cursor=parsing.encode_cursor(*page[-1].position)) if more else None,
     )
     response.headers["Vary"] = "Accept, HX-Request"
     return response

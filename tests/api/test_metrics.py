@@ -31,7 +31,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 @pytest.fixture(autouse=True)
 def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every question looks at the database."""
-    monkeypatch.setattr(metrics, "KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(metrics, "TOTALS_MAX_AGE_SECONDS", -1.0)
 
 
 def asked(client: httpx.Client) -> Samples:

@@ -50,8 +50,8 @@ def test_the_browser_says_the_same(page: Page) -> None:
     page.goto("/")
     folder = page.locator("link[rel=icon]").evaluate("link => link.href").rpartition("/")[0]
     for file, function, known in (
-        ("wording.js", "spokenSeconds", SECONDS),
-        ("tables.js", "spokenBytes", BYTES),
+        ("format.js", "spokenSeconds", SECONDS),
+        ("format.js", "spokenBytes", BYTES),
     ):
         said = page.evaluate(
             f"async values => values.map((await import('{folder}/{file}')).{function})", list(known)
