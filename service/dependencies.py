@@ -61,7 +61,7 @@ ID = "^[0-9a-f]{16}$"
 
 
 def require_visible(services: Services, caller: Caller, experiment_id: str) -> None:
-    """Raises NotFound for an experiment that does not exist or that the caller may not see, in equal words."""
+    """Raises NotFound for an experiment that is missing or invisible to the caller, in equal words."""
     if not caller.sees(*owner_of(services.database, experiment_id)):
         raise NotFound(f"there is no experiment {experiment_id!r}")
 

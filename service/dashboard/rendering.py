@@ -37,7 +37,7 @@ POLICY = (
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "private, no-cache", "Vary": "Accept"}
 
 
-def address(file: str) -> str:
+def static_url(file: str) -> str:
     """The URL of a file in the folder `static`, or of plotly.min.js."""
     return f"{MOUNT}/{digest()}/{file}"
 
@@ -69,7 +69,7 @@ class CachedStaticFiles(StaticFiles):
         return response
 
 
-def spoken_seconds(seconds: float | None) -> str:
+def format_seconds(seconds: float | None) -> str:
     """A duration such as "0.8 s", "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"; "–" for None."""
     if seconds is None:
         return "–"
@@ -89,12 +89,12 @@ def spoken_seconds(seconds: float | None) -> str:
     raise AssertionError(seconds)
 
 
-def spoken_share(share: float | None) -> str:
+def format_share(share: float | None) -> str:
     """A share of one as a percentage with one decimal; "–" for None."""
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
-def spoken_bytes(count: float | None) -> str:
+def format_bytes(count: float | None) -> str:
     """A size such as "512 B", "1.5 GB"; "–" for None."""
     if count is None:
         return "–"
@@ -105,16 +105,16 @@ def spoken_bytes(count: float | None) -> str:
     return f"{count:.1f} TB"
 
 
-def spoken_time(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     """A time in UTC; format.js writes it in the viewer's zone."""
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 FILTERS = {
-    "seconds": spoken_seconds,
-    "share": spoken_share,
-    "bytes": spoken_bytes,
-    "time": spoken_time,
+    "seconds": format_seconds,
+    "share": format_share,
+    "bytes": format_bytes,
+    "time": format_time,
 }
 
 
@@ -137,7 +137,7 @@ def _templates() -> Jinja2Templates:
         lstrip_blocks=True,
     )
     env.filters |= FILTERS
-    env.globals |= {"static": address, "version": version("tgsh")}
+    env.globals |= {"static": static_url, "version": version("tgsh")}
     return Jinja2Templates(env=env)
 
 

@@ -1,7 +1,7 @@
 // The page /dashboard/datasets: the uploaded datasets (GET /datasets), and the upload of another.
 
 import {call, say} from "./api.js";
-import {showTimes, spokenBytes} from "./format.js";
+import {showTimes, formatBytes} from "./format.js";
 import {element, replace, table} from "./table.js";
 import {upload} from "./upload.js";
 
@@ -36,7 +36,7 @@ function show() {
     item.images,
     `${item.height} × ${item.width}${item.channels > 1 ? ` × ${item.channels}` : ""}`,
     element("span", {title: (item.class_names ?? []).join(", ")}, String(item.classes)),
-    spokenBytes(item.bytes),
+    formatBytes(item.bytes),
     element("time", {dateTime: item.created_at}, item.created_at),
     item.used_by ? element("a", {href: `/?dataset=${item.id}`}, String(item.used_by)) : "–",
     actions(item),

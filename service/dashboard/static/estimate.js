@@ -1,7 +1,7 @@
 // The cost of a spec before it is submitted: POST /estimates, which also validates the spec.
 
 import {call} from "./api.js";
-import {spokenSeconds} from "./format.js";
+import {formatSeconds} from "./format.js";
 
 const at = (id) => document.getElementById(id);
 let request; // the previous one is aborted
@@ -68,12 +68,12 @@ function offerStored(id) {
 function time({seconds, basis, workers}) {
   if (!workers) return "–";
   if (seconds === null) return "not known yet";
-  return `about ${spokenSeconds(seconds)}${basis === "typical" ? ", by typical machines" : ""}`;
+  return `about ${formatSeconds(seconds)}${basis === "typical" ? ", by typical machines" : ""}`;
 }
 
 function queue({experiments_ahead: ahead, tasks_ahead: tasks, queue_seconds: wait}) {
   if (!tasks) return "next";
   const others = ahead === 1 ? "1 experiment" : `${ahead} experiments`;
-  const seconds = wait === null ? "" : `, about ${spokenSeconds(wait)}`;
+  const seconds = wait === null ? "" : `, about ${formatSeconds(wait)}`;
   return `behind ${tasks.toLocaleString()} tasks of ${others}${seconds}`;
 }

@@ -3,7 +3,7 @@
 const DURATIONS = [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]];
 const BYTES = ["B", "kB", "MB", "GB"];
 
-export function spokenSeconds(seconds) {
+export function formatSeconds(seconds) {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   for (const [size, name, below, smaller] of DURATIONS) {
@@ -14,7 +14,7 @@ export function spokenSeconds(seconds) {
   return `${whole} s`;
 }
 
-export function spokenBytes(count) {
+export function formatBytes(count) {
   if (count === null || count === undefined) return "–";
   for (const name of BYTES) {
     if (count < 999.5) return `${name === "B" || count >= 99.5 ? count.toFixed(0) : count.toFixed(1)} ${name}`;

@@ -1,7 +1,7 @@
 // The page /dashboard/workers: GET /workers, polled every two seconds while the page is visible.
 
 import {call} from "./api.js";
-import {showTimes, spokenBytes, spokenSeconds} from "./format.js";
+import {showTimes, formatBytes, formatSeconds} from "./format.js";
 import {element, replace, table} from "./table.js";
 
 const POLL = 2000; // ms
@@ -36,14 +36,14 @@ function showWorkers(workers) {
     element("span", {}, worker.host, element("small", {className: "quiet"}, ` process ${worker.pid}`)),
     counted(worker.devices),
     jobList(worker.working_on),
-    spokenBytes(worker.memory_bytes) + (worker.device_memory_bytes ? `, device ${spokenBytes(worker.device_memory_bytes)}` : ""),
+    formatBytes(worker.memory_bytes) + (worker.device_memory_bytes ? `, device ${formatBytes(worker.device_memory_bytes)}` : ""),
     time(worker.seen_at),
   ]);
   replace(at("workers"), table("Table of workers", ["Worker", "Devices", "Works on", "Memory", "Last seen"], rows));
 }
 
 function showQueue({queued_jobs: queued, oldest_seconds: oldest, running_jobs: running, experiments}) {
-  const age = oldest === null ? "" : `, the oldest for ${spokenSeconds(oldest)}`;
+  const age = oldest === null ? "" : `, the oldest for ${formatSeconds(oldest)}`;
   at("queue").textContent = `${running.toLocaleString()} running · ${queued.toLocaleString()} queued${queued ? age : ""}`;
   const rows = experiments.map(({id, name, queued: waiting, running: now}) => [id ? link(id, name) : "of somebody else", waiting, now]);
   const empty = element("p", {className: "quiet"}, "Nothing waits. ", element("a", {href: "/dashboard/submit"}, "Submit an experiment"));
