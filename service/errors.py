@@ -36,7 +36,7 @@ RETRY_SECONDS = "5"
 HtmlRenderer = Callable[[Request, bytes], Response | None]
 """Renders a problem document as a page; None where the client prefers JSON."""
 
-MOST_FIELDS = 100
+MAX_FIELDS = 100
 """Fields that one problem document lists: a body of 1 MiB can have 300,000 mistakes."""
 
 
@@ -199,7 +199,7 @@ def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     mistakes = error.errors()
     fields = [
-        FieldError(field=_field(item["loc"]), message=_message(item)) for item in mistakes[:MOST_FIELDS]
+        FieldError(field=_field(item["loc"]), message=_message(item)) for item in mistakes[:MAX_FIELDS]
     ]
     first = fields[0]
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""

@@ -62,8 +62,8 @@ class JobQueue:
         except (OperationalError, redis.RedisError, OSError) as error:
             log.warning("the queue cannot be reached, new jobs wait for the sweeper: %s", error)
 
-    def is_reachable(self) -> str | None:
-        """None if Redis answers, else why it does not."""
+    def connection_error(self) -> str | None:
+        """The reason why Redis cannot be reached; None where it can."""
         try:
             self._redis.ping()
         except redis.RedisError as error:

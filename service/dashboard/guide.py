@@ -35,7 +35,7 @@ ROOT = "/guide"
 START = "index"
 IMAGES = "images"
 IMAGE_SECONDS = 3600
-"""How long a browser keeps a picture."""
+"""Lifetime of a picture in a browser's cache."""
 
 CONTENTS = "where-to-go-from-here"
 """The heading of the first page whose links, in their order, are the table of contents."""
@@ -200,7 +200,7 @@ def _rewrite(tokens: Sequence[Token], folder: str) -> Iterator[str]:
             yield name
         elif path.startswith(f"{IMAGES}/"):
             token.attrSet(attribute, f"{ROOT}/{path}")
-        else:  # a file of the repository, which is not here
+        else:  # a file of the repository, which the service does not have
             token.attrs.pop(attribute)
 
 
