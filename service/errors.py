@@ -198,9 +198,7 @@ def _on_tgsh_error(request: Request, error: Exception) -> Response:
 def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     mistakes = error.errors()
-    fields = [
-        FieldError(field=_field(item["loc"]), message=_message(item)) for item in mistakes[:MAX_FIELDS]
-    ]
+    fields = [FieldError(field=_field(item["loc"]), message=_message(item)) for item in mistakes[:MAX_FIELDS]]
     first = fields[0]
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     detail = f"{first.field}: {first.message}{more}"

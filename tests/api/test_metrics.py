@@ -170,7 +170,7 @@ def test_counters_never_go_down(client: httpx.Client, services: Services) -> Non
 def test_stored_bytes_are_found_aside(
     client: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "SECONDS", 0.0)
+    monkeypatch.setattr(metrics, "SIZE_MAX_AGE_SECONDS", 0.0)
     path = completed(client, services)
     size = services.artifacts.size(path.rsplit("/", 1)[-1])
     deadline = time.monotonic() + 10
