@@ -1,4 +1,4 @@
-"""/docs and /redoc with a CSP."""
+"""The pages /docs (Swagger UI) and /redoc, with a Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from fastapi.responses import HTMLResponse
 
 router = APIRouter(include_in_schema=False)
 
-FILES = "/static-offline-docs"  # where fastapi-offline mounts them
+FILES = "/static-offline-docs"  # mounted by fastapi-offline
 
-_INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
-
+_INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 SECURITY = {
     "key": {"type": "http", "scheme": "bearer", "description": "made with `tgsh keys add NAME`"},
@@ -25,11 +24,11 @@ SECURITY = {
 
 
 def describe_keys(app: FastAPI) -> None:
-    """Let the description of the API say how a key is shown; {}: there is none where none are needed."""
-    described = app.openapi
+    """Add the security schemes to the OpenAPI document; {}: keys are optional."""
+    original = app.openapi
 
     def openapi() -> dict[str, Any]:
-        document = described()
+        document = original()
         document["components"]["securitySchemes"] = SECURITY
         document["security"] = [*({name: []} for name in SECURITY), {}]
         return document
@@ -39,9 +38,9 @@ def describe_keys(app: FastAPI) -> None:
 
 @router.get("/docs")
 def docs(request: Request) -> HTMLResponse:
-    """The API by Swagger UI."""
+    """Swagger UI."""
     base = request.scope.get("root_path", "")
-    return _guarded(
+    return _with_policy(
         get_swagger_ui_html(
             openapi_url=f"{base}/openapi.json",
             title=f"{request.app.title}: API",
@@ -54,9 +53,9 @@ def docs(request: Request) -> HTMLResponse:
 
 @router.get("/redoc")
 def redoc(request: Request) -> HTMLResponse:
-    """The API by ReDoc."""
+    """ReDoc."""
     base = request.scope.get("root_path", "")
-    return _guarded(
+    return _with_policy(
         get_redoc_html(
             openapi_url=f"{base}/openapi.json",
             title=f"{request.app.title}: API",
@@ -67,12 +66,12 @@ def redoc(request: Request) -> HTMLResponse:
     )
 
 
-def _guarded(page: HTMLResponse) -> HTMLResponse:
-    """The page with a policy: our files, its own script by hash, styles as both libraries set them.
+def _with_policy(page: HTMLResponse) -> HTMLResponse:
+    """The page with a policy: own files, its inline script by hash, and inline styles of both libraries.
 
-    blob: is where Swagger UI keeps the pictures that it shows, and ReDoc the worker that searches.
+    blob: is needed by Swagger UI for images, and by ReDoc for its search worker.
     """
-    hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in _INLINE.findall(bytes(page.body)))
+    hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in _INLINE_SCRIPT.findall(bytes(page.body)))
     page.headers["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; connect-src 'self'; worker-src blob:; "

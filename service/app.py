@@ -1,4 +1,4 @@
-"""Create_app: middleware, routers, lifespan."""
+"""create_app: the FastAPI application with its middleware, routers and lifespan."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from service.event_feed import EventFeed
 from service.metrics import RequestMetrics, RequestMetricsMiddleware, StoreCollector
 from service.middleware import request_log
 from service.middleware.auth import AllowedHostsMiddleware, AuthMiddleware
-from service.middleware.final_responses import FinalResponseCache
+from service.middleware.final_responses import FinalResponseCacheMiddleware
 from service.middleware.limits import BodyLimitMiddleware, StreamLimitMiddleware
 from service.middleware.security import SecurityHeadersMiddleware
-from service.queue import Queue
+from service.queue import JobQueue
 from service.responses import ByteCache
 from service.routers import (
     accuracy,
@@ -86,9 +86,9 @@ ROUTERS = (
     catalog.router,
     operations.router,
 )
-"""In the order in which the API pages show them."""
+"""In the order of the OpenAPI document."""
 
-REFUSAL = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": PROBLEM}
+PROBLEM_CONTENT = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": PROBLEM}
 
 DESCRIPTION = """
 How do learning tasks relate to one another? POST an experiment: workers learn one context vector per
@@ -99,40 +99,46 @@ Every error is an RFC 9457 problem document that names the field.
 
 
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
-    """The application; settings come from the environment unless given."""
+    """The application; its settings are those of the environment unless passed."""
     settings = settings or from_environment()
     request_log.configure_logging(settings)
     app: FastAPI = FastAPIOffline(
-        docs_url=None,  # pages.py has them, and fastapi-offline the files
+        docs_url=None,  # api_docs.py serves the pages, fastapi-offline their files
         redoc_url=None,
         title="tgsh",
         version=version("tgsh"),
         description=DESCRIPTION,
         lifespan=_lifespan,
         responses={
-            "4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: REFUSAL}},
-            503: {"description": "busy, or without its store", "content": {errors.MEDIA_TYPE: REFUSAL}},
+            "4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: PROBLEM_CONTENT}},
+            503: {
+                "description": "busy, or without its store",
+                "content": {errors.MEDIA_TYPE: PROBLEM_CONTENT},
+            },
         },
     )
     app.state.settings = settings
-    app.state.requests = RequestMetrics()
-    errors.install(app)
+    app.state.request_metrics = RequestMetrics()
+    errors.install(app, html=rendering.preferred_error_page)
+    # The last one added runs first: service/middleware/__init__.py has the whole stack.
     app.add_middleware(
         BodyLimitMiddleware,
         max_bytes=settings.max_body_bytes,
         max_seconds=settings.max_body_seconds,
         max_upload_bytes=settings.max_upload_bytes,
     )
-    app.add_middleware(FinalResponseCache, max_bytes=settings.cache_bytes)
+    app.add_middleware(FinalResponseCacheMiddleware, max_bytes=settings.cache_bytes)
     app.add_middleware(
-        StreamLimitMiddleware, most=settings.max_streams, most_per_client=settings.max_streams_per_client
+        StreamLimitMiddleware,
+        max_streams=settings.max_streams,
+        max_per_client=settings.max_streams_per_client,
     )
-    for outer in (AuthMiddleware, AllowedHostsMiddleware):  # what is added later is asked earlier
-        app.add_middleware(outer, settings)
+    app.add_middleware(AuthMiddleware, settings)
+    app.add_middleware(AllowedHostsMiddleware, settings)
     app.add_middleware(ProblemPageMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(request_log.RequestLogMiddleware)
-    app.add_middleware(RequestMetricsMiddleware, app.state.requests)
+    app.add_middleware(RequestMetricsMiddleware, app.state.request_metrics)
     api_docs.describe_keys(app)
     for router in (*ROUTERS, api_docs.router, routes.router, experiment.router, plots.router, guide.router):
         app.include_router(router)
@@ -142,37 +148,30 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    allow_many_files()  # one an event stream
+    allow_many_files()  # one for each event stream
     settings: ServiceSettings = app.state.settings
     database = Database(settings.database)
     database.migrate()
-    queue = Queue(settings.redis)
     artifacts = Artifacts(settings.artifacts)
-    cache, figure_process = ByteCache(settings.cache_bytes), FigureProcess()
-    analysis_process, event_feed = AnalysisProcess(artifacts), EventFeed(database)
     registry = CollectorRegistry()
-    app.state.requests.register(registry)
+    app.state.request_metrics.register(registry)
     registry.register(StoreCollector(database, artifacts, settings.home))
-    upload_staging, uploads = (
-        UploadStaging(settings.home / "uploads"),
-        UploadedDatasets(database, artifacts, settings.data),
-    )
-    app.state.services = Services(
-        settings,
-        database,
-        artifacts,
-        queue,
-        cache,
-        figure_process,
-        analysis_process,
-        event_feed,
-        upload_staging,
-        uploads,
-        registry,
+    services = app.state.services = Services(
+        settings=settings,
+        database=database,
+        artifacts=artifacts,
+        queue=JobQueue(settings.redis),
+        cache=ByteCache(settings.cache_bytes),
+        figure_process=FigureProcess(),
+        analysis_process=AnalysisProcess(artifacts),
+        event_feed=EventFeed(database),
+        upload_staging=UploadStaging(settings.home / "uploads"),
+        uploads=UploadedDatasets(database, artifacts, settings.data),
+        metrics=registry,
     )
     yield
-    await event_feed.close()
-    figure_process.close()
-    analysis_process.close()
-    queue.close()
-    database.dispose()
+    await services.event_feed.close()
+    services.figure_process.close()
+    services.analysis_process.close()
+    services.queue.close()
+    services.database.dispose()

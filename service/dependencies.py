@@ -1,4 +1,4 @@
-"""Services and the FastAPI dependencies."""
+"""The service's components, and the FastAPI dependencies that hand them and checked ids to endpoints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from service.errors import Forbidden
 from service.event_feed import EventFeed
 from service.middleware.auth import Caller
-from service.queue import Queue
+from service.queue import JobQueue
 from service.responses import ByteCache
 from service.settings import ServiceSettings
 from service.subprocesses import AnalysisProcess, FigureProcess
@@ -29,12 +29,12 @@ from tgsh.store.ownership import owner_of
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of the service."""
+    """Components that live as long as the application."""
 
     settings: ServiceSettings
     database: Database
     artifacts: Artifacts
-    queue: Queue
+    queue: JobQueue
     cache: ByteCache
     figure_process: FigureProcess
     analysis_process: AnalysisProcess
@@ -50,7 +50,7 @@ async def _services(request: Request) -> Services:
 
 
 async def _caller(request: Request) -> Caller:
-    caller: Caller = request.state.caller  # access.py left it there
+    caller: Caller = request.state.caller  # set by AuthMiddleware
     return caller
 
 
@@ -61,39 +61,39 @@ ID = "^[0-9a-f]{16}$"
 
 
 def require_visible(services: Services, caller: Caller, experiment_id: str) -> None:
-    """Raises NotFound for what is not there, and in the same words for what is there for others only."""
+    """Raises NotFound for an experiment that is missing or invisible to the caller, in equal words."""
     if not caller.sees(*owner_of(services.database, experiment_id)):
         raise NotFound(f"there is no experiment {experiment_id!r}")
 
 
-async def _visible(
+async def _visible_id(
     experiment_id: Annotated[str, Path(pattern=ID, description="as POST /experiments answered it")],
     services: ServicesDep,
     caller: CallerDep,
 ) -> str:
-    if caller.visible_to is not None:  # an admin's requests meet what is not there soon enough
+    if caller.visible_to is not None:  # for an admin, the endpoint's own query raises NotFound
         await run_in_threadpool(require_visible, services, caller, experiment_id)
     return experiment_id
 
 
-ExperimentId = Annotated[str, Depends(_visible)]
-"""The id in the path, of an experiment that is there for who asks. No endpoint takes an id otherwise."""
+ExperimentId = Annotated[str, Depends(_visible_id)]
+"""The id in the path, of an experiment that the caller may see. Every endpoint takes its id this way."""
 
 
-async def _own(experiment_id: ExperimentId, services: ServicesDep, caller: CallerDep) -> str:
+async def _changeable_id(experiment_id: ExperimentId, services: ServicesDep, caller: CallerDep) -> str:
     if caller.role != "admin":
         owner, _ = await run_in_threadpool(owner_of, services.database, experiment_id)
         if not caller.may_change(owner):
-            whose = f"of {owner}, who shares it" if owner is not None else "of no key"
-            raise Forbidden(f"the experiment is {whose}: {caller.name} may look at it, not change it")
+            ownership = f"of {owner}, who shares it" if owner is not None else "of no key"
+            raise Forbidden(f"the experiment is {ownership}: {caller.name} may look at it, not change it")
     return experiment_id
 
 
-OwnId = Annotated[str, Depends(_own)]
-"""The same, of an experiment that who asks may change."""
+OwnId = Annotated[str, Depends(_changeable_id)]
+"""The id in the path, of an experiment that the caller may change."""
 
 
-async def _other(
+async def _baseline_id(
     services: ServicesDep,
     caller: CallerDep,
     baseline: Annotated[
@@ -105,58 +105,59 @@ async def _other(
     return baseline
 
 
-BaselineId = Annotated[str | None, Depends(_other)]
-"""The id of a second experiment, which must be there for who asks as the first."""
+BaselineId = Annotated[str | None, Depends(_baseline_id)]
+"""The id of a second experiment, which the caller must be allowed to see, too."""
 
 
-FEWEST_COMPARED, MOST_COMPARED = 2, 6
+MIN_COMPARED, MAX_COMPARED = 2, 6
 
 
-def _compared(
+def _compared_ids(
     services: ServicesDep,
     caller: CallerDep,
     ids: Annotated[
         str, Query(max_length=200, description="ids of 2 to 6 experiments, with commas between them")
     ],
 ) -> tuple[str, ...]:
-    named = tuple(id.strip() for id in ids.split(","))
-    for id in named:
+    parsed = tuple(id.strip() for id in ids.split(","))
+    for id in parsed:
         if not re.fullmatch(ID, id):
             raise InvalidSpec("ids", f"{id[:40]!r} is no id; write two or more with commas between them")
-    if not FEWEST_COMPARED <= len(named) <= MOST_COMPARED:
-        raise InvalidSpec("ids", f"{FEWEST_COMPARED} to {MOST_COMPARED} are compared, not {len(named)}")
-    if len(set(named)) < len(named):
+    if not MIN_COMPARED <= len(parsed) <= MAX_COMPARED:
+        raise InvalidSpec("ids", f"{MIN_COMPARED} to {MAX_COMPARED} are compared, not {len(parsed)}")
+    if len(set(parsed)) < len(parsed):
         raise InvalidSpec("ids", "names an experiment twice, and with itself there is nothing to compare")
-    for id in named:
+    for id in parsed:
         require_visible(services, caller, id)
-    return named
+    return parsed
 
 
-ComparedIds = Annotated[tuple[str, ...], Depends(_compared)]
-"""The ids of several experiments, each of which must be there for who asks."""
+ComparedIds = Annotated[tuple[str, ...], Depends(_compared_ids)]
+"""The ids of several experiments, each of which the caller may see."""
 
 
-async def _welcome(
+async def _access_check(
     request: Request, experiment_id: ExperimentId, services: ServicesDep, caller: CallerDep
 ) -> Callable[[], bool]:
-    in_force: Callable[[], bool] = request.state.in_force
+    is_authenticated: Callable[[], bool] = request.state.is_authenticated
 
-    def is_welcome() -> bool:
-        return in_force() and (
+    def may_read() -> bool:
+        return is_authenticated() and (
             caller.visible_to is None or caller.sees(*owner_of(services.database, experiment_id))
         )
 
-    return is_welcome
+    return may_read
 
 
-WelcomeDep = Annotated[Callable[[], bool], Depends(_welcome)]
-"""Whether who asks may still see the experiment: a key may end before a long answer does."""
+AccessCheckDep = Annotated[Callable[[], bool], Depends(_access_check)]
+"""Tells if the caller may still see the experiment: a key may expire during a long response."""
 
 
-def _existing(experiment_id: ExperimentId, services: ServicesDep) -> str:
-    """Refuses an unknown id before a stream begins."""
+def _existing_id(experiment_id: ExperimentId, services: ServicesDep) -> str:
+    """Raise NotFound before a stream begins."""
     queries.experiment(services.database, experiment_id)
     return experiment_id
 
 
-ExistingId = Annotated[str, Depends(_existing)]
+ExistingId = Annotated[str, Depends(_existing_id)]
+"""The id in the path, of an experiment that exists."""

@@ -1,8 +1,10 @@
-"""Exceptions -> RFC 9457."""
+"""Exceptions of the service, and problem documents (RFC 9457) for every exception."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -11,7 +13,6 @@ from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from service.dashboard.rendering import error_page, wants_page
 from service.middleware.request_log import REQUEST
 from service.middleware.security import HEADERS
 from tgsh.errors import (
@@ -32,12 +33,15 @@ MEDIA_TYPE = "application/problem+json"
 
 RETRY_SECONDS = "5"
 
-MOST_FIELDS = 100
-"""Fields that one problem document names: a body of 1 MiB can have 300,000 mistakes."""
+HtmlRenderer = Callable[[Request, bytes], Response | None]
+"""Renders a problem document as a page; None where the client prefers JSON."""
+
+MAX_FIELDS = 100
+"""Fields that one problem document lists: a body of 1 MiB can have 300,000 mistakes."""
 
 
 class NotDrawn(TgshError):
-    """A preview has no picture: not yet, or it failed. retry_after: seconds; None: POST it again."""
+    """A preview has no picture, yet or because it failed. retry_after: seconds; None: POST it again."""
 
     def __init__(self, message: str, retry_after: int | None) -> None:
         super().__init__(message)
@@ -45,7 +49,7 @@ class NotDrawn(TgshError):
 
 
 class NotAcceptable(TgshError):
-    """None of the formats that the caller takes can be served."""
+    """None of the formats that the client accepts can be served."""
 
 
 class BodyTooLarge(TgshError):
@@ -53,19 +57,19 @@ class BodyTooLarge(TgshError):
 
 
 class UnsupportedMediaType(TgshError):
-    """The request's body is of a type that this endpoint does not read."""
+    """The media type of the body is not one that this endpoint reads."""
 
 
 class NoKey(TgshError):
-    """The request shows no key, or none that holds."""
+    """The request has no API key, or no valid one."""
 
 
 class Forbidden(TgshError):
-    """Who asks is known, or comes from where nobody is let in, and may not do this."""
+    """The caller may not do this, or the request comes from another site."""
 
 
 class WrongHost(TgshError):
-    """The request is for a host that this is not."""
+    """The Host header names no host of this service."""
 
 
 class UnsupportedEncoding(TgshError):
@@ -73,7 +77,7 @@ class UnsupportedEncoding(TgshError):
 
 
 class TooSlow(TgshError):
-    """A request did not come in time."""
+    """A request did not arrive in time."""
 
 
 class HeadTooLarge(TgshError):
@@ -81,11 +85,11 @@ class HeadTooLarge(TgshError):
 
 
 class BadHttp(TgshError):
-    """What came is no HTTP request."""
+    """The bytes received are no HTTP request."""
 
 
 class Busy(TgshError):
-    """The service has as much to do as it takes on at a time."""
+    """A limit of concurrent work is reached."""
 
 
 class NoRoom(TgshError):
@@ -93,11 +97,11 @@ class NoRoom(TgshError):
 
 
 class TooManyStreams(Busy):
-    """As many event streams are open as are served."""
+    """The limit of open event streams is reached."""
 
 
 class TooManyConnections(Busy):
-    """As many connections are open as are served."""
+    """The limit of open connections is reached."""
 
 
 KINDS: dict[type[TgshError], tuple[int, str, str]] = {
@@ -122,7 +126,7 @@ KINDS: dict[type[TgshError], tuple[int, str, str]] = {
     ArtifactUnreachable: (503, "artifacts-unreachable", "The store of results cannot be reached"),
     ArtifactError: (500, "artifact-error", "A stored result cannot be trusted or reached"),
 }
-
+"""HTTP status, type and title of each exception; subclasses have their own or their base's."""
 
 PLACES: dict[type[TgshError], str] = {
     BodyTooLarge: "body",
@@ -130,7 +134,7 @@ PLACES: dict[type[TgshError], str] = {
     WrongHost: "host",
     UnsupportedEncoding: "content-encoding",
 }
-"""The part of a request that an error is about, where it does not name a field itself."""
+"""The part of the request that an exception is about, where it names no field itself."""
 
 
 def problem(
@@ -154,7 +158,7 @@ def problem(
 
 
 def problem_for(error: TgshError, instance: str | None = None) -> Response:
-    """The problem document of one of our own errors."""
+    """The problem document of an exception."""
     for kind in type(error).__mro__:
         if kind in KINDS:
             status, name, title = KINDS[kind]
@@ -174,13 +178,13 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
     return response
 
 
-def install(app: FastAPI) -> None:
-    """Let every error leave the application as a problem document."""
+def install(app: FastAPI, html: HtmlRenderer | None = None) -> None:
+    """Answer every exception with a problem document. html: renders it for browsers."""
     app.add_exception_handler(TgshError, _on_tgsh_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(OperationalError, _on_database_error)
-    app.add_exception_handler(Exception, _on_unforeseen)
+    app.add_exception_handler(Exception, partial(_on_unexpected_error, html=html))
 
 
 def _on_tgsh_error(request: Request, error: Exception) -> Response:
@@ -193,16 +197,16 @@ def _on_tgsh_error(request: Request, error: Exception) -> Response:
 
 def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = error.errors()
-    fields = [FieldError(field=_field(item["loc"]), message=_message(item)) for item in found[:MOST_FIELDS]]
+    mistakes = error.errors()
+    fields = [FieldError(field=_field(item["loc"]), message=_message(item)) for item in mistakes[:MAX_FIELDS]]
     first = fields[0]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     detail = f"{first.field}: {first.message}{more}"
     return problem(422, "invalid-request", KINDS[InvalidSpec][2], detail, request.url.path, fields)
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    """A dotted path; what comes from the body is named as the body names it."""
+    """A dotted path, without the prefix `body`, `query` or `path`."""
     source, *path = location
     if source == "body" and path and all(isinstance(part, int) for part in path):
         return "body"  # a position in text that is no JSON
@@ -244,12 +248,12 @@ def _on_database_error(request: Request, error: Exception) -> Response:
     return response
 
 
-def _on_unforeseen(request: Request, _: Exception) -> Response:
-    # Starlette logs the traceback; the caller learns nothing of the inside.
+def _on_unexpected_error(request: Request, _: Exception, html: HtmlRenderer | None) -> Response:
+    # Starlette logs the traceback; the client learns nothing of the inside.
     detail = "something unforeseen happened; the service's log has the details"
     response = problem(500, "internal-error", "The service failed", detail, request.url.path)
-    # This answer alone is made outside of all middleware.
-    if wants_page(request.headers.get("accept", "")):
-        response = error_page(request, bytes(response.body))
+    # Starlette sends this response outside of all middleware: no page and no headers are added later.
+    page = html(request, bytes(response.body)) if html is not None else None
+    response = page or response
     response.headers.update({**HEADERS, **response.headers, "X-Request-ID": request.scope.get(REQUEST, "-")})
     return response

@@ -1,4 +1,4 @@
-"""One database poll for all event streams."""
+"""One database poll for all event streams of the process."""
 
 from __future__ import annotations
 
@@ -20,152 +20,155 @@ from tgsh.store.models import EventRecord
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
 
-WELCOME_SECONDS = 3.0
-"""How often it is asked whether who follows may still."""
+ACCESS_CHECK_SECONDS = 3.0
+"""Interval between checks that a subscriber may still read the experiment."""
 
-KEPT_EVENTS = 200
+BUFFERED_EVENTS = 200
 """Events of an experiment in memory; a stream that is further behind reads the database."""
 
 
 class Subscription:
-    """The newest events of one experiment, for everybody who follows it.
+    """The newest events of one experiment, for all of its streams.
 
-    floor: the events behind it are all in `recent`; None before the first look. gone: it was deleted.
+    floor: all events with larger ids are in `recent`; None before the first poll.
+    is_over: no event follows. is_deleted: the experiment was deleted.
     """
 
     def __init__(self) -> None:
-        self.followers = 0
+        self.streams = 0
         self.recent: deque[EventRecord] = deque()
         self.floor: int | None = None
-        self.top = 0
-        self.is_over = self.is_gone = False
+        self.newest = 0
+        self.is_over = self.is_deleted = False
         self._changed = asyncio.Event()
 
     def start(self, newest: int) -> None:
-        """What there is up to `newest` is in the database."""
-        self.floor = self.top = newest
-        self.tell()
+        """Begin behind the event `newest`; older ones are read from the database."""
+        self.floor = self.newest = newest
+        self.notify()
 
     def add(self, events: Sequence[EventRecord]) -> None:
         """Append events that follow the last one."""
         self.recent.extend(events)
-        self.top = events[-1].id
-        while len(self.recent) > KEPT_EVENTS:
+        self.newest = events[-1].id
+        while len(self.recent) > BUFFERED_EVENTS:
             self.floor = self.recent.popleft().id
 
-    def behind(self, seen: int) -> list[EventRecord] | None:
-        """The events with larger ids; None where the database has to be asked."""
+    def events_after(self, seen: int) -> list[EventRecord] | None:
+        """The events with larger ids; None where they have to be read from the database."""
         if self.floor is None or seen < self.floor:
             return None
         return [event for event in self.recent if event.id > seen]
 
-    def tell(self) -> None:
-        """Wake all who wait."""
+    def notify(self) -> None:
+        """Wake all waiting streams."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     @property
     def changed(self) -> asyncio.Event:
-        """Is set at the next change; take it before looking, wait for it afterwards."""
+        """Event that is set at the next change; get it before reading, wait for it afterwards."""
         return self._changed
 
 
 class EventFeed:
-    """All open streams of this process. Lives on the event loop."""
+    """Event streams of this process, served by one polling task. Used on the event loop only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._feeds: dict[str, Subscription] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._subscriptions: dict[str, Subscription] = {}
+        self._polling: asyncio.Task[None] | None = None
         self._one_thread = CapacityLimiter(1)
-        self._few_threads = CapacityLimiter(4)  # a thousand streams that open at once leave some to others
+        self._few_threads = CapacityLimiter(4)  # a thousand streams that open at once leave threads to others
 
     async def events(
-        self, experiment_id: str, after: int, is_welcome: Callable[[], bool] | None = None
+        self, experiment_id: str, after: int, may_read: Callable[[], bool] | None = None
     ) -> AsyncGenerator[EventRecord, None]:
-        """Every event behind the id `after`, in order, as it happens; ends with the experiment.
+        """Every event with an id above `after`, in order, as it occurs; ends with the experiment.
 
-        is_welcome: is asked now and then, in a thread; the stream ends when it says no.
+        may_read: called every ACCESS_CHECK_SECONDS, in a thread; the stream ends when it returns False.
         """
-        seen, asked = after, time.monotonic()
-        with self._followed(experiment_id) as feed:
-            while not feed.is_gone:
-                if is_welcome is not None and time.monotonic() - asked > WELCOME_SECONDS:
-                    if not await to_thread.run_sync(is_welcome, limiter=self._few_threads):
+        seen, checked_at = after, time.monotonic()
+        with self._subscribed(experiment_id) as subscription:
+            while not subscription.is_deleted:
+                if may_read is not None and time.monotonic() - checked_at > ACCESS_CHECK_SECONDS:
+                    if not await to_thread.run_sync(may_read, limiter=self._few_threads):
                         return
-                    asked = time.monotonic()
-                changed, over = feed.changed, False
-                found = feed.behind(seen)
-                if found is None or (feed.is_over and not found):  # the end is never told from memory
+                    checked_at = time.monotonic()
+                changed, is_over = subscription.changed, False
+                events = subscription.events_after(seen)
+                if events is None or (subscription.is_over and not events):  # only the database tells the end
                     try:
-                        found, over = await self._read(experiment_id, seen)
+                        events, is_over = await self._read(experiment_id, seen)
                     except NotFound:
                         return
                     except SQLAlchemyError as error:
                         log.warning("events of %s cannot be read, trying again: %s", experiment_id, error)
                         await asyncio.sleep(1)
                         continue
-                for event in found:
+                for event in events:
                     seen = event.id
                     yield event
-                if over:
+                if is_over:
                     return
-                if not found:
+                if not events:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), WELCOME_SECONDS)
+                        await asyncio.wait_for(changed.wait(), ACCESS_CHECK_SECONDS)
 
     async def close(self) -> None:
-        """Stop looking."""
-        if self._looking is not None:
-            self._looking.cancel()
+        """Stop polling."""
+        if self._polling is not None:
+            self._polling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
+                await self._polling
 
     async def _read(self, experiment_id: str, after: int) -> tuple[list[EventRecord], bool]:
         limiter = self._few_threads
         return await to_thread.run_sync(queries.events, self._database, experiment_id, after, limiter=limiter)
 
     @contextlib.contextmanager
-    def _followed(self, experiment_id: str) -> Iterator[Subscription]:
-        feed = self._feeds.setdefault(experiment_id, Subscription())
-        feed.followers += 1
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_on(), name="following")
+    def _subscribed(self, experiment_id: str) -> Iterator[Subscription]:
+        subscription = self._subscriptions.setdefault(experiment_id, Subscription())
+        subscription.streams += 1
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._poll_while_subscribed(), name="event-feed")
         try:
-            yield feed
+            yield subscription
         finally:
-            feed.followers -= 1
-            if not feed.followers:
-                del self._feeds[experiment_id]
+            subscription.streams -= 1
+            if not subscription.streams:
+                del self._subscriptions[experiment_id]
 
-    async def _look_on(self) -> None:
-        """For as long as anybody follows anything."""
-        while self._feeds:
+    async def _poll_while_subscribed(self) -> None:
+        while self._subscriptions:
             try:
-                await self._look()
+                await self._poll()
             except Exception:
                 log.exception("events cannot be read, trying again")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
-    async def _look(self) -> None:
-        feeds = dict(self._feeds)
-        tops = {key: None if feed.floor is None else feed.top for key, feed in feeds.items()}
+    async def _poll(self) -> None:
+        subscriptions = dict(self._subscriptions)
+        newest = {
+            key: None if subscription.floor is None else subscription.newest
+            for key, subscription in subscriptions.items()
+        }
         limiter = self._one_thread
-        found = await to_thread.run_sync(queries.new_events, self._database, tops, limiter=limiter)
-        for experiment_id, feed in feeds.items():
-            news = found.get(experiment_id)
+        news_by_id = await to_thread.run_sync(queries.new_events, self._database, newest, limiter=limiter)
+        for experiment_id, subscription in subscriptions.items():
+            news = news_by_id.get(experiment_id)
             if news is None:
-                feed.is_gone = True
-                feed.tell()
+                subscription.is_deleted = True
+                subscription.notify()
                 continue
-            ended = news.status in TERMINAL and (feed.floor is None or not news.more)
-            if feed.floor is None:
-                feed.is_over = ended
-                feed.start(news.newest)
-            elif news.events or ended != feed.is_over:
+            ended = news.status in TERMINAL and (subscription.floor is None or not news.more)
+            if subscription.floor is None:
+                subscription.is_over = ended
+                subscription.start(news.newest)
+            elif news.events or ended != subscription.is_over:
                 if news.events:
-                    feed.add(news.events)
-                feed.is_over = ended
-                feed.tell()
+                    subscription.add(news.events)
+                subscription.is_over = ended
+                subscription.notify()

@@ -1,4 +1,4 @@
-"""Prometheus collectors and request metrics."""
+"""Prometheus metrics of requests, of the store and of disk space."""
 
 from __future__ import annotations
 
@@ -31,19 +31,29 @@ from tgsh.store.models import WorkerRecord
 from tgsh.store.ownership import results_bytes
 from tgsh.store.statistics import Totals, totals
 
+log = logging.getLogger(__name__)
+
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 UNMATCHED = "unmatched"
-"""The route of whatever matched none: a path that is not there, or a caller who was refused before."""
+"""Label of requests without a route: of unknown paths, and refused by middleware."""
 
-SEVERAL = "PROMETHEUS_MULTIPROC_DIR"
-"""prometheus-client's own variable: a folder where several processes of one API add up what they count."""
+MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus-client's variable: the folder in which several processes of one API add up their metrics."""
+
+SIZE_MAX_AGE_SECONDS = 60.0
+"""Age from which on the size of all artifacts is computed anew."""
+
+TOTALS_MAX_AGE_SECONDS = 2.0
+"""Age from which on the totals are read from the database anew."""
+
+STATES = ("queued", "running", "completed", "failed", "cancelled")
 
 
 class RequestMetrics:
-    """What is counted of requests, as long as the process lives."""
+    """Histogram of request durations by method, route and status class."""
 
     def __init__(self) -> None:
         self.seconds = Histogram(
@@ -56,78 +66,74 @@ class RequestMetrics:
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
     def register(self, registry: CollectorRegistry) -> None:
-        """Let the registry tell it; of all processes of this API where they add up."""
-        if SEVERAL in os.environ:
+        """Add the histogram to a registry; with MULTIPROCESS_FOLDER that of all processes."""
+        if MULTIPROCESS_FOLDER in os.environ:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         else:
             registry.register(self.seconds)
             ProcessCollector(namespace="tgsh_api", registry=registry)
 
-    def note(self, scope: Scope, status: int, seconds: float) -> None:
-        """One more."""
-        matched = scope.get("route")  # of files that are mounted none, but where they are mounted
+    def observe(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count a request."""
+        matched = scope.get("route")  # None for mounted files, which have the root path of their mount
         route = str(scope.get("root_path") or UNMATCHED) if matched is None else matched.path
         key = scope["method"], route, status // 100
         child = self._children.get(key)
-        if child is None:  # to look a label up by its text takes longer than all the rest
+        if child is None:  # labels() takes longer than all the rest
             method = key[0] if key[0] in METHODS else "other"
             child = self._children[key] = self.seconds.labels(method, route, f"{key[2]}xx")
         child.observe(seconds)
 
 
 class RequestMetricsMiddleware:
-    """ASGI middleware: notes every request when its answer begins, or when it fails without one."""
+    """ASGI middleware: observes every request when its response begins, or when it fails without one."""
 
-    def __init__(self, app: ASGIApp, requests: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
-        self._requests = requests
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand on, and look at the clock."""
+        """Pass the request on, and measure the time until the response begins."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
-        begun = False
+        started_at = time.perf_counter()
+        has_response = False
 
-        async def note(message: Message) -> None:
-            nonlocal begun
+        async def observe(message: Message) -> None:
+            nonlocal has_response
             if message["type"] == "http.response.start":
-                begun = True
-                self._requests.note(scope, message["status"], time.perf_counter() - began)
+                has_response = True
+                self._metrics.observe(scope, message["status"], time.perf_counter() - started_at)
             await send(message)
 
         try:
-            await self._app(scope, receive, note)
+            await self._app(scope, receive, observe)
         except Exception:
-            if not begun:  # Starlette answers 500, outside of all middleware
-                self._requests.note(scope, 500, time.perf_counter() - began)
+            if not has_response:  # Starlette responds with 500, outside of all middleware
+                self._metrics.observe(scope, 500, time.perf_counter() - started_at)
             raise
 
 
-log = logging.getLogger(__name__)
-
-REFRESH_SECONDS = 60.0
-"""How old the number may be before it is found anew."""
-
-
 class ArtifactSizeCollector:
-    """Bytes of all experiments' artifacts and of uploaded datasets, as of lately."""
+    """Size of all experiments' artifacts and uploaded datasets, computed in a thread of its own."""
 
     def __init__(self, database: Database, artifacts: Artifacts) -> None:
         self._database = database
         self._artifacts = artifacts
         self._bytes: int | None = None
-        self._found = float("-inf")
-        self._finding = threading.Lock()
+        self._computed_at = float("-inf")
+        self._computing = threading.Lock()
 
     def bytes(self) -> int | None:
-        """What was found last; None before that. Looks again, in a thread, where that is long ago."""
-        if time.monotonic() - self._found > REFRESH_SECONDS and self._finding.acquire(blocking=False):
-            threading.Thread(target=self._find, name="stored-bytes", daemon=True).start()
+        """The last value, None before the first; starts a computation where the value is too old."""
+        if time.monotonic() - self._computed_at > SIZE_MAX_AGE_SECONDS and self._computing.acquire(
+            blocking=False
+        ):
+            threading.Thread(target=self._compute, name="stored-bytes", daemon=True).start()
         return self._bytes
 
-    def _find(self) -> None:
+    def _compute(self) -> None:
         try:
             with self._database.read() as session:
                 uploaded = datasets.stored_bytes(session)
@@ -135,43 +141,37 @@ class ArtifactSizeCollector:
         except Exception as error:
             log.warning("cannot tell how much is stored: %s", error)
         finally:
-            self._found = time.monotonic()
-            self._finding.release()
-
-
-KEPT_SECONDS = 2.0
-"""How long a look at the database is good for, however often somebody asks."""
-
-STATES = ("queued", "running", "completed", "failed", "cancelled")
+            self._computed_at = time.monotonic()
+            self._computing.release()
 
 
 class StoreCollector(Collector):
-    """Tells what lies in the store and who works on it. home: the folder whose disk is looked at, too."""
+    """Experiments, jobs, workers and sizes of the store. home: a folder whose free disk space is reported."""
 
     def __init__(self, database: Database, artifacts: Artifacts, home: Path) -> None:
         self._database = database
         self._artifacts = artifacts
         self._home = home
-        self._stored = ArtifactSizeCollector(database, artifacts)
-        self._kept: tuple[float, Totals] | None = None
-        self._looking = threading.Lock()
+        self._artifact_size = ArtifactSizeCollector(database, artifacts)
+        self._cached: tuple[float, Totals] | None = None
+        self._reading = threading.Lock()
 
     def collect(self) -> Iterator[Metric]:
-        """What is so now; of a database that is away, that."""
+        """The current metrics; only tgsh_store_up and disk space while the database is unavailable."""
         try:
-            look = self._look()
+            current = self._totals()
         except OperationalError:
-            look = None
-        yield _gauge("tgsh_store_up", "Whether the database answers.", (), {(): float(look is not None)})
-        if look is not None:
-            yield from _census(look)
+            current = None
+        yield _gauge("tgsh_store_up", "Whether the database answers.", (), {(): float(current is not None)})
+        if current is not None:
+            yield from _store_metrics(current)
         yield from self._disk()
 
-    def _look(self) -> Totals:
-        with self._looking:
-            if self._kept is None or time.monotonic() - self._kept[0] > KEPT_SECONDS:
-                self._kept = time.monotonic(), totals(self._database)
-            return self._kept[1]
+    def _totals(self) -> Totals:
+        with self._reading:
+            if self._cached is None or time.monotonic() - self._cached[0] > TOTALS_MAX_AGE_SECONDS:
+                self._cached = time.monotonic(), totals(self._database)
+            return self._cached[1]
 
     def _disk(self) -> Iterator[Metric]:
         free: dict[tuple[str, ...], float] = {}
@@ -181,13 +181,13 @@ class StoreCollector(Collector):
         if artifacts is not None:  # else they are remote
             free["artifacts",] = artifacts
         yield _gauge("tgsh_disk_free_bytes", "Free space where things are written.", ("place",), free)
-        stored = self._stored.bytes()
-        known: dict[tuple[str, ...], float] = {} if stored is None else {(): stored}
+        size = self._artifact_size.bytes()
+        stored: dict[tuple[str, ...], float] = {} if size is None else {(): size}
         yield _gauge(
             "tgsh_stored_bytes",
             "What the artifacts of all experiments and uploaded datasets take.",
             (),
-            known,
+            stored,
         )
 
 
@@ -200,24 +200,24 @@ def _gauge(
     return family
 
 
-def _census(look: Totals) -> Iterator[Metric]:
-    by_status = _all_states(look.experiments)
+def _store_metrics(current: Totals) -> Iterator[Metric]:
+    by_status = _all_states(current.experiments)
     yield _gauge("tgsh_experiments", "Experiments, by status.", ("status",), by_status)
-    yield _gauge("tgsh_jobs", "Jobs (tasks and finishes), by status.", ("kind", "status"), _jobs(look))
+    yield _gauge("tgsh_jobs", "Jobs (tasks and finishes), by status.", ("kind", "status"), _jobs(current))
     oldest = "How long ago what has waited longest was submitted or resumed; 0: nothing waits."
-    yield _gauge("tgsh_queue_oldest_seconds", oldest, (), {(): look.oldest_seconds or 0.0})
-    yield from _counters(look.counters)
-    yield from _workers(look)
+    yield _gauge("tgsh_queue_oldest_seconds", oldest, (), {(): current.oldest_seconds or 0.0})
+    yield from _counters(current.counters)
+    yield from _workers(current)
 
 
 def _all_states(counts: Mapping[str, int]) -> dict[tuple[str, ...], float]:
-    """Zeros too: a line that ends says less than one that goes down."""
+    """With zeros: a series must not vanish when its last experiment changes its state."""
     return {(state,): counts.get(state, 0) for state in STATES}
 
 
-def _jobs(look: Totals) -> dict[tuple[str, ...], float]:
-    wanted = [("task", state) for state in STATES] + [("finish", state) for state in ("waiting", *STATES)]
-    return {key: look.jobs.get(key, 0) for key in wanted}
+def _jobs(current: Totals) -> dict[tuple[str, ...], float]:
+    labels = [("task", state) for state in STATES] + [("finish", state) for state in ("waiting", *STATES)]
+    return {key: current.jobs.get(key, 0) for key in labels}
 
 
 def _counters(counters: Mapping[str, Mapping[str, float]]) -> Iterator[Metric]:
@@ -252,10 +252,10 @@ def _job_seconds(counted: Mapping[str, float], seconds: Mapping[str, float]) -> 
     return family
 
 
-def _workers(look: Totals) -> Iterator[Metric]:
-    """By host: a worker's own name has its process id, and would be a new line after every restart."""
+def _workers(current: Totals) -> Iterator[Metric]:
+    """By host: a worker's name contains its process id, and would be a new series after every restart."""
     workers, slots, memory, devices = (Counter[tuple[str, ...]]() for _ in range(4))
-    for worker in look.workers:
+    for worker in current.workers:
         host = (worker.host,)
         workers[host] += 1
         memory[host] += worker.memory_bytes

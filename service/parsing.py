@@ -1,4 +1,4 @@
-"""Images, index lists and cursors that callers send."""
+"""Parsers of what clients send: images, index lists, and opaque pagination cursors."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ ROUNDING = 1e-6
 
 _NPY_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
-_BAR = [[255 if 4 <= row < 24 and 12 <= column < 16 else 0 for column in range(28)] for row in range(28)]
+_EXAMPLE_IMAGE = [
+    [255 if 4 <= row < 24 and 12 <= column < 16 else 0 for column in range(28)] for row in range(28)
+]
 
-DOCUMENTED: dict[str, Any] = {
+IMAGES_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": (
@@ -55,7 +57,9 @@ DOCUMENTED: dict[str, Any] = {
                         }
                     },
                 },
-                "examples": {"bar": {"summary": "one image: an upright bar", "value": {"images": [_BAR]}}},
+                "examples": {
+                    "bar": {"summary": "one image: an upright bar", "value": {"images": [_EXAMPLE_IMAGE]}}
+                },
             },
             MEDIA_TYPES["npy"]: {
                 "schema": {
@@ -74,7 +78,7 @@ DOCUMENTED: dict[str, Any] = {
         },
     }
 }
-"""The request's body, for the API pages."""
+"""The request body of images, for the OpenAPI document."""
 
 
 def images_in(body: bytes, content_type: str | None, info: DatasetInfo) -> np.ndarray:
@@ -104,22 +108,22 @@ def _from_npy(body: bytes, info: DatasetInfo) -> np.ndarray:
             "float64 (0 to 1), such as images.astype(numpy.uint8)",
         )
     _check_shape(shape, info)
-    promised, there = prod(shape) * dtype.itemsize, len(body) - start
-    if promised != there:
+    expected, actual = prod(shape) * dtype.itemsize, len(body) - start
+    if expected != actual:
         raise InvalidSpec(
             "body",
-            f"an array of shape {list(shape)} and type {dtype} takes {promised:,} bytes, but {there:,} "
+            f"an array of shape {list(shape)} and type {dtype} takes {expected:,} bytes, but {actual:,} "
             "follow the header; send all that numpy.save wrote, and nothing else",
         )
     return np.ndarray(shape, dtype, body, start, order="F" if fortran else "C")
 
 
 def _npy_header(body: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Shape, whether in Fortran's order, type, and where the numbers start."""
+    """Shape, Fortran order, dtype, and offset of the data."""
     file = io.BytesIO(body)
     try:
         shape, fortran, dtype = _NPY_HEADERS[npy.read_magic(file)](file)
-    # A header is a Python literal of the caller's choice: what reading it raises has no end.
+    # A header is a Python literal of the client's choice, and NumPy raises many types for a bad one.
     except Exception as error:
         raise InvalidSpec("body", "is no .npy file; send the bytes that numpy.save writes") from error
     return shape, fortran, dtype, file.tell()
@@ -163,12 +167,12 @@ def _numbers(lists: object) -> np.ndarray:
 
 def _check_shape(shape: tuple[int, ...], info: DatasetInfo) -> None:
     """Raises InvalidSpec where an array of this shape is not one image, or 1 to MAX_IMAGES images."""
-    one = ((info.pixels,), info.shape)
+    single = ((info.pixels,), info.shape)
     if min(shape, default=1) < 1:
         raise InvalidSpec("images", f"an array of shape {list(shape)} is empty; send at least one image")
-    if shape in one:
+    if shape in single:
         return
-    if shape[1:] not in one:
+    if shape[1:] not in single:
         raise InvalidSpec(
             "images",
             f"an array of shape {list(shape)} is no images of {info.name}, which have "
@@ -180,7 +184,7 @@ def _check_shape(shape: tuple[int, ...], info: DatasetInfo) -> None:
 
 
 def _pixels(images: np.ndarray) -> np.ndarray:
-    """Bytes as they are, floats as float32 once they are known to be pixels."""
+    """Images as uint8 unchanged, or as float32 after checks of finiteness and range."""
     if images.dtype == np.uint8:
         return images
     if not np.isfinite(images).all():
@@ -196,19 +200,19 @@ def _out_of_range() -> InvalidSpec:
 
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?", re.ASCII)
 
-MOST_RANGES = 200
-"""Each may name all tasks again."""
+MAX_RANGES = 200
+"""Ranges in one list: each may repeat all tasks."""
 
 
 def numbers(text: str | None, available: tuple[int, ...], field: str) -> list[int]:
-    """The numbers that `text` names, in its order; all available ones where it is None.
+    """The numbers in a list such as "0,9,18" or "0-3,9", in its order; all available ones for None.
 
     Raises InvalidSpec, naming `field`, for text of another form or a number that is not available.
     """
     if text is None:
         return list(available)
-    known = set(available)
-    found: dict[int, None] = {}  # keeps the order, not what is named twice
+    allowed = set(available)
+    selected: dict[int, None] = {}  # keeps the order, drops repetitions
     ranges = 0
     for part in text.split(","):
         match = _RANGE.fullmatch(part.strip())
@@ -216,34 +220,34 @@ def numbers(text: str | None, available: tuple[int, ...], field: str) -> list[in
             raise InvalidSpec(field, f'{part!r} is no number or range; write "0,9,18" or "0-3,9"')
         first, last = int(match[1]), int(match[2] or match[1])
         ranges += first < last
-        if ranges > MOST_RANGES:
-            raise InvalidSpec(field, f"more than {MOST_RANGES} ranges are too many; join some")
+        if ranges > MAX_RANGES:
+            raise InvalidSpec(field, f"more than {MAX_RANGES} ranges are too many; join some")
         for number in range(first, last + 1):
-            if number not in known:
-                raise InvalidSpec(field, f"{number} is not there" + _among(available))
-            found[number] = None
-    return list(found)
+            if number not in allowed:
+                raise InvalidSpec(field, f"{number} is not there" + _available_range(available))
+            selected[number] = None
+    return list(selected)
 
 
-def _among(available: tuple[int, ...]) -> str:
+def _available_range(available: tuple[int, ...]) -> str:
     return f"; there are {available[0]} to {available[-1]}" if available else " yet"
 
 
-MOST = 4_000
-"""Characters of a cursor: a name of 200 characters can be in it."""
+MAX_CURSOR = 4_000
+"""Characters of a cursor, which can contain a name of 200 characters."""
 
 
-def encode(*position: str | float) -> str:
-    """The cursor of the page behind this position."""
+def encode_cursor(*position: str | float) -> str:
+    """The cursor of the page that follows this position."""
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
 
 
-def decode(cursor: str, order: SortOrder = NEWEST) -> Position:
-    """The position that `encode` was given, in the same order, or (created_at, id). Raises InvalidSpec."""
+def decode_cursor(cursor: str, order: SortOrder = NEWEST) -> Position:
+    """The position of a cursor of `encode_cursor` for the same sort order. Raises InvalidSpec."""
     try:
         position = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if isinstance(position, list) and order.is_position(position):
-            "".join(map(str, position)).encode()  # a ValueError, where no database could take it
+            "".join(map(str, position)).encode()  # ValueError for text that no database stores
             return position
         raise ValueError("another list than ours")
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Wakes workers through Celery."""
+"""Producer of job messages: wakes workers through Celery and Redis."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0
 
 
-class Queue:
-    """The producing end of the queue."""
+class JobQueue:
+    """The queue of job messages, at its producing end. The jobs themselves are in the database."""
 
     def __init__(self, redis_url: str) -> None:
         self._celery = Celery("tgsh", broker=redis_url, set_as_current=False)
@@ -34,20 +34,20 @@ class Queue:
             },
         )
         self._publishing = threading.Lock()
-        self._is_wanted = False
+        self._is_requested = False
         self._redis = redis.Redis.from_url(
             redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS
         )
 
     def wake_workers(self, database: Database) -> None:
-        """Publish a job message for every job that waits, but no more than are of use.
+        """Publish a job message for every queued job, up to MAX_JOB_MESSAGES.
 
-        One thread at a time: two would both count the same ones, and where Redis hangs, one waits, not all.
+        One thread at a time: two would count the same messages, and where Redis hangs, one waits, not all.
         """
-        self._is_wanted = True
-        while self._is_wanted and self._publishing.acquire(blocking=False):
+        self._is_requested = True
+        while self._is_requested and self._publishing.acquire(blocking=False):
             try:
-                self._is_wanted = False
+                self._is_requested = False
                 self._publish(database)
             finally:
                 self._publishing.release()
@@ -62,8 +62,8 @@ class Queue:
         except (OperationalError, redis.RedisError, OSError) as error:
             log.warning("the queue cannot be reached, new jobs wait for the sweeper: %s", error)
 
-    def is_reachable(self) -> str | None:
-        """None if Redis answers, else why it does not."""
+    def connection_error(self) -> str | None:
+        """The reason why Redis cannot be reached; None where it can."""
         try:
             self._redis.ping()
         except redis.RedisError as error:

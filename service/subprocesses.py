@@ -1,4 +1,7 @@
-"""Figure rendering and heavy analysis in child processes."""
+"""Figure rendering and analysis of many tasks in child processes.
+
+The functions that run there are found by their module path, so they stand at the top level of this file.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,31 @@ from tgsh.schemas import AccuracyMatrix, EmbeddingMethod, Geometry, Measure
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.results import StageRef, load_stage
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
+FigureFormat = Literal["png", "svg", "pdf"]
+
+DRAWN: dict[str, FigureFormat] = {"png": "png", "svg": "svg", "pdf": "pdf"}
+"""The formats of figures, by name."""
+
+FIGURES_A_CHILD = 200
+"""Figures after which the child is replaced: matplotlib keeps some memory of each."""
+
+CALLS_A_CHILD = 20
+"""Analyses after which the child is replaced: the memory of a large matrix goes back to the system."""
+
+CHILD_PROCESS_TASKS = 300
+"""Tasks from which on an analysis runs in the child: it would hold the interpreter lock for too long."""
+
 
 class ChildProcess:
-    """Does one thing at a time, in a process that is started with the first one.
+    """A child process that is started by the first call and runs one call at a time.
 
-    calls: after so many the process is replaced, as libraries keep memory with what they do.
+    calls: number of calls after which the process is replaced, as libraries keep memory.
     """
 
     def __init__(self, calls: int) -> None:
@@ -36,15 +56,15 @@ class ChildProcess:
         self._lock = threading.Lock()
 
     def call(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work`, a function of a module, answers or raises there."""
+        """Run `work`, a top-level function of a module, in the child; returns or raises what it does."""
         try:
             return self._open().submit(work, *args, **kwargs).result()
-        except BrokenProcessPool:  # the child was killed; nothing was lost but its work
+        except BrokenProcessPool:  # the child was killed: run the call again
             self.close()
             return self._open().submit(work, *args, **kwargs).result()
 
     def close(self) -> None:
-        """End the process."""
+        """Stop the process."""
         with self._lock:
             if self._pool is not None:
                 self._pool.shutdown(cancel_futures=True)
@@ -64,51 +84,31 @@ def _leave_signals_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-FigureFormat = Literal["png", "svg", "pdf"]
-
-DRAWN: dict[str, FigureFormat] = {"png": "png", "svg": "svg", "pdf": "pdf"}
-"""The formats that are pictures."""
-
-FIGURES_A_CHILD = 200
-"""Matplotlib keeps some memory with every figure."""
-
-
 class FigureProcess:
-    """Draws one figure at a time."""
+    """Renders figures in a child process, one at a time."""
 
     def __init__(self) -> None:
         self._child = ChildProcess(FIGURES_A_CHILD)
 
     def render(
-        self, sketch: Callable[P, Figure], format: FigureFormat, /, *args: P.args, **kwargs: P.kwargs
+        self, draw: Callable[P, Figure], format: FigureFormat, /, *args: P.args, **kwargs: P.kwargs
     ) -> bytes:
-        """The bytes of the figure that `sketch`, one of the functions below, draws of these values."""
-        return self._child.call(_draw, sketch, format, *args, **kwargs)
+        """The bytes of a figure. draw: one of the `draw_*` functions; the rest are its arguments."""
+        return self._child.call(_render, draw, format, *args, **kwargs)
 
     def close(self) -> None:
-        """End the child."""
+        """Stop the child process."""
         self._child.close()
 
 
-def _draw(sketch: Callable[P, Figure], format: FigureFormat, /, *args: P.args, **kwargs: P.kwargs) -> bytes:
+def _render(draw: Callable[P, Figure], format: FigureFormat, /, *args: P.args, **kwargs: P.kwargs) -> bytes:
     from tgsh.figures import render
 
-    return render(sketch(*args, **kwargs), format)
-
-
-MANY = 300
-"""Tasks from which on a read holds the interpreter for longer than other requests should wait."""
-
-CALLS_A_CHILD = 20
-"""So that what a large matrix took goes back to the system."""
+    return render(draw(*args, **kwargs), format)
 
 
 class AnalysisProcess:
-    """Works on the vectors of a stage: here where tasks are few, else in its child, one at a time."""
+    """Runs analyses of context vectors: of few tasks in this process, of many in a child, one at a time."""
 
     def __init__(self, artifacts: Artifacts) -> None:
         self._artifacts = artifacts
@@ -123,42 +123,42 @@ class AnalysisProcess:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """What `work`, a function of this module, makes of this part of the vectors [T, H]."""
-        if len(ref.tasks) < MANY:
+        """Run `work`, a function of this module, on the columns `part` of the context vectors [T, H]."""
+        if len(ref.tasks) < CHILD_PROCESS_TASKS:
             return work(load_stage(self._artifacts, ref)[:, part], ref, *args, **kwargs)
-        folder = self._artifacts.local_copies(ref.sources)  # the child needs no right to fetch them
-        return self._child.call(_elsewhere, folder, work, ref, part, *args, **kwargs)
+        folder = self._artifacts.local_copies(ref.sources)  # the child needs no credentials of the store
+        return self._child.call(_run_in_child, folder, work, ref, part, *args, **kwargs)
 
     def call(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work`, a function of a module, makes of values: in the child, as it takes long."""
+        """Run `work`, a top-level function of a module, in the child."""
         return self._child.call(work, *args, **kwargs)
 
     def close(self) -> None:
-        """End the child."""
+        """Stop the child process."""
         self._child.close()
 
 
 def embedding(
     vectors: np.ndarray, ref: StageRef, method: EmbeddingMethod, dimensions: int, measure: Measure
 ) -> TaskMap:
-    """The tasks as points."""
+    """Coordinates of the tasks by PCA or classical MDS."""
     if method == "pca":
         return pca(vectors, ref.labels, ref.tasks, dimensions)
     return classical_mds(similarity(vectors, ref.labels, ref.tasks, measure), dimensions)
 
 
 def tree(vectors: np.ndarray, ref: StageRef, method: str, measure: Measure) -> ClusterTree:
-    """Which tasks belong together."""
+    """Hierarchical clustering of the tasks by 1 − similarity. method: the linkage."""
     return dendrogram(similarity(vectors, ref.labels, ref.tasks, measure), method)
 
 
 def clustered(vectors: np.ndarray, ref: StageRef, measure: Measure) -> SimilarityMatrix:
-    """How alike the tasks are, like beside like."""
+    """The similarity matrix in cluster order."""
     matrix = similarity(vectors, ref.labels, ref.tasks, measure)
     return matrix.reordered(cluster_order(matrix))
 
 
-def _elsewhere(
+def _run_in_child(
     folder: str,
     work: Callable[Concatenate[np.ndarray, StageRef, P], T],
     ref: StageRef,
@@ -175,82 +175,78 @@ def _artifacts(folder: str) -> Artifacts:
     return Artifacts(folder)
 
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
 def draw_similarity(matrix: SimilarityMatrix, title: str) -> Figure:
-    """The matrix as a heatmap."""
+    """Heatmap of a similarity matrix."""
     from tgsh.figures import similarity_figure
 
     return similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)
 
 
 def draw_reconstructions(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
-    """Images [T, K, height, width(, 3)], a row a task, a column a class."""
+    """Grid of images [T, K, height, width(, 3)]: a row for each task, a column for each class."""
     from tgsh.figures import image_grid
 
     return image_grid(images, rows, columns, title=title, across="class")
 
 
 def draw_samples(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
-    """Images [T, n, height, width(, 3)], a row a task, a column an image; pixels are shown as they are."""
+    """Grid of images [T, n, height, width(, 3)]: a row for each task; pixel values are not rescaled."""
     from tgsh.figures import image_grid
 
     return image_grid(images, rows, columns, title=title, across="class of the image", scale=(0, 1))
 
 
 def draw_dataset_samples(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
-    """Images [K, n, height, width(, 3)], a row a class, a column an example."""
+    """Grid of images [K, n, height, width(, 3)]: a row for each class, a column for each example."""
     from tgsh.figures import image_grid
 
     return image_grid(images, rows, columns, title=title, across="training image of the class", scale=(0, 1))
 
 
-def draw_geometry(measured: Geometry, title: str) -> Figure:
-    """Intra and inter cosines, untrained contexts over trained ones; a baseline's to their right."""
+def draw_geometry(geometry: Geometry, title: str) -> Figure:
+    """Histograms of intra and inter cosines, before over after training; a baseline at the right."""
     from tgsh.figures import geometry_figure
 
-    return geometry_figure(measured, title=title)
+    return geometry_figure(geometry, title=title)
 
 
 def draw_before_after(before: SimilarityMatrix, after: SimilarityMatrix, title: str) -> Figure:
-    """What training made of the similarities."""
+    """Heatmaps of similarity before and after training."""
     from tgsh.figures import before_after_figure
 
     return before_after_figure(before, after, title=title)
 
 
 def draw_dendrogram(tree: ClusterTree, matrix: SimilarityMatrix, title: str) -> Figure:
-    """The tree beside the ordered heatmap."""
+    """Dendrogram beside the heatmap in its order."""
     from tgsh.figures import dendrogram_figure
 
     return dendrogram_figure(tree, matrix, title=title)
 
 
-def draw_embedding(found: TaskMap, title: str) -> Figure:
-    """The tasks as points."""
+def draw_embedding(task_map: TaskMap, title: str) -> Figure:
+    """Scatter plot of the tasks."""
     from tgsh.figures import embedding_figure
 
-    return embedding_figure(found, title=title)
+    return embedding_figure(task_map, title=title)
 
 
-def draw_trajectories(found: Sequence[Trajectory], measure: str, title: str) -> Figure:
-    """Similarity over the epochs."""
+def draw_trajectories(trajectories: Sequence[Trajectory], measure: str, title: str) -> Figure:
+    """Curves of similarity over epochs."""
     from tgsh.figures import trajectories_figure
 
-    return trajectories_figure(found, title=title, measure=measure)
+    return trajectories_figure(trajectories, title=title, measure=measure)
 
 
 def draw_accuracy(values: Sequence[float], labels: Sequence[str], title: str) -> Figure:
-    """The accuracy of each task, their mean and range."""
+    """Accuracy of each task, with mean and range."""
     from tgsh.figures import accuracy_figure
 
     return accuracy_figure(values, labels, title=title)
 
 
-def draw_accuracy_matrix(found: AccuracyMatrix, title: str) -> Figure:
-    """The accuracy of each context on every task."""
+def draw_accuracy_matrix(matrix: AccuracyMatrix, title: str) -> Figure:
+    """Heatmap of the accuracy of each context on every task."""
     from tgsh.figures import accuracy_matrix_figure
 
-    return accuracy_matrix_figure(found.values, found.labels, title=title)
+    return accuracy_matrix_figure(matrix.values, matrix.labels, title=title)

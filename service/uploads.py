@@ -1,4 +1,4 @@
-"""Staging folders of uploads."""
+"""Staging folders of dataset uploads, with limits on concurrency and disk space."""
 
 from __future__ import annotations
 
@@ -18,75 +18,75 @@ from fastapi.concurrency import run_in_threadpool
 from service.errors import Busy, NoRoom
 from tgsh.errors import ArtifactUnwritable
 
-AT_ONCE = 4
-"""Uploads on their way: each holds a thread while it is unpacked."""
+MAX_CONCURRENT = 4
+"""Concurrent uploads: each occupies a thread while it is unpacked."""
 
 RESERVE = 256 << 20
-"""Bytes that stay free on the disk, for the database."""
+"""Bytes of disk space that stay free, for the database."""
 
-PIECE = 4 << 20
+CHUNK_BYTES = 4 << 20
 
 GRACE_SECONDS = 60.0
-"""A folder younger than this may be one that its owner is about to lock."""
+"""A folder younger than this may not be locked yet by its owner."""
 
 
 class UploadStaging:
-    """The folder of folders."""
+    """The parent of all staging folders."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seats = threading.BoundedSemaphore(AT_ONCE)
+        self._slots = threading.BoundedSemaphore(MAX_CONCURRENT)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._sweep()
+        self._remove_abanwrittend()
 
     @contextmanager
     def room(self) -> Iterator[Path]:
-        """An empty folder, for as long as the block. Raises Busy, and NoRoom where the disk is full."""
-        if not self._seats.acquire(blocking=False):
-            raise Busy(f"{AT_ONCE} datasets are being uploaded; try again soon")
+        """A new folder for the time of the block. Raises Busy, and NoRoom where the disk is full."""
+        if not self._slots.acquire(blocking=False):
+            raise Busy(f"{MAX_CONCURRENT} datasets are being uploaded; try again soon")
         try:
             folder = Path(tempfile.mkdtemp(dir=self._folder))
             lock = os.open(folder, os.O_RDONLY)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # the system takes it away with the process
+                fcntl.flock(lock, fcntl.LOCK_EX)  # released by the system with the process
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(lock)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise _full(self._folder) from error
+                raise _no_room(self._folder) from error
             raise
         except ArtifactUnwritable as error:
             raise NoRoom(f"{error}".partition(";")[0]) from error
         finally:
-            self._seats.release()
+            self._slots.release()
 
     def require_space(self, more: int) -> None:
-        """Raises NoRoom where so many bytes more would fill the disk."""
+        """Raises NoRoom where `more` bytes would fill the disk."""
         if shutil.disk_usage(self._folder).free < more + RESERVE:
-            raise _full(self._folder)
+            raise _no_room(self._folder)
 
-    async def receive(self, pieces: AsyncIterator[bytes], target: Path) -> None:
-        """Write what comes. Raises NoRoom, and what `pieces` raises."""
+    async def receive(self, chunks: AsyncIterator[bytes], target: Path) -> None:
+        """Write the chunks to a file. Raises NoRoom, and what `chunks` raises."""
         with target.open("wb") as file:
-            waiting = bytearray()
-            async for piece in pieces:
-                waiting += piece
-                if len(waiting) >= PIECE:
-                    await run_in_threadpool(self._write, file.fileno(), bytes(waiting))
-                    waiting.clear()
-            await run_in_threadpool(self._write, file.fileno(), bytes(waiting))
+            buffer = bytearray()
+            async for chunk in chunks:
+                buffer += chunk
+                if len(buffer) >= CHUNK_BYTES:
+                    await run_in_threadpool(self._write, file.fileno(), bytes(buffer))
+                    buffer.clear()
+            await run_in_threadpool(self._write, file.fileno(), bytes(buffer))
 
     def _write(self, descriptor: int, content: bytes) -> None:
         self.require_space(len(content))
-        with memoryview(content) as left:
-            done = 0
-            while done < len(content):
-                done += os.write(descriptor, left[done:])
+        with memoryview(content) as view:
+            written = 0
+            while written < len(content):
+                written += os.write(descriptor, view[written:])
 
-    def _sweep(self) -> None:
-        """Remove what services left that were killed."""
+    def _remove_abanwrittend(self) -> None:
+        """Remove folders of services that were killed."""
         for folder in self._folder.iterdir():
             with suppress(OSError):
                 if time.time() - folder.stat().st_mtime < GRACE_SECONDS:
@@ -99,5 +99,5 @@ class UploadStaging:
                     os.close(lock)
 
 
-def _full(folder: Path) -> NoRoom:
+def _no_room(folder: Path) -> NoRoom:
     return NoRoom(f"the disk of {folder} is full; make room there, or send less")

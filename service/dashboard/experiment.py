@@ -1,4 +1,4 @@
-"""The page of one experiment."""
+"""Page of one experiment, its download links, and its losses as CSV."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def as_json(spec: ExperimentSpec) -> str:
 
 
 def as_curl(spec: ExperimentSpec, url: str, *, needs_key: bool) -> str:
-    """A command that submits it, for any POSIX shell. needs_key: it takes one, from TGSH_API_KEY."""
+    """A curl command that submits the spec, for POSIX shells. needs_key: it sends TGSH_API_KEY."""
     key = ' \\\n  -H "Authorization: Bearer $TGSH_API_KEY"' if needs_key else ""
     return (
         f"curl -sS {shlex.quote(url + '/experiments')} \\\n  -H 'Content-Type: application/json'{key} \\\n"
@@ -52,7 +52,7 @@ def as_curl(spec: ExperimentSpec, url: str, *, needs_key: bool) -> str:
 
 
 def as_python(spec: ExperimentSpec, url: str) -> str:
-    """A script that submits it, waits and prints the matrix; the client takes a key from TGSH_API_KEY."""
+    """A script that submits the spec, waits and prints the matrix; the client reads TGSH_API_KEY."""
     body = pprint.pformat(spec.model_dump(mode="json"), indent=1, width=88, sort_dicts=False)
     return (
         "from tgsh.client import Client\n\n"
@@ -118,27 +118,27 @@ def _file(experiment_id: str, path: str, format: str, query: dict[str, str]) -> 
 
 router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
 
-MOST_LISTED = 200
+MAX_LISTED_TASKS = 200
 """Tasks in the table."""
 
-MOST_CHIPS = 60
-"""Tasks or classes of a gallery that are picked by name; of more, by number."""
+MAX_CHIPS = 60
+"""Tasks or classes of a gallery that are chosen by name; more are chosen by number."""
 
-MOST_TOLD = 1_000
-"""Failures, and tasks at work, of which the page tells."""
+MAX_SUMMARIZED_TASKS = 1_000
+"""Failed tasks, and running tasks, in the summary."""
 
-SHOWN_AT_FIRST = 6
-"""Tasks of a gallery, evenly spread."""
+PRESELECTED = 6
+"""Tasks of a gallery that are chosen at first, evenly spread."""
 
 
 @router.get("/{experiment_id}")
 def page(
     experiment_id: ExperimentId, request: Request, services: ServicesDep, caller: CallerDep
 ) -> HTMLResponse:
-    """The page; while the experiment runs, it asks for itself anew and takes the parts that changed."""
+    """The page; while the experiment runs, experiment.js fetches it again and replaces changed parts."""
     experiment = experiment_view(queries.experiment(services.database, experiment_id))
-    tasks = queries.tasks(services.database, experiment_id, limit=MOST_LISTED)
-    failed = queries.tasks(services.database, experiment_id, status="failed", limit=MOST_TOLD)
+    tasks = queries.tasks(services.database, experiment_id, limit=MAX_LISTED_TASKS)
+    failed = queries.tasks(services.database, experiment_id, status="failed", limit=MAX_SUMMARIZED_TASKS)
     spec, url = experiment.spec, str(request.base_url).rstrip("/")
     return render(
         request,
@@ -151,7 +151,7 @@ def page(
         tasks=tasks,
         failures=_by_reason(failed),
         learned=[task.index for task in tasks if task.status == "completed"],
-        running=queries.tasks(services.database, experiment_id, status="running", limit=MOST_TOLD),
+        running=queries.tasks(services.database, experiment_id, status="running", limit=MAX_SUMMARIZED_TASKS),
         layers=list(layers(spec, services.uploads.info)),
         gallery=_gallery(info_of(spec, services.uploads.info), tasks, experiment.progress.tasks_total),
         no_reconstructions=unavailable_reason(spec.network, "reconstructions"),
@@ -165,50 +165,50 @@ def page(
 
 
 def _facts(spec: ExperimentSpec) -> list[str]:
-    """The spec in a line."""
+    """The spec in a few words."""
     suite, network, training = (part.model_dump() for part in (spec.suite, spec.network, spec.training))
     return [
         spec.dataset_key,
-        _told(suite, without=("tasks",) if isinstance(suite.get("tasks"), list | tuple) else ()),
-        _told(network),
-        _told(training),
+        _spec_line(suite, without=("tasks",) if isinstance(suite.get("tasks"), list | tuple) else ()),
+        _spec_line(network),
+        _spec_line(training),
     ]
 
 
-def _told(part: dict[str, Any], without: tuple[str, ...] = ()) -> str:
+def _spec_line(part: dict[str, Any], without: tuple[str, ...] = ()) -> str:
     kind = part.get("kind", "training")
     values = (
-        f"{key.replace('_', ' ')} {_short(value)}"
+        f"{key.replace('_', ' ')} {_short_value(value)}"
         for key, value in part.items()
         if key not in ("kind", *without) and value is not None
     )
     return ": ".join(filter(None, (kind, ", ".join(values))))
 
 
-def _short(value: object) -> str:
+def _short_value(value: object) -> str:
     if isinstance(value, list | tuple):
-        return " × ".join(map(_short, value))
+        return " × ".join(map(_short_value, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _by_reason(failed: list[TaskRecord]) -> dict[str, list[str]]:
-    """The labels of failed tasks, by their reasons."""
-    found: dict[str, list[str]] = {}
+    """Labels of failed tasks, grouped by reason."""
+    labels: dict[str, list[str]] = {}
     for task in failed:
-        found.setdefault(task.reason or "no reason is known", []).append(task.label)
-    return found
+        labels.setdefault(task.reason or "no reason is known", []).append(task.label)
+    return labels
 
 
 def _gallery(info: DatasetInfo, tasks: list[TaskRecord], total: int) -> dict[str, Any]:
-    """What can be picked, as (number, name, whether at first); no tasks or classes where they are many."""
-    first = range(0, total, max(1, math.ceil(total / SHOWN_AT_FIRST)))
+    """Choices of tasks and of classes, as (number, name, is preselected); empty where there are too many."""
+    first = range(0, total, max(1, math.ceil(total / PRESELECTED)))
     classes = info.classes
     return {
-        "tasks": [(t.index, t.label, t.index in first) for t in tasks] if total <= MOST_CHIPS else [],
+        "tasks": [(t.index, t.label, t.index in first) for t in tasks] if total <= MAX_CHIPS else [],
         "first": ",".join(map(str, first)),
         "last": total - 1,
         "classes": [(number, name, True) for number, name in enumerate(info.class_labels)]
-        if classes <= MOST_CHIPS
+        if classes <= MAX_CHIPS
         else [],
         "last_class": classes - 1,
     }
@@ -216,7 +216,7 @@ def _gallery(info: DatasetInfo, tasks: list[TaskRecord], total: int) -> dict[str
 
 @router.get("/{experiment_id}/losses.csv")
 def losses(experiment_id: ExperimentId, services: ServicesDep, request: Request) -> Response:
-    """A row a task and epoch that is done: mean training cross-entropy, in nats."""
+    """A row for each task and finished epoch: mean training cross-entropy, in nats."""
     tasks = queries.tasks(services.database, experiment_id)
     rows = [
         (task.index, task.label, epoch, loss)

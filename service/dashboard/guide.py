@@ -35,7 +35,7 @@ ROOT = "/guide"
 START = "index"
 IMAGES = "images"
 IMAGE_SECONDS = 3600
-"""How long a browser keeps a picture."""
+"""Lifetime of a picture in a browser's cache."""
 
 CONTENTS = "where-to-go-from-here"
 """The heading of the first page whose links, in their order, are the table of contents."""
@@ -62,19 +62,19 @@ class Page:
 
     @property
     def address(self) -> str:
-        """Where it is served."""
+        """The URL of the page."""
         return address_of(self.name)
 
     @property
     def sections(self) -> tuple[Heading, ...]:
-        """What its own table of contents lists."""
+        """The headings in the page's own table of contents."""
         return tuple(heading for heading in self.headings if heading.level == 2)
 
 
 @router.get(ROOT)
 def start(request: Request) -> HTMLResponse:
     """The first page."""
-    return _answer(request, START)
+    return _page(request, START)
 
 
 @router.get(f"{ROOT}/{IMAGES}/{{name}}")
@@ -95,11 +95,11 @@ def image(name: str) -> Response:
 @router.get(f"{ROOT}/{{name:path}}")
 def page(name: str, request: Request) -> HTMLResponse:
     """Any page, such as /guide/results or /guide/decisions."""
-    return _answer(request, name)
+    return _page(request, name)
 
 
 def address_of(name: str) -> str:
-    """Where the page of that name is served."""
+    """The URL of the page of that name."""
     if name == START:
         return ROOT
     return f"{ROOT}/{name.removesuffix(f'/{START}')}"
@@ -137,19 +137,19 @@ def contents() -> tuple[Page, ...]:
     return tuple(rendered(name) for name in (START, *names))
 
 
-def _answer(request: Request, name: str) -> HTMLResponse:
-    shown = rendered(name)
+def _page(request: Request, name: str) -> HTMLResponse:
+    current = rendered(name)
     pages = contents()
-    places = [other.name for other in pages]
+    names = [other.name for other in pages]
     following = None
-    if shown.name in places and places.index(shown.name) + 1 < len(pages):
-        following = pages[places.index(shown.name) + 1]
-    return render(request, "guide.html", page=shown, pages=pages, following=following)
+    if current.name in names and names.index(current.name) + 1 < len(pages):
+        following = pages[names.index(current.name) + 1]
+    return render(request, "guide.html", page=current, pages=pages, following=following)
 
 
 @cache
 def _parser() -> MarkdownIt:
-    from markdown_it import MarkdownIt  # not at the start of the API, which needs it for these pages alone
+    from markdown_it import MarkdownIt  # imported by these pages only: the API starts faster
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.add_render_rule("table_open", _open_table)
@@ -159,7 +159,7 @@ def _parser() -> MarkdownIt:
 
 
 def _open_table(*_: Any) -> str:
-    # It scrolls by itself on a narrow screen, also by the keyboard.
+    # A wide table scrolls on a narrow screen, also by keyboard.
     return '<div class="wide" tabindex="0" role="group" aria-label="Table"><table>\n'
 
 
@@ -171,22 +171,22 @@ def _fence(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
 
 def _anchor(tokens: Sequence[Token]) -> list[Heading]:
     """Give every heading its anchor, in place."""
-    found: list[Heading] = []
-    taken: dict[str, int] = {}
+    headings: list[Heading] = []
+    counts: dict[str, int] = {}
     for opening, content in pairwise(tokens):
         if opening.type != "heading_open":
             continue
         text = "".join(child.content for child in content.children or [])
         anchor = slug(text)
-        count = taken[anchor] = taken.get(anchor, -1) + 1
+        count = counts[anchor] = counts.get(anchor, -1) + 1
         anchor = f"{anchor}-{count}" if count else anchor
         opening.attrSet("id", anchor)
-        found.append(Heading(int(opening.tag[1:]), anchor, text))
-    return found
+        headings.append(Heading(int(opening.tag[1:]), anchor, text))
+    return headings
 
 
 def _rewrite(tokens: Sequence[Token], folder: str) -> Iterator[str]:
-    """Turn relative links and pictures into addresses, in place; the names of the pages that are linked."""
+    """Rewrite relative links and pictures to URLs, in place; yields the names of linked pages."""
     for token in _inline(tokens):
         attribute = {"link_open": "href", "image": "src"}.get(token.type)
         target = str(token.attrGet(attribute) or "") if attribute else ""
@@ -200,7 +200,7 @@ def _rewrite(tokens: Sequence[Token], folder: str) -> Iterator[str]:
             yield name
         elif path.startswith(f"{IMAGES}/"):
             token.attrSet(attribute, f"{ROOT}/{path}")
-        else:  # a file of the repository, which is not here
+        else:  # a file of the repository, which the service does not have
             token.attrs.pop(attribute)
 
 

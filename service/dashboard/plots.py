@@ -111,7 +111,7 @@ def _embedding(choice: Choice) -> Plot:
         subprocesses.embedding, choice.ref, choice.part, "mds", 2, choice.measure
     )
     suite = queries.experiment(choice.services.database, choice.ref.experiment_id).record.suite
-    plot = map_plot(found, in_a_row=suite in ("rotation", "shift"))
+    plot = map_plot(found, is_path=suite in ("rotation", "shift"))
     return _with(plot, choice.files("embedding", "csv", "npy", "png", "svg", "pdf"))
 
 

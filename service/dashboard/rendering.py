@@ -1,4 +1,4 @@
-"""Templates, assets, number formats, error pages."""
+"""Templates, static files, number formats and error pages of the dashboard."""
 
 from __future__ import annotations
 
@@ -20,46 +20,57 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tgsh.schemas import Problem
 
 FOLDER = Path(__file__).parent / "static"
+TEMPLATES = Path(__file__).parent / "templates"
 
 MOUNT = "/dashboard/static"
 
 PLOTLY = ("plotly", "package_data")  # plotly.min.js, from the wheel
 
+PROBLEM_TYPE = "application/problem+json"
 
-def address(file: str) -> str:
-    """Where a browser finds a file of the folder `static`, or plotly.min.js."""
+# No inline script and no eval. Styles are set inline by plotly and by the form.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "img-src 'self' data: blob:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+
+
+def static_url(file: str) -> str:
+    """The URL of a file in the folder `static`, or of plotly.min.js."""
     return f"{MOUNT}/{digest()}/{file}"
 
 
 @cache
 def digest() -> str:
-    """Of all files together: modules import one another by relative paths, so that they change together."""
-    whole = hashlib.sha256(version("plotly").encode())
+    """Digest of all static files together: modules import one another by relative paths."""
+    hasher = hashlib.sha256(version("plotly").encode())
     for path in sorted(FOLDER.rglob("*")):
         if path.is_file():
-            whole.update(path.relative_to(FOLDER).as_posix().encode() + b"\0" + path.read_bytes())
-    return whole.hexdigest()[:12]
+            hasher.update(path.relative_to(FOLDER).as_posix().encode() + b"\0" + path.read_bytes())
+    return hasher.hexdigest()[:12]
 
 
 def mount(app: FastAPI) -> None:
-    """Serve the files of this version; those of another one are not here."""
+    """Serve the static files below their digest; the URLs of another version are 404."""
     app.mount(
         f"{MOUNT}/{digest()}", CachedStaticFiles(directory=FOLDER, packages=[PLOTLY]), name="dashboard-static"
     )
 
 
 class CachedStaticFiles(StaticFiles):
-    """Files that are never another under their address."""
+    """Immutable static files, cached by the browser for a year."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file, to be kept; by its owner's browser alone, as a key may be needed for it."""
+        """The file with Cache-Control; private, as a key may be needed for it."""
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
         return response
 
 
-def spoken_seconds(seconds: float | None) -> str:
-    """Such as "0.8 s", "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"; "–" for None."""
+def format_seconds(seconds: float | None) -> str:
+    """A duration such as "0.8 s", "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"; "–" for None."""
     if seconds is None:
         return "–"
     if seconds < 9.95:
@@ -78,13 +89,13 @@ def spoken_seconds(seconds: float | None) -> str:
     raise AssertionError(seconds)
 
 
-def spoken_share(share: float | None) -> str:
+def format_share(share: float | None) -> str:
     """A share of one as a percentage with one decimal; "–" for None."""
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
-def spoken_bytes(count: float | None) -> str:
-    """Such as "512 B", "1.5 GB"; "–" for None."""
+def format_bytes(count: float | None) -> str:
+    """A size such as "512 B", "1.5 GB"; "–" for None."""
     if count is None:
         return "–"
     for name in ("B", "kB", "MB", "GB"):
@@ -94,34 +105,23 @@ def spoken_bytes(count: float | None) -> str:
     return f"{count:.1f} TB"
 
 
-def spoken_time(at: datetime) -> str:
-    """In UTC; a script writes it in the viewer's zone."""
+def format_time(at: datetime) -> str:
+    """A time in UTC; format.js writes it in the viewer's zone."""
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 FILTERS = {
-    "seconds": spoken_seconds,
-    "share": spoken_share,
-    "bytes": spoken_bytes,
-    "time": spoken_time,
+    "seconds": format_seconds,
+    "share": format_share,
+    "bytes": format_bytes,
+    "time": format_time,
 }
 
 
-TEMPLATES = Path(__file__).parent / "templates"
-
-# No inline script and no eval. Styles are set inline by plotly and by the form.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
-    "img-src 'self' data: blob:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-
-HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "private, no-cache", "Vary": "Accept"}
-
-
 def render(request: Request, name: str, status: int = 200, **values: object) -> HTMLResponse:
-    """A page (or a part of one) of the template `name` with these values.
+    """A page, or a part of one, from the template `name`.
 
-    Every template knows `request`, `static(file)`, and `here`, the path that the navigation marks.
+    Every template also has `request`, `static(file)`, and `here`, the path that the navigation marks.
     """
     values = {"here": request.url.path, **values}
     return _templates().TemplateResponse(request, name, values, status_code=status, headers=HEADERS)
@@ -137,15 +137,12 @@ def _templates() -> Jinja2Templates:
         lstrip_blocks=True,
     )
     env.filters |= FILTERS
-    env.globals |= {"static": address, "version": version("tgsh")}
+    env.globals |= {"static": static_url, "version": version("tgsh")}
     return Jinja2Templates(env=env)
 
 
-DOCUMENT = "application/problem+json"
-
-
 def wants_page(accept: str) -> bool:
-    """Whether HTML is named, and liked better than JSON: browsers do, programs and scripts do not."""
+    """True where an Accept header names HTML and prefers it to JSON, as browsers do and programs do not."""
     if "text/html" not in accept:
         return False
     try:
@@ -155,46 +152,51 @@ def wants_page(accept: str) -> bool:
         return False
 
 
+def preferred_error_page(request: Request, document: bytes) -> Response | None:
+    """The page of a problem document; None where the client prefers JSON."""
+    return error_page(request, document) if wants_page(request.headers.get("accept", "")) else None
+
+
 def error_page(request: Request, document: bytes) -> Response:
-    """The page that says what the problem document says."""
+    """The page of a problem document."""
     problem = Problem.model_validate_json(document)
     return render(request, "problem.html", problem.status, problem=problem)
 
 
 class ProblemPageMiddleware:
-    """ASGI middleware: puts a page in place of a problem document, where one is wanted."""
+    """ASGI middleware: replaces a problem document by its page where the client prefers HTML."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the application does, but for its problems."""
+        """Pass on every response but problem documents."""
         if scope["type"] != "http" or not wants_page(Headers(scope=scope).get("accept", "")):
             await self._app(scope, receive, send)
             return
-        held: list[Message] = []  # the start of a problem document, and as much of it as came
+        buffered: list[Message] = []  # the start of a problem document, and its body so far
 
-        async def hear(message: Message) -> None:
+        async def replace(message: Message) -> None:
             if message["type"] == "http.response.start" and _is_problem(message):
-                held.append(message)
-            elif not held:
+                buffered.append(message)
+            elif not buffered:
                 await send(message)
             else:
-                held.append(message)
+                buffered.append(message)
                 if not message.get("more_body"):
-                    await _page(scope, held)(scope, receive, send)
+                    await _page(scope, buffered)(scope, receive, send)
 
-        await self._app(scope, receive, hear)
+        await self._app(scope, receive, replace)
 
 
 def _is_problem(start: Message) -> bool:
-    return Headers(raw=list(start["headers"])).get("content-type", "").startswith(DOCUMENT)
+    return Headers(raw=list(start["headers"])).get("content-type", "").startswith(PROBLEM_TYPE)
 
 
-def _page(scope: Scope, held: list[Message]) -> Response:
-    page = error_page(Request(scope), b"".join(message.get("body", b"") for message in held[1:]))
-    answered = MutableHeaders(raw=list(held[0]["headers"]))
-    for name, value in answered.items():
+def _page(scope: Scope, buffered: list[Message]) -> Response:
+    page = error_page(Request(scope), b"".join(message.get("body", b"") for message in buffered[1:]))
+    headers = MutableHeaders(raw=list(buffered[0]["headers"]))
+    for name, value in headers.items():
         if name not in ("content-type", "content-length"):
             page.headers.append(name, value)  # Retry-After, both WWW-Authenticate, Connection
     return page

@@ -1,4 +1,4 @@
-"""Plot; plotly traces of every plot."""
+"""Plots of an experiment as traces and layouts of plotly.js, each with a summary in words."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.schemas import GeometryStage
 from tgsh.store.models import TaskRecord
 
-LONGEST_LABEL = 28
-CHARACTER = 6.2  # pixels a character of a label takes, about
-DIGITS = 4  # of values that are drawn
+MAX_LABEL = 28  # characters
+CHARACTER = 6.2  # approximate width of a label's character in pixels
+DIGITS = 4  # decimals of drawn values
+TOP = 10  # pixels above matrix and dendrogram alike, so that their rows align
+MAX_NAMED = 40  # points with their names beside them
+MAX_LINES = 100  # losses with a line each; more are drawn as a band
+FAINT = "rgba(128, 140, 155, 0.45)"  # visible on white and on black, as the next two
+INTRA, INTER = "#3584c8", "#dd7a22"  # distinguishable for the colour-blind
 
 
 @dataclass(frozen=True)
 class Plot:
-    """One plot. summary: what it shows, for who does not see it; alone where there is nothing to draw yet.
+    """One plot.
 
-    links: name -> path of the same as a file; they follow what was chosen to be shown.
+    summary: the plot in words; without data where there is nothing to draw yet.
+    links: format -> path of the same result as a file, with the parameters of the plot.
     """
 
     summary: str
@@ -35,77 +41,71 @@ class Plot:
 
 
 def names(labels: Sequence[str], tasks: Sequence[int]) -> list[str]:
-    """Labels as plotly shows them: short, none twice, and none taken for one of its tags."""
-    short = [label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…" for label in labels]
+    """Labels for plotly: shortened, unique, and with HTML escaped."""
+    short = [label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…" for label in labels]
     counts = Counter(short)
-    told = [
+    unique = [
         label if counts[label] == 1 and label else f"{label} #{task}"
         for label, task in zip(short, tasks, strict=True)
     ]
-    return [html.escape(label, quote=False) for label in told]
+    return [html.escape(label, quote=False) for label in unique]
 
 
-def room_for(shown: Sequence[str]) -> int:
-    """Pixels that the names take beside an axis."""
-    longest = max((len(html.unescape(name)) for name in shown), default=0)
+def label_margin(labels: Sequence[str]) -> int:
+    """Pixels that labels take beside an axis."""
+    longest = max((len(html.unescape(name)) for name in labels), default=0)
     return round(14 + CHARACTER * longest)
 
 
-def categories(shown: Sequence[str], **more: Any) -> dict[str, Any]:
-    """An axis with a place for each of these names, in this order."""
-    return {"type": "category", "categoryorder": "array", "categoryarray": list(shown), **more}
+def category_axis(labels: Sequence[str], **options: Any) -> dict[str, Any]:
+    """An axis with these labels as categories, in this order."""
+    return {"type": "category", "categoryorder": "array", "categoryarray": list(labels), **options}
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number in a sentence; nothing that is shown as 0 has a minus sign."""
+    """A number in a sentence, without a minus sign where it rounds to 0."""
     if value is None:
         return "unknown"
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
-def counted(count: int, what: str) -> str:
+def counted(count: int, noun: str) -> str:
     """ "1 task", "2 tasks"."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-MOST_NAMED = 40  # points with their names beside them
-MOST_LINES = 100  # losses with a line each; of more, what most have
-FAINT = "rgba(128, 140, 155, 0.45)"  # on white as on black, as are the next two
-INTRA, INTER = "#3584c8", "#dd7a22"  # told apart by all eyes
-
-
-def map_plot(found: TaskMap, in_a_row: bool) -> Plot:
-    """Tasks as points. in_a_row: the suite is one way through its tasks, which is drawn."""
-    tasks = len(found.tasks)
+def map_plot(task_map: TaskMap, is_path: bool) -> Plot:
+    """Tasks as points. is_path: connect them in the order of the tasks."""
+    tasks = len(task_map.tasks)
     if tasks < 3:
         return Plot("A map takes three tasks that are done.")
-    shown = names(found.labels, found.tasks)
-    room = room_for(shown)
-    x, y = (found.points[:, axis].round(DIGITS).tolist() for axis in (0, 1))
+    labels = names(task_map.labels, task_map.tasks)
+    margin = label_margin(labels)
+    x, y = (task_map.points[:, axis].round(DIGITS).tolist() for axis in (0, 1))
     points: dict[str, Any] = {
         "type": "scatter",
-        "mode": "markers+text" if tasks <= MOST_NAMED else "markers",
+        "mode": "markers+text" if tasks <= MAX_NAMED else "markers",
         "x": x,
         "y": y,
-        "text": shown,
-        "textposition": _outwards(found.points[:, :2]) if room < 60 else "top center",
+        "text": labels,
+        "textposition": _text_positions(task_map.points[:, :2]) if margin < 60 else "top center",
         "textfont": {"size": 10},
-        "marker": {"size": 9, "color": list(found.tasks), "coloraxis": "coloraxis2"},
+        "marker": {"size": 9, "color": list(task_map.tasks), "coloraxis": "coloraxis2"},
         "hovertemplate": "<b>%{text}</b><extra></extra>",
         "cliponaxis": False,
     }
-    way = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"color": FAINT, "width": 1}}
-    data = [{**way, "hoverinfo": "skip"}, points] if in_a_row else [points]
+    path = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"color": FAINT, "width": 1}}
+    data = [{**path, "hoverinfo": "skip"}, points] if is_path else [points]
     layout = {
         "margin": {"t": 24, "b": 40, "l": 48, "r": 24},
         "xaxis": {
-            "title": {"text": f"first axis, {found.explained[0]:.0%}"},
-            "range": _with_room(x, room / 400),
+            "title": {"text": f"first axis, {task_map.explained[0]:.0%}"},
+            "range": _padded_range(x, margin / 400),
             "zeroline": False,
         },
         "yaxis": {
-            "title": {"text": f"second axis, {found.explained[1]:.0%}"},
-            "range": _with_room(y, 0.1),
+            "title": {"text": f"second axis, {task_map.explained[1]:.0%}"},
+            "range": _padded_range(y, 0.1),
             "zeroline": False,
             "scaleanchor": "x",
         },
@@ -113,38 +113,38 @@ def map_plot(found: TaskMap, in_a_row: bool) -> Plot:
     }
     summary = (
         f"{counted(tasks, 'task')} by classical MDS of 1 − similarity: tasks that lie near each other are "
-        f"alike. Two axes show {sum(found.explained):.0%} of it; stress {number(found.stress)}."
+        f"alike. Two axes show {sum(task_map.explained):.0%} of it; stress {number(task_map.stress)}."
     )
     return Plot(summary, data, layout)
 
 
-def _outwards(points: np.ndarray) -> list[str]:
-    """Where each name stands beside its point, so that names of a ring stand around it."""
+def _text_positions(points: np.ndarray) -> list[str]:
+    """Position of each name: away from the centre, so that the names of a ring stand around it."""
     x, y = (points - points.mean(axis=0)).T
     across = np.where(np.abs(x) < np.abs(y) / 2, "center", np.where(x > 0, "right", "left"))
     along = np.where(np.abs(y) < np.abs(x) / 2, "middle", np.where(y > 0, "top", "bottom"))
     return [f"{vertical} {horizontal}" for vertical, horizontal in zip(along, across, strict=True)]
 
 
-def _with_room(values: Sequence[float], share: float) -> list[float]:
-    """A range with room on both sides, as a share of it."""
+def _padded_range(values: Sequence[float], share: float) -> list[float]:
+    """A range with padding on both sides, as a share of its length."""
     low, high = min(values), max(values)
     pad = share * (high - low or 1)
     return [low - pad, high + pad]
 
 
 def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:
-    """Test accuracy of each task that is done, over a place for all."""
+    """Test accuracy of each completed task, on an axis of all tasks."""
     values = [task.accuracy if task.status == "completed" else None for task in tasks]
     done = [value for value in values if value is not None]
     if not done:
         return Plot("No task is done yet.")
-    shown = names([task.label for task in tasks], [task.index for task in tasks])
+    labels = names([task.label for task in tasks], [task.index for task in tasks])
     mean = sum(done) / len(done)
     marks = {
         "type": "scatter",
         "mode": "markers",
-        "x": shown,
+        "x": labels,
         "y": values,
         "marker": {"size": 8},
         "hovertemplate": "<b>%{x}</b>: %{y:.1%}<extra></extra>",
@@ -152,8 +152,8 @@ def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:
     pad = max(0.1 * (max(done) - min(done)), 0.01)
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": mean, "y1": mean}
     layout = {
-        "margin": {"t": 24, "b": room_for(shown), "l": 52, "r": 12},
-        "xaxis": categories(shown, showgrid=False, range=[-0.7, len(shown) - 0.3], tickangle=-90),
+        "margin": {"t": 24, "b": label_margin(labels), "l": 52, "r": 12},
+        "xaxis": category_axis(labels, showgrid=False, range=[-0.7, len(labels) - 0.3], tickangle=-90),
         "yaxis": {
             "tickformat": ".1%" if max(done) - min(done) < 0.05 else ".0%",
             "range": [min(done) - pad, max(done) + pad],
@@ -175,13 +175,13 @@ def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:
 
 
 def loss_plot(tasks: Sequence[TaskRecord]) -> Plot:
-    """Training loss of each epoch: a line a task and their mean; of many tasks, what most have."""
-    courses = [task for task in tasks if task.losses]
-    if not courses:
+    """Training loss of each epoch: a line for each task and their mean; of many tasks a band and the mean."""
+    trained = [task for task in tasks if task.losses]
+    if not trained:
         return Plot("No epoch is done yet.")
-    longest = max(len(task.losses) for task in courses)
-    table = np.full((len(courses), longest), np.nan)
-    for row, task in zip(table, courses, strict=True):
+    longest = max(len(task.losses) for task in trained)
+    table = np.full((len(trained), longest), np.nan)
+    for row, task in zip(table, trained, strict=True):
         row[: len(task.losses)] = task.losses
     mode = "lines+markers" if longest < 3 else "lines"
     common: dict[str, Any] = {"type": "scatter", "mode": mode, "x": list(range(1, longest + 1))}
@@ -205,15 +205,15 @@ def loss_plot(tasks: Sequence[TaskRecord]) -> Plot:
         "hovermode": "closest",
     }
     first, last = (number(float(mean[place]), 3) for place in (0, -1))
-    course = f"goes from {first} in the first epoch to {last} in epoch {longest}"
-    summary = f"Training loss of {counted(len(courses), 'task')}: the mean "
-    summary += f"{course}." if longest > 1 else f"in the first epoch is {first}."
-    each = _each(courses, common) if len(courses) <= MOST_LINES else _most(table, common)
+    trend = f"goes from {first} in the first epoch to {last} in epoch {longest}"
+    summary = f"Training loss of {counted(len(trained), 'task')}: the mean "
+    summary += f"{trend}." if longest > 1 else f"in the first epoch is {first}."
+    each = _task_lines(trained, common) if len(trained) <= MAX_LINES else _loss_band(table, common)
     return Plot(summary, [*each, middle], layout)
 
 
-def _each(courses: Sequence[TaskRecord], common: dict[str, Any]) -> list[dict[str, Any]]:
-    shown = names([task.label for task in courses], [task.index for task in courses])
+def _task_lines(trained: Sequence[TaskRecord], common: dict[str, Any]) -> list[dict[str, Any]]:
+    labels = names([task.label for task in trained], [task.index for task in trained])
     return [
         {
             **common,
@@ -222,12 +222,12 @@ def _each(courses: Sequence[TaskRecord], common: dict[str, Any]) -> list[dict[st
             "line": {"color": FAINT, "width": 1},
             "hovertemplate": f"{name.replace('{', '(')}, epoch %{{x}}: <b>%{{y:.3f}}</b><extra></extra>",
         }
-        for name, task in zip(shown, courses, strict=True)
+        for name, task in zip(labels, trained, strict=True)
     ]
 
 
-def _most(table: np.ndarray, common: dict[str, Any]) -> list[dict[str, Any]]:
-    """The band that holds four fifths of the tasks."""
+def _loss_band(table: np.ndarray, common: dict[str, Any]) -> list[dict[str, Any]]:
+    """The band from the 10th to the 90th percentile of the tasks."""
     low, high = np.nanpercentile(table, [10, 90], axis=0)
     edge = {**common, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     return [
@@ -241,9 +241,9 @@ def _rounded(values: np.ndarray) -> list[float]:
 
 
 def geometry_plot(edges: Sequence[float], before: GeometryStage, after: GeometryStage) -> Plot:
-    """Cosines of representations, untrained over trained: intra and inter, as densities."""
+    """Densities of intra and inter cosines of representations, before over after training."""
     data = [
-        _steps(edges, counts, name, axis)
+        _density_trace(edges, counts, name, axis)
         for axis, stage in (("y2", before), ("y", after))
         for name, counts in (
             ("intra: one task, two classes", stage.intra),
@@ -266,11 +266,10 @@ def geometry_plot(edges: Sequence[float], before: GeometryStage, after: Geometry
         "legend": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
         "bargap": 0,
     }
-    return Plot(_said(before, after), data, layout)
+    return Plot(_geometry_summary(before, after), data, layout)
 
 
-def _said(before: GeometryStage, after: GeometryStage) -> str:
-    """What the distributions show."""
+def _geometry_summary(before: GeometryStage, after: GeometryStage) -> str:
     if after.inter_mean is None:
         return "Inter is measured between tasks, and there is one alone."
     return (
@@ -282,10 +281,10 @@ def _said(before: GeometryStage, after: GeometryStage) -> str:
     )
 
 
-def _steps(edges: Sequence[float], counts: Sequence[int], name: str, axis: str) -> dict[str, Any]:
+def _density_trace(edges: Sequence[float], counts: Sequence[int], name: str, axis: str) -> dict[str, Any]:
     total = max(sum(counts), 1)
     density = [count / total / (b - a) for count, a, b in zip(counts, edges[:-1], edges[1:], strict=True)]
-    which = name.partition(":")[0]
+    kind = name.partition(":")[0]
     return {
         "type": "scatter",
         "mode": "lines",
@@ -293,75 +292,72 @@ def _steps(edges: Sequence[float], counts: Sequence[int], name: str, axis: str) 
         "y": [*(round(value, DIGITS) for value in density), 0],
         "yaxis": axis,
         "name": name,
-        "legendgroup": which,
+        "legendgroup": kind,
         "showlegend": axis == "y",
         "line": {
             "shape": "hv", "width": 1.5,
-            "color": INTRA if which == "intra" else INTER,
-            "dash": "solid" if which == "intra" else "dot",
+            "color": INTRA if kind == "intra" else INTER,
+            "dash": "solid" if kind == "intra" else "dot",
         },
         "fill": "tozeroy",
-        "hovertemplate": which + " at %{x:.2f}: %{y:.2f}<extra></extra>",
+        "hovertemplate": kind + " at %{x:.2f}: %{y:.2f}<extra></extra>",
     }  # fmt: skip
 
 
-TOP = 10  # pixels above matrix and tree alike, so that their rows lie beside each other
+def matrix_plot(matrix: SimilarityMatrix, labels: Sequence[str], tasks: Sequence[int], subject: str) -> Plot:
+    """A heatmap with a row for each of `tasks`; rows of tasks that the matrix does not have are empty.
 
-
-def matrix_plot(matrix: SimilarityMatrix, labels: Sequence[str], tasks: Sequence[int], what: str) -> Plot:
-    """A heatmap with a place for each of `tasks`; those that the matrix does not have are left empty.
-
-    labels, tasks: of all rows, in their order. what: of how many tasks, what the values are, and when.
+    labels, tasks: of all rows, in order. subject: of the summary, such as "of 36 tasks: cosine similarity".
     """
     if not tasks:
         return Plot("No task is done yet.")
-    shown = names(labels, tasks)
+    names_of_rows = names(labels, tasks)
     place = {task: row for row, task in enumerate(tasks)}
     rows = [place[task] for task in matrix.tasks]
     values = np.full((len(tasks), len(tasks)), np.nan)
     values[np.ix_(rows, rows)] = matrix.values
-    return heatmap(values, shown, f"{len(matrix.tasks)} {what}. {_extremes(matrix)}")
+    return heatmap(values, names_of_rows, f"{len(matrix.tasks)} {subject}. {_extremes(matrix)}")
 
 
-def means_plot(means: np.ndarray, starts: Sequence[int], tasks: int, what: str) -> Plot:
-    """A heatmap of the means of groups of neighbouring tasks. starts: the first task of each."""
+def means_plot(means: np.ndarray, starts: Sequence[int], tasks: int, subject: str) -> Plot:
+    """A heatmap of means of groups of neighbouring tasks. starts: the first task of each group."""
     ends = [*starts[1:], tasks]
-    shown = [f"tasks {first}–{end - 1}" for first, end in zip(starts, ends, strict=True)]
+    labels = [f"tasks {first}–{end - 1}" for first, end in zip(starts, ends, strict=True)]
     summary = (
-        f"{tasks:,} tasks: {what}, as means of {len(starts)} groups of neighbouring tasks. "
+        f"{tasks:,} tasks: {subject}, as means of {len(starts)} groups of neighbouring tasks. "
         "The files have every task."
     )
-    return heatmap(means, shown, summary)
+    return heatmap(means, labels, summary)
 
 
-def heatmap(values: np.ndarray, shown: Sequence[str], summary: str) -> Plot:
-    """Values [T, T], the first row on top; NaN is a gap."""
-    room = room_for(shown)
+def heatmap(values: np.ndarray, labels: Sequence[str], summary: str) -> Plot:
+    """Heatmap of values [T, T], the first row on top; NaN is a gap."""
+    margin = label_margin(labels)
     trace = {
         "type": "heatmap",
-        "x": list(shown),
-        "y": list(shown),
+        "x": list(labels),
+        "y": list(labels),
         "z": [
             [None if np.isnan(value) else round(value, DIGITS) for value in row] for row in values.tolist()
         ],
         "coloraxis": "coloraxis",
-        "xgap": 1 if len(shown) <= 60 else 0,
-        "ygap": 1 if len(shown) <= 60 else 0,
+        "xgap": 1 if len(labels) <= 60 else 0,
+        "ygap": 1 if len(labels) <= 60 else 0,
         "hoverongaps": False,
         "hovertemplate": "%{y} and %{x}: <b>%{z:.3f}</b><extra></extra>",
     }
-    ends = [-0.5, len(shown) - 0.5]
+    ends = [-0.5, len(labels) - 0.5]
     frame = {"showgrid": False, "zeroline": False, "showline": True, "mirror": True}
     layout = {
-        "margin": {"t": TOP, "b": room, "l": room, "r": 8},
-        "xaxis": categories(shown, range=ends, tickangle=-90, **frame),
-        "yaxis": categories(shown, range=ends[::-1], **frame),
+        "margin": {"t": TOP, "b": margin, "l": margin, "r": 8},
+        "xaxis": category_axis(labels, range=ends, tickangle=-90, **frame),
+        "yaxis": category_axis(labels, range=ends[::-1], **frame),
     }
     return Plot(summary, [trace], layout)
 
 
 def tree_plot(tree: ClusterTree) -> Plot:
-    """The tree with its leaves at the left, in the order of the matrix's clusters."""
+    """The dendrogram with its leaves at the left, in the cluster order of the matrix."""
     tasks = len(tree.tasks)
     if tasks < 2:
         return Plot("A tree takes two tasks that are done.")
@@ -379,7 +375,7 @@ def tree_plot(tree: ClusterTree) -> Plot:
     }
     step = -(-tasks // 40)
     layout = {
-        "margin": {"t": TOP, "b": room_for(leaves), "l": room_for(leaves), "r": 8},
+        "margin": {"t": TOP, "b": label_margin(leaves), "l": label_margin(leaves), "r": 8},
         "xaxis": {"title": {"text": "1 − similarity"}, "rangemode": "tozero", "zeroline": False},
         "yaxis": {
             "range": [tasks - 0.5, -0.5],
@@ -394,7 +390,7 @@ def tree_plot(tree: ClusterTree) -> Plot:
 
 
 def _branches(tree: ClusterTree) -> tuple[list[Any], list[Any], list[tuple[float, float, int]]]:
-    """All brackets as one line with gaps, and each joint: distance, row, tasks below it."""
+    """All brackets as one line with gaps, and for each merge its distance, row and number of tasks."""
     tasks = len(tree.tasks)
     rows = np.zeros(tasks + len(tree.linkage))
     heights = np.concatenate([np.zeros(tasks), tree.linkage[:, 2]])
@@ -412,19 +408,19 @@ def _branches(tree: ClusterTree) -> tuple[list[Any], list[Any], list[tuple[float
 
 
 def _extremes(matrix: SimilarityMatrix) -> str:
-    """Which pairs are most and least alike."""
+    """A sentence about the most and the least similar pair."""
     tasks = len(matrix.tasks)
     if tasks < 2:
         return "A pair takes two tasks."
     first, second = np.triu_indices(tasks, 1)
     pairs = matrix.values[first, second]
 
-    def told(which: int) -> str:
-        a, b = matrix.labels[first[which]], matrix.labels[second[which]]
-        return f"{a} and {b} ({number(pairs[which])})"
+    def pair(index: int) -> str:
+        a, b = matrix.labels[first[index]], matrix.labels[second[index]]
+        return f"{a} and {b} ({number(pairs[index])})"
 
     return (
-        f"Most alike are {told(int(pairs.argmax()))}, least {told(int(pairs.argmin()))}; "
+        f"Most alike are {pair(int(pairs.argmax()))}, least {pair(int(pairs.argmin()))}; "
         f"the mean of all pairs is {number(float(pairs.mean()))}."
     )
 
@@ -433,8 +429,8 @@ def _tree_summary(tree: ClusterTree) -> str:
     tasks = len(tree.tasks)
     left, right, height, _ = tree.linkage[-1]
     sizes = [1 if node < tasks else int(tree.linkage[int(node) - tasks, 3]) for node in (left, right)]
-    told = f"{counted(tasks, 'task')} by average linkage: groups of {sizes[0]} and {sizes[1]} join last, "
-    told += f"at a distance of {number(float(height))}."
+    summary = f"{counted(tasks, 'task')} by average linkage: groups of {sizes[0]} and {sizes[1]} join last, "
+    summary += f"at a distance of {number(float(height))}."
     if tree.cophenetic is not None:
-        told += f" Cophenetic correlation {number(tree.cophenetic)}."
-    return told
+        summary += f" Cophenetic correlation {number(tree.cophenetic)}."
+    return summary

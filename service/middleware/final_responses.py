@@ -1,4 +1,4 @@
-"""One-second cache of final responses."""
+"""One-second cache of responses that can no longer change."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.responses import FINAL, has_tag
 
 SECONDS = 1.0
-"""How long an answer is given again; another process may have deleted its experiment meanwhile."""
+"""Lifetime of an entry: another process may delete the experiment meanwhile."""
 
-TELLING = (b"accept", b"authorization")
-"""Headers that make another question."""
+KEY_HEADERS = (b"accept", b"authorization")
+"""Request headers that are part of the cache key."""
 
 
 class CachedResponse:
-    """A response as it was sent, and the 304 that takes its place; of a 304 alone, nothing else is known.
+    """A response and its 304; only the 304 where the response itself was a 304.
 
-    route: what answered, for who counts requests.
+    route: of the endpoint, for the request metrics.
     """
 
     def __init__(self, start: Message, body: bytes, route: object) -> None:
@@ -27,16 +27,16 @@ class CachedResponse:
         self.etag = headers["etag"]
         for name in ("content-length", "content-type", "content-disposition"):
             del headers[name]
-        self.size = len(body) + 1_000  # what it takes in memory, about
-        self._whole = None if start["status"] == 304 else (start, _body(body))
-        self._known = ({**start, "status": 304, "headers": headers.raw}, _body(b""))
+        self.size = len(body) + 1_000  # estimate of its memory
+        self._full = None if start["status"] == 304 else (start, _body(body))
+        self._not_modified = ({**start, "status": 304, "headers": headers.raw}, _body(b""))
 
-    async def give(self, if_none_match: list[bytes], send: Send) -> bool:
-        """Send it, or 304 to who has it; whether either could be done."""
-        has = any(has_tag(tags.decode("latin-1"), self.etag) for tags in if_none_match)
-        if (answer := self._known if has else self._whole) is None:
+    async def replay(self, if_none_match: list[bytes], send: Send) -> bool:
+        """Send the response, or 304 to a client that has it; False where neither is possible."""
+        is_fresh = any(has_tag(tags.decode("latin-1"), self.etag) for tags in if_none_match)
+        if (messages := self._not_modified if is_fresh else self._full) is None:
             return False
-        for message in answer:
+        for message in messages:
             await send(message)
         return True
 
@@ -45,48 +45,50 @@ def _body(content: bytes) -> Message:
     return {"type": "http.response.body", "body": content}
 
 
-class FinalResponseCache:
-    """ASGI middleware: the same question within SECONDS gets the same answer, or 304.
+class FinalResponseCacheMiddleware:
+    """ASGI middleware: caches final responses for SECONDS, and responds with them or with 304.
 
-    Only final answers are kept: those about completed experiments, which nothing but a deletion ends. A
-    question is a path, a query, what is accepted and whose key it is; whatever is no GET forgets everything.
+    Final are responses about completed experiments, which only a deletion invalidates. The key is path,
+    query, Accept and Authorization. Any request that is no GET clears the cache.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
-        self._answers: TTLCache[tuple[object, ...], CachedResponse] = TTLCache(
-            max_bytes, SECONDS, getsizeof=lambda answer: answer.size
+        self._cache: TTLCache[tuple[object, ...], CachedResponse] = TTLCache(
+            max_bytes, SECONDS, getsizeof=lambda response: response.size
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from memory, or let the application answer and listen."""
+        """Respond from the cache, or pass the request on and store the response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         if scope["method"] != "GET":
             await self._app(scope, receive, send)
-            self._answers.clear()
+            self._cache.clear()
             return
-        headers = scope["headers"]  # as they came: to make Headers of them takes longer than all the rest
-        question = (scope["path"], scope["query_string"], *(h for h in headers if h[0] in TELLING))
-        known = self._answers.get(question)
+        headers = scope["headers"]  # raw: building a Headers object takes longer than all the rest
+        key = (scope["path"], scope["query_string"], *(h for h in headers if h[0] in KEY_HEADERS))
+        cached = self._cache.get(key)
         tags = [value for name, value in headers if name == b"if-none-match"]
-        if known is not None:
-            scope["route"] = known.route
-            if await known.give(tags, send):
+        if cached is not None:
+            scope["route"] = cached.route
+            if await cached.replay(tags, send):
                 return
-        await self._listen(question, scope, receive, send)
+        await self._respond_and_store(key, scope, receive, send)
 
-    async def _listen(self, question: tuple[object, ...], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _respond_and_store(
+        self, key: tuple[object, ...], scope: Scope, receive: Receive, send: Send
+    ) -> None:
         sent: list[Message] = []
 
-        async def heard(message: Message) -> None:
-            if len(sent) < 3:  # of a stream enough to tell that it is one
+        async def record(message: Message) -> None:
+            if len(sent) < 3:  # a third message shows that it is a stream
                 sent.append(message)
             await send(message)
 
-        await self._app(scope, receive, heard)
+        await self._app(scope, receive, record)
         if scope.get(FINAL) and len(sent) == 2 and sent[0]["status"] in (200, 304):
-            answer = CachedResponse(sent[0], sent[1].get("body", b""), scope.get("route"))
-            if answer.size <= self._answers.maxsize:
-                self._answers[question] = answer
+            response = CachedResponse(sent[0], sent[1].get("body", b""), scope.get("route"))
+            if response.size <= self._cache.maxsize:
+                self._cache[key] = response

@@ -1,4 +1,4 @@
-"""Body size and time, number of event streams."""
+"""Limits of a body's size and time, and of open event streams."""
 
 from __future__ import annotations
 
@@ -14,61 +14,60 @@ from service.errors import BodyTooLarge, TooManyStreams, TooSlow, UnsupportedEnc
 from service.middleware.security import log_refusal
 from tgsh.errors import TgshError
 
-SLOWEST = 64 << 10
-"""Bytes a second that a sender must reach on average, once the first seconds are over."""
+MIN_BYTES_PER_S = 64 << 10
+"""Average rate that a sender must reach after the first seconds."""
+
+UPLOAD = ("POST", "/datasets")
+"""The request whose body is streamed to disk."""
 
 
 class MeteredReceive:
-    """What an application receives. It raises BodyTooLarge and TooSlow where the sender goes beyond."""
+    """ASGI receive callable that raises BodyTooLarge and TooSlow beyond the limits."""
 
     def __init__(self, receive: Receive, max_bytes: int, max_seconds: float) -> None:
         self._receive = receive
         self._max_bytes, self._max_seconds = max_bytes, max_seconds
         self._received, self._waited = 0, 0.0
-        self._whole = False
+        self._is_complete = False
 
     async def __call__(self) -> Message:
         """The next message."""
-        if self._whole:  # whoever asks now waits for the sender to go away
+        if self._is_complete:  # the next message is the disconnect
             return await self._receive()
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        # Only waiting counts: how long the disk takes is not the sender's fault.
-        patience = self._max_seconds + self._received / SLOWEST - self._waited
+        started_at = loop.time()
+        # Only time spent waiting counts, not the time of writing to disk.
+        remaining = self._max_seconds + self._received / MIN_BYTES_PER_S - self._waited
         try:
-            async with asyncio.timeout(max(0.0, patience)):
+            async with asyncio.timeout(max(0.0, remaining)):
                 message = await self._receive()
         except TimeoutError as error:
             raise TooSlow(
-                f"the body came more slowly than {SLOWEST >> 10} KiB/s after {self._max_seconds:g} s"
+                f"the body came more slowly than {MIN_BYTES_PER_S >> 10} KiB/s after {self._max_seconds:g} s"
             ) from error
-        self._waited += loop.time() - began
+        self._waited += loop.time() - started_at
         self._received += len(message.get("body", b""))
         if self._received > self._max_bytes:
             raise BodyTooLarge(f"the body is over {self._max_bytes:,} bytes (TGSH_MAX_UPLOAD_BYTES)")
-        self._whole = message["type"] != "http.request" or not message.get("more_body", False)
+        self._is_complete = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 
     def closing(self, send: Send) -> Send:
-        """`send`, but that an answer to a body that was not read to its end closes the connection."""
+        """`send` that closes the connection after a response to a body that was not read to its end."""
 
         async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start" and not self._whole:
+            if message["type"] == "http.response.start" and not self._is_complete:
                 MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
         return send_on
 
 
-UPLOAD = ("POST", "/datasets")
-"""The request whose body goes to the disk as it comes."""
-
-
 class BodyLimitMiddleware:
-    """ASGI middleware: reads the body up to the limits, then hands it on whole.
+    """ASGI middleware: reads the body within the limits, then passes it on as a whole.
 
-    Also the body of a GET, which nobody needs: else it would be waited for at the end of the answer. One
-    request alone gets its body piece by piece: a dataset's upload, with a limit of its own.
+    This includes the body of a GET, for which uvicorn would wait at the end of the response. Only the
+    upload of a dataset is streamed, with a limit of its own.
     """
 
     def __init__(
@@ -80,13 +79,13 @@ class BodyLimitMiddleware:
         self._max_seconds = max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 408 to what is too slow, 413 to what is over the limit, 415 to what is compressed."""
+        """Respond with 408 to slow bodies, 413 to large ones, and 415 to compressed ones."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
         if self._max_upload_bytes is not None and (scope["method"], scope["path"]) == UPLOAD:
-            await self._hand_on(request, self._max_upload_bytes, send)
+            await self._stream(request, self._max_upload_bytes, send)
             return
         try:
             async with asyncio.timeout(self._max_seconds):
@@ -100,7 +99,7 @@ class BodyLimitMiddleware:
         else:
             await self._app(scope, _replay(body, receive), send)
 
-    async def _hand_on(self, request: Request, max_bytes: int, send: Send) -> None:
+    async def _stream(self, request: Request, max_bytes: int, send: Send) -> None:
         metered = MeteredReceive(request.receive, max_bytes, self._max_seconds)
         try:
             _check_encoding(request)
@@ -144,34 +143,34 @@ def _check_encoding(request: Request) -> None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    given = False
+    is_sent = False
 
     async def next_message() -> Message:
-        nonlocal given
-        if given:
+        nonlocal is_sent
+        if is_sent:
             return await receive()
-        given = True
+        is_sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return next_message
 
 
 class StreamLimitMiddleware:
-    """ASGI middleware: answers 503 to one event stream too many."""
+    """ASGI middleware: responds with 503 to event streams beyond the limits."""
 
-    def __init__(self, app: ASGIApp, most: int, most_per_client: int) -> None:
+    def __init__(self, app: ASGIApp, max_streams: int, max_per_client: int) -> None:
         self._app = app
-        self._most = most
-        self._most_per_client = most_per_client
+        self._max_streams = max_streams
+        self._max_per_client = max_per_client
         self._open: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count a stream for as long as it is served."""
+        """Count a stream for as long as it is open."""
         if scope["type"] != "http" or not scope["path"].rstrip("/").endswith("/events"):
             await self._app(scope, receive, send)
             return
         client = scope["client"][0] if scope.get("client") else ""
-        if self._open.total() >= self._most or self._open[client] >= self._most_per_client:
+        if self._open.total() >= self._max_streams or self._open[client] >= self._max_per_client:
             error = TooManyStreams(
                 f"{self._open[client]} event streams are open from {client}, {self._open.total()} in all; "
                 "close one, or poll the experiment instead"

@@ -1,4 +1,4 @@
-"""Security headers, refusal log."""
+"""Security headers of every response, and the log of refusals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Figures as SVG bring their own style, and heatmaps within them their pixels.
+log = logging.getLogger(__name__)
+
+MAX_LOGGED_PATH = 200
+"""Characters of a path in the log."""
+
+# SVG figures have inline styles, and heatmaps in them are data: images.
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -26,13 +31,13 @@ HEADERS = {
 
 
 class SecurityHeadersMiddleware:
-    """ASGI middleware: sets what an answer does not set itself."""
+    """ASGI middleware: sets the security headers that a response does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the application does, with these headers."""
+        """Add the headers to the response."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -44,16 +49,10 @@ class SecurityHeadersMiddleware:
         await self._app(scope, receive, send_with_headers)
 
 
-log = logging.getLogger(__name__)
-
-MOST_SHOWN = 200
-"""Characters of a path in the log."""
-
-
 def log_refusal(error: Exception, scope: Mapping[str, Any]) -> None:
-    """Note who was refused what, and why. scope: ASGI's, or as much of it as is known."""
+    """Log a refused request with its client and the reason. scope: an ASGI scope, or a part of one."""
     client = scope.get("client")
-    where = f"{scope.get('method', '-')} {scope.get('path', '-')[:MOST_SHOWN]}"
+    target = f"{scope.get('method', '-')} {scope.get('path', '-')[:MAX_LOGGED_PATH]}"
     log.warning(
-        "refused %s from %s: %s: %s", where, client[0] if client else "-", type(error).__name__, error
+        "refused %s from %s: %s: %s", target, client[0] if client else "-", type(error).__name__, error
     )

@@ -203,10 +203,10 @@ def list_datasets(
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
 ) -> DatasetPage:
     """A page of datasets that are one's own, shared, or nobody's; the named ones are in GET /catalog."""
-    after = parsing.decode(cursor) if cursor else None
+    after = parsing.decode_cursor(cursor) if cursor else None
     found = datasets.page(services.database, caller.visible_to, limit + 1, after)
     shown, more = found[:limit], len(found) > limit
-    next_cursor = parsing.encode(shown[-1].holder.created_at, shown[-1].record.id) if more else None
+    next_cursor = parsing.encode_cursor(shown[-1].holder.created_at, shown[-1].record.id) if more else None
     if next_cursor is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
     return DatasetPage(items=[dataset_view(held) for held in shown], next=next_cursor)

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.dependencies import ExistingId, ServicesDep, WelcomeDep
+from service.dependencies import AccessCheckDep, ExistingId, ServicesDep
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 
@@ -44,7 +44,7 @@ id: 9
 async def events(
     experiment_id: ExistingId,
     services: ServicesDep,
-    is_welcome: WelcomeDep,
+    may_read: AccessCheckDep,
     last_event_id: Annotated[int, Header(ge=0, description="go on behind this event")] = 0,
 ) -> AsyncIterable[ServerSentEvent]:
     """`status`, `task` and `progress` events from the first one, or from behind Last-Event-ID.
@@ -52,6 +52,6 @@ async def events(
     The stream ends with the experiment's terminal status. `task` events tell of tasks that workers
     started or ended; tasks that never ran because all were cancelled or failed have none.
     """
-    async with aclosing(services.event_feed.events(experiment_id, last_event_id, is_welcome)) as found:
+    async with aclosing(services.event_feed.events(experiment_id, last_event_id, may_read)) as found:
         async for event in found:
             yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)

@@ -124,7 +124,8 @@ def list_experiments(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[
-        str | None, Query(max_length=parsing.MOST, description="`next` of the page before, in the same order")
+        str | None,
+        Query(max_length=parsing.MAX_CURSOR, description="`next` of the page before, in the same order"),
     ] = None,
     sort: Annotated[Sort, Query(description="by what; with a minus the greatest first")] = "-created",
 ) -> ExperimentPage:
@@ -133,10 +134,10 @@ def list_experiments(
     With a key: those that are its own, shared, or nobody's; an admin's key sees them all.
     """
     filters, order = queries.Filters(status, suite, dataset, tag, q, caller.visible_to), SortOrder(sort)
-    after = parsing.decode(cursor, order) if cursor else None
+    after = parsing.decode_cursor(cursor, order) if cursor else None
     found = queries.experiments(services.database, filters, limit + 1, after, order)
     page, more = found[:limit], len(found) > limit
-    next_cursor = parsing.encode(*page[-1].position) if more else None
+    next_cursor = parsing.encode_cursor(*page[-1].position) if more else None
     if next_cursor is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
     return ExperimentPage(items=[experiment_view(snapshot) for snapshot in page], next=next_cursor)

@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from service import results
 from service.dependencies import ExperimentId, Services, ServicesDep
-from service.parsing import DOCUMENTED, images_in
+from service.parsing import IMAGES_BODY, images_in
 from service.responses import choose, respond_once
 from service.results import Format, Stage
 from tgsh.arrays import LabelledArray, table_csv
@@ -116,7 +116,7 @@ AskedDep = Annotated[Asked, Depends(_asked)]
         200: results.documented(Predictions, *PREDICTED, csv="image,class,0,1,2\n0,1,0.02,0.95,0.03\n")[200]
     },
     response_class=Response,
-    openapi_extra=DOCUMENTED,
+    openapi_extra=IMAGES_BODY,
 )
 def predictions(asked: AskedDep, request: Request, format: Format = None) -> Response:
     """The class of every image and the probabilities of all classes: the softmax of the task's logits.
@@ -147,7 +147,7 @@ def predictions(asked: AskedDep, request: Request, format: Format = None) -> Res
         200: results.documented(Representations, *REPRESENTED, csv="image,0,1,2\n0,0.0,0.31,0.02\n")[200]
     },
     response_class=Response,
-    openapi_extra=DOCUMENTED,
+    openapi_extra=IMAGES_BODY,
 )
 def representations(asked: AskedDep, request: Request, format: Format = None) -> Response:
     """r_t(x) of every image, what the readout makes logits of: v_t ⊙ φ(x) of a FlyNet, B_t φ(x) of a hash.

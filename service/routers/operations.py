@@ -52,7 +52,7 @@ def _store(services: Services) -> Check:
 
 
 def _redis(services: Services) -> Check:
-    trouble = services.queue.is_reachable()
+    trouble = services.queue.connection_error()
     return Check(ok=trouble is None, detail=trouble or "answers")
 
 

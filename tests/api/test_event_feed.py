@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from service.event_feed import KEPT_EVENTS, LOOK_SECONDS, EventFeed
+from service.event_feed import BUFFERED_EVENTS, POLL_SECONDS, EventFeed
 from tests.support.jobs import completed, leased, submitted
 from tgsh.store import experiments, jobs, queries
 from tgsh.store.database import Database
@@ -64,13 +64,13 @@ def test_a_stream_far_behind_reads_what_is_no_longer_in_memory(database: Databas
     experiment_id = submitted(database, tasks=1)
 
     def a_lot() -> None:
-        for _ in range(KEPT_EVENTS):
+        for _ in range(BUFFERED_EVENTS):
             jobs.release(database, leased(database, experiment_id, 0))  # two events each
         finished(database, experiment_id)
 
     streams = follow(database, experiment_id, [0, 0], a_lot)
     assert streams == [recorded(database, experiment_id)] * 2
-    assert len(streams[0]) > 2 * KEPT_EVENTS
+    assert len(streams[0]) > 2 * BUFFERED_EVENTS
 
 
 def test_idle_streams_cost_one_query_a_look(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_idle_streams_cost_one_query_a_look(tmp_path: Path) -> None:
         asking.clear()
         began = time.monotonic()
         await asyncio.sleep(1)
-        return (time.monotonic() - began) / LOOK_SECONDS
+        return (time.monotonic() - began) / POLL_SECONDS
 
     async def idle() -> None:
         event_feed = EventFeed(database)

@@ -86,7 +86,9 @@ def test_the_list_has_what_the_settings_name(monkeypatch: pytest.MonkeyPatch) ->
     hosts = AllowedHostsMiddleware(lambda *_: None, ServiceSettings())  # type: ignore[arg-type, return-value]
 
     def is_ours(host: str, server: str = "10.0.0.3") -> bool:
-        return hosts._is_ours({"type": "http", "headers": [(b"host", host.encode())], "server": (server, 80)})
+        return hosts._is_allowed(
+            {"type": "http", "headers": [(b"host", host.encode())], "server": (server, 80)}
+        )
 
     assert all(map(is_ours, ("lab.example", "LAB.EXAMPLE:443", "192.0.2.7:8000", "gpu.example", "10.0.0.3")))
     assert not any(map(is_ours, ("evil.lab.example", "192.0.2.8", "10.0.0.4", "*")))

@@ -112,7 +112,7 @@ def test_many_tasks_are_reckoned_elsewhere_with_the_same_result(
         "similarity?order=cluster",
     ]
     here = [client.get(f"{done}/{question}").content for question in questions]
-    monkeypatch.setattr("service.subprocesses.MANY", TASKS)
+    monkeypatch.setattr("service.subprocesses.CHILD_PROCESS_TASKS", TASKS)
     other = completed(client, services, TASKS)  # the same vectors, and nothing of it in the cache
     for question, expected in zip(questions, here, strict=True):
         answer = client.get(f"{other}/{question}")

@@ -32,7 +32,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 @pytest.fixture(autouse=True)
 def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every question looks at the database."""
-    monkeypatch.setattr(metrics, "KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(metrics, "TOTALS_MAX_AGE_SECONDS", -1.0)
 
 
 def asked(client: httpx.Client) -> Samples:
@@ -171,7 +171,7 @@ def test_counters_never_go_down(client: httpx.Client, services: Services) -> Non
 def test_stored_bytes_are_found_aside(
     client: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(metrics, "SIZE_MAX_AGE_SECONDS", 0.0)
     path = completed(client, services)
     size = services.artifacts.size(path.rsplit("/", 1)[-1])
     deadline = time.monotonic() + 10

@@ -1,4 +1,4 @@
-// The JSON API, from a page: an answer's document, or a Problem with the words of its problem document.
+// Calls of the JSON API: a response's document, or a Problem made of its problem document.
 
 export class Problem extends Error {
   // document: RFC 9457: status, title, detail, errors [{field, message}].
@@ -10,27 +10,27 @@ export class Problem extends Error {
   }
 }
 
-// {status, headers, document}; document is null where the answer has no JSON. Throws Problem.
+// {status, headers, document}; document is null where the response has no JSON. Throws Problem.
 export async function call(method, path, {body, headers = {}, signal} = {}) {
-  const sent = {Accept: "application/json", ...headers};
-  if (body !== undefined) sent["Content-Type"] = "application/json";
-  let answer;
+  const fields = {Accept: "application/json", ...headers};
+  if (body !== undefined) fields["Content-Type"] = "application/json";
+  let response;
   try {
-    answer = await fetch(path, {method, headers: sent, signal, body: body === undefined ? undefined : JSON.stringify(body)});
+    response = await fetch(path, {method, headers: fields, signal, body: body === undefined ? undefined : JSON.stringify(body)});
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({status: 0, title: "Not reached", detail: "the service does not answer; try again soon"});
   }
-  const isJson = answer.status !== 204 && /\bjson\b/.test(answer.headers.get("Content-Type") ?? "");
-  const document = isJson ? await answer.json() : null;
-  if (!answer.ok) throw new Problem(document ?? {status: answer.status, title: answer.statusText});
-  return {status: answer.status, headers: answer.headers, document};
+  const isJson = response.status !== 204 && /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
+  const document = isJson ? await response.json() : null;
+  if (!response.ok) throw new Problem(document ?? {status: response.status, title: response.statusText});
+  return {status: response.status, headers: response.headers, document};
 }
 
-// Tell what has happened, also to who does not see it.
-export function say(words) {
+// Show a message for some seconds; screen readers read it aloud.
+export function say(message) {
   const place = document.getElementById("said");
-  place.textContent = words;
+  place.textContent = message;
   clearTimeout(say.timer);
   say.timer = setTimeout(() => (place.textContent = ""), 8000);
 }

@@ -1,21 +1,20 @@
-// Experiments side by side: asks GET /comparison, and shows what it answers.
+// The page /dashboard/compare: GET /comparison as tables and plots.
 
 import {call} from "./api.js";
-import {matrix, minus, plane} from "./compare_plots.js";
-import {draw} from "./experiment_theme.js";
+import {draw} from "./plots.js";
 
 const LETTERS = "ABCDEF";
 
 const place = document.getElementById("comparison");
-const said = place.querySelector("[data-summary]");
+const summaryLine = place.querySelector("[data-summary]");
 const number = (value, digits = 3) => (value === null ? "unknown" : value.toFixed(digits).replace("-", "−"));
 
 function cell(row, text, {head = false, right = false} = {}) {
-  const made = document.createElement(head ? "th" : "td");
-  if (head) made.scope = row.parentElement.tagName === "THEAD" ? "col" : "row";
-  if (right) made.className = "number";
-  made.textContent = text;
-  row.append(made);
+  const element = document.createElement(head ? "th" : "td");
+  if (head) element.scope = row.parentElement.tagName === "THEAD" ? "col" : "row";
+  if (right) element.className = "number";
+  element.textContent = text;
+  row.append(element);
 }
 
 function showPairs({experiments, pairs}) {
@@ -50,48 +49,130 @@ function showDifferences({experiments, differences}) {
 }
 
 function figure(title, summary, where = "[data-plots]") {
-  const made = document.createElement("figure");
-  made.className = "plot";
-  made.innerHTML = '<h3></h3><div class="place" role="group"></div><figcaption></figcaption>';
-  made.querySelector("h3").textContent = title;
-  made.querySelector(".place").setAttribute("aria-label", `${title}. ${summary}`);
-  made.querySelector("figcaption").textContent = summary;
-  place.querySelector(where).append(made);
-  return made.querySelector(".place");
+  const element = document.createElement("figure");
+  element.className = "plot";
+  element.innerHTML = '<h3></h3><div class="place" role="group"></div><figcaption></figcaption>';
+  element.querySelector("h3").textContent = title;
+  element.querySelector(".place").setAttribute("aria-label", `${title}. ${summary}`);
+  element.querySelector("figcaption").textContent = summary;
+  place.querySelector(where).append(element);
+  return element.querySelector(".place");
 }
 
 function showPlots({experiments, tasks, matrices, pairs}) {
-  const drawn = experiments.map(({name}, index) => {
-    const {plot, summary} = matrix(tasks, matrices[index]);
+  const plots = experiments.map(({name}, index) => {
+    const {plot, summary} = similarityPlot(tasks, matrices[index]);
     return draw(figure(`${LETTERS[index]}: ${name}`, summary), plot, "comparison");
   });
   if (experiments.length === 2) {
-    const difference = minus(tasks, ...matrices);
-    drawn.push(draw(figure("A − B", difference.summary), difference.plot, "comparison"));
-    const {plot, summary} = plane(tasks, ...matrices, pairs[0]);
-    drawn.push(draw(figure("Each pair of tasks in A and in B", summary, "[data-plane]"), plot, "comparison"));
+    const difference = differencePlot(tasks, ...matrices);
+    plots.push(draw(figure("A − B", difference.summary), difference.plot, "comparison"));
+    const {plot, summary} = scatterPlot(tasks, ...matrices, pairs[0]);
+    plots.push(draw(figure("Each pair of tasks in A and in B", summary, "[data-plane]"), plot, "comparison"));
   }
-  return Promise.all(drawn);
+  return Promise.all(plots);
 }
 
 async function show() {
   try {
-    const {document: found} = await call("GET", place.dataset.from);
-    said.textContent = `${found.tasks.length} tasks that all ${found.experiments.length} have. `;
+    const {document: comparison} = await call("GET", place.dataset.from);
+    summaryLine.textContent = `${comparison.tasks.length} tasks that all ${comparison.experiments.length} have. `;
     const link = document.createElement("a");
     link.href = `${place.dataset.from}&format=csv`;
     link.download = "";
     link.textContent = "All similarities as csv";
-    said.append(link);
+    summaryLine.append(link);
     place.querySelector("[data-tables]").hidden = false;
-    showPairs(found);
-    showDifferences(found);
-    await showPlots(found);
+    showPairs(comparison);
+    showDifferences(comparison);
+    await showPlots(comparison);
   } catch (problem) {
-    said.textContent = `They cannot be compared: ${problem.message}.`;
-    said.className = "problem";
+    summaryLine.textContent = `They cannot be compared: ${problem.message}.`;
+    summaryLine.className = "problem";
   }
   place.removeAttribute("aria-busy");
+}
+
+// --- Traces of plotly.js, each with a sentence that describes it.
+
+// Labels for plotly: unique, with HTML escaped.
+function names(tasks) {
+  return tasks.map((label, index) => {
+    const name = tasks.indexOf(label) === index ? label : `${label} #${index}`;
+    return name.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  });
+}
+
+function pairsOf(tasks) {
+  return tasks.flatMap((_, i) => tasks.slice(i + 1).map((_, k) => [i, i + 1 + k]));
+}
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function heatmap(tasks, values) {
+  const labels = names(tasks);
+  const room = 14 + 6.2 * Math.min(28, Math.max(...tasks.map((label) => label.length)));
+  const ends = [-0.5, tasks.length - 0.5];
+  const axis = {type: "category", categoryorder: "array", categoryarray: labels, showgrid: false, zeroline: false, showline: true, mirror: true};
+  const gap = tasks.length <= 60 ? 1 : 0;
+  return {
+    data: [{
+      type: "heatmap", x: labels, y: labels, z: values, xgap: gap, ygap: gap, coloraxis: "coloraxis",
+      hovertemplate: "%{y} and %{x}: <b>%{z:.3f}</b><extra></extra>",
+    }],
+    layout: {
+      margin: {t: 10, b: room, l: room, r: 8},
+      xaxis: {...axis, range: ends, tickangle: -90},
+      yaxis: {...axis, range: [...ends].reverse()},
+    },
+  };
+}
+
+// The similarities of one experiment.
+function similarityPlot(tasks, values) {
+  const all = pairsOf(tasks).map(([i, k]) => values[i][k]);
+  const summary = all.length ? `Mean of all pairs ${number(mean(all), 2)}, from ${number(Math.min(...all), 2)} to ${number(Math.max(...all), 2)}.` : "";
+  return {plot: heatmap(tasks, values), summary};
+}
+
+// The difference a − b, on a scale of its own.
+function differencePlot(tasks, a, b) {
+  const values = a.map((row, i) => row.map((value, k) => value - b[i][k]));
+  const pairs = pairsOf(tasks);
+  const sizes = pairs.map(([i, k]) => Math.abs(values[i][k]));
+  const most = Math.max(0.05, ...sizes);
+  const [i, k] = pairs[sizes.indexOf(Math.max(...sizes))];
+  const plot = heatmap(tasks, values);
+  const edge = Number(most.toPrecision(2));
+  plot.layout.coloraxis = {cmin: -edge, cmax: edge, colorbar: {tickvals: [-edge, 0, edge]}};
+  return {plot, summary: `Mean absolute difference ${number(mean(sizes), 2)}; most between ${tasks[i]} and ${tasks[k]} (${number(values[i][k], 2)}). Colours go to ±${edge}.`};
+}
+
+// A scatter plot with a point for each pair of tasks.
+function scatterPlot(tasks, a, b, {pearson}) {
+  const pairs = pairsOf(tasks);
+  const labels = names(tasks);
+  const [x, y] = [a, b].map((values) => pairs.map(([i, k]) => values[i][k]));
+  const [low, high] = [Math.min(...x, ...y), Math.max(...x, ...y)];
+  const plot = {
+    data: [
+      {type: "scatter", mode: "lines", x: [low, high], y: [low, high], line: {color: "rgba(128, 140, 155, 0.45)", dash: "dash"}, hoverinfo: "skip"},
+      {
+        type: "scatter", mode: "markers", x, y, marker: {size: 5, opacity: 0.55, color: "#3584c8"},
+        text: pairs.map(([i, k]) => `${labels[i]} and ${labels[k]}`),
+        hovertemplate: "%{text}: A <b>%{x:.3f}</b>, B <b>%{y:.3f}</b><extra></extra>",
+      },
+    ],
+    layout: {
+      margin: {t: 10, b: 42, l: 52, r: 12},
+      xaxis: {title: {text: "similarity in A"}, zeroline: false},
+      yaxis: {title: {text: "similarity in B"}, zeroline: false},
+      showlegend: false,
+    },
+  };
+  return {plot, summary: `${pairs.length.toLocaleString()} pairs of tasks; on the dashed line both agree. Pearson ${number(pearson, 2)}.`};
 }
 
 show();

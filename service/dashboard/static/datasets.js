@@ -1,8 +1,8 @@
-// The page /dashboard/datasets: the uploaded ones (GET /datasets), and another file on its way.
+// The page /dashboard/datasets: the uploaded datasets (GET /datasets), and the upload of another.
 
 import {call, say} from "./api.js";
-import {element, replace, spokenBytes, table} from "./tables.js";
-import {showTimes} from "./times.js";
+import {showTimes, formatBytes} from "./format.js";
+import {element, replace, table} from "./table.js";
 import {upload} from "./upload.js";
 
 const at = (id) => document.getElementById(id);
@@ -11,13 +11,13 @@ const mayChange = "mayChange" in at("uploaded").dataset;
 
 let items = [], next = null;
 
-async function look() {
+async function load() {
   items = [];
   next = null;
-  await more();
+  await loadMore();
 }
 
-async function more() {
+async function loadMore() {
   try {
     const {document: page} = await call("GET", `/datasets?limit=100${next ? `&cursor=${encodeURIComponent(next)}` : ""}`);
     items.push(...page.items);
@@ -36,7 +36,7 @@ function show() {
     item.images,
     `${item.height} × ${item.width}${item.channels > 1 ? ` × ${item.channels}` : ""}`,
     element("span", {title: (item.class_names ?? []).join(", ")}, String(item.classes)),
-    spokenBytes(item.bytes),
+    formatBytes(item.bytes),
     element("time", {dateTime: item.created_at}, item.created_at),
     item.used_by ? element("a", {href: `/?dataset=${item.id}`}, String(item.used_by)) : "–",
     actions(item),
@@ -47,17 +47,17 @@ function show() {
 }
 
 function actions(item) {
-  const name = (what) => `${what} ${item.name}`;
-  const made = element("div", {className: "buttons"});
-  made.append(element("button", {className: "small secondary outline", id: `look-${item.id}`, value: item.id, ariaLabel: name("Look at")}, "Look"));
-  made.append(element("a", {href: `/dashboard/submit?dataset=${item.id}`, className: "small", ariaLabel: name("Submit an experiment with")}, "Use"));
+  const name = (verb) => `${verb} ${item.name}`;
+  const buttons = element("div", {className: "buttons"});
+  buttons.append(element("button", {className: "small secondary outline", id: `look-${item.id}`, value: item.id, ariaLabel: name("Look at")}, "Look"));
+  buttons.append(element("a", {href: `/dashboard/submit?dataset=${item.id}`, className: "small", ariaLabel: name("Submit an experiment with")}, "Use"));
   const isMine = !me || item.owner === me || item.owner === null;
   if (mayChange && isMine) {
     const remove = element("button", {className: "small danger outline", id: `delete-${item.id}`, ariaLabel: name("Delete")}, "Delete");
     Object.assign(remove.dataset, {method: "DELETE", path: `/datasets/${item.id}`, ask: `Delete “${item.name}”? Its images are gone then.`, yes: "Delete it", done: `Deleted: ${item.name}`});
-    made.append(remove);
+    buttons.append(remove);
   }
-  return made;
+  return buttons;
 }
 
 function lookAt(item) {
@@ -84,14 +84,14 @@ async function send(event) {
   at("told").textContent = "";
   try {
     const path = `/datasets?name=${encodeURIComponent(at("name").value || file.name)}`;
-    const {status, document: made} = await upload(path, file, showProgress);
-    at("told").textContent = status === 200 ? `${made.name} was there already: the same images.` : `${made.name}: ${made.images.toLocaleString()} images in ${made.classes} classes are there.`;
+    const {status, document: dataset} = await upload(path, file, showProgress);
+    at("told").textContent = status === 200 ? `${dataset.name} was there already: the same images.` : `${dataset.name}: ${dataset.images.toLocaleString()} images in ${dataset.classes} classes are there.`;
     event.target.reset();
-    chosen();
-    await look();
+    showChosen();
+    await load();
   } catch (problem) {
-    const words = problem.errors.length ? problem.errors.map(({field, message}) => `${field}: ${message}`) : [problem.message];
-    at("told").replaceChildren(...words.map((line) => element("p", {className: "problem"}, line)));
+    const lines = problem.errors.length ? problem.errors.map(({field, message}) => `${field}: ${message}`) : [problem.message];
+    at("told").replaceChildren(...lines.map((line) => element("p", {className: "problem"}, line)));
   } finally {
     button.removeAttribute("aria-busy");
     at("progress").hidden = true;
@@ -103,7 +103,7 @@ function showProgress(share) {
   at("send").textContent = share < 1 ? `Uploading, ${Math.round(100 * share)} %` : "Reading the images …";
 }
 
-function chosen() {
+function showChosen() {
   const [file] = at("file").files;
   at("send").disabled = !file;
   at("send").textContent = "Upload";
@@ -120,7 +120,7 @@ function takeDrops(place) {
   place.addEventListener("drop", ({dataTransfer}) => {
     if (!dataTransfer.files.length) return;
     at("file").files = dataTransfer.files;
-    chosen();
+    showChosen();
     say(`${dataTransfer.files[0].name} is chosen`);
     at("send").focus();
   });
@@ -128,13 +128,13 @@ function takeDrops(place) {
 
 if (at("upload")) {
   at("upload").addEventListener("submit", send);
-  at("file").addEventListener("change", chosen);
+  at("file").addEventListener("change", showChosen);
   takeDrops(at("upload"));
 }
 at("uploaded").addEventListener("click", ({target}) => {
-  if (target.id === "more") more();
+  if (target.id === "more") loadMore();
   if (target.id.startsWith("look-")) lookAt(items.find((item) => item.id === target.value));
 });
 at("look").querySelector(".close").addEventListener("click", () => at("look").close());
-document.addEventListener("tgsh:changed", look);
-look();
+document.addEventListener("tgsh:changed", load);
+load();

@@ -1,25 +1,25 @@
-// What a spec would cost, before it is submitted: POST /estimates. It also finds what is wrong with the spec.
+// The cost of a spec before it is submitted: POST /estimates, which also validates the spec.
 
 import {call} from "./api.js";
-import {spokenSeconds} from "./wording.js";
+import {formatSeconds} from "./format.js";
 
 const at = (id) => document.getElementById(id);
-let asking; // the question before is given up
+let request; // the previous one is aborted
 
-// problem(found or null): told what is wrong with the spec.
-export async function showEstimate(spec, problem) {
-  asking?.abort();
-  asking = new AbortController();
+// onProblem(Problem or null): called with what is wrong with the spec.
+export async function showEstimate(spec, onProblem) {
+  request?.abort();
+  request = new AbortController();
   try {
-    const {document} = await call("POST", "/estimates", {body: spec, signal: asking.signal});
-    problem(null);
+    const {document} = await call("POST", "/estimates", {body: spec, signal: request.signal});
+    onProblem(null);
     show(document);
   } catch (error) {
     if (error.name === "AbortError") return;
-    forget();
+    reset();
     if (error.status === 422) {
       at("estimate").replaceChildren(line("Something in the spec has to be changed first.", "quiet"));
-      problem(error);
+      onProblem(error);
     } else at("estimate").replaceChildren(line(error.message, "quiet"));
   }
 }
@@ -28,7 +28,7 @@ function line(words, kind = "") {
   return Object.assign(document.createElement("p"), {textContent: words, className: kind});
 }
 
-function forget() {
+function reset() {
   const send = at("send");
   delete send.dataset.anew;
   send.textContent = "Submit";
@@ -37,7 +37,7 @@ function forget() {
 }
 
 function show(estimate) {
-  forget();
+  reset();
   const rows = [
     ["Tasks", estimate.tasks.toLocaleString()],
     ["Task-epochs", estimate.task_epochs.toLocaleString()],
@@ -68,12 +68,12 @@ function offerStored(id) {
 function time({seconds, basis, workers}) {
   if (!workers) return "–";
   if (seconds === null) return "not known yet";
-  return `about ${spokenSeconds(seconds)}${basis === "typical" ? ", by typical machines" : ""}`;
+  return `about ${formatSeconds(seconds)}${basis === "typical" ? ", by typical machines" : ""}`;
 }
 
 function queue({experiments_ahead: ahead, tasks_ahead: tasks, queue_seconds: wait}) {
   if (!tasks) return "next";
   const others = ahead === 1 ? "1 experiment" : `${ahead} experiments`;
-  const seconds = wait === null ? "" : `, about ${spokenSeconds(wait)}`;
+  const seconds = wait === null ? "" : `, about ${formatSeconds(wait)}`;
   return `behind ${tasks.toLocaleString()} tasks of ${others}${seconds}`;
 }

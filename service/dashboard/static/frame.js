@@ -1,8 +1,8 @@
-// What every page does: times in the viewer's zone, questions before changes; also in what htmx brings.
+// On every page: times in the viewer's zone, confirmation before changes; also in what htmx brings.
 
-import {askFirst} from "./questions.js";
-import {showTimes} from "./times.js";
+import {confirmActions} from "./confirm.js";
+import {showTimes} from "./format.js";
 
-askFirst();
+confirmActions();
 showTimes();
 document.addEventListener("htmx:load", (event) => showTimes(event.detail.elt));

@@ -1,30 +1,30 @@
-// What the images of a spec's tasks look like, drawn by a worker: POST /previews, then its picture.
+// Images of a spec's tasks, drawn by a worker: POST /previews, then its picture.
 
 import {call} from "./api.js";
 
 const place = () => document.getElementById("preview");
-const EVERY = 700; // ms
-let asking, shown;
+const POLL = 700; // ms
+let request, shownKey;
 
 export async function showPreview(spec) {
-  const wanted = JSON.stringify([spec.preset, spec.dataset, spec.suite, spec.seed]); // the rest changes no image
-  if (wanted === shown) return;
-  shown = wanted;
-  asking?.abort();
-  const {signal} = (asking = new AbortController());
+  const key = JSON.stringify([spec.preset, spec.dataset, spec.suite, spec.seed]); // the rest changes no image
+  if (key === shownKey) return;
+  shownKey = key;
+  request?.abort();
+  const {signal} = (request = new AbortController());
   try {
     let {document: preview, headers} = await call("POST", "/previews", {body: spec, signal});
     const path = headers.get("Location") ?? `/previews/${preview.key}`;
     while (preview.status === "queued" || preview.status === "drawing") {
       say(preview.reason ?? (preview.status === "queued" ? "A worker is asked to draw it …" : "A worker draws it …"));
-      await pause(EVERY, signal);
+      await pause(POLL, signal);
       ({document: preview} = await call("GET", path, {signal}));
     }
     if (preview.status === "failed") say(preview.reason);
     else picture(preview);
   } catch (error) {
     if (error.name === "AbortError") return;
-    shown = null;
+    shownKey = null;
     say(error.status === 422 ? "Something in the spec has to be changed first." : error.message);
   }
 }
@@ -34,7 +34,7 @@ function pause(ms, signal) {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
-      reject(new DOMException("given up", "AbortError"));
+      reject(new DOMException("aborted", "AbortError"));
     });
   });
 }

@@ -1,24 +1,23 @@
-// The page /dashboard/submit: a spec as a form or as JSON; an estimate and a preview of it; and off it goes.
+// The page /dashboard/submit: a spec as a form or as JSON, its estimate, its preview, its submission.
 
 import {Problem, call, say} from "./api.js";
 import {showEstimate} from "./estimate.js";
-import {SpecForm} from "./form.js";
+import {SpecForm, formSchema} from "./form.js";
 import {showPreview} from "./preview.js";
-import {formSchema} from "./schemas.js";
 
 const at = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
-const WAIT = 500; // ms after the last key
+const WAIT = 500; // ms after the last keystroke
 
 let catalog, form, timer;
 let key = {}; // {body, value}: the same body again gets the same experiment
 
 async function begin() {
-  const [known, uploaded] = await Promise.all([call("GET", "/catalog"), uploadedDatasets()]);
-  catalog = known.document;
+  const [response, uploaded] = await Promise.all([call("GET", "/catalog"), uploadedDatasets()]);
+  catalog = response.document;
   const named = catalog.datasets.map(({name, description}) => ({value: name, title: `${name}: ${description}`}));
-  const own = uploaded.map(({id, name, images}) => ({value: `id:${id}`, title: `${name} (uploaded, ${images} images)`}));
-  form = new SpecForm(at("form"), formSchema(catalog, [...named, ...own]), changed);
+  const uploads = uploaded.map(({id, name, images}) => ({value: `id:${id}`, title: `${name} (uploaded, ${images} images)`}));
+  form = new SpecForm(at("form"), formSchema(catalog, [...named, ...uploads]), changed);
   await form.ready;
   at("form").removeAttribute("aria-busy");
   const preset = query.get("preset") ?? at("preset").value;
@@ -48,7 +47,7 @@ async function specOf(id) {
 
 const isJson = () => document.querySelector("[name=view]:checked").value === "json";
 
-// What would be sent. Throws Problem where the text is no JSON.
+// The spec as it would be sent. Throws Problem where the text is no JSON.
 function current() {
   if (!isJson()) return form.spec;
   try {
@@ -60,10 +59,10 @@ function current() {
 
 function changed() {
   clearTimeout(timer);
-  timer = setTimeout(look, WAIT);
+  timer = setTimeout(refresh, WAIT);
 }
 
-function look() {
+function refresh() {
   let spec;
   try {
     spec = current();
@@ -74,18 +73,18 @@ function look() {
   showPreview(spec);
 }
 
-// null: there is none. Moves no focus: it comes while somebody types.
+// problem: null where the spec is valid. Moves no focus: it comes while somebody types.
 function showProblem(problem) {
   const place = at("problems");
   place.replaceChildren();
   form.clear();
   if (!problem) return;
-  const left = isJson() ? problem.errors : form.show(problem.errors);
-  if (problem.errors.length && !left.length) return;
+  const unplaced = isJson() ? problem.errors : form.show(problem.errors);
+  if (problem.errors.length && !unplaced.length) return;
   const box = document.createElement("div");
   box.className = "problem";
-  const words = left.length ? left.map(({field, message}) => `${field}: ${message}`) : [problem.message];
-  for (const line of words) box.append(Object.assign(document.createElement("p"), {textContent: line}));
+  const lines = unplaced.length ? unplaced.map(({field, message}) => `${field}: ${message}`) : [problem.message];
+  for (const line of lines) box.append(Object.assign(document.createElement("p"), {textContent: line}));
   place.append(box);
 }
 
@@ -125,7 +124,7 @@ function switchView() {
     try {
       const spec = JSON.parse(at("text").value);
       const {preset, ...changes} = spec;
-      form.spec = preset ? over(presetSpec(preset), changes) : {...blank(), ...spec};
+      form.spec = preset ? merged(presetSpec(preset), changes) : {...blank(), ...spec};
     } catch (error) {
       document.querySelector("[value=json]").checked = true;
       return showProblem(new Problem({title: "No JSON", detail: `cannot be shown as a form: ${error.message}`}));
@@ -138,14 +137,14 @@ function switchView() {
 }
 
 // As the service reads a preset: objects merge unless their kind differs.
-function over(base, changes) {
+function merged(base, changes) {
   const isObject = (value) => value && typeof value === "object" && !Array.isArray(value);
-  const merged = {...base};
+  const result = {...base};
   for (const [name, value] of Object.entries(changes)) {
     const old = base[name];
-    merged[name] = isObject(old) && isObject(value) && (value.kind ?? old.kind) === old.kind ? over(old, value) : value;
+    result[name] = isObject(old) && isObject(value) && (value.kind ?? old.kind) === old.kind ? merged(old, value) : value;
   }
-  return merged;
+  return result;
 }
 
 at("submission").addEventListener("submit", send);

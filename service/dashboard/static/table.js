@@ -1,30 +1,72 @@
-// Experiments chosen in the table, for the button "Compare"; they stay chosen when the table is brought again.
+// Tables: built from documents of the API (a cell is text, a number, or an element), and the choice of
+// experiments to compare in the table of the start page.
 
-import {showTimes} from "./times.js";
+import {showTimes} from "./format.js";
 
-const compare = document.getElementById("compare");
-const chosen = new Set();
-
-function show() {
-  for (const box of document.querySelectorAll(".choose")) box.checked = chosen.has(box.value);
-  compare.textContent = chosen.size ? `Compare ${chosen.size}` : "Compare";
-  compare.href = chosen.size ? `/dashboard/compare?ids=${[...chosen].join(",")}` : "/dashboard/compare";
+export function table(name, headings, rows) {
+  const around = document.createElement("div");
+  around.className = "wide";
+  around.tabIndex = 0;
+  around.setAttribute("role", "region");
+  around.setAttribute("aria-label", name);
+  const grid = around.appendChild(document.createElement("table"));
+  const head = grid.createTHead().insertRow();
+  headings.forEach((words, index) => {
+    head.append(element("th", {textContent: words, scope: "col", className: typeof rows[0]?.[index] === "number" ? "number" : ""}));
+  });
+  const body = grid.createTBody();
+  for (const cells of rows) {
+    const row = body.insertRow();
+    cells.forEach((cell, index) => {
+      const place = row.appendChild(element(index ? "td" : "th", index ? {} : {scope: "row"}));
+      if (typeof cell === "number") place.className = "number";
+      place.append(typeof cell === "number" ? cell.toLocaleString() : cell ?? "–");
+    });
+  }
+  return around;
 }
 
-document.addEventListener("change", ({target}) => {
-  if (!target.classList.contains("choose")) return;
-  chosen[target.checked ? "add" : "delete"](target.value);
+export function element(tag, properties = {}, ...children) {
+  const created = Object.assign(document.createElement(tag), properties);
+  created.append(...children);
+  return created;
+}
+
+// Put parts in place of what is there, unless they say the same: focus and selection stay.
+export function replace(place, ...parts) {
+  const next = place.cloneNode(false);
+  next.append(...parts);
+  window.Idiomorph.morph(place, next.childNodes, {morphStyle: "innerHTML", ignoreActiveValue: true});
+}
+
+// The start page: chosen rows, for the button "Compare". They stay chosen when htmx brings the table again.
+function chooseForComparison(compare) {
+  const chosen = new Set();
+
+  function show() {
+    for (const box of document.querySelectorAll(".choose")) box.checked = chosen.has(box.value);
+    compare.textContent = chosen.size ? `Compare ${chosen.size}` : "Compare";
+    compare.href = chosen.size ? `/dashboard/compare?ids=${[...chosen].join(",")}` : "/dashboard/compare";
+  }
+
+  document.addEventListener("change", ({target}) => {
+    if (!target.classList.contains("choose")) return;
+    chosen[target.checked ? "add" : "delete"](target.value);
+    show();
+  });
+  // Before the browser paints: what the server sent is in UTC, and nothing in it is chosen.
+  document.addEventListener("htmx:afterSwap", () => {
+    showTimes();
+    show();
+  });
+  // What is on its way may be older than the change.
+  document.addEventListener("tgsh:changed", () => {
+    window.htmx.trigger("#found", "htmx:abort");
+    window.htmx.trigger("#found", "anew");
+  });
+  for (const box of document.querySelectorAll(".choose:checked")) chosen.add(box.value); // after "back"
   show();
-});
-// Before the browser paints: what the server sent is in UTC, and nothing in it is chosen.
-document.addEventListener("htmx:afterSwap", () => {
-  showTimes();
-  show();
-});
-// What is on its way may be older than the change.
-document.addEventListener("tgsh:changed", () => {
-  window.htmx.trigger("#found", "htmx:abort");
-  window.htmx.trigger("#found", "anew");
-});
-for (const box of document.querySelectorAll(".choose:checked")) chosen.add(box.value); // after "back"
-show();
+}
+
+const compareButton = document.getElementById("compare"); // other pages import this file, and have none
+if (compareButton) chooseForComparison(compareButton);

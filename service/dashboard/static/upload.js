@@ -1,10 +1,10 @@
-// A file as the body of a request, with progress: fetch tells of none while it sends.
+// Upload of a file with progress, by XMLHttpRequest: fetch reports none.
 
 import {Problem} from "./api.js";
 
 const TYPES = {npz: "application/x-npz", zip: "application/zip"};
 
-// Resolves to {status, document}. progress(share): how much of it is sent. Rejects with Problem.
+// Resolves to {status, document}; rejects with Problem. progress(share): called with the share that is sent.
 export function upload(path, file, progress) {
   const type = TYPES[file.name.split(".").at(-1).toLowerCase()];
   if (!type) return Promise.reject(new Problem({status: 0, title: "Another file", detail: `${file.name} is neither .npz nor .zip`}));

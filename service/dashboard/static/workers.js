@@ -1,17 +1,16 @@
-// The page /dashboard/workers: GET /workers, asked for every two seconds while somebody looks.
+// The page /dashboard/workers: GET /workers, polled every two seconds while the page is visible.
 
 import {call} from "./api.js";
-import {element, replace, spokenBytes, table} from "./tables.js";
-import {showTimes} from "./times.js";
-import {spokenSeconds} from "./wording.js";
+import {showTimes, formatBytes, formatSeconds} from "./format.js";
+import {element, replace, table} from "./table.js";
 
-const EVERY = 2000; // ms
+const POLL = 2000; // ms
 const at = (id) => document.getElementById(id);
 
 const link = (id, name) => element("a", {href: `/dashboard/experiments/${id}`}, name);
 const time = (iso) => element("time", {dateTime: iso}, iso);
 
-function work(items) {
+function jobList(items) {
   if (!items.length) return element("span", {className: "quiet"}, "idle");
   const list = element("ul", {className: "plain"});
   for (const {experiment_id: id, name, task_index: index, label, since, device} of items) {
@@ -36,34 +35,34 @@ function showWorkers(workers) {
   const rows = workers.map((worker) => [
     element("span", {}, worker.host, element("small", {className: "quiet"}, ` process ${worker.pid}`)),
     counted(worker.devices),
-    work(worker.working_on),
-    spokenBytes(worker.memory_bytes) + (worker.device_memory_bytes ? `, device ${spokenBytes(worker.device_memory_bytes)}` : ""),
+    jobList(worker.working_on),
+    formatBytes(worker.memory_bytes) + (worker.device_memory_bytes ? `, device ${formatBytes(worker.device_memory_bytes)}` : ""),
     time(worker.seen_at),
   ]);
   replace(at("workers"), table("Table of workers", ["Worker", "Devices", "Works on", "Memory", "Last seen"], rows));
 }
 
 function showQueue({queued_jobs: queued, oldest_seconds: oldest, running_jobs: running, experiments}) {
-  const age = oldest === null ? "" : `, the oldest for ${spokenSeconds(oldest)}`;
+  const age = oldest === null ? "" : `, the oldest for ${formatSeconds(oldest)}`;
   at("queue").textContent = `${running.toLocaleString()} running · ${queued.toLocaleString()} queued${queued ? age : ""}`;
   const rows = experiments.map(({id, name, queued: waiting, running: now}) => [id ? link(id, name) : "of somebody else", waiting, now]);
-  const none = element("p", {className: "quiet"}, "Nothing waits. ", element("a", {href: "/dashboard/submit"}, "Submit an experiment"));
-  replace(at("waiting"), rows.length ? table("Table of experiments at work", ["Experiment", "Tasks queued", "Tasks running"], rows) : none);
+  const empty = element("p", {className: "quiet"}, "Nothing waits. ", element("a", {href: "/dashboard/submit"}, "Submit an experiment"));
+  replace(at("waiting"), rows.length ? table("Table of experiments at work", ["Experiment", "Tasks queued", "Tasks running"], rows) : empty);
 }
 
-async function look() {
+async function refresh() {
   if (!document.hidden) {
     try {
-      const {document: found} = await call("GET", "/workers");
-      showWorkers(found.workers);
-      showQueue(found.queue);
+      const {document: status} = await call("GET", "/workers");
+      showWorkers(status.workers);
+      showQueue(status.queue);
       showTimes();
     } catch (problem) {
       at("queue").textContent = problem.message;
     }
   }
-  setTimeout(look, EVERY);
+  setTimeout(refresh, POLL);
 }
 
 document.addEventListener("htmx:afterSwap", () => showTimes());
-look();
+refresh();

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.dashboard.rendering import FOLDER, MOUNT, POLICY, address, digest
+from service.dashboard.rendering import FOLDER, MOUNT, POLICY, digest, static_url
 from service.dependencies import Services
 from tests.support.many_experiments import fill
 from tests.support.people import people
@@ -45,7 +45,7 @@ def test_files_are_kept_under_an_address_of_their_version(client: httpx.Client) 
         answer = client.get(file)
         assert answer.status_code == 200, file
         assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
-    plotly = client.get(address("plotly.min.js"))
+    plotly = client.get(static_url("plotly.min.js"))
     assert len(plotly.content) > 1_000_000  # from the wheel
     for other in (
         f"{MOUNT}/000000000000/dashboard.css",
@@ -58,7 +58,7 @@ def test_files_are_kept_under_an_address_of_their_version(client: httpx.Client) 
 def test_scripts_of_our_own_load_one_another_from_there(client: httpx.Client) -> None:
     for script in FOLDER.glob("*.js"):
         for imported in re.findall(r'from "([^"]*)"', script.read_text()):
-            assert client.get(address(imported.removeprefix("./"))).status_code == 200, (
+            assert client.get(static_url(imported.removeprefix("./"))).status_code == 200, (
                 script.name,
                 imported,
             )

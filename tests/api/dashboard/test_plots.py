@@ -7,8 +7,8 @@ import pytest
 import scipy.cluster.hierarchy
 
 from service.dashboard.traces import (
-    LONGEST_LABEL,
-    MOST_LINES,
+    MAX_LABEL,
+    MAX_LINES,
     accuracy_plot,
     geometry_plot,
     loss_plot,
@@ -68,7 +68,7 @@ def test_tree_is_scipys() -> None:
 def test_one_task_is_no_tree_and_no_map(tasks: int) -> None:
     matrix = matrix_of(tasks)
     assert not tree_plot(dendrogram(matrix)).data
-    assert not map_plot(classical_mds(matrix, 2), in_a_row=True).data
+    assert not map_plot(classical_mds(matrix, 2), is_path=True).data
 
 
 def test_means_say_which_tasks_they_are_of() -> None:
@@ -80,7 +80,7 @@ def test_labels_are_short_and_none_is_there_twice() -> None:
     shown = names(["same", "same", "", "x" * 100, "x" * 100 + "y"], [0, 1, 2, 3, 4])
     assert shown[:3] == ["same #0", "same #1", " #2"]
     assert len(set(shown)) == 5
-    assert all(len(name) <= LONGEST_LABEL + 4 for name in shown)
+    assert all(len(name) <= MAX_LABEL + 4 for name in shown)
 
 
 def test_accuracy_has_a_place_for_every_task() -> None:
@@ -97,7 +97,7 @@ def test_losses_are_a_line_a_task_and_their_mean() -> None:
 
 
 def test_losses_of_many_tasks_are_a_band() -> None:
-    tasks = [task_of(index, [float(index)]) for index in range(MOST_LINES + 1)]
+    tasks = [task_of(index, [float(index)]) for index in range(MAX_LINES + 1)]
     low, high, mean = (trace["y"] for trace in loss_plot(tasks).data)
     assert (low, high, mean) == ([10.0], [90.0], [50.0])
 

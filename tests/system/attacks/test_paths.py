@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.settings import ServiceSettings
-from tests.api.conftest import SPEC, serving
+from tests.api.conftest import SPEC
+from tests.support.serving import serving
 from tests.support.wire import Response, exchange
 from tests.system.attacks.conftest import Service
 from tests.system.attacks.fuzzing import populate

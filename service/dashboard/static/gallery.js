@@ -1,8 +1,8 @@
-// Small grey images in rows and columns: a row a task, a column a class.
+// Image grids: a row for each task, a column for each class.
 
 import {call} from "./api.js";
 
-// <form data-images="path">: what is picked in it is asked for there. data-needs: "task" or "completion".
+// <form data-images="path">: its fields are the query of that path. data-needs: "task" or "completion".
 export class Gallery {
   constructor(form) {
     this.form = form;
@@ -20,35 +20,35 @@ export class Gallery {
     form.addEventListener("change", () => this.isDrawn && this.draw());
   }
 
-  // What can be drawn by now: of the tasks that are learned (their numbers), or of a completed experiment.
+  // Enable what can be drawn by now. learned: numbers of completed tasks.
   offer(learned, isCompleted) {
     const chips = [...this.form.querySelectorAll("[type=checkbox][name=tasks]")];
     for (const chip of chips) chip.disabled = !learned.has(chip.value);
     const isReady = isCompleted || (this.form.dataset.needs === "task" && chips.some((chip) => chip.checked && !chip.disabled));
     if (!isReady) return;
     if (this.isDrawn) {
-      if (this.drawn !== this.#query().toString()) this.draw();
-    } else if (!this.waits) {
+      if (this.shownQuery !== this.#query().toString()) this.draw();
+    } else if (!this.observer) {
       this.#say("Ready; drawn when it comes into view.");
-      this.waits = new IntersectionObserver(([entry]) => {
+      this.observer = new IntersectionObserver(([entry]) => {
         if (!entry.isIntersecting) return;
-        this.waits.disconnect();
+        this.observer.disconnect();
         this.draw();
       }, {rootMargin: "300px"});
-      this.waits.observe(this.form);
+      this.observer.observe(this.form);
     }
   }
 
   async draw() {
     this.isDrawn = true;
-    this.drawn = this.#query().toString();
-    this.asking?.abort();
-    this.asking = new AbortController();
+    this.shownQuery = this.#query().toString();
+    this.request?.abort();
+    this.request = new AbortController();
     this.form.setAttribute("aria-busy", "true");
     try {
-      const {document: found} = await call("GET", `${this.form.dataset.images}?${this.drawn}`, {signal: this.asking.signal});
-      this.form.querySelector("[data-sheet]").replaceChildren(sheet(found, this.form.dataset.scale?.split(",").map(Number)));
-      this.#say(words(found, this.form.elements.samples?.value));
+      const {document: grid} = await call("GET", `${this.form.dataset.images}?${this.shownQuery}`, {signal: this.request.signal});
+      this.form.querySelector("[data-sheet]").replaceChildren(table(grid, this.form.dataset.scale?.split(",").map(Number)));
+      this.#say(caption(grid, this.form.elements.samples?.value));
     } catch (problem) {
       if (problem.name === "AbortError") return;
       this.#say(problem.message);
@@ -67,34 +67,34 @@ export class Gallery {
   }
 }
 
-function words(found, samples) {
-  if (!("method" in found)) return "The same test images as each task sees them.";
-  const told = samples > 1 ? `Means of ${samples} noise samples, seed ${found.seed}.` : `One noise sample, seed ${found.seed}.`;
-  if (!found.score) return `${told} The score follows when the experiment completes.`;
-  const {correlation, right_class, right_task} = found.score;
+function caption(grid, samples) {
+  if (!("method" in grid)) return "The same test images as each task sees them.";
+  const draws = samples > 1 ? `Means of ${samples} noise samples, seed ${grid.seed}.` : `One noise sample, seed ${grid.seed}.`;
+  if (!grid.score) return `${draws} The score follows when the experiment completes.`;
+  const {correlation, right_class, right_task} = grid.score;
   const shares = [["class", right_class], ["task", right_task]]
     .filter(([, share]) => share !== null)
-    .map(([what, share]) => `; the right ${what} fits best in ${Math.round(100 * share)} %`);
-  return `${told} Correlation with the mean images ${correlation.toFixed(2)}${shares.join("")}.`;
+    .map(([name, share]) => `; the right ${name} fits best in ${Math.round(100 * share)} %`);
+  return `${draws} Correlation with the mean images ${correlation.toFixed(2)}${shares.join("")}.`;
 }
 
-// found.images: [task][class][row][column], or [task][class][sample][row][column].
-function sheet(found, scale) {
-  const table = document.createElement("table");
-  table.className = "sheet";
-  const top = table.createTHead().insertRow();
+// grid.images: [task][class][row][column], or [task][class][sample][row][column].
+function table(grid, scale) {
+  const element = document.createElement("table");
+  element.className = "sheet";
+  const top = element.createTHead().insertRow();
   top.insertCell();
-  for (const label of found.classes) heading(top, label, "col");
-  const body = table.createTBody();
-  found.images.forEach((images, row) => {
+  for (const label of grid.classes) heading(top, label, "col");
+  const body = element.createTBody();
+  grid.images.forEach((images, row) => {
     const line = body.insertRow();
-    heading(line, found.labels[row], "row");
+    heading(line, grid.labels[row], "row");
     images.forEach((image, column) => {
-      const what = `class ${found.classes[column]}, ${found.labels[row]}`;
-      line.insertCell().append(picture(Array.isArray(image[0][0]) ? mean(image) : image, scale, what));
+      const description = `class ${grid.classes[column]}, ${grid.labels[row]}`;
+      line.insertCell().append(picture(Array.isArray(image[0][0]) ? mean(image) : image, scale, description));
     });
   });
-  return table;
+  return element;
 }
 
 function heading(row, text, scope) {
@@ -109,18 +109,18 @@ function mean(samples) {
 }
 
 // scale: the values of black and white; without, each image has its own contrast.
-function picture(rows, scale, what) {
+function picture(rows, scale, description) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [rows[0].length, rows.length];
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", what);
-  canvas.title = what;
+  canvas.setAttribute("aria-label", description);
+  canvas.title = description;
   const values = rows.flat();
   const sorted = scale ? null : Float64Array.from(values).sort();
   const [low, high] = scale ?? [0.01, 0.99].map((share) => sorted[Math.round(share * (sorted.length - 1))]);
   const pixels = new ImageData(canvas.width, canvas.height);
   values.forEach((value, place) => {
-    const grey = (255 * (value - low)) / (high - low || 1); // what is beyond is clamped
+    const grey = (255 * (value - low)) / (high - low || 1); // ImageData clamps to 0…255
     pixels.data.set([grey, grey, grey, 255], 4 * place);
   });
   canvas.getContext("2d").putImageData(pixels, 0, 0);

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page
 
-from service.dashboard.rendering import spoken_bytes, spoken_seconds, spoken_share, spoken_time
+from service.dashboard.rendering import format_bytes, format_seconds, format_share, format_time
 
 SECONDS = {
     0: "0.0 s",
@@ -32,26 +32,26 @@ BYTES = {
 
 @pytest.mark.parametrize(("seconds", "words"), SECONDS.items())
 def test_seconds(seconds: float, words: str) -> None:
-    assert spoken_seconds(seconds) == words
+    assert format_seconds(seconds) == words
 
 
 @pytest.mark.parametrize(("count", "words"), BYTES.items())
 def test_bytes(count: float, words: str) -> None:
-    assert spoken_bytes(count) == words
+    assert format_bytes(count) == words
 
 
 def test_the_rest() -> None:
-    assert (spoken_seconds(None), spoken_bytes(None), spoken_share(None)) == ("–", "–", "–")
-    assert spoken_share(0.9349) == "93.5 %"
-    assert spoken_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02 03:04 UTC"
+    assert (format_seconds(None), format_bytes(None), format_share(None)) == ("–", "–", "–")
+    assert format_share(0.9349) == "93.5 %"
+    assert format_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02 03:04 UTC"
 
 
 def test_the_browser_says_the_same(page: Page) -> None:
     page.goto("/")
     folder = page.locator("link[rel=icon]").evaluate("link => link.href").rpartition("/")[0]
     for file, function, known in (
-        ("wording.js", "spokenSeconds", SECONDS),
-        ("tables.js", "spokenBytes", BYTES),
+        ("format.js", "formatSeconds", SECONDS),
+        ("format.js", "formatBytes", BYTES),
     ):
         said = page.evaluate(
             f"async values => values.map((await import('{folder}/{file}')).{function})", list(known)

@@ -1,0 +1,144 @@
+// Plots: draw() calls plotly.js with the colours of the page; Plots draws what the server describes.
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+const CONFIG = {
+  responsive: true,
+  displaylogo: false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+};
+
+// Red and blue also for the colour-blind; values near 0 have the colour of the page.
+const RED_BLUE = [[0, "#053061"], [0.125, "#2166ac"], [0.25, "#4393c3"], [0.375, "#92c5de"], [0.5, "#f7f7f7"], [0.625, "#f4a582"], [0.75, "#d6604d"], [0.875, "#b2182b"], [1, "#67001f"]];
+const DARK_RED_BLUE = [[0, "#bfe3ff"], [0.25, "#5aa5dd"], [0.4, "#27567f"], [0.5, "#1b222c"], [0.6, "#7a3325"], [0.75, "#dd6f49"], [1, "#ffe0c8"]];
+const IN_ORDER = [[0, "#30408f"], [0.25, "#2f7fa3"], [0.5, "#2f9f7f"], [0.75, "#7fb341"], [1, "#d9a514"]];
+
+function theme() {
+  const [ink, line, back, scale] = dark.matches
+    ? ["#c8d1dc", "#333c48", "rgba(0,0,0,0)", DARK_RED_BLUE]
+    : ["#333c48", "#dfe4ea", "rgba(0,0,0,0)", RED_BLUE];
+  const axis = {gridcolor: line, linecolor: line, zerolinecolor: line, tickfont: {size: 10.5}, title: {font: {size: 11.5}, standoff: 8}};
+  return {
+    template: {
+      layout: {
+        font: {color: ink, family: "system-ui, sans-serif", size: 12},
+        paper_bgcolor: back,
+        plot_bgcolor: back,
+        colorway: dark.matches ? ["#6cb4f0", "#ff9d5c"] : ["#1f6fb2", "#c2560c"],
+        xaxis: axis,
+        yaxis: axis,
+        hoverlabel: {bgcolor: dark.matches ? "#e8edf3" : "#16202c", bordercolor: "rgba(0,0,0,0)", font: {size: 12.5, color: dark.matches ? "#16202c" : "#fff"}},
+      },
+    },
+    coloraxis: {
+      cmin: -1, cmax: 1, colorscale: scale,
+      colorbar: {thickness: 9, outlinewidth: 0, len: 0.7, tickvals: [-1, -0.5, 0, 0.5, 1], tickfont: {size: 10.5}, xpad: 6},
+    },
+    coloraxis2: {colorscale: IN_ORDER, showscale: false},
+  };
+}
+
+let loading = null;
+
+// plotly.js, loaded when the first plot is drawn: it is large.
+function plotly() {
+  loading ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL("plotly.min.js", import.meta.url);
+    script.addEventListener("load", () => resolve(window.Plotly));
+    script.addEventListener("error", () => reject(new Error("plotly.js does not load")));
+    document.head.append(script);
+  });
+  return loading;
+}
+
+const drawnPlots = new Map();
+
+// Draw {data, layout} into the place. The zoom is kept for as long as `revision` is the same.
+export async function draw(place, {data, layout}, revision) {
+  drawnPlots.set(place, [data, layout, revision]);
+  const Plotly = await plotly();
+  const {template, coloraxis, coloraxis2} = theme();
+  const colorbar = {...coloraxis.colorbar, ...layout.coloraxis?.colorbar};
+  const colours = {...coloraxis, ...layout.coloraxis, colorbar}; // a layout may have a range of its own
+  await Plotly.react(place, data, {...layout, template, coloraxis: colours, coloraxis2, uirevision: revision}, CONFIG);
+}
+
+dark.addEventListener("change", () => {
+  for (const [place, [data, layout, revision]] of drawnPlots) draw(place, {data, layout}, revision);
+});
+
+// Every <figure data-plot="path">, drawn from {summary, data, layout, links} at that path. The values of `form` are the
+// query, there and in the page's own address.
+export class Plots {
+  constructor(root, form) {
+    this.figures = [...root.querySelectorAll("[data-plot]")];
+    this.form = form;
+    this.#restore();
+    form.addEventListener("input", () => this.#update());
+    form.addEventListener("submit", (event) => event.preventDefault());
+  }
+
+  // Fetch every figure; those that did not change come from the browser's cache, and are not drawn again.
+  refresh() {
+    const query = this.#query();
+    this.form.querySelector("output").value = this.#stage();
+    return Promise.all(this.figures.map((figure) => this.#show(figure, `${figure.dataset.plot}?${query}`)));
+  }
+
+  async #show(figure, address) {
+    const turn = (figure.turn = {}); // a late response is not shown
+    const response = await fetch(address, {headers: {Accept: "application/json"}});
+    const plot = await response.json();
+    const tag = response.headers.get("ETag");
+    if (figure.turn !== turn || (tag && figure.tag === tag)) return;
+    figure.tag = tag;
+    figure.querySelector("[data-summary]").textContent = response.ok ? plot.summary : plot.detail;
+    showLinks(figure.querySelector("[data-links]"), plot.links ?? {});
+    figure.classList.toggle("nothing", !plot.data?.length);
+    if (plot.data?.length) await draw(figure.querySelector(".place"), plot, address);
+  }
+
+  #update() {
+    const query = this.#query();
+    history.replaceState(null, "", query ? `?${query}` : location.pathname);
+    this.refresh();
+  }
+
+  // Only values that differ from the defaults.
+  #query() {
+    const query = new URLSearchParams();
+    for (const element of this.form.elements) {
+      const isDefault = element.type === "radio" ? element.defaultChecked : element.value === element.defaultValue;
+      if (!element.name || isDefault || (element.type === "radio" && !element.checked) || element.value === "") continue;
+      query.set(element.name, element.value);
+    }
+    return query.toString();
+  }
+
+  #restore() {
+    for (const [name, value] of new URLSearchParams(location.search)) {
+      const field = this.form.elements.namedItem(name);
+      if (field) field.value = value;
+    }
+  }
+
+  #stage() {
+    const {value, max} = this.form.elements.stage;
+    if (value === "0") return "before training";
+    return value === max ? "after training" : `after epoch ${value} of ${max}`;
+  }
+}
+
+function showLinks(place, links) {
+  place.replaceChildren(
+    ...Object.entries(links).map(([name, path]) => {
+      const link = document.createElement("a");
+      link.href = path;
+      link.textContent = name;
+      link.download = "";
+      link.setAttribute("aria-label", `${place.dataset.links} as ${name}`);
+      return link;
+    }),
+  );
+}
