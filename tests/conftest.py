@@ -14,10 +14,22 @@ from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.models import Base
 
+FAST = {"unit", "api", "architecture"}
+"""Folders of tests that one runs while writing: pytest -m fast."""
+
+NOT_FAST = {"slow", "attacks", "faults"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first, as all wait for what starts last: pytest-xdist would begin with the short ones."""
-    long = {"attacks", "faults", "timeout"}
+    """Mark the fast tests, and put the long ones first, as all wait for what starts last."""
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        callspec = getattr(item, "callspec", None)
+        needs_server = callspec is not None and "postgresql" in callspec.params.values()
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in FAST and not needs_server and marks.isdisjoint(NOT_FAST):
+            item.add_marker("fast")
+    long = NOT_FAST | {"timeout"}
     items.sort(key=lambda item: long.isdisjoint(mark.name for mark in item.iter_markers()))
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.compose import ROOT
 
 BLOCKING = """
@@ -67,6 +69,7 @@ async def awaiting(client: AsyncClient) -> None:
 """
 
 
+@pytest.mark.slow
 def test_programs_are_typed_and_mistakes_are_found(tmp_path: Path) -> None:
     for name, program in {"blocking": BLOCKING, "awaiting": AWAITING, "wrong": WRONG}.items():
         (tmp_path / f"{name}.py").write_text(program)

@@ -18,6 +18,7 @@ def trajectories(count: int, epochs: int = 5, label: str = "{}°") -> list[Traje
     return [Trajectory((0, k), (label.format(0), label.format(k)), values[k].copy()) for k in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(("count", "epochs"), [(1, 1), (4, 3), (MAX_LINES, 1000)])
 def test_any_number_of_lines_in_any_format(count: int, epochs: int, format: FigureFormat) -> None:
@@ -79,6 +80,7 @@ def shares(tasks: int) -> np.ndarray:
     return 0.9 + 0.02 * np.sin(np.arange(tasks))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("tasks", [1, 2, 36, 1000])
 def test_any_number_of_tasks_in_any_format(tasks: int, format: FigureFormat) -> None:

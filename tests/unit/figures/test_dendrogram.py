@@ -18,6 +18,7 @@ def matrix_of(tasks: int, label: str = "{}°") -> SimilarityMatrix:
     return similarity(vectors, [label.format(10 * k) for k in range(tasks)], range(tasks))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("tasks", [1, 2, 36])
 def test_any_number_of_tasks_in_any_format(tasks: int, format: FigureFormat) -> None:

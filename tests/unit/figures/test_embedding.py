@@ -25,6 +25,7 @@ def ring(tasks: int, turn: float = 1.0) -> TaskMap:
     return pca(points, [f"{k}" for k in range(tasks)], range(tasks), 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(("tasks", "dimensions"), [(1, 2), (2, 3), (36, 2), (36, 3), (1000, 2)])
 def test_any_number_of_tasks_in_any_format(tasks: int, dimensions: int, format: FigureFormat) -> None:

@@ -55,6 +55,7 @@ def image(figure: Figure) -> AxesImage:
     return figure.axes[0].images[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("tasks", [1, 2, 36, 200])
 def test_any_number_of_tasks_in_any_format(tasks: int, format: FigureFormat) -> None:
@@ -63,6 +64,7 @@ def test_any_number_of_tasks_in_any_format(tasks: int, format: FigureFormat) -> 
     assert len(body) > 5_000
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_bytes() -> None:
     def hashes(seed: str) -> list[str]:
         environment = os.environ | {"PYTHONHASHSEED": seed, "TZ": f"UTC+{seed}"}
@@ -84,6 +86,7 @@ def test_other_values_make_other_bytes() -> None:
     assert len(bodies) == 2
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_one_another() -> None:
     def work(job: tuple[int, FigureFormat]) -> str:
         return hashlib.sha256(render(draw(job[0]), job[1])).hexdigest()
@@ -183,6 +186,7 @@ def test_values_that_do_not_fit_the_labels_are_refused(values: object, labels: l
         similarity_figure(np.asarray(values), labels, title="", measure="cosine")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("tasks", [1, 2, 8, 36])
 def test_before_beside_after(tasks: int, format: FigureFormat) -> None:
@@ -215,6 +219,7 @@ def test_before_and_after_are_of_the_same_tasks() -> None:
         before_after_figure(one, other, title="")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("tasks", [1, 3, 36])
 def test_an_accuracy_matrix_of_any_number_of_tasks_in_any_format(tasks: int, format: FigureFormat) -> None:
@@ -256,6 +261,7 @@ def vectors(tasks: int) -> np.ndarray:
     return rng_for(0, "vectors").standard_normal((tasks, 300))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("tasks", [1, 100])
 def test_equal_vectors_give_equal_bytes(tasks: int, format: FigureFormat) -> None:

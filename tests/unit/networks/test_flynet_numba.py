@@ -178,6 +178,7 @@ def _cache_of_learn(environment: dict[str, str]) -> str:
     ).strip()
 
 
+@pytest.mark.slow
 def test_machine_code_is_kept_where_a_folder_is_writable(tmp_path: Path) -> None:
     assert _cache_of_learn({"NUMBA_CACHE_DIR": str(tmp_path)}).startswith(str(tmp_path))
     nowhere = {"NUMBA_CACHE_DIR": "/dev/null/x", "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.compose import ROOT
 
 PROGRAM = """
@@ -30,6 +32,7 @@ assert [set(function.signatures) for function in (kernels.learn, kernels.logits)
 """
 
 
+@pytest.mark.slow
 def test_the_first_task_finds_its_machine_code() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=False

@@ -46,6 +46,7 @@ def test_devices_by_name() -> None:
             devices.slots(bad)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("slot", "visible", "expected"),
     [

@@ -60,6 +60,7 @@ def test_what_is_in_use_on_gpus(gpus: int, monkeypatch: pytest.MonkeyPatch) -> N
     assert (sweeper.device_memory_bytes(slots * 2) or 0) >= first
 
 
+@pytest.mark.slow
 def test_the_parent_imports_no_torch() -> None:
     code = "import sys, worker.app, worker.sweeper; print('torch' in sys.modules)"
     done = subprocess.run(
