@@ -34,7 +34,7 @@ PAIRS = ("tgsh/schemas/", "tgsh/client/")
 
 DEAD_WORDS = re.compile(
     r"\b(bow_out|patiently|most_due|first_job|StoreShelf|NoShelf|Bench|open_bench|Reckoner|Arrivals|Wishes|"
-    r"arranged|LeaseKeeper|take_expired_leases|HINT_NAME|CourseRef|Parts|PartsDep|TorchPath|FusedPath|path_of)\b"
+    r"arranged|LeaseKeeper|take_expired_leases|HINT_NAME|CourseRef|PartsDep|TorchPath|FusedPath|path_of)\b"
 )
 """Names that this house had before; whoever knows them from an old branch must not bring them back."""
 
