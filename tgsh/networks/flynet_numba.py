@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numba import njit
-from torch import Tensor
 
 from tgsh.datasets.base import PAPER, Normalisation
 from tgsh.networks import flynet_simd
@@ -221,40 +219,6 @@ def _step(net, gradient, parameters, square_avg, rate):  # type: ignore[no-untyp
 
 MOST_CLASSES = 10
 """Classes whose sums over units fit a core's registers; more of them are taken in groups."""
-
-
-class FusedFlyNets:
-    """T FlyNets as tgsh.networks.learners wants them, but that each makes its steps itself (`of`)."""
-
-    def __init__(
-        self, base: FlyNetBase, maps: Sequence[PixelMap], normalisations: Sequence[Normalisation]
-    ) -> None:
-        pairs = zip(maps, normalisations, strict=True)
-        self._nets = [FusedFlyNet(base, pixel_map, own) for pixel_map, own in pairs]
-
-    def load_parameters(self, parameters: Tensor) -> None:
-        """Work with these parameters: float32 [T, H + 1], c, then g."""
-        self._parameters = parameters.numpy()
-
-    def logits(self, images: Tensor) -> Tensor:
-        """W (v ⊙ φ), [T, K, B], of images [T, B, D]."""
-        return self._of_each(FusedFlyNet.logits, images)
-
-    def representations(self, images: Tensor) -> Tensor:
-        """v ⊙ φ, [T, B, H]; W follows."""
-        return self._of_each(FusedFlyNet.representations, images)
-
-    def of(self, task: int) -> FusedFlyNet:
-        """The one of a task, which learns with parameters of its own."""
-        return self._nets[task]
-
-    def _of_each(self, what: Callable[..., np.ndarray], images: Tensor) -> Tensor:
-        every = np.arange(images.shape[1])
-        found = [
-            what(net, seen, every, parameters)
-            for net, seen, parameters in zip(self._nets, images.numpy(), self._parameters, strict=True)
-        ]
-        return torch.from_numpy(np.stack(found))
 
 
 class FusedFlyNet:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from functools import partial, reduce
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -22,6 +23,22 @@ UNROLLED = 8
 
 Value = Any  # ir.Value; llvmlite has no types
 _F32, _I32 = ir.FloatType(), ir.IntType(32)
+
+
+def instruction_set() -> str:
+    """The widest vectors of this processor that compiled code uses, in the words of torch's records.
+
+    Returns
+    -------
+    str
+        "AVX512", "AVX2" or "NO AVX"; "DEFAULT" where the processor is none of Intel's architecture.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return "DEFAULT"
+    features = binding.get_host_cpu_features()
+    if all(features.get(name) for name in ("avx512vl", "avx512bw", "avx512dq", "fma")):
+        return "AVX512"
+    return "AVX2" if features.get("avx2") and features.get("fma") else "NO AVX"
 
 
 def _written_out(function: Callable[..., Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Spec -> frozen weights, context parameters, available results."""
+"""The random base, the context parameters and the available results of a network spec."""
 
 from __future__ import annotations
 
@@ -125,7 +125,31 @@ def vector_size(context: Context) -> int:
     return max(int(part.stop) for part in context.parts.values())
 
 
-EVERY: tuple[str, ...] = (
+def units_of(base: RandomBase) -> int:
+    """Numbers that one image of one task takes in memory while a network learns from it.
+
+    Parameters
+    ----------
+    base : RandomBase
+        The frozen weights.
+
+    Returns
+    -------
+    int
+        For FlyNet its hidden units, H.
+    """
+    match base:
+        case FlyNetBase():
+            return base.units
+        case NeuroModNetBase():
+            return sum(sum(weights.shape) for weights in base.weights)
+        case TgshBase():
+            return sum(base.input_weights.shape)
+        case GshBase():
+            return base.hidden + base.pixels
+
+
+COMMON_RESULTS: tuple[str, ...] = (
     "similarity",
     "similarity/block",
     "similarity/nearest",
@@ -140,21 +164,24 @@ EVERY: tuple[str, ...] = (
     "representations",
     "predictions",
 )
-"""What every network can answer."""
+"""Results that every network has."""
 
-SOME: Mapping[str, tuple[type[NetworkSpec], str]] = MappingProxyType(
+SPECIAL_RESULTS: Mapping[str, tuple[type[NetworkSpec], str]] = MappingProxyType(
     {"reconstructions": (FlyNetSpec, "they invert FlyNet's matrix A")}
 )
-"""What one kind of network alone can answer, and why."""
+"""Results that one kind of network alone has, and the reason."""
 
 
 def available_results(network: NetworkSpec) -> tuple[str, ...]:
     """The names of all results that an experiment with this network can answer."""
-    return (*EVERY, *(name for name, (kind, _) in SOME.items() if isinstance(network, kind)))
+    return (
+        *COMMON_RESULTS,
+        *(name for name, (kind, _) in SPECIAL_RESULTS.items() if isinstance(network, kind)),
+    )
 
 
 def unavailable_reason(network: NetworkSpec, name: str) -> str | None:
     """Why an experiment with this network cannot answer that; None where it can."""
     if name in available_results(network):
         return None
-    return f"a {network.kind} has no {name}: {SOME[name][1]}"
+    return f"a {network.kind} has no {name}: {SPECIAL_RESULTS[name][1]}"

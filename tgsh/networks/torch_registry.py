@@ -1,4 +1,4 @@
-"""Learner protocol; random base -> batched networks."""
+"""The protocol of networks that learn in torch, and the choice by random base."""
 
 from __future__ import annotations
 
@@ -62,16 +62,3 @@ def learner(
             return TgshNets(base, maps, device, normalisations)
         case GshBase():
             return GshNets(base, maps, indices, device, normalisations)
-
-
-def units_of(base: RandomBase) -> int:
-    """Numbers that one image of one task takes in memory while it is learned from."""
-    match base:
-        case FlyNetBase():
-            return base.units
-        case NeuroModNetBase():
-            return sum(sum(weights.shape) for weights in base.weights)
-        case TgshBase():
-            return sum(base.input_weights.shape)
-        case GshBase():
-            return base.hidden + base.pixels
