@@ -1,4 +1,4 @@
-"""Explicit SIMD loops (LLVM)."""
+"""Explicit SIMD loops in LLVM for the fused FlyNet."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def instruction_set() -> str:
     return "AVX2" if features.get("avx2") and features.get("fma") else "NO AVX"
 
 
-def _written_out(function: Callable[..., Any]) -> Any:
+def _intrinsic(function: Callable[..., Any]) -> Any:
     """An instruction for compiled functions; numba itself passes the first argument."""
     return intrinsic(function)
 
 
-@_written_out
+@_intrinsic
 def transpose(_: Any, images: Any, rows: Any, first: Any, table: Any) -> Any:
     """table[first + d, b] = images[rows[b] + first + d] for d < LANES: pixels of LANES images side by side.
 
@@ -71,7 +71,7 @@ def transpose(_: Any, images: Any, rows: Any, first: Any, table: Any) -> Any:
     return types.void(images, rows, first, table), generate
 
 
-@_written_out
+@_intrinsic
 def average(_: Any, pixels: Any, units: Any, degrees: Any, table: Any, mean: Any) -> Any:
     """mean[b] = Σ_d degrees[d]·table[d, b] / units: of each image's sums, over all units.
 
@@ -95,7 +95,7 @@ def average(_: Any, pixels: Any, units: Any, degrees: Any, table: Any, mean: Any
     return types.void(pixels, units, degrees, table, mean), generate
 
 
-@_written_out
+@_intrinsic
 def sum_pixels(_: Any, inputs: Any, units: Any, table: Any, wiring: Any, sums: Any) -> Any:
     """sums[h] = Σ_i table[wiring[h, i]]: Ax of LANES images, i < fan_in, which is how long the tuple is.
 
@@ -123,7 +123,7 @@ def sum_pixels(_: Any, inputs: Any, units: Any, table: Any, wiring: Any, sums: A
     return types.void(inputs, units, table, wiring, sums), generate
 
 
-@_written_out
+@_intrinsic
 def add_logits(
     _: Any, group: Any, units: Any, sums: Any, mean: Any, v: Any, weights: Any, logits: Any
 ) -> Any:
@@ -154,7 +154,7 @@ def add_logits(
     return types.void(group, units, sums, mean, v, weights, logits), generate
 
 
-@_written_out
+@_intrinsic
 def add_gradient(
     _: Any, group: Any, units: Any, sums: Any, mean: Any, errors: Any, weights: Any, gradient: Any
 ) -> Any:
@@ -198,12 +198,12 @@ def _add_gradient_of(
 
     step = units.type(UNROLLED)
     with cgutils.for_range_slice(builder, step.type(0), units, step, inc=True) as (unit, _count):
-        some = [builder.add(unit, unit.type(place)) for place in range(UNROLLED)]
-        summed = _sums(builder, [partial(slopes, one) for one in some])
+        units_abreast = [builder.add(unit, unit.type(place)) for place in range(UNROLLED)]
+        summed = _sums(builder, [partial(slopes, one) for one in units_abreast])
         _store(builder, builder.fadd(_load(builder, gradient, unit, UNROLLED), summed), gradient, unit)
 
 
-@_written_out
+@_intrinsic
 def inner_product(_: Any, units: Any, left: Any, right: Any) -> Any:
     """Σ_h left[h]·right[h], float32 added up as float64; units a multiple of UNROLLED."""
 
@@ -217,8 +217,8 @@ def inner_product(_: Any, units: Any, left: Any, right: Any) -> Any:
                 builder.fpext(_load(builder, each, unit, UNROLLED), wide) for each in (one, other)
             )
             builder.store(_add_product(builder, left_part, right_part, builder.load(totals)), totals)
-        found = builder.load(totals)
-        lanes = [builder.extract_element(found, _I32(lane)) for lane in range(UNROLLED)]
+        summed = builder.load(totals)
+        lanes = [builder.extract_element(summed, _I32(lane)) for lane in range(UNROLLED)]
         return reduce(builder.fadd, lanes)
 
     return types.float64(units, left, right), generate

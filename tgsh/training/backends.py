@@ -35,7 +35,7 @@ class Epoch(Protocol):
 
         Returns
         -------
-        list of TaskState
+        list[TaskState]
             One a task.
         """
 
@@ -59,13 +59,13 @@ class Backend(Protocol):
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks.
-        states : sequence of TaskState
+        states : Sequence[TaskState]
             Their states before.
-        orders : int64 [T, N]
-            The order in which each sees its images.
-        rngs : sequence of numpy.random.Generator
+        orders : np.ndarray
+            int64 [T, N]; the order in which each sees its images.
+        rngs : Sequence[np.random.Generator]
             One a task, for what is random in its transform.
         learning_rate : float
             RMSprop's η.
@@ -86,16 +86,16 @@ class Backend(Protocol):
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks with equally many images.
-        states : sequence of TaskState
+        states : Sequence[TaskState]
             Their states.
-        rngs : sequence of numpy.random.Generator
+        rngs : Sequence[np.random.Generator]
             One a task, for what is random in its transform.
 
         Returns
         -------
-        list of float
+        list[float]
             Of each task, from 0 to 1.
         """
 
@@ -108,17 +108,17 @@ class Backend(Protocol):
         ----------
         task : Task
             The task.
-        vector : float32 [V]
-            The context vector.
-        images : uint8 [n, D]
-            Images on which the task's transform is still due.
-        rng : numpy.random.Generator
+        vector : np.ndarray
+            float32 [V]; the context vector.
+        images : np.ndarray
+            uint8 [n, D]; images on which the task's transform is still due.
+        rng : np.random.Generator
             For what is random in the transform.
 
         Returns
         -------
-        float32 [n, R]
-            A representation an image.
+        np.ndarray
+            float32 [n, R]; A representation an image.
         """
 
 
@@ -136,15 +136,15 @@ def select_backend(
 
     Parameters
     ----------
-    compute : {"auto", "fused", "torch"}
-        Which one; "fused" concerns FlyNet on a processor only.
+    compute : Compute
+        "auto", "fused", "torch": which one; "fused" concerns FlyNet on a processor only.
     base : RandomBase
         The frozen weights.
     context : Context
         The parameters of a task.
     source : ImageSource
         The tasks' datasets.
-    train_limit : int or None
+    train_limit : int | None
         Training images of a task; None for all of them.
     chunk : int
         Images of a batch that torch takes at once.

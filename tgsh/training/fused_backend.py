@@ -25,13 +25,13 @@ class FusedBackend:
 
     Parameters
     ----------
-    build : callable
+    build : Callable[[PixelMap, Normalisation], FusedFlyNet]
         Makes the network that sees images through a pixel map, normalised so.
     context : Context
         The parameters of a task.
     source : ImageSource
         The tasks' datasets.
-    train_limit : int or None
+    train_limit : int | None
         Training images of a task; None for all of them.
     evaluated_at_once : int
         Test images of a batch; their number decides no byte but through transforms that change values.
@@ -67,13 +67,13 @@ class FusedBackend:
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks.
-        states : sequence of TaskState
+        states : Sequence[TaskState]
             Their states before.
-        orders : int64 [T, N]
-            The order in which each sees its images.
-        rngs : sequence of numpy.random.Generator
+        orders : np.ndarray
+            int64 [T, N]; the order in which each sees its images.
+        rngs : Sequence[np.random.Generator]
             One a task, for what is random in its transform.
         learning_rate : float
             RMSprop's η.
@@ -98,16 +98,16 @@ class FusedBackend:
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks.
-        states : sequence of TaskState
+        states : Sequence[TaskState]
             Their states.
-        rngs : sequence of numpy.random.Generator
+        rngs : Sequence[np.random.Generator]
             One a task, for what is random in its transform.
 
         Returns
         -------
-        list of float
+        list[float]
             Of each task, from 0 to 1.
         """
         split = self._images.testing(tasks)
@@ -132,17 +132,17 @@ class FusedBackend:
         ----------
         task : Task
             The task.
-        vector : float32 [V]
-            The context vector.
-        images : uint8 [n, D]
-            Images on which the task's transform is still due.
-        rng : numpy.random.Generator
+        vector : np.ndarray
+            float32 [V]; the context vector.
+        images : np.ndarray
+            uint8 [n, D]; images on which the task's transform is still due.
+        rng : np.random.Generator
             For what is random in the transform.
 
         Returns
         -------
-        float32 [n, R]
-            A representation an image.
+        np.ndarray
+            float32 [n, R]; A representation an image.
         """
         [network] = self._networks.of([task])
         [parameters] = stacked_parameters([self._context.parameters(vector)], self._context)
@@ -158,18 +158,18 @@ class FusedEpoch:
 
     Parameters
     ----------
-    networks : sequence of FusedFlyNet
+    networks : Sequence[FusedFlyNet]
         T networks, each wired to its task's pixels.
     context : Context
         The parameters of a task.
-    states : sequence of TaskState
+    states : Sequence[TaskState]
         The tasks' states before the epoch.
     split : Split
         Training images.
     inputs : Inputs
         The same as the tasks see them.
-    orders : int64 [T, N]
-        The order in which each task sees its images.
+    orders : np.ndarray
+        int64 [T, N]; the order in which each task sees its images.
     learning_rate : float
         RMSprop's η.
     """
@@ -221,7 +221,7 @@ class FusedEpoch:
 
         Returns
         -------
-        list of TaskState
+        list[TaskState]
             One a task.
         """
         losses = [loss / self._orders.shape[1] for loss in self._losses]

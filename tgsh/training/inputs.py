@@ -27,19 +27,25 @@ TRANSFORMED_AT_ONCE = 2048
 class Split:
     """Training or test images of T tasks.
 
-    Parameters
+    Attributes
     ----------
-    images : list of T arrays, uint8 [N, D]
-        Pixels from 0 to 255; the same array where tasks share their images.
-    labels : list of T arrays, int64 [N]
-        Classes, from 0 on.
+    images : list[np.ndarray]
+        T arrays, uint8 [N, D], pixels from 0 to 255; the same array where tasks share their images.
+    labels : list[np.ndarray]
+        T arrays, int64 [N], classes, from 0 on.
     """
 
     images: list[np.ndarray]
     labels: list[np.ndarray]
 
     def __len__(self) -> int:
-        """N, images of a task."""
+        """Images of a task.
+
+        Returns
+        -------
+        int
+            N.
+        """
         return len(self.images[0])
 
 
@@ -50,7 +56,7 @@ class TaskImages:
     ----------
     source : ImageSource
         The tasks' datasets.
-    limit : int or None
+    limit : int | None
         Training images of a task, from the first one on; None for all of them.
     """
 
@@ -62,7 +68,7 @@ class TaskImages:
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks with equally many images.
 
         Returns
@@ -82,7 +88,7 @@ class TaskImages:
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks with equally many images.
 
         Returns
@@ -131,13 +137,13 @@ class Inputs:
 
     Parameters
     ----------
-    images : sequence of T arrays, uint8 [N, D]
-        Pixels from 0 to 255; the same array where tasks share them.
+    images : Sequence[np.ndarray]
+        T arrays, uint8 [N, D], pixels from 0 to 255; the same array where tasks share them.
     info : DatasetInfo
         Height, width and channels of the images.
-    tasks : sequence of Task
+    tasks : Sequence[Task]
         T tasks.
-    rngs : sequence of numpy.random.Generator
+    rngs : Sequence[np.random.Generator]
         One a task; everything random is drawn at once, here.
     """
 
@@ -165,16 +171,16 @@ class Inputs:
 
         Parameters
         ----------
-        places : int64 [T, B]
-            Which of a task's N images.
+        places : np.ndarray
+            int64 [T, B], which of a task's N images.
 
         Returns
         -------
-        images : list of T arrays, uint8 [N, D] or float32 [B, D]
-            All images of a task, without a copy, where no task changes values; else the batch, pixels from
-            0 to 1.
-        rows : list of T arrays, int64 [B]
-            Where in these images the batch is.
+        images : list[np.ndarray]
+            T arrays, uint8 [N, D] or float32 [B, D]; all images of a task, without a copy, where no
+            task changes values; else the batch, pixels from 0 to 1.
+        rows : list[np.ndarray]
+            T arrays, int64 [B], where in these images the batch is.
         """
         if self._transformed is None:
             return self._images, list(places)
@@ -209,7 +215,7 @@ class WiredNetworks(Generic[N]):
     ----------
     source : ImageSource
         The tasks' datasets.
-    build : callable
+    build : Callable[[list[int], list[PixelMap], list[Normalisation]], N]
         Makes networks of task indices, pixel maps and normalisations, T of each.
     """
 
@@ -226,7 +232,7 @@ class WiredNetworks(Generic[N]):
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks.
 
         Returns
@@ -249,7 +255,7 @@ class WiredNetworks(Generic[N]):
 class TaskTransforms:
     """The tasks' transforms on any of a source's images, random parameters drawn as for testing.
 
-    Parameters
+    Attributes
     ----------
     source : ImageSource
         The tasks' datasets.
@@ -270,13 +276,13 @@ class TaskTransforms:
         ----------
         task : Task
             The task.
-        images : uint8 [n, D]
-            Pixels from 0 to 255.
+        images : np.ndarray
+            uint8 [n, D], pixels from 0 to 255.
 
         Returns
         -------
-        float32 [n, D]
-            Pixels from 0 to 1.
+        np.ndarray
+            float32 [n, D], pixels from 0 to 1.
         """
         if isinstance(task.transform, PixelMap):
             return task.transform.apply(images.astype(np.float32) / 255)

@@ -30,23 +30,23 @@ Measurement = tuple[dict[str, np.ndarray], dict[str, str]]
 
 
 def geometry_of(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) -> Measurement:
-    """Cosines of representations within and between classes, before and after training (the paper's Fig. 4).
+    """Cosines of representations within and between classes, before and after training (Def. 1, Fig. 2a).
 
     Parameters
     ----------
     trainer : Trainer
         The experiment's.
-    tasks : sequence of T Task
-        Those that are compared.
-    vectors : float32 [E + 1, all tasks, V]
-        Context vectors after every epoch.
+    tasks : Sequence[Task]
+        T tasks, those that are compared.
+    vectors : np.ndarray
+        float32 [E + 1, all tasks, V]; context vectors after every epoch.
 
     Returns
     -------
-    tensors : dict of str to array
-        "edges" of the bins and counts "before.intra", "before.inter", "after.intra", "after.inter".
-    metadata : dict of str to str
-        JSON: "summaries" of either stage, with what a linear map reads of the task, and the "sample".
+    Measurement
+        Tensors "edges" of the bins and counts "before.intra", "before.inter", "after.intra",
+        "after.inter". Metadata, as JSON: "summaries" of either stage, with what a linear map reads of the
+        task, and the "sample".
     """
     classes = _compared_classes(trainer, tasks)
     batches = [_test_images(trainer.source, task, classes, IMAGES_A_CLASS) for task in tasks]
@@ -85,17 +85,16 @@ def samples(
     ----------
     transforms : TaskTransforms
         The tasks' transforms and images.
-    tasks : sequence of T Task
-        The tasks.
-    should_stop : callable
+    tasks : Sequence[Task]
+        T tasks.
+    should_stop : Callable[[], bool]
         Called between two tasks; True ends the measurement.
 
     Returns
     -------
-    tensors : dict of str to array
-        "images", float32 [T, n, D], pixels from 0 to 1, and "classes", int64 [n].
-    metadata : dict of str to str
-        JSON: indices of the "tasks".
+    Measurement
+        Tensors "images", float32 [T, n, D], pixels from 0 to 1, and "classes", int64 [n]. Metadata, as JSON:
+        indices of the "tasks".
 
     Raises
     ------
@@ -120,16 +119,14 @@ def class_means(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
     ----------
     trainer : Trainer
         The experiment's.
-    tasks : sequence of T Task
-        The tasks.
+    tasks : Sequence[Task]
+        T tasks.
 
     Returns
     -------
-    tensors : dict of str to array
-        "means", float32 [T, K, D], pixels from 0 to 1; NaN for the classes that a task does not have, where
-        tasks have their own datasets.
-    metadata : dict of str to str
-        Empty.
+    Measurement
+        Tensors "means", float32 [T, K, D], pixels from 0 to 1; NaN for the classes that a task does not
+        have, where tasks have their own datasets. No metadata.
     """
     info = trainer.info
     most = max(1, min(IMAGES_A_MEAN, MEAN_NUMBERS // (info.classes * info.pixels)))
@@ -169,20 +166,18 @@ def accuracy_matrix(
     ----------
     trainer : Trainer
         The experiment's.
-    tasks : sequence of T Task
-        The tasks.
-    trained : sequence of T TaskState
-        Their states after the last epoch.
-    should_stop : callable
+    tasks : Sequence[Task]
+        T tasks.
+    trained : Sequence[TaskState]
+        T states, after the last epoch.
+    should_stop : Callable[[], bool]
         Called between two evaluations; True ends the measurement.
 
     Returns
     -------
-    tensors : dict of str to array
-        "matrix", float64 [T, T], of the context of task i on the images of task j, and "untrained",
-        float64 [T], of each task's context before training on its own images.
-    metadata : dict of str to str
-        Empty.
+    Measurement
+        Tensors "matrix", float64 [T, T], of the context of task i on the images of task j, and
+        "untrained", float64 [T], of each task's context before training on its own images. No metadata.
 
     Raises
     ------
@@ -217,10 +212,10 @@ def first_of_each_class(images: np.ndarray, labels: np.ndarray, classes: int, mo
 
     Parameters
     ----------
-    images : uint8 [N, D]
-        Images.
-    labels : int [N]
-        Their classes.
+    images : np.ndarray
+        uint8 [N, D].
+    labels : np.ndarray
+        int [N], their classes.
     classes : int
         Classes that are taken, from 0 on.
     most : int
@@ -228,8 +223,8 @@ def first_of_each_class(images: np.ndarray, labels: np.ndarray, classes: int, mo
 
     Returns
     -------
-    uint8 [classes·n, D]
-        n images of each class.
+    np.ndarray
+        uint8 [classes·n, D]; n images of each class.
     """
     places = [np.flatnonzero(labels == label)[:most] for label in range(classes)]
     fewest = min(map(len, places))
@@ -261,20 +256,20 @@ def measure(
     ----------
     trainer : Trainer
         The experiment's.
-    tasks : sequence of T Task
-        All tasks.
-    vectors : float32 [E + 1, T, V]
-        Context vectors after every epoch.
-    trained_state : callable
+    tasks : Sequence[Task]
+        All T tasks.
+    vectors : np.ndarray
+        float32 [E + 1, T, V]; context vectors after every epoch.
+    trained_state : Callable[[int], TaskState]
         A task's state after its last epoch, by its index.
-    should_stop : callable
+    should_stop : Callable[[], bool]
         Called between measurements of two tasks; True ends them.
 
     Returns
     -------
-    dict of str to (tensors, metadata)
-        "geometry" and "samples" of MOST_TASKS tasks at most, evenly spread; "class-means" of all, where they
-        are not too many; "accuracy-matrix" where the spec says so.
+    dict[str, Measurement]
+        "geometry" and "samples" of MOST_TASKS tasks at most, evenly spread; "class-means" of all, where
+        they are not too many; "accuracy-matrix" where the spec says so.
 
     Raises
     ------

@@ -30,20 +30,20 @@ class TaskState:
 
     Random streams follow from seed, task and epoch, so no generator's state belongs to it.
 
-    Parameters
+    Attributes
     ----------
     index : int
         The task's place in its suite.
     epoch : int
         Epochs that are over.
-    parameters : dict of str to float32 array
-        By name, in the shapes of the network's context.
-    square_avg : dict of str to float32 array, or None
-        RMSprop's averages of squared gradients, same names and shapes; None where they were not kept after
-        the last epoch.
-    vectors : float32 [epoch + 1, V]
-        Row e is the context vector after e epochs.
-    losses : tuple of float
+    parameters : dict[str, np.ndarray]
+        float32 arrays by name, in the shapes of the network's context.
+    square_avg : dict[str, np.ndarray] | None
+        RMSprop's averages of squared gradients, same names and
+        shapes; None where they were not kept after the last epoch.
+    vectors : np.ndarray
+        float32 [epoch + 1, V]; row e is the context vector after e epochs.
+    losses : tuple[float, ...]
         Mean cross-entropy of every epoch, in nats.
     """
 
@@ -93,8 +93,8 @@ def batch_order(seed: int, index: int, epoch: int, images: int) -> np.ndarray:
 
     Returns
     -------
-    int64 [N]
-        A permutation of 0 … N − 1.
+    np.ndarray
+        int64 [N]; A permutation of 0 … N − 1.
     """
     return rng_for(seed, "order", index, epoch).permutation(images)
 
@@ -108,12 +108,12 @@ def transform_rng(seed: int, index: int, epoch: int | Literal["test"]) -> np.ran
         The experiment's.
     index : int
         The task's place in its suite.
-    epoch : int or "test"
+    epoch : int | Literal["test"]
         0, 1, … for training images, or "test" for test images.
 
     Returns
     -------
-    numpy.random.Generator
+    np.random.Generator
         At its start.
     """
     return rng_for(seed, "transform", index, epoch)
@@ -126,15 +126,15 @@ def stacked_parameters(
 
     Parameters
     ----------
-    arrays_by_name : sequence of T mappings
-        float32 arrays of a task in the context's shapes, as a TaskState holds them.
+    arrays_by_name : Sequence[Mapping[str, np.ndarray] | None]
+        T mappings; float32 arrays of a task in the context's shapes, as a TaskState holds them.
     context : Context
         The parameters of a task, in order.
 
     Returns
     -------
-    float32 [T, P]
-        A copy.
+    np.ndarray
+        float32 [T, P]; A copy.
 
     Raises
     ------
@@ -160,21 +160,21 @@ def advanced_states(
 
     Parameters
     ----------
-    before : sequence of T TaskState
-        The states before the epoch.
+    before : Sequence[TaskState]
+        T states, the states before the epoch.
     context : Context
         The parameters of a task, in order.
-    parameters : float32 [T, P]
-        After the epoch, a task a row.
-    square_avg : float32 [T, P]
-        RMSprop's averages likewise.
-    losses : sequence of T float
-        Mean cross-entropy over the epoch, in nats.
+    parameters : np.ndarray
+        float32 [T, P]; after the epoch, a task a row.
+    square_avg : np.ndarray
+        float32 [T, P]; RMSprop's averages likewise.
+    losses : Sequence[float]
+        T float; mean cross-entropy over the epoch, in nats.
 
     Returns
     -------
-    list of T TaskState
-        With copies of what the rows hold.
+    list[TaskState]
+        T states, with copies of what the rows hold.
     """
     after = []
     for row, state in enumerate(before):
@@ -201,7 +201,7 @@ def versions() -> dict[str, str]:
 
     Returns
     -------
-    dict of str to str
+    dict[str, str]
         By name; torch and numba only where they are installed.
     """
     torch = {"torch": _torch_version()} if find_spec("torch") else {}
@@ -248,9 +248,9 @@ def to_tensors(
 
     Returns
     -------
-    tensors : dict of str to float32 array
-        The parameters by name, "vectors", and averages as "squares.NAME".
-    metadata : dict of str to str
+    tensors : dict[str, np.ndarray]
+        float32 arrays: the parameters by name, "vectors", and averages as "squares.NAME".
+    metadata : dict[str, str]
         Format, spec digest, task, epoch, losses and versions.
     """
     tensors = {**state.parameters, "vectors": state.vectors}
@@ -278,15 +278,15 @@ def from_tensors(
 
     Parameters
     ----------
-    tensors : mapping of str to array
+    tensors : Mapping[str, np.ndarray]
         As `to_tensors` makes them.
-    metadata : mapping of str to str
+    metadata : Mapping[str, str]
         As `to_tensors` makes it; other keys are ignored.
     spec : ExperimentSpec
         The experiment that the checkpoint must belong to.
     index : int
         The task that it must belong to.
-    uploads : callable, default=no_upload_info
+    uploads : UploadInfo, default=no_upload_info
         Looks up uploaded datasets, by id.
 
     Returns
@@ -297,8 +297,8 @@ def from_tensors(
     Raises
     ------
     ArtifactCorrupt
-        Naming the tensor or the key, where anything is missing, left over or of another shape, type, task or
-        spec, or is not a finite number.
+        Naming the tensor or the key, where anything is missing, left over or of another shape, type, task
+        or spec, or is not a finite number.
     """
     for key, expected in (("format", FORMAT), ("spec", spec.digest()), ("task", str(index))):
         if metadata.get(key) != expected:

@@ -25,10 +25,10 @@ class RMSprop:
 
     Parameters
     ----------
-    parameters : float32 tensor
-        θ, changed in place.
-    square_avg : float32 tensor of the same shape
-        s, changed in place.
+    parameters : Tensor
+        float32 tensor; θ, changed in place.
+    square_avg : Tensor
+        float32 tensor of the same shape; s, changed in place.
     learning_rate : float
         η.
     """
@@ -43,8 +43,8 @@ class RMSprop:
 
         Parameters
         ----------
-        gradient : float32 tensor of the parameters' shape
-            ∇.
+        gradient : Tensor
+            float32 tensor of the parameters' shape; ∇.
         """
         self.square_avg.mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
         torch.sqrt(self.square_avg, out=self._root).add_(EPSILON)
@@ -62,7 +62,7 @@ class TorchBackend:
         The parameters of a task.
     source : ImageSource
         The tasks' datasets.
-    train_limit : int or None
+    train_limit : int | None
         Training images of a task; None for all of them.
     chunk : int
         Images of a batch that are taken at once; decides memory, and bytes only by rounding.
@@ -112,13 +112,13 @@ class TorchBackend:
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks.
-        states : sequence of TaskState
+        states : Sequence[TaskState]
             Their states before.
-        orders : int64 [T, N]
-            The order in which each sees its images.
-        rngs : sequence of numpy.random.Generator
+        orders : np.ndarray
+            int64 [T, N]; the order in which each sees its images.
+        rngs : Sequence[np.random.Generator]
             One a task, for what is random in its transform.
         learning_rate : float
             RMSprop's η.
@@ -150,16 +150,16 @@ class TorchBackend:
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks.
-        states : sequence of TaskState
+        states : Sequence[TaskState]
             Their states.
-        rngs : sequence of numpy.random.Generator
+        rngs : Sequence[np.random.Generator]
             One a task, for what is random in its transform.
 
         Returns
         -------
-        list of float
+        list[float]
             Of each task, from 0 to 1.
         """
         split = self._images.testing(tasks)
@@ -184,17 +184,17 @@ class TorchBackend:
         ----------
         task : Task
             The task.
-        vector : float32 [V]
-            The context vector.
-        images : uint8 [n, D]
-            Images on which the task's transform is still due.
-        rng : numpy.random.Generator
+        vector : np.ndarray
+            float32 [V]; the context vector.
+        images : np.ndarray
+            uint8 [n, D]; images on which the task's transform is still due.
+        rng : np.random.Generator
             For what is random in the transform.
 
         Returns
         -------
-        float32 [n, R]
-            A representation an image.
+        np.ndarray
+            float32 [n, R]; A representation an image.
         """
         inputs = DeviceInputs([torch.tensor(images, device=self._device)], self._info, [task], [rng])
         networks = self._networks.of([task])
@@ -219,14 +219,14 @@ class TorchEpoch:
         T networks, each wired to its task's pixels.
     context : Context
         The parameters of a task.
-    states : sequence of TaskState
+    states : Sequence[TaskState]
         The tasks' states before the epoch.
     split : DeviceSplit
         Training images.
     inputs : DeviceInputs
         The same as the tasks see them.
-    orders : int64 tensor [T, N]
-        The order in which each task sees its images, on the device.
+    orders : Tensor
+        int64 tensor [T, N]; the order in which each task sees its images, on the device.
     learning_rate : float
         RMSprop's η.
     chunk : int
@@ -281,7 +281,7 @@ class TorchEpoch:
 
         Returns
         -------
-        list of TaskState
+        list[TaskState]
             One a task.
         """
         losses = (self._loss / self._orders.shape[1]).tolist()

@@ -20,19 +20,26 @@ from tgsh.training.transforms import Operation, drawn
 class DeviceSplit:
     """Training or test images of T tasks on a device.
 
-    Parameters
+    Attributes
     ----------
-    images : list of T tensors, uint8 [N, D]
-        Pixels from 0 to 255; the same tensor where tasks share their images.
-    labels : int64 [T, N]
-        Classes, from 0 on.
+    images : list[Tensor]
+        T tensors, uint8 [N, D], pixels from 0 to 255; the same tensor where tasks share their
+        images.
+    labels : Tensor
+        int64 [T, N], classes, from 0 on.
     """
 
     images: list[Tensor]
     labels: Tensor
 
     def __len__(self) -> int:
-        """N, images of a task."""
+        """Images of a task.
+
+        Returns
+        -------
+        int
+            N.
+        """
         return len(self.images[0])
 
 
@@ -43,7 +50,7 @@ class DeviceImages:
     ----------
     source : ImageSource
         The tasks' datasets.
-    limit : int or None
+    limit : int | None
         Training images of a task, from the first one on; None for all of them.
     device : torch.device
         Where the images stay.
@@ -57,7 +64,7 @@ class DeviceImages:
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks with equally many images.
 
         Returns
@@ -74,7 +81,7 @@ class DeviceImages:
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : Sequence[Task]
             T tasks with equally many images.
 
         Returns
@@ -125,13 +132,13 @@ class DeviceInputs:
 
     Parameters
     ----------
-    images : sequence of T tensors, uint8 [N, D]
-        On one device; the same tensor where tasks share them.
+    images : Sequence[Tensor]
+        T tensors, uint8 [N, D]; on one device; the same tensor where tasks share them.
     info : DatasetInfo
         Height, width and channels of the images.
-    tasks : sequence of Task
+    tasks : Sequence[Task]
         T tasks.
-    rngs : sequence of numpy.random.Generator
+    rngs : Sequence[np.random.Generator]
         One a task; everything random is drawn at once, here.
     """
 
@@ -158,13 +165,14 @@ class DeviceInputs:
 
         Parameters
         ----------
-        places : int64 [T, B]
-            Which of a task's N images.
+        places : Tensor
+            int64 [T, B], which of a task's N images.
 
         Returns
         -------
-        uint8 or float32 [T, B, D]
-            uint8 where no task changes values of pixels, else float32 from 0 to 1.
+        Tensor
+            uint8 or float32 [T, B, D]; uint8 where no task changes values of pixels, else float32 from 0 to
+            1.
         """
         batch = self._gathered(places)
         if self._unchanged:
@@ -200,20 +208,20 @@ def transformed_batches(
 
     Parameters
     ----------
-    images : sequence of T arrays, uint8 [N, D]
-        Pixels from 0 to 255; the same array where tasks share them.
+    images : Sequence[np.ndarray]
+        T arrays, uint8 [N, D], pixels from 0 to 255; the same array where tasks share them.
     info : DatasetInfo
         Height, width and channels of the images.
-    tasks : sequence of Task
+    tasks : Sequence[Task]
         T tasks.
-    rngs : sequence of numpy.random.Generator
+    rngs : Sequence[np.random.Generator]
         One a task; everything random is drawn at once, here.
     device : str, default="cpu"
         Where values are computed.
 
     Returns
     -------
-    callable
+    Callable[[np.ndarray], np.ndarray]
         Places int64 [T, B] to images float32 [T, B, D], pixels from 0 to 1.
     """
     target = torch.device(device)

@@ -34,8 +34,8 @@ class Trainer:
         The tasks' datasets; a Dataset where they share one.
     device : str
         Such as "cpu" or "cuda:0".
-    compute : {"auto", "fused", "torch"}, default="auto"
-        The backend; see `tgsh.training.backends`.
+    compute : Compute, default="auto"
+        "auto", "fused", "torch": the backend; see `tgsh.training.backends`.
 
     Raises
     ------
@@ -106,17 +106,17 @@ class Trainer:
 
         Parameters
         ----------
-        tasks : sequence of T Task
-            Batchable ones.
-        states : sequence of T TaskState
-            All at the same epoch and with RMSprop's averages.
-        should_stop : callable
+        tasks : Sequence[Task]
+            T batchable tasks.
+        states : Sequence[TaskState]
+            T states, all at the same epoch and with RMSprop's averages.
+        should_stop : Callable[[], bool]
             Called before every batch; True ends the epoch.
 
         Returns
         -------
-        list of T TaskState
-            One epoch later.
+        list[TaskState]
+            T states, one epoch later.
 
         Raises
         ------
@@ -150,15 +150,15 @@ class Trainer:
 
         Parameters
         ----------
-        tasks : sequence of T Task
-            Batchable ones.
-        states : sequence of T TaskState
-            At any epoch.
+        tasks : Sequence[Task]
+            T batchable tasks.
+        states : Sequence[TaskState]
+            T states, at any epoch.
 
         Returns
         -------
-        list of T float
-            From 0 to 1.
+        list[float]
+            T numbers, from 0 to 1.
         """
         rngs = [transform_rng(self.spec.seed, task.index, "test") for task in tasks]
         return self._backend.accuracy(tasks, states, rngs)
@@ -170,15 +170,15 @@ class Trainer:
         ----------
         task : Task
             The task, whose transform the images go through.
-        vector : float32 [V]
-            The context vector.
-        images : uint8 [n, D]
-            Pixels from 0 to 255.
+        vector : np.ndarray
+            float32 [V]; the context vector.
+        images : np.ndarray
+            uint8 [n, D], pixels from 0 to 255.
 
         Returns
         -------
-        float32 [n, R]
-            A representation an image.
+        np.ndarray
+            float32 [n, R]; A representation an image.
         """
         rng = transform_rng(self.spec.seed, task.index, "test")
         return self._backend.representations(task, vector, images, rng)
@@ -202,8 +202,8 @@ def warm_up(device: str, compute: Compute) -> None:
     ----------
     device : str
         Such as "cpu" or "cuda:0".
-    compute : {"auto", "fused", "torch"}
-        The backend.
+    compute : Compute
+        "auto", "fused", "torch": the backend.
 
     Raises
     ------
