@@ -28,7 +28,7 @@ from tgsh.networks.torch_registry import learner
 from tgsh.specs import ExperimentSpec
 from tgsh.suites import build
 from tgsh.suites.pixel_maps import PixelMap
-from tgsh.training.optimisation import stacked
+from tgsh.training.state import stacked_parameters
 
 NETWORKS: list[dict[str, Any]] = [
     {"kind": "flynet", "expansion": 2},
@@ -69,7 +69,9 @@ def as_learned(spec: ExperimentSpec, index: int, vector: np.ndarray, seen: np.nd
     """Representations of images as a learner makes them, float32 [n, R]."""
     base, context = random_base(spec.network, 784, 10, spec.base_seed), context_of(spec.network, 784, 10)
     nets = learner(base, [PixelMap.identity(784)], [index], torch.device("cpu"))
-    nets.load_parameters(stacked([context.parameters(np.array(vector))], context, torch.device("cpu")))
+    nets.load_parameters(
+        torch.from_numpy(stacked_parameters([context.parameters(np.array(vector))], context))
+    )
     return nets.representations(torch.tensor(seen)[None])[0].numpy()
 
 

@@ -35,6 +35,13 @@ BREAKS = [
     ("light-service", "tgsh/arrays.py", "def lazily(): import mlxtend.data"),
     ("light-service", "tgsh/suites/__init__.py", "from numba import njit"),
     ("light-execution", "tgsh/execution/planning.py", "import tgsh.training"),
+    ("torch-where-torch-computes", "tgsh/training/state.py", "import torch"),
+    (
+        "torch-where-torch-computes",
+        "tgsh/execution/runner.py",
+        "def lazily(): import tgsh.training.torch_inputs",
+    ),
+    ("torch-where-torch-computes", "tgsh/networks/registry.py", "import tgsh.networks.torch_registry"),
     ("no-web-in-workers", "worker/devices.py", "import uvicorn"),
     ("plain-analysis", "tgsh/analysis/__init__.py", "import torch"),
     ("store-apart", "tgsh/store/jobs.py", "import tgsh.suites"),

@@ -40,7 +40,7 @@ def measure(data_dir: Path, network: str, task: str, rounds: int, path: Any = "a
         "training": {"learning_rate": rate},
     }
     spec, dataset = Submission.model_validate(body).spec(), load_dataset("mnist", data_dir)
-    trainer, tasks = Trainer(spec, dataset, torch.device("cpu"), path), build(spec.suite, dataset.info)
+    trainer, tasks = Trainer(spec, dataset, "cpu", path), build(spec.suite, dataset.info)
     start = [trainer.fresh(0)]
     state = trainer.epoch(tasks, start, lambda: False)  # also compiles and warms up
     return {

@@ -28,7 +28,7 @@ def report(data_dir: Path) -> str:
     """A table: seconds and share of each part of one profiled epoch (profiling itself adds a few percent)."""
     torch.set_num_threads(1)
     dataset, spec = load_dataset("mnist", data_dir), ExperimentSpec()
-    trainer = Trainer(spec, dataset, torch.device("cpu"), "torch")
+    trainer = Trainer(spec, dataset, "cpu", "torch")
     task = build(spec.suite, dataset.info)[3]
     state = trainer.fresh(3)
     trainer.epoch([task], [state], lambda: False)

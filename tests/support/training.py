@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import torch
-
 from tgsh.datasets.base import Dataset
 from tgsh.networks.registry import Context, context_of, random_base
 from tgsh.specs import ExperimentSpec, FlyNetSpec, TrainingSpec
@@ -14,7 +12,7 @@ from tgsh.suites import Task, build
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
 
-CPU = torch.device("cpu")
+CPU = "cpu"
 
 
 def small(**changes: object) -> ExperimentSpec:

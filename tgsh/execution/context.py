@@ -17,9 +17,26 @@ GPU_TASKS = 36
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """Where a process works: its store, its data, its device and its name.
+    """Store, data folder, device and name of a process that runs jobs.
 
-    at_once: how many tasks of an experiment it trains in one batch. compute: see tgsh.training.backends.
+    Parameters
+    ----------
+    database : Database
+        The store's rows.
+    artifacts : Artifacts
+        The store's files.
+    data_dir : Path
+        Datasets.
+    lease_seconds : float
+        Seconds until a lease that is not renewed ends.
+    device : str
+        Such as "cpu" or "cuda:0".
+    worker : str
+        The process's name in the store.
+    at_once : int, default=1
+        Tasks of an experiment that are trained in one batch.
+    compute : {"auto", "fused", "torch"}, default="auto"
+        The backend; see `tgsh.training.backends`.
     """
 
     database: Database
@@ -38,7 +55,22 @@ class WorkerContext:
 
     @classmethod
     def from_settings(cls, settings: StoreSettings, device: str, worker: str) -> WorkerContext:
-        """Connect to the store that the settings name."""
+        """Connect to the store that the settings name.
+
+        Parameters
+        ----------
+        settings : StoreSettings
+            Where the store is.
+        device : str
+            Such as "cpu" or "cuda:0".
+        worker : str
+            The process's name in the store.
+
+        Returns
+        -------
+        WorkerContext
+            Connected lazily.
+        """
         return cls(
             Database(settings.database),
             Artifacts(settings.artifacts),

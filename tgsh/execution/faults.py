@@ -1,4 +1,4 @@
-"""Fault injection: named points in a job where a test makes something go wrong."""
+"""Fault injection at named points in a job, for tests."""
 
 from __future__ import annotations
 
@@ -12,20 +12,28 @@ from typing import Any
 
 
 class InjectedFault(Exception):
-    """What a "raise" fault raises: a failure that nobody foresaw."""
+    """Raised by a "raise" fault, in place of an unexpected failure."""
 
 
 def fault_point(name: str, index: int | None = None) -> None:
-    """A named point in a job where a test may want something to go wrong."""
+    """Inject the faults that the file of TGSH_TEST_FAULTS lists for a point in a job.
+
+    Parameters
+    ----------
+    name : str
+        The point's name.
+    index : int or None, default=None
+        The task's place in its suite.
+    """
     path = os.environ.get("TGSH_TEST_FAULTS")
     if path is None or not Path(path).exists():
         return
     for fault in json.loads(Path(path).read_text() or "[]"):
-        if fault["point"] == name and fault.get("index", index) == index and _is_its_turn(fault):
-            _happen(name, fault)
+        if fault["point"] == name and fault.get("index", index) == index and _is_due(fault):
+            _inject(name, fault)
 
 
-def _is_its_turn(fault: dict[str, Any]) -> bool:
+def _is_due(fault: dict[str, Any]) -> bool:
     if "once" not in fault:
         return True
     try:
@@ -35,7 +43,7 @@ def _is_its_turn(fault: dict[str, Any]) -> bool:
     return True
 
 
-def _happen(name: str, fault: dict[str, Any]) -> None:
+def _inject(name: str, fault: dict[str, Any]) -> None:
     action = fault["action"]
     if action == "raise":
         raise InjectedFault(f"injected at {name}")

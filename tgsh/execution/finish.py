@@ -1,11 +1,10 @@
-"""The jobs that are not training: finish, preview."""
+"""The jobs that are not training: the finish of an experiment and previews."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
-import torch
 from sqlalchemy.exc import DBAPIError
 
 from tgsh.errors import ArtifactCorrupt, Interrupted, LeaseLost, TgshError
@@ -23,122 +22,152 @@ from tgsh.store.results import PROVENANCE as PROVENANCE
 from tgsh.store.results import collect_provenance, consolidate, damaged_tasks
 from tgsh.suites import build
 from tgsh.suites.sources import source_of
-from tgsh.training.inputs import Views
-from tgsh.training.measurements import measured, samples
+from tgsh.training.inputs import TaskTransforms
+from tgsh.training.measurements import measure, samples
 from tgsh.training.state import TaskState, from_tensors
 from tgsh.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
 MOST_REPAIRS = 3
-"""How often damaged checkpoints are trained again before the disk is given up."""
+"""Attempts in which damaged checkpoints are trained again; then the finish fails."""
 
 
 def run_finish(
     context: WorkerContext,
-    claim: JobLease,
+    lease: JobLease,
     trainer_of: Callable[[ExperimentSpec], Trainer],
     should_stop: Callable[[], bool],
 ) -> None:
-    """Put together what reads need, and drop files that no row names.
+    """Write the results of an experiment whose tasks are trained, and remove files that no row names.
 
-    Damaged checkpoints are trained again instead; the finish is due once more when that is done. Raises
-    ArtifactCorrupt where that does not help, Interrupted, and LeaseLost, which leaves no file.
+    Damaged checkpoints are trained again instead; the finish is due once more when that is done.
+
+    Parameters
+    ----------
+    context : WorkerContext
+        The process's.
+    lease : JobLease
+        Of the finish.
+    trainer_of : callable
+        A spec's trainer.
+    should_stop : callable
+        Called between measurements; True ends the finish.
+
+    Raises
+    ------
+    ArtifactCorrupt
+        Where checkpoints are damaged after MOST_REPAIRS attempts.
+    Interrupted
+        Soon after `should_stop` returned True.
+    LeaseLost
+        Where the lease ended meanwhile; no file is left.
     """
-    experiment_id = claim.job.experiment_id
+    experiment_id = lease.job.experiment_id
     if damaged := damaged_tasks(context.database, context.artifacts, experiment_id):
-        if claim.attempt > MOST_REPAIRS:
+        if lease.attempt > MOST_REPAIRS:
             raise ArtifactCorrupt(f"checkpoints of tasks {damaged} are damaged again and again")
         log.warning("%s: checkpoints of tasks %s are damaged; training them again", experiment_id, damaged)
-        requeue_tasks(context.database, claim, damaged)
+        requeue_tasks(context.database, lease, damaged)
         return
     faults.fault_point("before the results")
     results: dict[str, tuple[str, str]] = {}
     try:
-        _put_together(context, claim, trainer_of(claim.spec), should_stop, results)
-        retry_transient(lambda: jobs.complete_finish(context.database, claim, results), context.lease_seconds)
+        _write_results(context, lease, trainer_of(lease.spec), should_stop, results)
+        retry_transient(lambda: jobs.complete_finish(context.database, lease, results), context.lease_seconds)
     except LeaseLost:
         context.artifacts.remove(key for key, _ in results.values())
         raise
     remove_leftovers(context.database, context.artifacts, experiment_id)
 
 
-def _put_together(
+def _write_results(
     context: WorkerContext,
-    claim: JobLease,
+    lease: JobLease,
     trainer: Trainer,
     should_stop: Callable[[], bool],
     results: dict[str, tuple[str, str]],
 ) -> None:
-    """Write the results of an experiment, and note each under its name in `results`."""
-    experiment_id, own = claim.job.experiment_id, claim.token[:8]
-    key = f"{experiment_id}/vectors-{own}.npy"
+    """Write the results of an experiment, and add key and digest of each to `results` under its name."""
+    experiment_id, attempt = lease.job.experiment_id, lease.token[:8]
+    key = f"{experiment_id}/vectors-{attempt}.npy"
     results["vectors"] = (key, consolidate(context.database, context.artifacts, experiment_id, key))
     vectors = context.artifacts.load_array(*results["vectors"])
-    tasks = build(claim.spec.suite, trainer.info)
+    tasks = build(lease.spec.suite, trainer.info)
 
-    def learned(index: int) -> TaskState:
+    def trained_state(index: int) -> TaskState:
         record = queries.task(context.database, experiment_id, index)
-        found = context.artifacts.load(str(record.checkpoint), str(record.checkpoint_sha256))
-        return from_tensors(*found, claim.spec, index, context.uploads.info)
+        checkpoint = context.artifacts.load(str(record.checkpoint), str(record.checkpoint_sha256))
+        return from_tensors(*checkpoint, lease.spec, index, context.uploads.info)
 
-    found = measured(trainer, tasks, vectors, learned, should_stop)
-    found[PROVENANCE] = {}, collect_provenance(context.database, context.artifacts, experiment_id)
-    for name, (tensors, metadata) in found.items():
-        key = f"{experiment_id}/{name}-{own}.safetensors"
+    measurements = measure(trainer, tasks, vectors, trained_state, should_stop)
+    measurements[PROVENANCE] = {}, collect_provenance(context.database, context.artifacts, experiment_id)
+    for name, (tensors, metadata) in measurements.items():
+        key = f"{experiment_id}/{name}-{attempt}.safetensors"
         results[name] = (key, context.artifacts.save(key, tensors, metadata))
     faults.fault_point("before finishing")
 
 
 def run_preview(context: WorkerContext, stop: Callable[[], bool]) -> PreviewJob | None:
-    """Claim the preview that has waited longest, draw it, record how that ended; None where none waits.
+    """Lease the preview that has waited longest, make it and record its end.
 
-    `stop` is asked between tasks; when it turns true the claim goes back.
+    Parameters
+    ----------
+    context : WorkerContext
+        The process's.
+    stop : callable
+        Called between tasks; True gives the lease back.
+
+    Returns
+    -------
+    PreviewJob or None
+        The preview; None where none waits.
     """
-    claimed = previews.lease_next(context.database, context.worker, context.lease_seconds)
-    if claimed is None:
+    lease = previews.lease_next(context.database, context.worker, context.lease_seconds)
+    if lease is None:
         return None
-    with LeaseRenewer(context.database, [claimed], context.lease_seconds) as keeper:
+    with LeaseRenewer(context.database, [lease], context.lease_seconds) as renewer:
         try:
-            _draw(context, claimed, lambda: stop() or keeper.should_stop)
+            _make_preview(context, lease, lambda: stop() or renewer.should_stop)
         except Exception as error:
-            _ended_badly(context, claimed, keeper, error)
+            _record_failure(context, lease, renewer, error)
         finally:
-            keeper.drop(claimed)
-    return claimed.job
+            renewer.drop(lease)
+    return lease.job
 
 
-def _draw(context: WorkerContext, claimed: PreviewLease, should_stop: Callable[[], bool]) -> None:
-    """File, then row; a worker that lost its lease leaves neither."""
-    spec = ExperimentSpec.model_validate(claimed.spec)
+def _make_preview(context: WorkerContext, lease: PreviewLease, should_stop: Callable[[], bool]) -> None:
+    """Write the file, then the row; a worker that lost its lease leaves neither."""
+    spec = ExperimentSpec.model_validate(lease.spec)
     source = source_of(spec, context.data_dir, context.uploads)
     tasks = build(spec.suite, source.info)
-    shown = [tasks[index] for index, _ in claimed.tasks]
+    previewed = [tasks[index] for index, _ in lease.tasks]
+    transforms = TaskTransforms(source, spec.seed, context.device)
     faults.fault_point("mid-preview")
-    tensors, about = samples(Views(source, spec.seed, torch.device(context.device)), shown, should_stop)
-    key, patience = claimed.artifact, context.lease_seconds
+    tensors, about = samples(transforms, previewed, should_stop)
+    key, patience = lease.artifact, context.lease_seconds
     sha256 = retry_transient(lambda: context.artifacts.save(key, tensors, about), patience)
     faults.fault_point("before the preview's row")
     try:
-        retry_transient(lambda: previews.complete(context.database, claimed, sha256), patience)
+        retry_transient(lambda: previews.complete(context.database, lease, sha256), patience)
     except LeaseLost:
         context.artifacts.remove([key])
         raise
 
 
-def _ended_badly(
-    context: WorkerContext, claimed: PreviewLease, keeper: LeaseRenewer, error: Exception
+def _record_failure(
+    context: WorkerContext, lease: PreviewLease, renewer: LeaseRenewer, error: Exception
 ) -> None:
     try:
-        if isinstance(error, LeaseLost) or keeper.state(claimed) is LeaseState.LOST:
-            log.warning("%s: %s", claimed.job, error)
+        if isinstance(error, LeaseLost) or renewer.state(lease) is LeaseState.LOST:
+            log.warning("%s: %s", lease.job, error)
         elif isinstance(error, Interrupted):
-            retry_transient(lambda: previews.release(context.database, claimed), context.lease_seconds)
+            retry_transient(lambda: previews.release(context.database, lease), context.lease_seconds)
         elif isinstance(error, DBAPIError) and is_transient(error):
-            log.error("%s: the database is away; the lease runs out by itself", claimed.job, exc_info=error)
+            log.error("%s: the database is away; the lease runs out by itself", lease.job, exc_info=error)
         else:
-            log.error("%s failed", claimed.job, exc_info=error)
+            log.error("%s failed", lease.job, exc_info=error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
-            retry_transient(lambda: previews.fail(context.database, claimed, reason), context.lease_seconds)
+            retry_transient(lambda: previews.fail(context.database, lease, reason), context.lease_seconds)
     except LeaseLost as lost:
-        log.warning("%s: %s", claimed.job, lost)
+        log.warning("%s: %s", lease.job, lost)

@@ -1,10 +1,11 @@
-"""An experiment in this shell; replay of a bundle."""
+"""Training of an experiment in a folder by processes of this shell; replay of a bundle."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -20,6 +21,7 @@ from tgsh.analysis.similarity import similarity
 from tgsh.arrays import LabelledArray, table_csv, to_csv, to_safetensors
 from tgsh.bundles.reader import Bundle
 from tgsh.errors import Conflict, InvalidSpec
+from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan
 from tgsh.execution.presenters import accuracy_view, experiment_view
 from tgsh.figures import render, similarity_figure
@@ -45,10 +47,30 @@ def run(
     on_progress: Callable[[Progress], None],
     compute: Compute | None = None,
 ) -> Experiment:
-    """Train the experiment with `workers` processes (None: one a core) and leave its results in `folder`.
+    """Train an experiment and leave its results in a folder.
 
-    compute: on which path; None: TGSH_COMPUTE says it. Raises Conflict where the folder holds another
-    experiment.
+    Parameters
+    ----------
+    spec : ExperimentSpec
+        The experiment.
+    folder : Path
+        New, or where an earlier run of the same experiment ended.
+    workers : int or None
+        Processes; None for one a core.
+    on_progress : callable
+        Called with each Progress.
+    compute : {"auto", "fused", "torch"} or None, default=None
+        The backend; None for that of TGSH_COMPUTE.
+
+    Returns
+    -------
+    Experiment
+        As it ended.
+
+    Raises
+    ------
+    Conflict
+        Where the folder holds another experiment.
     """
     planned = plan(spec)
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,10 +78,10 @@ def run(
     if compute is not None:
         settings = settings.model_copy(update={"compute": compute})
     with opened(folder) as (database, artifacts):
-        experiment_id = _open(
+        experiment_id = _submit_or_resume(
             database, spec, lambda: experiments.submit(database, spec, planned).experiment_id
         )
-        _work(database, settings, experiment_id, workers or cores(), on_progress)
+        _train(database, settings, experiment_id, workers or cores(), on_progress)
         experiment = experiment_view(queries.experiment(database, experiment_id))
         _export(database, artifacts, experiment, folder)
         return experiment
@@ -67,7 +89,18 @@ def run(
 
 @contextmanager
 def opened(folder: Path) -> Iterator[tuple[Database, Artifacts]]:
-    """The store in a folder that `run` trains in, or did."""
+    """The store in a folder that `run` trains in.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Yields
+    ------
+    tuple of Database and Artifacts
+        Open until the context ends.
+    """
     settings = _settings(folder)
     database = Database(settings.database)
     try:
@@ -87,12 +120,12 @@ def _settings(folder: Path) -> StoreSettings:
     )
 
 
-def _open(database: Database, spec: ExperimentSpec, submit: Callable[[], str]) -> str:
-    """The folder's one experiment: submitted now, or gone on with."""
-    there = queries.experiments(database, queries.Filters(), limit=1)
-    if not there:
+def _submit_or_resume(database: Database, spec: ExperimentSpec, submit: Callable[[], str]) -> str:
+    """The id of the folder's one experiment."""
+    snapshots = queries.experiments(database, queries.Filters(), limit=1)
+    if not snapshots:
         return submit()
-    record = there[0].record
+    record = snapshots[0].record
     if record.digest != spec.digest():
         raise Conflict(f"the folder holds another experiment ({record.name}); choose an empty one")
     if record.status in ("failed", "cancelled"):
@@ -100,21 +133,21 @@ def _open(database: Database, spec: ExperimentSpec, submit: Callable[[], str]) -
     return record.id
 
 
-def _work(
+def _train(
     database: Database,
     settings: StoreSettings,
     experiment_id: str,
     workers: int,
     on_progress: Callable[[Progress], None],
 ) -> None:
-    """Keep the workers awake while jobs are queued, until the experiment has ended."""
+    """Keep processes running while jobs are queued, until the experiment has ended."""
     with _pool(settings, workers) as (pool, stop):
         futures: set[Future[None]] = set()
         try:
             while True:
                 expire_leases(database, settings.max_attempts)
                 for _ in range(min(count_queued(database, workers), workers - len(futures))):
-                    futures.add(pool.submit(_work_off))
+                    futures.add(pool.submit(_run_jobs))
                 done, futures = wait(futures, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()
@@ -133,47 +166,43 @@ def _pool(settings: StoreSettings, workers: int) -> Iterator[tuple[ProcessPoolEx
     """Processes that are started afresh (no fork of whatever this one has open) and end on `stop`."""
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    pool = ProcessPoolExecutor(workers, context, _prepare, (settings.model_dump_json(), stop))
+    pool = ProcessPoolExecutor(workers, context, _open_context, (settings.model_dump_json(), stop))
     try:
         yield pool, stop
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_bench: object = None
+_context: WorkerContext | None = None
 _stop: Event | None = None
 
 
-def _prepare(settings: str, stop: Event) -> None:
+def _open_context(settings: str, stop: Event) -> None:
     """In the child: one thread, one connection; Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
+    if (torch := sys.modules.get("torch")) is not None:  # a spawned __main__ may import it before this
+        torch.set_num_threads(1)
     keep_freed_memory()
-    import torch
-
-    from tgsh.execution.context import WorkerContext
-
-    global _bench, _stop
-    torch.set_num_threads(1)
+    global _context, _stop
     _stop = stop
-    _bench = WorkerContext.from_settings(
+    _context = WorkerContext.from_settings(
         StoreSettings.model_validate_json(settings), "cpu", f"local/{os.getpid()}"
     )
 
 
-def _work_off() -> None:
+def _run_jobs() -> None:
     """In the child: one job after the other, until none is left."""
-    from tgsh.execution import runner
-    from tgsh.execution.context import WorkerContext
+    from tgsh.execution import runner  # numba and more, which the parent needs not
 
-    assert isinstance(_bench, WorkerContext)
+    assert _context is not None
     assert _stop is not None
-    while not _stop.is_set() and runner.run_next(_bench, _stop.is_set) is not None:
+    while not _stop.is_set() and runner.run_next(_context, _stop.is_set) is not None:
         pass
 
 
 def _export(database: Database, artifacts: Artifacts, experiment: Experiment, folder: Path) -> None:
-    """What a person wants to open, beside the store."""
+    """Write spec, experiment, accuracies, vectors and similarities as files beside the store."""
     (folder / "spec.json").write_text(experiment.spec.model_dump_json(indent=2) + "\n")
     (folder / "experiment.json").write_text(experiment.model_dump_json(indent=2) + "\n")
     accuracy = accuracy_view(experiment.id, queries.tasks(database, experiment.id), experiment.mean_accuracy)
@@ -194,7 +223,7 @@ def _export(database: Database, artifacts: Artifacts, experiment: Experiment, fo
 
 
 class TaskDifference(BaseModel):
-    """A task whose vectors are others."""
+    """A task whose context vectors differ from the bundle's."""
 
     index: int
     label: str
@@ -203,14 +232,14 @@ class TaskDifference(BaseModel):
 
 
 class Difference(BaseModel):
-    """What is not the same here, on which bytes depend; None: it was not recorded, or is not there."""
+    """A condition of the bytes that differs from the bundle's; None where it is absent or not recorded."""
 
     bundle: Any
     here: Any
 
 
 class Replayed(BaseModel):
-    """What a replay found. differs: of versions, compute, machines and images, what is not the same."""
+    """Comparison of a replay with its bundle. differs: versions, compute, machines and images that differ."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -226,31 +255,51 @@ class Replayed(BaseModel):
 def replay(
     bundle: Bundle, folder: Path, workers: int | None, on_progress: Callable[[Progress], None]
 ) -> tuple[Experiment, Replayed | None]:
-    """Train a bundle's spec in a folder that is empty, and compare; None where training did not complete.
+    """Train a bundle's spec and compare; on the bundle's backend, unless TGSH_COMPUTE names one.
 
-    On the compute path that the bundle was trained on, where TGSH_COMPUTE does not say another. Raises
-    InvalidSpec for a folder that holds something.
+    Parameters
+    ----------
+    bundle : Bundle
+        The bundle.
+    folder : Path
+        New or empty.
+    workers : int or None
+        Processes; None for one a core.
+    on_progress : callable
+        Called with each Progress.
+
+    Returns
+    -------
+    experiment : Experiment
+        As it ended.
+    comparison : Replayed or None
+        None where training did not complete.
+
+    Raises
+    ------
+    InvalidSpec
+        For a folder that holds something.
     """
     if folder.exists() and any(folder.iterdir()):
         raise InvalidSpec(str(folder), "is not empty; a replay trains anew")
-    ended = run(bundle.spec, folder, workers, on_progress, _path_of(bundle.recorded.compute))
+    ended = run(bundle.spec, folder, workers, on_progress, _backend_of(bundle.recorded.compute))
     if ended.status != "completed":
         return ended, None
     with opened(folder) as (database, artifacts):
-        return ended, _compared(bundle, database, artifacts, ended)
+        return ended, _compare(bundle, database, artifacts, ended)
 
 
-def _path_of(compute: Sequence[str]) -> Compute | None:
-    """The path that a record names, where it is not the one that is taken anyway."""
+def _backend_of(compute: Sequence[str]) -> Compute | None:
+    """The backend that a record names, where it is not the default."""
     torch = [each for each in compute if each.startswith("cpu ") and not each.endswith(" fused")]
     return "torch" if torch and len(torch) == len(compute) and not os.environ.get("TGSH_COMPUTE") else None
 
 
-def _compared(bundle: Bundle, database: Database, artifacts: Artifacts, ended: Experiment) -> Replayed:
+def _compare(bundle: Bundle, database: Database, artifacts: Artifacts, ended: Experiment) -> Replayed:
     ref = find_stage(database, ended.id, "after")
     [(key, sha256)] = ref.sources
     same = sha256 == bundle.vectors_sha256
-    others = [] if same else _others(bundle, artifacts.load_array(key, sha256), ref.labels)
+    others = [] if same else _task_differences(bundle, artifacts.load_array(key, sha256), ref.labels)
     tasks = queries.tasks(database, ended.id)
     origins = results.task_origins(database, artifacts, ended.id) or []
     return Replayed(
@@ -264,23 +313,23 @@ def _compared(bundle: Bundle, database: Database, artifacts: Artifacts, ended: E
     )
 
 
-def _others(bundle: Bundle, ours: np.ndarray, labels: Sequence[str]) -> list[TaskDifference]:
+def _task_differences(bundle: Bundle, ours: np.ndarray, labels: Sequence[str]) -> list[TaskDifference]:
     theirs = bundle.vectors(ours.shape)
-    found = []
+    differences = []
     for index, label in enumerate(labels):
         one, other = theirs[:, index], ours[:, index]
         epochs = [epoch for epoch in range(len(one)) if one[epoch].tobytes() != other[epoch].tobytes()]
         if epochs:
             scale = float(np.abs(other).max()) or 1.0
             largest = float(np.abs(one.astype(np.float64) - other).max()) / scale
-            found.append(TaskDifference(index=index, label=label, epoch=epochs[0], largest=largest))
-    return found
+            differences.append(TaskDifference(index=index, label=label, epoch=epochs[0], largest=largest))
+    return differences
 
 
 def _differences(
     bundle: Bundle, ended: Experiment, compute: Sequence[str], origins: Sequence[results.Origin]
 ) -> dict[str, Difference]:
-    """What bytes depend on beside the spec, where it is not the same."""
+    """Conditions of the bytes beside the spec that differ, by name."""
     machines = sorted({str(origin["machine"]) for origin in origins})
     pairs: dict[str, tuple[Any, Any]] = {
         f"version of {name}": (bundle.recorded.versions.get(name), ended.versions.get(name))

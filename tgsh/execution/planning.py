@@ -1,4 +1,4 @@
-"""Spec -> tasks, base id, layers, cost (no torch)."""
+"""Plan, preview and typical cost of an experiment from its spec; reaches no torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_PREVIEWED = 64
 
 
 def layers(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Mapping[str, slice]:
-    """Where each layer of the network lies in its context vectors, by name: layer-1, layer-2, …"""
+    """Slices of the context vectors that belong to each layer of the network: layer-1, layer-2, …"""
     info = info_of(spec, uploads)
     return context_of(spec.network, info.pixels, info.classes).parts
 
@@ -46,7 +46,7 @@ def plan(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Experime
 
 
 def preview(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> PreviewRequest:
-    """What a preview of a spec shows. Raises InvalidSpec as `plan` does.
+    """The tasks and the key of a spec's preview. Raises InvalidSpec as `plan` does.
 
     Its key follows from what decides the picture: not from the network, nor from how it is trained.
     """
@@ -54,8 +54,8 @@ def preview(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Previ
     relevant = spec.model_dump(mode="json", include={"dataset", "suite", "seed"})
     canonical = json.dumps([relevant, MOST_PREVIEWED], sort_keys=True, separators=(",", ":"))
     tasks = build(spec.suite, info_of(spec, uploads))
-    shown = [(task.index, task.label) for task in evenly_spaced(tasks, MOST_PREVIEWED)]
-    return PreviewRequest(hashlib.sha256(canonical.encode()).hexdigest(), relevant, shown, len(tasks))
+    previewed = [(task.index, task.label) for task in evenly_spaced(tasks, MOST_PREVIEWED)]
+    return PreviewRequest(hashlib.sha256(canonical.encode()).hexdigest(), relevant, previewed, len(tasks))
 
 
 SECONDS_A_MULTIPLICATION: Mapping[str, float] = MappingProxyType(
@@ -80,7 +80,7 @@ SECONDS_A_CHANGED_PIXEL = 1.5e-9
 """More, once a pixel, where any of these does: images become floats, and no longer stay as they are."""
 
 EVALUATED = 0.65
-"""What an image costs that is classified, of one that is learned from."""
+"""Cost of an image that is classified, as a share of one that is learned from."""
 
 SECONDS_A_FINISHED_TASK = 0.05
 """Samples, geometry and class means of a task when all are trained."""
@@ -102,14 +102,14 @@ def task_seconds(spec: ExperimentSpec, info: DatasetInfo) -> float:
 
 
 def crossing_seconds(spec: ExperimentSpec, info: DatasetInfo, tasks: int) -> float:
-    """Typical seconds of the accuracy matrix, where it is asked for: every context on every task."""
+    """Typical seconds of the accuracy matrix, every context on every task; 0 where the spec has none."""
     if not spec.accuracy_matrix:
         return 0.0
     return tasks * (tasks + 1) * EVALUATED * info.test_images * image_seconds(spec, info)
 
 
 def multiplications(network: NetworkSpec, info: DatasetInfo) -> float:
-    """Of one image in one epoch, about."""
+    """Approximate multiplications of one image in one epoch."""
     match network:
         case FlyNetSpec():
             return network.expansion * info.pixels * (network.fan_in + 4 * info.classes)

@@ -1,4 +1,4 @@
-"""Rows -> schemas (no torch)."""
+"""Schemas of the API from rows of the store; reaches no torch."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def task_view(record: TaskRecord) -> Task:
 def accuracy_view(
     experiment_id: str, tasks: list[TaskRecord], mean: float | None, matrix: AccuracyMatrix | None = None
 ) -> Accuracy:
-    """Accuracy of the tasks that are done, in task order; what the matrix says, where there is one."""
+    """Accuracy of the tasks that are done, in task order, and a summary of the matrix where there is one."""
     done = [
         TaskAccuracy(index=task.index, label=task.label, accuracy=task.accuracy)
         for task in tasks
@@ -107,9 +107,9 @@ def accuracy_view(
     )
 
 
-def dataset_view(held: StoredDataset) -> Dataset:
-    """A dataset as one of those who see it has it."""
-    record, holder = held.record, held.holder
+def dataset_view(dataset: StoredDataset) -> Dataset:
+    """An uploaded dataset under the name of one of its holders."""
+    record, holder = dataset.record, dataset.holder
     root = f"/datasets/{record.id}"
     return Dataset.model_validate(
         {
@@ -127,8 +127,8 @@ def dataset_view(held: StoredDataset) -> Dataset:
             "deviation": record.deviation,
             "bytes": record.bytes,
             "created_at": as_datetime(holder.created_at),
-            "used_by": held.used_by,
-            "owner": held.owner,
+            "used_by": dataset.used_by,
+            "owner": dataset.owner,
             "shared": holder.shared,
             "links": {"self": root, "samples": f"{root}/samples"},
         }

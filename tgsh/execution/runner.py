@@ -1,4 +1,4 @@
-"""A claimed job from start to recorded end."""
+"""A leased job from start to recorded end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import groupby
 
-import torch
 from sqlalchemy.exc import DBAPIError
 
 from tgsh.datasets.base import DatasetInfo
@@ -47,105 +46,135 @@ KEPT_EXPERIMENTS = 4
 
 
 def warm_up(context: WorkerContext) -> None:
-    """What a process can do before there is a job; see tgsh.training.trainer.warm_up."""
-    warm_up_training(torch.device(context.device), context.compute)
+    """Prepare a process before its first job; see tgsh.training.trainer.warm_up.
+
+    Parameters
+    ----------
+    context : WorkerContext
+        The process's.
+    """
+    warm_up_training(context.device, context.compute)
 
 
 def run(context: WorkerContext, job: Job, stop: Callable[[], bool]) -> None:
-    """Claim this very job, do it, record how it ended; nothing happens where it cannot be claimed."""
-    first = jobs.lease_job(context.database, job, context.worker, context.lease_seconds)
-    if first is not None:
-        _do(context, first, stop)
+    """Lease one job, run it and record its end; do nothing where it cannot be leased.
+
+    Parameters
+    ----------
+    context : WorkerContext
+        The process's.
+    job : Job
+        The job.
+    stop : callable
+        Called between batches; True gives the lease back.
+    """
+    lease = jobs.lease_job(context.database, job, context.worker, context.lease_seconds)
+    if lease is not None:
+        _run_lease(context, lease, stop)
 
 
 def run_next(context: WorkerContext, stop: Callable[[], bool]) -> Job | PreviewJob | None:
-    """Claim the job that is most due, do it, record how it ended; None where no job waits.
+    """Lease the job that is most due, run it and record its end.
 
-    `stop` is asked between batches; when it turns true the claim goes back.
+    Parameters
+    ----------
+    context : WorkerContext
+        The process's.
+    stop : callable
+        Called between batches; True gives the lease back.
+
+    Returns
+    -------
+    Job, PreviewJob or None
+        The job that was run; None where none waits.
     """
     faults.fault_point("before claim")
-    if (drawn := run_preview(context, stop)) is not None:
-        return drawn
-    first = jobs.lease_next(context.database, context.worker, context.lease_seconds)
-    if first is None:
+    if (preview := run_preview(context, stop)) is not None:
+        return preview
+    lease = jobs.lease_next(context.database, context.worker, context.lease_seconds)
+    if lease is None:
         return None
-    _do(context, first, stop)
-    return first.job
+    _run_lease(context, lease, stop)
+    return lease.job
 
 
-def _do(context: WorkerContext, first: JobLease, stop: Callable[[], bool]) -> None:
+def _run_lease(context: WorkerContext, first: JobLease, stop: Callable[[], bool]) -> None:
+    """Run a leased job, on a GPU with other tasks of the experiment in the same batch."""
     faults.fault_point("after claim", first.job.index)
-    claims = [first, *_company(context, first)]
+    leases = [first, *_lease_siblings(context, first)]
     with (
         log_context(experiment=first.job.experiment_id, worker=context.worker),
-        _about(claims),
-        LeaseRenewer(context.database, claims, context.lease_seconds) as keeper,
+        _about(leases),
+        LeaseRenewer(context.database, leases, context.lease_seconds) as renewer,
     ):
-        _work_on(context, claims, keeper, stop)
+        _run_renewed(context, leases, renewer, stop)
         log.info("worked on %s", first.job)
 
 
-def _about(claims: Sequence[JobLease]) -> AbstractContextManager[None]:
+def _about(leases: Sequence[JobLease]) -> AbstractContextManager[None]:
     """Log lines name the task and its attempt, or all the tasks of a batch."""
-    if len(claims) == 1:
-        return log_context(task=claims[0].job.task, attempt=claims[0].attempt)
-    return log_context(task=[claim.job.task for claim in claims])
+    if len(leases) == 1:
+        return log_context(task=leases[0].job.task, attempt=leases[0].attempt)
+    return log_context(task=[lease.job.task for lease in leases])
 
 
-def _work_on(
-    context: WorkerContext, claims: list[JobLease], keeper: LeaseRenewer, stop: Callable[[], bool]
+def _run_renewed(
+    context: WorkerContext, leases: list[JobLease], renewer: LeaseRenewer, stop: Callable[[], bool]
 ) -> None:
-    first, should_stop = claims[0], _stopping(keeper, stop)
+    """Run the finish, or train the tasks of the leases."""
+    first, should_stop = leases[0], _stop_condition(renewer, stop)
     if first.job.index is None:
-        _settled(
+        _run_recorded(
             context,
             first,
-            keeper,
+            renewer,
             lambda: run_finish(context, first, partial(_trainer, context), should_stop),
         )
         return
     try:
-        groups = _groups(context, claims)
+        groups = _groups(context, leases)
     except Exception as error:
-        for claim in claims:
-            _ended_badly(context, claim, keeper, error)
+        for lease in leases:
+            _record_failure(context, lease, renewer, error)
         return
     for group in groups:
-        with _about([item.claim for item in group]):
-            _train_group(context, group, keeper, stop)
+        with _about([item.lease for item in group]):
+            _train_group(context, group, renewer, stop)
 
 
-def _company(context: WorkerContext, first: JobLease) -> list[JobLease]:
+def _lease_siblings(context: WorkerContext, first: JobLease) -> list[JobLease]:
     limit = context.at_once - 1
     return jobs.lease_more(context.database, first, context.worker, context.lease_seconds, limit)
 
 
 @dataclass(frozen=True)
-class _Work:
-    """A claim with its task and the state it starts from."""
+class _LeasedTask:
+    """A lease with its task and the state that training starts from."""
 
-    claim: JobLease
+    lease: JobLease
     task: Task
     state: TaskState
 
 
-def _groups(context: WorkerContext, claims: Sequence[JobLease]) -> list[list[_Work]]:
-    """Claims that stand at the same epoch, with equally many images, can be trained in one batch."""
-    spec = claims[0].spec
+def _groups(context: WorkerContext, leases: Sequence[JobLease]) -> list[list[_LeasedTask]]:
+    """Leased tasks at the same epoch, with equally many images, which can be trained in one batch."""
+    spec = leases[0].spec
     trainer = _trainer(context, spec)
     tasks = _tasks(spec.suite, trainer.info)
-    work = [_Work(claim, tasks[claim.job.index or 0], _start(context, trainer, claim)) for claim in claims]
+    leased = [
+        _LeasedTask(lease, tasks[lease.job.index or 0], _start(context, trainer, lease)) for lease in leases
+    ]
 
-    def alike(item: _Work) -> tuple[int, ...]:
+    def batch_key(item: _LeasedTask) -> tuple[int, ...]:
         return (item.state.epoch, *trainer.batchable(item.task))
 
-    return [list(group) for _, group in groupby(sorted(work, key=alike), key=alike)]
+    return [list(group) for _, group in groupby(sorted(leased, key=batch_key), key=batch_key)]
 
 
 def _trainer(context: WorkerContext, spec: ExperimentSpec) -> Trainer:
-    kept = _some_trainers if context.at_once == 1 else _one_trainer
+    cached = _cached_trainers if context.at_once == 1 else _cached_trainer
     nameless = spec.model_copy(update={"name": "", "tags": ()})
-    return kept(nameless, context)
+    return cached(nameless, context)
 
 
 @lru_cache(maxsize=KEPT_EXPERIMENTS)
@@ -156,137 +185,145 @@ def _tasks(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
 def _new_trainer(spec: ExperimentSpec, context: WorkerContext) -> Trainer:
     """Images, random base and buffers stay from job to job of an experiment."""
     source = source_of(spec, context.data_dir, context.uploads)
-    return Trainer(spec, source, torch.device(context.device), context.compute)
+    return Trainer(spec, source, context.device, context.compute)
 
 
-_some_trainers = lru_cache(maxsize=KEPT_EXPERIMENTS)(_new_trainer)
-_one_trainer = lru_cache(maxsize=1)(_new_trainer)  # a GPU may not hold the buffers of two large batches
+_cached_trainers = lru_cache(maxsize=KEPT_EXPERIMENTS)(_new_trainer)
+_cached_trainer = lru_cache(maxsize=1)(_new_trainer)  # a GPU may not hold the buffers of two large batches
 
 
-def _start(context: WorkerContext, trainer: Trainer, claim: JobLease) -> TaskState:
-    """The last checkpoint, or a fresh start where there is none that can be trusted."""
-    index = claim.job.index
+def _start(context: WorkerContext, trainer: Trainer, lease: JobLease) -> TaskState:
+    """The last checkpoint's state, or a fresh one where no checkpoint is intact."""
+    index = lease.job.index
     assert index is not None
-    if claim.checkpoint is not None and claim.sha256 is not None:
+    if lease.checkpoint is not None and lease.sha256 is not None:
         try:
-            key, sha256 = claim.checkpoint, claim.sha256
-            found = retry_transient(lambda: context.artifacts.load(key, sha256), context.lease_seconds)
-            return from_tensors(*found, claim.spec, index, context.uploads.info)
+            key, sha256 = lease.checkpoint, lease.sha256
+            checkpoint = retry_transient(lambda: context.artifacts.load(key, sha256), context.lease_seconds)
+            return from_tensors(*checkpoint, lease.spec, index, context.uploads.info)
         except (ArtifactMissing, ArtifactCorrupt) as error:
-            with _about([claim]):
+            with _about([lease]):
                 log.warning("task %d starts afresh: %s", index, error)
     return trainer.fresh(index)
 
 
 def _train_group(
-    context: WorkerContext, work: list[_Work], keeper: LeaseRenewer, stop: Callable[[], bool]
+    context: WorkerContext, group: list[_LeasedTask], renewer: LeaseRenewer, stop: Callable[[], bool]
 ) -> None:
     """Train a group; if it fails as a group, each task alone, so that one's failure is its own."""
-    if len(work) == 1:
-        _settled(context, work[0].claim, keeper, lambda: _train(context, work, keeper, stop))
+    if len(group) == 1:
+        _run_recorded(context, group[0].lease, renewer, lambda: _train(context, group, renewer, stop))
         return
     try:
-        _train(context, work, keeper, stop)
+        _train(context, group, renewer, stop)
     except Exception:
-        log.exception("a batch of %d tasks failed; training them one by one", len(work))
-        for item in work:
-            _train_group(context, [item], keeper, stop)
+        log.exception("a batch of %d tasks failed; training them one by one", len(group))
+        for item in group:
+            _train_group(context, [item], renewer, stop)
 
 
-def _train(context: WorkerContext, work: list[_Work], keeper: LeaseRenewer, stop: Callable[[], bool]) -> None:
-    trainer = _trainer(context, work[0].claim.spec)
-    tasks = [item.task for item in work]
-    states = [item.state for item in work]
-    epochs = work[0].claim.spec.training.epochs
+def _train(
+    context: WorkerContext, group: list[_LeasedTask], renewer: LeaseRenewer, stop: Callable[[], bool]
+) -> None:
+    trainer = _trainer(context, group[0].lease.spec)
+    tasks = [item.task for item in group]
+    states = [item.state for item in group]
+    epochs = group[0].lease.spec.training.epochs
     origins = [_origin(trainer, task) for task in tasks]
     while states[0].epoch < epochs:
         began = time.perf_counter()
         faults.fault_point("mid-epoch", tasks[0].index)
-        states = trainer.epoch(tasks, states, _stopping(keeper, stop))
-        seconds = (time.perf_counter() - began) / len(work)
-        for item, state, origin in zip(work, states, origins, strict=True):
-            _checkpoint(context, item.claim, state, seconds, origin)
+        states = trainer.epoch(tasks, states, _stop_condition(renewer, stop))
+        seconds = (time.perf_counter() - began) / len(group)
+        for item, state, origin in zip(group, states, origins, strict=True):
+            _checkpoint(context, item.lease, state, seconds, origin)
     began = time.perf_counter()
     accuracies = trainer.accuracy(tasks, states)
-    seconds = (time.perf_counter() - began) / len(work)
-    for item, accuracy in zip(work, accuracies, strict=True):
+    seconds = (time.perf_counter() - began) / len(group)
+    for item, accuracy in zip(group, accuracies, strict=True):
         faults.fault_point("before completing", item.task.index)
-        _complete(context, item.claim, accuracy, trainer.compute, seconds)
-        keeper.drop(item.claim)
+        _complete(context, item.lease, accuracy, trainer.compute, seconds)
+        renewer.drop(item.lease)
 
 
-def _complete(context: WorkerContext, claim: JobLease, accuracy: float, compute: str, seconds: float) -> None:
+def _complete(context: WorkerContext, lease: JobLease, accuracy: float, compute: str, seconds: float) -> None:
     retry_transient(
-        lambda: jobs.complete_task(context.database, claim, accuracy, compute, versions(), seconds),
+        lambda: jobs.complete_task(context.database, lease, accuracy, compute, versions(), seconds),
         context.lease_seconds,
     )
 
 
 def _origin(trainer: Trainer, task: Task) -> dict[str, str]:
-    """On what a task is trained, and where: its bytes depend on both."""
+    """Digests of a task's images and the machine: its bytes depend on both."""
     return {"images": json.dumps(trainer.source.of(task.index).digests), "machine": description()}
 
 
 def _checkpoint(
-    context: WorkerContext, claim: JobLease, state: TaskState, seconds: float, origin: dict[str, str]
+    context: WorkerContext, lease: JobLease, state: TaskState, seconds: float, origin: dict[str, str]
 ) -> None:
-    """File, then row. The name holds the attempt's token, so that a zombie overwrites nobody's file."""
-    last = state.epoch == claim.spec.training.epochs
-    tensors, metadata = to_tensors(state, claim.spec, keep_optimiser=not last)
+    """Write the file, then the row.
+
+    The name holds the attempt's token: an attempt that lost its lease overwrites no file.
+    """
+    last = state.epoch == lease.spec.training.epochs
+    tensors, metadata = to_tensors(state, lease.spec, keep_optimiser=not last)
     metadata |= origin
-    root, own = f"{claim.job.experiment_id}/tasks/{state.index:05d}", claim.token[:8]
-    key = f"{root}-e{state.epoch}-{own}.safetensors"
+    root, attempt = f"{lease.job.experiment_id}/tasks/{state.index:05d}", lease.token[:8]
+    key = f"{root}-e{state.epoch}-{attempt}.safetensors"
     patience = context.lease_seconds
     sha256 = retry_transient(lambda: context.artifacts.save(key, tensors, metadata), patience)
     faults.fault_point("between file and row", state.index)
     losses = state.losses
     try:
         retry_transient(
-            lambda: jobs.record_epoch(context.database, claim, losses, seconds, key, sha256), patience
+            lambda: jobs.record_epoch(context.database, lease, losses, seconds, key, sha256), patience
         )
     except LeaseLost:
         context.artifacts.remove([key])
         raise
-    context.artifacts.remove([f"{root}-e{state.epoch - 1}-{own}.safetensors"])
+    context.artifacts.remove([f"{root}-e{state.epoch - 1}-{attempt}.safetensors"])
     faults.fault_point("after the row", state.index)
 
 
-def _stopping(keeper: LeaseRenewer, stop: Callable[[], bool]) -> Callable[[], bool]:
-    return lambda: stop() or keeper.should_stop
+def _stop_condition(renewer: LeaseRenewer, stop: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: stop() or renewer.should_stop
 
 
-def _settled(context: WorkerContext, claim: JobLease, keeper: LeaseRenewer, work: Callable[[], None]) -> None:
-    """Do the work; whatever it raises ends the claim in the way that fits."""
+def _run_recorded(
+    context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, work: Callable[[], None]
+) -> None:
+    """Do the work; an exception ends the lease and is recorded."""
     try:
         work()
     except Exception as error:
-        _ended_badly(context, claim, keeper, error)
+        _record_failure(context, lease, renewer, error)
 
 
-def _ended_badly(context: WorkerContext, claim: JobLease, keeper: LeaseRenewer, error: Exception) -> None:
-    with _about([claim]):
-        _end_badly(context, claim, keeper, error)
+def _record_failure(context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, error: Exception) -> None:
+    with _about([lease]):
+        _end_lease(context, lease, renewer, error)
 
 
-def _end_badly(context: WorkerContext, claim: JobLease, keeper: LeaseRenewer, error: Exception) -> None:
+def _end_lease(context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, error: Exception) -> None:
+    """End a lease as its state and the error require: stop, release, fail, or nothing where it was lost."""
     try:
-        if isinstance(error, LeaseLost) or keeper.state(claim) is LeaseState.LOST:
-            log.warning("%s: %s", claim.job, error)
-        elif keeper.state(claim) is LeaseState.CANCELLED:
-            jobs.stop_cancelled(context.database, claim)
+        if isinstance(error, LeaseLost) or renewer.state(lease) is LeaseState.LOST:
+            log.warning("%s: %s", lease.job, error)
+        elif renewer.state(lease) is LeaseState.CANCELLED:
+            jobs.stop_cancelled(context.database, lease)
         elif isinstance(error, Interrupted):
-            retry_transient(lambda: jobs.release(context.database, claim), context.lease_seconds)
+            retry_transient(lambda: jobs.release(context.database, lease), context.lease_seconds)
         elif isinstance(error, DBAPIError) and is_transient(error):
-            log.error("%s: the database is away; the lease runs out by itself", claim.job, exc_info=error)
+            log.error("%s: the database is away; the lease runs out by itself", lease.job, exc_info=error)
         else:
-            log.error("%s failed", claim.job, exc_info=error)
+            log.error("%s failed", lease.job, exc_info=error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
-            everybodys = isinstance(error, (DatasetUnavailable, *STORAGE_ERRORS))
+            affects_siblings = isinstance(error, (DatasetUnavailable, *STORAGE_ERRORS))
             retry_transient(
-                lambda: jobs.fail(context.database, claim, reason, with_siblings=everybodys),
+                lambda: jobs.fail(context.database, lease, reason, with_siblings=affects_siblings),
                 context.lease_seconds,
             )
     except LeaseLost as lost:
-        log.warning("%s: %s", claim.job, lost)
+        log.warning("%s: %s", lease.job, lost)
     finally:
-        keeper.drop(claim)
+        renewer.drop(lease)

@@ -1,4 +1,4 @@
-"""Uploaded datasets as image sources (no torch)."""
+"""Uploaded datasets of a store as image sources; reaches no torch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tgsh.store.database import Database
 from tgsh.store.models import DatasetRecord
 
 FOLDER = "uploaded"
-"""Under the data folder: copies of what lies in an object store."""
+"""Under the data folder: local copies of files of an object store."""
 
 
 def dataset_info(record: DatasetRecord, title: str = "") -> DatasetInfo:
-    """What a dataset is. title: what who asks calls it."""
+    """A dataset's record as a DatasetInfo. title: its name to the caller."""
     return DatasetInfo(
         name=record.id,
         title=title or record.id,
@@ -33,19 +33,19 @@ def dataset_info(record: DatasetRecord, title: str = "") -> DatasetInfo:
 
 
 def seen_by(database: Database, visible_to: str | None) -> Callable[[str], DatasetInfo]:
-    """What uploaded datasets are to a key of that name (None: to an admin); NotFound for others' own."""
+    """Look-up of the uploaded datasets that a key of that name sees (None: an admin); else NotFound."""
 
     def info(dataset_id: str) -> DatasetInfo:
-        found = datasets.get(database, dataset_id, visible_to)
-        return dataset_info(found.record, found.holder.name)
+        dataset = datasets.get(database, dataset_id, visible_to)
+        return dataset_info(dataset.record, dataset.holder.name)
 
     return info
 
 
 class UploadedDatasets:
-    """The datasets of a store, for who works on experiments that may use them.
+    """The uploaded datasets of a store.
 
-    A dataset in use is one object, its images mapped from one file, whoever asks in this process.
+    A dataset in use is one object in this process, its images mapped from one file.
     """
 
     def __init__(self, database: Database, artifacts: Artifacts, data_dir: Path) -> None:
@@ -53,16 +53,16 @@ class UploadedDatasets:
         self._loaded: WeakValueDictionary[str, Dataset] = WeakValueDictionary()
 
     def info(self, dataset_id: str) -> DatasetInfo:
-        """What a dataset is. Raises NotFound."""
+        """A dataset's sizes, classes and normalisation. Raises NotFound."""
         return dataset_info(datasets.content(self._database, dataset_id))
 
     def load(self, dataset_id: str) -> Dataset:
         """The dataset. Raises NotFound, and ArtifactError where its files cannot be trusted or reached."""
-        found = self._loaded.get(dataset_id)
-        if found is None:
+        dataset = self._loaded.get(dataset_id)
+        if dataset is None:
             record = datasets.content(self._database, dataset_id)
-            found = self._loaded[dataset_id] = self._map(record)
-        return found
+            dataset = self._loaded[dataset_id] = self._map(record)
+        return dataset
 
     def _map(self, record: DatasetRecord) -> Dataset:
         cache = self._data_dir / FOLDER / record.id

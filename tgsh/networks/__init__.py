@@ -1,5 +1,5 @@
-"""Networks with random weights that never learn.
+"""Networks with frozen random weights and a learned context a task.
 
-`bases` draws the weights and `contexts` says what a task learns over them (both without torch);
-`learners` turns both into logits and gradients (torch). A few files a network: its base, context, learner.
+`registry` samples the weights and names the parameters of a task, `inference` computes with NumPy, and
+`torch_registry` has the networks that learn in torch. FlyNet learns in `flynet_numba` too.
 """

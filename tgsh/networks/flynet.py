@@ -1,4 +1,4 @@
-"""FlyNet without torch: A, W; c, g."""
+"""FlyNet's random base A, W and context c, g, as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ MAX_READOUT = 20_000_000
 
 @dataclass(frozen=True, eq=False)
 class FlyNetBase:
-    """A and W of FlyNet, read-only.
+    """A and W of FlyNet, read-only; logits are W (v ⊙ ReLU(Ax − mean(Ax))).
 
-    indices: int32 [H, fan_in], where the ones of each row of the binary matrix A are, ascending.
-    readout: float32 [K, H], W ~ U(−1/√H, 1/√H). base_id: SHA-256 (hex) of both and of what they are.
+    Attributes
+    ----------
+    indices : np.ndarray
+        int32 [H, fan_in], columns of the ones of each row of the binary matrix A, ascending.
+    readout : np.ndarray
+        float32 [K, H], W ~ U(−1/√H, 1/√H).
+    base_id : str
+        SHA-256 (hex) of both and of what they are.
     """
 
     indices: np.ndarray
@@ -34,9 +40,28 @@ class FlyNetBase:
 
 
 def flynet_base(network: FlyNetSpec, pixels: int, classes: int, base_seed: int) -> FlyNetBase:
-    """The base for images of D = pixels and K = classes.
+    """Sample A and W.
 
-    Raises InvalidSpec for network.fan_in > D, more than MAX_UNITS hidden units or MAX_READOUT weights.
+    Parameters
+    ----------
+    network : FlyNetSpec
+        Size of the network.
+    pixels : int
+        D, numbers of an image.
+    classes : int
+        K.
+    base_seed : int
+        Decides the random numbers.
+
+    Returns
+    -------
+    FlyNetBase
+        The base for images of D pixels and K classes.
+
+    Raises
+    ------
+    InvalidSpec
+        For network.fan_in > D, more than MAX_UNITS hidden units or MAX_READOUT weights.
     """
     units = network.expansion * pixels
     if network.fan_in > pixels:
@@ -63,15 +88,21 @@ def _subsets(rng: np.random.Generator, rows: int, population: int, size: int) ->
     """
     chosen = np.empty((rows, size), np.int32)
     for column, top in enumerate(range(population - size, population)):
-        drawn = rng.integers(0, top, rows, endpoint=True)
-        taken = (chosen[:, :column] == drawn[:, None]).any(axis=1)
-        chosen[:, column] = np.where(taken, top, drawn)
+        candidates = rng.integers(0, top, rows, endpoint=True)
+        taken = (chosen[:, :column] == candidates[:, None]).any(axis=1)
+        chosen[:, column] = np.where(taken, top, candidates)
     return np.sort(chosen, axis=1)
 
 
 @dataclass(frozen=True)
 class FlyNetContext:
-    """c [H] and g [1]; v = g·c."""
+    """c [H] and g [1]; v = g·c.
+
+    Attributes
+    ----------
+    units : int
+        H, hidden units.
+    """
 
     units: int
 
@@ -86,14 +117,47 @@ class FlyNetContext:
         return {"layer-1": slice(0, self.units)}
 
     def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """c ~ N(0, 2/(H + 1)), g ~ N(0, 1)."""
+        """Sample c ~ N(0, 2/(H + 1)) and g ~ N(0, 1).
+
+        Parameters
+        ----------
+        rng : np.random.Generator
+            The task's generator.
+
+        Returns
+        -------
+        dict[str, np.ndarray]
+            c, float32 [H], and g, float32 [1].
+        """
         c = (rng.standard_normal(self.units) * np.sqrt(2 / (self.units + 1))).astype(np.float32)
         return {"c": c, "g": rng.standard_normal(1).astype(np.float32)}
 
     def vector(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-        """v = g·c, float32 [H]."""
+        """v = g·c.
+
+        Parameters
+        ----------
+        parameters : Mapping[str, np.ndarray]
+            c and g.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [H].
+        """
         return parameters["g"] * parameters["c"]  # type: ignore[no-any-return]
 
     def parameters(self, vector: np.ndarray) -> dict[str, np.ndarray]:
-        """c = v and g = 1."""
+        """c = v and g = 1.
+
+        Parameters
+        ----------
+        vector : np.ndarray
+            v, float32 [H].
+
+        Returns
+        -------
+        dict[str, np.ndarray]
+            c and g, float32.
+        """
         return {"c": vector, "g": np.ones(1, np.float32)}

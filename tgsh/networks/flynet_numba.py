@@ -1,17 +1,15 @@
-"""Fused FlyNet training step."""
+"""FlyNet's training step and inference fused into one call, compiled by numba."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numba import njit
-from torch import Tensor
 
 from tgsh.datasets.base import PAPER, Normalisation
 from tgsh.networks import flynet_simd
@@ -29,18 +27,18 @@ from tgsh.networks.flynet_simd import (
 from tgsh.suites.pixel_maps import PixelMap
 
 PANEL = 64 * UNROLLED
-"""Units whose sums of pixels are still in the nearest cache when their logits are added up."""
+"""Units whose sums of pixels are still in the L1 cache when their logits are added up."""
 
 DECAY, ADDED, EPSILON = np.float32(0.99), np.float32(1 - 0.99), np.float32(1e-8)
 
 _inner = njit(nogil=True, boundscheck=False, error_model="numpy")
 
 
-def _kept(function: Callable[..., Any]) -> Any:
-    """The function compiled, its machine code kept on disk for the next process where a folder is writable.
+def _cached_on_disk(function: Callable[..., Any]) -> Any:
+    """The function compiled, its machine code cached on disk where a folder is writable.
 
-    numba trusts what it kept as long as this file is the same, but the code comes from a second one too:
-    that one's digest becomes part of the name.
+    numba's cache is valid as long as this file is the same, but the code comes from flynet_simd.py too: that
+    file's digest becomes part of the name.
     """
     function.__qualname__ += "_" + sha256(Path(flynet_simd.__file__).read_bytes()).hexdigest()[:16]
     try:
@@ -50,9 +48,14 @@ def _kept(function: Callable[..., Any]) -> Any:
 
 
 class Readout(NamedTuple):
-    """Rows of weights on the units, flat: float32 [groups, H, rows of a group].
+    """Rows of weights on the units, flat.
 
-    group: as many zeros as rows are worked on at a time; rows of no effect fill the last group.
+    Attributes
+    ----------
+    group : tuple[int, ...]
+        As many zeros as rows are worked on at a time; rows of no effect fill the last group.
+    weights : np.ndarray
+        float32 [groups, H, rows of a group].
     """
 
     group: tuple[int, ...]
@@ -62,10 +65,23 @@ class Readout(NamedTuple):
 class Net(NamedTuple):
     """The frozen weights of a network, flat; H, the length of v, is `units` and units of no effect.
 
-    inputs: as many zeros as a unit has inputs (fan_in), so that the compiler knows it. wiring: int32
-    [H, fan_in], where rows of the table begin. readout: W, a row a class. contrasts: its rows less the last
-    one, but for that; learning needs no more, as a softmax does not see what is taken off every logit, and
-    its errors add up to zero. degrees: float64 [D], of how many units each pixel is an input.
+    Attributes
+    ----------
+    units : int
+        Hidden units of the base.
+    classes : int
+        K.
+    inputs : tuple[int, ...]
+        As many zeros as a unit has inputs (fan_in), so that the compiler knows it.
+    wiring : np.ndarray
+        int32 [H, fan_in], where rows of the table begin.
+    readout : Readout
+        W, a row a class.
+    contrasts : Readout
+        Rows of W less the last one, but for that; learning needs no more, as a softmax does not see what is
+        taken off every logit, and its errors add up to zero.
+    degrees : np.ndarray
+        float64 [D], of how many units each pixel is an input.
     """
 
     units: int
@@ -78,12 +94,22 @@ class Net(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What is known of a block of images, flat, LANES wide.
+    """Pixels, sums and logits of a block of images, flat, LANES wide.
 
-    scale: what a pixel is multiplied by to lie from 0 to 255. rows: int64, where the images begin. table:
-    [D + 1, LANES] pixels from 0 to 255, the last row zero, uint8 or float32; sums: [H, LANES] int16 or
-    float32. mean: float32, of an image's sums. logits: float32, LANES for every row of a readout, later
-    dL/dlogits.
+    Attributes
+    ----------
+    scale : int
+        What a pixel is multiplied by to lie from 0 to 255.
+    rows : np.ndarray
+        int64, where the images begin.
+    table : np.ndarray
+        [D + 1, LANES] pixels from 0 to 255, the last row zero, uint8 or float32.
+    sums : np.ndarray
+        [H, LANES], int16 or float32.
+    mean : np.ndarray
+        float32, of an image's sums.
+    logits : np.ndarray
+        float32, LANES for every row of a readout; later dL/dlogits.
     """
 
     scale: int
@@ -94,7 +120,7 @@ class Block(NamedTuple):
     logits: np.ndarray
 
 
-@_kept
+@_cached_on_disk
 def learn(net, block, images, labels, chosen, parameters, square_avg, rate, v, gradient):  # type: ignore[no-untyped-def]
     """One step on images[chosen]; the sum of their losses."""
     _modulate(net, parameters, v)
@@ -108,15 +134,15 @@ def learn(net, block, images, labels, chosen, parameters, square_avg, rate, v, g
     return loss
 
 
-@_kept
-def logits(net, block, images, chosen, parameters, v, found):  # type: ignore[no-untyped-def]
-    """found = logits [K, B] of images[chosen]; v, and sums and mean of the last block, stay behind."""
+@_cached_on_disk
+def logits(net, block, images, chosen, parameters, v, out):  # type: ignore[no-untyped-def]
+    """out = logits [K, B] of images[chosen]; v, and sums and mean of the last block, stay behind."""
     _modulate(net, parameters, v)
     for start in range(0, len(chosen), LANES):
         _forward(net, net.readout, block, images, chosen, start, v)
         for k in range(net.classes):
             for lane in range(min(LANES, len(chosen) - start)):
-                found[k, start + lane] = block.logits[k * LANES + lane]
+                out[k, start + lane] = block.logits[k * LANES + lane]
 
 
 @_inner
@@ -223,46 +249,19 @@ MOST_CLASSES = 10
 """Classes whose sums over units fit a core's registers; more of them are taken in groups."""
 
 
-class FusedFlyNets:
-    """T FlyNets as tgsh.networks.learners wants them, but that each makes its steps itself (`of`)."""
-
-    def __init__(
-        self, base: FlyNetBase, maps: Sequence[PixelMap], normalisations: Sequence[Normalisation]
-    ) -> None:
-        pairs = zip(maps, normalisations, strict=True)
-        self._nets = [FusedFlyNet(base, pixel_map, own) for pixel_map, own in pairs]
-
-    def load_parameters(self, parameters: Tensor) -> None:
-        """Work with these parameters: float32 [T, H + 1], c, then g."""
-        self._parameters = parameters.numpy()
-
-    def logits(self, images: Tensor) -> Tensor:
-        """W (v ⊙ φ), [T, K, B], of images [T, B, D]."""
-        return self._of_each(FusedFlyNet.logits, images)
-
-    def representations(self, images: Tensor) -> Tensor:
-        """v ⊙ φ, [T, B, H]; W follows."""
-        return self._of_each(FusedFlyNet.representations, images)
-
-    def of(self, task: int) -> FusedFlyNet:
-        """The one of a task, which learns with parameters of its own."""
-        return self._nets[task]
-
-    def _of_each(self, what: Callable[..., np.ndarray], images: Tensor) -> Tensor:
-        every = np.arange(images.shape[1])
-        found = [
-            what(net, seen, every, parameters)
-            for net, seen, parameters in zip(self._nets, images.numpy(), self._parameters, strict=True)
-        ]
-        return torch.from_numpy(np.stack(found))
-
-
 class FusedFlyNet:
-    """A FlyNet that sees images through a pixel map; what is learned is passed in and changed in place.
+    """A FlyNet with a pixel map; what is learned is passed in and changed in place.
 
-    Buffers are reused from call to call, so an instance serves one thread at a time. images: C-contiguous
-    [N, D] on which the map is still due, uint8, or float32 from 0 to 1. chosen: int64 [B], which of them.
-    parameters: float32 [H + 1], c, then g.
+    Buffers are reused from call to call, so an instance serves one thread at a time.
+
+    Parameters
+    ----------
+    base : FlyNetBase
+        The frozen weights.
+    pixel_map : PixelMap
+        Through which it sees images.
+    normalisation : Normalisation, default=PAPER
+        Of its pixels.
     """
 
     def __init__(self, base: FlyNetBase, pixel_map: PixelMap, normalisation: Normalisation = PAPER) -> None:
@@ -281,9 +280,27 @@ class FusedFlyNet:
         square_avg: np.ndarray,
         rate: float,
     ) -> float:
-        """One step of RMSprop on a batch; the sum of its images' cross-entropies (nats).
+        """One step of RMSprop on a batch.
 
-        labels: int64 [N]. squares: float32 [H + 1], RMSprop's averages, changed in place as parameters are.
+        Parameters
+        ----------
+        images : np.ndarray
+            C-contiguous [N, D], on which the map is still due: uint8, or float32 from 0 to 1.
+        labels : np.ndarray
+            int64 [N].
+        chosen : np.ndarray
+            int64 [B], rows of the images.
+        parameters : np.ndarray
+            float32 [H + 1], c, then g. Changed in place.
+        square_avg : np.ndarray
+            float32 [H + 1], RMSprop's averages, changed in place.
+        rate : float
+            η.
+
+        Returns
+        -------
+        float
+            The sum of the images' cross-entropies, in nats.
         """
         block, step = self._block(images.dtype), np.float32(rate)
         return learn(  # type: ignore[no-any-return]
@@ -291,23 +308,53 @@ class FusedFlyNet:
         )
 
     def logits(self, images: np.ndarray, chosen: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-        """float32 [K, B] of a batch."""
-        found = np.empty((self._net.classes, len(chosen)), np.float32)
+        """W (v ⊙ φ) of a batch.
+
+        Parameters
+        ----------
+        images : np.ndarray
+            C-contiguous [N, D], on which the map is still due: uint8, or float32 from 0 to 1.
+        chosen : np.ndarray
+            int64 [B], rows of the images.
+        parameters : np.ndarray
+            float32 [H + 1], c, then g.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [K, B].
+        """
+        out = np.empty((self._net.classes, len(chosen)), np.float32)
         block = self._block(images.dtype)
-        logits(self._net, block, images, chosen, parameters, self._v, found)
-        return found
+        logits(self._net, block, images, chosen, parameters, self._v, out)
+        return out
 
     def representations(self, images: np.ndarray, chosen: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-        """v ⊙ φ of a batch, float32 [B, H]."""
+        """v ⊙ φ of a batch; W follows.
+
+        Parameters
+        ----------
+        images : np.ndarray
+            C-contiguous [N, D], on which the map is still due: uint8, or float32 from 0 to 1.
+        chosen : np.ndarray
+            int64 [B], rows of the images.
+        parameters : np.ndarray
+            float32 [H + 1], c, then g.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [B, H].
+        """
         block, units = self._block(images.dtype), self._net.units
-        found = np.empty((len(chosen), units), np.float32)
+        out = np.empty((len(chosen), units), np.float32)
         for start in range(0, len(chosen), LANES):
-            some = chosen[start : start + LANES]
-            self.logits(images, some, parameters)
+            rows = chosen[start : start + LANES]
+            self.logits(images, rows, parameters)
             above = block.sums.reshape(-1, LANES)[:units] - block.mean
-            phi = np.maximum(above, 0)[:, : len(some)]
-            found[start : start + LANES] = (phi * self._v[:units, None]).T
-        return found * self._scale
+            phi = np.maximum(above, 0)[:, : len(rows)]
+            out[start : start + LANES] = (phi * self._v[:units, None]).T
+        return out * self._scale
 
     def _block(self, dtype: np.dtype[Any]) -> Block:
         if dtype not in self._blocks:

@@ -1,12 +1,13 @@
-"""Explicit SIMD loops (LLVM)."""
+"""Explicit SIMD loops in LLVM for the fused FlyNet."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from functools import partial, reduce
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -24,12 +25,28 @@ Value = Any  # ir.Value; llvmlite has no types
 _F32, _I32 = ir.FloatType(), ir.IntType(32)
 
 
-def _written_out(function: Callable[..., Any]) -> Any:
+def instruction_set() -> str:
+    """The widest vectors of this processor that compiled code uses, in the words of torch's records.
+
+    Returns
+    -------
+    str
+        "AVX512", "AVX2" or "NO AVX"; "DEFAULT" where the processor is none of Intel's architecture.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return "DEFAULT"
+    features = binding.get_host_cpu_features()
+    if all(features.get(name) for name in ("avx512vl", "avx512bw", "avx512dq", "fma")):
+        return "AVX512"
+    return "AVX2" if features.get("avx2") and features.get("fma") else "NO AVX"
+
+
+def _intrinsic(function: Callable[..., Any]) -> Any:
     """An instruction for compiled functions; numba itself passes the first argument."""
     return intrinsic(function)
 
 
-@_written_out
+@_intrinsic
 def transpose(_: Any, images: Any, rows: Any, first: Any, table: Any) -> Any:
     """table[first + d, b] = images[rows[b] + first + d] for d < LANES: pixels of LANES images side by side.
 
@@ -54,7 +71,7 @@ def transpose(_: Any, images: Any, rows: Any, first: Any, table: Any) -> Any:
     return types.void(images, rows, first, table), generate
 
 
-@_written_out
+@_intrinsic
 def average(_: Any, pixels: Any, units: Any, degrees: Any, table: Any, mean: Any) -> Any:
     """mean[b] = Σ_d degrees[d]·table[d, b] / units: of each image's sums, over all units.
 
@@ -78,7 +95,7 @@ def average(_: Any, pixels: Any, units: Any, degrees: Any, table: Any, mean: Any
     return types.void(pixels, units, degrees, table, mean), generate
 
 
-@_written_out
+@_intrinsic
 def sum_pixels(_: Any, inputs: Any, units: Any, table: Any, wiring: Any, sums: Any) -> Any:
     """sums[h] = Σ_i table[wiring[h, i]]: Ax of LANES images, i < fan_in, which is how long the tuple is.
 
@@ -106,7 +123,7 @@ def sum_pixels(_: Any, inputs: Any, units: Any, table: Any, wiring: Any, sums: A
     return types.void(inputs, units, table, wiring, sums), generate
 
 
-@_written_out
+@_intrinsic
 def add_logits(
     _: Any, group: Any, units: Any, sums: Any, mean: Any, v: Any, weights: Any, logits: Any
 ) -> Any:
@@ -137,7 +154,7 @@ def add_logits(
     return types.void(group, units, sums, mean, v, weights, logits), generate
 
 
-@_written_out
+@_intrinsic
 def add_gradient(
     _: Any, group: Any, units: Any, sums: Any, mean: Any, errors: Any, weights: Any, gradient: Any
 ) -> Any:
@@ -181,12 +198,12 @@ def _add_gradient_of(
 
     step = units.type(UNROLLED)
     with cgutils.for_range_slice(builder, step.type(0), units, step, inc=True) as (unit, _count):
-        some = [builder.add(unit, unit.type(place)) for place in range(UNROLLED)]
-        summed = _sums(builder, [partial(slopes, one) for one in some])
+        units_abreast = [builder.add(unit, unit.type(place)) for place in range(UNROLLED)]
+        summed = _sums(builder, [partial(slopes, one) for one in units_abreast])
         _store(builder, builder.fadd(_load(builder, gradient, unit, UNROLLED), summed), gradient, unit)
 
 
-@_written_out
+@_intrinsic
 def inner_product(_: Any, units: Any, left: Any, right: Any) -> Any:
     """Σ_h left[h]·right[h], float32 added up as float64; units a multiple of UNROLLED."""
 
@@ -200,8 +217,8 @@ def inner_product(_: Any, units: Any, left: Any, right: Any) -> Any:
                 builder.fpext(_load(builder, each, unit, UNROLLED), wide) for each in (one, other)
             )
             builder.store(_add_product(builder, left_part, right_part, builder.load(totals)), totals)
-        found = builder.load(totals)
-        lanes = [builder.extract_element(found, _I32(lane)) for lane in range(UNROLLED)]
+        summed = builder.load(totals)
+        lanes = [builder.extract_element(summed, _I32(lane)) for lane in range(UNROLLED)]
         return reduce(builder.fadd, lanes)
 
     return types.float64(units, left, right), generate

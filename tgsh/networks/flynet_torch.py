@@ -1,4 +1,4 @@
-"""Batched FlyNets."""
+"""FlyNets of several tasks in one batch, in torch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,20 @@ from tgsh.suites.pixel_maps import PixelMap
 
 
 class FlyNets:
-    """T FlyNets on one random base, each seeing images through its own pixel map.
+    """T FlyNets on one random base, each with its own pixel map.
 
     Holds the frozen weights and reusable buffers on one device; what is learned is passed in.
-    normalisations: of each one's pixels; the paper's where none are given.
+
+    Parameters
+    ----------
+    base : FlyNetBase
+        The frozen weights.
+    maps : Sequence[PixelMap]
+        T pixel maps, through which the networks see images.
+    device : torch.device
+        Where weights and buffers lie.
+    normalisations : Sequence[Normalisation], default=()
+        Of each one's pixels; the paper's where there are none.
     """
 
     def __init__(
@@ -46,13 +56,27 @@ class FlyNets:
         self._pixel_tables: dict[int, Tensor] = {}
 
     def modulate(self, v: Tensor) -> None:
-        """Set the context vectors v = g·c, float32 [T, H], for `logits`."""
+        """Set the context vectors for `logits`.
+
+        Parameters
+        ----------
+        v : Tensor
+            v = g·c, float32 [T, H].
+        """
         torch.mul(self._readout, v.unsqueeze(1), out=self._modulated)
 
     def features(self, images: Tensor) -> Tensor:
-        """φ of images [T, B, D] on which the maps are still due; float32 [T, H, B].
+        """φ(x) = ReLU(Ax − mean(Ax)), in units of `scales`.
 
-        images: uint8 from 0 to 255 or float32 from 0 to 1. Features are in units of `scales` [T or 1, 1].
+        Parameters
+        ----------
+        images : Tensor
+            [T, B, D], on which the pixel maps are still due: uint8, or float32 from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [T, H, B].
         """
         batch = images.shape[1]
         table = self._pixel_table(batch)
@@ -66,16 +90,43 @@ class FlyNets:
         return flat.relu_().view(self.tasks, self.units, batch)
 
     def logits(self, features: Tensor) -> Tensor:
-        """W (v ⊙ φ), float32 [T, K, B]."""
+        """W (v ⊙ φ).
+
+        Parameters
+        ----------
+        features : Tensor
+            φ, float32 [T, H, B].
+
+        Returns
+        -------
+        Tensor
+            float32 [T, K, B].
+        """
         return torch.bmm(self._modulated, features)
 
     def correlate(self, errors: Tensor, features: Tensor, *, more: bool) -> None:
-        """Add errors·φᵀ, errors [T, K, B] = dL/dlogits, to what was added since `more` was last false."""
+        """Add errors·φᵀ to what was added since `more` was last false.
+
+        Parameters
+        ----------
+        errors : Tensor
+            dL/dlogits, float32 [T, K, B].
+        features : Tensor
+            φ, float32 [T, H, B].
+        more : bool
+            Whether to add to earlier ones, or to forget them.
+        """
         beta = 1.0 if more else 0.0
         self._correlations.baddbmm_(errors, features.transpose(1, 2), beta=beta)
 
     def gradient(self, out: Tensor) -> None:
-        """dL/dv = Σ_k W_k ⊙ (errors·φᵀ)_k, float32 [T, H], from what was correlated; errors = dL/dlogits."""
+        """dL/dv = Σ_k W_k ⊙ (errors·φᵀ)_k, of all that was correlated.
+
+        Parameters
+        ----------
+        out : Tensor
+            float32 [T, H], overwritten.
+        """
         torch.sum(self._correlations.mul_(self._readout), 1, out=out)
 
     def _pixel_table(self, batch: int) -> Tensor:
@@ -102,7 +153,19 @@ def _tables(indices: np.ndarray, maps: Sequence[PixelMap]) -> tuple[np.ndarray, 
 
 
 class FlyNetLearner:
-    """The learner of T FlyNets; parameters [T, H + 1] are c, then g."""
+    """T FlyNets that learn c and g.
+
+    Parameters
+    ----------
+    base : FlyNetBase
+        The frozen weights.
+    maps : Sequence[PixelMap]
+        T pixel maps, through which the networks see images.
+    device : torch.device
+        Where weights and buffers lie.
+    normalisations : Sequence[Normalisation], default=()
+        Of each one's pixels; the paper's where there are none.
+    """
 
     def __init__(
         self,
@@ -118,12 +181,29 @@ class FlyNetLearner:
         self._features = self._none
 
     def load_parameters(self, parameters: Tensor) -> None:
-        """Work with these parameters."""
+        """Work with these parameters.
+
+        Parameters
+        ----------
+        parameters : Tensor
+            float32 [T, P], a task a row, in their context's order. P = H + 1: c, then g.
+        """
         self._c, self._g = parameters[:, :-1], parameters[:, -1:]
         self.nets.modulate(torch.mul(self._c, self._g, out=self._v))
 
     def logits(self, images: Tensor) -> Tensor:
-        """W (v ⊙ φ), [T, K, B]."""
+        """W (v ⊙ φ).
+
+        Parameters
+        ----------
+        images : Tensor
+            [T, B, D], on which the pixel maps are still due: uint8, or float32 from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [T, K, B].
+        """
         # The latest features go before the next ones come: with both alive at once their memory goes back
         # to the system with every batch, and taking it again costs as much as the arithmetic.
         self._features = self._none
@@ -131,15 +211,40 @@ class FlyNetLearner:
         return self.nets.logits(self._features)
 
     def representations(self, images: Tensor) -> Tensor:
-        """v ⊙ φ, [T, B, H]; W follows."""
+        """v ⊙ φ; W follows.
+
+        Parameters
+        ----------
+        images : Tensor
+            [T, B, D], on which the pixel maps are still due: uint8, or float32 from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [T, B, H].
+        """
         return self.nets.features(images).transpose(1, 2) * (self._v * self.nets.scales).unsqueeze(1)
 
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
-        """Correlate errors with features."""
+        """Correlate errors with features.
+
+        Parameters
+        ----------
+        errors : Tensor
+            dL/dlogits of the latest logits, float32 [T, K, B].
+        more : bool
+            Whether to add to earlier ones, or to forget them.
+        """
         self.nets.correlate(errors, self._features, more=more)
 
     def gradient(self, out: Tensor) -> None:
-        """As v = g·c: dL/dc = g·dL/dv and dL/dg = ⟨c, dL/dv⟩."""
+        """dL/dc = g·dL/dv and dL/dg = ⟨c, dL/dv⟩, as v = g·c.
+
+        Parameters
+        ----------
+        out : Tensor
+            float32 [T, P], overwritten.
+        """
         self.nets.gradient(out=self._v_gradient)
         torch.mul(self._v_gradient, self._g, out=out[:, :-1])
         torch.sum(self._v_gradient.mul_(self._c), 1, keepdim=True, out=out[:, -1:])

@@ -1,4 +1,4 @@
-"""One task's network on given images (numpy)."""
+"""One task's network on images, in NumPy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ BLOCK_NUMBERS = 2**21
 class TaskNetwork:
     """A network with the context of one task.
 
-    represent: r(x), float32 [B, R], of B images. readout: float32 [K, R]. widest: units of the widest layer.
+    Attributes
+    ----------
+    represent : Callable[[np.ndarray], np.ndarray]
+        r(x), float32 [B, R], of B images.
+    readout : np.ndarray
+        W, float32 [K, R].
+    widest : int
+        Units of the widest layer.
     """
 
     represent: Callable[[np.ndarray], np.ndarray]
@@ -32,18 +39,40 @@ class TaskNetwork:
         return int(self.readout.shape[1])
 
     def representations(self, images: np.ndarray) -> np.ndarray:
-        """r(x), float32 [n, R], of images [n, D]: uint8 from 0 to 255, or floats from 0 to 1."""
-        found = np.empty((len(images), self.size), np.float32)
+        """r(x), what the readout makes logits of.
+
+        Parameters
+        ----------
+        images : np.ndarray
+            [n, D], uint8 from 0 to 255 or floats from 0 to 1.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [n, R].
+        """
+        representations = np.empty((len(images), self.size), np.float32)
         for block in self._blocks(len(images)):
-            found[block] = self.represent(images[block])
-        return found
+            representations[block] = self.represent(images[block])
+        return representations
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """W r(x), float32 [n, K], of the same images; a softmax makes probabilities of them."""
-        found = np.empty((len(images), len(self.readout)), np.float32)
+        """W r(x); a softmax makes probabilities of them.
+
+        Parameters
+        ----------
+        images : np.ndarray
+            [n, D], uint8 from 0 to 255 or floats from 0 to 1.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [n, K].
+        """
+        logits = np.empty((len(images), len(self.readout)), np.float32)
         for block in self._blocks(len(images)):
-            found[block] = self.represent(images[block]) @ self.readout.T
-        return found
+            logits[block] = self.represent(images[block]) @ self.readout.T
+        return logits
 
     def _blocks(self, images: int) -> Iterator[slice]:
         size = max(1, BLOCK_NUMBERS // self.widest)
@@ -57,7 +86,26 @@ def task_network(
     index: int,
     normalisation: Normalisation = PAPER,
 ) -> TaskNetwork:
-    """The network of task `index` under a context vector, float32 [V]. normalisation: of its pixels."""
+    """The network of a task under a context vector.
+
+    Parameters
+    ----------
+    base : RandomBase
+        The frozen weights.
+    context : Context
+        The parameters of a task.
+    vector : np.ndarray
+        The context vector, float32 [V].
+    index : int
+        The task's place in its suite.
+    normalisation : Normalisation, default=PAPER
+        Of the task's pixels.
+
+    Returns
+    -------
+    TaskNetwork
+        Ready for images.
+    """
     parameters = context.parameters(vector)
     match base:
         case FlyNetBase():
@@ -99,8 +147,8 @@ class _FlyNet:
         degrees = np.bincount(self._indices, minlength=len(pixels)).astype(np.float32)
         features: np.ndarray = a @ pixels
         features -= degrees @ pixels / np.float32(self._units)
-        seen: np.ndarray = _relu(features).T * self._v
-        return seen
+        modulated: np.ndarray = _relu(features).T * self._v
+        return modulated
 
 
 class _NeuroModNet:
@@ -129,8 +177,8 @@ class _Hash:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         phi = _relu(_normalised(images, self._normalisation) @ self._first.T)
-        seen: np.ndarray = phi @ self._b.T
-        return seen
+        hashes: np.ndarray = phi @ self._b.T
+        return hashes
 
 
 def _normalised(images: np.ndarray, by: Normalisation) -> np.ndarray:

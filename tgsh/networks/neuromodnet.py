@@ -1,4 +1,4 @@
-"""NeuroModNet without torch."""
+"""NeuroModNet's random base and context, as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ MAX_WEIGHTS = 100_000_000
 
 @dataclass(frozen=True, eq=False)
 class NeuroModNetBase:
-    """R_1 … R_L, read-only: float32 [n_l, n_(l−1)], Kaiming normal, N(0, 2/n_(l−1)).
+    """R_1 … R_L, read-only.
 
-    base_id: SHA-256 (hex) of all of them and of what they are.
+    Attributes
+    ----------
+    weights : tuple[np.ndarray, ...]
+        float32 [n_l, n_(l−1)] each, Kaiming normal, N(0, 2/n_(l−1)).
+    base_id : str
+        SHA-256 (hex) of all of them and of what they are.
     """
 
     weights: tuple[np.ndarray, ...]
@@ -28,7 +33,29 @@ class NeuroModNetBase:
 
 
 def neuromodnet_base(network: NeuroModNetSpec, pixels: int, classes: int, base_seed: int) -> NeuroModNetBase:
-    """The base for images of D = pixels and K = classes. Raises InvalidSpec for more than MAX_WEIGHTS."""
+    """Sample R_1 … R_L.
+
+    Parameters
+    ----------
+    network : NeuroModNetSpec
+        Size of the network.
+    pixels : int
+        D, numbers of an image.
+    classes : int
+        K.
+    base_seed : int
+        Decides the random numbers.
+
+    Returns
+    -------
+    NeuroModNetBase
+        The base for images of D pixels and K classes.
+
+    Raises
+    ------
+    InvalidSpec
+        For more than MAX_WEIGHTS weights.
+    """
     weights = tuple(
         normal_weights(_rng(base_seed, layer), shape)
         for layer, shape in enumerate(_shapes(network, pixels, classes), 1)
@@ -37,7 +64,29 @@ def neuromodnet_base(network: NeuroModNetSpec, pixels: int, classes: int, base_s
 
 
 def neuromodnet_id(network: NeuroModNetSpec, pixels: int, classes: int, base_seed: int) -> str:
-    """The id of that base, without the base. Raises InvalidSpec likewise."""
+    """The id of that base, without the base in memory.
+
+    Parameters
+    ----------
+    network : NeuroModNetSpec
+        Size of the network.
+    pixels : int
+        D, numbers of an image.
+    classes : int
+        K.
+    base_seed : int
+        Decides the random numbers.
+
+    Returns
+    -------
+    str
+        SHA-256 (hex).
+
+    Raises
+    ------
+    InvalidSpec
+        For more than MAX_WEIGHTS weights.
+    """
     blocks = (
         block
         for layer, shape in enumerate(_shapes(network, pixels, classes), 1)
@@ -65,7 +114,10 @@ def _header(network: NeuroModNetSpec, pixels: int, classes: int) -> dict[str, ob
 class NeuroModNetContext:
     """c1 [n_0], g1 [1], c2 [n_1], …; v is v_1, v_2, … one after the other, v_l = g_l·c_l.
 
-    widths: n_0 = D, n_1, …: how many units each layer takes in.
+    Attributes
+    ----------
+    widths : tuple[int, ...]
+        n_0 = D, n_1, …: units that each layer takes in.
     """
 
     widths: tuple[int, ...]
@@ -89,16 +141,49 @@ class NeuroModNetContext:
         }
 
     def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """c_l ~ N(0, 2/(n + 1)) for a layer that takes in n units, g_l ~ N(0, 1)."""
+        """Sample c_l ~ N(0, 2/(n + 1)) for a layer that takes in n units, and g_l ~ N(0, 1).
+
+        Parameters
+        ----------
+        rng : np.random.Generator
+            The task's generator.
+
+        Returns
+        -------
+        dict[str, np.ndarray]
+            c1, g1, c2, …, float32.
+        """
         return dict(self._drawn(rng))
 
     def vector(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-        """v, float32 [n_0 + n_1 + …]."""
+        """v_l = g_l·c_l, one after the other.
+
+        Parameters
+        ----------
+        parameters : Mapping[str, np.ndarray]
+            c1, g1, c2, …
+
+        Returns
+        -------
+        np.ndarray
+            float32 [n_0 + n_1 + …].
+        """
         layers = range(1, len(self.widths) + 1)
         return np.concatenate([parameters[f"g{layer}"] * parameters[f"c{layer}"] for layer in layers])
 
     def parameters(self, vector: np.ndarray) -> dict[str, np.ndarray]:
-        """c_l = v_l and g_l = 1."""
+        """c_l = v_l and g_l = 1.
+
+        Parameters
+        ----------
+        vector : np.ndarray
+            v, float32 [n_0 + n_1 + …].
+
+        Returns
+        -------
+        dict[str, np.ndarray]
+            c1, g1, c2, …, float32.
+        """
         one = np.ones(1, np.float32)
         return {
             name: array

@@ -1,4 +1,4 @@
-"""Batched NeuroModNets."""
+"""NeuroModNets of several tasks in one batch, in torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ from tgsh.suites.pixel_maps import PixelMap
 
 
 class NeuroModNets:
-    """T NeuroModNets on one random base; parameters [T, P] are c_1, g_1, c_2, g_2, …"""
+    """T NeuroModNets on one random base.
+
+    Parameters
+    ----------
+    base : NeuroModNetBase
+        The frozen weights.
+    maps : Sequence[PixelMap]
+        T pixel maps, through which the networks see images.
+    device : torch.device
+        Where weights and buffers lie.
+    normalisations : Sequence[Normalisation], default=()
+        Of each one's pixels; the paper's where there are none.
+    """
 
     def __init__(
         self,
@@ -31,11 +43,28 @@ class NeuroModNets:
         self._c_sums, self._g_sums = self._by_layer(self._sum)
 
     def load_parameters(self, parameters: Tensor) -> None:
-        """Work with these parameters."""
+        """Work with these parameters.
+
+        Parameters
+        ----------
+        parameters : Tensor
+            float32 [T, P], a task a row, in their context's order. c_1, g_1, c_2, g_2, …
+        """
         self._c, self._g = self._by_layer(parameters)
 
     def logits(self, images: Tensor) -> Tensor:
-        """The last layer's output, [T, K, B]."""
+        """The last layer's output.
+
+        Parameters
+        ----------
+        images : Tensor
+            [T, B, D], on which the pixel maps are still due: uint8, or float32 from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [T, K, B].
+        """
         h = self._pixels.normalised(images)
         self._inputs, self._outputs = [], []
         for layer, weights in enumerate(self._weights):
@@ -48,12 +77,31 @@ class NeuroModNets:
         return h.transpose(1, 2)
 
     def representations(self, images: Tensor) -> Tensor:
-        """v_L ⊙ h_(L−1), [T, B, n]; R_L follows."""
+        """v_L ⊙ h_(L−1); R_L follows.
+
+        Parameters
+        ----------
+        images : Tensor
+            [T, B, D], on which the pixel maps are still due: uint8, or float32 from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [T, B, n].
+        """
         self.logits(images)
         return self._inputs[-1] * (self._c[-1] * self._g[-1])
 
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
-        """Back through the layers."""
+        """Propagate errors back through the layers.
+
+        Parameters
+        ----------
+        errors : Tensor
+            dL/dlogits of the latest logits, float32 [T, K, B].
+        more : bool
+            Whether to add to earlier ones, or to forget them.
+        """
         if not more:
             self._sum.zero_()
         delta = errors.transpose(1, 2)
@@ -66,7 +114,13 @@ class NeuroModNets:
                 delta = e.mul_(self._c[layer]).mul_(h > 0)
 
     def gradient(self, out: Tensor) -> None:
-        """What was added up, [T, P]."""
+        """Gradients of all c_l and g_l, added up.
+
+        Parameters
+        ----------
+        out : Tensor
+            float32 [T, P], overwritten.
+        """
         out.copy_(self._sum)
 
     def _by_layer(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:

@@ -1,4 +1,4 @@
-"""Spec -> frozen weights, context parameters, available results."""
+"""The random base, the context parameters and the available results of a network spec."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["FlyNetBase", "GshBase", "NeuroModNetBase", "RandomBase", "TgshBase",
 
 RandomBase = FlyNetBase | NeuroModNetBase | TgshBase | GshBase
 
-KEPT_BYTES = 128 << 20
-"""Of the bases used last; larger ones are drawn anew each time, in a second or two."""
+CACHE_BYTES = 128 << 20
+"""Of the bases used last; larger ones are sampled anew each time, in a second or two."""
 
 
 def _bytes(base: RandomBase) -> int:
@@ -31,8 +31,8 @@ def _bytes(base: RandomBase) -> int:
     return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
 
-_kept: LRUCache[tuple[NetworkSpec, int, int, int], RandomBase] = LRUCache(KEPT_BYTES, getsizeof=_bytes)
-_drawing = threading.Lock()
+_cache: LRUCache[tuple[NetworkSpec, int, int, int], RandomBase] = LRUCache(CACHE_BYTES, getsizeof=_bytes)
+_sampling = threading.Lock()
 
 
 @overload
@@ -46,23 +46,66 @@ def random_base(network: GshSpec, pixels: int, classes: int, base_seed: int) -> 
 @overload
 def random_base(network: NetworkSpec, pixels: int, classes: int, base_seed: int) -> RandomBase: ...
 def random_base(network: NetworkSpec, pixels: int, classes: int, base_seed: int) -> RandomBase:
-    """The base for images of D = pixels and K = classes. Raises InvalidSpec where there can be none.
+    """The random base of a network, from a cache of the latest ones.
 
-    One is drawn at a time, as it can take hundreds of megabytes.
+    One is sampled at a time, as it can take hundreds of megabytes.
+
+    Parameters
+    ----------
+    network : NetworkSpec
+        The spec.
+    pixels : int
+        D, numbers of an image.
+    classes : int
+        K.
+    base_seed : int
+        Decides the random numbers.
+
+    Returns
+    -------
+    RandomBase
+        The frozen weights.
+
+    Raises
+    ------
+    InvalidSpec
+        Naming the field, where there can be no such base.
     """
     key = (network, pixels, classes, base_seed)
-    with _drawing:
-        base = _kept.get(key)
+    with _sampling:
+        base = _cache.get(key)
         if base is None:
-            base = _draw(network, pixels, classes, base_seed)
-            if _bytes(base) <= KEPT_BYTES:
-                _kept[key] = base
+            base = _sample(network, pixels, classes, base_seed)
+            if _bytes(base) <= CACHE_BYTES:
+                _cache[key] = base
     return base
 
 
 @lru_cache(maxsize=1024)
 def base_id_of(network: NetworkSpec, pixels: int, classes: int, base_seed: int) -> str:
-    """The id of that base, where possible without it in memory. Raises InvalidSpec likewise."""
+    """The id of a random base, where possible without it in memory.
+
+    Parameters
+    ----------
+    network : NetworkSpec
+        The spec.
+    pixels : int
+        D, numbers of an image.
+    classes : int
+        K.
+    base_seed : int
+        Decides the random numbers.
+
+    Returns
+    -------
+    str
+        SHA-256 (hex).
+
+    Raises
+    ------
+    InvalidSpec
+        As random_base does.
+    """
     match network:
         case NeuroModNetSpec():
             return neuromodnet_id(network, pixels, classes, base_seed)
@@ -71,7 +114,7 @@ def base_id_of(network: NetworkSpec, pixels: int, classes: int, base_seed: int) 
     return random_base(network, pixels, classes, base_seed).base_id
 
 
-def _draw(network: NetworkSpec, pixels: int, classes: int, base_seed: int) -> RandomBase:
+def _sample(network: NetworkSpec, pixels: int, classes: int, base_seed: int) -> RandomBase:
     match network:
         case FlyNetSpec():
             return flynet_base(network, pixels, classes, base_seed)
@@ -98,17 +141,65 @@ class Context(Protocol):
         """Where each layer lies in the context vector; together they are all of it, in order."""
 
     def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Parameters before training, float32."""
+        """Sample parameters before training.
+
+        Parameters
+        ----------
+        rng : np.random.Generator
+            The task's generator.
+
+        Returns
+        -------
+        dict[str, np.ndarray]
+            float32 arrays by name, in `shapes`.
+        """
 
     def vector(self, parameters: Arrays) -> np.ndarray:
-        """The context vector that parameters make, float32 [V]."""
+        """The context vector that parameters make.
+
+        Parameters
+        ----------
+        parameters : Arrays
+            float32 arrays by name, in `shapes`.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [V].
+        """
 
     def parameters(self, vector: np.ndarray) -> dict[str, np.ndarray]:
-        """Parameters that make this vector; the network's output follows from the vector alone."""
+        """Parameters that make a vector; the network's output follows from the vector alone.
+
+        Parameters
+        ----------
+        vector : np.ndarray
+            float32 [V].
+
+        Returns
+        -------
+        dict[str, np.ndarray]
+            float32 arrays by name, in `shapes`.
+        """
 
 
 def context_of(network: NetworkSpec, pixels: int, classes: int) -> Context:
-    """What a task learns over this network, for images of D = pixels and K = classes."""
+    """The learned part of a network, for one task.
+
+    Parameters
+    ----------
+    network : NetworkSpec
+        The spec.
+    pixels : int
+        D, numbers of an image.
+    classes : int
+        K.
+
+    Returns
+    -------
+    Context
+        Names and shapes of the parameters.
+    """
     match network:
         case FlyNetSpec():
             return FlyNetContext(network.expansion * pixels)
@@ -121,11 +212,46 @@ def context_of(network: NetworkSpec, pixels: int, classes: int) -> Context:
 
 
 def vector_size(context: Context) -> int:
-    """V: numbers in a context vector."""
+    """V, numbers in a context vector.
+
+    Parameters
+    ----------
+    context : Context
+        The parameters of a task.
+
+    Returns
+    -------
+    int
+        V.
+    """
     return max(int(part.stop) for part in context.parts.values())
 
 
-EVERY: tuple[str, ...] = (
+def units_of(base: RandomBase) -> int:
+    """Numbers that one image of one task takes in memory while a network learns from it.
+
+    Parameters
+    ----------
+    base : RandomBase
+        The frozen weights.
+
+    Returns
+    -------
+    int
+        For FlyNet its hidden units, H.
+    """
+    match base:
+        case FlyNetBase():
+            return base.units
+        case NeuroModNetBase():
+            return sum(sum(weights.shape) for weights in base.weights)
+        case TgshBase():
+            return sum(base.input_weights.shape)
+        case GshBase():
+            return base.hidden + base.pixels
+
+
+COMMON_RESULTS: tuple[str, ...] = (
     "similarity",
     "similarity/block",
     "similarity/nearest",
@@ -140,21 +266,48 @@ EVERY: tuple[str, ...] = (
     "representations",
     "predictions",
 )
-"""What every network can answer."""
+"""Results that every network has."""
 
-SOME: Mapping[str, tuple[type[NetworkSpec], str]] = MappingProxyType(
+SPECIAL_RESULTS: Mapping[str, tuple[type[NetworkSpec], str]] = MappingProxyType(
     {"reconstructions": (FlyNetSpec, "they invert FlyNet's matrix A")}
 )
-"""What one kind of network alone can answer, and why."""
+"""Results that one kind of network alone has, and the reason."""
 
 
 def available_results(network: NetworkSpec) -> tuple[str, ...]:
-    """The names of all results that an experiment with this network can answer."""
-    return (*EVERY, *(name for name, (kind, _) in SOME.items() if isinstance(network, kind)))
+    """Names of the results that an experiment with this network has.
+
+    Parameters
+    ----------
+    network : NetworkSpec
+        The spec.
+
+    Returns
+    -------
+    tuple[str, ...]
+        Paths below ``/experiments/{id}``.
+    """
+    return (
+        *COMMON_RESULTS,
+        *(name for name, (kind, _) in SPECIAL_RESULTS.items() if isinstance(network, kind)),
+    )
 
 
 def unavailable_reason(network: NetworkSpec, name: str) -> str | None:
-    """Why an experiment with this network cannot answer that; None where it can."""
+    """The reason for which an experiment with this network lacks a result.
+
+    Parameters
+    ----------
+    network : NetworkSpec
+        The spec.
+    name : str
+        The result's.
+
+    Returns
+    -------
+    str | None
+        None where the result is available.
+    """
     if name in available_results(network):
         return None
-    return f"a {network.kind} has no {name}: {SOME[name][1]}"
+    return f"a {network.kind} has no {name}: {SPECIAL_RESULTS[name][1]}"

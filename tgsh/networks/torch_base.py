@@ -1,4 +1,4 @@
-"""Frozen products, input layer."""
+"""Products with frozen weights, and the input layer of moved and normalised pixels, in torch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ from tgsh.suites.pixel_maps import PixelMap
 class FrozenWeights:
     """W, float32 [n, m], on a device.
 
-    On a CPU the products are oneDNN's, from weights that are laid out for it once: torch's own, MKL's, reach
-    half its speed on AMD's processors. Both compute in float32.
+    On a CPU the products are oneDNN's, from weights that are laid out for it once: torch's own, MKL's,
+    reach half its speed on AMD's processors. Both compute in float32.
+
+    Parameters
+    ----------
+    weights : np.ndarray
+        float32 [n, m].
+    device : torch.device
+        Where products are computed.
     """
 
     def __init__(self, weights: np.ndarray, device: torch.device) -> None:
@@ -29,11 +36,33 @@ class FrozenWeights:
             self._weights, self._transposed = self._weights.to_mkldnn(), self._transposed.to_mkldnn()
 
     def project(self, inputs: Tensor) -> Tensor:
-        """W x of inputs x, [..., m] to [..., n]."""
+        """W x.
+
+        Parameters
+        ----------
+        inputs : Tensor
+            x, float32 [..., m].
+
+        Returns
+        -------
+        Tensor
+            float32 [..., n].
+        """
         return self._product(inputs, self._weights)
 
     def back(self, errors: Tensor) -> Tensor:
-        """Wᵀ e of errors e, [..., n] to [..., m]."""
+        """Wᵀ e.
+
+        Parameters
+        ----------
+        errors : Tensor
+            e, float32 [..., n].
+
+        Returns
+        -------
+        Tensor
+            float32 [..., m].
+        """
         return self._product(errors, self._transposed)
 
     def _product(self, rows: Tensor, weights: Tensor) -> Tensor:
@@ -43,9 +72,16 @@ class FrozenWeights:
 
 
 class Pixels:
-    """What T tasks see through their pixel maps.
+    """T pixel maps and normalisations of images.
 
-    normalisations: of each one's pixels; the paper's where none are given.
+    Parameters
+    ----------
+    maps : Sequence[PixelMap]
+        T pixel maps, through which the networks see images.
+    device : torch.device
+        Where weights and buffers lie.
+    normalisations : Sequence[Normalisation], default=()
+        Of each one's pixels; the paper's where there are none.
     """
 
     def __init__(
@@ -57,9 +93,9 @@ class Pixels:
         def of_each(numbers: list[float]) -> Tensor:
             return torch.tensor(numbers, dtype=torch.float32, device=device)[:, None, None]
 
-        self._byte_scales = of_each([own.scale for own in each])
-        self._scales = of_each([1 / own.deviation for own in each])
-        self._shifts = of_each([own.mean / own.deviation for own in each])
+        self._byte_scales = of_each([by.scale for by in each])
+        self._scales = of_each([1 / by.deviation for by in each])
+        self._shifts = of_each([by.mean / by.deviation for by in each])
         sources = np.stack([pixel_map.source for pixel_map in maps])
         pixels = sources.shape[1]
         outside = sources == pixels
@@ -68,7 +104,18 @@ class Pixels:
         self._outside = torch.tensor(outside, device=device) if outside.any() else None
 
     def normalised(self, images: Tensor) -> Tensor:
-        """(p − mean)/deviation of images [T, B, D] (uint8, or float32 from 0 to 1) once moved; float32."""
+        """(p − mean)/deviation of moved pixels.
+
+        Parameters
+        ----------
+        images : Tensor
+            [T, B, D], on which the pixel maps are still due: uint8, or float32 from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [T, B, D].
+        """
         if not self._identity:
             images = images.gather(2, self._sources.unsqueeze(1).expand(images.shape))
             if self._outside is not None:

@@ -1,4 +1,4 @@
-"""Learner protocol; random base -> batched networks."""
+"""The protocol of networks that learn in torch, and the choice by random base."""
 
 from __future__ import annotations
 
@@ -20,26 +20,68 @@ class Networks(Protocol):
     """T networks of one kind on one random base, on one device."""
 
     def load_parameters(self, parameters: Tensor) -> None:
-        """Work with these parameters from now on: float32 [T, P], a task a row, in their context's order."""
+        """Work with these parameters from now on.
+
+        Parameters
+        ----------
+        parameters : Tensor
+            float32 [T, P], a task a row, in their context's order.
+        """
 
     def logits(self, images: Tensor) -> Tensor:
-        """Logits [T, K, B] of images [T, B, D] on which the maps are still due: uint8, or float32 0 to 1."""
+        """Logits of images.
+
+        Parameters
+        ----------
+        images : Tensor
+            [T, B, D], on which the pixel maps are still due: uint8, or float32 from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [T, K, B].
+        """
 
     def representations(self, images: Tensor) -> Tensor:
-        """r_t(x), what a readout makes logits of: float32 [T, B, R], of the same images as `logits` takes."""
+        """r_t(x), what a readout makes logits of.
+
+        Parameters
+        ----------
+        images : Tensor
+            [T, B, D], on which the pixel maps are still due: uint8, or float32 from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [T, B, R].
+        """
 
 
 class Learner(Networks, Protocol):
     """Networks that learn.
 
-    A step is `take`, then for every part of a batch `logits` and `learn_from`, then `gradient`.
+    A step is `load_parameters`, then for every chunk of a batch `logits` and `learn_from`, then `gradient`.
     """
 
     def learn_from(self, errors: Tensor, *, more: bool) -> None:
-        """Add what errors [T, K, B] = dL/d(the latest logits) mean; without `more`, forget earlier ones."""
+        """Add the gradient of the latest logits.
+
+        Parameters
+        ----------
+        errors : Tensor
+            dL/dlogits of the latest logits, float32 [T, K, B].
+        more : bool
+            Whether to add to earlier ones, or to forget them.
+        """
 
     def gradient(self, out: Tensor) -> None:
-        """dL/dparameters, [T, P], of all that was learned from since `more` was last false."""
+        """dL/dparameters of all that was learned from since `more` was last false.
+
+        Parameters
+        ----------
+        out : Tensor
+            float32 [T, P], overwritten.
+        """
 
 
 def learner(
@@ -49,9 +91,25 @@ def learner(
     device: torch.device,
     normalisations: Sequence[Normalisation] = (),
 ) -> Learner:
-    """The networks of tasks of these indices, which see images through these maps.
+    """The networks of T tasks.
 
-    normalisations: of each one's pixels; the paper's where none are given.
+    Parameters
+    ----------
+    base : RandomBase
+        The frozen weights.
+    maps : Sequence[PixelMap]
+        T pixel maps, through which the networks see images.
+    indices : Sequence[int]
+        The tasks' places in their suite.
+    device : torch.device
+        Where weights and buffers lie.
+    normalisations : Sequence[Normalisation], default=()
+        Of each one's pixels; the paper's where there are none.
+
+    Returns
+    -------
+    Learner
+        Without parameters yet.
     """
     match base:
         case FlyNetBase():
@@ -62,16 +120,3 @@ def learner(
             return TgshNets(base, maps, device, normalisations)
         case GshBase():
             return GshNets(base, maps, indices, device, normalisations)
-
-
-def units_of(base: RandomBase) -> int:
-    """Numbers that one image of one task takes in memory while it is learned from."""
-    match base:
-        case FlyNetBase():
-            return base.units
-        case NeuroModNetBase():
-            return sum(sum(weights.shape) for weights in base.weights)
-        case TgshBase():
-            return sum(base.input_weights.shape)
-        case GshBase():
-            return base.hidden + base.pixels

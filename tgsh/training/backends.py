@@ -1,123 +1,183 @@
-"""Torch and fused backend, and which one serves."""
+"""The protocol of backends, NumPy arrays in and out, and the choice between the fused one and torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Protocol
 
-import torch
+import numpy as np
 
-from tgsh.datasets.base import ImageSource, Normalisation
+from tgsh.datasets.base import ImageSource
 from tgsh.errors import MachineProblem
 from tgsh.networks.registry import Context, FlyNetBase, RandomBase
-from tgsh.networks.torch_registry import Learner, learner
 from tgsh.settings import Compute
 from tgsh.suites import Task
-from tgsh.suites.pixel_maps import PixelMap
-from tgsh.training.inputs import wiring_of
-from tgsh.training.optimisation import FusedStep, TorchStep
-from tgsh.training.state import TaskState, compute, fused_compute
-
-if TYPE_CHECKING:
-    from tgsh.networks.flynet_numba import FusedFlyNets
-
-Made = TypeVar("Made")
+from tgsh.training.state import TaskState
 
 
-class TorchBackend:
-    """Layer by layer, for any network on any device. part: see Group. source: of the tasks' images."""
+class Epoch(Protocol):
+    """T tasks in the middle of an epoch."""
 
-    def __init__(
-        self, base: RandomBase, context: Context, source: ImageSource, part: int, device: torch.device
-    ) -> None:
-        self._base, self._context, self._source = base, context, source
-        self._part, self._device = part, device
-        self._latest = _Latest[Learner]()
+    def learn(self, start: int, stop: int) -> None:
+        """One step of every task on the batch of places `start` to `stop` of its order.
+
+        Parameters
+        ----------
+        start : int
+            First place.
+        stop : int
+            Place after the last one; beyond the end means up to it.
+        """
+
+    def states(self) -> list[TaskState]:
+        """The tasks' states after the epoch.
+
+        Returns
+        -------
+        list[TaskState]
+            One a task.
+        """
+
+
+class Backend(Protocol):
+    """Arithmetic of one experiment on one device."""
 
     @property
     def compute(self) -> str:
-        """What trains, for the record."""
-        return compute(self._device)
+        """What trains, for the record: the same words mean the same bytes from the same spec."""
 
-    def networks(self, tasks: Sequence[Task]) -> Learner:
-        """The networks of these tasks, kept as long as the same tasks go on."""
-        maps, normalisations = _seen(tasks, self._source)
-        indices = [task.index for task in tasks]
-        return self._latest.of(
-            tasks, lambda: learner(self._base, maps, indices, self._device, normalisations)
-        )
-
-    def group(self, tasks: Sequence[Task], states: Sequence[TaskState], rate: float) -> TorchStep:
-        """These tasks, ready to learn an epoch from these states."""
-        return TorchStep(self.networks(tasks), self._context, states, rate, self._part, self._device)
-
-
-class FusedBackend:
-    """A whole step in one call compiled by numba, for FlyNet on a processor.
-
-    make: networks that see images through these maps, normalised so.
-    """
-
-    def __init__(
+    def epoch(
         self,
-        make: Callable[[list[PixelMap], list[Normalisation]], FusedFlyNets],
-        context: Context,
-        source: ImageSource,
-    ) -> None:
-        self._make, self._context, self._source = make, context, source
-        self._latest = _Latest["FusedFlyNets"]()
+        tasks: Sequence[Task],
+        states: Sequence[TaskState],
+        orders: np.ndarray,
+        rngs: Sequence[np.random.Generator],
+        learning_rate: float,
+    ) -> Epoch:
+        """An epoch of T tasks that stand at the same one and have equally many images.
 
-    @property
-    def compute(self) -> str:
-        """What trains, for the record."""
-        return fused_compute()
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T tasks.
+        states : Sequence[TaskState]
+            Their states before.
+        orders : np.ndarray
+            int64 [T, N]; the order in which each sees its images.
+        rngs : Sequence[np.random.Generator]
+            One a task, for what is random in its transform.
+        learning_rate : float
+            RMSprop's η.
 
-    def networks(self, tasks: Sequence[Task]) -> FusedFlyNets:
-        """As of TorchPath."""
-        return self._latest.of(tasks, lambda: self._make(*_seen(tasks, self._source)))
+        Returns
+        -------
+        Epoch
+            Before its first step.
+        """
 
-    def group(self, tasks: Sequence[Task], states: Sequence[TaskState], rate: float) -> FusedStep:
-        """As of TorchPath."""
-        return FusedStep(self.networks(tasks), self._context, states, rate)
+    def accuracy(
+        self,
+        tasks: Sequence[Task],
+        states: Sequence[TaskState],
+        rngs: Sequence[np.random.Generator],
+    ) -> list[float]:
+        """Share of test images whose class is recognised.
+
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T tasks with equally many images.
+        states : Sequence[TaskState]
+            Their states.
+        rngs : Sequence[np.random.Generator]
+            One a task, for what is random in its transform.
+
+        Returns
+        -------
+        list[float]
+            Of each task, from 0 to 1.
+        """
+
+    def representations(
+        self, task: Task, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """r_t(x), what the readout makes logits of.
+
+        Parameters
+        ----------
+        task : Task
+            The task.
+        vector : np.ndarray
+            float32 [V]; the context vector.
+        images : np.ndarray
+            uint8 [n, D]; images on which the task's transform is still due.
+        rng : np.random.Generator
+            For what is random in the transform.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [n, R]; A representation an image.
+        """
 
 
 def select_backend(
-    wanted: Compute, base: RandomBase, context: Context, source: ImageSource, part: int, device: torch.device
-) -> TorchBackend | FusedBackend:
-    """The path on which networks of this base are trained; only FlyNet on a processor has two.
+    compute: Compute,
+    base: RandomBase,
+    context: Context,
+    source: ImageSource,
+    train_limit: int | None,
+    chunk: int,
+    evaluated_at_once: int,
+    device: str,
+) -> Backend:
+    """The backend for networks of this base; FlyNet on a processor has two, of which "auto" is the fused one.
 
-    Raises MachineProblem where the fused one is wanted and numba cannot be had.
+    Parameters
+    ----------
+    compute : Compute
+        "auto", "fused", "torch": which one; "fused" concerns FlyNet on a processor only.
+    base : RandomBase
+        The frozen weights.
+    context : Context
+        The parameters of a task.
+    source : ImageSource
+        The tasks' datasets.
+    train_limit : int | None
+        Training images of a task; None for all of them.
+    chunk : int
+        Images of a batch that torch takes at once.
+    evaluated_at_once : int
+        Test images of a batch.
+    device : str
+        Such as "cpu" or "cuda:0".
+
+    Returns
+    -------
+    Backend
+        Ready to train.
+
+    Raises
+    ------
+    MachineProblem
+        Where the backend needs numba or torch, and that is not installed.
     """
-    if wanted != "torch" and isinstance(base, FlyNetBase) and device.type == "cpu":
+    if compute != "torch" and isinstance(base, FlyNetBase) and device.partition(":")[0] == "cpu":
         try:
-            from tgsh.networks.flynet_numba import FusedFlyNets
+            from tgsh.networks.flynet_numba import FusedFlyNet
+            from tgsh.training.fused_backend import FusedBackend
         except ImportError as error:
-            if wanted == "fused":
+            if compute == "fused":
                 raise MachineProblem(
                     f"the fused path needs numba ({error}): pip install 'tgsh[worker]', "
                     "or set TGSH_COMPUTE=auto"
                 ) from error
         else:
-            return FusedBackend(partial(FusedFlyNets, base), context, source)
-    return TorchBackend(base, context, source, part, device)
-
-
-def _seen(tasks: Sequence[Task], source: ImageSource) -> tuple[list[PixelMap], list[Normalisation]]:
-    """How networks see the images of these tasks: what moves their pixels, and how they are normalised."""
-    maps = [wiring_of(task, source.info.pixels) for task in tasks]
-    return maps, [source.info_of(task.index).normalisation for task in tasks]
-
-
-class _Latest(Generic[Made]):
-    """What was made for the latest tasks."""
-
-    def __init__(self) -> None:
-        self._kept: tuple[tuple[Task, ...], Made] | None = None
-
-    def of(self, tasks: Sequence[Task], make: Callable[[], Made]) -> Made:
-        """That of these tasks, made anew if others came between."""
-        if self._kept is None or self._kept[0] != tuple(tasks):
-            self._kept = None  # before the next is made: a GPU may not hold both
-            self._kept = (tuple(tasks), make())
-        return self._kept[1]
+            build = partial(FusedFlyNet, base)
+            return FusedBackend(build, context, source, train_limit, evaluated_at_once)
+    try:
+        from tgsh.training.torch_backend import TorchBackend
+    except ImportError as error:
+        raise MachineProblem(f"this experiment needs torch ({error}): pip install 'tgsh[worker]'") from error
+    return TorchBackend(base, context, source, train_limit, chunk, evaluated_at_once, device)

@@ -1,165 +1,295 @@
-"""Images on the device, batches as tasks see them."""
+"""Images of tasks as NumPy arrays, batches as transforms show them, and the wiring of networks to pixels.
+
+Knows torch only where a transform computes new values of pixels (`torch_inputs`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from tgsh.datasets.base import Dataset, DatasetInfo, ImageSource
+from tgsh.datasets.base import Dataset, DatasetInfo, ImageSource, Normalisation
 from tgsh.suites import Task
-from tgsh.suites.pipeline import ImageTransform
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.training.state import transform_rng
-from tgsh.training.transforms import Operation, drawn
+
+N = TypeVar("N")
+
+TRANSFORMED_AT_ONCE = 2048
+"""Images of a batch that a transform computes at a time: what it needs on the way is a multiple of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images uint8 [N, D] of each of T tasks, the same tensor where they share them; labels int64 [T, N]."""
+    """Training or test images of T tasks.
 
-    images: list[Tensor]
-    labels: Tensor
+    Attributes
+    ----------
+    images : list[np.ndarray]
+        T arrays, uint8 [N, D], pixels from 0 to 255; the same array where tasks share their images.
+    labels : list[np.ndarray]
+        T arrays, int64 [N], classes, from 0 on.
+    """
+
+    images: list[np.ndarray]
+    labels: list[np.ndarray]
 
     def __len__(self) -> int:
+        """Images of a task.
+
+        Returns
+        -------
+        int
+            N.
+        """
         return len(self.images[0])
 
 
-class Images:
-    """Training and test images of a source. limit: training images of a task, from the first one on;
-    None: all of them."""
+class TaskImages:
+    """Training and test images of a source, by task.
 
-    def __init__(self, source: ImageSource, limit: int | None, device: torch.device) -> None:
-        self._source, self._limit, self._device = source, limit, device
+    Parameters
+    ----------
+    source : ImageSource
+        The tasks' datasets.
+    limit : int | None
+        Training images of a task, from the first one on; None for all of them.
+    """
+
+    def __init__(self, source: ImageSource, limit: int | None) -> None:
+        self._source, self._limit = source, limit
 
     def training(self, tasks: Sequence[Task]) -> Split:
-        """What these tasks are trained on."""
-        found = _split([(images, labels) for images, labels, *_ in self._of(tasks)])
-        cut = {id(images): images[: self._limit] for images in found.images}
-        return Split([cut[id(images)] for images in found.images], found.labels[:, : self._limit])
+        """Images that tasks are trained on.
+
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T tasks with equally many images.
+
+        Returns
+        -------
+        Split
+            At most `limit` images a task.
+        """
+        arrays = [self._of(task) for task in tasks]
+        limited = {id(each.train_images): each.train_images[: self._limit] for each in arrays}
+        return Split(
+            [limited[id(each.train_images)] for each in arrays],
+            [each.train_labels[: self._limit] for each in arrays],
+        )
 
     def testing(self, tasks: Sequence[Task]) -> Split:
-        """What these tasks are tested on."""
-        return _split([(images, labels) for *_, images, labels in self._of(tasks)])
+        """Images that tasks are tested on.
 
-    def _of(self, tasks: Sequence[Task]) -> list[_Moved]:
-        return [_on_device(self._source.of(task.index), self._device) for task in tasks]
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T tasks with equally many images.
+
+        Returns
+        -------
+        Split
+            All test images.
+        """
+        arrays = [self._of(task) for task in tasks]
+        return Split([each.test_images for each in arrays], [each.test_labels for each in arrays])
+
+    def _of(self, task: Task) -> _Arrays:
+        dataset = self._source.of(task.index)
+        if dataset not in _ARRAYS:
+            _ARRAYS[dataset] = _Arrays(
+                _writeable(dataset.train_images),
+                dataset.train_labels.astype(np.int64),
+                _writeable(dataset.test_images),
+                dataset.test_labels.astype(np.int64),
+            )
+        return _ARRAYS[dataset]
 
 
-_Moved = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Training images and labels, test images and labels."""
+class _Arrays(NamedTuple):
+    """Images uint8 [N, D] and labels int64 [N] of a dataset, in the types that compiled code is made for."""
 
-_MOVED: WeakKeyDictionary[Dataset, dict[torch.device, _Moved]] = WeakKeyDictionary()
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+_ARRAYS: WeakKeyDictionary[Dataset, _Arrays] = WeakKeyDictionary()
 """As long as a dataset is in use; trainers of several experiments share it."""
 
 
-def _on_device(dataset: Dataset, device: torch.device) -> _Moved:
-    kept = _MOVED.setdefault(dataset, {})
-    if device not in kept:
-        kept[device] = (
-            _moved(dataset.train_images, device),
-            torch.tensor(dataset.train_labels, dtype=torch.int64, device=device),
-            _moved(dataset.test_images, device),
-            torch.tensor(dataset.test_labels, dtype=torch.int64, device=device),
-        )
-    return kept[device]
+def _writeable(images: np.ndarray) -> np.ndarray:
+    """The images, or a copy: numba compiles other code for read-only arrays.
 
-
-def _moved(images: np.ndarray, device: torch.device) -> Tensor:
-    """The images on the device; those of a mapped file stay where they are for a processor."""
-    if device.type == "cpu" and images.flags.writeable:  # a private mapping (mode "c"), see uploaded.py
-        return torch.from_numpy(images)
-    return torch.tensor(images, device=device)
-
-
-def _split(pairs: Sequence[tuple[Tensor, Tensor]]) -> Split:
-    images, labels = [own for own, _ in pairs], [own for _, own in pairs]
-    shared = all(own is images[0] for own in images)
-    return Split(images, labels[0].expand(len(labels), -1) if shared else torch.stack(labels))
+    Those of an uploaded dataset stay in their file: it is mapped privately (mode "c"), so they are writeable.
+    """
+    return images if images.flags.writeable else images.copy()
 
 
 class Inputs:
     """N images a task as T tasks see them, but for moved pixels: those are a network's wiring (`wiring_of`).
 
-    images: uint8 [N, D] a task, on a device; the same tensor where tasks share them. rngs: a generator a
-    task; everything random is drawn here and now.
+    Parameters
+    ----------
+    images : Sequence[np.ndarray]
+        T arrays, uint8 [N, D], pixels from 0 to 255; the same array where tasks share them.
+    info : DatasetInfo
+        Height, width and channels of the images.
+    tasks : Sequence[Task]
+        T tasks.
+    rngs : Sequence[np.random.Generator]
+        One a task; everything random is drawn at once, here.
     """
 
     def __init__(
         self,
-        images: Sequence[Tensor],
+        images: Sequence[np.ndarray],
         info: DatasetInfo,
         tasks: Sequence[Task],
         rngs: Sequence[np.random.Generator],
     ) -> None:
-        self._images, self._size = list(images), (info.height, info.width)
-        self._channels = info.channels
-        self._shared = all(own is images[0] for own in images)
-        self._operations: list[Operation | None] = [
-            drawn(task.transform, len(own), self._size, rng, own.device)
-            if isinstance(task.transform, ImageTransform)
-            else None
-            for task, own, rng in zip(tasks, images, rngs, strict=True)
-        ]
-        self._as_they_are = not any(self._operations)
+        self._images = list(images)
+        self._transformed: Callable[[np.ndarray], np.ndarray] | None = None
+        if not all(isinstance(task.transform, PixelMap) for task in tasks):
+            from tgsh.training.torch_inputs import transformed_batches  # such transforms compute in torch
+
+            self._transformed = transformed_batches(images, info, tasks, rngs)
 
     @property
-    def unchanged(self) -> list[Tensor] | None:
-        """All images of each task, uint8 [N, D], where no task changes values."""
-        return self._images if self._as_they_are else None
+    def changes_values(self) -> bool:
+        """Whether a task changes values of pixels; else all networks read the images as they are stored."""
+        return self._transformed is not None
 
-    def batch(self, chosen: Tensor) -> Tensor:
-        """Images chosen int64 [T, B]: uint8 [T, B, D] where no task changes values, else float32, 0 to 1."""
-        seen = self._chosen(chosen)
-        if self._as_they_are:
-            return seen
-        seen = seen.to(torch.float32).div_(255)
-        for row, operation in enumerate(self._operations):
-            if operation is not None:
-                seen[row] = self._carried_out(operation, seen[row], chosen[row])
-        return seen
+    def batches(self, places: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """A batch of images of every task.
 
-    def _carried_out(self, operation: Operation, images: Tensor, chosen: Tensor) -> Tensor:
-        """Channels are taken for so many images, to which the same happens."""
-        planes = images.view(-1, *self._size, self._channels).permute(3, 0, 1, 2)
-        seen = operation(planes.reshape(-1, *self._size), chosen.repeat(self._channels))
-        return seen.view(planes.shape).permute(1, 2, 3, 0).flatten(1)
+        Parameters
+        ----------
+        places : np.ndarray
+            int64 [T, B], which of a task's N images.
 
-    def _chosen(self, chosen: Tensor) -> Tensor:
-        if self._shared:
-            return self._images[0].index_select(0, chosen.reshape(-1)).view(*chosen.shape, -1)
-        return torch.stack([own.index_select(0, row) for own, row in zip(self._images, chosen, strict=True)])
+        Returns
+        -------
+        images : list[np.ndarray]
+            T arrays, uint8 [N, D] or float32 [B, D]; all images of a task, without a copy, where no
+            task changes values; else the batch, pixels from 0 to 1.
+        rows : list[np.ndarray]
+            T arrays, int64 [B], where in these images the batch is.
+        """
+        if self._transformed is None:
+            return self._images, list(places)
+        starts = range(0, places.shape[1], TRANSFORMED_AT_ONCE)
+        parts = [self._transformed(places[:, start : start + TRANSFORMED_AT_ONCE]) for start in starts]
+        batch = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        return list(batch), [np.arange(places.shape[1])] * len(places)
 
 
 def wiring_of(task: Task, pixels: int) -> PixelMap:
-    """The map that is left to the network: the whole transform where it only moves pixels, else none."""
+    """The pixel map that is left to the network: the whole transform where it only moves pixels.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
+    pixels : int
+        D, numbers of an image.
+
+    Returns
+    -------
+    PixelMap
+        The task's transform, or the identity where that changes values.
+    """
     return task.transform if isinstance(task.transform, PixelMap) else PixelMap.identity(pixels)
 
 
-@dataclass(frozen=True, eq=False)
-class Views:
-    """Images of a source as its tasks show them; what is random is drawn as when they are tested.
+class WiredNetworks(Generic[N]):
+    """Networks wired to the images of tasks; those of the latest tasks are kept.
 
-    seed: an experiment's, which decides what is drawn.
+    Parameters
+    ----------
+    source : ImageSource
+        The tasks' datasets.
+    build : Callable[[list[int], list[PixelMap], list[Normalisation]], N]
+        Makes networks of task indices, pixel maps and normalisations, T of each.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        build: Callable[[list[int], list[PixelMap], list[Normalisation]], N],
+    ) -> None:
+        self._source, self._build = source, build
+        self._latest: tuple[tuple[Task, ...], N] | None = None
+
+    def of(self, tasks: Sequence[Task]) -> N:
+        """The networks of these tasks, made anew if others came between.
+
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T tasks.
+
+        Returns
+        -------
+        N
+            What `build` makes of them.
+        """
+        if self._latest is None or self._latest[0] != tuple(tasks):
+            self._latest = None  # before the next are made: a GPU may not hold both
+            networks = self._build(
+                [task.index for task in tasks],
+                [wiring_of(task, self._source.info.pixels) for task in tasks],
+                [self._source.info_of(task.index).normalisation for task in tasks],
+            )
+            self._latest = (tuple(tasks), networks)
+        return self._latest[1]
+
+
+@dataclass(frozen=True, eq=False)
+class TaskTransforms:
+    """The tasks' transforms on any of a source's images, random parameters drawn as for testing.
+
+    Attributes
+    ----------
+    source : ImageSource
+        The tasks' datasets.
+    seed : int
+        The experiment's, from which random parameters follow.
+    device : str
+        Where new values of pixels are computed, such as "cpu" or "cuda:0".
     """
 
     source: ImageSource
     seed: int
-    device: torch.device
+    device: str
 
-    def __call__(self, task: Task, images: np.ndarray) -> np.ndarray:
-        """Images uint8 [n, D] as the task shows them; float32 [n, D], 0 to 1."""
-        with torch.inference_mode():
-            shown = self.shown(task, images)[0].cpu().numpy()
-        pixels = shown.astype(np.float32) / (255 if shown.dtype == np.uint8 else 1)
-        return wiring_of(task, self.source.info.pixels).apply(pixels)
+    def apply(self, task: Task, images: np.ndarray) -> np.ndarray:
+        """Images as a task sees them.
 
-    def shown(self, task: Task, images: np.ndarray) -> torch.Tensor:
-        """Images uint8 [n, D] as [1, n, D] on the device, on which the task's pixel map is still due."""
+        Parameters
+        ----------
+        task : Task
+            The task.
+        images : np.ndarray
+            uint8 [n, D], pixels from 0 to 255.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [n, D], pixels from 0 to 1.
+        """
+        if isinstance(task.transform, PixelMap):
+            return task.transform.apply(images.astype(np.float32) / 255)
+        from tgsh.training.torch_inputs import transformed_batches  # such transforms compute in torch
+
         rng = transform_rng(self.seed, task.index, "test")
-        inputs = Inputs([torch.tensor(images, device=self.device)], self.source.info, [task], [rng])
-        return inputs.batch(torch.arange(len(images), device=self.device)[None])
+        batches = transformed_batches([images], self.source.info, [task], [rng], self.device)
+        [batch] = batches(np.arange(len(images))[None])
+        # The identity leaves what it returns in the memory order of moved pixels; sums round by that order.
+        return wiring_of(task, self.source.info.pixels).apply(batch)

@@ -1,4 +1,4 @@
-"""Geometry, samples, class means, accuracy matrix."""
+"""Measurements of a trained experiment: geometry, samples, class means, accuracy matrix."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from tgsh.analysis.geometry import geometry, recoverability
 from tgsh.datasets.base import Dataset, ImageSource
 from tgsh.errors import Interrupted
-from tgsh.networks.torch_registry import units_of
+from tgsh.networks.registry import units_of
 from tgsh.suites import Task, evenly_spaced
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.suites.task_identity import task_parameters
-from tgsh.training.inputs import Views
+from tgsh.training.inputs import TaskTransforms
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
 
@@ -30,59 +30,103 @@ Measurement = tuple[dict[str, np.ndarray], dict[str, str]]
 
 
 def geometry_of(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) -> Measurement:
-    """Histograms of intra and inter cosines before and after training, and a summary of each.
+    """Cosines of representations within and between classes, before and after training (Def. 1, Fig. 2a).
 
-    The summaries hold what a linear map reads of the task, too. vectors: float32 [E + 1, T, V].
+    Parameters
+    ----------
+    trainer : Trainer
+        The experiment's.
+    tasks : Sequence[Task]
+        T tasks, those that are compared.
+    vectors : np.ndarray
+        float32 [E + 1, all tasks, V]; context vectors after every epoch.
+
+    Returns
+    -------
+    Measurement
+        Tensors "edges" of the bins and counts "before.intra", "before.inter", "after.intra",
+        "after.inter". Metadata, as JSON: "summaries" of either stage, with what a linear map reads of the
+        task, and the "sample".
     """
     classes = _compared_classes(trainer, tasks)
-    shown = [_test_images(trainer.source, task, classes, IMAGES_A_CLASS) for task in tasks]
-    images = min(map(len, shown)) // classes
+    batches = [_test_images(trainer.source, task, classes, IMAGES_A_CLASS) for task in tasks]
+    images = min(map(len, batches)) // classes
     gamma = task_parameters(trainer.spec.suite, tasks, trainer.info)
     tensors: dict[str, np.ndarray] = {}
     summaries: dict[str, object] = {}
     for stage, epoch in (("before", 0), ("after", -1)):
-        seen = np.stack(
+        representations = np.stack(
             [
-                trainer.representations(task, vectors[epoch, task.index], own)
-                for task, own in zip(tasks, shown, strict=True)
+                trainer.representations(task, vectors[epoch, task.index], batch)
+                for task, batch in zip(tasks, batches, strict=True)
             ]
         )
-        found = geometry(seen.reshape(len(tasks), classes, images, -1))
-        read = recoverability(seen, gamma)
-        tensors |= {"edges": found.edges, f"{stage}.intra": found.intra, f"{stage}.inter": found.inter}
+        cosines = geometry(representations.reshape(len(tasks), classes, images, -1))
+        recovered = recoverability(representations, gamma)
+        tensors |= {"edges": cosines.edges, f"{stage}.intra": cosines.intra, f"{stage}.inter": cosines.inter}
         summaries[stage] = {
-            "intra_mean": found.intra_mean,
-            "inter_mean": found.inter_mean,
-            "overlap": found.overlap,
-            "p_intra_greater": found.p_intra_greater,
-            "task_accuracy": read.task_accuracy,
-            "parameter_r2": read.parameter_r2,
+            "intra_mean": cosines.intra_mean,
+            "inter_mean": cosines.inter_mean,
+            "overlap": cosines.overlap,
+            "p_intra_greater": cosines.p_intra_greater,
+            "task_accuracy": recovered.task_accuracy,
+            "parameter_r2": recovered.parameter_r2,
         }
     sample = {"tasks": [task.index for task in tasks], "classes": classes, "images": images}
     return tensors, {"summaries": json.dumps(summaries), "sample": json.dumps(sample)}
 
 
-def samples(views: Views, tasks: Sequence[Task], should_stop: Callable[[], bool]) -> Measurement:
-    """`images` float32 [T, n, D], pixels in [0, 1]: the first test image of each class as each task shows it.
+def samples(
+    transforms: TaskTransforms, tasks: Sequence[Task], should_stop: Callable[[], bool]
+) -> Measurement:
+    """The first test image of each class as each task sees it when it is tested.
 
-    `classes` int64 [n] says which class; a task of random transforms shows them as it does when it is tested.
-    Raises Interrupted between two tasks.
+    Parameters
+    ----------
+    transforms : TaskTransforms
+        The tasks' transforms and images.
+    tasks : Sequence[Task]
+        T tasks.
+    should_stop : Callable[[], bool]
+        Called between two tasks; True ends the measurement.
+
+    Returns
+    -------
+    Measurement
+        Tensors "images", float32 [T, n, D], pixels from 0 to 1, and "classes", int64 [n]. Metadata, as JSON:
+        indices of the "tasks".
+
+    Raises
+    ------
+    Interrupted
+        Soon after `should_stop` returned True.
     """
-    classes = min(views.source.info.common_classes, MOST_SAMPLES)
+    classes = min(transforms.source.info.common_classes, MOST_SAMPLES)
 
-    def seen(task: Task) -> np.ndarray:
+    def transformed(task: Task) -> np.ndarray:
         if should_stop():
             raise Interrupted("stopped between the samples of two tasks")
-        return views(task, _test_images(views.source, task, classes, 1))
+        return transforms.apply(task, _test_images(transforms.source, task, classes, 1))
 
     about = {"tasks": json.dumps([task.index for task in tasks])}
-    return {"images": np.stack([seen(task) for task in tasks]), "classes": np.arange(classes)}, about
+    return {"images": np.stack([transformed(task) for task in tasks]), "classes": np.arange(classes)}, about
 
 
 def class_means(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
-    """`means` float32 [T, K, D]: mean training image of each class as each task shows it, pixels 0 to 1.
+    """Mean training image of each class as each task sees it.
 
-    NaN for the classes that a task does not have, where tasks have their own datasets.
+    Parameters
+    ----------
+    trainer : Trainer
+        The experiment's.
+    tasks : Sequence[Task]
+        T tasks.
+
+    Returns
+    -------
+    Measurement
+        Tensors "means", float32 [T, K, D], pixels from 0 to 1; NaN for the classes that a task does not
+        have, where tasks have their own datasets. No metadata.
     """
     info = trainer.info
     most = max(1, min(IMAGES_A_MEAN, MEAN_NUMBERS // (info.classes * info.pixels)))
@@ -98,11 +142,11 @@ def class_means(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
     def means(task: Task) -> np.ndarray:
         data = trainer.source.of(task.index)
         if isinstance(task.transform, PixelMap):  # the mean of moved images is the moved mean
-            found = task.transform.apply(unmoved(data))
+            images = task.transform.apply(unmoved(data))
         else:
-            found = trainer.views(task, chosen(data)).reshape(_shape(data)).mean(axis=1)
-        lacking = ((0, info.classes - len(found)), (0, 0))
-        return np.pad(found, lacking, constant_values=np.nan)
+            images = trainer.transforms.apply(task, chosen(data)).reshape(_shape(data)).mean(axis=1)
+        lacking = ((0, info.classes - len(images)), (0, 0))
+        return np.pad(images, lacking, constant_values=np.nan)
 
     return {"means": np.stack([means(task) for task in tasks])}, {}
 
@@ -113,11 +157,32 @@ def accuracy_matrix(
     trained: Sequence[TaskState],
     should_stop: Callable[[], bool],
 ) -> Measurement:
-    """`matrix` float64 [T, T]: accuracy of the context of task i on the test images of task j.
+    """Accuracy of every task's context on every task's test images.
 
     Measured when all tasks have been learned, so what an earlier task lost to later ones would show in the
-    diagonal. `untrained` float64 [T]: that of each task's context before training, on its own images.
-    Raises Interrupted between two evaluations.
+    diagonal.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        The experiment's.
+    tasks : Sequence[Task]
+        T tasks.
+    trained : Sequence[TaskState]
+        T states, after the last epoch.
+    should_stop : Callable[[], bool]
+        Called between two evaluations; True ends the measurement.
+
+    Returns
+    -------
+    Measurement
+        Tensors "matrix", float64 [T, T], of the context of task i on the images of task j, and
+        "untrained", float64 [T], of each task's context before training on its own images. No metadata.
+
+    Raises
+    ------
+    Interrupted
+        Soon after `should_stop` returned True.
     """
 
     def accuracy(task: Task, state: TaskState) -> float:
@@ -137,21 +202,38 @@ def _shape(data: Dataset) -> tuple[int, int, int]:
 
 
 def _compared_classes(trainer: Trainer, tasks: Sequence[Task]) -> int:
-    """So many that their representations fit in memory, and at least two."""
+    """As many classes as have representations that fit in memory, and at least two."""
     a_class = len(tasks) * IMAGES_A_CLASS * units_of(trainer.base)
     return min(trainer.info.common_classes, MOST_CLASSES, max(2, REPRESENTED_NUMBERS // a_class))
 
 
 def first_of_each_class(images: np.ndarray, labels: np.ndarray, classes: int, most: int) -> np.ndarray:
-    """The first images of every class, equally many, class after class."""
-    chosen = [np.flatnonzero(labels == label)[:most] for label in range(classes)]
-    fewest = min(len(found) for found in chosen)
-    return np.asarray(images[np.concatenate([found[:fewest] for found in chosen])])
+    """The first images of every class, equally many, class after class.
+
+    Parameters
+    ----------
+    images : np.ndarray
+        uint8 [N, D].
+    labels : np.ndarray
+        int [N], their classes.
+    classes : int
+        Classes that are taken, from 0 on.
+    most : int
+        Images of a class at most.
+
+    Returns
+    -------
+    np.ndarray
+        uint8 [classes·n, D]; n images of each class.
+    """
+    places = [np.flatnonzero(labels == label)[:most] for label in range(classes)]
+    fewest = min(map(len, places))
+    return np.asarray(images[np.concatenate([each[:fewest] for each in places])])
 
 
 def _test_images(source: ImageSource, task: Task, classes: int, most: int) -> np.ndarray:
-    own = source.of(task.index)
-    return first_of_each_class(own.test_images, own.test_labels, classes, most)
+    dataset = source.of(task.index)
+    return first_of_each_class(dataset.test_images, dataset.test_labels, classes, most)
 
 
 MOST_TASKS = 36
@@ -161,30 +243,48 @@ MOST_MEAN_NUMBERS = 2**25
 reconstructions have no score."""
 
 
-def measured(
+def measure(
     trainer: Trainer,
     tasks: Sequence[Task],
     vectors: np.ndarray,
-    learned: Callable[[int], TaskState],
+    trained_state: Callable[[int], TaskState],
     should_stop: Callable[[], bool],
 ) -> dict[str, Measurement]:
-    """Everything that is measured once training is over, by name.
+    """All measurements of an experiment whose tasks are trained.
 
-    vectors: float32 [E + 1, T, V]. learned: a task's state after its last epoch, by its index.
-    Raises Interrupted soon after should_stop() turns true.
+    Parameters
+    ----------
+    trainer : Trainer
+        The experiment's.
+    tasks : Sequence[Task]
+        All T tasks.
+    vectors : np.ndarray
+        float32 [E + 1, T, V]; context vectors after every epoch.
+    trained_state : Callable[[int], TaskState]
+        A task's state after its last epoch, by its index.
+    should_stop : Callable[[], bool]
+        Called between measurements of two tasks; True ends them.
 
-    geometry, samples: of MOST_TASKS at most, evenly spread. class-means: of all, where they are not too many.
-    accuracy-matrix: where the spec asks for it.
+    Returns
+    -------
+    dict[str, Measurement]
+        "geometry" and "samples" of MOST_TASKS tasks at most, evenly spread; "class-means" of all, where
+        they are not too many; "accuracy-matrix" where the spec says so.
+
+    Raises
+    ------
+    Interrupted
+        Soon after `should_stop` returned True.
     """
-    some = evenly_spaced(tasks, MOST_TASKS)
-    found = {
-        "geometry": geometry_of(trainer, some, vectors),
-        "samples": samples(trainer.views, some, should_stop),
+    measured_tasks = evenly_spaced(tasks, MOST_TASKS)
+    measurements = {
+        "geometry": geometry_of(trainer, measured_tasks, vectors),
+        "samples": samples(trainer.transforms, measured_tasks, should_stop),
     }
     numbers = len(tasks) * trainer.info.classes * trainer.info.pixels
     if len(tasks) <= MOST_CLASS_MEANS and numbers <= MOST_MEAN_NUMBERS:
-        found["class-means"] = class_means(trainer, tasks)
+        measurements["class-means"] = class_means(trainer, tasks)
     if trainer.spec.accuracy_matrix:
-        trained = [learned(task.index) for task in tasks]
-        found["accuracy-matrix"] = accuracy_matrix(trainer, tasks, trained, should_stop)
-    return found
+        trained = [trained_state(task.index) for task in tasks]
+        measurements["accuracy-matrix"] = accuracy_matrix(trainer, tasks, trained, should_stop)
+    return measurements

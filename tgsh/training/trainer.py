@@ -1,4 +1,4 @@
-"""Trainer: one epoch, one evaluation; warm-up."""
+"""Training of one experiment's tasks: an epoch, an evaluation, representations; warm-up of a process."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from tgsh.datasets.base import DATASETS, Dataset, ImageSource, check_train_limit
 from tgsh.errors import Interrupted, TrainingDiverged
-from tgsh.networks.registry import context_of, random_base
-from tgsh.networks.torch_registry import units_of
+from tgsh.networks.registry import context_of, random_base, units_of
 from tgsh.settings import Compute
 from tgsh.specs import ExperimentSpec, FlyNetSpec
 from tgsh.suites import Task, build
-from tgsh.training.backends import FusedBackend, TorchBackend, select_backend
-from tgsh.training.inputs import Images, Inputs, Views
-from tgsh.training.optimisation import stacked
+from tgsh.training.backends import select_backend
+from tgsh.training.inputs import TaskTransforms
 from tgsh.training.state import TaskState, batch_order, fresh_state, transform_rng
 
 FEATURES_AT_ONCE = 2**24
-"""Features of one task in memory at a time (64 MB); larger batches are taken in parts of this size."""
+"""Features of one task in memory at a time (64 MB); larger batches are taken in chunks of this size."""
 
 EVALUATION_BATCH = 128
 
@@ -29,94 +26,162 @@ EVALUATION_BATCH = 128
 class Trainer:
     """Trains tasks of one experiment. Images, random base and buffers stay on the device between calls.
 
-    source: where the tasks have their images from; a Dataset where they share them. compute: on which path,
-    see backends.py. Raises InvalidSpec where there are fewer images than training.train_limit, or the
-    base does not fit them, and MachineProblem where the path is not there.
+    Parameters
+    ----------
+    spec : ExperimentSpec
+        The experiment.
+    source : ImageSource
+        The tasks' datasets; a Dataset where they share one.
+    device : str
+        Such as "cpu" or "cuda:0".
+    compute : Compute, default="auto"
+        "auto", "fused", "torch": the backend; see `tgsh.training.backends`.
+
+    Raises
+    ------
+    InvalidSpec
+        Where there are fewer images than training.train_limit, or the random base does not fit them.
+    MachineProblem
+        Where the backend is not installed.
     """
 
     def __init__(
-        self, spec: ExperimentSpec, source: ImageSource, device: torch.device, compute: Compute = "auto"
+        self, spec: ExperimentSpec, source: ImageSource, device: str, compute: Compute = "auto"
     ) -> None:
-        self.spec, self.source, self.info, self.device = spec, source, source.info, device
+        self.spec, self.source, self.info = spec, source, source.info
         info, limit = source.info, spec.training.train_limit
         check_train_limit(limit, info)
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
         self.context = context_of(spec.network, info.pixels, info.classes)
-        self.views = Views(source, spec.seed, device)
-        self._images = Images(source, limit, device)
-        self._part = max(1, FEATURES_AT_ONCE // units_of(self.base))
-        self._path: TorchBackend | FusedBackend = select_backend(
-            compute, self.base, self.context, source, self._part, device
+        self.transforms = TaskTransforms(source, spec.seed, device)
+        chunk = max(1, FEATURES_AT_ONCE // units_of(self.base))
+        evaluated_at_once = min(EVALUATION_BATCH, chunk)
+        self._backend = select_backend(
+            compute, self.base, self.context, source, limit, chunk, evaluated_at_once, device
         )
 
     @property
     def compute(self) -> str:
-        """What trains: device, instruction set, path and threads."""
-        return self._path.compute
+        """What trains: device, instruction set, backend and threads."""
+        return self._backend.compute
 
     def batchable(self, task: Task) -> tuple[int, int]:
-        """Tasks for which this is the same can be trained in one batch: their images are equally many."""
+        """What must be equal for tasks that are trained in one batch.
+
+        Parameters
+        ----------
+        task : Task
+            The task.
+
+        Returns
+        -------
+        train_images : int
+            Its training images, at most the spec's limit.
+        test_images : int
+            Its test images.
+        """
         data = self.source.info_of(task.index)
         limit = self.spec.training.train_limit
         return data.train_images if limit is None else limit, data.test_images
 
     def fresh(self, index: int) -> TaskState:
-        """Task `index` before training."""
+        """A task before training.
+
+        Parameters
+        ----------
+        index : int
+            The task's place in its suite.
+
+        Returns
+        -------
+        TaskState
+            At epoch 0.
+        """
         return fresh_state(self.spec, self.context, index)
 
     def epoch(
         self, tasks: Sequence[Task], states: Sequence[TaskState], should_stop: Callable[[], bool]
     ) -> list[TaskState]:
-        """Train one epoch; the new states. All states stand at the same epoch and have RMSprop's averages.
+        """Train one epoch.
 
-        Raises Interrupted soon after should_stop() turns true (it is asked before every batch), and
-        TrainingDiverged, naming task and epoch, where a loss or a parameter is no longer finite.
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T batchable tasks.
+        states : Sequence[TaskState]
+            T states, all at the same epoch and with RMSprop's averages.
+        should_stop : Callable[[], bool]
+            Called before every batch; True ends the epoch.
+
+        Returns
+        -------
+        list[TaskState]
+            T states, one epoch later.
+
+        Raises
+        ------
+        Interrupted
+            Soon after `should_stop` returned True.
+        TrainingDiverged
+            Naming task and epoch, where a loss or a parameter is no longer finite.
         """
-        data = self._images.training(tasks)
-        batch = self.spec.training.batch_size
-        group = self._path.group(tasks, states, self.spec.training.learning_rate)
-        rngs = [transform_rng(self.spec.seed, s.index, s.epoch) for s in states]
-        inputs = Inputs(data.images, self.info, tasks, rngs)
-        orders = [batch_order(self.spec.seed, s.index, s.epoch, len(data)) for s in states]
-        order = torch.from_numpy(np.stack(orders)).to(self.device)
-        with torch.inference_mode():
-            for start in range(0, len(data), batch):
-                if should_stop():
-                    raise Interrupted("stopped between two batches")
-                group.learn(inputs, data.labels, order[:, start : start + batch])
-            trained = group.states(states, len(data))
+        recipe, seed = self.spec.training, self.spec.seed
+        images = len(self.source.of(tasks[0].index).train_images[: recipe.train_limit])
+        epoch = self._backend.epoch(
+            tasks,
+            states,
+            np.stack([batch_order(seed, state.index, state.epoch, images) for state in states]),
+            [transform_rng(seed, state.index, state.epoch) for state in states],
+            recipe.learning_rate,
+        )
+        for start in range(0, images, recipe.batch_size):
+            if should_stop():
+                raise Interrupted("stopped between two batches")
+            epoch.learn(start, start + recipe.batch_size)
+        trained = epoch.states()
         for task, state in zip(tasks, trained, strict=True):
             _check_finite(task, state)
         return trained
 
     def accuracy(self, tasks: Sequence[Task], states: Sequence[TaskState]) -> list[float]:
-        """The share of test images, seen as each task shows them, whose class is recognised.
+        """Share of test images, as each task sees them, whose class is recognised.
 
-        What is random in a task's transform is drawn once for all test images, always the same.
+        Random parameters of a task's transform are drawn once for all test images, always the same.
+
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T batchable tasks.
+        states : Sequence[TaskState]
+            T states, at any epoch.
+
+        Returns
+        -------
+        list[float]
+            T numbers, from 0 to 1.
         """
-        data = self._images.testing(tasks)
         rngs = [transform_rng(self.spec.seed, task.index, "test") for task in tasks]
-        inputs = Inputs(data.images, self.info, tasks, rngs)
-        places = torch.arange(len(data), device=self.device)
-        nets = self._path.networks(tasks)
-        size = min(EVALUATION_BATCH, self._part)
-        correct = torch.zeros(len(tasks), dtype=torch.int64, device=self.device)
-        with torch.inference_mode():
-            nets.load_parameters(stacked([state.parameters for state in states], self.context, self.device))
-            for start in range(0, len(data), size):
-                seen = inputs.batch(places[start : start + size].expand(len(tasks), -1))
-                believed = nets.logits(seen).argmax(dim=1)
-                correct += (believed == data.labels[:, start : start + size]).sum(dim=1)
-        return [right / len(data) for right in correct.tolist()]
+        return self._backend.accuracy(tasks, states, rngs)
 
     def representations(self, task: Task, vector: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """r_t(x) of images uint8 [n, D] as the task shows them, under this context vector; float32 [n, R]."""
-        parameters = stacked([self.context.parameters(vector)], self.context, self.device)
-        with torch.inference_mode():
-            nets = self._path.networks([task])
-            nets.load_parameters(parameters)
-            seen: np.ndarray = nets.representations(self.views.shown(task, images))[0].cpu().numpy()
-            return seen.copy()
+        """r_t(x), what the readout makes logits of, under a context vector.
+
+        Parameters
+        ----------
+        task : Task
+            The task, whose transform the images go through.
+        vector : np.ndarray
+            float32 [V]; the context vector.
+        images : np.ndarray
+            uint8 [n, D], pixels from 0 to 255.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [n, R]; A representation an image.
+        """
+        rng = transform_rng(self.spec.seed, task.index, "test")
+        return self._backend.representations(task, vector, images, rng)
 
 
 def _check_finite(task: Task, state: TaskState) -> None:
@@ -127,11 +192,23 @@ def _check_finite(task: Task, state: TaskState) -> None:
         )
 
 
-def warm_up(device: torch.device, compute: Compute) -> None:
-    """Train and test a small FlyNet on images of nothing: a second, and some more on a new installation.
+def warm_up(device: str, compute: Compute) -> None:
+    """Train and test a small FlyNet on black images: a second, and some more on a new installation.
 
-    Brings into memory the machine code of the paper's network, compiles it where that was not yet done, and
-    starts the device. Raises MachineProblem as Trainer does.
+    Loads the machine code of the paper's network, compiles it where that was not yet done, and starts the
+    device.
+
+    Parameters
+    ----------
+    device : str
+        Such as "cpu" or "cuda:0".
+    compute : Compute
+        "auto", "fused", "torch": the backend.
+
+    Raises
+    ------
+    MachineProblem
+        As Trainer does.
     """
     info = replace(DATASETS["mnist"], train_images=10, test_images=10)
     images, labels = np.zeros((10, info.pixels), np.uint8), np.arange(10, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Torchvision's value-changing transforms, batched."""
+"""Torchvision's transforms that change values of pixels, in batches, with random parameters drawn once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tgsh.suites.pipeline import ImageTransform, PipelineStep
 from tgsh.suites.pixel_maps import PixelMap, inverse_matrix
 
 ATTEMPTS = 10
-"""torchvision draws a rectangle at most so often until one fits."""
+"""Rectangles that torchvision draws at most until one fits."""
 
 
 def crops(
@@ -31,13 +31,32 @@ def crops(
     scale: tuple[float, float],
     ratio: tuple[float, float],
 ) -> np.ndarray:
-    """RandomResizedCrop's rectangles: int64 [N, 4] of top, left, height, width; size is (height, width)."""
+    """Rectangles of torchvision's RandomResizedCrop.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Generator of the parameters.
+    count : int
+        N, images.
+    size : tuple[int, int]
+        Height and width of an image, in pixels.
+    scale : tuple[float, float]
+        Lowest and highest share of the image's area.
+    ratio : tuple[float, float]
+        Lowest and highest width/height.
+
+    Returns
+    -------
+    np.ndarray
+        int64 [N, 4]: top, left, height, width, in pixels.
+    """
     height, width = size
     w, h = _sides(rng, count, height * width, scale, ratio)
-    found, h, w = _first(h, w, (h > 0) & (h <= height) & (w > 0) & (w <= width))
-    h, w = (np.where(found, side, whole) for side, whole in zip((h, w), _central(size, ratio), strict=True))
-    top = np.where(found, rng.integers(0, height - h + 1), (height - h) // 2)
-    left = np.where(found, rng.integers(0, width - w + 1), (width - w) // 2)
+    fits, h, w = _first(h, w, (h > 0) & (h <= height) & (w > 0) & (w <= width))
+    h, w = (np.where(fits, side, whole) for side, whole in zip((h, w), _central(size, ratio), strict=True))
+    top = np.where(fits, rng.integers(0, height - h + 1), (height - h) // 2)
+    left = np.where(fits, rng.integers(0, width - w + 1), (width - w) // 2)
     return np.stack([top, left, h, w], axis=1)
 
 
@@ -48,16 +67,52 @@ def erasures(
     scale: tuple[float, float],
     ratio: tuple[float, float],
 ) -> np.ndarray:
-    """RandomErasing's rectangles: int64 [N, 4] of top, left, height, width; empty where none would fit."""
+    """Rectangles of torchvision's RandomErasing; empty where none would fit.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Generator of the parameters.
+    count : int
+        N, images.
+    size : tuple[int, int]
+        Height and width of an image, in pixels.
+    scale : tuple[float, float]
+        Lowest and highest share of the image's area.
+    ratio : tuple[float, float]
+        Lowest and highest width/height.
+
+    Returns
+    -------
+    np.ndarray
+        int64 [N, 4]: top, left, height, width, in pixels.
+    """
     height, width = size
     h, w = _sides(rng, count, height * width, scale, ratio)
-    found, h, w = _first(h, w, (h < height) & (w < width))
-    h, w = np.where(found, h, 0), np.where(found, w, 0)
+    fits, h, w = _first(h, w, (h < height) & (w < width))
+    h, w = np.where(fits, h, 0), np.where(fits, w, 0)
     return np.stack([rng.integers(0, height - h + 1), rng.integers(0, width - w + 1), h, w], axis=1)
 
 
 def corners(rng: np.random.Generator, count: int, size: tuple[int, int], distortion: float) -> np.ndarray:
-    """RandomPerspective's end points: int64 [N, 4, 2], x and y from the top left corner clockwise."""
+    """End points of torchvision's RandomPerspective.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Generator of the parameters.
+    count : int
+        N, images.
+    size : tuple[int, int]
+        Height and width of an image, in pixels.
+    distortion : float
+        Share of half the image that a corner moves at most.
+
+    Returns
+    -------
+    np.ndarray
+        int64 [N, 4, 2]: x and y, from the top left corner clockwise, in pixels.
+    """
     height, width = size
     across, down = int(distortion * (width // 2)), int(distortion * (height // 2))
     x, y = rng.integers(0, across + 1, (count, 4)), rng.integers(0, down + 1, (count, 4))
@@ -96,17 +151,53 @@ def _central(size: tuple[int, int], ratio: tuple[float, float]) -> tuple[int, in
 
 
 def sample(images: Tensor, grid: Tensor) -> Tensor:
-    """Bilinear, zero outside. images [B, C, H, W]; grid [B, H, W, 2], x and y from −1 to 1 over the image."""
+    """Bilinear samples of images, zero outside.
+
+    Parameters
+    ----------
+    images : Tensor
+        float32 [B, C, H, W].
+    grid : Tensor
+        float32 [B, H, W, 2], x and y from −1 to 1 over the image.
+
+    Returns
+    -------
+    Tensor
+        float32 [B, C, H, W].
+    """
     return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def centres(length: int, device: torch.device) -> Tensor:
-    """Where the centres of pixels lie, in pixels from the image's edge: 0.5, 1.5, …; float32 [length]."""
+    """Centres of pixels: 0.5, 1.5, …
+
+    Parameters
+    ----------
+    length : int
+        Pixels of a side.
+    device : torch.device
+        Where the tensor lies.
+
+    Returns
+    -------
+    Tensor
+        float32 [length], in pixels from the image's edge.
+    """
     return torch.arange(length, dtype=torch.float32, device=device) + 0.5
 
 
 class Blurred:
-    """torchvision.transforms.functional.gaussian_blur: a product with a matrix on either side."""
+    """torchvision.transforms.functional.gaussian_blur: a product with a matrix on either side.
+
+    Parameters
+    ----------
+    step : GaussianBlur
+        Kernel size in pixels, and σ.
+    size : tuple[int, int]
+        Height and width of an image, in pixels.
+    device : torch.device
+        Where it is computed.
+    """
 
     def __init__(self, step: GaussianBlur, size: tuple[int, int], device: torch.device) -> None:
         self._down, self._across = (
@@ -114,7 +205,18 @@ class Blurred:
         )
 
     def __call__(self, images: Tensor, _: Tensor) -> Tensor:
-        """Images [B, H, W], blurred."""
+        """Transform images.
+
+        Parameters
+        ----------
+        images : Tensor
+            float32 [B, H, W], pixels from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [B, H, W].
+        """
         return self._down @ (images @ self._across.T)
 
 
@@ -130,7 +232,17 @@ def _blur_matrix(step: GaussianBlur, side: int) -> np.ndarray:
 
 
 class AffineMoved:
-    """torchvision.transforms.functional.affine on a tensor, bilinear, zero outside."""
+    """torchvision.transforms.functional.affine on a tensor, bilinear, zero outside.
+
+    Parameters
+    ----------
+    step : Affine
+        Degrees, translation, scale and shear.
+    size : tuple[int, int]
+        Height and width of an image, in pixels.
+    device : torch.device
+        Where it is computed.
+    """
 
     def __init__(self, step: Affine, size: tuple[int, int], device: torch.device) -> None:
         height, width = size
@@ -142,7 +254,18 @@ class AffineMoved:
         self._grid = torch.stack([x * (2 / width), y * (2 / height)], dim=2)
 
     def __call__(self, images: Tensor, _: Tensor) -> Tensor:
-        """Images [B, H, W], moved."""
+        """Transform images.
+
+        Parameters
+        ----------
+        images : Tensor
+            float32 [B, H, W], pixels from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [B, H, W].
+        """
         return sample(images.unsqueeze(1), self._grid.expand(len(images), -1, -1, -1)).squeeze(1)
 
 
@@ -150,12 +273,31 @@ class Inverted:
     """torchvision.transforms.functional.invert."""
 
     def __call__(self, images: Tensor, _: Tensor) -> Tensor:
-        """1 − images."""
+        """Transform images.
+
+        Parameters
+        ----------
+        images : Tensor
+            float32 [B, H, W], pixels from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [B, H, W].
+        """
         return 1 - images
 
 
 class Moved:
-    """A pixel map on float images: what `PixelMap.apply` does."""
+    """A pixel map on float images: what `PixelMap.apply` does.
+
+    Parameters
+    ----------
+    pixel_map : PixelMap
+        The map.
+    device : torch.device
+        Where it is computed.
+    """
 
     def __init__(self, pixel_map: PixelMap, device: torch.device) -> None:
         outside = pixel_map.source == pixel_map.source.size
@@ -163,7 +305,18 @@ class Moved:
         self._inside = torch.tensor(~outside, dtype=torch.float32, device=device)
 
     def __call__(self, images: Tensor, _: Tensor) -> Tensor:
-        """Images [B, H, W], moved."""
+        """Transform images.
+
+        Parameters
+        ----------
+        images : Tensor
+            float32 [B, H, W], pixels from 0 to 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [B, H, W].
+        """
         return (images.flatten(1)[:, self._source] * self._inside).view_as(images)
 
 
@@ -172,10 +325,22 @@ BEYOND = 2.0
 
 
 def coefficients(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The maps from result to image that take each quadrilateral to the image's rectangle: float64 [N, 3, 3].
+    """Maps from the result to the image that take each quadrilateral to the image's rectangle.
 
-    corners: [N, 4, 2] as `drawing.corners` has them. Entry (2, 2) is 1, as in torchvision, which solves
-    least squares for each; here it is the adjugate of the map from the unit square (Heckbert 1989, 2.2.3).
+    Entry (2, 2) is 1, as in torchvision, which solves least squares for each; here it is the adjugate of
+    the map from the unit square (Heckbert 1989, 2.2.3).
+
+    Parameters
+    ----------
+    corners : np.ndarray
+        [N, 4, 2], as `corners` draws them.
+    size : tuple[int, int]
+        Height and width of an image, in pixels.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [N, 3, 3].
     """
     x, y = corners[..., 0].astype(float), corners[..., 1].astype(float)
     dx1, dx2 = x[:, 1] - x[:, 2], x[:, 3] - x[:, 2]
@@ -197,7 +362,17 @@ def coefficients(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 class Perspective:
-    """torchvision.transforms.functional.perspective, bilinear, fill 0; corners for every image."""
+    """torchvision.transforms.functional.perspective, bilinear, fill 0.
+
+    Parameters
+    ----------
+    corners : np.ndarray
+        int64 [N, 4, 2], of every image.
+    size : tuple[int, int]
+        Height and width of an image, in pixels.
+    device : torch.device
+        Where it is computed.
+    """
 
     def __init__(self, corners: np.ndarray, size: tuple[int, int], device: torch.device) -> None:
         height, width = size
@@ -209,7 +384,20 @@ class Perspective:
         self._places = torch.stack([x, y, torch.ones_like(x)]).view(3, -1)
 
     def __call__(self, images: Tensor, chosen: Tensor) -> Tensor:
-        """Images [B, H, W], each seen as the corners of number chosen[b] say."""
+        """Transform images.
+
+        Parameters
+        ----------
+        images : Tensor
+            float32 [B, H, W], pixels from 0 to 1.
+        chosen : Tensor
+            int64 [B], rows of `corners`.
+
+        Returns
+        -------
+        Tensor
+            float32 [B, H, W].
+        """
         batch, height, width = images.shape
         mapped = (self._maps[chosen].view(-1, 3) @ self._places).view(batch, 3, -1)
         grid = (mapped[:, :2] / mapped[:, 2:]).sub_(1).view(batch, 2, height, width).permute(0, 2, 3, 1)
@@ -221,7 +409,19 @@ class Perspective:
 
 
 class Erasing:
-    """torchvision.transforms.functional.erase with rectangles int64 [N, 4]: top, left, height, width."""
+    """torchvision.transforms.functional.erase.
+
+    Parameters
+    ----------
+    rectangles : np.ndarray
+        int64 [N, 4]: top, left, height, width of every image.
+    value : float
+        From 0 to 1.
+    size : tuple[int, int]
+        Height and width of an image, in pixels.
+    device : torch.device
+        Where it is computed.
+    """
 
     def __init__(
         self, rectangles: np.ndarray, value: float, size: tuple[int, int], device: torch.device
@@ -231,16 +431,38 @@ class Erasing:
         self._value = value
 
     def __call__(self, images: Tensor, chosen: Tensor) -> Tensor:
-        """Images [B, H, W] with rectangle chosen[b] of each filled."""
+        """Transform images.
+
+        Parameters
+        ----------
+        images : Tensor
+            float32 [B, H, W], pixels from 0 to 1.
+        chosen : Tensor
+            int64 [B], rows of `rectangles`.
+
+        Returns
+        -------
+        Tensor
+            float32 [B, H, W].
+        """
         inside = self._rows[chosen].unsqueeze(2) & self._columns[chosen].unsqueeze(1)
         return images.masked_fill(inside, self._value)
 
 
 class ResizedCrop:
-    """torchvision.transforms.functional.resized_crop to the image's own size, bilinear; rectangles as above.
+    """torchvision.transforms.functional.resized_crop to the image's own size, bilinear.
 
-    A crop is never larger than the image, so it is only ever enlarged and needs no antialiasing; beyond
-    its edge the outermost pixel goes on, which is the same as dropping a tap and normalising the rest.
+    A crop is never larger than the image, so it is only ever enlarged and needs no antialiasing; beyond its
+    edge the outermost pixel goes on, which is the same as dropping a tap and normalising the rest.
+
+    Parameters
+    ----------
+    rectangles : np.ndarray
+        int64 [N, 4]: top, left, height, width of every image.
+    size : tuple[int, int]
+        Height and width of an image, in pixels.
+    device : torch.device
+        Where it is computed.
     """
 
     def __init__(self, rectangles: np.ndarray, size: tuple[int, int], device: torch.device) -> None:
@@ -249,7 +471,20 @@ class ResizedCrop:
         self._x = _enlarged(rectangles[:, 1], rectangles[:, 3], width, device)
 
     def __call__(self, images: Tensor, chosen: Tensor) -> Tensor:
-        """Images [B, H, W], of each rectangle chosen[b] as large as the whole."""
+        """Transform images.
+
+        Parameters
+        ----------
+        images : Tensor
+            float32 [B, H, W], pixels from 0 to 1.
+        chosen : Tensor
+            int64 [B], rows of `rectangles`.
+
+        Returns
+        -------
+        Tensor
+            float32 [B, H, W].
+        """
         batch, height, width = images.shape
         grid = torch.empty(batch, height, width, 2, device=images.device)
         grid[..., 0] = self._x[chosen].unsqueeze(1)
@@ -285,10 +520,28 @@ def drawn(
     rng: np.random.Generator,
     device: torch.device,
 ) -> Operation:
-    """The transform for `count` images of size (height, width).
+    """A transform with its random parameters drawn.
 
     Parameters are drawn once for all images, so that what happens to an image depends neither on batches
     nor on the order in which images are taken.
+
+    Parameters
+    ----------
+    transform : ImageTransform
+        Steps, one after the other.
+    count : int
+        N, images.
+    size : tuple[int, int]
+        Height and width of an image, in pixels.
+    rng : np.random.Generator
+        Generator of the parameters.
+    device : torch.device
+        Where it is computed.
+
+    Returns
+    -------
+    Operation
+        Callable with images float32 [B, H, W] and their numbers int64 [B].
     """
     operations = [_operation(step, count, size, rng, device) for step in transform.steps]
 

@@ -15,7 +15,7 @@ from tgsh.networks.torch_registry import Learner, learner
 from tgsh.rng import rng_for
 from tgsh.specs import FlyNetSpec, NetworkSpec
 from tgsh.suites.pixel_maps import PixelMap
-from tgsh.training.optimisation import stacked
+from tgsh.training.state import stacked_parameters
 
 CPU = torch.device("cpu")
 SIZED: list[NetworkSpec] = [*NETWORKS, FlyNetSpec(expansion=3, fan_in=20)]
@@ -38,7 +38,7 @@ def made(network: NetworkSpec, base_seed: int = 3) -> tuple[TaskNetwork, Learner
     base, context = random_base(network, 784, 10, base_seed), context_of(network, 784, 10)
     drawn = context.draw(rng_for(5, "context"))
     nets = learner(base, [PixelMap.identity(784)], [INDEX], CPU)
-    nets.load_parameters(stacked([drawn], context, CPU))
+    nets.load_parameters(torch.from_numpy(stacked_parameters([drawn], context)))
     return task_network(base, context, context.vector(drawn), INDEX), nets
 
 

@@ -14,7 +14,7 @@ from tgsh.networks.torch_registry import Learner, learner
 from tgsh.rng import rng_for
 from tgsh.specs import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 from tgsh.suites.pixel_maps import PixelMap, rotation_map
-from tgsh.training.optimisation import stacked
+from tgsh.training.state import stacked_parameters
 
 CPU = torch.device("cpu")
 ANGLES = (0.0, 30.0, 137.5)
@@ -66,7 +66,7 @@ def test_logits_and_gradient_are_those_of_the_definition(
     drawn = [context.draw(rng_for(5, task)) for task in range(tasks)]
     errors = torch.from_numpy(rng_for(7, "errors").standard_normal((tasks, 10, batch)))
     nets = _learner(network, tasks)
-    parameters = stacked(drawn, context, CPU)
+    parameters = torch.from_numpy(stacked_parameters(drawn, context))
     nets.load_parameters(parameters)
     logits, gradient = nets.logits(torch.from_numpy(images)), torch.empty_like(parameters)
     nets.learn_from(errors.float(), more=False)
@@ -97,7 +97,7 @@ def test_representations_are_what_the_readout_makes_logits_of(network: NetworkSp
     context, images = context_of(network, 784, 10), torch.from_numpy(_images(tasks, 5))
     drawn = [context.draw(rng_for(5, task)) for task in range(tasks)]
     nets = _learner(network, tasks)
-    nets.load_parameters(stacked(drawn, context, CPU))
+    nets.load_parameters(torch.from_numpy(stacked_parameters(drawn, context)))
     seen, logits = nets.representations(images), nets.logits(images)
     for task in range(tasks):
         readout = torch.tensor(_readout(_base(network), drawn[task]), dtype=torch.float64)
@@ -111,9 +111,9 @@ def test_the_vector_alone_decides_the_logits(network: NetworkSpec) -> None:
     assert {name: array.shape for name, array in again.items()} == dict(context.shapes)
     np.testing.assert_array_equal(context.vector(again), context.vector(drawn))
     nets = _learner(network, 1)
-    nets.load_parameters(stacked([drawn], context, CPU))
+    nets.load_parameters(torch.from_numpy(stacked_parameters([drawn], context)))
     wanted = nets.logits(images).double()
-    nets.load_parameters(stacked([again], context, CPU))
+    nets.load_parameters(torch.from_numpy(stacked_parameters([again], context)))
     assert _distance(nets.logits(images), wanted) < 1e-5
 
 
@@ -122,7 +122,7 @@ def test_gradients_of_parts_add_up(network: NetworkSpec) -> None:
     images = torch.from_numpy(_images(1, 8))
     errors = torch.from_numpy(rng_for(7, "errors").standard_normal((1, 10, 8)).astype(np.float32))
     nets = _learner(network, 1)
-    parameters = stacked([context.draw(rng_for(5, 0))], context, CPU)
+    parameters = torch.from_numpy(stacked_parameters([context.draw(rng_for(5, 0))], context))
     nets.load_parameters(parameters)
     whole, parts = torch.empty_like(parameters), torch.empty_like(parameters)
     nets.logits(images)
@@ -139,7 +139,9 @@ def test_float_images_are_seen_as_bytes_are(network: NetworkSpec) -> None:
     context = context_of(network, 784, 10)
     images = torch.from_numpy(_images(3, 4))
     nets = _learner(network, 3)
-    nets.load_parameters(stacked([context.draw(rng_for(5, task)) for task in range(3)], context, CPU))
+    nets.load_parameters(
+        torch.from_numpy(stacked_parameters([context.draw(rng_for(5, task)) for task in range(3)], context))
+    )
     assert _distance(nets.logits(images.float() / 255), nets.logits(images).double()) < 1e-6
 
 

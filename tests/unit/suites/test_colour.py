@@ -19,7 +19,8 @@ from tgsh.rng import rng_for
 from tgsh.specs import AugmentSuite, CustomSuite, DatasetsSuite, PermutationSuite, RotationSuite, ShiftSuite
 from tgsh.suites import build
 from tgsh.suites.pixel_maps import PixelMap
-from tgsh.training.inputs import Inputs, wiring_of
+from tgsh.training.inputs import wiring_of
+from tgsh.training.torch_inputs import DeviceInputs
 
 SIZE = (20, 28, 3)
 X = coloured(4, 5, SIZE)[0].reshape(20, -1)
@@ -29,7 +30,7 @@ CPU = torch.device("cpu")
 
 def shown(task: Any, images: np.ndarray, info: DatasetInfo = INFO) -> np.ndarray:
     """What a task's network gets, float32 [n, D] from 0 to 1."""
-    inputs = Inputs([torch.from_numpy(images.copy())], info, [task], [rng_for(3, "draw")])
+    inputs = DeviceInputs([torch.from_numpy(images.copy())], info, [task], [rng_for(3, "draw")])
     seen = inputs.batch(torch.arange(len(images))[None])[0].numpy()
     pixels = seen / np.float32(255) if seen.dtype == np.uint8 else seen
     return wiring_of(task, info.pixels).apply(pixels)

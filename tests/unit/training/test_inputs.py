@@ -14,8 +14,9 @@ from tgsh.rng import rng_for
 from tgsh.settings import Compute
 from tgsh.specs import AugmentSuite, ExperimentSpec
 from tgsh.suites.pipeline import ImageTransform
-from tgsh.training.inputs import Inputs, wiring_of
+from tgsh.training.inputs import wiring_of
 from tgsh.training.state import batch_order, fresh_state, from_tensors, to_tensors, transform_rng
+from tgsh.training.torch_inputs import DeviceInputs
 from tgsh.training.trainer import Trainer
 from tgsh.training.transforms import drawn
 
@@ -34,7 +35,7 @@ def _seen(digits: Dataset, spec: ExperimentSpec, index: int, epoch: int) -> np.n
         return task.transform.apply(images)
     pictures = torch.from_numpy(images.astype(np.float32) / 255).view(-1, 28, 28)
     rng = transform_rng(spec.seed, index, epoch)
-    operation = drawn(task.transform, len(images), (28, 28), rng, training.CPU)
+    operation = drawn(task.transform, len(images), (28, 28), rng, torch.device(training.CPU))
     return operation(pictures, torch.arange(len(images))).flatten(1).numpy() * 255
 
 
@@ -107,11 +108,11 @@ def test_pixels_that_only_move_stay_uint8_and_are_the_networks_to_move(digits: D
     moving = training.chosen(_spec(), digits, [0, MIRRORED])
     rngs = [rng_for(0, name) for name in ("a", "b")]
     chosen = torch.tensor([[3, 1], [0, 19]])
-    seen = Inputs([images, images], digits.info, moving, rngs).batch(chosen)
+    seen = DeviceInputs([images, images], digits.info, moving, rngs).batch(chosen)
     assert torch.equal(seen, images[chosen])
     assert (wiring_of(moving[1], 784).source == moving[1].transform.source).all()  # type: ignore[union-attr]
     mixed = training.chosen(_spec(), digits, [MIRRORED, INVERTED])
-    seen = Inputs([images, images], digits.info, mixed, rngs).batch(chosen)
+    seen = DeviceInputs([images, images], digits.info, mixed, rngs).batch(chosen)
     assert torch.equal(seen[0], images[chosen[0]] / 255)
     assert torch.equal(seen[1], 1 - images[chosen[1]] / 255)
     assert (wiring_of(mixed[1], 784).source == np.arange(784)).all()

@@ -27,7 +27,7 @@ from tgsh.specs import (
     UploadedDataset,
 )
 from tgsh.suites import build
-from tgsh.training.measurements import measured
+from tgsh.training.measurements import measure
 from tgsh.training.state import batch_order, fresh_state
 from tgsh.training.trainer import Trainer
 
@@ -142,7 +142,7 @@ def test_the_finish_measures_what_all_tasks_have() -> None:
     trainer, tasks = Trainer(spec, BOTH, training.CPU), build(spec.suite, BOTH.info)
     states = [runs_of(trainer, task)[0] for task in tasks]
     vectors = np.stack([state.vectors for state in states], axis=1)
-    found = measured(trainer, tasks, vectors, lambda index: states[index], training.never)
+    found = measure(trainer, tasks, vectors, lambda index: states[index], training.never)
     means = found["class-means"][0]["means"]
     assert means.shape == (2, 5, 189)
     assert np.isnan(means[1, 3:]).all()

@@ -158,3 +158,11 @@ def test_without_numba_torch_trains_unless_the_fused_path_is_asked_for(
     assert "torch" in Trainer(training.small(), digits, training.CPU).compute
     with pytest.raises(MachineProblem, match=r"numba.*TGSH_COMPUTE"):
         Trainer(training.small(), digits, training.CPU, "fused")
+
+
+def test_without_torch_what_needs_it_is_refused(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tgsh.training.torch_backend", None)  # as if its import failed
+    assert "fused" in Trainer(training.small(), digits, training.CPU).compute
+    spec = training.small().model_copy(update={"network": NeuroModNetSpec()})
+    with pytest.raises(MachineProblem, match="needs torch"):
+        Trainer(spec, digits, training.CPU)

@@ -12,19 +12,17 @@ from tests.support.compose import ROOT
 PROGRAM = """
 from pathlib import Path
 
-import torch
-
 from tgsh.datasets.mnist import load_dataset
 from tgsh.networks import flynet_numba as kernels
 from tgsh.specs import ExperimentSpec
 from tgsh.suites import build
 from tgsh.training.trainer import Trainer, warm_up
 
-warm_up(torch.device("cpu"), "fused")
+warm_up("cpu", "fused")
 warm = [set(function.signatures) for function in (kernels.learn, kernels.logits)]
 assert all(warm), warm
 spec = ExperimentSpec(dataset="mnist5k")
-trainer = Trainer(spec, load_dataset("mnist5k", Path("nowhere")), torch.device("cpu"), "fused")
+trainer = Trainer(spec, load_dataset("mnist5k", Path("nowhere")), "cpu", "fused")
 task = build(spec.suite, trainer.info)[3]
 [state] = trainer.epoch([task], [trainer.fresh(3)], lambda: False)
 trainer.accuracy([task], [state])

@@ -1,0 +1,228 @@
+"""Training and evaluation of FlyNets on a processor by code that numba compiles: NumPy arrays, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tgsh.datasets.base import ImageSource, Normalisation
+from tgsh.networks.flynet_simd import instruction_set
+from tgsh.networks.registry import Context
+from tgsh.suites import Task
+from tgsh.suites.pixel_maps import PixelMap
+from tgsh.training.inputs import Inputs, Split, TaskImages, WiredNetworks
+from tgsh.training.state import TaskState, advanced_states, stacked_parameters
+
+if TYPE_CHECKING:
+    from tgsh.networks.flynet_numba import FusedFlyNet
+
+
+class FusedBackend:
+    """A whole step in one compiled call, for FlyNet on a processor.
+
+    Parameters
+    ----------
+    build : Callable[[PixelMap, Normalisation], FusedFlyNet]
+        Makes the network that sees images through a pixel map, normalised so.
+    context : Context
+        The parameters of a task.
+    source : ImageSource
+        The tasks' datasets.
+    train_limit : int | None
+        Training images of a task; None for all of them.
+    evaluated_at_once : int
+        Test images of a batch; their number decides no byte but through transforms that change values.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[PixelMap, Normalisation], FusedFlyNet],
+        context: Context,
+        source: ImageSource,
+        train_limit: int | None,
+        evaluated_at_once: int,
+    ) -> None:
+        self._context, self._info = context, source.info
+        self._images = TaskImages(source, train_limit)
+        self._evaluated_at_once = evaluated_at_once
+        self._networks = WiredNetworks(source, lambda _, maps, by: list(map(build, maps, by)))
+
+    @property
+    def compute(self) -> str:
+        """Instruction set and numba's version: one thread of this processor, whatever torch may use."""
+        return f"cpu {instruction_set()} numba {version('numba')} fused"
+
+    def epoch(
+        self,
+        tasks: Sequence[Task],
+        states: Sequence[TaskState],
+        orders: np.ndarray,
+        rngs: Sequence[np.random.Generator],
+        learning_rate: float,
+    ) -> FusedEpoch:
+        """An epoch of T tasks that stand at the same one; see `tgsh.training.backends.Backend`.
+
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T tasks.
+        states : Sequence[TaskState]
+            Their states before.
+        orders : np.ndarray
+            int64 [T, N]; the order in which each sees its images.
+        rngs : Sequence[np.random.Generator]
+            One a task, for what is random in its transform.
+        learning_rate : float
+            RMSprop's η.
+
+        Returns
+        -------
+        FusedEpoch
+            Before its first step.
+        """
+        split = self._images.training(tasks)
+        inputs = Inputs(split.images, self._info, tasks, rngs)
+        networks = self._networks.of(tasks)
+        return FusedEpoch(networks, self._context, states, split, inputs, orders, learning_rate)
+
+    def accuracy(
+        self,
+        tasks: Sequence[Task],
+        states: Sequence[TaskState],
+        rngs: Sequence[np.random.Generator],
+    ) -> list[float]:
+        """Share of test images whose class is recognised.
+
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T tasks.
+        states : Sequence[TaskState]
+            Their states.
+        rngs : Sequence[np.random.Generator]
+            One a task, for what is random in its transform.
+
+        Returns
+        -------
+        list[float]
+            Of each task, from 0 to 1.
+        """
+        split = self._images.testing(tasks)
+        inputs = Inputs(split.images, self._info, tasks, rngs)
+        parameters = stacked_parameters([state.parameters for state in states], self._context)
+        networks = self._networks.of(tasks)
+        correct = np.zeros(len(tasks), np.int64)
+        for start in range(0, len(split), self._evaluated_at_once):
+            places = np.arange(start, min(start + self._evaluated_at_once, len(split)))
+            batches, rows = inputs.batches(np.tile(places, (len(tasks), 1)))
+            for task, network in enumerate(networks):
+                logits = network.logits(batches[task], rows[task], parameters[task])
+                correct[task] += np.count_nonzero(logits.argmax(axis=0) == split.labels[task][places])
+        return [right / len(split) for right in correct.tolist()]
+
+    def representations(
+        self, task: Task, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """v ⊙ φ(x), what the readout makes logits of.
+
+        Parameters
+        ----------
+        task : Task
+            The task.
+        vector : np.ndarray
+            float32 [V]; the context vector.
+        images : np.ndarray
+            uint8 [n, D]; images on which the task's transform is still due.
+        rng : np.random.Generator
+            For what is random in the transform.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [n, R]; A representation an image.
+        """
+        [network] = self._networks.of([task])
+        [parameters] = stacked_parameters([self._context.parameters(vector)], self._context)
+        inputs = Inputs([np.array(images)], self._info, [task], [rng])
+        [batch], [rows] = inputs.batches(np.arange(len(images))[None])
+        return network.representations(batch, rows, parameters)
+
+
+class FusedEpoch:
+    """T FlyNets in the middle of an epoch, and their losses since its start.
+
+    Company changes no byte of a task, as long as no task or every task changes values of pixels.
+
+    Parameters
+    ----------
+    networks : Sequence[FusedFlyNet]
+        T networks, each wired to its task's pixels.
+    context : Context
+        The parameters of a task.
+    states : Sequence[TaskState]
+        The tasks' states before the epoch.
+    split : Split
+        Training images.
+    inputs : Inputs
+        The same as the tasks see them.
+    orders : np.ndarray
+        int64 [T, N]; the order in which each task sees its images.
+    learning_rate : float
+        RMSprop's η.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[FusedFlyNet],
+        context: Context,
+        states: Sequence[TaskState],
+        split: Split,
+        inputs: Inputs,
+        orders: np.ndarray,
+        learning_rate: float,
+    ) -> None:
+        self._networks, self._context, self._before = networks, context, states
+        self._labels, self._inputs, self._orders = split.labels, inputs, orders
+        self._learning_rate = learning_rate
+        self._parameters = stacked_parameters([state.parameters for state in states], context)
+        self._square_avg = stacked_parameters([state.square_avg for state in states], context)
+        self._losses = [0.0] * len(states)
+
+    def learn(self, start: int, stop: int) -> None:
+        """One step of every task on the batch of places `start` to `stop` of its order.
+
+        Parameters
+        ----------
+        start : int
+            First place.
+        stop : int
+            Place after the last one; beyond the end means up to it.
+        """
+        places = self._orders[:, start:stop]
+        batches, rows = self._inputs.batches(places)
+        for task, network in enumerate(self._networks):
+            labels = self._labels[task]
+            if self._inputs.changes_values:
+                labels = labels[places[task]]
+            self._losses[task] += network.learn(
+                batches[task],
+                labels,
+                rows[task],
+                self._parameters[task],
+                self._square_avg[task],
+                self._learning_rate,
+            )
+
+    def states(self) -> list[TaskState]:
+        """The tasks' states after the epoch.
+
+        Returns
+        -------
+        list[TaskState]
+            One a task.
+        """
+        losses = [loss / self._orders.shape[1] for loss in self._losses]
+        return advanced_states(self._before, self._context, self._parameters, self._square_avg, losses)

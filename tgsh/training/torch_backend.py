@@ -1,0 +1,299 @@
+"""Training and evaluation with torch: layer by layer, for any network on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tgsh.datasets.base import ImageSource
+from tgsh.networks.registry import Context, RandomBase
+from tgsh.networks.torch_registry import Learner, learner
+from tgsh.suites import Task
+from tgsh.training.inputs import WiredNetworks
+from tgsh.training.state import TaskState, advanced_states, stacked_parameters
+from tgsh.training.torch_inputs import DeviceImages, DeviceInputs, DeviceSplit
+
+DECAY = 0.99
+EPSILON = 1e-8
+
+
+class RMSprop:
+    """s ← αs + (1 − α)∇²;  θ ← θ − η∇/(√s + ε), with α = 0.99 and ε = 1e-8 (Tieleman & Hinton 2012).
+
+    Parameters
+    ----------
+    parameters : Tensor
+        float32 tensor; θ, changed in place.
+    square_avg : Tensor
+        float32 tensor of the same shape; s, changed in place.
+    learning_rate : float
+        η.
+    """
+
+    def __init__(self, parameters: Tensor, square_avg: Tensor, learning_rate: float) -> None:
+        self.parameters, self.square_avg = parameters, square_avg
+        self._rate = learning_rate
+        self._root = torch.empty_like(square_avg)
+
+    def step(self, gradient: Tensor) -> None:
+        """One step, in place.
+
+        Parameters
+        ----------
+        gradient : Tensor
+            float32 tensor of the parameters' shape; ∇.
+        """
+        self.square_avg.mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
+        torch.sqrt(self.square_avg, out=self._root).add_(EPSILON)
+        self.parameters.addcdiv_(gradient, self._root, value=-self._rate)
+
+
+class TorchBackend:
+    """Networks of any kind on any device.
+
+    Parameters
+    ----------
+    base : RandomBase
+        The frozen weights.
+    context : Context
+        The parameters of a task.
+    source : ImageSource
+        The tasks' datasets.
+    train_limit : int | None
+        Training images of a task; None for all of them.
+    chunk : int
+        Images of a batch that are taken at once; decides memory, and bytes only by rounding.
+    evaluated_at_once : int
+        Test images of a batch.
+    device : str
+        Such as "cpu" or "cuda:0".
+    """
+
+    def __init__(
+        self,
+        base: RandomBase,
+        context: Context,
+        source: ImageSource,
+        train_limit: int | None,
+        chunk: int,
+        evaluated_at_once: int,
+        device: str,
+    ) -> None:
+        self._context, self._info = context, source.info
+        self._chunk, self._evaluated_at_once = chunk, evaluated_at_once
+        self._device = target = torch.device(device)
+        self._images = DeviceImages(source, train_limit, target)
+        self._networks = WiredNetworks(
+            source, lambda indices, maps, by: learner(base, maps, indices, target, by)
+        )
+
+    @property
+    def compute(self) -> str:
+        """Device, instruction set, torch's version and threads."""
+        torch_version = torch.__version__.split("+")[0]
+        if self._device.type == "cuda":
+            return f"cuda {torch.cuda.get_device_name(self._device)} torch {torch_version}"
+        threads = torch.get_num_threads()
+        capability = torch.backends.cpu.get_cpu_capability()
+        return f"cpu {capability} torch {torch_version} {threads} thread{'' if threads == 1 else 's'}"
+
+    def epoch(
+        self,
+        tasks: Sequence[Task],
+        states: Sequence[TaskState],
+        orders: np.ndarray,
+        rngs: Sequence[np.random.Generator],
+        learning_rate: float,
+    ) -> TorchEpoch:
+        """An epoch of T tasks that stand at the same one; see `tgsh.training.backends.Backend`.
+
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T tasks.
+        states : Sequence[TaskState]
+            Their states before.
+        orders : np.ndarray
+            int64 [T, N]; the order in which each sees its images.
+        rngs : Sequence[np.random.Generator]
+            One a task, for what is random in its transform.
+        learning_rate : float
+            RMSprop's η.
+
+        Returns
+        -------
+        TorchEpoch
+            Before its first step.
+        """
+        split = self._images.training(tasks)
+        return TorchEpoch(
+            self._networks.of(tasks),
+            self._context,
+            states,
+            split,
+            DeviceInputs(split.images, self._info, tasks, rngs),
+            torch.from_numpy(orders).to(self._device),
+            learning_rate,
+            self._chunk,
+        )
+
+    def accuracy(
+        self,
+        tasks: Sequence[Task],
+        states: Sequence[TaskState],
+        rngs: Sequence[np.random.Generator],
+    ) -> list[float]:
+        """Share of test images whose class is recognised.
+
+        Parameters
+        ----------
+        tasks : Sequence[Task]
+            T tasks.
+        states : Sequence[TaskState]
+            Their states.
+        rngs : Sequence[np.random.Generator]
+            One a task, for what is random in its transform.
+
+        Returns
+        -------
+        list[float]
+            Of each task, from 0 to 1.
+        """
+        split = self._images.testing(tasks)
+        inputs = DeviceInputs(split.images, self._info, tasks, rngs)
+        places = torch.arange(len(split), device=self._device)
+        networks, size = self._networks.of(tasks), self._evaluated_at_once
+        correct = torch.zeros(len(tasks), dtype=torch.int64, device=self._device)
+        with torch.inference_mode():
+            networks.load_parameters(self._stacked([state.parameters for state in states]))
+            for start in range(0, len(split), size):
+                batch = inputs.batch(places[start : start + size].expand(len(tasks), -1))
+                predicted = networks.logits(batch).argmax(dim=1)
+                correct += (predicted == split.labels[:, start : start + size]).sum(dim=1)
+        return [right / len(split) for right in correct.tolist()]
+
+    def representations(
+        self, task: Task, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """r_t(x), what the readout makes logits of.
+
+        Parameters
+        ----------
+        task : Task
+            The task.
+        vector : np.ndarray
+            float32 [V]; the context vector.
+        images : np.ndarray
+            uint8 [n, D]; images on which the task's transform is still due.
+        rng : np.random.Generator
+            For what is random in the transform.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [n, R]; A representation an image.
+        """
+        inputs = DeviceInputs([torch.tensor(images, device=self._device)], self._info, [task], [rng])
+        networks = self._networks.of([task])
+        with torch.inference_mode():
+            networks.load_parameters(self._stacked([self._context.parameters(vector)]))
+            batch = inputs.batch(torch.arange(len(images), device=self._device)[None])
+            representations: np.ndarray = networks.representations(batch)[0].cpu().numpy()
+            return representations.copy()
+
+    def _stacked(self, parameters: Sequence[Mapping[str, np.ndarray]]) -> Tensor:
+        return torch.from_numpy(stacked_parameters(parameters, self._context)).to(self._device)
+
+
+class TorchEpoch:
+    """T tasks in the middle of an epoch, and their losses since its start.
+
+    All parameters of a task lie in one row of a tensor [T, P], so that one optimiser step serves all.
+
+    Parameters
+    ----------
+    networks : Learner
+        T networks, each wired to its task's pixels.
+    context : Context
+        The parameters of a task.
+    states : Sequence[TaskState]
+        The tasks' states before the epoch.
+    split : DeviceSplit
+        Training images.
+    inputs : DeviceInputs
+        The same as the tasks see them.
+    orders : Tensor
+        int64 tensor [T, N]; the order in which each task sees its images, on the device.
+    learning_rate : float
+        RMSprop's η.
+    chunk : int
+        Images of a batch that are taken at once; gradients of chunks add up.
+    """
+
+    def __init__(
+        self,
+        networks: Learner,
+        context: Context,
+        states: Sequence[TaskState],
+        split: DeviceSplit,
+        inputs: DeviceInputs,
+        orders: Tensor,
+        learning_rate: float,
+        chunk: int,
+    ) -> None:
+        self._networks, self._context, self._before = networks, context, states
+        self._labels, self._inputs, self._orders, self._chunk = split.labels, inputs, orders, chunk
+        device = orders.device
+        parameters, square_avg = (
+            torch.from_numpy(stacked_parameters(arrays, context)).to(device)
+            for arrays in ([state.parameters for state in states], [state.square_avg for state in states])
+        )
+        self._optimiser = RMSprop(parameters, square_avg, learning_rate)
+        self._gradient = torch.empty_like(parameters)
+        self._loss = torch.zeros(len(states), dtype=torch.float64, device=device)
+
+    def learn(self, start: int, stop: int) -> None:
+        """One step of every task on the batch of places `start` to `stop` of its order.
+
+        Parameters
+        ----------
+        start : int
+            First place.
+        stop : int
+            Place after the last one; beyond the end means up to it.
+        """
+        batch = self._orders[:, start:stop]
+        with torch.inference_mode():
+            self._networks.load_parameters(self._optimiser.parameters)
+            for first in range(0, batch.shape[1], self._chunk):
+                places = batch[:, first : first + self._chunk]
+                logits = self._networks.logits(self._inputs.batch(places))
+                errors = self._errors(logits, self._labels.gather(1, places), batch.shape[1])
+                self._networks.learn_from(errors, more=first > 0)
+            self._networks.gradient(out=self._gradient)
+            self._optimiser.step(self._gradient)
+
+    def states(self) -> list[TaskState]:
+        """The tasks' states after the epoch.
+
+        Returns
+        -------
+        list[TaskState]
+            One a task.
+        """
+        losses = (self._loss / self._orders.shape[1]).tolist()
+        parameters, square_avg = self._optimiser.parameters, self._optimiser.square_avg
+        return advanced_states(
+            self._before, self._context, parameters.cpu().numpy(), square_avg.cpu().numpy(), losses
+        )
+
+    def _errors(self, logits: Tensor, labels: Tensor, batch: int) -> Tensor:
+        """dL/dlogits of mean cross-entropy: (softmax − one-hot)/B, [T, K, b]. Adds up the loss on the way."""
+        labels = labels.unsqueeze(1)
+        log_probabilities = torch.log_softmax(logits, dim=1)
+        self._loss -= log_probabilities.gather(1, labels).sum(dim=(1, 2), dtype=torch.float64)
+        classes = torch.arange(logits.shape[1], device=logits.device)[:, None]
+        return log_probabilities.exp_().sub_((classes == labels).float()).div_(batch)
