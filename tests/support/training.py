@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from tgsh.datasets.base import Dataset
+from tgsh.datasets.base import ImageDataset
 from tgsh.networks.registry import Context, context_of, random_base
 from tgsh.specs import ExperimentSpec, FlyNetSpec, TrainingSpec
-from tgsh.suites import Task, build
+from tgsh.suites import SuiteTask, build
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
 
@@ -25,13 +25,13 @@ def never() -> bool:
     return False
 
 
-def chosen(spec: ExperimentSpec, digits: Dataset, indices: Sequence[int]) -> list[Task]:
+def chosen(spec: ExperimentSpec, digits: ImageDataset, indices: Sequence[int]) -> list[SuiteTask]:
     tasks = build(spec.suite, digits.info)
     return [tasks[index] for index in indices]
 
 
 def train(
-    spec: ExperimentSpec, digits: Dataset, indices: Sequence[int], trainer: Trainer | None = None
+    spec: ExperimentSpec, digits: ImageDataset, indices: Sequence[int], trainer: Trainer | None = None
 ) -> list[TaskState]:
     """The states of these tasks, learned in one group, after all epochs."""
     trainer = trainer or Trainer(spec, digits, CPU)
@@ -48,9 +48,9 @@ def digest(state: TaskState) -> str:
     return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest() + repr(state.losses)
 
 
-def base_of(spec: ExperimentSpec, digits: Dataset):  # type: ignore[no-untyped-def]
+def base_of(spec: ExperimentSpec, digits: ImageDataset):  # type: ignore[no-untyped-def]
     return random_base(spec.network, digits.info.pixels, digits.info.classes, spec.base_seed)
 
 
-def context(spec: ExperimentSpec, digits: Dataset) -> Context:
+def context(spec: ExperimentSpec, digits: ImageDataset) -> Context:
     return context_of(spec.network, digits.info.pixels, digits.info.classes)

@@ -346,7 +346,7 @@ def check_train_limit(train_limit: int | None, info: DatasetInfo) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class ImageDataset:
     """Images and labels in memory; also the image source of tasks that all see the same images.
 
     Attributes
@@ -369,7 +369,7 @@ class Dataset:
     test_images: np.ndarray
     test_labels: np.ndarray
 
-    def of(self, task: int) -> Dataset:  # noqa: ARG002
+    def of(self, task: int) -> ImageDataset:  # noqa: ARG002
         """Return the images of a task: the same for every task.
 
         Parameters
@@ -379,7 +379,7 @@ class Dataset:
 
         Returns
         -------
-        Dataset
+        ImageDataset
             This dataset.
         """
         return self
@@ -430,14 +430,14 @@ class SeveralDatasets:
     ----------
     info : DatasetInfo
         What they have in common.
-    datasets : tuple[Dataset, ...]
+    datasets : tuple[ImageDataset, ...]
         The dataset of each task.
     """
 
     info: DatasetInfo
-    datasets: tuple[Dataset, ...]
+    datasets: tuple[ImageDataset, ...]
 
-    def of(self, task: int) -> Dataset:
+    def of(self, task: int) -> ImageDataset:
         """Return the images of a task.
 
         Parameters
@@ -447,7 +447,7 @@ class SeveralDatasets:
 
         Returns
         -------
-        Dataset
+        ImageDataset
             The dataset of that task.
         """
         return self.datasets[task]
@@ -475,7 +475,7 @@ class ImageSource(Protocol):
     def info(self) -> DatasetInfo:
         """Description that holds for all tasks."""
 
-    def of(self, task: int) -> Dataset:
+    def of(self, task: int) -> ImageDataset:
         """Return the images of a task.
 
         Parameters
@@ -485,7 +485,7 @@ class ImageSource(Protocol):
 
         Returns
         -------
-        Dataset
+        ImageDataset
             Its images; the same object for tasks that share them.
         """
 

@@ -17,7 +17,7 @@ from urllib.error import HTTPError
 import numpy as np
 from filelock import FileLock
 
-from tgsh.datasets.base import DATASETS, Dataset, DatasetInfo
+from tgsh.datasets.base import DATASETS, DatasetInfo, ImageDataset
 from tgsh.errors import DatasetUnavailable
 
 TORCHVISION_CLASSES: Mapping[str, str] = MappingProxyType(
@@ -42,7 +42,7 @@ MIRROR_TIMEOUT = 10.0
 
 
 @lru_cache(maxsize=4)
-def load_dataset(name: str, data_dir: Path) -> Dataset:
+def load_dataset(name: str, data_dir: Path) -> ImageDataset:
     """Load a named dataset; missing files are downloaded, once, with a progress bar on stderr.
 
     Parameters
@@ -54,7 +54,7 @@ def load_dataset(name: str, data_dir: Path) -> Dataset:
 
     Returns
     -------
-    Dataset
+    ImageDataset
         The dataset, cached in this process.
 
     Raises
@@ -66,7 +66,7 @@ def load_dataset(name: str, data_dir: Path) -> Dataset:
     arrays = _mnist5k(info) if name == "mnist5k" else _torchvision_arrays(info, data_dir)
     for array in arrays:
         array.flags.writeable = False
-    return Dataset(info, *arrays)
+    return ImageDataset(info, *arrays)
 
 
 def _torchvision_arrays(info: DatasetInfo, data_dir: Path) -> list[np.ndarray]:

@@ -32,7 +32,7 @@ from tgsh.store.database import STORAGE_ERRORS, is_transient, retry_transient
 from tgsh.store.jobs import JobLease, LeaseState
 from tgsh.store.leases import LeaseRenewer
 from tgsh.store.models import Job, PreviewJob
-from tgsh.suites import Task, build
+from tgsh.suites import SuiteTask, build
 from tgsh.suites.sources import source_of
 from tgsh.system import description
 from tgsh.training.state import TaskState, from_tensors, to_tensors, versions
@@ -152,7 +152,7 @@ class _LeasedTask:
     """A lease with its task and the state that training starts from."""
 
     lease: JobLease
-    task: Task
+    task: SuiteTask
     state: TaskState
 
 
@@ -178,7 +178,7 @@ def _trainer(context: WorkerContext, spec: ExperimentSpec) -> Trainer:
 
 
 @lru_cache(maxsize=KEPT_EXPERIMENTS)
-def _tasks(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
+def _tasks(suite: SuiteSpec, info: DatasetInfo) -> tuple[SuiteTask, ...]:
     return build(suite, info)
 
 
@@ -253,7 +253,7 @@ def _complete(context: WorkerContext, lease: JobLease, accuracy: float, compute:
     )
 
 
-def _origin(trainer: Trainer, task: Task) -> dict[str, str]:
+def _origin(trainer: Trainer, task: SuiteTask) -> dict[str, str]:
     """Digests of a task's images and the machine: its bytes depend on both."""
     return {"images": json.dumps(trainer.source.of(task.index).digests), "machine": description()}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from tgsh.datasets.base import Dataset, DatasetInfo, Normalisation
+from tgsh.datasets.base import DatasetInfo, ImageDataset, Normalisation
 from tgsh.store import datasets
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -50,13 +50,13 @@ class UploadedDatasets:
 
     def __init__(self, database: Database, artifacts: Artifacts, data_dir: Path) -> None:
         self._database, self._artifacts, self._data_dir = database, artifacts, data_dir
-        self._loaded: WeakValueDictionary[str, Dataset] = WeakValueDictionary()
+        self._loaded: WeakValueDictionary[str, ImageDataset] = WeakValueDictionary()
 
     def info(self, dataset_id: str) -> DatasetInfo:
         """A dataset's sizes, classes and normalisation. Raises NotFound."""
         return dataset_info(datasets.content(self._database, dataset_id))
 
-    def load(self, dataset_id: str) -> Dataset:
+    def load(self, dataset_id: str) -> ImageDataset:
         """The dataset. Raises NotFound, and ArtifactError where its files cannot be trusted or reached."""
         dataset = self._loaded.get(dataset_id)
         if dataset is None:
@@ -64,10 +64,10 @@ class UploadedDatasets:
             dataset = self._loaded[dataset_id] = self._map(record)
         return dataset
 
-    def _map(self, record: DatasetRecord) -> Dataset:
+    def _map(self, record: DatasetRecord) -> ImageDataset:
         cache = self._data_dir / FOLDER / record.id
         images = self._artifacts.load_shared(record.images, record.images_sha256, cache)
         labels = self._artifacts.load_shared(record.labels, record.labels_sha256, cache)
         train = slice(record.train)
         test = slice(record.train, None)
-        return Dataset(dataset_info(record), images[train], labels[train], images[test], labels[test])
+        return ImageDataset(dataset_info(record), images[train], labels[train], images[test], labels[test])

@@ -14,7 +14,7 @@ from tgsh.specs import (
     SuiteSpec,
 )
 from tgsh.suites.manifold import manifold_tasks
-from tgsh.suites.task import Task, evenly_spaced
+from tgsh.suites.task import SuiteTask, evenly_spaced
 from tgsh.suites.transform_suites import (
     augment_tasks,
     custom_tasks,
@@ -24,10 +24,10 @@ from tgsh.suites.transform_suites import (
     shift_tasks,
 )
 
-__all__ = ["Task", "build", "evenly_spaced"]
+__all__ = ["SuiteTask", "build", "evenly_spaced"]
 
 
-def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
+def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[SuiteTask, ...]:
     """Build the tasks of a suite on a dataset.
 
     Cheap: transforms are rendered when they are used.
@@ -41,7 +41,7 @@ def build(suite: SuiteSpec, info: DatasetInfo) -> tuple[Task, ...]:
 
     Returns
     -------
-    tuple[Task, ...]
+    tuple[SuiteTask, ...]
         The tasks, in order.
 
     Raises

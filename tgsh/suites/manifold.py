@@ -6,11 +6,11 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from tgsh.datasets.base import Dataset, DatasetInfo, manifold_info
+from tgsh.datasets.base import DatasetInfo, ImageDataset, manifold_info
 from tgsh.rng import rng_for
 from tgsh.specs import ManifoldSuite
 from tgsh.suites.pixel_maps import PixelMap
-from tgsh.suites.task import Task
+from tgsh.suites.task import SuiteTask
 
 HIDDEN = 64
 """Units of F between latents and pixels."""
@@ -25,7 +25,7 @@ IMAGES_PER_BLOCK = 4_096
 """Images generated at once: F takes eight bytes a pixel on the way."""
 
 
-def manifold_tasks(suite: ManifoldSuite, info: DatasetInfo) -> tuple[Task, ...]:
+def manifold_tasks(suite: ManifoldSuite, info: DatasetInfo) -> tuple[SuiteTask, ...]:
     """Build the tasks of a manifold suite; a longer suite begins with the tasks of a shorter one.
 
     Parameters
@@ -37,11 +37,11 @@ def manifold_tasks(suite: ManifoldSuite, info: DatasetInfo) -> tuple[Task, ...]:
 
     Returns
     -------
-    tuple[Task, ...]
+    tuple[SuiteTask, ...]
         Tasks with γ_t as their parameter; their images are generated, their transform is the identity.
     """
     return tuple(
-        Task(
+        SuiteTask(
             index,
             f"γ{index}",
             {"gamma": tuple(task_identifier(suite, index).tolist())},
@@ -184,9 +184,9 @@ class ManifoldImages:
         """
         return self.info
 
-    def _generate(self, task: int) -> Dataset:
+    def _generate(self, task: int) -> ImageDataset:
         gamma = task_identifier(self._suite, task)
-        return Dataset(self.info, *self._split(gamma, "train"), *self._split(gamma, "test"))
+        return ImageDataset(self.info, *self._split(gamma, "train"), *self._split(gamma, "test"))
 
     def _split(self, gamma: np.ndarray, part: str) -> tuple[np.ndarray, np.ndarray]:
         """Images uint8 [N, D] and labels uint16 [N]: 0, …, K − 1, 0, …, so that prefixes are balanced."""

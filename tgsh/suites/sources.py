@@ -7,8 +7,8 @@ from typing import Protocol
 
 from tgsh.datasets.base import (
     DATASETS,
-    Dataset,
     DatasetInfo,
+    ImageDataset,
     ImageSource,
     SeveralDatasets,
     info_of,
@@ -42,7 +42,7 @@ class UploadSource(Protocol):
             If there is none.
         """
 
-    def load(self, dataset_id: str) -> Dataset:
+    def load(self, dataset_id: str) -> ImageDataset:
         """Load a dataset.
 
         Parameters
@@ -52,7 +52,7 @@ class UploadSource(Protocol):
 
         Returns
         -------
-        Dataset
+        ImageDataset
             The dataset; the same object as long as it is in use.
 
         Raises
@@ -87,7 +87,7 @@ class NoUploads:
         """
         return no_upload_info(dataset_id)
 
-    def load(self, dataset_id: str) -> Dataset:
+    def load(self, dataset_id: str) -> ImageDataset:
         """Refuse any id.
 
         Parameters
@@ -97,7 +97,7 @@ class NoUploads:
 
         Returns
         -------
-        Dataset
+        ImageDataset
             Never.
 
         Raises
@@ -145,5 +145,5 @@ def source_of(spec: ExperimentSpec, data_dir: Path, uploads: UploadSource = NO_U
     return _load(spec.dataset_key, data_dir, uploads)
 
 
-def _load(name: str, data_dir: Path, uploads: UploadSource) -> Dataset:
+def _load(name: str, data_dir: Path, uploads: UploadSource) -> ImageDataset:
     return load_dataset(name, data_dir) if name in DATASETS else uploads.load(name)

@@ -12,7 +12,7 @@ from tgsh.suites.pipeline import Transform
 
 
 @dataclass(frozen=True)
-class Task:
+class SuiteTask:
     """One task of a suite: images of a dataset under a transform.
 
     Attributes
@@ -44,19 +44,19 @@ class Task:
         return self.render()
 
 
-def evenly_spaced(tasks: Sequence[Task], most: int) -> list[Task]:
+def evenly_spaced(tasks: Sequence[SuiteTask], most: int) -> list[SuiteTask]:
     """Select tasks evenly spaced from the first to the last.
 
     Parameters
     ----------
-    tasks : Sequence[Task]
+    tasks : Sequence[SuiteTask]
         Tasks of a suite.
     most : int
         Most tasks to select.
 
     Returns
     -------
-    list[Task]
+    list[SuiteTask]
         All tasks where there are no more than `most`, else that many.
     """
     places = np.linspace(0, len(tasks) - 1, min(len(tasks), most)).round().astype(int)

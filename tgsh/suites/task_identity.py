@@ -9,7 +9,7 @@ import numpy as np
 from tgsh.datasets.base import DatasetInfo
 from tgsh.specs import ManifoldSuite, PermutationSuite, RotationSuite, ShiftSuite, SuiteSpec
 from tgsh.suites.manifold import task_identifier
-from tgsh.suites.task import Task
+from tgsh.suites.task import SuiteTask
 
 AMOUNTS = {"kind", "tasks", "train_images", "test_images"}
 """Fields of a manifold suite that count its tasks and images; the others define the process."""
@@ -43,7 +43,7 @@ def task_identity(suite: SuiteSpec, label: str) -> str:
             return label
 
 
-def task_parameters(suite: SuiteSpec, tasks: Sequence[Task], info: DatasetInfo) -> np.ndarray | None:
+def task_parameters(suite: SuiteSpec, tasks: Sequence[SuiteTask], info: DatasetInfo) -> np.ndarray | None:
     """Collect the numeric parameter γ_t of every task.
 
     Angles and shifts are periodic, 350° lies beside 0°, and become cosine and sine.
@@ -52,7 +52,7 @@ def task_parameters(suite: SuiteSpec, tasks: Sequence[Task], info: DatasetInfo) 
     ----------
     suite : SuiteSpec
         Suite of the tasks.
-    tasks : Sequence[Task]
+    tasks : Sequence[SuiteTask]
         T tasks.
     info : DatasetInfo
         Width of the images: the period of a shift.

@@ -22,7 +22,7 @@ from tgsh.specs.transforms import (
 )
 from tgsh.suites.pipeline import check_fits, compose_transforms
 from tgsh.suites.pixel_maps import PixelMap, permutation_map, roll_map, rotation_map
-from tgsh.suites.task import Task
+from tgsh.suites.task import SuiteTask
 
 TABLE_1: tuple[tuple[str, str, tuple[TransformSpec, ...]], ...] = (
     ("T1 identity", "identity", ()),
@@ -37,7 +37,7 @@ TABLE_1: tuple[tuple[str, str, tuple[TransformSpec, ...]], ...] = (
 """Label, torchvision's name, transform. A label begins with the number that the paper gives the task."""
 
 
-def rotation_tasks(suite: RotationSuite, info: DatasetInfo) -> tuple[Task, ...]:
+def rotation_tasks(suite: RotationSuite, info: DatasetInfo) -> tuple[SuiteTask, ...]:
     """Build the tasks of a rotation suite, task k turned counter-clockwise by k·step_degrees (RotationMNIST).
 
     Parameters
@@ -49,7 +49,7 @@ def rotation_tasks(suite: RotationSuite, info: DatasetInfo) -> tuple[Task, ...]:
 
     Returns
     -------
-    tuple[Task, ...]
+    tuple[SuiteTask, ...]
         Tasks with the parameter ``angle``, degrees.
     """
     return tuple(
@@ -57,12 +57,12 @@ def rotation_tasks(suite: RotationSuite, info: DatasetInfo) -> tuple[Task, ...]:
     )
 
 
-def _rotation_task(index: int, degrees: float, info: DatasetInfo) -> Task:
+def _rotation_task(index: int, degrees: float, info: DatasetInfo) -> SuiteTask:
     render = partial(rotation_map, degrees, info.height, info.width, info.channels)
-    return Task(index, f"{degrees:.10g}°", {"angle": degrees}, render)
+    return SuiteTask(index, f"{degrees:.10g}°", {"angle": degrees}, render)
 
 
-def shift_tasks(suite: ShiftSuite, info: DatasetInfo) -> tuple[Task, ...]:
+def shift_tasks(suite: ShiftSuite, info: DatasetInfo) -> tuple[SuiteTask, ...]:
     """Build the tasks of a shift suite, task k rolled to the right by k·step_pixels (ShiftMNIST).
 
     Parameters
@@ -74,7 +74,7 @@ def shift_tasks(suite: ShiftSuite, info: DatasetInfo) -> tuple[Task, ...]:
 
     Returns
     -------
-    tuple[Task, ...]
+    tuple[SuiteTask, ...]
         Tasks with the parameter ``shift``, pixels.
 
     Raises
@@ -91,12 +91,12 @@ def shift_tasks(suite: ShiftSuite, info: DatasetInfo) -> tuple[Task, ...]:
     return tuple(_shift_task(index, index * step, info) for index in range(count))
 
 
-def _shift_task(index: int, pixels: int, info: DatasetInfo) -> Task:
+def _shift_task(index: int, pixels: int, info: DatasetInfo) -> SuiteTask:
     render = partial(roll_map, pixels, 0, info.height, info.width, info.channels)
-    return Task(index, f"{pixels} px", {"shift": pixels}, render)
+    return SuiteTask(index, f"{pixels} px", {"shift": pixels}, render)
 
 
-def permutation_tasks(suite: PermutationSuite, info: DatasetInfo) -> tuple[Task, ...]:
+def permutation_tasks(suite: PermutationSuite, info: DatasetInfo) -> tuple[SuiteTask, ...]:
     """Build the tasks of a permutation suite; a longer suite begins with the tasks of a shorter one.
 
     Parameters
@@ -108,12 +108,12 @@ def permutation_tasks(suite: PermutationSuite, info: DatasetInfo) -> tuple[Task,
 
     Returns
     -------
-    tuple[Task, ...]
+    tuple[SuiteTask, ...]
         Tasks with the parameter ``permutation``, a number; 0 is the identity.
     """
     places = info.height * info.width
     return tuple(
-        Task(
+        SuiteTask(
             index,
             f"permutation {index}" if index else "identity",
             {"permutation": index},
@@ -123,7 +123,7 @@ def permutation_tasks(suite: PermutationSuite, info: DatasetInfo) -> tuple[Task,
     )
 
 
-def augment_tasks(info: DatasetInfo) -> tuple[Task, ...]:
+def augment_tasks(info: DatasetInfo) -> tuple[SuiteTask, ...]:
     """Build the eight tasks of the paper's Table 1, in its order (AugmentMNIST).
 
     Parameters
@@ -133,11 +133,11 @@ def augment_tasks(info: DatasetInfo) -> tuple[Task, ...]:
 
     Returns
     -------
-    tuple[Task, ...]
+    tuple[SuiteTask, ...]
         Tasks with the parameter ``transform``, torchvision's name.
     """
     return tuple(
-        Task(
+        SuiteTask(
             index,
             label,
             {"transform": name},
@@ -147,7 +147,7 @@ def augment_tasks(info: DatasetInfo) -> tuple[Task, ...]:
     )
 
 
-def custom_tasks(suite: CustomSuite, info: DatasetInfo) -> tuple[Task, ...]:
+def custom_tasks(suite: CustomSuite, info: DatasetInfo) -> tuple[SuiteTask, ...]:
     """Build the tasks of a custom suite.
 
     Parameters
@@ -159,7 +159,7 @@ def custom_tasks(suite: CustomSuite, info: DatasetInfo) -> tuple[Task, ...]:
 
     Returns
     -------
-    tuple[Task, ...]
+    tuple[SuiteTask, ...]
         Tasks with every parameter of their transforms.
 
     Raises
@@ -170,7 +170,7 @@ def custom_tasks(suite: CustomSuite, info: DatasetInfo) -> tuple[Task, ...]:
     for index, task in enumerate(suite.tasks):
         check_fits(task.transforms, info, f"suite.tasks.{index}.transforms")
     return tuple(
-        Task(
+        SuiteTask(
             index,
             task.label,
             dict(_parameters(task.transforms)),
@@ -196,7 +196,7 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, float | int | str]]:
         yield name, value
 
 
-def datasets_tasks(info: DatasetInfo) -> tuple[Task, ...]:
+def datasets_tasks(info: DatasetInfo) -> tuple[SuiteTask, ...]:
     """Build the tasks of a datasets suite: one for each dataset, its images as they are.
 
     Parameters
@@ -206,13 +206,13 @@ def datasets_tasks(info: DatasetInfo) -> tuple[Task, ...]:
 
     Returns
     -------
-    tuple[Task, ...]
+    tuple[SuiteTask, ...]
         Tasks labelled by the dataset's name, and its id where others have the same name.
     """
     labels = [_label(member) for member in info.members]
     times = Counter(labels)
     return tuple(
-        Task(
+        SuiteTask(
             index,
             label if times[label] == 1 else f"{label} ({member.name})",
             {"dataset": member.name},

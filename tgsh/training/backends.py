@@ -12,7 +12,7 @@ from tgsh.datasets.base import ImageSource
 from tgsh.errors import MachineProblem
 from tgsh.networks.registry import Context, FlyNetBase, RandomBase
 from tgsh.settings import Compute
-from tgsh.suites import Task
+from tgsh.suites import SuiteTask
 from tgsh.training.state import TaskState
 
 
@@ -49,7 +49,7 @@ class Backend(Protocol):
 
     def epoch(
         self,
-        tasks: Sequence[Task],
+        tasks: Sequence[SuiteTask],
         states: Sequence[TaskState],
         orders: np.ndarray,
         rngs: Sequence[np.random.Generator],
@@ -59,7 +59,7 @@ class Backend(Protocol):
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks.
         states : Sequence[TaskState]
             Their states before.
@@ -78,7 +78,7 @@ class Backend(Protocol):
 
     def accuracy(
         self,
-        tasks: Sequence[Task],
+        tasks: Sequence[SuiteTask],
         states: Sequence[TaskState],
         rngs: Sequence[np.random.Generator],
     ) -> list[float]:
@@ -86,7 +86,7 @@ class Backend(Protocol):
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks with equally many images.
         states : Sequence[TaskState]
             Their states.
@@ -100,13 +100,13 @@ class Backend(Protocol):
         """
 
     def representations(
-        self, task: Task, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator
+        self, task: SuiteTask, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """r_t(x), what the readout makes logits of.
 
         Parameters
         ----------
-        task : Task
+        task : SuiteTask
             The task.
         vector : np.ndarray
             float32 [V]; the context vector.

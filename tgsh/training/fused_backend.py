@@ -11,7 +11,7 @@ import numpy as np
 from tgsh.datasets.base import ImageSource, Normalisation
 from tgsh.networks.flynet_simd import instruction_set
 from tgsh.networks.registry import Context
-from tgsh.suites import Task
+from tgsh.suites import SuiteTask
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.training.inputs import Inputs, Split, TaskImages, WiredNetworks
 from tgsh.training.state import TaskState, advanced_states, stacked_parameters
@@ -57,7 +57,7 @@ class FusedBackend:
 
     def epoch(
         self,
-        tasks: Sequence[Task],
+        tasks: Sequence[SuiteTask],
         states: Sequence[TaskState],
         orders: np.ndarray,
         rngs: Sequence[np.random.Generator],
@@ -67,7 +67,7 @@ class FusedBackend:
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks.
         states : Sequence[TaskState]
             Their states before.
@@ -90,7 +90,7 @@ class FusedBackend:
 
     def accuracy(
         self,
-        tasks: Sequence[Task],
+        tasks: Sequence[SuiteTask],
         states: Sequence[TaskState],
         rngs: Sequence[np.random.Generator],
     ) -> list[float]:
@@ -98,7 +98,7 @@ class FusedBackend:
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks.
         states : Sequence[TaskState]
             Their states.
@@ -124,13 +124,13 @@ class FusedBackend:
         return [right / len(split) for right in correct.tolist()]
 
     def representations(
-        self, task: Task, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator
+        self, task: SuiteTask, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """v ⊙ φ(x), what the readout makes logits of.
 
         Parameters
         ----------
-        task : Task
+        task : SuiteTask
             The task.
         vector : np.ndarray
             float32 [V]; the context vector.

@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from tgsh.datasets.base import Dataset, DatasetInfo, ImageSource, Normalisation
-from tgsh.suites import Task
+from tgsh.datasets.base import DatasetInfo, ImageDataset, ImageSource, Normalisation
+from tgsh.suites import SuiteTask
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.training.state import transform_rng
 
@@ -63,12 +63,12 @@ class TaskImages:
     def __init__(self, source: ImageSource, limit: int | None) -> None:
         self._source, self._limit = source, limit
 
-    def training(self, tasks: Sequence[Task]) -> Split:
+    def training(self, tasks: Sequence[SuiteTask]) -> Split:
         """Images that tasks are trained on.
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks with equally many images.
 
         Returns
@@ -83,12 +83,12 @@ class TaskImages:
             [each.train_labels[: self._limit] for each in arrays],
         )
 
-    def testing(self, tasks: Sequence[Task]) -> Split:
+    def testing(self, tasks: Sequence[SuiteTask]) -> Split:
         """Images that tasks are tested on.
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks with equally many images.
 
         Returns
@@ -99,7 +99,7 @@ class TaskImages:
         arrays = [self._of(task) for task in tasks]
         return Split([each.test_images for each in arrays], [each.test_labels for each in arrays])
 
-    def _of(self, task: Task) -> _Arrays:
+    def _of(self, task: SuiteTask) -> _Arrays:
         dataset = self._source.of(task.index)
         if dataset not in _ARRAYS:
             _ARRAYS[dataset] = _Arrays(
@@ -120,7 +120,7 @@ class _Arrays(NamedTuple):
     test_labels: np.ndarray
 
 
-_ARRAYS: WeakKeyDictionary[Dataset, _Arrays] = WeakKeyDictionary()
+_ARRAYS: WeakKeyDictionary[ImageDataset, _Arrays] = WeakKeyDictionary()
 """As long as a dataset is in use; trainers of several experiments share it."""
 
 
@@ -141,7 +141,7 @@ class Inputs:
         T arrays, uint8 [N, D], pixels from 0 to 255; the same array where tasks share them.
     info : DatasetInfo
         Height, width and channels of the images.
-    tasks : Sequence[Task]
+    tasks : Sequence[SuiteTask]
         T tasks.
     rngs : Sequence[np.random.Generator]
         One a task; everything random is drawn at once, here.
@@ -151,7 +151,7 @@ class Inputs:
         self,
         images: Sequence[np.ndarray],
         info: DatasetInfo,
-        tasks: Sequence[Task],
+        tasks: Sequence[SuiteTask],
         rngs: Sequence[np.random.Generator],
     ) -> None:
         self._images = list(images)
@@ -190,12 +190,12 @@ class Inputs:
         return list(batch), [np.arange(places.shape[1])] * len(places)
 
 
-def wiring_of(task: Task, pixels: int) -> PixelMap:
+def wiring_of(task: SuiteTask, pixels: int) -> PixelMap:
     """The pixel map that is left to the network: the whole transform where it only moves pixels.
 
     Parameters
     ----------
-    task : Task
+    task : SuiteTask
         The task.
     pixels : int
         D, numbers of an image.
@@ -225,14 +225,14 @@ class WiredNetworks(Generic[N]):
         build: Callable[[list[int], list[PixelMap], list[Normalisation]], N],
     ) -> None:
         self._source, self._build = source, build
-        self._latest: tuple[tuple[Task, ...], N] | None = None
+        self._latest: tuple[tuple[SuiteTask, ...], N] | None = None
 
-    def of(self, tasks: Sequence[Task]) -> N:
+    def of(self, tasks: Sequence[SuiteTask]) -> N:
         """The networks of these tasks, made anew if others came between.
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks.
 
         Returns
@@ -269,12 +269,12 @@ class TaskTransforms:
     seed: int
     device: str
 
-    def apply(self, task: Task, images: np.ndarray) -> np.ndarray:
+    def apply(self, task: SuiteTask, images: np.ndarray) -> np.ndarray:
         """Images as a task sees them.
 
         Parameters
         ----------
-        task : Task
+        task : SuiteTask
             The task.
         images : np.ndarray
             uint8 [n, D], pixels from 0 to 255.

@@ -9,10 +9,10 @@ from functools import lru_cache
 import numpy as np
 
 from tgsh.analysis.geometry import geometry, recoverability
-from tgsh.datasets.base import Dataset, ImageSource
+from tgsh.datasets.base import ImageDataset, ImageSource
 from tgsh.errors import Interrupted
 from tgsh.networks.registry import units_of
-from tgsh.suites import Task, evenly_spaced
+from tgsh.suites import SuiteTask, evenly_spaced
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.suites.task_identity import task_parameters
 from tgsh.training.inputs import TaskTransforms
@@ -29,14 +29,14 @@ MOST_SAMPLES = 10
 Measurement = tuple[dict[str, np.ndarray], dict[str, str]]
 
 
-def geometry_of(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) -> Measurement:
+def geometry_of(trainer: Trainer, tasks: Sequence[SuiteTask], vectors: np.ndarray) -> Measurement:
     """Cosines of representations within and between classes, before and after training (Def. 1, Fig. 2a).
 
     Parameters
     ----------
     trainer : Trainer
         The experiment's.
-    tasks : Sequence[Task]
+    tasks : Sequence[SuiteTask]
         T tasks, those that are compared.
     vectors : np.ndarray
         float32 [E + 1, all tasks, V]; context vectors after every epoch.
@@ -77,7 +77,7 @@ def geometry_of(trainer: Trainer, tasks: Sequence[Task], vectors: np.ndarray) ->
 
 
 def samples(
-    transforms: TaskTransforms, tasks: Sequence[Task], should_stop: Callable[[], bool]
+    transforms: TaskTransforms, tasks: Sequence[SuiteTask], should_stop: Callable[[], bool]
 ) -> Measurement:
     """The first test image of each class as each task sees it when it is tested.
 
@@ -85,7 +85,7 @@ def samples(
     ----------
     transforms : TaskTransforms
         The tasks' transforms and images.
-    tasks : Sequence[Task]
+    tasks : Sequence[SuiteTask]
         T tasks.
     should_stop : Callable[[], bool]
         Called between two tasks; True ends the measurement.
@@ -103,7 +103,7 @@ def samples(
     """
     classes = min(transforms.source.info.common_classes, MOST_SAMPLES)
 
-    def transformed(task: Task) -> np.ndarray:
+    def transformed(task: SuiteTask) -> np.ndarray:
         if should_stop():
             raise Interrupted("stopped between the samples of two tasks")
         return transforms.apply(task, _test_images(transforms.source, task, classes, 1))
@@ -112,14 +112,14 @@ def samples(
     return {"images": np.stack([transformed(task) for task in tasks]), "classes": np.arange(classes)}, about
 
 
-def class_means(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
+def class_means(trainer: Trainer, tasks: Sequence[SuiteTask]) -> Measurement:
     """Mean training image of each class as each task sees it.
 
     Parameters
     ----------
     trainer : Trainer
         The experiment's.
-    tasks : Sequence[Task]
+    tasks : Sequence[SuiteTask]
         T tasks.
 
     Returns
@@ -132,14 +132,14 @@ def class_means(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
     most = max(1, min(IMAGES_A_MEAN, MEAN_NUMBERS // (info.classes * info.pixels)))
 
     @lru_cache(maxsize=1)
-    def chosen(data: Dataset) -> np.ndarray:
+    def chosen(data: ImageDataset) -> np.ndarray:
         return first_of_each_class(data.train_images, data.train_labels, data.info.classes, most)
 
     @lru_cache(maxsize=1)
-    def unmoved(data: Dataset) -> np.ndarray:
+    def unmoved(data: ImageDataset) -> np.ndarray:
         return np.asarray((chosen(data).astype(np.float32) / 255).reshape(_shape(data)).mean(axis=1))
 
-    def means(task: Task) -> np.ndarray:
+    def means(task: SuiteTask) -> np.ndarray:
         data = trainer.source.of(task.index)
         if isinstance(task.transform, PixelMap):  # the mean of moved images is the moved mean
             images = task.transform.apply(unmoved(data))
@@ -153,7 +153,7 @@ def class_means(trainer: Trainer, tasks: Sequence[Task]) -> Measurement:
 
 def accuracy_matrix(
     trainer: Trainer,
-    tasks: Sequence[Task],
+    tasks: Sequence[SuiteTask],
     trained: Sequence[TaskState],
     should_stop: Callable[[], bool],
 ) -> Measurement:
@@ -166,7 +166,7 @@ def accuracy_matrix(
     ----------
     trainer : Trainer
         The experiment's.
-    tasks : Sequence[Task]
+    tasks : Sequence[SuiteTask]
         T tasks.
     trained : Sequence[TaskState]
         T states, after the last epoch.
@@ -185,7 +185,7 @@ def accuracy_matrix(
         Soon after `should_stop` returned True.
     """
 
-    def accuracy(task: Task, state: TaskState) -> float:
+    def accuracy(task: SuiteTask, state: TaskState) -> float:
         if should_stop():
             raise Interrupted("stopped between two evaluations")
         return trainer.accuracy([task], [state])[0]
@@ -196,12 +196,12 @@ def accuracy_matrix(
     return {"matrix": np.array(matrix), "untrained": untrained}, {}
 
 
-def _shape(data: Dataset) -> tuple[int, int, int]:
+def _shape(data: ImageDataset) -> tuple[int, int, int]:
     """Classes, images of each, pixels."""
     return (data.info.classes, -1, data.info.pixels)
 
 
-def _compared_classes(trainer: Trainer, tasks: Sequence[Task]) -> int:
+def _compared_classes(trainer: Trainer, tasks: Sequence[SuiteTask]) -> int:
     """As many classes as have representations that fit in memory, and at least two."""
     a_class = len(tasks) * IMAGES_A_CLASS * units_of(trainer.base)
     return min(trainer.info.common_classes, MOST_CLASSES, max(2, REPRESENTED_NUMBERS // a_class))
@@ -231,7 +231,7 @@ def first_of_each_class(images: np.ndarray, labels: np.ndarray, classes: int, mo
     return np.asarray(images[np.concatenate([each[:fewest] for each in places])])
 
 
-def _test_images(source: ImageSource, task: Task, classes: int, most: int) -> np.ndarray:
+def _test_images(source: ImageSource, task: SuiteTask, classes: int, most: int) -> np.ndarray:
     dataset = source.of(task.index)
     return first_of_each_class(dataset.test_images, dataset.test_labels, classes, most)
 
@@ -245,7 +245,7 @@ reconstructions have no score."""
 
 def measure(
     trainer: Trainer,
-    tasks: Sequence[Task],
+    tasks: Sequence[SuiteTask],
     vectors: np.ndarray,
     trained_state: Callable[[int], TaskState],
     should_stop: Callable[[], bool],
@@ -256,7 +256,7 @@ def measure(
     ----------
     trainer : Trainer
         The experiment's.
-    tasks : Sequence[Task]
+    tasks : Sequence[SuiteTask]
         All T tasks.
     vectors : np.ndarray
         float32 [E + 1, T, V]; context vectors after every epoch.

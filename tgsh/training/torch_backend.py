@@ -11,7 +11,7 @@ from torch import Tensor
 from tgsh.datasets.base import ImageSource
 from tgsh.networks.registry import Context, RandomBase
 from tgsh.networks.torch_registry import Learner, learner
-from tgsh.suites import Task
+from tgsh.suites import SuiteTask
 from tgsh.training.inputs import WiredNetworks
 from tgsh.training.state import TaskState, advanced_states, stacked_parameters
 from tgsh.training.torch_inputs import DeviceImages, DeviceInputs, DeviceSplit
@@ -102,7 +102,7 @@ class TorchBackend:
 
     def epoch(
         self,
-        tasks: Sequence[Task],
+        tasks: Sequence[SuiteTask],
         states: Sequence[TaskState],
         orders: np.ndarray,
         rngs: Sequence[np.random.Generator],
@@ -112,7 +112,7 @@ class TorchBackend:
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks.
         states : Sequence[TaskState]
             Their states before.
@@ -142,7 +142,7 @@ class TorchBackend:
 
     def accuracy(
         self,
-        tasks: Sequence[Task],
+        tasks: Sequence[SuiteTask],
         states: Sequence[TaskState],
         rngs: Sequence[np.random.Generator],
     ) -> list[float]:
@@ -150,7 +150,7 @@ class TorchBackend:
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks.
         states : Sequence[TaskState]
             Their states.
@@ -176,13 +176,13 @@ class TorchBackend:
         return [right / len(split) for right in correct.tolist()]
 
     def representations(
-        self, task: Task, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator
+        self, task: SuiteTask, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """r_t(x), what the readout makes logits of.
 
         Parameters
         ----------
-        task : Task
+        task : SuiteTask
             The task.
         vector : np.ndarray
             float32 [V]; the context vector.

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tgsh.datasets.base import Dataset, DatasetInfo, ImageSource
-from tgsh.suites import Task
+from tgsh.datasets.base import DatasetInfo, ImageDataset, ImageSource
+from tgsh.suites import SuiteTask
 from tgsh.suites.pipeline import ImageTransform
 from tgsh.training.transforms import Operation, drawn
 
@@ -59,12 +59,12 @@ class DeviceImages:
     def __init__(self, source: ImageSource, limit: int | None, device: torch.device) -> None:
         self._source, self._limit, self._device = source, limit, device
 
-    def training(self, tasks: Sequence[Task]) -> DeviceSplit:
+    def training(self, tasks: Sequence[SuiteTask]) -> DeviceSplit:
         """Images that tasks are trained on.
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks with equally many images.
 
         Returns
@@ -76,12 +76,12 @@ class DeviceImages:
         limited = {id(images): images[: self._limit] for images in split.images}
         return DeviceSplit([limited[id(images)] for images in split.images], split.labels[:, : self._limit])
 
-    def testing(self, tasks: Sequence[Task]) -> DeviceSplit:
+    def testing(self, tasks: Sequence[SuiteTask]) -> DeviceSplit:
         """Images that tasks are tested on.
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T tasks with equally many images.
 
         Returns
@@ -91,18 +91,18 @@ class DeviceImages:
         """
         return _split([(images, labels) for *_, images, labels in self._of(tasks)])
 
-    def _of(self, tasks: Sequence[Task]) -> list[_Tensors]:
+    def _of(self, tasks: Sequence[SuiteTask]) -> list[_Tensors]:
         return [_on_device(self._source.of(task.index), self._device) for task in tasks]
 
 
 _Tensors = tuple[Tensor, Tensor, Tensor, Tensor]
 """Training images and labels, test images and labels."""
 
-_ON_DEVICES: WeakKeyDictionary[Dataset, dict[torch.device, _Tensors]] = WeakKeyDictionary()
+_ON_DEVICES: WeakKeyDictionary[ImageDataset, dict[torch.device, _Tensors]] = WeakKeyDictionary()
 """As long as a dataset is in use; trainers of several experiments share it."""
 
 
-def _on_device(dataset: Dataset, device: torch.device) -> _Tensors:
+def _on_device(dataset: ImageDataset, device: torch.device) -> _Tensors:
     tensors = _ON_DEVICES.setdefault(dataset, {})
     if device not in tensors:
         tensors[device] = (
@@ -136,7 +136,7 @@ class DeviceInputs:
         T tensors, uint8 [N, D]; on one device; the same tensor where tasks share them.
     info : DatasetInfo
         Height, width and channels of the images.
-    tasks : Sequence[Task]
+    tasks : Sequence[SuiteTask]
         T tasks.
     rngs : Sequence[np.random.Generator]
         One a task; everything random is drawn at once, here.
@@ -146,7 +146,7 @@ class DeviceInputs:
         self,
         images: Sequence[Tensor],
         info: DatasetInfo,
-        tasks: Sequence[Task],
+        tasks: Sequence[SuiteTask],
         rngs: Sequence[np.random.Generator],
     ) -> None:
         self._images, self._size = list(images), (info.height, info.width)
@@ -200,7 +200,7 @@ class DeviceInputs:
 def transformed_batches(
     images: Sequence[np.ndarray],
     info: DatasetInfo,
-    tasks: Sequence[Task],
+    tasks: Sequence[SuiteTask],
     rngs: Sequence[np.random.Generator],
     device: str = "cpu",
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -212,7 +212,7 @@ def transformed_batches(
         T arrays, uint8 [N, D], pixels from 0 to 255; the same array where tasks share them.
     info : DatasetInfo
         Height, width and channels of the images.
-    tasks : Sequence[Task]
+    tasks : Sequence[SuiteTask]
         T tasks.
     rngs : Sequence[np.random.Generator]
         One a task; everything random is drawn at once, here.

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from tgsh.datasets.base import DATASETS, Dataset, ImageSource, check_train_limit
+from tgsh.datasets.base import DATASETS, ImageDataset, ImageSource, check_train_limit
 from tgsh.errors import Interrupted, TrainingDiverged
 from tgsh.networks.registry import context_of, random_base, units_of
 from tgsh.settings import Compute
 from tgsh.specs import ExperimentSpec, FlyNetSpec
-from tgsh.suites import Task, build
+from tgsh.suites import SuiteTask, build
 from tgsh.training.backends import select_backend
 from tgsh.training.inputs import TaskTransforms
 from tgsh.training.state import TaskState, batch_order, fresh_state, transform_rng
@@ -65,12 +65,12 @@ class Trainer:
         """What trains: device, instruction set, backend and threads."""
         return self._backend.compute
 
-    def batchable(self, task: Task) -> tuple[int, int]:
+    def batchable(self, task: SuiteTask) -> tuple[int, int]:
         """What must be equal for tasks that are trained in one batch.
 
         Parameters
         ----------
-        task : Task
+        task : SuiteTask
             The task.
 
         Returns
@@ -100,13 +100,13 @@ class Trainer:
         return fresh_state(self.spec, self.context, index)
 
     def epoch(
-        self, tasks: Sequence[Task], states: Sequence[TaskState], should_stop: Callable[[], bool]
+        self, tasks: Sequence[SuiteTask], states: Sequence[TaskState], should_stop: Callable[[], bool]
     ) -> list[TaskState]:
         """Train one epoch.
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T batchable tasks.
         states : Sequence[TaskState]
             T states, all at the same epoch and with RMSprop's averages.
@@ -143,14 +143,14 @@ class Trainer:
             _check_finite(task, state)
         return trained
 
-    def accuracy(self, tasks: Sequence[Task], states: Sequence[TaskState]) -> list[float]:
+    def accuracy(self, tasks: Sequence[SuiteTask], states: Sequence[TaskState]) -> list[float]:
         """Share of test images, as each task sees them, whose class is recognised.
 
         Random parameters of a task's transform are drawn once for all test images, always the same.
 
         Parameters
         ----------
-        tasks : Sequence[Task]
+        tasks : Sequence[SuiteTask]
             T batchable tasks.
         states : Sequence[TaskState]
             T states, at any epoch.
@@ -163,12 +163,12 @@ class Trainer:
         rngs = [transform_rng(self.spec.seed, task.index, "test") for task in tasks]
         return self._backend.accuracy(tasks, states, rngs)
 
-    def representations(self, task: Task, vector: np.ndarray, images: np.ndarray) -> np.ndarray:
+    def representations(self, task: SuiteTask, vector: np.ndarray, images: np.ndarray) -> np.ndarray:
         """r_t(x), what the readout makes logits of, under a context vector.
 
         Parameters
         ----------
-        task : Task
+        task : SuiteTask
             The task, whose transform the images go through.
         vector : np.ndarray
             float32 [V]; the context vector.
@@ -184,7 +184,7 @@ class Trainer:
         return self._backend.representations(task, vector, images, rng)
 
 
-def _check_finite(task: Task, state: TaskState) -> None:
+def _check_finite(task: SuiteTask, state: TaskState) -> None:
     if not np.isfinite(state.losses[-1]) or not np.isfinite(state.vectors[-1]).all():
         raise TrainingDiverged(
             f"task {task.label}: the loss is no longer finite in epoch {state.epoch}; "
@@ -213,7 +213,7 @@ def warm_up(device: str, compute: Compute) -> None:
     info = replace(DATASETS["mnist"], train_images=10, test_images=10)
     images, labels = np.zeros((10, info.pixels), np.uint8), np.arange(10, dtype=np.uint8)
     spec = ExperimentSpec(network=FlyNetSpec(expansion=1))
-    trainer = Trainer(spec, Dataset(info, images, labels, images, labels), device, compute)
+    trainer = Trainer(spec, ImageDataset(info, images, labels, images, labels), device, compute)
     tasks = build(spec.suite, info)[:1]
     states = trainer.epoch(tasks, [trainer.fresh(0)], should_stop=lambda: False)
     trainer.accuracy(tasks, states)

@@ -14,7 +14,7 @@ from tgsh.datasets.mnist import load_dataset
 from tgsh.errors import InvalidSpec
 from tgsh.rng import rng_for
 from tgsh.specs import PermutationSuite, RotationSuite, ShiftSuite
-from tgsh.suites import Task, build
+from tgsh.suites import SuiteTask, build
 from tgsh.suites.pixel_maps import PixelMap, roll_map
 
 DIGITS = load_dataset("mnist5k", Path("unused")).test_images[:50]
@@ -71,7 +71,7 @@ def test_a_transform_is_rendered_once_and_only_when_used() -> None:
         rendered.append("now")
         return build(RotationSuite(), DATASETS["mnist"])[1].transform
 
-    task = Task(0, "counted", {}, render)
+    task = SuiteTask(0, "counted", {}, render)
     assert rendered == []
     assert task.transform is task.transform
     assert rendered == ["now"]

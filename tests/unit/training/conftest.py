@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tgsh.datasets.base import Dataset
+from tgsh.datasets.base import ImageDataset
 from tgsh.datasets.mnist import load_dataset
 
 
@@ -21,6 +21,6 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="package")
-def digits() -> Dataset:
+def digits() -> ImageDataset:
     """mnist5k."""
     return load_dataset("mnist5k", Path("unused"))

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from tests.support import plain_networks as plain
 from tests.support import training
-from tgsh.datasets.base import Dataset
+from tgsh.datasets.base import ImageDataset
 from tgsh.rng import rng_for
 from tgsh.settings import Compute
 from tgsh.specs import AugmentSuite, ExperimentSpec
@@ -27,7 +27,7 @@ def _spec(**changes: object) -> ExperimentSpec:
     return training.small(**changes).model_copy(update={"suite": AugmentSuite()})
 
 
-def _seen(digits: Dataset, spec: ExperimentSpec, index: int, epoch: int) -> np.ndarray:
+def _seen(digits: ImageDataset, spec: ExperimentSpec, index: int, epoch: int) -> np.ndarray:
     """What a task sees in an epoch, float32 [N, D] from 0 to 255, image by image in the dataset's order."""
     [task] = training.chosen(spec, digits, [index])
     images = digits.train_images[: spec.training.train_limit]
@@ -39,7 +39,7 @@ def _seen(digits: Dataset, spec: ExperimentSpec, index: int, epoch: int) -> np.n
     return operation(pictures, torch.arange(len(images))).flatten(1).numpy() * 255
 
 
-def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndarray, list[float]]:
+def _plainly(spec: ExperimentSpec, digits: ImageDataset, index: int) -> tuple[np.ndarray, list[float]]:
     base = training.base_of(spec, digits)
     start = fresh_state(spec, training.context(spec, digits), index).parameters
     c, g = (torch.from_numpy(start[name].astype(np.float64)).requires_grad_() for name in ("c", "g"))
@@ -64,7 +64,7 @@ def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndar
 
 @pytest.mark.parametrize("index", [MIRRORED, BLURRED, ERASED, INVERTED])
 @pytest.mark.parametrize("path", ["torch", "fused"])
-def test_epochs_are_those_of_the_definition(index: int, path: Compute, digits: Dataset) -> None:
+def test_epochs_are_those_of_the_definition(index: int, path: Compute, digits: ImageDataset) -> None:
     spec = _spec()
     [state] = training.train(spec, digits, [index], Trainer(spec, digits, training.CPU, path))
     v, losses = _plainly(spec, digits, index)
@@ -73,7 +73,7 @@ def test_epochs_are_those_of_the_definition(index: int, path: Compute, digits: D
     np.testing.assert_allclose(state.losses, losses, rtol=1e-4)
 
 
-def test_company_changes_nothing_but_rounding(digits: Dataset) -> None:
+def test_company_changes_nothing_but_rounding(digits: ImageDataset) -> None:
     spec = _spec(epochs=1)
     for state in training.train(spec, digits, [0, BLURRED, PERSPECTIVE, CROPPED]):
         [alone] = training.train(spec, digits, [state.index])
@@ -83,7 +83,7 @@ def test_company_changes_nothing_but_rounding(digits: Dataset) -> None:
 
 
 @pytest.mark.parametrize("index", [PERSPECTIVE, ERASED])
-def test_resuming_gives_the_same_bytes_and_so_does_evaluating_again(index: int, digits: Dataset) -> None:
+def test_resuming_gives_the_same_bytes_and_so_does_evaluating_again(index: int, digits: ImageDataset) -> None:
     spec = _spec()
     [undisturbed] = training.train(spec, digits, [index])
     tasks = training.chosen(spec, digits, [index])
@@ -97,13 +97,13 @@ def test_resuming_gives_the_same_bytes_and_so_does_evaluating_again(index: int, 
 
 
 @pytest.mark.parametrize("index", [PERSPECTIVE, ERASED, CROPPED])
-def test_every_epoch_is_drawn_anew(index: int, digits: Dataset) -> None:
+def test_every_epoch_is_drawn_anew(index: int, digits: ImageDataset) -> None:
     first, second, again = (_seen(digits, _spec(), index, epoch) for epoch in (0, 1, 0))
     assert (first == again).all()
     assert (first != second).any(axis=1).mean() > 0.9
 
 
-def test_pixels_that_only_move_stay_uint8_and_are_the_networks_to_move(digits: Dataset) -> None:
+def test_pixels_that_only_move_stay_uint8_and_are_the_networks_to_move(digits: ImageDataset) -> None:
     images = torch.from_numpy(digits.train_images[:20].copy())
     moving = training.chosen(_spec(), digits, [0, MIRRORED])
     rngs = [rng_for(0, name) for name in ("a", "b")]

@@ -10,13 +10,13 @@ import numpy as np
 from tests.conftest import missing
 from tests.support import training
 from tgsh.analysis.similarity import nearest, similarity
-from tgsh.datasets.base import Dataset
+from tgsh.datasets.base import ImageDataset
 from tgsh.datasets.mnist import load_dataset
 from tgsh.specs import ExperimentSpec, TrainingSpec
 from tgsh.training.trainer import Trainer
 
 
-def test_mnist5k_is_learned_and_neighbours_are_alike(digits: Dataset) -> None:
+def test_mnist5k_is_learned_and_neighbours_are_alike(digits: ImageDataset) -> None:
     spec = ExperimentSpec(dataset="mnist5k", training=TrainingSpec(epochs=2))
     indices = [0, 1, 2, 9, 10, 18]
     trainer = Trainer(spec, digits, training.CPU)

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from tests.support import plain_networks as plain
 from tests.support import training
-from tgsh.datasets.base import Dataset
+from tgsh.datasets.base import ImageDataset
 from tgsh.errors import ArtifactCorrupt
 from tgsh.specs import ExperimentSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
 from tgsh.suites import build
@@ -24,7 +24,7 @@ NETWORKS: list[NetworkSpec] = [
 SPEC = training.small().model_copy(update={"network": NETWORKS[0]})
 
 
-def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndarray, list[float]]:
+def _plainly(spec: ExperimentSpec, digits: ImageDataset, index: int) -> tuple[np.ndarray, list[float]]:
     """The context vector after all epochs, and the losses, by the definition."""
     base, context = training.base_of(spec, digits), training.context(spec, digits)
     limit = spec.training.train_limit
@@ -61,7 +61,7 @@ def test_epochs_are_those_of_the_definition(
     images: int,
     epochs: int,
     tolerance: float,
-    digits: Dataset,
+    digits: ImageDataset,
 ) -> None:
     recipe = SPEC.training.model_copy(update={"train_limit": images, "epochs": epochs})
     spec = SPEC.model_copy(update={"training": recipe, "network": network})
@@ -79,7 +79,7 @@ def test_epochs_are_those_of_the_definition(
     ids=lambda network: str(network)[:8],
 )
 def test_resuming_gives_the_same_bytes_and_vectors_are_kept_by_epoch(
-    network: NetworkSpec, width: int, digits: Dataset
+    network: NetworkSpec, width: int, digits: ImageDataset
 ) -> None:
     spec = SPEC.model_copy(update={"network": network})
     [undisturbed] = training.train(spec, digits, [3])
@@ -94,7 +94,7 @@ def test_resuming_gives_the_same_bytes_and_vectors_are_kept_by_epoch(
 
 
 @pytest.mark.parametrize("name", ["c2", "g3", "squares.c1", "vectors"])
-def test_a_checkpoint_that_lacks_a_tensor_is_refused_by_name(name: str, digits: Dataset) -> None:
+def test_a_checkpoint_that_lacks_a_tensor_is_refused_by_name(name: str, digits: ImageDataset) -> None:
     trainer = Trainer(SPEC, digits, training.CPU)
     tensors, metadata = to_tensors(trainer.fresh(3), SPEC, keep_optimiser=True)
     del tensors[name]
@@ -102,7 +102,7 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused_by_name(name: str, digits: 
         from_tensors(tensors, metadata, SPEC, 3)
 
 
-def test_mnist5k_is_learned(digits: Dataset) -> None:
+def test_mnist5k_is_learned(digits: ImageDataset) -> None:
     spec = SPEC.model_copy(
         update={
             "network": NeuroModNetSpec(layers=(256, 256)),

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from tests.support import plain_networks as plain
 from tests.support import training
-from tgsh.datasets.base import Dataset
+from tgsh.datasets.base import ImageDataset
 from tgsh.settings import Compute
 from tgsh.specs import ExperimentSpec, TrainingSpec
 from tgsh.suites import build
@@ -20,7 +20,7 @@ from tgsh.training.trainer import Trainer
 
 
 @cache
-def _plainly(spec: ExperimentSpec, digits: Dataset, index: int) -> tuple[np.ndarray, list[float], float]:
+def _plainly(spec: ExperimentSpec, digits: ImageDataset, index: int) -> tuple[np.ndarray, list[float], float]:
     """v after all epochs, the losses, and test accuracy, by the definition."""
     base = training.base_of(spec, digits)
     transform = build(spec.suite, digits.info)[index].transform
@@ -60,7 +60,9 @@ def _distance(state: TaskState, v: np.ndarray, trimmed: float = 0.0) -> float:
 
 @pytest.mark.parametrize("path", ["torch", "fused"])
 @pytest.mark.parametrize("index", [4, 13])
-def test_an_epoch_of_the_paper_is_that_of_the_definition(index: int, path: Compute, digits: Dataset) -> None:
+def test_an_epoch_of_the_paper_is_that_of_the_definition(
+    index: int, path: Compute, digits: ImageDataset
+) -> None:
     [state] = training.train(PAPER, digits, [index], Trainer(PAPER, digits, training.CPU, path))
     v, losses, _ = _plainly(PAPER, digits, index)
     assert _distance(state, v) < 1e-5
@@ -79,7 +81,7 @@ def test_an_epoch_of_the_paper_is_that_of_the_definition(index: int, path: Compu
 @pytest.mark.parametrize("indices", [(4,), (0, 4, 13)])
 @pytest.mark.parametrize("path", ["torch", "fused"])
 def test_epochs_of_groups_are_those_of_the_definition(
-    spec: ExperimentSpec, indices: tuple[int, ...], path: Compute, digits: Dataset
+    spec: ExperimentSpec, indices: tuple[int, ...], path: Compute, digits: ImageDataset
 ) -> None:
     trainer = Trainer(spec, digits, training.CPU, path)
     states = training.train(spec, digits, indices, trainer)

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from tests.support import plain_networks as plain
 from tests.support import training
 from tests.support.uploads import coloured
-from tgsh.datasets.base import Dataset, DatasetInfo, Normalisation, SeveralDatasets, joint_info
+from tgsh.datasets.base import DatasetInfo, ImageDataset, Normalisation, SeveralDatasets, joint_info
 from tgsh.networks.inference import task_network
 from tgsh.networks.registry import context_of, random_base
 from tgsh.settings import Compute
@@ -39,7 +39,7 @@ NETWORKS: list[NetworkSpec] = [
 ]
 
 
-def own(letter: str, classes: int, each: int, seed: int) -> Dataset:
+def own(letter: str, classes: int, each: int, seed: int) -> ImageDataset:
     """A colour dataset, as the store has them."""
     x, y = coloured(classes, each, (7, 9, 3), seed)
     order = np.argsort(np.tile(np.arange(each), classes), kind="stable")
@@ -48,7 +48,7 @@ def own(letter: str, classes: int, each: int, seed: int) -> Dataset:
     info = DatasetInfo(
         letter * 16, letter, 7, 9, classes, train, 2 * classes, channels=3, normalisation=normalisation
     )
-    return Dataset(info, x[:train], y[:train], x[train:], y[train:])
+    return ImageDataset(info, x[:train], y[:train], x[train:], y[train:])
 
 
 ONE, OTHER = own("a", 5, 12, 1), own("b", 3, 9, 2)

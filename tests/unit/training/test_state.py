@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from tests.support import training
-from tgsh.datasets.base import Dataset
+from tgsh.datasets.base import ImageDataset
 from tgsh.errors import ArtifactCorrupt
 from tgsh.training.state import TaskState, from_tensors, to_tensors
 from tgsh.training.trainer import Trainer
@@ -19,7 +19,7 @@ Parts = tuple[dict[str, np.ndarray], dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def halfway(digits: Dataset) -> TaskState:
+def halfway(digits: ImageDataset) -> TaskState:
     trainer = Trainer(SPEC, digits, training.CPU)
     [state] = trainer.epoch(training.chosen(SPEC, digits, [6]), [trainer.fresh(6)], training.never)
     return state
@@ -32,7 +32,7 @@ def test_round_trip_through_safetensors_is_exact(halfway: TaskState) -> None:
     assert (back.index, back.epoch) == (6, 1)
 
 
-def test_a_finished_task_needs_no_optimiser(digits: Dataset) -> None:
+def test_a_finished_task_needs_no_optimiser(digits: ImageDataset) -> None:
     [done] = training.train(SPEC, digits, [6])
     tensors, metadata = to_tensors(done, SPEC, keep_optimiser=False)
     assert set(tensors) == {"c", "g", "vectors"}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.support import training
-from tgsh.datasets.base import Dataset
+from tgsh.datasets.base import ImageDataset
 from tgsh.errors import Interrupted, InvalidSpec, MachineProblem, TrainingDiverged
 from tgsh.settings import Compute
 from tgsh.specs import FlyNetSpec, NetworkSpec, NeuroModNetSpec
@@ -19,14 +19,14 @@ from tgsh.training.state import batch_order, from_tensors, to_tensors
 from tgsh.training.trainer import Trainer
 
 
-def test_same_seed_same_bytes(digits: Dataset) -> None:
+def test_same_seed_same_bytes(digits: ImageDataset) -> None:
     spec = training.small()
     [once], [again] = training.train(spec, digits, [7]), training.train(spec, digits, [7])
     [other] = training.train(spec.model_copy(update={"seed": 6}), digits, [7])
     assert training.digest(once) == training.digest(again) != training.digest(other)
 
 
-def test_same_bytes_whatever_a_trainer_did_before(digits: Dataset) -> None:
+def test_same_bytes_whatever_a_trainer_did_before(digits: ImageDataset) -> None:
     spec = training.small()
     trainer = Trainer(spec, digits, training.CPU)
     alone = [training.digest(state) for index in (2, 9) for state in training.train(spec, digits, [index])]
@@ -39,7 +39,7 @@ def test_same_bytes_whatever_a_trainer_did_before(digits: Dataset) -> None:
 
 
 @pytest.mark.parametrize("path", ["torch", "fused"])
-def test_company_changes_nothing_but_rounding(path: Compute, digits: Dataset) -> None:
+def test_company_changes_nothing_but_rounding(path: Compute, digits: ImageDataset) -> None:
     spec = training.small()
     trainer = Trainer(spec, digits, training.CPU, path)
     together = training.train(spec, digits, [0, 5, 17], trainer)
@@ -49,7 +49,7 @@ def test_company_changes_nothing_but_rounding(path: Compute, digits: Dataset) ->
         np.testing.assert_allclose(state.losses, alone.losses, rtol=1e-5)
 
 
-def test_resuming_after_every_epoch_gives_the_same_bytes(digits: Dataset) -> None:
+def test_resuming_after_every_epoch_gives_the_same_bytes(digits: ImageDataset) -> None:
     spec = training.small(epochs=3)
     [undisturbed] = training.train(spec, digits, [3])
     state = Trainer(spec, digits, training.CPU).fresh(3)
@@ -60,7 +60,9 @@ def test_resuming_after_every_epoch_gives_the_same_bytes(digits: Dataset) -> Non
     assert training.digest(state) == training.digest(undisturbed)
 
 
-def test_a_batch_taken_in_parts_is_the_same_batch(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_taken_in_parts_is_the_same_batch(
+    digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = training.small()
     [whole] = training.train(spec, digits, [1], Trainer(spec, digits, training.CPU, "torch"))
     monkeypatch.setattr(module, "FEATURES_AT_ONCE", 17 * 1568)
@@ -68,7 +70,7 @@ def test_a_batch_taken_in_parts_is_the_same_batch(digits: Dataset, monkeypatch: 
     np.testing.assert_allclose(parts.vectors, whole.vectors, atol=2e-4)
 
 
-def test_states_are_values(digits: Dataset) -> None:
+def test_states_are_values(digits: ImageDataset) -> None:
     spec = training.small()
     trainer = Trainer(spec, digits, training.CPU)
     before = trainer.fresh(0)
@@ -80,7 +82,7 @@ def test_states_are_values(digits: Dataset) -> None:
     assert (after.vectors[1] == after.parameters["g"] * after.parameters["c"]).all()
 
 
-def test_contexts_start_as_the_paper_says(digits: Dataset) -> None:
+def test_contexts_start_as_the_paper_says(digits: ImageDataset) -> None:
     trainer = Trainer(training.small(), digits, training.CPU)
     states = [trainer.fresh(index) for index in range(200)]
     c = np.stack([state.parameters["c"] for state in states])
@@ -97,7 +99,7 @@ def test_every_epoch_of_every_task_has_its_own_order() -> None:
     assert len({tuple(order) for order in orders}) == 9
 
 
-def test_it_stops_between_two_batches(digits: Dataset) -> None:
+def test_it_stops_between_two_batches(digits: ImageDataset) -> None:
     trainer = Trainer(training.small(), digits, training.CPU)
     asked = iter([False, False, True])
     with pytest.raises(Interrupted):
@@ -106,7 +108,7 @@ def test_it_stops_between_two_batches(digits: Dataset) -> None:
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
-def test_divergence_names_task_and_epoch(digits: Dataset, poison: float) -> None:
+def test_divergence_names_task_and_epoch(digits: ImageDataset, poison: float) -> None:
     trainer = Trainer(training.small(), digits, training.CPU)
     state = trainer.fresh(4)
     c = state.parameters["c"].copy()
@@ -118,14 +120,14 @@ def test_divergence_names_task_and_epoch(digits: Dataset, poison: float) -> None
         )
 
 
-def test_a_state_without_averages_cannot_go_on(digits: Dataset) -> None:
+def test_a_state_without_averages_cannot_go_on(digits: ImageDataset) -> None:
     trainer = Trainer(training.small(), digits, training.CPU)
     state = dataclasses.replace(trainer.fresh(0), square_avg=None)
     with pytest.raises(ValueError, match="averages"):
         trainer.epoch(training.chosen(training.small(), digits, [0]), [state], training.never)
 
 
-def test_a_limit_beyond_the_dataset_is_refused_by_field(digits: Dataset) -> None:
+def test_a_limit_beyond_the_dataset_is_refused_by_field(digits: ImageDataset) -> None:
     with pytest.raises(InvalidSpec) as refusal:
         Trainer(training.small(train_limit=4001), digits, training.CPU)
     assert refusal.value.field == "training.train_limit"
@@ -142,7 +144,7 @@ def test_a_limit_beyond_the_dataset_is_refused_by_field(digits: Dataset) -> None
     ],
 )
 def test_the_record_says_what_trained(
-    network: NetworkSpec, wanted: Compute, words: list[str], digits: Dataset
+    network: NetworkSpec, wanted: Compute, words: list[str], digits: ImageDataset
 ) -> None:
     spec = training.small().model_copy(update={"network": network})
     compute = Trainer(spec, digits, training.CPU, wanted).compute
@@ -152,7 +154,7 @@ def test_the_record_says_what_trained(
 
 
 def test_without_numba_torch_trains_unless_the_fused_path_is_asked_for(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+    digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tgsh.networks.flynet_numba", None)  # as if its import failed
     assert "torch" in Trainer(training.small(), digits, training.CPU).compute
@@ -160,7 +162,9 @@ def test_without_numba_torch_trains_unless_the_fused_path_is_asked_for(
         Trainer(training.small(), digits, training.CPU, "fused")
 
 
-def test_without_torch_what_needs_it_is_refused(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_what_needs_it_is_refused(
+    digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "tgsh.training.torch_backend", None)  # as if its import failed
     assert "fused" in Trainer(training.small(), digits, training.CPU).compute
     spec = training.small().model_copy(update={"network": NeuroModNetSpec()})
