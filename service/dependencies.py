@@ -160,3 +160,12 @@ def _existing(experiment_id: ExperimentId, services: ServicesDep) -> str:
 
 
 ExistingId = Annotated[str, Depends(_existing)]
+
+
+Stage = Annotated[
+    str, Query(max_length=8, description='"before" or "after" training, or the number of an epoch')
+]
+Layer = Annotated[
+    str | None, Query(max_length=32, description="one layer's part of the vectors only, such as layer-1")
+]
+Format = Annotated[str | None, Query(max_length=16, description="overrides the Accept header")]

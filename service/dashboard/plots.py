@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from service import results, subprocesses
+from service import subprocesses
 from service.dashboard.traces import (
     Plot,
     accuracy_plot,
@@ -23,13 +23,16 @@ from service.dashboard.traces import (
     means_plot,
     tree_plot,
 )
-from service.dependencies import ExperimentId, Services, ServicesDep
+from service.dependencies import ExperimentId, Layer, Services, ServicesDep, Stage
 from service.responses import respond
-from service.results import Layer, Stage
-from service.routers import embedding, similarity
+from service.results import base
+from service.results.base import Computed, Result, Source, StageParams, source_itself
+from service.results.similarity import SIMILARITY
+from service.results.structure import MOST_TASKS
 from tgsh.analysis.blockwise import Similarities
 from tgsh.errors import Conflict, NotFound
 from tgsh.schemas import GeometryStage, Measure, Order
+from tgsh.specs.results import ResultSpec
 from tgsh.store import queries
 from tgsh.store.results import StageRef, epoch_of, find_stage
 
@@ -56,7 +59,7 @@ class Choice:
     @property
     def part(self) -> slice:
         """Where the layer lies in the vectors."""
-        return results.part(self.services, self.ref.experiment_id, self.layer)
+        return base.layer_slice(self.services, self.ref.experiment_id, self.layer)
 
     @property
     def when(self) -> str:
@@ -77,15 +80,15 @@ def _similarity(choice: Choice) -> Plot:
     ref, services = choice.ref, choice.services
     what = f"{choice.measure} similarity {choice.when}"
     if len(ref.tasks) > MOST_ROWS:
-        found = Similarities(results.vectors(services, ref, choice.layer), choice.measure)
+        found = Similarities(base.vectors(services, ref, choice.layer), choice.measure)
         plot = means_plot(found.averaged(MEANS), found.groups(MEANS), len(ref.tasks), what)
-        as_text = ("csv",) if len(ref.tasks) ** 2 <= results.MAX_TEXT_VALUES else ()
+        as_text = ("csv",) if len(ref.tasks) ** 2 <= base.MAX_TEXT_VALUES else ()
         return _with(plot, choice.files("similarity", *as_text, "npy", "png", "svg", "pdf"))
-    files = choice.files("similarity", *similarity.FORMATS, order=choice.order) if ref.tasks else {}
+    files = choice.files("similarity", *SIMILARITY.formats, order=choice.order) if ref.tasks else {}
     if choice.order == "cluster":
         matrix = services.analysis_process.run(subprocesses.clustered, ref, choice.part, choice.measure)
     else:
-        matrix = results.similarities(services, ref, choice.measure, choice.layer)
+        matrix = base.similarities(services, ref, choice.measure, choice.layer)
     labels, tasks = matrix.labels, matrix.tasks
     if choice.order == "task" and choice.total <= MOST_ROWS:  # those to come have their places
         every = queries.tasks(services.database, ref.experiment_id)
@@ -105,8 +108,8 @@ def _dendrogram(choice: Choice) -> Plot:
 
 
 def _embedding(choice: Choice) -> Plot:
-    if (tasks := len(choice.ref.tasks)) > embedding.MOST_TASKS:
-        return Plot(f"{tasks:,} tasks are too many for a map, which is for {embedding.MOST_TASKS:,} at most.")
+    if (tasks := len(choice.ref.tasks)) > MOST_TASKS:
+        return Plot(f"{tasks:,} tasks are too many for a map, which is for {MOST_TASKS:,} at most.")
     found = choice.services.analysis_process.run(
         subprocesses.embedding, choice.ref, choice.part, "mds", 2, choice.measure
     )
@@ -131,7 +134,7 @@ def _losses(choice: Choice) -> Plot:
 
 def _geometry(choice: Choice) -> Plot:
     try:
-        tensors, about = results.measured(choice.services, choice.ref.experiment_id, "geometry")
+        tensors, about = base.measured(choice.services, choice.ref.experiment_id, "geometry")
     except Conflict as nothing_yet:
         return Plot(_sentence(str(nothing_yet)))
     summaries = json.loads(about["summaries"])
@@ -170,16 +173,41 @@ def plot(
     layer: Layer = None,
 ) -> Response:
     """What there is to see by now, as {summary, data, layout, links}; without data where that is nothing."""
-    if name not in PLOTS:
-        raise NotFound(f"there is no plot {name!r}: ask for one of {', '.join(PLOTS)}")
+    params = PlotParams(name=name, stage=stage, order=order, measure=measure, layer=layer)
+    return respond(request, services, PLOT, experiment_id, params, "json")
+
+
+class PlotParams(StageParams):
+    """name: one of PLOTS."""
+
+    name: str
+    order: Order = "task"
+    measure: Measure = "cosine"
+
+
+def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[Choice]:
+    if params.name not in PLOTS:
+        raise NotFound(f"there is no plot {params.name!r}: ask for one of {', '.join(PLOTS)}")
     record = queries.experiment(services.database, experiment_id).record
-    ref = find_stage(
-        services.database, experiment_id, _named(stage, record.epochs_total // record.tasks_total)
-    )
-    choice = Choice(services, ref, record.tasks_total, order, measure, layer)
-    progress = (record.status, record.tasks_done, record.epochs_done)
-    key = ("plot", name, experiment_id, ref.digest, str(ref.finished), str((order, measure, layer, progress)))
-    return respond(request, services.cache, key, "json", name, lambda: _encode(PLOTS[name](choice)))
+    stage = _named(params.stage, record.epochs_total // record.tasks_total)
+    ref = find_stage(services.database, experiment_id, stage)
+    choice = Choice(services, ref, record.tasks_total, params.order, params.measure, params.layer)
+    progress = f"{record.status} {record.tasks_done} {record.epochs_done}"
+    return Source(choice, f"{base.stage_digest(ref)} {progress}", experiment_id)
+
+
+def _json(computed: Computed[Choice, Choice, PlotParams]) -> bytes:
+    plot = asdict(PLOTS[computed.params.name](computed.value))
+    return json.dumps(plot, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+PLOT = Result(
+    spec=ResultSpec("plot", ("json",)),
+    params=PlotParams,
+    find=_find,
+    compute=source_itself,
+    encoders={"json": _json},
+)
 
 
 def _named(stage: str, epochs: int) -> str:
@@ -194,7 +222,3 @@ def _with(plot: Plot, links: Mapping[str, str]) -> Plot:
 
 def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
-
-
-def _encode(plot: Plot) -> bytes:
-    return json.dumps(asdict(plot), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""/datasets: upload, list, look, share, delete."""
+"""/datasets: upload, list, look, share, delete, samples."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 
 from service import parsing
-from service.dependencies import ID, CallerDep, Services, ServicesDep
+from service.dependencies import ID, CallerDep, Format, Services, ServicesDep
 from service.errors import MEDIA_TYPE, Forbidden, UnsupportedMediaType
 from service.middleware.auth import Caller
+from service.responses import documented, respond
+from service.results.images import DATASET_SAMPLES, DatasetSamplesParams
 from tgsh.datasets.uploads.image_folders import MAX_IMAGES, MAX_PIXELS, ImageOptions
 from tgsh.datasets.uploads.ingest import IMAGES, LABELS, Kind, Unpacked, Upload, unpack_apart
 from tgsh.errors import InvalidSpec
 from tgsh.execution.presenters import dataset_view
-from tgsh.schemas import Dataset, DatasetPage, Sharing
+from tgsh.schemas import Dataset, DatasetPage, DatasetSamples, Sharing
 from tgsh.specs.base import WITHOUT_NUL
 from tgsh.store import datasets
 from tgsh.store.datasets import Held
@@ -251,3 +253,27 @@ def delete(held: OwnDep, services: ServicesDep, caller: CallerDep) -> None:
     """Forget a dataset. One that experiments use stays (409, which names them)."""
     for key in datasets.let_go(services.database, held.record.id, _owner(caller), caller.visible_to):
         services.artifacts.remove_all(str(PurePosixPath(key).parent))
+
+
+@router.get(
+    "/{dataset_id}/samples",
+    summary="What the images of a dataset look like",
+    responses=documented(DatasetSamples, DATASET_SAMPLES.formats),
+    response_class=Response,
+)
+def dataset_samples(
+    held: HeldDep,
+    services: ServicesDep,
+    request: Request,
+    classes: Annotated[
+        str | None, Query(max_length=2000, description="such as 0,9 or 0-19; the first 20")
+    ] = None,
+    examples: Annotated[int, Query(ge=1, le=20, description="images of each class")] = 8,
+    format: Format = None,
+) -> Response:
+    """The first training images of each class, pixels from 0 to 255: a row a class on the sheet.
+
+    A class that has fewer examples shows what it has, and so do the others then.
+    """
+    params = DatasetSamplesParams(classes=classes, examples=examples)
+    return respond(request, services, DATASET_SAMPLES, held, params, format)

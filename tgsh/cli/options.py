@@ -14,6 +14,7 @@ import typer
 
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.specs import ExperimentSpec
+from tgsh.specs.results import BUNDLE, FIGURES, RESULT_SPECS
 
 if TYPE_CHECKING:
     from tgsh.client import Client
@@ -106,9 +107,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 0.5  # seconds
 MOST = 50  # experiments, the newest
-WITHOUT_RESULT = {"self", "events", "tasks"}
-BELOW = ("similarity/block", "similarity/epochs", "similarity/nearest", "accuracy/matrix")
-FIGURES = ("similarity", "dendrogram", "embedding", "geometry", "reconstructions", "accuracy")
+FETCHED = {BUNDLE.name, *(result.name for result in RESULT_SPECS.values() if not result.of_task)}
 
 Offers = list[tuple[str, str]]
 
@@ -128,9 +127,7 @@ def results(ctx: typer.Context, incomplete: str) -> Offers:
 
     def ask(client: Client) -> Offers:
         links = client.get(resolve(client, ctx.params["experiment_id"])).links
-        names = [name for name in links if name not in WITHOUT_RESULT]
-        names += [name for name in BELOW if name.partition("/")[0] in links]
-        return [(name, "result") for name in sorted(names)]
+        return [(name, "result") for name in sorted(FETCHED & set(links))]
 
     figures = [(f"figures/{name}", "figure") for name in FIGURES]
     return _beginning(_asked(ctx, ask) + figures, incomplete)

@@ -14,11 +14,12 @@ from tgsh.cli.errors import FAILED, report_error
 from tgsh.cli.options import Id, Json, Url, Workers, connect, resolve
 from tgsh.cli.output import print_json
 from tgsh.errors import InvalidSpec
+from tgsh.specs.results import FORMATS
 
 if TYPE_CHECKING:
     from tgsh.client import Client
 
-FORMATS = {"nwk": "newick", "nh": "newick", "tree": "newick"}
+ENDINGS = {"nwk": "newick", "nh": "newick", "tree": "newick"}
 """What endings stand for that are no format's name."""
 
 
@@ -34,7 +35,7 @@ def fetch(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
     format: Annotated[
         str | None,
-        typer.Option(help="json, csv, npy, safetensors, png, svg, pdf, newick; default: the file's ending."),
+        typer.Option(help=f"{', '.join(FORMATS)}; default: the file's ending."),
     ] = None,
     stage: Annotated[str | None, typer.Option(help="after, before, or the number of an epoch.")] = None,
     order: Annotated[str | None, typer.Option(help="task or cluster.")] = None,
@@ -55,7 +56,7 @@ def fetch(
 ) -> None:
     """Write a result of an experiment to a file."""
     ending = output.suffix.removeprefix(".").lower()
-    chosen = format or FORMATS.get(ending, ending)
+    chosen = format or ENDINGS.get(ending, ending)
     if not chosen:
         raise InvalidSpec("--format", f"{output} has no ending that tells the format; name one, such as csv")
     if as_json and str(output) == "-":

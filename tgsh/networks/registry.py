@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Protocol, overload
 
 import numpy as np
@@ -15,6 +14,7 @@ from tgsh.networks.flynet import FlyNetBase, FlyNetContext, flynet_base
 from tgsh.networks.gsh import GshBase, GshContext, TgshBase, TgshContext, gsh_base, tgsh_base, tgsh_id
 from tgsh.networks.neuromodnet import NeuroModNetBase, NeuroModNetContext, neuromodnet_base, neuromodnet_id
 from tgsh.specs import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
+from tgsh.specs.results import RESULT_SPECS
 
 __all__ = ["FlyNetBase", "GshBase", "NeuroModNetBase", "RandomBase", "TgshBase", "base_id_of", "random_base"]
 
@@ -125,36 +125,12 @@ def vector_size(context: Context) -> int:
     return max(int(part.stop) for part in context.parts.values())
 
 
-EVERY: tuple[str, ...] = (
-    "similarity",
-    "similarity/block",
-    "similarity/nearest",
-    "similarity/epochs",
-    "dendrogram",
-    "embedding",
-    "context-vectors",
-    "accuracy",
-    "accuracy/matrix",
-    "geometry",
-    "samples",
-    "representations",
-    "predictions",
-)
-"""What every network can answer."""
-
-SOME: Mapping[str, tuple[type[NetworkSpec], str]] = MappingProxyType(
-    {"reconstructions": (FlyNetSpec, "they invert FlyNet's matrix A")}
-)
-"""What one kind of network alone can answer, and why."""
-
-
 def available_results(network: NetworkSpec) -> tuple[str, ...]:
     """The names of all results that an experiment with this network can answer."""
-    return (*EVERY, *(name for name, (kind, _) in SOME.items() if isinstance(network, kind)))
+    return tuple(name for name, result in RESULT_SPECS.items() if result.is_available(network))
 
 
 def unavailable_reason(network: NetworkSpec, name: str) -> str | None:
     """Why an experiment with this network cannot answer that; None where it can."""
-    if name in available_results(network):
-        return None
-    return f"a {network.kind} has no {name}: {SOME[name][1]}"
+    result = RESULT_SPECS[name]
+    return None if result.is_available(network) else f"a {network.kind} has no {name}: {result.reason}"
