@@ -1,8 +1,11 @@
-"""Every endpoint answers for every network and suite that can serve it, in every format that it lists."""
+"""Every endpoint answers for every network and suite that can serve it, in every format that it lists; and every
+result of the registry has one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,6 +16,9 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.dependencies import Services
+from service.responses import MEDIA_TYPES
+from service.results import RESULTS
+from service.results.base import AnyResult
 from service.settings import ServiceSettings
 from tests.api.test_trained_results import train
 from tests.support.serving import serving
@@ -64,6 +70,30 @@ SUITES = (
     },
     {"kind": "manifold", "tasks": 3, "side": 8, "train_images": 300, "test_images": 100},
 )
+
+
+BESIDE_RESULTS = {"", "/tasks", "/tasks/{index}", "/events", "/figures/{name}.{format}"}
+"""What GET answers below an experiment and is no result of the registry: resources, and results as figures."""
+
+OTHER_VALUES: dict[str, str] = {
+    "stage": "before",
+    "layer": "layer-1",
+    "order": "cluster",
+    "measure": "correlation",
+    "rows": "0,1",
+    "columns": "0",
+    "count": "1",
+    "pairs": "0-1",
+    "method": "single pca ridge",
+    "dimensions": "3",
+    "baseline": "",
+    "tasks": "0",
+    "classes": "0,1",
+    "samples": "2",
+    "seed": "1",
+    "ridge": "2.5",
+}
+"""A value of each parameter that is not its default; one that differs by result is the one that it takes."""
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +149,62 @@ def shown(client: httpx.Client, app: FastAPI, root: str, body: dict[str, Any]) -
             below = path.removeprefix("/experiments/{experiment_id}").replace("{index}", "1")
             answer = client.post(f"{root}{below}", json={"images": images}, headers={"Accept": media_type})
             assert answer.status_code == 200, (below, media_type, answer.text[:300])
+
+
+def lacking(app: FastAPI, registry: Sequence[AnyResult]) -> list[str]:
+    """Results of the registry without an endpoint, and endpoints without a result."""
+    endpoints = {
+        path.removeprefix("/experiments/{experiment_id}"): set(media_types)
+        for path, media_types in results(app, "get")
+    }
+    served = {path: types for path, types in endpoints.items() if path not in BESIDE_RESULTS}
+    registered = {
+        f"/{result.name}": {MEDIA_TYPES[format] for format in result.formats} for result in registry
+    }
+    return sorted(
+        path for path in served.keys() | registered.keys() if served.get(path) != registered.get(path)
+    )
+
+
+def test_every_result_has_an_endpoint_and_every_endpoint_a_result(app: FastAPI) -> None:
+    assert lacking(app, RESULTS) == []
+    paths = [path.removeprefix("/experiments/{experiment_id}/") for path, _ in results(app, "get")]
+    assert [path for path in paths if path in {result.name for result in RESULTS}] == [
+        result.name for result in RESULTS
+    ]
+    assert {
+        path.partition("/experiments/{experiment_id}")[2] for path, _ in results(app, "get")
+    } > BESIDE_RESULTS
+
+
+def test_one_that_lacks_the_other_is_found(app: FastAPI) -> None:
+    assert lacking(app, RESULTS[1:]) == [f"/{RESULTS[0].name}"]
+    spec = replace(RESULTS[0].spec, name="other")
+    assert lacking(app, (*RESULTS, replace(RESULTS[0], spec=spec))) == ["/other"]
+    fewer = replace(RESULTS[0].spec, formats=("json",))
+    assert lacking(app, (replace(RESULTS[0], spec=fewer), *RESULTS[1:])) == [f"/{RESULTS[0].name}"]
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.name)
+def test_parameters_are_those_of_the_endpoint_with_its_defaults(app: FastAPI, result: AnyResult) -> None:
+    operation = app.openapi()["paths"][f"/experiments/{{experiment_id}}/{result.name}"]["get"]
+    declared = {
+        parameter["name"]: parameter["schema"].get("default")
+        for parameter in operation["parameters"]
+        if parameter["in"] == "query" and parameter["name"] != "format"
+    }
+    assert declared == {name: field.default for name, field in result.params.model_fields.items()}
+
+
+def test_every_parameter_arrives(client: httpx.Client, services: Services) -> None:
+    root, other = (train(client, services, **SMALL, name=name) for name in ("one", "other"))
+    for result in RESULTS:
+        tag = client.get(f"{root}/{result.name}").headers["ETag"]
+        for name in result.params.model_fields:
+            values = [other.rpartition("/")[2]] if name == "baseline" else OTHER_VALUES[name].split()
+            answers = [client.get(f"{root}/{result.name}", params={name: value}) for value in values]
+            [answer] = [answer for answer in answers if answer.status_code == 200]
+            assert answer.headers["ETag"] != tag, (result.name, name)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network["kind"])
