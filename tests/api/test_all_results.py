@@ -1,6 +1,4 @@
-"""Every endpoint answers for every network and suite that can serve it, in every format that it lists; and every
-result of the registry has one.
-"""
+"""Every result has an endpoint, which answers for every network and suite that can serve it, in every format."""
 
 from __future__ import annotations
 
@@ -73,7 +71,7 @@ SUITES = (
 
 
 BESIDE_RESULTS = {"", "/tasks", "/tasks/{index}", "/events", "/figures/{name}.{format}"}
-"""What GET answers below an experiment and is no result of the registry: resources, and results as figures."""
+"""GET below an experiment that is no result of the registry: resources, and results as figures."""
 
 OTHER_VALUES: dict[str, str] = {
     "stage": "before",
@@ -168,13 +166,9 @@ def lacking(app: FastAPI, registry: Sequence[AnyResult]) -> list[str]:
 
 def test_every_result_has_an_endpoint_and_every_endpoint_a_result(app: FastAPI) -> None:
     assert lacking(app, RESULTS) == []
-    paths = [path.removeprefix("/experiments/{experiment_id}/") for path, _ in results(app, "get")]
-    assert [path for path in paths if path in {result.name for result in RESULTS}] == [
-        result.name for result in RESULTS
-    ]
-    assert {
-        path.partition("/experiments/{experiment_id}")[2] for path, _ in results(app, "get")
-    } > BESIDE_RESULTS
+    paths = [path.removeprefix("/experiments/{experiment_id}") for path, _ in results(app, "get")]
+    assert [path for path in paths if path not in BESIDE_RESULTS] == [f"/{each.name}" for each in RESULTS]
+    assert set(paths) > BESIDE_RESULTS
 
 
 def test_one_that_lacks_the_other_is_found(app: FastAPI) -> None:
