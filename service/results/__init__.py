@@ -1,4 +1,4 @@
-"""RESULTS: everything that can be asked of an experiment, in the order of the API pages."""
+"""Registry of the results of an experiment, in the order of the API pages."""
 
 from __future__ import annotations
 

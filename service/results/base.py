@@ -1,4 +1,4 @@
-"""Result: parameters, computation, encoders and cache key of one thing that an experiment can be asked for.
+"""Result: parameters, computation, encoders and cache key of a result of an experiment.
 
 Knows neither requests nor responses.
 """
@@ -102,7 +102,7 @@ def source_itself(_services: Services, content: S, _params: Any) -> S:
 
 @dataclass(frozen=True, eq=False)
 class Result(Generic[K, P, S, V]):
-    """One thing that can be asked of an experiment (or of several, or of a dataset).
+    """One result of an experiment (or of several, or of a dataset).
 
     Parameters
     ----------
@@ -175,9 +175,9 @@ class Result(Generic[K, P, S, V]):
         return self.encoders[format](computed)
 
     def _file_name(self, subject: str, params: P) -> str:
-        told = (getattr(params, name) for name in self.file_params)
+        values = (getattr(params, name) for name in self.file_params)
         stem = self.file_stem or self.name.replace("/", "-")
-        return "-".join([stem, subject, *(str(value) for value in told if value is not None)])
+        return "-".join([stem, subject, *(str(value) for value in values if value is not None)])
 
 
 AnyResult = Result[str, Any, Any, Any]

@@ -61,7 +61,7 @@ BODY: dict[str, Any] = {
 }
 
 
-def _wishes(
+def _image_options(
     size: Annotated[
         str | None,
         Query(pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$", description="of a zip: resize to HEIGHTxWIDTH"),
@@ -91,7 +91,7 @@ async def upload(
     response: Response,
     services: ServicesDep,
     caller: CallerDep,
-    wishes: Annotated[ImageOptions, Depends(_wishes)],
+    options: Annotated[ImageOptions, Depends(_image_options)],
     name: Annotated[
         str | None, Query(min_length=1, max_length=64, pattern=WITHOUT_NUL, description="what to call it")
     ] = None,
@@ -102,14 +102,14 @@ async def upload(
     The id follows from the content: the same images give the same one, whatever they came in. Within each
     class images keep their order; a zip's are in the order of their names.
     """
-    kind = _kind(request.headers.get("content-type"), wishes)
+    kind = _kind(request.headers.get("content-type"), options)
     declared = request.headers.get("content-length", "0")
     expected = int(declared[:20]) if declared.isdecimal() else 0
     await run_in_threadpool(_require_room, services, caller, expected)
     with services.upload_staging.room() as folder:
         target = folder / "upload"
         await services.upload_staging.receive(_pieces(request), target)
-        sent = Upload(target, kind, wishes, services.settings.max_upload_bytes)
+        sent = Upload(target, kind, options, services.settings.max_upload_bytes)
         held, is_new = await run_in_threadpool(_keep, services, caller, sent, folder, name, shared)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/datasets/{held.record.id}"
@@ -121,15 +121,15 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _kind(content_type: str | None, wishes: ImageOptions) -> Kind:
+def _kind(content_type: str | None, options: ImageOptions) -> Kind:
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type not in KINDS:
         raise UnsupportedMediaType(
             f"Content-Type: {content_type or 'none'} is no dataset; send an .npz as application/x-npz, or a "
             "zip of class folders as application/zip"
         )
-    if media_type == "application/x-npz" and wishes != ImageOptions():
-        field = "size" if wishes.size else "channels"
+    if media_type == "application/x-npz" and options != ImageOptions():
+        field = "size" if options.size else "channels"
         raise InvalidSpec(field, "is for the images of a zip; an array is taken as it is")
     return KINDS[media_type]
 
@@ -144,17 +144,17 @@ def _require_room(services: Services, caller: Caller, more: int) -> None:
 def _keep(
     services: Services, caller: Caller, sent: Upload, folder: Path, name: str | None, shared: bool
 ) -> tuple[Held, bool]:
-    """Unpack, store, record: files first, then the row. Whether it is new to who sent it."""
+    """Unpack, store, record: files first, then the row. Second: whether it is new to the caller."""
     if not zipfile.is_zipfile(sent.path):  # looks at its end only
         raise InvalidSpec("body", "is neither what numpy.savez writes nor a zip")
-    found = unpack_apart(sent, folder)
+    unpacked = unpack_apart(sent, folder)
     size = sum((folder / file).stat().st_size for file in (IMAGES, LABELS))
-    id = found.sha256[:16]
+    id = unpacked.sha256[:16]
     _require_room(services, caller, size)
     place = f"{datasets.FOLDER}/{id}-{secrets.token_hex(4)}"
     kept = False
     try:
-        record = _stored(services, place, found, folder, size)
+        record = _stored(services, place, unpacked, folder, size)
         called = (name or "").strip() or f"dataset {id[:6]}"
         kept, is_new = datasets.keep(services.database, record, called, caller.name, shared)
     finally:
@@ -163,23 +163,23 @@ def _keep(
     return datasets.get(services.database, id, caller.visible_to or caller.name), is_new
 
 
-def _stored(services: Services, place: str, found: Unpacked, folder: Path, size: int) -> DatasetRecord:
+def _stored(services: Services, place: str, unpacked: Unpacked, folder: Path, size: int) -> DatasetRecord:
     digests = {}
     for file in (IMAGES, LABELS):
         with services.artifacts.staged(f"{place}/{file}") as staged:
             shutil.move(folder / file, staged.path)
         digests[file] = staged.sha256
     return DatasetRecord(
-        id=found.sha256[:16],
-        sha256=found.sha256,
-        height=found.height,
-        width=found.width,
-        channels=found.channels,
-        class_names=list(found.class_names),
-        train=found.train,
-        test=found.test,
-        mean=found.mean,
-        deviation=found.deviation,
+        id=unpacked.sha256[:16],
+        sha256=unpacked.sha256,
+        height=unpacked.height,
+        width=unpacked.width,
+        channels=unpacked.channels,
+        class_names=list(unpacked.class_names),
+        train=unpacked.train,
+        test=unpacked.test,
+        mean=unpacked.mean,
+        deviation=unpacked.deviation,
         bytes=size,
         images=f"{place}/{IMAGES}",
         images_sha256=digests[IMAGES],
@@ -199,12 +199,12 @@ def list_datasets(
 ) -> DatasetPage:
     """A page of datasets that are one's own, shared, or nobody's; the named ones are in GET /catalog."""
     after = parsing.decode(cursor) if cursor else None
-    found = datasets.page(services.database, caller.visible_to, limit + 1, after)
-    shown, more = found[:limit], len(found) > limit
-    next_cursor = parsing.encode(shown[-1].holder.created_at, shown[-1].record.id) if more else None
+    rows = datasets.page(services.database, caller.visible_to, limit + 1, after)
+    page, more = rows[:limit], len(rows) > limit
+    next_cursor = parsing.encode(page[-1].holder.created_at, page[-1].record.id) if more else None
     if next_cursor is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
-    return DatasetPage(items=[dataset_view(held) for held in shown], next=next_cursor)
+    return DatasetPage(items=[dataset_view(held) for held in page], next=next_cursor)
 
 
 def _held(
@@ -231,7 +231,7 @@ OwnDep = Annotated[Held, Depends(_own)]
 
 
 def _owner(caller: Caller) -> str | None:
-    """Whose hold on a dataset is changed; an admin changes everybody's."""
+    """The owner whose hold on a dataset is changed; None: everybody's, for an admin."""
     return None if caller.role == "admin" else caller.name
 
 

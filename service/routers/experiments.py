@@ -55,14 +55,14 @@ def submit(
     """
     spec, settings = submission.spec(), services.settings
     planned, shared = plan(spec, seen_by(services.database, caller.visible_to)), submission.shared
-    found = None
+    stored = None
     if not anew:
-        found = stored_answer(services.database, services.artifacts, spec, caller.visible_to, shared=shared)
-    if caller.name is not None and found is None:
+        stored = stored_answer(services.database, services.artifacts, spec, caller.visible_to, shared=shared)
+    if caller.name is not None and stored is None:
         require_disk(services.database, services.artifacts, caller.name, settings.max_stored_bytes)
     owner = Owner(caller.name, settings.max_queued_tasks)
     submitted = experiments.submit(
-        services.database, spec, planned, idempotency_key, owner, shared, stored=found, anew=anew
+        services.database, spec, planned, idempotency_key, owner, shared, stored=stored, anew=anew
     )
     if submitted.is_stored:
         return _stored(services, submitted.experiment_id, response)
@@ -98,8 +98,8 @@ def list_experiments(
     """
     filters, order = queries.Filters(status, suite, dataset, tag, q, caller.visible_to), SortOrder(sort)
     after = parsing.decode(cursor, order) if cursor else None
-    found = queries.experiments(services.database, filters, limit + 1, after, order)
-    page, more = found[:limit], len(found) > limit
+    snapshots = queries.experiments(services.database, filters, limit + 1, after, order)
+    page, more = snapshots[:limit], len(snapshots) > limit
     next_cursor = parsing.encode(*page[-1].position) if more else None
     if next_cursor is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'

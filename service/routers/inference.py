@@ -1,4 +1,4 @@
-"""/experiments/{id}/tasks/{index}/predictions and …/representations: of images that the caller sends."""
+"""/experiments/{id}/tasks/{index}/predictions and …/representations of images in the request."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MAX_VALUES = 20_000_000
 
 @dataclass(frozen=True, eq=False)
 class InferenceParams:
-    """A task's network at a stage, and the images [n, D] that it is given. about: what it all belongs to."""
+    """A task's network at a stage, and the images [n, D] it is run on. about: what it all belongs to."""
 
     about: dict[str, str]
     task: int

@@ -133,7 +133,7 @@ class _Pace:
 
 
 class _Paces:
-    """The pace of each kind of experiment on a kind of device, asked for once."""
+    """The pace of each kind of experiment on a kind of device, queried once."""
 
     def __init__(self, database: Database, uploads: UploadInfo, device: str) -> None:
         self._database, self._uploads, self._device = database, uploads, device

@@ -1,4 +1,4 @@
-"""Every result has an endpoint, which answers for every network and suite that can serve it, in every format."""
+"""Every result has an endpoint, which answers for every network and suite that has it, in every format."""
 
 from __future__ import annotations
 

@@ -32,6 +32,8 @@ BREAKS = [
     ("light-service", "tgsh/schemas/__init__.py", "import torchvision"),
     ("light-service", "tgsh/arrays.py", "def lazily(): import mlxtend.data"),
     ("light-service", "tgsh/suites/__init__.py", "from numba import njit"),
+    ("results-below", "service/results/base.py", "import service.routers.results"),
+    ("results-below", "service/results/bundle.py", "def lazily(): from service.dashboard import rendering"),
     ("light-execution", "tgsh/execution/planning.py", "import tgsh.training"),
     ("no-web-in-workers", "worker/devices.py", "import uvicorn"),
     ("plain-analysis", "tgsh/analysis/__init__.py", "import torch"),

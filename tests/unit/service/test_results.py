@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import hypothesis.strategies as st
@@ -17,6 +18,7 @@ from service.results.comparison import COMPARISON
 from service.results.figures import BEFORE_AFTER
 from service.results.images import DATASET_SAMPLES, PREVIEW
 from service.subprocesses import DRAWN
+from tests.support.compose import ROOT
 from tgsh.specs import results as declared
 from tgsh.specs.results import PICTURES, RESULT_SPECS, ResultSpec
 
@@ -154,3 +156,12 @@ def test_parameters_cannot_change_and_no_unknown_ones_are_taken() -> None:
             result.params(nonsense=1)
         assert result.params.model_config["frozen"]
         assert not [name for name, field in result.params.model_fields.items() if field.exclude], result.name
+
+
+def test_nothing_but_a_result_makes_a_key() -> None:
+    using = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "service").rglob("*.py")
+        if re.search(r"cache\.get\(|entity_tag\(", path.read_text("utf-8"))
+    }
+    assert using == {"service/results/base.py", "service/responses.py"}
