@@ -161,3 +161,12 @@ def _existing_id(experiment_id: ExperimentId, services: ServicesDep) -> str:
 
 ExistingId = Annotated[str, Depends(_existing_id)]
 """The id in the path, of an experiment that exists."""
+
+
+Stage = Annotated[
+    str, Query(max_length=8, description='"before" or "after" training, or the number of an epoch')
+]
+Layer = Annotated[
+    str | None, Query(max_length=32, description="one layer's part of the vectors only, such as layer-1")
+]
+Format = Annotated[str | None, Query(max_length=16, description="overrides the Accept header")]

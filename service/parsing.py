@@ -204,7 +204,7 @@ MAX_RANGES = 200
 """Ranges in one list: each may repeat all tasks."""
 
 
-def numbers(text: str | None, available: tuple[int, ...], field: str) -> list[int]:
+def parse_indices(text: str | None, available: tuple[int, ...], field: str) -> list[int]:
     """The numbers in a list such as "0,9,18" or "0-3,9", in its order; all available ones for None.
 
     Raises InvalidSpec, naming `field`, for text of another form or a number that is not available.

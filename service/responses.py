@@ -7,6 +7,8 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import mimeparse
 from cachetools import LRUCache
@@ -16,7 +18,7 @@ from fastapi.responses import StreamingResponse
 from service.errors import Busy, NotAcceptable
 
 AT_A_TIME = max(2, os.cpu_count() or 1)
-"""Answers that are computed side by side: each may take seconds and hundreds of megabytes."""
+"""Results that are computed side by side: each may take seconds and hundreds of megabytes."""
 
 MOST_WAITING = 24
 """Requests that wait for their turn; fewer than the threads there are (40), so that others get one."""
@@ -25,7 +27,7 @@ PATIENCE_SECONDS = 20.0
 
 
 class ConcurrencyLimit:
-    """Lets so many compute at a time, and so many wait."""
+    """Limits how many results are computed at a time, and how many requests wait for their turn."""
 
     def __init__(self, at_a_time: int = AT_A_TIME, most_waiting: int = MOST_WAITING) -> None:
         self._free = threading.BoundedSemaphore(at_a_time)
@@ -33,7 +35,7 @@ class ConcurrencyLimit:
 
     @contextmanager
     def turn(self, same: threading.Lock | None = None) -> Iterator[None]:
-        """same: held by who makes the same answer. Raises Busy where too many wait, or one too long."""
+        """same: held while the same body is made. Raises Busy where too many wait, or one too long."""
         if not self._seats.acquire(blocking=False):
             raise Busy("too many results are being computed; try again soon")
         try:
@@ -54,7 +56,7 @@ def _held(lock: threading.Lock | threading.Semaphore) -> Iterator[None]:
 
 
 class ByteCache:
-    """Answers by a key that follows from their content, so that none can be out of date."""
+    """Bodies by a key that follows from their content, so that none can be out of date."""
 
     def __init__(self, max_bytes: int) -> None:
         self.turns = ConcurrencyLimit()
@@ -63,7 +65,7 @@ class ByteCache:
         self._lock = threading.Lock()
 
     def get(self, key: str, make: Callable[[], bytes]) -> bytes:
-        """The answer under `key`, made now if it is not there; who asks meanwhile waits for the same one.
+        """The body under `key`, made now if it is not there; requests meanwhile wait for the same one.
 
         Raises Busy.
         """
@@ -99,22 +101,105 @@ MEDIA_TYPES = {
     "zip": "application/zip",
 }
 
-
-FINAL = "tgsh.final"
-"""The key of a request's scope that says that its answer is final."""
-
 ENDINGS = {"newick": "nwk"}
 """Endings of files where they are not the format's name."""
 
+INLINE = ("json", "svg", "png")
+"""Formats that browsers show; all others are downloads."""
 
-def choose(request: Request, wanted: str | None, offered: Sequence[str]) -> str:
-    """The name of the format to answer in; the first of `offered` where the caller does not mind."""
-    if wanted is not None:
-        if wanted not in offered:
+FINAL = "tgsh.final"
+"""The key of a request's scope that says that its response is final."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Bytes that are never held all at once. size: how many they are; None: not known yet."""
+
+    size: int | None
+    chunks: Iterable[bytes]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A result in one format.
+
+    Parameters
+    ----------
+    format : its name.
+    file_name : of a download, without its ending.
+    etag : entity tag; equal ones mean equal bytes.
+    final : whether it can no longer change, see service/middleware/final_responses.py.
+    body : makes the bytes, or has them from the cache.
+    """
+
+    format: str
+    file_name: str
+    etag: str
+    final: bool
+    body: Callable[[], bytes | Stream]
+
+
+C = TypeVar("C", contravariant=True)
+K = TypeVar("K", contravariant=True)
+P = TypeVar("P", contravariant=True)
+
+
+class Renderable(Protocol[C, K, P]):
+    """What `respond` needs of a result."""
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Names of the formats offered, the default one first."""
+
+    def render(self, services: C, subject: K, params: P, format: str, /) -> Rendered:
+        """In one of them."""
+
+
+def respond(
+    request: Request,
+    services: C,
+    result: Renderable[C, K, P],
+    subject: K,
+    params: P,
+    format: str | None = None,
+) -> Response:
+    """The response to a GET of a result: in `format`, or in one that is accepted; 304 if the caller has it.
+
+    Raises NotAcceptable, and what rendering raises.
+    """
+    rendered = result.render(services, subject, params, choose(request, format, result.formats))
+    if rendered.final:
+        request.scope[FINAL] = True
+    headers = {"ETag": rendered.etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+    if has_tag(request.headers.get("if-none-match"), rendered.etag):
+        return Response(status_code=304, headers=headers)
+    return _whole(rendered.body(), rendered.format, rendered.file_name, headers)
+
+
+def respond_once(content: bytes, format: str, file_name: str) -> Response:
+    """The response to images that came with the request: nobody keeps it."""
+    return _whole(content, format, file_name, {"Cache-Control": "no-store"})
+
+
+def _whole(content: bytes | Stream, format: str, file_name: str, headers: dict[str, str]) -> Response:
+    if format not in INLINE:
+        ending = ENDINGS.get(format, format)
+        headers["Content-Disposition"] = f'attachment; filename="{file_name}.{ending}"'
+    if isinstance(content, bytes):
+        return Response(content, media_type=MEDIA_TYPES[format], headers=headers)
+    if content.size is not None:
+        headers["Content-Length"] = str(content.size)
+    return StreamingResponse(content.chunks, media_type=MEDIA_TYPES[format], headers=headers)
+
+
+def choose(request: Request, format: str | None, offered: Sequence[str]) -> str:
+    """The name of the format to respond in; the first of `offered` where the caller does not mind."""
+    if format is not None:
+        if format not in offered:
             raise NotAcceptable(
-                f"format {wanted!r} cannot be served here; ask for one of: {', '.join(offered)}"
+                f"format {format!r} cannot be served here; ask for one of: {', '.join(offered)}"
             )
-        return wanted
+        return format
     accept = request.headers.get("accept") or "*/*"
     # mimeparse prefers the last of equals
     types = [MEDIA_TYPES[name] for name in reversed(offered)]
@@ -129,59 +214,9 @@ def choose(request: Request, wanted: str | None, offered: Sequence[str]) -> str:
     return next(name for name in offered if MEDIA_TYPES[name] == best)
 
 
-def respond(
-    request: Request,
-    cache: ByteCache,
-    key: Sequence[str],
-    name: str,
-    file_name: str,
-    make: Callable[[], bytes],
-    *,
-    final: bool = False,
-) -> Response:
-    """The answer under `key` (its content decides it) in format `name`, or 304 if the caller has it.
-
-    final: it will never be another, see service/middleware/final_responses.py.
-    """
-    if final:
-        request.scope[FINAL] = True
-    headers = _headers(key, name)
-    if has_tag(request.headers.get("if-none-match"), headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return _content(cache.get(headers["ETag"], make), name, file_name, headers)
-
-
-def respond_streaming(
-    request: Request, key: Sequence[str], name: str, file_name: str, size: int | None, chunks: Iterable[bytes]
-) -> Response:
-    """As `answer`, but of so many bytes (None: not known yet) that nobody holds them all; or 304."""
-    headers = _headers(key, name)
-    if has_tag(request.headers.get("if-none-match"), headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    headers["Content-Disposition"] = _attachment(file_name, name)
-    if size is not None:
-        headers["Content-Length"] = str(size)
-    return StreamingResponse(chunks, media_type=MEDIA_TYPES[name], headers=headers)
-
-
-def respond_once(content: bytes, name: str, file_name: str) -> Response:
-    """The answer to what was sent with the question, in format `name`: nobody keeps it."""
-    return _content(content, name, file_name, {"Cache-Control": "no-store"})
-
-
-def _headers(key: Sequence[str], name: str) -> dict[str, str]:
-    etag = '"' + hashlib.sha256("\n".join((*key, name)).encode()).hexdigest()[:32] + '"'
-    return {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
-
-
-def _content(content: bytes, name: str, file_name: str, headers: dict[str, str]) -> Response:
-    if name not in ("json", "svg", "png"):
-        headers["Content-Disposition"] = _attachment(file_name, name)
-    return Response(content, media_type=MEDIA_TYPES[name], headers=headers)
-
-
-def _attachment(file_name: str, name: str) -> str:
-    return f'attachment; filename="{file_name}.{ENDINGS.get(name, name)}"'
+def entity_tag(*parts: str) -> str:
+    """An ETag. No two lists of parts share one, as long as no part but the last has a line break."""
+    return '"' + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32] + '"'
 
 
 def has_tag(if_none_match: str | None, etag: str) -> bool:
@@ -190,3 +225,17 @@ def has_tag(if_none_match: str | None, etag: str) -> bool:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in tags or etag in tags
+
+
+def documented(model: type, formats: Sequence[str], **examples: str) -> dict[int | str, dict[str, Any]]:
+    """The documented responses of an endpoint that serves these formats, with examples of those of text."""
+    content: dict[str, dict[str, Any]] = {
+        MEDIA_TYPES[name]: {"schema": {"type": "string"}} for name in formats if name != "json"
+    }
+    for name, text in examples.items():
+        content[MEDIA_TYPES[name]]["example"] = text
+    return {200: {"model": model, "content": content}, **NOT_MODIFIED}
+
+
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the caller has it (If-None-Match)"}}
+"""The documented response to a caller who has a result already."""

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 FigureFormat = Literal["png", "svg", "pdf"]
 
-DRAWN: dict[str, FigureFormat] = {"png": "png", "svg": "svg", "pdf": "pdf"}
+FIGURE_FORMATS: dict[str, FigureFormat] = {"png": "png", "svg": "svg", "pdf": "pdf"}
 """The formats of figures, by name."""
 
 FIGURES_A_CHILD = 200
@@ -138,7 +138,7 @@ class AnalysisProcess:
         self._child.close()
 
 
-def embedding(
+def compute_embedding(
     vectors: np.ndarray, ref: StageRef, method: EmbeddingMethod, dimensions: int, measure: Measure
 ) -> TaskMap:
     """Coordinates of the tasks by PCA or classical MDS."""
@@ -147,12 +147,12 @@ def embedding(
     return classical_mds(similarity(vectors, ref.labels, ref.tasks, measure), dimensions)
 
 
-def tree(vectors: np.ndarray, ref: StageRef, method: str, measure: Measure) -> ClusterTree:
+def compute_dendrogram(vectors: np.ndarray, ref: StageRef, method: str, measure: Measure) -> ClusterTree:
     """Hierarchical clustering of the tasks by 1 − similarity. method: the linkage."""
     return dendrogram(similarity(vectors, ref.labels, ref.tasks, measure), method)
 
 
-def clustered(vectors: np.ndarray, ref: StageRef, measure: Measure) -> SimilarityMatrix:
+def compute_clustered_similarity(vectors: np.ndarray, ref: StageRef, measure: Measure) -> SimilarityMatrix:
     """The similarity matrix in cluster order."""
     matrix = similarity(vectors, ref.labels, ref.tasks, measure)
     return matrix.reordered(cluster_order(matrix))

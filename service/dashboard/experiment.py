@@ -13,19 +13,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from service.dashboard.rendering import render
-from service.dependencies import CallerDep, ExperimentId, ServicesDep
+from service.dependencies import CallerDep, ExperimentId, Services, ServicesDep
 from service.responses import ENDINGS, respond
-from service.routers import (
-    accuracy,
-    accuracy_matrix,
-    context_vectors,
-    dendrogram,
-    embedding,
-    geometry,
-    reconstructions,
-    samples,
-    similarity,
-)
+from service.results.base import NoParams, Result, Source, source_itself
 from tgsh.arrays import table_csv
 from tgsh.datasets.base import DatasetInfo, info_of
 from tgsh.execution.planning import layers
@@ -33,6 +23,7 @@ from tgsh.execution.presenters import experiment_view
 from tgsh.networks.registry import unavailable_reason
 from tgsh.schemas import TERMINAL
 from tgsh.specs import ExperimentSpec
+from tgsh.specs.results import RESULT_SPECS, ResultSpec
 from tgsh.store import queries
 from tgsh.store.models import TaskRecord
 
@@ -64,8 +55,8 @@ def as_python(spec: ExperimentSpec, url: str) -> str:
 
 
 @dataclass(frozen=True)
-class File:
-    """A link: the format's name, where it is, and what the file is called."""
+class DownloadLink:
+    """A link to a file: format, path and file name."""
 
     format: str
     path: str
@@ -73,47 +64,51 @@ class File:
 
 
 @dataclass(frozen=True)
-class Result:
-    """One result in all its formats; waits: it is there when the experiment is completed."""
+class Download:
+    """One result in all its formats. waits: available when the experiment is completed."""
 
     title: str
-    files: tuple[File, ...]
+    files: tuple[DownloadLink, ...]
     waits: bool = False
 
 
-def results_of(experiment_id: str, spec: ExperimentSpec) -> list[Result]:
-    """The results that an experiment of this spec has, or will have."""
-
-    def result(
-        title: str, path: str, formats: tuple[str, ...], *, waits: bool = False, **query: str
-    ) -> Result:
-        return Result(title, tuple(_file(experiment_id, path, name, query) for name in formats), waits)
-
-    found = [
-        result("Similarity", "similarity", similarity.FORMATS),
-        result("Similarity before training", "similarity", similarity.FORMATS, stage="before"),
-        result("Dendrogram", "dendrogram", dendrogram.FORMATS),
-        result("Map of the tasks", "embedding", embedding.FORMATS),
-        result("Context vectors", "context-vectors", context_vectors.FORMATS),
-        result("Accuracy", "accuracy", accuracy.FORMATS),
-        result("Definition 1 (T-GSH)", "geometry", geometry.OFFERED, waits=True),
-        result("Samples of the tasks", "samples", samples.OFFERED, waits=True),
+def downloads(experiment_id: str, spec: ExperimentSpec) -> list[Download]:
+    """The results that an experiment of this spec has, or will have: those that all have come first."""
+    listed = [result for result in RESULT_SPECS.values() if result.title and result.belongs_to(spec)]
+    listed.sort(key=lambda result: result.is_conditional)
+    of_results = [
+        Download(
+            title,
+            tuple(_file(experiment_id, result, format, query) for format in result.formats),
+            result.at_finish,
+        )
+        for result in listed
+        for title, query in _variants(result)
     ]
-    if spec.accuracy_matrix:
-        found.append(result("Accuracy matrix", "accuracy/matrix", accuracy_matrix.FORMATS, waits=True))
-    if unavailable_reason(spec.network, "reconstructions") is None:
-        found.append(result("Reconstructions", "reconstructions", reconstructions.OFFERED))
-    tasks = File("json", f"/experiments/{experiment_id}/tasks", f"tasks-{experiment_id}.json")
-    losses = File("csv", f"/dashboard/experiments/{experiment_id}/losses.csv", f"losses-{experiment_id}.csv")
-    return [*found, Result("Tasks and losses", (tasks, losses))]
+    tasks = Download("Tasks and losses", (_tasks_file(experiment_id), _losses_file(experiment_id)))
+    return [*of_results, tasks]
 
 
-def _file(experiment_id: str, path: str, format: str, query: dict[str, str]) -> File:
-    asked = "&".join(f"{key}={value}" for key, value in (query | {"format": format}).items())
-    name = "-".join([path.replace("/", "-"), experiment_id, *query.values()])
-    return File(
-        format, f"/experiments/{experiment_id}/{path}?{asked}", f"{name}.{ENDINGS.get(format, format)}"
-    )
+def _variants(result: ResultSpec) -> list[tuple[str, dict[str, str]]]:
+    """Titles and parameters of a result."""
+    before = [("Similarity before training", {"stage": "before"})] if result.name == "similarity" else []
+    return [(str(result.title), {}), *before]
+
+
+def _file(experiment_id: str, result: ResultSpec, format: str, query: dict[str, str]) -> DownloadLink:
+    parameters = "&".join(f"{key}={value}" for key, value in (query | {"format": format}).items())
+    name = "-".join([result.name.replace("/", "-"), experiment_id, *query.values()])
+    path = f"/experiments/{experiment_id}/{result.name}?{parameters}"
+    return DownloadLink(format, path, f"{name}.{ENDINGS.get(format, format)}")
+
+
+def _tasks_file(experiment_id: str) -> DownloadLink:
+    return DownloadLink("json", f"/experiments/{experiment_id}/tasks", f"tasks-{experiment_id}.json")
+
+
+def _losses_file(experiment_id: str) -> DownloadLink:
+    path = f"/dashboard/experiments/{experiment_id}/losses.csv"
+    return DownloadLink("csv", path, f"losses-{experiment_id}.csv")
 
 
 router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
@@ -155,7 +150,7 @@ def page(
         layers=list(layers(spec, services.uploads.info)),
         gallery=_gallery(info_of(spec, services.uploads.info), tasks, experiment.progress.tasks_total),
         no_reconstructions=unavailable_reason(spec.network, "reconstructions"),
-        results=results_of(experiment_id, spec),
+        results=downloads(experiment_id, spec),
         codes=[
             ("curl", as_curl(spec, url, needs_key=caller.name is not None)),
             ("Python", as_python(spec, url)),
@@ -217,18 +212,25 @@ def _gallery(info: DatasetInfo, tasks: list[TaskRecord], total: int) -> dict[str
 @router.get("/{experiment_id}/losses.csv")
 def losses(experiment_id: ExperimentId, services: ServicesDep, request: Request) -> Response:
     """A row for each task and finished epoch: mean training cross-entropy, in nats."""
-    tasks = queries.tasks(services.database, experiment_id)
+    return respond(request, services, LOSSES, experiment_id, NoParams(), "csv")
+
+
+Losses = list[tuple[int, str, int, float]]
+
+
+def _find_losses(services: Services, experiment_id: str, _params: NoParams) -> Source[Losses]:
     rows = [
         (task.index, task.label, epoch, loss)
-        for task in tasks
+        for task in queries.tasks(services.database, experiment_id)
         for epoch, loss in enumerate(task.losses, start=1)
     ]
-    key = ("losses", experiment_id, *(str(task.losses) for task in tasks))
-    return respond(
-        request,
-        services.cache,
-        key,
-        "csv",
-        f"losses-{experiment_id}",
-        lambda: table_csv(["task", "label", "epoch", "loss"], rows),
-    )
+    return Source(rows, f"{experiment_id} {rows}", experiment_id)
+
+
+LOSSES = Result(
+    spec=ResultSpec("losses", ("csv",)),
+    params=NoParams,
+    find=_find_losses,
+    compute=source_itself,
+    encoders={"csv": lambda losses: table_csv(["task", "label", "epoch", "loss"], losses.value)},
+)

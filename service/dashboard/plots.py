@@ -1,4 +1,4 @@
-"""Plot endpoint."""
+"""Plot endpoint of the page of an experiment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from service import results, subprocesses
+from service import subprocesses
 from service.dashboard.traces import (
     Plot,
     accuracy_plot,
@@ -23,28 +23,31 @@ from service.dashboard.traces import (
     means_plot,
     tree_plot,
 )
-from service.dependencies import ExperimentId, Services, ServicesDep
+from service.dependencies import ExperimentId, Layer, Services, ServicesDep, Stage
 from service.responses import respond
-from service.results import Layer, Stage
-from service.routers import embedding, similarity
+from service.results import base
+from service.results.base import Computed, Result, Source, StageParams, source_itself
+from service.results.similarity import SIMILARITY
+from service.results.structure import MOST_TASKS
 from tgsh.analysis.blockwise import Similarities
 from tgsh.errors import Conflict, NotFound
 from tgsh.schemas import GeometryStage, Measure, Order
+from tgsh.specs.results import ResultSpec
 from tgsh.store import queries
 from tgsh.store.results import StageRef, epoch_of, find_stage
 
 router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
 
-MOST_ROWS = 500
-"""Tasks of a matrix and of a tree that are drawn one by one: 250,000 cells are what browsers draw at once."""
+MAX_ROWS = 500
+"""Rows of a matrix or dendrogram with a row for each task: browsers draw 250,000 cells at once."""
 
-MEANS = 250
-"""Rows of a matrix of more."""
+MEAN_ROWS = 250
+"""Rows of means of a larger matrix."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What a viewer chose to see. total: how many tasks there will be."""
+class PlotQuery:
+    """Query parameters of a plot, with its stage. total: number of tasks of the experiment."""
 
     services: Services
     ref: StageRef
@@ -55,8 +58,8 @@ class Choice:
 
     @property
     def part(self) -> slice:
-        """Where the layer lies in the vectors."""
-        return results.part(self.services, self.ref.experiment_id, self.layer)
+        """The columns of the layer in the context vectors."""
+        return base.layer_slice(self.services, self.ref.experiment_id, self.layer)
 
     @property
     def when(self) -> str:
@@ -65,7 +68,7 @@ class Choice:
         return named.get(self.ref.stage, f"after epoch {self.ref.stage}")
 
     def files(self, path: str, *formats: str, **more: str) -> dict[str, str]:
-        """Where the same is as a file."""
+        """Paths of the same result as a file, by format."""
         query = {"stage": self.ref.stage, "measure": self.measure, **more}
         if self.layer is not None:
             query["layer"] = self.layer
@@ -73,67 +76,72 @@ class Choice:
         return {name: f"{root}?{urlencode(query | {'format': name})}" for name in formats}
 
 
-def _similarity(choice: Choice) -> Plot:
-    ref, services = choice.ref, choice.services
-    what = f"{choice.measure} similarity {choice.when}"
-    if len(ref.tasks) > MOST_ROWS:
-        found = Similarities(results.vectors(services, ref, choice.layer), choice.measure)
-        plot = means_plot(found.averaged(MEANS), found.groups(MEANS), len(ref.tasks), what)
-        as_text = ("csv",) if len(ref.tasks) ** 2 <= results.MAX_TEXT_VALUES else ()
-        return _with(plot, choice.files("similarity", *as_text, "npy", "png", "svg", "pdf"))
-    files = choice.files("similarity", *similarity.FORMATS, order=choice.order) if ref.tasks else {}
-    if choice.order == "cluster":
-        matrix = services.analysis_process.run(subprocesses.clustered, ref, choice.part, choice.measure)
+def _similarity(query: PlotQuery) -> Plot:
+    ref, services = query.ref, query.services
+    what = f"{query.measure} similarity {query.when}"
+    if len(ref.tasks) > MAX_ROWS:
+        similarities = Similarities(base.vectors(services, ref, query.layer), query.measure)
+        averages, groups = similarities.averaged(MEAN_ROWS), similarities.groups(MEAN_ROWS)
+        plot = means_plot(averages, groups, len(ref.tasks), what)
+        as_text = ("csv",) if len(ref.tasks) ** 2 <= base.MAX_TEXT_VALUES else ()
+        return _with_links(plot, query.files("similarity", *as_text, "npy", "png", "svg", "pdf"))
+    files = query.files("similarity", *SIMILARITY.formats, order=query.order) if ref.tasks else {}
+    if query.order == "cluster":
+        matrix = services.analysis_process.run(
+            subprocesses.compute_clustered_similarity, ref, query.part, query.measure
+        )
     else:
-        matrix = results.similarities(services, ref, choice.measure, choice.layer)
+        matrix = base.similarities(services, ref, query.measure, query.layer)
     labels, tasks = matrix.labels, matrix.tasks
-    if choice.order == "task" and choice.total <= MOST_ROWS:  # those to come have their places
+    if query.order == "task" and query.total <= MAX_ROWS:  # with empty rows for tasks to come
         every = queries.tasks(services.database, ref.experiment_id)
         labels, tasks = tuple(task.label for task in every), tuple(task.index for task in every)
-    return _with(matrix_plot(matrix, labels, tasks, f"of {counted(choice.total, 'task')}: {what}"), files)
+    return _with_links(
+        matrix_plot(matrix, labels, tasks, f"of {counted(query.total, 'task')}: {what}"), files
+    )
 
 
-def _dendrogram(choice: Choice) -> Plot:
-    tasks = len(choice.ref.tasks)
-    files = choice.files("dendrogram", "csv", "newick", "png", "svg", "pdf")
-    if tasks > MOST_ROWS:
+def _dendrogram(query: PlotQuery) -> Plot:
+    tasks = len(query.ref.tasks)
+    files = query.files("dendrogram", "csv", "newick", "png", "svg", "pdf")
+    if tasks > MAX_ROWS:
         return Plot(f"A tree of {tasks:,} tasks is not drawn here; the files have it.", links=files)
-    tree = choice.services.analysis_process.run(
-        subprocesses.tree, choice.ref, choice.part, "average", choice.measure
+    tree = query.services.analysis_process.run(
+        subprocesses.compute_dendrogram, query.ref, query.part, "average", query.measure
     )
-    return _with(tree_plot(tree), files)
+    return _with_links(tree_plot(tree), files)
 
 
-def _embedding(choice: Choice) -> Plot:
-    if (tasks := len(choice.ref.tasks)) > embedding.MOST_TASKS:
-        return Plot(f"{tasks:,} tasks are too many for a map, which is for {embedding.MOST_TASKS:,} at most.")
-    found = choice.services.analysis_process.run(
-        subprocesses.embedding, choice.ref, choice.part, "mds", 2, choice.measure
+def _embedding(query: PlotQuery) -> Plot:
+    if (tasks := len(query.ref.tasks)) > MOST_TASKS:
+        return Plot(f"{tasks:,} tasks are too many for a map, which is for {MOST_TASKS:,} at most.")
+    found = query.services.analysis_process.run(
+        subprocesses.compute_embedding, query.ref, query.part, "mds", 2, query.measure
     )
-    suite = queries.experiment(choice.services.database, choice.ref.experiment_id).record.suite
+    suite = queries.experiment(query.services.database, query.ref.experiment_id).record.suite
     plot = map_plot(found, is_path=suite in ("rotation", "shift"))
-    return _with(plot, choice.files("embedding", "csv", "npy", "png", "svg", "pdf"))
+    return _with_links(plot, query.files("embedding", "csv", "npy", "png", "svg", "pdf"))
 
 
-def _accuracy(choice: Choice) -> Plot:
-    root = f"/experiments/{choice.ref.experiment_id}/accuracy?format="
-    plot = accuracy_plot(queries.tasks(choice.services.database, choice.ref.experiment_id))
-    return _with(plot, {name: root + name for name in ("csv", "png", "svg", "pdf")})
+def _accuracy(query: PlotQuery) -> Plot:
+    root = f"/experiments/{query.ref.experiment_id}/accuracy?format="
+    plot = accuracy_plot(queries.tasks(query.services.database, query.ref.experiment_id))
+    return _with_links(plot, {name: root + name for name in ("csv", "png", "svg", "pdf")})
 
 
-def _losses(choice: Choice) -> Plot:
-    plot = loss_plot(queries.tasks(choice.services.database, choice.ref.experiment_id))
-    root = f"/dashboard/experiments/{choice.ref.experiment_id}"
-    return _with(
-        plot, {"csv": f"{root}/losses.csv", "json": f"/experiments/{choice.ref.experiment_id}/tasks"}
+def _losses(query: PlotQuery) -> Plot:
+    plot = loss_plot(queries.tasks(query.services.database, query.ref.experiment_id))
+    root = f"/dashboard/experiments/{query.ref.experiment_id}"
+    return _with_links(
+        plot, {"csv": f"{root}/losses.csv", "json": f"/experiments/{query.ref.experiment_id}/tasks"}
     )
 
 
-def _geometry(choice: Choice) -> Plot:
+def _geometry(query: PlotQuery) -> Plot:
     try:
-        tensors, about = results.measured(choice.services, choice.ref.experiment_id, "geometry")
-    except Conflict as nothing_yet:
-        return Plot(_sentence(str(nothing_yet)))
+        tensors, about = base.measured(query.services, query.ref.experiment_id, "geometry")
+    except Conflict as error:
+        return Plot(_sentence(str(error)))
     summaries = json.loads(about["summaries"])
     before, after = (
         GeometryStage.model_validate(
@@ -141,12 +149,12 @@ def _geometry(choice: Choice) -> Plot:
         )
         for stage in ("before", "after")
     )
-    root = f"/experiments/{choice.ref.experiment_id}/geometry?format="
+    root = f"/experiments/{query.ref.experiment_id}/geometry?format="
     files = {name: root + name for name in ("csv", "png", "svg", "pdf")}
-    return _with(geometry_plot(tensors["edges"].tolist(), before, after), files)
+    return _with_links(geometry_plot(tensors["edges"].tolist(), before, after), files)
 
 
-PLOTS: Mapping[str, Callable[[Choice], Plot]] = MappingProxyType(
+PLOTS: Mapping[str, Callable[[PlotQuery], Plot]] = MappingProxyType(
     {
         "similarity": _similarity,
         "dendrogram": _dendrogram,
@@ -169,32 +177,53 @@ def plot(
     measure: Measure = "cosine",
     layer: Layer = None,
 ) -> Response:
-    """What there is to see by now, as {summary, data, layout, links}; without data where that is nothing."""
-    if name not in PLOTS:
-        raise NotFound(f"there is no plot {name!r}: ask for one of {', '.join(PLOTS)}")
+    """A plot as {summary, data, layout, links}; without data where nothing is completed yet."""
+    params = PlotParams(name=name, stage=stage, order=order, measure=measure, layer=layer)
+    return respond(request, services, PLOT, experiment_id, params, "json")
+
+
+class PlotParams(StageParams):
+    """name: one of PLOTS."""
+
+    name: str
+    order: Order = "task"
+    measure: Measure = "cosine"
+
+
+def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[PlotQuery]:
+    if params.name not in PLOTS:
+        raise NotFound(f"there is no plot {params.name!r}: ask for one of {', '.join(PLOTS)}")
     record = queries.experiment(services.database, experiment_id).record
-    ref = find_stage(
-        services.database, experiment_id, _named(stage, record.epochs_total // record.tasks_total)
-    )
-    choice = Choice(services, ref, record.tasks_total, order, measure, layer)
-    progress = (record.status, record.tasks_done, record.epochs_done)
-    key = ("plot", name, experiment_id, ref.digest, str(ref.finished), str((order, measure, layer, progress)))
-    return respond(request, services.cache, key, "json", name, lambda: _encode(PLOTS[name](choice)))
+    stage = _stage_name(params.stage, record.epochs_total // record.tasks_total)
+    ref = find_stage(services.database, experiment_id, stage)
+    query = PlotQuery(services, ref, record.tasks_total, params.order, params.measure, params.layer)
+    progress = f"{record.status} {record.tasks_done} {record.epochs_done}"
+    return Source(query, f"{base.stage_digest(ref)} {progress}", experiment_id)
 
 
-def _named(stage: str, epochs: int) -> str:
-    """The stage by its name, where it has one."""
+def _json(computed: Computed[PlotQuery, PlotQuery, PlotParams]) -> bytes:
+    plot = asdict(PLOTS[computed.params.name](computed.value))
+    return json.dumps(plot, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+PLOT = Result(
+    spec=ResultSpec("plot", ("json",)),
+    params=PlotParams,
+    find=_find,
+    compute=source_itself,
+    encoders={"json": _json},
+)
+
+
+def _stage_name(stage: str, epochs: int) -> str:
+    """`before` or `after` for the first and last epoch, else the stage as it is."""
     return {0: "before", epochs: "after"}.get(epoch_of(stage, epochs), stage)
 
 
-def _with(plot: Plot, links: Mapping[str, str]) -> Plot:
-    """The plot and its files; none of what is not there yet."""
+def _with_links(plot: Plot, links: Mapping[str, str]) -> Plot:
+    """The plot with its links; none where it has no data."""
     return Plot(plot.summary, plot.data, plot.layout, links if plot.data else {})
 
 
 def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
-
-
-def _encode(plot: Plot) -> bytes:
-    return json.dumps(asdict(plot), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""/catalog: what can be asked for, with JSON Schemas and what it costs."""
+"""/catalog: datasets, suites, networks and presets, with JSON Schemas and costs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def catalog() -> Catalog:
 
 
 def _datasets() -> list[CatalogEntry]:
-    made = CatalogEntry(name="synthetic", description="images that the manifold suite makes")
+    synthetic = CatalogEntry(name="synthetic", description="images that the manifold suite makes")
     return [
         CatalogEntry(
             name=info.name,
@@ -81,7 +81,7 @@ def _datasets() -> list[CatalogEntry]:
             },
         )
         for info in DATASETS.values()
-    ] + [made]
+    ] + [synthetic]
 
 
 def _kind(model: type[Frozen], cost: str, **details: object) -> CatalogEntry:

@@ -1,4 +1,4 @@
-"""/datasets: upload, list, look, share, delete."""
+"""/datasets: upload, list, look, share, delete, samples."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 
 from service import parsing
-from service.dependencies import ID, CallerDep, Services, ServicesDep
+from service.dependencies import ID, CallerDep, Format, Services, ServicesDep
 from service.errors import MEDIA_TYPE, Forbidden, UnsupportedMediaType
 from service.middleware.auth import Caller
+from service.responses import documented, respond
+from service.results.images import DATASET_SAMPLES, DatasetSamplesParams
 from tgsh.datasets.uploads.image_folders import MAX_IMAGES, MAX_PIXELS, ImageOptions
 from tgsh.datasets.uploads.ingest import (
     IMAGES,
@@ -28,7 +30,7 @@ from tgsh.datasets.uploads.ingest import (
 )
 from tgsh.errors import InvalidSpec
 from tgsh.execution.presenters import dataset_view
-from tgsh.schemas import Dataset, DatasetPage, Sharing
+from tgsh.schemas import Dataset, DatasetPage, DatasetSamples, Sharing
 from tgsh.specs.base import WITHOUT_NUL
 from tgsh.store import datasets
 from tgsh.store.datasets import StoredDataset
@@ -66,7 +68,7 @@ BODY: dict[str, Any] = {
 }
 
 
-def _wishes(
+def _image_options(
     size: Annotated[
         str | None,
         Query(pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$", description="of a zip: resize to HEIGHTxWIDTH"),
@@ -96,7 +98,7 @@ async def upload(
     response: Response,
     services: ServicesDep,
     caller: CallerDep,
-    wishes: Annotated[ImageOptions, Depends(_wishes)],
+    options: Annotated[ImageOptions, Depends(_image_options)],
     name: Annotated[
         str | None, Query(min_length=1, max_length=64, pattern=WITHOUT_NUL, description="what to call it")
     ] = None,
@@ -107,14 +109,14 @@ async def upload(
     The id follows from the content: the same images give the same one, whatever they came in. Within each
     class images keep their order; a zip's are in the order of their names.
     """
-    kind = _kind(request.headers.get("content-type"), wishes)
+    kind = _kind(request.headers.get("content-type"), options)
     declared = request.headers.get("content-length", "0")
     expected = int(declared[:20]) if declared.isdecimal() else 0
     await run_in_threadpool(_require_room, services, caller, expected)
     with services.upload_staging.room() as folder:
         target = folder / "upload"
         await services.upload_staging.receive(_pieces(request), target)
-        sent = Upload(target, kind, wishes, services.settings.max_upload_bytes)
+        sent = Upload(target, kind, options, services.settings.max_upload_bytes)
         held, is_new = await run_in_threadpool(_keep, services, caller, sent, folder, name, shared)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/datasets/{held.record.id}"
@@ -126,15 +128,15 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _kind(content_type: str | None, wishes: ImageOptions) -> UploadKind:
+def _kind(content_type: str | None, options: ImageOptions) -> UploadKind:
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type not in KINDS:
         raise UnsupportedMediaType(
             f"Content-Type: {content_type or 'none'} is no dataset; send an .npz as application/x-npz, or a "
             "zip of class folders as application/zip"
         )
-    if media_type == "application/x-npz" and wishes != ImageOptions():
-        field = "size" if wishes.size else "channels"
+    if media_type == "application/x-npz" and options != ImageOptions():
+        field = "size" if options.size else "channels"
         raise InvalidSpec(field, "is for the images of a zip; an array is taken as it is")
     return KINDS[media_type]
 
@@ -149,17 +151,17 @@ def _require_room(services: Services, caller: Caller, more: int) -> None:
 def _keep(
     services: Services, caller: Caller, sent: Upload, folder: Path, name: str | None, shared: bool
 ) -> tuple[StoredDataset, bool]:
-    """Unpack, store, record: files first, then the row. Whether it is new to who sent it."""
+    """Unpack, store, record: files first, then the row. Second: whether it is new to the caller."""
     if not zipfile.is_zipfile(sent.path):  # looks at its end only
         raise InvalidSpec("body", "is neither what numpy.savez writes nor a zip")
-    found = ingest_in_subprocess(sent, folder)
+    unpacked = ingest_in_subprocess(sent, folder)
     size = sum((folder / file).stat().st_size for file in (IMAGES, LABELS))
-    id = found.sha256[:16]
+    id = unpacked.sha256[:16]
     _require_room(services, caller, size)
     place = f"{datasets.FOLDER}/{id}-{secrets.token_hex(4)}"
     kept = False
     try:
-        record = _stored(services, place, found, folder, size)
+        record = _stored(services, place, unpacked, folder, size)
         called = (name or "").strip() or f"dataset {id[:6]}"
         kept, is_new = datasets.add(services.database, record, called, caller.name, shared)
     finally:
@@ -168,23 +170,25 @@ def _keep(
     return datasets.get(services.database, id, caller.visible_to or caller.name), is_new
 
 
-def _stored(services: Services, place: str, found: IngestedDataset, folder: Path, size: int) -> DatasetRecord:
+def _stored(
+    services: Services, place: str, unpacked: IngestedDataset, folder: Path, size: int
+) -> DatasetRecord:
     digests = {}
     for file in (IMAGES, LABELS):
         with services.artifacts.staged(f"{place}/{file}") as staged:
             shutil.move(folder / file, staged.path)
         digests[file] = staged.sha256
     return DatasetRecord(
-        id=found.sha256[:16],
-        sha256=found.sha256,
-        height=found.height,
-        width=found.width,
-        channels=found.channels,
-        class_names=list(found.class_names),
-        train=found.train,
-        test=found.test,
-        mean=found.mean,
-        deviation=found.deviation,
+        id=unpacked.sha256[:16],
+        sha256=unpacked.sha256,
+        height=unpacked.height,
+        width=unpacked.width,
+        channels=unpacked.channels,
+        class_names=list(unpacked.class_names),
+        train=unpacked.train,
+        test=unpacked.test,
+        mean=unpacked.mean,
+        deviation=unpacked.deviation,
         bytes=size,
         images=f"{place}/{IMAGES}",
         images_sha256=digests[IMAGES],
@@ -204,12 +208,12 @@ def list_datasets(
 ) -> DatasetPage:
     """A page of datasets that are one's own, shared, or nobody's; the named ones are in GET /catalog."""
     after = parsing.decode_cursor(cursor) if cursor else None
-    found = datasets.page(services.database, caller.visible_to, limit + 1, after)
-    shown, more = found[:limit], len(found) > limit
-    next_cursor = parsing.encode_cursor(shown[-1].holder.created_at, shown[-1].record.id) if more else None
+    rows = datasets.page(services.database, caller.visible_to, limit + 1, after)
+    page, more = rows[:limit], len(rows) > limit
+    next_cursor = parsing.encode_cursor(page[-1].holder.created_at, page[-1].record.id) if more else None
     if next_cursor is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
-    return DatasetPage(items=[dataset_view(held) for held in shown], next=next_cursor)
+    return DatasetPage(items=[dataset_view(held) for held in page], next=next_cursor)
 
 
 def _held(
@@ -236,7 +240,7 @@ OwnDep = Annotated[StoredDataset, Depends(_own)]
 
 
 def _owner(caller: Caller) -> str | None:
-    """Whose hold on a dataset is changed; an admin changes everybody's."""
+    """The owner whose hold on a dataset is changed; None: everybody's, for an admin."""
     return None if caller.role == "admin" else caller.name
 
 
@@ -258,3 +262,27 @@ def delete(held: OwnDep, services: ServicesDep, caller: CallerDep) -> None:
     """Forget a dataset. One that experiments use stays (409, which names them)."""
     for key in datasets.remove(services.database, held.record.id, _owner(caller), caller.visible_to):
         services.artifacts.remove_all(str(PurePosixPath(key).parent))
+
+
+@router.get(
+    "/{dataset_id}/samples",
+    summary="What the images of a dataset look like",
+    responses=documented(DatasetSamples, DATASET_SAMPLES.formats),
+    response_class=Response,
+)
+def dataset_samples(
+    held: HeldDep,
+    services: ServicesDep,
+    request: Request,
+    classes: Annotated[
+        str | None, Query(max_length=2000, description="such as 0,9 or 0-19; the first 20")
+    ] = None,
+    examples: Annotated[int, Query(ge=1, le=20, description="images of each class")] = 8,
+    format: Format = None,
+) -> Response:
+    """The first training images of each class, pixels from 0 to 255: a row a class on the sheet.
+
+    A class that has fewer examples shows what it has, and so do the others then.
+    """
+    params = DatasetSamplesParams(classes=classes, examples=examples)
+    return respond(request, services, DATASET_SAMPLES, held, params, format)

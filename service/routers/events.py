@@ -1,4 +1,4 @@
-"""/experiments/{id}/events: what happens, as it happens (server-sent events)."""
+"""/experiments/{id}/events: server-sent events of an experiment."""
 
 from __future__ import annotations
 
@@ -52,6 +52,6 @@ async def events(
     The stream ends with the experiment's terminal status. `task` events tell of tasks that workers
     started or ended; tasks that never ran because all were cancelled or failed have none.
     """
-    async with aclosing(services.event_feed.events(experiment_id, last_event_id, may_read)) as found:
-        async for event in found:
+    async with aclosing(services.event_feed.events(experiment_id, last_event_id, may_read)) as sent:
+        async for event in sent:
             yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)

@@ -12,6 +12,7 @@ from tgsh.execution.planning import plan
 from tgsh.execution.presenters import experiment_view, task_view
 from tgsh.execution.uploads import seen_by
 from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing, Task, TaskList
+from tgsh.schemas.examples import SUBMISSIONS
 from tgsh.specs import MAX_TASKS
 from tgsh.specs.base import WITHOUT_NUL
 from tgsh.specs.presets import Submission
@@ -24,44 +25,7 @@ router = APIRouter(prefix="/experiments", tags=["experiments"])
 
 POLL_SECONDS = "2"
 
-Wanted = Query(max_length=64, pattern=WITHOUT_NUL)
-
-EXAMPLES = {
-    "demo": {"summary": "the demo: seconds to minutes, no download", "value": {"preset": "demo"}},
-    "paper": {"summary": "the paper's RotationMNIST", "value": {"preset": "rotation-mnist"}},
-    "own": {
-        "summary": "twelve rotations of 30°",
-        "value": {
-            "name": "twelve rotations",
-            "dataset": "mnist5k",
-            "suite": {"kind": "rotation", "tasks": 12, "step_degrees": 30},
-            "training": {"epochs": 2},
-            "seed": 1,
-            "tags": ["example"],
-        },
-    },
-    "custom": {
-        "summary": "tasks composed of transforms",
-        "value": {
-            "name": "mirrored, tilted and blurred",
-            "dataset": "mnist5k",
-            "suite": {
-                "kind": "custom",
-                "tasks": [
-                    {"label": "as they are"},
-                    {"label": "mirrored", "transforms": [{"kind": "horizontal-flip"}]},
-                    {
-                        "label": "tilted and blurred",
-                        "transforms": [
-                            {"kind": "rotate", "degrees": 20},
-                            {"kind": "gaussian-blur", "sigma": 1},
-                        ],
-                    },
-                ],
-            },
-        },
-    },
-}
+FILTER = Query(max_length=64, pattern=WITHOUT_NUL)
 
 
 @router.post(
@@ -71,7 +35,7 @@ EXAMPLES = {
     responses={200: {"model": Experiment, "description": "it was computed before: `stored_answer`"}},
 )
 def submit(
-    submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
+    submission: Annotated[Submission, Body(openapi_examples=SUBMISSIONS)],
     services: ServicesDep,
     caller: CallerDep,
     response: Response,
@@ -91,14 +55,14 @@ def submit(
     """
     spec, settings = submission.spec(), services.settings
     planned, shared = plan(spec, seen_by(services.database, caller.visible_to)), submission.shared
-    found = None
+    stored = None
     if not anew:
-        found = find_reusable(services.database, services.artifacts, spec, caller.visible_to, shared=shared)
-    if caller.name is not None and found is None:
+        stored = find_reusable(services.database, services.artifacts, spec, caller.visible_to, shared=shared)
+    if caller.name is not None and stored is None:
         require_storage_quota(services.database, services.artifacts, caller.name, settings.max_stored_bytes)
     owner = Owner(caller.name, settings.max_queued_tasks)
     submitted = experiments.submit(
-        services.database, spec, planned, idempotency_key, owner, shared, stored=found, anew=anew
+        services.database, spec, planned, idempotency_key, owner, shared, stored=stored, anew=anew
     )
     if submitted.is_stored:
         return _stored(services, submitted.experiment_id, response)
@@ -116,9 +80,9 @@ def list_experiments(
     services: ServicesDep,
     caller: CallerDep,
     status: ExperimentStatus | None = None,
-    suite: Annotated[str | None, Wanted] = None,
-    dataset: Annotated[str | None, Wanted] = None,
-    tag: Annotated[str | None, Wanted] = None,
+    suite: Annotated[str | None, FILTER] = None,
+    dataset: Annotated[str | None, FILTER] = None,
+    tag: Annotated[str | None, FILTER] = None,
     q: Annotated[
         str | None, Query(max_length=200, pattern=WITHOUT_NUL, description="looked for in the name")
     ] = None,
@@ -135,8 +99,8 @@ def list_experiments(
     """
     filters, order = queries.Filters(status, suite, dataset, tag, q, caller.visible_to), SortOrder(sort)
     after = parsing.decode_cursor(cursor, order) if cursor else None
-    found = queries.experiments(services.database, filters, limit + 1, after, order)
-    page, more = found[:limit], len(found) > limit
+    snapshots = queries.experiments(services.database, filters, limit + 1, after, order)
+    page, more = snapshots[:limit], len(snapshots) > limit
     next_cursor = parsing.encode_cursor(*page[-1].position) if more else None
     if next_cursor is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'

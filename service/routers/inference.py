@@ -1,4 +1,4 @@
-"""/experiments/{id}/tasks/{index}/predictions and …/representations: of images that the caller sends."""
+"""/experiments/{id}/tasks/{index}/predictions and …/representations of images in the request."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import numpy as np
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from scipy.special import softmax
 
-from service import results
-from service.dependencies import ExperimentId, Services, ServicesDep
+from service.dependencies import ExperimentId, Format, Services, ServicesDep, Stage
 from service.parsing import IMAGES_BODY, images_in
-from service.responses import choose, respond_once
-from service.results import Format, Stage
+from service.responses import choose, documented, respond_once
+from service.results.base import ARRAY_WRITERS, check_text
 from tgsh.arrays import LabelledArray, table_csv
 from tgsh.datasets.base import DatasetInfo, info_of
 from tgsh.errors import ArtifactCorrupt, Conflict, InvalidSpec
@@ -22,6 +21,7 @@ from tgsh.networks.inference import TaskNetwork, task_network
 from tgsh.networks.registry import context_of, random_base, vector_size
 from tgsh.schemas import Predictions, Representations
 from tgsh.specs import MAX_TASKS, ExperimentSpec
+from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
 from tgsh.store.results import epoch_of, find_trajectory, load_trajectory
 from tgsh.suites import build
@@ -29,16 +29,16 @@ from tgsh.suites.pixel_maps import PixelMap
 
 router = APIRouter(prefix="/experiments", tags=["tasks"])
 
-PREDICTED = ("json", "csv", "npy")
-REPRESENTED = ("json", "csv", "npy", "safetensors")
+PREDICTIONS = RESULT_SPECS["predictions"].formats
+REPRESENTATIONS = RESULT_SPECS["representations"].formats
 
 MAX_VALUES = 20_000_000
-"""Numbers in one answer (80 MB); networks of the paper's size stay far below it with all images."""
+"""Numbers in one response (80 MB); networks of the paper's size stay far below it with all images."""
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """A task's network at a stage, and the images [n, D] that it is shown. about: what it all belongs to."""
+class InferenceParams:
+    """A task's network at a stage, and the images [n, D] it is run on. about: what it all belongs to."""
 
     about: dict[str, str]
     task: int
@@ -47,9 +47,9 @@ class Asked:
     network: TaskNetwork
     images: np.ndarray
 
-    def document(self, **found: object) -> dict[str, object]:
-        """An answer's content as JSON has it."""
-        return {**self.about, "task": self.task, "label": self.label, **found}
+    def document(self, **fields: object) -> dict[str, object]:
+        """A response's content as JSON has it."""
+        return {**self.about, "task": self.task, "label": self.label, **fields}
 
     def array(self, values: np.ndarray) -> LabelledArray:
         """The same for the formats of arrays."""
@@ -64,7 +64,7 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
-def _asked(
+def _inference_params(
     experiment_id: ExperimentId,
     index: Annotated[int, Path(ge=0, le=MAX_TASKS)],
     services: ServicesDep,
@@ -75,15 +75,15 @@ def _asked(
         bool,
         Query(description="the images are the dataset's kind: move their pixels as the task does first"),
     ] = False,
-) -> Iterator[Asked]:
-    """Holds one of the turns of computing until the answer is there."""
+) -> Iterator[InferenceParams]:
+    """Hold one of the turns of computing until the response is there."""
     with services.cache.turns.turn():
-        yield _ask(
+        yield _load(
             experiment_id, index, services, request.headers.get("content-type"), body, stage, transform
         )
 
 
-def _ask(
+def _load(
     experiment_id: str,
     index: int,
     services: Services,
@@ -91,7 +91,7 @@ def _ask(
     body: bytes,
     stage: str,
     transform: bool,
-) -> Asked:
+) -> InferenceParams:
     record = queries.experiment(services.database, experiment_id).record
     spec = ExperimentSpec.model_validate(record.spec)
     info = info_of(spec, services.uploads.info)
@@ -103,93 +103,89 @@ def _ask(
     # Where tasks have their own datasets, one may have fewer classes than the network has outputs.
     own = info.of_task(index).class_labels
     labels = (*own, *map(str, range(len(own), info.classes)))
-    return Asked(about, index, label, labels, network, images)
+    return InferenceParams(about, index, label, labels, network, images)
 
 
-AskedDep = Annotated[Asked, Depends(_asked)]
+ParamsDep = Annotated[InferenceParams, Depends(_inference_params)]
 
 
 @router.post(
     "/{experiment_id}/tasks/{index}/predictions",
     summary="What a task's network sees in your images",
-    responses={
-        200: results.documented(Predictions, *PREDICTED, csv="image,class,0,1,2\n0,1,0.02,0.95,0.03\n")[200]
-    },
+    responses={200: documented(Predictions, PREDICTIONS, csv="image,class,0,1,2\n0,1,0.02,0.95,0.03\n")[200]},
     response_class=Response,
     openapi_extra=IMAGES_BODY,
 )
-def predictions(asked: AskedDep, request: Request, format: Format = None) -> Response:
+def predictions(params: ParamsDep, request: Request, format: Format = None) -> Response:
     """The class of every image and the probabilities of all classes: the softmax of the task's logits.
 
     Images are taken as the task's network sees them, already transformed; `transform=true` moves the pixels
     of images as the dataset has them first.
     """
-    name = choose(request, format, PREDICTED)
-    logits = asked.network.logits(asked.images)
+    name = choose(request, format, PREDICTIONS)
+    logits = params.network.logits(params.images)
     classes, probabilities = logits.argmax(axis=1).tolist(), softmax(logits, axis=1)
     if name == "json":
-        names = [asked.class_labels[number] for number in classes]
-        document = asked.document(classes=classes, class_names=names, probabilities=probabilities.tolist())
+        names = [params.class_labels[number] for number in classes]
+        document = params.document(classes=classes, class_names=names, probabilities=probabilities.tolist())
         content = Predictions.model_validate(document).model_dump_json().encode()
     elif name == "csv":
-        header = ["image", "class", *asked.class_labels]
+        header = ["image", "class", *params.class_labels]
         rows = zip(classes, probabilities.tolist(), strict=True)
-        content = table_csv(header, ([image, found, *row] for image, (found, row) in enumerate(rows)))
+        content = table_csv(header, ([image, number, *row] for image, (number, row) in enumerate(rows)))
     else:
-        content = results.ARRAYS[name](asked.array(probabilities))
-    return respond_once(content, name, asked.file_name("predictions"))
+        content = ARRAY_WRITERS[name](params.array(probabilities))
+    return respond_once(content, name, params.file_name("predictions"))
 
 
 @router.post(
     "/{experiment_id}/tasks/{index}/representations",
     summary="How a task's network represents your images",
-    responses={
-        200: results.documented(Representations, *REPRESENTED, csv="image,0,1,2\n0,0.0,0.31,0.02\n")[200]
-    },
+    responses={200: documented(Representations, REPRESENTATIONS, csv="image,0,1,2\n0,0.0,0.31,0.02\n")[200]},
     response_class=Response,
     openapi_extra=IMAGES_BODY,
 )
-def representations(asked: AskedDep, request: Request, format: Format = None) -> Response:
+def representations(params: ParamsDep, request: Request, format: Format = None) -> Response:
     """r_t(x) of every image, what the readout makes logits of: v_t ⊙ φ(x) of a FlyNet, B_t φ(x) of a hash.
 
     Images are taken as the task's network sees them, already transformed; `transform=true` moves the pixels
     of images as the dataset has them first.
     """
-    name = choose(request, format, REPRESENTED)
-    images, size = len(asked.images), asked.network.size
-    results.check_text(name, images, size)
+    name = choose(request, format, REPRESENTATIONS)
+    images, size = len(params.images), params.network.size
+    check_text(name, images, size)
     if images * size > MAX_VALUES:
         raise InvalidSpec("images", f"each becomes {size:,} numbers; send {MAX_VALUES // size} at most")
-    values = asked.network.representations(asked.images)
+    values = params.network.representations(params.images)
     if name == "json":
-        document = asked.document(values=values.tolist())
+        document = params.document(values=values.tolist())
         content = Representations.model_validate(document).model_dump_json().encode()
     elif name == "csv":
         rows = ([image, *row] for image, row in enumerate(values.tolist()))
         content = table_csv(["image", *map(str, range(size))], rows)
     else:
-        content = results.ARRAYS[name](asked.array(values))
-    return respond_once(content, name, asked.file_name("representations"))
+        content = ARRAY_WRITERS[name](params.array(values))
+    return respond_once(content, name, params.file_name("representations"))
 
 
 def _network(
     services: Services, experiment_id: str, spec: ExperimentSpec, info: DatasetInfo, index: int, stage: str
 ) -> tuple[str, TaskNetwork]:
     """A task's label and its network. Raises NotFound, or Conflict where it is not trained so far."""
-    course = find_trajectory(services.database, experiment_id, index)
+    trajectory = find_trajectory(services.database, experiment_id, index)
     epoch = epoch_of(stage, spec.training.epochs)
-    if course.epochs_done < max(epoch, 1):
+    if trajectory.epochs_done < max(epoch, 1):
         raise Conflict(
-            f"task {index} has no vector at stage {stage!r} yet: {course.epochs_done} of "
+            f"task {index} has no vector at stage {stage!r} yet: {trajectory.epochs_done} of "
             f"{spec.training.epochs} epochs are done; wait, or ask for an earlier stage"
         )
-    vector = load_trajectory(services.artifacts, course)[epoch]
+    vector = load_trajectory(services.artifacts, trajectory)[epoch]
     context = context_of(spec.network, info.pixels, info.classes)
     if len(vector) != vector_size(context):
-        raise ArtifactCorrupt(f"artifact {course.source[0]} holds vectors that are not of this network")
+        raise ArtifactCorrupt(f"artifact {trajectory.source[0]} holds vectors that are not of this network")
     base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
     normalisation = info.of_task(index).normalisation
-    return course.label, task_network(base, context, np.asarray(vector), index, normalisation)
+    return trajectory.label, task_network(base, context, np.asarray(vector), index, normalisation)
 
 
 def _pixel_map(spec: ExperimentSpec, info: DatasetInfo, index: int) -> PixelMap:

@@ -141,12 +141,12 @@ def _worker(record: WorkerRecord, jobs: Sequence[RunningJob], caller: Caller) ->
 
 
 def _job(job: RunningJob, caller: Caller) -> WorkingOn:
-    found: dict[str, object] = {
+    document: dict[str, object] = {
         "kind": job.kind,
         "since": as_datetime(job.since),
         "device": job.worker.rpartition("/")[2],
     }
     if caller.sees(job.owner, job.shared):
-        found |= {"experiment_id": job.experiment_id, "name": job.name}
-        found |= {"task_index": job.index, "label": job.label}
-    return WorkingOn.model_validate(found)
+        document |= {"experiment_id": job.experiment_id, "name": job.name}
+        document |= {"task_index": job.index, "label": job.label}
+    return WorkingOn.model_validate(document)

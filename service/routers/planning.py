@@ -8,18 +8,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Path, Request, Response
 
-from service import results
-from service.dependencies import CallerDep, Services, ServicesDep
+from service.dependencies import CallerDep, Format, Services, ServicesDep
 from service.errors import NotDrawn
-from service.responses import choose, respond
-from service.results import Format
-from service.routers.experiments import EXAMPLES
-from service.showing import Shown, encode
+from service.responses import choose, documented, respond
+from service.results.base import NoParams
+from service.results.images import PREVIEW, DrawnPreview
 from tgsh.datasets.base import UploadInfo, info_of
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.execution.planning import SECONDS_A_FINISHED_TASK, crossing_seconds, plan, preview, task_seconds
 from tgsh.execution.uploads import seen_by
 from tgsh.schemas import Estimate, Preview, PreviewStatus
+from tgsh.schemas.examples import SUBMISSIONS
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.presets import Submission
 from tgsh.store import previews, queries, statistics
@@ -28,8 +27,6 @@ from tgsh.store.leases import live_workers
 from tgsh.store.models import PreviewRecord
 
 router = APIRouter(prefix="/previews", tags=["experiments"])
-
-OFFERED = ("json", "npy", "safetensors", "png", "svg", "pdf")
 
 RETRY_SECONDS = 1
 
@@ -52,7 +49,7 @@ Key = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="as POST /previe
     responses={200: {"model": Preview, "description": "it is drawn already"}},
 )
 def draw(
-    submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
+    submission: Annotated[Submission, Body(openapi_examples=SUBMISSIONS)],
     services: ServicesDep,
     caller: CallerDep,
     response: Response,
@@ -62,24 +59,24 @@ def draw(
 
     Specs that differ in network and training alone have the same preview. One that failed is tried again.
     """
-    wanted = preview(submission.spec(), seen_by(services.database, caller.visible_to))
-    if previews.request_preview(services.database, services.artifacts, wanted):
+    preview_request = preview(submission.spec(), seen_by(services.database, caller.visible_to))
+    if previews.request_preview(services.database, services.artifacts, preview_request):
         background.add_task(
             services.queue.wake_workers, services.database
         )  # what gets lost, the sweeper finds
-    found = _view(services, previews.get(services.database, wanted.key))
-    response.headers["Location"] = f"/previews/{wanted.key}"
-    if found.status == "ready":
+    document = _view(services, previews.get(services.database, preview_request.key))
+    response.headers["Location"] = f"/previews/{preview_request.key}"
+    if document.status == "ready":
         response.status_code = 200
     else:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
-    return found
+    return document
 
 
 @router.get(
     "/{key}",
     summary="What the tasks of a spec look like",
-    responses=results.documented(Preview, *OFFERED),
+    responses=documented(Preview, PREVIEW.formats),
     response_class=Response,
 )
 def get(
@@ -90,30 +87,22 @@ def get(
     The first test image of ten classes at most, as each task shows it: what /experiments/{id}/samples keeps.
     Of more than 64 tasks, 64 are drawn: the first, the last, and others evenly between them.
     """
-    name = choose(request, format, OFFERED)
+    name = choose(request, format, PREVIEW.formats)
     record = previews.get(services.database, key)
     try:
         info_of(ExperimentSpec.model_validate(record.spec), seen_by(services.database, caller.visible_to))
     except (NotFound, InvalidSpec):  # in the words for what is not there
         raise NotFound(f"there is no preview {key!r}; POST /previews has one drawn") from None
-    found = _view(services, record)
-    if name == "json" and found.status != "ready":
+    document = _view(services, record)
+    if document.status == "ready":
+        return respond(request, services, PREVIEW, DrawnPreview(record, document), NoParams(), name)
+    if name == "json":
         return Response(
-            found.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"}
+            document.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"}
         )
-    if found.status != "ready":
-        waits = found.status != "failed"
-        why = "" if found.reason is None else f": {found.reason}"
-        raise NotDrawn(f"the preview is {found.status}{why}", RETRY_SECONDS if waits else None)
-    return respond(
-        request,
-        services.cache,
-        ("preview", key, str(record.artifact_sha256)),
-        name,
-        f"preview-{key[:12]}",
-        lambda: found.model_dump_json().encode() if name == "json" else _drawn(services, record, name),
-        final=True,
-    )
+    waits = document.status != "failed"
+    why = "" if document.reason is None else f": {document.reason}"
+    raise NotDrawn(f"the preview is {document.status}{why}", RETRY_SECONDS if waits else None)
 
 
 def _view(services: Services, record: PreviewRecord) -> Preview:
@@ -130,26 +119,8 @@ def _view(services: Services, record: PreviewRecord) -> Preview:
         tasks=[label for _, label in record.tasks],
         indices=[index for index, _ in record.tasks],
         tasks_total=record.tasks_total,
-        links={"self": path, **{name: f"{path}?format={name}" for name in OFFERED if name != "json"}},
+        links={"self": path, **{name: f"{path}?format={name}" for name in PREVIEW.formats if name != "json"}},
     )
-
-
-def _drawn(services: Services, record: PreviewRecord, name: str) -> bytes:
-    tensors, _ = services.artifacts.load(str(record.artifact), str(record.artifact_sha256))
-    spec = ExperimentSpec.model_validate(record.spec)
-    info, images = info_of(spec, services.uploads.info), tensors["images"]
-    classes = tensors["classes"].tolist()
-    some = "" if len(images) == record.tasks_total else f", {len(images)} of {record.tasks_total} tasks"
-    shown = Shown(
-        about={"preview": record.key},
-        title=f"{spec.suite.kind} on {spec.dataset_key}{some}",
-        tasks=[index for index, _ in record.tasks],
-        labels=[label for _, label in record.tasks],
-        classes=classes,
-        names=[info.class_labels[number] for number in classes],
-        images=images.reshape(*images.shape[:2], *info.shape),
-    )
-    return encode(services, shown, name)
 
 
 @dataclass(frozen=True)
@@ -162,7 +133,7 @@ class _Pace:
 
 
 class _Paces:
-    """The pace of each kind of experiment on a kind of device, asked for once."""
+    """The pace of each kind of experiment on a kind of device, queried once."""
 
     def __init__(self, database: Database, uploads: UploadInfo, device: str) -> None:
         self._database, self._uploads, self._device = database, uploads, device
@@ -234,7 +205,7 @@ estimates_router = APIRouter(prefix="/estimates", tags=["experiments"])
 
 @estimates_router.post("", summary="Estimate what a spec would cost")
 def post(
-    submission: Annotated[Submission, Body(openapi_examples=EXAMPLES)],
+    submission: Annotated[Submission, Body(openapi_examples=SUBMISSIONS)],
     services: ServicesDep,
     caller: CallerDep,
 ) -> Estimate:

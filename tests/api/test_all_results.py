@@ -1,8 +1,9 @@
-"""Every endpoint answers for every network and suite that can serve it, in every format that it lists."""
+"""Every result has an endpoint, which answers for every network and suite that has it, in every format."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,14 +14,18 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.dependencies import Services
+from service.responses import MEDIA_TYPES
+from service.results import RESULTS
+from service.results.base import AnyResult
 from service.settings import ServiceSettings
 from tests.api.test_trained_results import train
 from tests.support.serving import in_process
 from tests.support.uploads import coloured, upload
 from tgsh.datasets.base import info_of
 from tgsh.datasets.mnist import load_dataset
-from tgsh.networks.registry import SPECIAL_RESULTS
+from tgsh.specs import FlyNetSpec
 from tgsh.specs.presets import Submission
+from tgsh.specs.results import RESULT_SPECS
 
 SMALL: dict[str, Any] = {
     "suite": {"kind": "rotation", "tasks": 3, "step_degrees": 90},
@@ -51,6 +56,8 @@ OWN: tuple[dict[str, Any], ...] = (
 )
 """Of a coloured dataset that is not square and has 13 classes."""
 
+FLYNET_ALONE = [name for name, result in RESULT_SPECS.items() if result.network is FlyNetSpec]
+
 SUITES = (
     {"kind": "shift", "step_pixels": 9, "tasks": 3},
     {"kind": "augment"},
@@ -61,6 +68,30 @@ SUITES = (
     },
     {"kind": "manifold", "tasks": 3, "side": 8, "train_images": 300, "test_images": 100},
 )
+
+
+BESIDE_RESULTS = {"", "/tasks", "/tasks/{index}", "/events", "/figures/{name}.{format}"}
+"""GET below an experiment that is no result of the registry: resources, and results as figures."""
+
+OTHER_VALUES: dict[str, str] = {
+    "stage": "before",
+    "layer": "layer-1",
+    "order": "cluster",
+    "measure": "correlation",
+    "rows": "0,1",
+    "columns": "0",
+    "count": "1",
+    "pairs": "0-1",
+    "method": "single pca ridge",
+    "dimensions": "3",
+    "baseline": "",
+    "tasks": "0",
+    "classes": "0,1",
+    "samples": "2",
+    "seed": "1",
+    "ridge": "2.5",
+}
+"""A value of each parameter that is not its default; one that differs by result is the one that it takes."""
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +129,7 @@ def answers(client: httpx.Client, app: FastAPI, root: str, network: str) -> int:
             continue
         for media_type in media_types:
             answer = client.get(f"{root}{below}", headers={"Accept": media_type})
-            can = network == "flynet" or below.removeprefix("/") not in SPECIAL_RESULTS
+            can = network == "flynet" or below.removeprefix("/") not in FLYNET_ALONE
             assert answer.status_code == (200 if can else 409), (below, media_type, answer.text[:300])
             if can:
                 assert answer.headers["content-type"].split(";")[0] == media_type
@@ -116,6 +147,58 @@ def shown(client: httpx.Client, app: FastAPI, root: str, body: dict[str, Any]) -
             below = path.removeprefix("/experiments/{experiment_id}").replace("{index}", "1")
             answer = client.post(f"{root}{below}", json={"images": images}, headers={"Accept": media_type})
             assert answer.status_code == 200, (below, media_type, answer.text[:300])
+
+
+def lacking(app: FastAPI, registry: Sequence[AnyResult]) -> list[str]:
+    """Results of the registry without an endpoint, and endpoints without a result."""
+    endpoints = {
+        path.removeprefix("/experiments/{experiment_id}"): set(media_types)
+        for path, media_types in results(app, "get")
+    }
+    served = {path: types for path, types in endpoints.items() if path not in BESIDE_RESULTS}
+    registered = {
+        f"/{result.name}": {MEDIA_TYPES[format] for format in result.formats} for result in registry
+    }
+    return sorted(
+        path for path in served.keys() | registered.keys() if served.get(path) != registered.get(path)
+    )
+
+
+def test_every_result_has_an_endpoint_and_every_endpoint_a_result(app: FastAPI) -> None:
+    assert lacking(app, RESULTS) == []
+    paths = [path.removeprefix("/experiments/{experiment_id}") for path, _ in results(app, "get")]
+    assert [path for path in paths if path not in BESIDE_RESULTS] == [f"/{each.name}" for each in RESULTS]
+    assert set(paths) > BESIDE_RESULTS
+
+
+def test_one_that_lacks_the_other_is_found(app: FastAPI) -> None:
+    assert lacking(app, RESULTS[1:]) == [f"/{RESULTS[0].name}"]
+    spec = replace(RESULTS[0].spec, name="other")
+    assert lacking(app, (*RESULTS, replace(RESULTS[0], spec=spec))) == ["/other"]
+    fewer = replace(RESULTS[0].spec, formats=("json",))
+    assert lacking(app, (replace(RESULTS[0], spec=fewer), *RESULTS[1:])) == [f"/{RESULTS[0].name}"]
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.name)
+def test_parameters_are_those_of_the_endpoint_with_its_defaults(app: FastAPI, result: AnyResult) -> None:
+    operation = app.openapi()["paths"][f"/experiments/{{experiment_id}}/{result.name}"]["get"]
+    declared = {
+        parameter["name"]: parameter["schema"].get("default")
+        for parameter in operation["parameters"]
+        if parameter["in"] == "query" and parameter["name"] != "format"
+    }
+    assert declared == {name: field.default for name, field in result.params.model_fields.items()}
+
+
+def test_every_parameter_arrives(client: httpx.Client, services: Services) -> None:
+    root, other = (train(client, services, **SMALL, name=name) for name in ("one", "other"))
+    for result in RESULTS:
+        tag = client.get(f"{root}/{result.name}").headers["ETag"]
+        for name in result.params.model_fields:
+            values = [other.rpartition("/")[2]] if name == "baseline" else OTHER_VALUES[name].split()
+            answers = [client.get(f"{root}/{result.name}", params={name: value}) for value in values]
+            [answer] = [answer for answer in answers if answer.status_code == 200]
+            assert answer.headers["ETag"] != tag, (result.name, name)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network["kind"])

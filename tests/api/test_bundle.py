@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from service.dependencies import Services
-from service.routers.figures import FIGURES
+from service.results import FIGURES
 from tests.api.conftest import Measured, finish, submit, work
 from tests.api.test_trained_results import train
 from tests.support.bundles import unpack

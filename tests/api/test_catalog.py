@@ -9,11 +9,11 @@ import pytest
 
 from service.dependencies import Services
 from tests.api.conftest import finish, submit, work
-from tgsh.networks.registry import COMMON_RESULTS, SPECIAL_RESULTS, context_of, vector_size
+from tgsh.networks.registry import context_of, vector_size
 from tgsh.specs import ExperimentSpec
+from tgsh.specs.results import RESULT_SPECS
 
 KINDS = ("flynet", "neuromodnet", "tgsh", "gsh")
-ASKED_WITH_IMAGES = {"representations", "predictions"}
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_network_refuses_what_the_catalog_does_not_promise(
     work(services, experiment_id, 0, 1, 2, width=sum(networks[kind]["layers"].values()))
     finish(services, experiment_id)
     promised = networks[kind]["answers"]
-    for resource in {*COMMON_RESULTS, *SPECIAL_RESULTS} - ASKED_WITH_IMAGES:
+    for resource in [result.name for result in RESULT_SPECS.values() if not result.of_task]:
         answer = client.get(f"/experiments/{experiment_id}/{resource}")
         refused = answer.status_code == 409 and f"a {kind} has no" in answer.json()["detail"]
         assert refused == (resource not in promised), answer.text

@@ -11,9 +11,8 @@ import httpx
 import numpy as np
 import pytest
 
-from service import comparing, results
 from service.dependencies import Services
-from service.routers import comparison
+from service.results import base, comparison
 from tests.api.conftest import EPOCHS, finish, submit, vectors_of, work
 from tests.support.people import people
 from tgsh.analysis.comparison import agreement
@@ -157,7 +156,7 @@ def test_what_takes_long_is_done_elsewhere_and_what_takes_too_long_not_at_all(
     suite = {"kind": "rotation", "tasks": 12, "step_degrees": 1}
     ids = [trained(client, services, 12, suite=suite, seed=seed) for seed in (0, 1)]
     here = compare(client, *ids)
-    monkeypatch.setattr(comparing, "MOVED_HERE", 0)
+    monkeypatch.setattr(comparison, "MOVED_HERE", 0)
     there = compare(client, *ids, seed=1).json()["pairs"][0]["mantel"]
     assert there["p_value"] == here.json()["pairs"][0]["mantel"]["p_value"] == 1 / 1000
     monkeypatch.setattr(comparison, "MOST_MOVED", 12**2 * 500)
@@ -166,7 +165,7 @@ def test_what_takes_long_is_done_elsewhere_and_what_takes_too_long_not_at_all(
     assert refused.json()["errors"][0]["field"] == "permutations"
     assert "500 are possible" in refused.json()["detail"]
     assert compare(client, *ids, permutations=500).status_code == 200
-    monkeypatch.setattr(results, "MAX_TEXT_VALUES", 2 * 12**2 - 1)
+    monkeypatch.setattr(base, "MAX_TEXT_VALUES", 2 * 12**2 - 1)
     assert "2 matrices of 12" in compare(client, *ids, permutations=499).json()["detail"]
 
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from service.dependencies import Services
-from service.routers.experiments import EXAMPLES
 from tests.api.conftest import finish, submit, work
+from tgsh.schemas.examples import SUBMISSIONS
 from tgsh.store import jobs
 from tgsh.store.models import Job
 
@@ -177,6 +177,6 @@ def test_the_catalog_describes_what_can_be_posted(client: httpx.Client) -> None:
         assert client.post("/experiments", json=preset["details"]["spec"]).status_code == 202
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", SUBMISSIONS)
 def test_the_examples_of_the_api_pages_can_be_posted(client: httpx.Client, name: str) -> None:
-    assert client.post("/experiments", json=EXAMPLES[name]["value"]).status_code == 202
+    assert client.post("/experiments", json=SUBMISSIONS[name]["value"]).status_code == 202

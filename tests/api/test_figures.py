@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.dependencies import Services
-from service.routers.figures import FIGURES
+from service.results import FIGURES
 from tests.api.conftest import completed, submit, vectors_of, work
 from tests.api.test_accuracy_matrix import measured as matrix_measured
 from tests.api.test_samples import measured as samples_measured

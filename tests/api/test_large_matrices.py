@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from service.dependencies import Services
-from service.routers import similarity as module
+from service.results import similarity as module
 from tests.api.conftest import completed, submit, work
 from tgsh.analysis import similarity as analysis
 
@@ -125,8 +125,8 @@ def test_many_tasks_are_reckoned_elsewhere_with_the_same_result(
 def test_what_is_too_large_says_what_to_ask_for(
     client: httpx.Client, done: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.routers.embedding.MOST_TASKS", TASKS - 1)
-    monkeypatch.setattr("service.routers.dendrogram.MOST_DRAWN", TASKS - 1)
+    monkeypatch.setattr("service.results.structure.MOST_TASKS", TASKS - 1)
+    monkeypatch.setattr("service.results.structure.MOST_DRAWN", TASKS - 1)
     refused = client.get(f"{done}/embedding")
     assert (refused.status_code, "similarity/nearest" in refused.json()["detail"]) == (422, True)
     refused = client.get(f"{done}/dendrogram?format=png")

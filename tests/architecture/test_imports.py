@@ -34,6 +34,9 @@ BREAKS = [
     ("light-service", "tgsh/schemas/__init__.py", "import torchvision"),
     ("light-service", "tgsh/arrays.py", "def lazily(): import mlxtend.data"),
     ("light-service", "tgsh/suites/__init__.py", "from numba import njit"),
+    ("errors-below", "service/errors.py", "from service.dashboard import rendering"),
+    ("results-below", "service/results/base.py", "import service.routers.results"),
+    ("results-below", "service/results/bundle.py", "def lazily(): from service.dashboard import rendering"),
     ("light-execution", "tgsh/execution/planning.py", "import tgsh.training"),
     ("torch-where-torch-computes", "tgsh/training/state.py", "import torch"),
     (

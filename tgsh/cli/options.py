@@ -24,10 +24,6 @@ MAX_CANDIDATES = 8
 DEFAULT_HOME = Path("tgsh-home")
 COMPLETION_TIMEOUT = 0.5  # seconds
 MAX_COMPLETIONS = 50  # experiments, the newest
-LINKS_WITHOUT_RESULT = {"self", "events", "tasks"}
-SUB_RESULTS = ("similarity/block", "similarity/epochs", "similarity/nearest", "accuracy/matrix")
-FIGURES = ("similarity", "dendrogram", "embedding", "geometry", "reconstructions", "accuracy")
-
 Completions = list[tuple[str, str]]
 """Values and their descriptions."""
 
@@ -44,12 +40,12 @@ def complete_experiments(ctx: typer.Context, incomplete: str) -> Completions:
 
 def complete_results(ctx: typer.Context, incomplete: str) -> Completions:
     """Results and figures of the experiment that stands before them on the line."""
+    from tgsh.specs.results import BUNDLE, FIGURES, RESULT_SPECS
 
     def fetch(client: Client) -> Completions:
         links = client.get(resolve(client, ctx.params["experiment_id"])).links
-        names = [name for name in links if name not in LINKS_WITHOUT_RESULT]
-        names += [name for name in SUB_RESULTS if name.partition("/")[0] in links]
-        return [(name, "result") for name in sorted(names)]
+        names = {BUNDLE.name, *(result.name for result in RESULT_SPECS.values() if not result.of_task)}
+        return [(name, "result") for name in sorted(names & set(links))]
 
     figures = [(f"figures/{name}", "figure") for name in FIGURES]
     return _matching(_fetch_completions(ctx, fetch) + figures, incomplete)

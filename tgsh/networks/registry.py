@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Protocol, overload
 
 import numpy as np
@@ -15,6 +14,7 @@ from tgsh.networks.flynet import FlyNetBase, FlyNetContext, flynet_base
 from tgsh.networks.gsh import GshBase, GshContext, TgshBase, TgshContext, gsh_base, tgsh_base, tgsh_id
 from tgsh.networks.neuromodnet import NeuroModNetBase, NeuroModNetContext, neuromodnet_base, neuromodnet_id
 from tgsh.specs import FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
+from tgsh.specs.results import RESULT_SPECS
 
 __all__ = ["FlyNetBase", "GshBase", "NeuroModNetBase", "RandomBase", "TgshBase", "base_id_of", "random_base"]
 
@@ -251,29 +251,6 @@ def units_of(base: RandomBase) -> int:
             return base.hidden + base.pixels
 
 
-COMMON_RESULTS: tuple[str, ...] = (
-    "similarity",
-    "similarity/block",
-    "similarity/nearest",
-    "similarity/epochs",
-    "dendrogram",
-    "embedding",
-    "context-vectors",
-    "accuracy",
-    "accuracy/matrix",
-    "geometry",
-    "samples",
-    "representations",
-    "predictions",
-)
-"""Results that every network has."""
-
-SPECIAL_RESULTS: Mapping[str, tuple[type[NetworkSpec], str]] = MappingProxyType(
-    {"reconstructions": (FlyNetSpec, "they invert FlyNet's matrix A")}
-)
-"""Results that one kind of network alone has, and the reason."""
-
-
 def available_results(network: NetworkSpec) -> tuple[str, ...]:
     """Names of the results that an experiment with this network has.
 
@@ -287,10 +264,7 @@ def available_results(network: NetworkSpec) -> tuple[str, ...]:
     tuple[str, ...]
         Paths below ``/experiments/{id}``.
     """
-    return (
-        *COMMON_RESULTS,
-        *(name for name, (kind, _) in SPECIAL_RESULTS.items() if isinstance(network, kind)),
-    )
+    return tuple(name for name, result in RESULT_SPECS.items() if result.is_available(network))
 
 
 def unavailable_reason(network: NetworkSpec, name: str) -> str | None:
@@ -308,6 +282,5 @@ def unavailable_reason(network: NetworkSpec, name: str) -> str | None:
     str | None
         None where the result is available.
     """
-    if name in available_results(network):
-        return None
-    return f"a {network.kind} has no {name}: {SPECIAL_RESULTS[name][1]}"
+    result = RESULT_SPECS[name]
+    return None if result.is_available(network) else f"a {network.kind} has no {name}: {result.reason}"

@@ -318,3 +318,41 @@ PROBLEM: Example = {
         {"field": "training.epochs", "message": "Input should be greater than or equal to 1"},
     ],
 }
+
+SUBMISSIONS: Example = {
+    "demo": {"summary": "the demo: seconds to minutes, no download", "value": {"preset": "demo"}},
+    "paper": {"summary": "the paper's RotationMNIST", "value": {"preset": "rotation-mnist"}},
+    "own": {
+        "summary": "twelve rotations of 30°",
+        "value": {
+            "name": "twelve rotations",
+            "dataset": "mnist5k",
+            "suite": {"kind": "rotation", "tasks": 12, "step_degrees": 30},
+            "training": {"epochs": 2},
+            "seed": 1,
+            "tags": ["example"],
+        },
+    },
+    "custom": {
+        "summary": "tasks composed of transforms",
+        "value": {
+            "name": "mirrored, tilted and blurred",
+            "dataset": "mnist5k",
+            "suite": {
+                "kind": "custom",
+                "tasks": [
+                    {"label": "as they are"},
+                    {"label": "mirrored", "transforms": [{"kind": "horizontal-flip"}]},
+                    {
+                        "label": "tilted and blurred",
+                        "transforms": [
+                            {"kind": "rotate", "degrees": 20},
+                            {"kind": "gaussian-blur", "sigma": 1},
+                        ],
+                    },
+                ],
+            },
+        },
+    },
+}
+"""Bodies of POST /experiments."""

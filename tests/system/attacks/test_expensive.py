@@ -16,7 +16,7 @@ from service.app import create_app
 from service.dependencies import Services
 from service.errors import Busy
 from service.responses import AT_A_TIME, ByteCache, ConcurrencyLimit
-from service.routers import dendrogram, embedding
+from service.results import structure
 from service.settings import ServiceSettings
 from tests.api.conftest import finish, submit, work
 from tests.support.serving import serving
@@ -48,7 +48,7 @@ def many_tasks(client: httpx.Client, parts: Services) -> str:
 
 
 def test_thousands_of_tasks(tmp_path: Path) -> None:
-    assert max(embedding.MOST_TASKS, dendrogram.MOST_DRAWN) < MANY
+    assert max(structure.MOST_TASKS, structure.MOST_DRAWN) < MANY
     app = create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
     with serving(app) as client:
         path = many_tasks(client, app.state.services)

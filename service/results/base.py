@@ -1,0 +1,321 @@
+"""Result: parameters, computation, encoders and cache key of a result of an experiment.
+
+Knows neither requests nor responses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from service.dependencies import Services
+from service.errors import NotAcceptable
+from service.responses import Rendered, Stream, entity_tag
+from service.subprocesses import FIGURE_FORMATS
+from tgsh.analysis.similarity import SimilarityMatrix, similarity
+from tgsh.arrays import LabelledArray, to_csv, to_npy, to_safetensors
+from tgsh.errors import Conflict, InvalidSpec
+from tgsh.execution.planning import layers
+from tgsh.schemas import Measure
+from tgsh.specs import ExperimentSpec
+from tgsh.specs.results import ResultSpec
+from tgsh.store import queries
+from tgsh.store.results import StageRef, find_stage, load_result, load_stage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_TEXT_VALUES = 1_000_000
+"""Arrays of more numbers than this are served as npy or safetensors only."""
+
+
+class Params(BaseModel):
+    """Parameters of a result. All of them are in its cache key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NoParams(Params):
+    """Of a result that has none."""
+
+
+class StageParams(Params):
+    """Of a result that is computed from the context vectors of a stage."""
+
+    stage: str = "after"
+    layer: str | None = None
+
+
+K = TypeVar("K")
+P = TypeVar("P", bound=Params)
+S = TypeVar("S")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Source(Generic[S]):
+    """What a result is computed from, and a digest of it; cheap to find.
+
+    Parameters
+    ----------
+    content : what `Result.compute` starts from.
+    digest : follows from everything but the parameters that decides the bytes.
+    subject : what file names call it, such as the experiment's id.
+    final : whether it can no longer change.
+    """
+
+    content: S
+    digest: str
+    subject: str
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Computed(Generic[V, S, P]):
+    """The value of a result, and what it was computed from."""
+
+    value: V
+    content: S
+    params: P
+
+
+class Sketch(NamedTuple):
+    """A function of service/subprocesses.py that draws a figure, and its arguments."""
+
+    draw: Callable[..., Figure]
+    args: tuple[Any, ...]
+
+
+def no_limits(_content: Any, _params: Any, _format: str) -> None:
+    """Refuse nothing."""
+
+
+def source_itself(_services: Services, content: S, _params: Any) -> S:
+    """The value of a result that was computed before, and only has to be encoded."""
+    return content
+
+
+@dataclass(frozen=True, eq=False)
+class Result(Generic[K, P, S, V]):
+    """One result of an experiment (or of several, or of a dataset).
+
+    Parameters
+    ----------
+    spec : its name, its formats, and which experiments have it.
+    params : frozen model of the query parameters; with the digest of the source it is the cache key.
+    find : ``(services, subject, params) -> Source``: refuses what there is not, and touches no large array.
+    compute : ``(services, content, params) -> value``, of the source's content.
+    encoders : format name -> ``computed -> bytes``.
+    figure : ``(services, computed) -> Sketch`` of png, svg and pdf; None: there is no picture.
+    limits : ``(content, params, format)``: refuses what takes too long or too much memory.
+    streams : format name -> ``(services, content, params) -> Stream`` of bytes that are never held at once;
+        None where they are few enough to be held.
+    file_stem : what a download is called; "": by its name.
+    file_params : names of the parameters that its name tells.
+    bundled : files of a bundle that hold it, with parameters and format.
+    """
+
+    spec: ResultSpec
+    params: type[P]
+    find: Callable[[Services, K, P], Source[S]]
+    compute: Callable[[Services, S, P], V]
+    encoders: Mapping[str, Callable[[Computed[V, S, P]], bytes]] = field(default_factory=dict)
+    figure: Callable[[Services, Computed[V, S, P]], Sketch] | None = None
+    limits: Callable[[S, P, str], None] = no_limits
+    streams: Mapping[str, Callable[[Services, S, P], Stream | None]] = field(default_factory=dict)
+    file_stem: str = ""
+    file_params: tuple[str, ...] = ()
+    bundled: Mapping[str, tuple[P, str]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Path below ``/experiments/{id}``."""
+        return self.spec.name
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Names of the formats offered, the default one first."""
+        return self.spec.formats
+
+    def render(self, services: Services, subject: K, params: P, format: str) -> Rendered:
+        """In a format that is offered; the bytes are made when they are needed.
+
+        Raises what `find` and `limits` raise.
+        """
+        source = self.find(services, subject, params)
+        self.limits(source.content, params, format)
+        etag = self.etag(source, params, format)
+        return Rendered(
+            format=format,
+            file_name=self._file_name(source.subject, params),
+            etag=etag,
+            final=source.final,
+            body=partial(self._body, services, source.content, params, format, etag),
+        )
+
+    def etag(self, source: Source[S], params: P, format: str) -> str:
+        """Equal ones mean equal bytes. Also the key of the cache."""
+        return entity_tag(self.name, format, params.model_dump_json(), source.digest)
+
+    def _body(self, services: Services, content: S, params: P, format: str, etag: str) -> bytes | Stream:
+        if format in self.streams and (stream := self.streams[format](services, content, params)) is not None:
+            return stream
+        return services.cache.get(etag, partial(self._encode, services, content, params, format))
+
+    def _encode(self, services: Services, content: S, params: P, format: str) -> bytes:
+        computed = Computed(self.compute(services, content, params), content, params)
+        if format in FIGURE_FORMATS and self.figure is not None:
+            sketch = self.figure(services, computed)
+            return services.figure_process.render(sketch.draw, FIGURE_FORMATS[format], *sketch.args)
+        return self.encoders[format](computed)
+
+    def _file_name(self, subject: str, params: P) -> str:
+        values = (getattr(params, name) for name in self.file_params)
+        stem = self.file_stem or self.name.replace("/", "-")
+        return "-".join([stem, subject, *(str(value) for value in values if value is not None)])
+
+
+AnyResult = Result[str, Any, Any, Any]
+"""A result of one experiment."""
+
+
+T = TypeVar("T")
+
+
+def as_json(document: Callable[[T], BaseModel]) -> Callable[[T], bytes]:
+    """An encoder of the document that this function makes."""
+    return lambda computed: document(computed).model_dump_json().encode()
+
+
+def as_arrays(array: Callable[[T], LabelledArray], *formats: str) -> dict[str, Callable[[T], bytes]]:
+    """Encoders of the labelled array that this function makes."""
+    return {format: partial(_write_array, ARRAY_WRITERS[format], array) for format in formats}
+
+
+def _write_array(
+    write: Callable[[LabelledArray], bytes], array: Callable[[T], LabelledArray], computed: T
+) -> bytes:
+    return write(array(computed))
+
+
+ARRAY_WRITERS: Mapping[str, Callable[[LabelledArray], bytes]] = {
+    "csv": to_csv,
+    "npy": to_npy,
+    "safetensors": to_safetensors,
+}
+
+
+# --- the context vectors of a stage
+
+
+def stage_source(services: Services, experiment_id: str, stage: str) -> Source[StageRef]:
+    """Where the context vectors of a stage lie. Raises NotFound for an unknown experiment or stage."""
+    ref = find_stage(services.database, experiment_id, stage)
+    return Source(ref, stage_digest(ref), experiment_id, ref.finished)
+
+
+def stage_digest(ref: StageRef) -> str:
+    """Follows from the vectors, whose they are, and whether there will be more."""
+    return f"{ref.experiment_id} {ref.digest} {ref.complete} {ref.finished}"
+
+
+def find_params_stage(services: Services, experiment_id: str, params: StageParams) -> Source[StageRef]:
+    """The source of a result whose parameters name the stage."""
+    return stage_source(services, experiment_id, params.stage)
+
+
+def layer_slice(services: Services, experiment_id: str, layer: str | None) -> slice:
+    """Where a layer lies in the experiment's context vectors; all of them where it is None.
+
+    Raises InvalidSpec for a layer that the network does not have.
+    """
+    if layer is None:
+        return slice(None)
+    spec = spec_of(services, experiment_id)
+    slices = layers(spec, services.uploads.info)
+    if layer not in slices:
+        raise InvalidSpec("layer", f"a {spec.network.kind} like this has {', '.join(slices)}")
+    return slices[layer]
+
+
+def vectors(services: Services, ref: StageRef, layer: str | None = None) -> np.ndarray:
+    """The context vectors of a stage, float32 [T, H], or one layer's part of them.
+
+    Raises as `layer_slice` does.
+    """
+    return load_stage(services.artifacts, ref)[:, layer_slice(services, ref.experiment_id, layer)]
+
+
+def similarities(
+    services: Services, ref: StageRef, measure: Measure, layer: str | None = None
+) -> SimilarityMatrix:
+    """How alike the tasks are at a stage, in all layers or one."""
+    return similarity(vectors(services, ref, layer), ref.labels, ref.tasks, measure)
+
+
+def about(ref: StageRef, layer: str | None = None) -> dict[str, str]:
+    """What every document and array of a stage says of itself."""
+    fields = {"experiment_id": ref.experiment_id, "base_id": ref.base_id, "stage": ref.stage}
+    return fields if layer is None else {**fields, "layer": layer}
+
+
+def vectors_title(layer: str | None) -> str:
+    """What a figure of context vectors shows."""
+    return "context vectors" if layer is None else f"context vectors of {layer}"
+
+
+def stage_title(services: Services, ref: StageRef, what: str) -> str:
+    """A figure's title: the experiment's name, what is drawn, and when."""
+    when = {"before": "before training", "after": "after training"}.get(ref.stage, f"after epoch {ref.stage}")
+    return f"{queries.experiment(services.database, ref.experiment_id).record.name}: {what} {when}"
+
+
+# --- what several results read, and what they refuse
+
+
+def spec_of(services: Services, experiment_id: str) -> ExperimentSpec:
+    """The spec of an experiment. Raises NotFound."""
+    return ExperimentSpec.model_validate(queries.experiment(services.database, experiment_id).record.spec)
+
+
+def measured(
+    services: Services, experiment_id: str, name: str
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """What the finish of an experiment measured under this name: tensors, and text about them.
+
+    Raises NotFound for an unknown experiment, Conflict where it has no such result (yet).
+    """
+    record = queries.experiment(services.database, experiment_id).record
+    stored = load_result(services.database, services.artifacts, experiment_id, name)
+    if stored is None and record.status == "completed":
+        raise Conflict(f"{experiment_id} has no {name}: a version that did not measure it completed it")
+    if stored is None:
+        raise Conflict(f"{name} is measured when an experiment completes; {experiment_id} is {record.status}")
+    return stored
+
+
+def check_text(format: str, rows: int, columns: int) -> None:
+    """Refuse to write so many numbers as text. Raises NotAcceptable."""
+    if format in ("json", "csv") and rows * columns > MAX_TEXT_VALUES:
+        raise NotAcceptable(f"{rows} × {columns} numbers are too many for {format}; take npy or safetensors")
+
+
+def require_at_most(tasks: Sequence[int], most: int, what: str) -> None:
+    """Refuse to compute what grows faster than the tasks. Raises InvalidSpec."""
+    if len(tasks) > most:
+        raise InvalidSpec(
+            "experiment_id",
+            f"{len(tasks):,} tasks are too many for {what}, which is for {most:,} at most; "
+            "similarity/nearest tells what each is most like, and similarity has them all as npy",
+        )
+
+
+def require_tasks(ref: StageRef) -> None:
+    """Refuse to draw what has no tasks. Raises Conflict."""
+    if not ref.tasks:
+        raise Conflict("no task has a vector at this stage yet, so there is nothing to draw")
