@@ -184,7 +184,7 @@ class BlockParams(StageParams):
 
 
 @dataclass(frozen=True)
-class Block:
+class TaskBlock:
     """The rows and columns of a block, by the indices of their tasks."""
 
     ref: StageRef
@@ -201,13 +201,13 @@ class Block:
         return [self.ref.labels[place] for place in self.places(tasks)]
 
 
-BlockArray = Computed[LabelledArray, Block, BlockParams]
+BlockArray = Computed[LabelledArray, TaskBlock, BlockParams]
 
 
-def _find_block(services: Services, experiment_id: str, params: BlockParams) -> Source[Block]:
+def _find_block(services: Services, experiment_id: str, params: BlockParams) -> Source[TaskBlock]:
     source = stage_source(services, experiment_id, params.stage)
     tasks = source.content.tasks
-    block = Block(
+    block = TaskBlock(
         source.content,
         parse_indices(params.rows, tasks, "rows"),
         parse_indices(params.columns, tasks, "columns"),
@@ -215,13 +215,13 @@ def _find_block(services: Services, experiment_id: str, params: BlockParams) -> 
     return Source(block, source.digest, experiment_id, source.final)
 
 
-def _check_block(block: Block, _params: BlockParams, format: str) -> None:
+def _check_block(block: TaskBlock, _params: BlockParams, format: str) -> None:
     check_text(format, len(block.rows), len(block.columns))
     if (count := len(block.rows) * len(block.columns)) > MOST_VALUES:
         raise InvalidSpec("rows", f"{count:,} similarities are more than {MOST_VALUES:,}; choose fewer")
 
 
-def _block(services: Services, block: Block, params: BlockParams) -> LabelledArray:
+def _block(services: Services, block: TaskBlock, params: BlockParams) -> LabelledArray:
     similarities = Similarities(vectors(services, block.ref, params.layer), params.measure)
     values = similarities.block(block.places(block.rows), block.places(block.columns))
     about = {**base.about(block.ref, params.layer), "measure": params.measure}

@@ -60,6 +60,7 @@ def test_what_was_lost_is_told(client: httpx.Client, services: Services) -> None
     assert client.get(f"{path}/accuracy").json()["matrix"]["forgetting"] == [0.125] * 3
 
 
+@pytest.mark.slow
 def test_other_formats(client: httpx.Client, done: str) -> None:
     path = f"{done}/accuracy/matrix"
     rows = list(csv.reader(io.StringIO(client.get(f"{path}?format=csv").text)))

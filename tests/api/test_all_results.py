@@ -190,6 +190,7 @@ def test_parameters_are_those_of_the_endpoint_with_its_defaults(app: FastAPI, re
     assert declared == {name: field.default for name, field in result.params.model_fields.items()}
 
 
+@pytest.mark.slow
 def test_every_parameter_arrives(client: httpx.Client, services: Services) -> None:
     root, other = (train(client, services, **SMALL, name=name) for name in ("one", "other"))
     for result in RESULTS:
@@ -201,6 +202,7 @@ def test_every_parameter_arrives(client: httpx.Client, services: Services) -> No
             assert answer.headers["ETag"] != tag, (result.name, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network["kind"])
 def test_every_network(
     client: httpx.Client, app: FastAPI, services: Services, network: dict[str, Any]
@@ -211,6 +213,7 @@ def test_every_network(
     shown(client, app, root, body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite["kind"])
 def test_every_suite(client: httpx.Client, app: FastAPI, services: Services, suite: dict[str, Any]) -> None:
     body = {**SMALL, "suite": suite, "dataset": "synthetic" if suite["kind"] == "manifold" else "mnist5k"}
@@ -221,6 +224,7 @@ def test_every_suite(client: httpx.Client, app: FastAPI, services: Services, sui
         assert client.get(f"{root}/figures/{name}.png").content.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", OWN, ids=lambda own: own["suite"]["kind"])
 def test_every_suite_on_ones_own_data(
     client: httpx.Client, app: FastAPI, services: Services, own: dict[str, Any]
@@ -250,6 +254,7 @@ def test_every_suite_on_ones_own_data(
     assert (refused.status_code, "10 × 14 × 3 = 420" in refused.text) == (422, True)
 
 
+@pytest.mark.slow
 def test_several_datasets_over_one_base(client: httpx.Client, app: FastAPI, services: Services) -> None:
     ids = [
         upload(client, *coloured(13), name="thirteen"),
@@ -271,6 +276,7 @@ def test_several_datasets_over_one_base(client: httpx.Client, app: FastAPI, serv
     assert 0 <= score["right_task"] <= 1
 
 
+@pytest.mark.slow
 def test_named_and_uploaded_datasets_together(client: httpx.Client, app: FastAPI, services: Services) -> None:
     digits = load_dataset("mnist5k", services.settings.data)
     x, y = digits.test_images[:300].reshape(-1, 28, 28), digits.test_labels[:300]

@@ -39,6 +39,7 @@ def completed(client: httpx.Client, services: Services, measured: Measured = Map
     return f"/experiments/{experiment_id}"
 
 
+@pytest.mark.slow
 def test_everything_is_in_it(client: httpx.Client, services: Services, tmp_path: Path) -> None:
     path = train(client, services, **SMALL)
     answer = client.get(f"{path}/bundle")
@@ -90,6 +91,7 @@ def test_everything_is_in_it(client: httpx.Client, services: Services, tmp_path:
     assert read(file).spec.digest() == experiment["digest"]
 
 
+@pytest.mark.slow
 def test_who_has_it_is_told_so_and_who_asks_again_gets_the_same(
     client: httpx.Client, services: Services
 ) -> None:
@@ -108,6 +110,7 @@ def test_who_has_it_is_told_so_and_who_asks_again_gets_the_same(
     assert client.get(path).json()["links"]["bundle"] == f"{path}/bundle"
 
 
+@pytest.mark.slow
 def test_what_is_not_completed_has_none_and_why(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client, network=GSH)
     path = f"/experiments/{experiment_id}"
@@ -124,6 +127,7 @@ def test_what_is_not_completed_has_none_and_why(client: httpx.Client, services: 
     assert client.get(f"/experiments/{'0' * 16}/bundle").status_code == 404
 
 
+@pytest.mark.slow
 def test_one_of_a_version_that_did_not_record_its_images_says_so(
     client: httpx.Client, services: Services
 ) -> None:

@@ -150,6 +150,7 @@ def test_who_has_it_is_told_so(client: httpx.Client, pair: tuple[str, str]) -> N
     assert compare(client, *pair[::-1]).headers["ETag"] != etag
 
 
+@pytest.mark.slow
 def test_what_takes_long_is_done_elsewhere_and_what_takes_too_long_not_at_all(
     client: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

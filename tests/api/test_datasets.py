@@ -60,6 +60,7 @@ def test_pages(client: httpx.Client) -> None:
     assert client.get("/datasets?cursor=x").status_code == 422
 
 
+@pytest.mark.slow
 def test_samples_in_every_format(client: httpx.Client) -> None:
     x, y = coloured(3, 9, (4, 6, 3))
     path = f"/datasets/{upload(client, x, y, name='mine')}/samples"

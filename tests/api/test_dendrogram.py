@@ -46,6 +46,7 @@ def test_the_document_is_scipys_tree(client: httpx.Client, path: str) -> None:
         np.testing.assert_allclose(linkage, tree, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_other_formats(client: httpx.Client, path: str) -> None:
     document = client.get(path).json()
     rows = list(csv.reader(io.StringIO(client.get(f"{path}?format=csv").text)))
@@ -79,6 +80,7 @@ def test_methods_that_do_not_work_here(client: httpx.Client, path: str, method: 
     assert "average" in error["message"]
 
 
+@pytest.mark.slow
 def test_few_tasks(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}/dendrogram"

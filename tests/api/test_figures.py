@@ -26,6 +26,7 @@ def done(client: httpx.Client, services: Services) -> str:
     return completed(client, services, 4)
 
 
+@pytest.mark.slow
 def test_every_figure_in_every_format(client: httpx.Client, done: str) -> None:
     seen = set()
     drawn = [name for name in FIGURES if name not in MEASURED]
@@ -42,12 +43,14 @@ def test_every_figure_in_every_format(client: httpx.Client, done: str) -> None:
     assert len(seen) == len(drawn) * len(TYPES)
 
 
+@pytest.mark.slow
 def test_a_figure_is_its_results(client: httpx.Client, done: str) -> None:
     for name in ("similarity", "dendrogram", "embedding", "accuracy"):
         figure = client.get(f"{done}/figures/{name}.png").content
         assert figure == client.get(f"{done}/{name}?format=png").content
 
 
+@pytest.mark.slow
 def test_a_measured_figure_is_its_results(client: httpx.Client, services: Services) -> None:
     measured = {**samples_measured(), **matrix_measured(np.eye(4), np.zeros(4))}
     path = completed(client, services, 4, measured)

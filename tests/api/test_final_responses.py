@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import httpx
+import pytest
 
 from service.dependencies import Services
 from service.middleware.final_responses import SECONDS
@@ -32,6 +33,7 @@ def test_a_final_answer_is_given_again_for_a_moment(client: httpx.Client, servic
     assert client.get(f"{path}/similarity").status_code == 404
 
 
+@pytest.mark.slow
 def test_who_has_an_answer_is_told_so_from_memory_too(client: httpx.Client, services: Services) -> None:
     path = completed(client, services)
     etag = client.get(f"{path}/similarity").headers["ETag"]

@@ -17,6 +17,8 @@ from tests.api.test_trained_results import train
 from tgsh.store.models import FinishRecord
 from tgsh.store.results import load_result
 
+pytestmark = pytest.mark.slow  # networks are really trained
+
 SMALL: dict[str, Any] = {"training": {"epochs": 1, "train_limit": 400}}
 FLYNET = {"kind": "flynet", "expansion": 1}
 GSH = {"kind": "gsh", "hidden": 32, "rank": 8}

@@ -31,6 +31,8 @@ from tgsh.suites import build
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.training.state import stacked_parameters
 
+pytestmark = pytest.mark.slow  # networks are really trained
+
 NETWORKS: list[dict[str, Any]] = [
     {"kind": "flynet", "expansion": 2},
     {"kind": "neuromodnet", "layers": [64, 32]},

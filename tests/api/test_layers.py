@@ -75,6 +75,7 @@ def test_a_layer_that_is_not_there(client: httpx.Client, done: str, resource: st
     assert "layer-1, layer-2" in refused.json()["detail"]
 
 
+@pytest.mark.slow
 def test_a_layer_in_other_formats(client: httpx.Client, done: str) -> None:
     content = client.get(f"{done}/context-vectors?layer=layer-2&format=npy").content
     np.testing.assert_array_equal(np.load(io.BytesIO(content), allow_pickle=False), part("layer-2"))

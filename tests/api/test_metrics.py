@@ -203,6 +203,7 @@ def test_it_takes_a_key_where_there_are_keys(app: FastAPI, client: httpx.Client,
     assert client.get("/metrics", headers={"Authorization": f"Bearer {key}"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_several_processes_of_one_api_add_up(tmp_path: Path) -> None:
     port = free_port()
     folder = tmp_path / "counted"

@@ -76,6 +76,7 @@ def test_it_waits_says_why_and_is_there_at_once_from_then_on(
         assert reader.preview(SPEC).status == "ready"
 
 
+@pytest.mark.slow
 def test_every_format_shows_what_the_samples_of_an_experiment_show(
     client: httpx.Client, services: Services, drawn: str
 ) -> None:

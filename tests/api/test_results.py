@@ -30,6 +30,7 @@ def expected(epoch: int = EPOCHS, measure: str = "cosine") -> np.ndarray:
     return 1 - cdist(vectors, vectors, measure)
 
 
+@pytest.mark.slow
 def test_similarity_in_every_format(client: httpx.Client, done: str) -> None:
     document = client.get(f"{done}/similarity").json()
     assert document["labels"] == ["0°", "10°", "20°"]

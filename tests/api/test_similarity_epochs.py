@@ -51,6 +51,7 @@ def test_it_is_what_the_matrices_of_the_epochs_say(client: httpx.Client, path: s
     assert pair["values"] == pytest.approx(stages, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_other_formats(client: httpx.Client, path: str) -> None:
     rows = list(csv.reader(io.StringIO(client.get(f"{path}?pairs=0-1,0-2&format=csv").text)))
     assert rows[0] == ["epoch", "0-1", "0-2"]

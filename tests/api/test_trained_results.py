@@ -14,6 +14,8 @@ from tests.api.conftest import submit
 from tgsh.execution import runner
 from tgsh.execution.context import WorkerContext
 
+pytestmark = pytest.mark.slow  # networks are really trained
+
 
 def train(client: httpx.Client, services: Services, **changes: object) -> str:
     """The path of a completed experiment, of three rotations by 90° unless told otherwise, really trained."""

@@ -120,6 +120,7 @@ def test_a_dollar_is_drawn_as_a_dollar() -> None:
     assert render(draw(2, "$x$"), "png") != render(draw(2, "x"), "png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tasks", [1, 36, 40, 41, 200, 9_999])
 def test_labels_name_their_own_row_and_are_thinned(tasks: int) -> None:
     axes = similarity_figure(np.eye(tasks), [str(k) for k in range(tasks)], title="", measure="cosine").axes[

@@ -162,6 +162,6 @@ def test_nothing_but_a_result_makes_a_key() -> None:
     using = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "service").rglob("*.py")
-        if re.search(r"cache\.get\(|entity_tag\(", path.read_text("utf-8"))
+        if re.search(r"services\.cache\.get\(|entity_tag\(", path.read_text("utf-8"))
     }
     assert using == {"service/results/base.py", "service/responses.py"}
