@@ -24,12 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the fast tests, and put the long ones first, as all wait for what starts last."""
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        parameters = (
-            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        )
-        needs_server = parameters.get("database") == "postgresql" or "postgres_url" in getattr(
-            item, "fixturenames", ()
-        )
+        needs_server = "postgresql" in item.name or "postgres_url" in getattr(item, "fixturenames", ())
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in FAST and not needs_server and marks.isdisjoint(NOT_FAST):
             item.add_marker("fast")

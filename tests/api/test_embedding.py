@@ -54,6 +54,7 @@ def test_the_points_are_scikit_learns(
     assert 0 < document["stress"] < 1
 
 
+@pytest.mark.slow
 def test_other_formats(client: httpx.Client, path: str) -> None:
     values = client.get(f"{path}?dimensions=3").json()["values"]
     rows = list(csv.reader(io.StringIO(client.get(f"{path}?dimensions=3&format=csv").text)))
@@ -80,6 +81,7 @@ def test_what_cannot_be_asked(client: httpx.Client, path: str, query: str, field
     assert answer.json()["errors"][0]["field"] == field
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["mds", "pca"])
 def test_few_tasks(client: httpx.Client, services: Services, method: str) -> None:
     experiment_id = submit(client)

@@ -60,6 +60,7 @@ def test_a_measured_figure_is_its_results(client: httpx.Client, services: Servic
             assert figure == client.get(f"{path}/{resource}?format={format}").content
 
 
+@pytest.mark.slow
 def test_before_after_shows_the_tasks_that_are_done(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}/figures/similarity-before-after.png"

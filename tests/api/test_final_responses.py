@@ -13,6 +13,7 @@ from tests.api.conftest import completed, finish, submit, work
 from tgsh.store import experiments
 
 
+@pytest.mark.slow
 def test_a_final_answer_is_given_again_for_a_moment(client: httpx.Client, services: Services) -> None:
     path = completed(client, services)
     first = client.get(f"{path}/similarity")

@@ -84,6 +84,7 @@ def test_conditional_requests(client: httpx.Client, done: str) -> None:
     assert etag not in [client.get(f"{done}/similarity{query}").headers["ETag"] for query in others]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("accept", "media_type"),
     [

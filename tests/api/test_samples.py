@@ -59,6 +59,7 @@ def test_the_client_reads_them(client: httpx.Client, path: str) -> None:
     assert (samples.tasks, samples.classes) == ([2, 0], CLASSES)
 
 
+@pytest.mark.slow
 def test_other_formats(client: httpx.Client, path: str) -> None:
     npy = np.load(io.BytesIO(client.get(f"{path}?format=npy").content), allow_pickle=False)
     np.testing.assert_array_equal(npy, pixels().reshape(3, 4, 28, 28))

@@ -90,6 +90,7 @@ def test_what_cannot_be_asked(client: httpx.Client, path: str, pairs: str) -> No
     assert answer.json()["errors"][0]["field"] == "pairs"
 
 
+@pytest.mark.slow
 def test_before_the_end_there_is_what_there_is(client: httpx.Client, services: Services) -> None:
     experiment_id = submit(client)
     path = f"/experiments/{experiment_id}/similarity/epochs?pairs=0-1"

@@ -117,6 +117,7 @@ def many(services: Services, experiments: int, unfinished: int, tasks: int = 4) 
         session.execute(insert(TaskRecord), rows["tasks"])
 
 
+@pytest.mark.slow
 def test_of_ten_thousand_experiments_the_queue_is_read_from_indices(
     client: httpx.Client, services: Services
 ) -> None:

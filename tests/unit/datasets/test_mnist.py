@@ -149,6 +149,7 @@ def test_a_mirror_without_the_files_is_a_clear_error(
         assert "404" in str(_unavailable("mnist", tmp_path / "data"))
 
 
+@pytest.mark.slow
 def test_mnist5k_is_mlxtends_digits_split_and_interleaved(tmp_path: Path) -> None:
     digits = load_dataset("mnist5k", tmp_path / "never made")
     images, labels = mnist_data()

@@ -243,6 +243,7 @@ def test_a_header_promises_what_is_there(tmp_path: Path) -> None:
     assert "x: is no array" in refusal(tmp_path, zipped({"x.npy": deep, "y.npy": y}))
 
 
+@pytest.mark.slow
 def test_bombs_do_not_go_off(tmp_path: Path) -> None:
     black = np.zeros((400_000, 20, 20), np.uint8)  # 160 MB in 160 kB
     packed = zipped({"x.npy": entry(black), "y.npy": entry(np.arange(400_000) % 2)}, zipfile.ZIP_DEFLATED)

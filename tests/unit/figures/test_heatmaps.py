@@ -169,6 +169,7 @@ def test_a_missing_value_is_grey() -> None:
     assert pixels[0, 0].tolist() == [0xD9, 0xD9, 0xD9, 0xFF]
 
 
+@pytest.mark.slow
 def test_ten_thousand_tasks_are_averaged() -> None:
     tasks = 10_000
     values = np.zeros((tasks, tasks), dtype=np.float32)

@@ -58,6 +58,7 @@ def _distance(state: TaskState, v: np.ndarray, trimmed: float = 0.0) -> float:
     return float(np.linalg.norm(kept) / np.linalg.norm(v))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["torch", "fused"])
 @pytest.mark.parametrize("index", [4, 13])
 def test_an_epoch_of_the_paper_is_that_of_the_definition(
@@ -69,6 +70,7 @@ def test_an_epoch_of_the_paper_is_that_of_the_definition(
     np.testing.assert_allclose(state.losses, losses, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec",
     [
