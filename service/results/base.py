@@ -59,7 +59,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Source(Generic[S]):
-    """What a result is computed from, and a digest of it; cheap to find.
+    """Input of a result and its digest; cheap to find.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ ARRAY_WRITERS: Mapping[str, Callable[[LabelledArray], bytes]] = {
 
 
 def stage_source(services: Services, experiment_id: str, stage: str) -> Source[StageRef]:
-    """Where the context vectors of a stage lie. Raises NotFound for an unknown experiment or stage."""
+    """Location of a stage's context vectors. Raises NotFound for an unknown experiment or stage."""
     ref = find_stage(services.database, experiment_id, stage)
     return Source(ref, stage_digest(ref), experiment_id, ref.finished)
 
@@ -230,7 +230,7 @@ def find_params_stage(services: Services, experiment_id: str, params: StageParam
 
 
 def layer_slice(services: Services, experiment_id: str, layer: str | None) -> slice:
-    """Where a layer lies in the experiment's context vectors; all of them where it is None.
+    """Slice of a layer within the context vectors; all of them where it is None.
 
     Raises InvalidSpec for a layer that the network does not have.
     """
@@ -254,18 +254,18 @@ def vectors(services: Services, ref: StageRef, layer: str | None = None) -> np.n
 def similarities(
     services: Services, ref: StageRef, measure: Measure, layer: str | None = None
 ) -> SimilarityMatrix:
-    """How alike the tasks are at a stage, in all layers or one."""
+    """Similarity matrix of the tasks at a stage, over all layers or one."""
     return similarity(vectors(services, ref, layer), ref.labels, ref.tasks, measure)
 
 
 def about(ref: StageRef, layer: str | None = None) -> dict[str, str]:
-    """What every document and array of a stage says of itself."""
+    """Metadata that every document and array of a stage carries."""
     fields = {"experiment_id": ref.experiment_id, "base_id": ref.base_id, "stage": ref.stage}
     return fields if layer is None else {**fields, "layer": layer}
 
 
 def vectors_title(layer: str | None) -> str:
-    """What a figure of context vectors shows."""
+    """Subject of a figure's title: the context vectors of all layers or one."""
     return "context vectors" if layer is None else f"context vectors of {layer}"
 
 
@@ -286,7 +286,7 @@ def spec_of(services: Services, experiment_id: str) -> ExperimentSpec:
 def measured(
     services: Services, experiment_id: str, name: str
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """What the finish of an experiment measured under this name: tensors, and text about them.
+    """Tensors and metadata that the finish of an experiment measured under a name.
 
     Raises NotFound for an unknown experiment, Conflict where it has no such result (yet).
     """

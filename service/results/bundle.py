@@ -23,12 +23,12 @@ CHUNK = 1 << 20
 DRAWN = ("png", "svg")
 
 REFUSALS = (Conflict, InvalidSpec, NotAcceptable, NotFound)
-"""Why an experiment does not have some files: its network, its suite, or too many tasks."""
+"""Errors that leave a file out of a bundle: the network, the suite, or too many tasks."""
 
 
 @dataclass
 class BundleContents:
-    """What a completed experiment's bundle is made of.
+    """Members of a completed experiment's bundle.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def bundle_of(
 def _find(
     services: Services, experiment_id: str, rendered: Mapping[str, tuple[AnyResult, Params, str]]
 ) -> Source[BundleContents]:
-    """What there is to be packed, its stored files checked by their hashes.
+    """Members to pack, the stored files checked by their hashes.
 
     Raises NotFound, Conflict where the experiment is not completed, and ArtifactError for a damaged file.
     """

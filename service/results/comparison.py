@@ -36,7 +36,7 @@ MOST_NAMED = 5
 
 
 class ComparisonParams(StageParams):
-    """Which vectors are compared, and how Mantel's test is done."""
+    """Vectors to compare, and the parameters of Mantel's test."""
 
     measure: Measure = "cosine"
     permutations: int = 999
@@ -177,7 +177,7 @@ def _experiment(stages: AlignedStages, place: int) -> dict[str, Any]:
 
 
 def _compared_spec(record: ExperimentRecord) -> dict[str, Any]:
-    """What decides the result and what is measured of it; also what is newer than the record, by default."""
+    """Spec keys and measurements of an experiment, with defaults for keys newer than its record."""
     return ExperimentSpec.model_validate(record.spec).model_dump(mode="json", exclude={"name", "tags"})
 
 

@@ -301,7 +301,7 @@ class ReconstructionParams(Params):
 
 @dataclass(frozen=True)
 class Codes:
-    """What is decoded: context vectors of some tasks and readouts of some classes, over a random base."""
+    """Input of the decoder: context vectors of tasks and readouts of classes over a random base."""
 
     ref: StageRef
     info: DatasetInfo
@@ -311,7 +311,7 @@ class Codes:
 
     @property
     def rows(self) -> list[int]:
-        """Where these tasks stand among those of the stage."""
+        """Rows of these tasks among those of the stage."""
         return [self.ref.tasks.index(task) for task in self.tasks]
 
     @property

@@ -1,4 +1,4 @@
-"""What training and the finish of an experiment measured: accuracy, accuracy matrix, geometry."""
+"""Measurements of an experiment: accuracy, accuracy matrix, geometry."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class GeometryParams(Params):
 
 @dataclass(frozen=True)
 class MeasuredGeometry:
-    """What the finish of one experiment measured of Definition 1."""
+    """Geometry of Definition 1 as measured at the finish of one experiment."""
 
     experiment_id: str
     base_id: str

@@ -192,7 +192,7 @@ class TaskBlock:
     columns: list[int]
 
     def places(self, tasks: list[int]) -> list[int]:
-        """Where tasks stand in the whole matrix."""
+        """Indices of tasks in the whole matrix."""
         place = {task: row for row, task in enumerate(self.ref.tasks)}
         return [place[task] for task in tasks]
 

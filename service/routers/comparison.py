@@ -17,7 +17,7 @@ router = APIRouter(tags=["results"])
 TABLE = (
     "task,other,47341124ceace8e6,9326c31d29f87427\n0°,10°,0.715,0.66\n0°,20°,0.493,0.41\n10°,20°,0.716,0.65\n"
 )
-"""What the API page shows."""
+"""CSV example on the API page."""
 
 
 @router.get(

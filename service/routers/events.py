@@ -32,7 +32,7 @@ data: {{"status":"completed","reason":null}}
 id: 9
 
 """
-"""What the API page shows."""
+"""Event stream example on the API page."""
 
 
 @router.get(

@@ -56,7 +56,7 @@ class InferenceParams:
         return LabelledArray(values, [self.task], [self.label], None, self.about)
 
     def file_name(self, what: str) -> str:
-        """What a download is called."""
+        """File name of a download."""
         return f"{what}-{self.about['experiment_id']}-{self.task}"
 
 

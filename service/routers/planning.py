@@ -125,7 +125,7 @@ def _view(services: Services, record: PreviewRecord) -> Preview:
 
 @dataclass(frozen=True)
 class _Pace:
-    """How much slower than typical its like was trained here, and seconds of a finish for each task."""
+    """Ratio of measured to typical training time, and seconds of a finish for each task."""
 
     factor: float = 1.0
     finish: float = SECONDS_A_FINISHED_TASK
@@ -169,7 +169,7 @@ def _pace(alike: list[statistics.Throughput], uploads: UploadInfo) -> _Pace:
 def estimate(
     database: Database, uploads: UploadInfo, spec: ExperimentSpec, visible_to: str | None
 ) -> Estimate:
-    """What a spec would cost. Writes nothing. Raises InvalidSpec as `plan` does.
+    """Cost of a spec on today's workers. Writes nothing. Raises InvalidSpec as `plan` does.
 
     uploads: what any uploaded dataset is; the spec's must be there for who asks, too.
     """

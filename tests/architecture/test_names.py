@@ -39,6 +39,20 @@ DEAD_WORDS = re.compile(
 """Names that this house had before; whoever knows them from an old branch must not bring them back."""
 
 
+OPENERS = ("Which", "What", "Who", "Whose", "Where", "How", "Whether", "When", "Why")
+"""A docstring names its thing; it does not ask the reader to guess it."""
+
+OPENAPI = ("tgsh/schemas/", "service/routers/")
+"""Docstrings there are text of the OpenAPI document, which clients may compare."""
+
+
+def questions(source: str) -> list[str]:
+    """First words of docstrings that open with a question word."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    texts = [ast.get_docstring(node) for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
+    return [text[:60] for text in texts if text and text.split()[0].strip(",.:") in OPENERS]
+
+
 def riddles(paths: Iterable[Path]) -> list[str]:
     """Modules named by a bare gerund or as a place for everything."""
     return [
@@ -102,6 +116,17 @@ def test_files_hold_one_subject() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in files}
     assert len(lengths) > 20
     assert not {path: length for path, length in lengths.items() if length > LONGEST_FILE}
+
+
+def test_docstrings_name_their_thing() -> None:
+    sources = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in modules()}
+    asked = {file: questions(text) for file, text in sources.items() if not file.startswith(OPENAPI)}
+    assert {file: texts for file, texts in asked.items() if texts} == {}
+
+
+def test_a_docstring_that_asks_is_found() -> None:
+    assert questions('"""What a row is."""') == ["What a row is."]
+    assert questions('"""Rows."""\n\n\nclass A:\n    """Where it lies."""') == ["Where it lies."]
 
 
 def test_old_names_stay_away() -> None:

@@ -225,7 +225,7 @@ def inner_product(_: Any, units: Any, left: Any, right: Any) -> Any:
 
 
 def _pointers(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> list[Value]:
-    """Where each array's numbers begin; None for what is no array."""
+    """Pointer to each array's data; None for what is no array."""
     return [
         context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else None
         for kind, value in zip(signature.args, values, strict=True)

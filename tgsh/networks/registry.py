@@ -138,7 +138,7 @@ class Context(Protocol):
 
     @property
     def parts(self) -> Mapping[str, slice]:
-        """Where each layer lies in the context vector; together they are all of it, in order."""
+        """Slice of each layer in the context vector; together they are all of it, in order."""
 
     def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Sample parameters before training.

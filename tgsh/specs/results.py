@@ -42,16 +42,16 @@ class ResultSpec:
     reason: str = ""
 
     def is_available(self, network: NetworkSpec) -> bool:
-        """Whether experiments with this network have it."""
+        """True if experiments with this network have it."""
         return self.network is None or isinstance(network, self.network)
 
     @property
     def is_conditional(self) -> bool:
-        """Whether there are experiments that never have it."""
+        """True if some experiments never have it."""
         return self.option is not None or self.network is not None
 
     def belongs_to(self, spec: ExperimentSpec) -> bool:
-        """Whether this experiment has it, or will have it."""
+        """True if this experiment has it, or will have it."""
         asked_for = self.option is None or bool(getattr(spec, self.option))
         return asked_for and self.is_available(spec.network)
 

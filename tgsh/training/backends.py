@@ -45,7 +45,7 @@ class Backend(Protocol):
 
     @property
     def compute(self) -> str:
-        """What trains, for the record: the same words mean the same bytes from the same spec."""
+        """Name of the computation, for the record: equal names mean equal bytes from equal specs."""
 
     def epoch(
         self,

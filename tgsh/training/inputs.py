@@ -163,7 +163,7 @@ class Inputs:
 
     @property
     def changes_values(self) -> bool:
-        """Whether a task changes values of pixels; else all networks read the images as they are stored."""
+        """True if a task changes values of pixels; else all networks read the images as they are stored."""
         return self._transformed is not None
 
     def batches(self, places: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -62,11 +62,11 @@ class Trainer:
 
     @property
     def compute(self) -> str:
-        """What trains: device, instruction set, backend and threads."""
+        """Device, instruction set, backend and threads, as text."""
         return self._backend.compute
 
     def batchable(self, task: SuiteTask) -> tuple[int, int]:
-        """What must be equal for tasks that are trained in one batch.
+        """Key that must be equal for tasks that are trained in one batch.
 
         Parameters
         ----------

@@ -135,7 +135,7 @@ def _sides(
 
 
 def _first(h: np.ndarray, w: np.ndarray, fits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Whether an attempt fits, and the sides of the first that does."""
+    """True where an attempt fits, and the sides of the first that does."""
     rows, first = np.arange(len(fits)), fits.argmax(axis=1)
     return np.any(fits, axis=1), h[rows, first], w[rows, first]
 
@@ -221,7 +221,7 @@ class Blurred:
 
 
 def _blur_matrix(step: GaussianBlur, side: int) -> np.ndarray:
-    """What a row of pixels becomes, with reflection at its ends: float64 [side, side]."""
+    """Matrix that blurs a row of pixels, reflected at its ends: float64 [side, side]."""
     reach = step.kernel_size // 2
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / step.sigma) ** 2)
     sources = np.pad(np.arange(side), reach, mode="reflect")
@@ -493,14 +493,14 @@ class ResizedCrop:
 
 
 def _within(starts: np.ndarray, lengths: np.ndarray, size: int, device: torch.device) -> Tensor:
-    """Which of `size` places lie in each interval: bool [N, size]."""
+    """Mask of the `size` places that lie in each interval: bool [N, size]."""
     places = np.arange(size)
     inside = (places >= starts[:, None]) & (places < (starts + lengths)[:, None])
     return torch.from_numpy(inside).to(device)
 
 
 def _enlarged(starts: np.ndarray, lengths: np.ndarray, size: int, device: torch.device) -> Tensor:
-    """Where each of `size` pixels of the result is read, from −1 to 1 over the image: float32 [N, size]."""
+    """Coordinates from which `size` pixels are read, −1 to 1 over the image: float32 [N, size]."""
     first, length = (
         torch.tensor(values, dtype=torch.float32, device=device).unsqueeze(1) for values in (starts, lengths)
     )
