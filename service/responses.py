@@ -145,7 +145,7 @@ P = TypeVar("P", contravariant=True)
 
 
 class Renderable(Protocol[C, K, P]):
-    """What `respond` needs of a result."""
+    """Interface of a result that `respond` uses."""
 
     @property
     def formats(self) -> tuple[str, ...]:

@@ -115,11 +115,11 @@ def _dendrogram(query: PlotQuery) -> Plot:
 def _embedding(query: PlotQuery) -> Plot:
     if (tasks := len(query.ref.tasks)) > MOST_TASKS:
         return Plot(f"{tasks:,} tasks are too many for a map, which is for {MOST_TASKS:,} at most.")
-    found = query.services.analysis_process.run(
+    task_map = query.services.analysis_process.run(
         subprocesses.compute_embedding, query.ref, query.part, "mds", 2, query.measure
     )
     suite = queries.experiment(query.services.database, query.ref.experiment_id).record.suite
-    plot = map_plot(found, is_path=suite in ("rotation", "shift"))
+    plot = map_plot(task_map, is_path=suite in ("rotation", "shift"))
     return _with_links(plot, query.files("embedding", "csv", "npy", "png", "svg", "pdf"))
 
 
