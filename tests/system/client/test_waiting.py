@@ -55,7 +55,7 @@ def test_a_terminal_shows_the_bar(stack: Stack, done: Experiment) -> None:
 
 def test_a_service_that_restarts_is_waited_for(stack: Stack, client: Client) -> None:
     slow = client.submit(TINY | {"training": {"epochs": 60, "train_limit": 2000}})
-    (api,) = [part for part in stack._parts if part.name == "api"]
+    (api,) = [process for process in stack._processes if process.name == "api"]
     assert client.get(slow.id).status in {"queued", "running"}
     for child in psutil.Process(api.pid).children():
         child.kill()
