@@ -98,7 +98,7 @@ def open_context(settings: WorkerSettings, device: str, name: str) -> None:
 
 
 def _open() -> WorkerContext:
-    from tgsh.execution import runner  # noqa: F401 - brings torch, which the parent must never import, before the first job
+    from tgsh.execution import runner  # noqa: F401 - brings numba, before the first job
     from tgsh.execution.context import WorkerContext
 
     global _context

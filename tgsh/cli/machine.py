@@ -97,7 +97,7 @@ def run(
     from tgsh.cli.output import display
 
     experiment_spec = read_spec(spec)
-    from tgsh.execution import local  # brings torch: only once the spec is known to be good
+    from tgsh.execution import local  # takes long to import: only once the spec is known to be good
 
     with display(experiment_spec.title) as progress_display:
         experiment = local.run(experiment_spec, output, workers, progress_display.update)

@@ -139,7 +139,7 @@ def replay(
     from tgsh.cli.output import display
 
     contents = read(file)
-    from tgsh.execution.local import replay  # brings torch: only once the file is known to be whole
+    from tgsh.execution.local import replay  # takes long to import: only once the file is known to be whole
 
     if home is not None:
         os.environ["TGSH_HOME"] = str(home)

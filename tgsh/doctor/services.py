@@ -34,7 +34,7 @@ MIN_REDIS = 6
 REDIS_SETTINGS = {
     "maxmemory-policy": (
         "noeviction",
-        "redis-server --maxmemory-policy noeviction: else it drops jobs' hints",
+        "redis-server --maxmemory-policy noeviction: else it drops job messages",
     ),
     "appendonly": (
         "yes",
