@@ -22,7 +22,7 @@ MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
 @pytest.fixture
 def path(client: httpx.Client, services: Services) -> str:
-    """Of the courses of twelve tasks."""
+    """Of the trajectories of twelve tasks."""
     return completed(client, services, 12) + "/similarity/epochs"
 
 

@@ -34,7 +34,8 @@ PAIRS = ("tgsh/schemas/", "tgsh/client/")
 
 DEAD_WORDS = re.compile(
     r"\b(bow_out|patiently|most_due|first_job|StoreShelf|NoShelf|Bench|open_bench|Reckoner|Arrivals|Wishes|"
-    r"arranged|LeaseKeeper|take_expired_leases|HINT_NAME|CourseRef|PartsDep|TorchPath|FusedPath|path_of)\b"
+    r"arranged|LeaseKeeper|is_passing|settle|announce_(status|task|progress)|Census|CourseRef|courses|sayer|"
+    r"whereabouts|take_expired_leases|HINT_NAME|PartsDep|TorchPath|FusedPath|path_of)\b"
 )
 """Names that this house had before; whoever knows them from an old branch must not bring them back."""
 

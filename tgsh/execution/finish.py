@@ -145,11 +145,11 @@ def _make_preview(context: WorkerContext, lease: PreviewLease, should_stop: Call
     transforms = TaskTransforms(source, spec.seed, context.device)
     faults.fault_point("mid-preview")
     tensors, about = samples(transforms, previewed, should_stop)
-    key, patience = lease.artifact, context.lease_seconds
-    sha256 = retry_transient(lambda: context.artifacts.save(key, tensors, about), patience)
+    key, retry_seconds = lease.artifact, context.lease_seconds
+    sha256 = retry_transient(lambda: context.artifacts.save(key, tensors, about), retry_seconds)
     faults.fault_point("before the preview's row")
     try:
-        retry_transient(lambda: previews.complete(context.database, lease, sha256), patience)
+        retry_transient(lambda: previews.complete(context.database, lease, sha256), retry_seconds)
     except LeaseLost:
         context.artifacts.remove([key])
         raise

@@ -270,13 +270,13 @@ def _checkpoint(
     metadata |= origin
     root, attempt = f"{lease.job.experiment_id}/tasks/{state.index:05d}", lease.token[:8]
     key = f"{root}-e{state.epoch}-{attempt}.safetensors"
-    patience = context.lease_seconds
-    sha256 = retry_transient(lambda: context.artifacts.save(key, tensors, metadata), patience)
+    retry_seconds = context.lease_seconds
+    sha256 = retry_transient(lambda: context.artifacts.save(key, tensors, metadata), retry_seconds)
     faults.fault_point("between file and row", state.index)
     losses = state.losses
     try:
         retry_transient(
-            lambda: jobs.record_epoch(context.database, lease, losses, seconds, key, sha256), patience
+            lambda: jobs.record_epoch(context.database, lease, losses, seconds, key, sha256), retry_seconds
         )
     except LeaseLost:
         context.artifacts.remove([key])

@@ -114,9 +114,9 @@ def test_what_is_not_there_yet_is_nan_or_empty(answers: dict[str, LabelledResult
         nothing.plot()
     assert nothing._repr_html_() == f"<div>{nothing._summary()}</div>"  # words instead of a traceback
     assert nothing._repr_png_() is None
-    courses = answers["epochs"]
-    pair = courses.pairs[0].model_copy(update={"values": [0.5, None]})  # type: ignore[attr-defined]
-    assert np.isnan(courses.model_copy(update={"pairs": [pair]}).to_numpy()[1, 0])  # type: ignore[attr-defined]
+    trajectories = answers["epochs"]
+    pair = trajectories.pairs[0].model_copy(update={"values": [0.5, None]})  # type: ignore[attr-defined]
+    assert np.isnan(trajectories.model_copy(update={"pairs": [pair]}).to_numpy()[1, 0])  # type: ignore[attr-defined]
 
 
 def test_values_are_frozen_documents(answers: dict[str, LabelledResult]) -> None:
