@@ -17,7 +17,6 @@ import pytest
 from tests.support.compose import ROOT
 
 PACKAGES = ("tgsh", "service", "worker")
-LONGEST_FILE = 600
 
 BREAKS = [
     ("layers", "service/settings.py", "import worker.settings"),

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import httpx
@@ -25,42 +25,46 @@ class _Exchange(httpx.SyncByteStream):
     """One request and the body of its response, chunk by chunk as the application sends it."""
 
     def __init__(self, portal: BlockingPortal, body: bytes) -> None:
-        self._portal, self._body = portal, body
-        self._messages: queue.Queue[Message | None] = queue.Queue()
+        self._portal = portal
+        self._unread: list[bytes] = [body]
+        self._messages: queue.Queue[Message | Exception | None] = queue.Queue()
         self._gone = portal.call(anyio.Event)
 
     async def run(self, app: FastAPI, scope: dict[str, Any]) -> None:
         try:
             await app(scope, self._receive, self._send)
-        except Exception:  # the application has answered 500 already, as uvicorn would see it, too
             self._messages.put(None)
-        else:
-            self._messages.put(None)
+        except Exception as error:  # a server would log it, and close the connection
+            self._messages.put(error)
 
     async def _receive(self) -> Message:
-        if self._body is not None:
-            body, self._body = self._body, cast(bytes, None)
-            return {"type": "http.request", "body": body, "more_body": False}
+        if self._unread:
+            return {"type": "http.request", "body": self._unread.pop(), "more_body": False}
         await self._gone.wait()
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
         self._messages.put(message)
 
-    def start(self) -> Message:
+    def _next(self) -> Message:
         message = self._messages.get(timeout=SECONDS)
-        if message is None:
-            raise httpx.RemoteProtocolError("the application ended without a response")
+        if message is None or isinstance(message, Exception):
+            raise httpx.RemoteProtocolError("the application ended before its response") from message
+        return message
+
+    def start(self) -> Message:
+        message = self._next()
         assert message["type"] == "http.response.start"
         return message
 
     def __iter__(self) -> Iterator[bytes]:
-        while (message := self._messages.get(timeout=SECONDS)) is not None:
-            if message["type"] == "http.response.body":
-                if body := message.get("body", b""):
-                    yield bytes(body)
-                if not message.get("more_body", False):
-                    return
+        more = True
+        while more:
+            message = self._next()
+            assert message["type"] == "http.response.body"
+            if body := message.get("body", b""):
+                yield bytes(body)
+            more = message.get("more_body", False)
 
     def close(self) -> None:
         self._portal.call(self._gone.set)
