@@ -69,6 +69,31 @@ def load_dataset(name: str, data_dir: Path) -> ImageDataset:
     return ImageDataset(info, *arrays)
 
 
+def missing_files(name: str, data_dir: Path) -> list[Path]:
+    """The files that a named dataset needs and that are not there; looks at names only.
+
+    Parameters
+    ----------
+    name : str
+        Key of DATASETS.
+    data_dir : Path
+        Torchvision's root folder.
+
+    Returns
+    -------
+    list[Path]
+        Unpacked names, of files that are not there gzipped either; empty where nothing is missing.
+    """
+    if name not in TORCHVISION_CLASSES:
+        return []
+    folder = data_dir / TORCHVISION_CLASSES[name] / "raw"
+    return [folder / file for file in FILES if not _is_there(folder / file)]
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.with_name(path.name + ".gz").exists()
+
+
 def _torchvision_arrays(info: DatasetInfo, data_dir: Path) -> list[np.ndarray]:
     folder = data_dir / TORCHVISION_CLASSES[info.name] / "raw"
     try:
