@@ -32,7 +32,7 @@ FROM base AS service-dependencies
 WORKDIR /src
 COPY pyproject.toml LICENSE ./
 RUN --mount=type=cache,target=/tmp/.cache/pip \
-    touch README.md && python -m venv /opt/venv && pip install ".[s3]"
+    touch README.md && python -m venv /opt/venv && pip install ".[postgres,s3]"
 
 FROM service-dependencies AS worker-dependencies
 ARG TORCH_INDEX=""

@@ -165,7 +165,11 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
             break
     else:
         status, name, title = 500, "internal-error", "The service failed"
-    fields = [FieldError(field=error.field, message=error.message)] if isinstance(error, InvalidSpec) else []
+    fields = (
+        [FieldError(field=field, message=message) for field, message in error.fields]
+        if isinstance(error, InvalidSpec)
+        else []
+    )
     if type(error) in PLACES:
         fields = [FieldError(field=PLACES[type(error)], message=str(error))]
     damaged = isinstance(error, ArtifactError) and not isinstance(error, ArtifactUnreachable)

@@ -10,7 +10,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from tgsh.store.database import Database
-from tgsh.store.scheduling import MAX_JOB_MESSAGES, QUEUE, RUN_JOB_TASK, count_queued, job_messages_due
+from tgsh.store.scheduling import MAX_JOB_MESSAGES, QUEUE, RUN_JOB_TASK, count_by_queue, job_messages_due
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +53,15 @@ class JobQueue:
                 self._publishing.release()
 
     def _publish(self, database: Database) -> None:
-        queued = count_queued(database, MAX_JOB_MESSAGES)
+        queued = count_by_queue(database, MAX_JOB_MESSAGES)
         try:
             with self._celery.producer_pool.acquire(block=True, timeout=CONNECT_SECONDS) as producer:
-                waiting = producer.channel.queue_declare(QUEUE).message_count
-                for _ in range(job_messages_due(queued, waiting)):
-                    self._celery.send_task(RUN_JOB_TASK, queue=QUEUE, producer=producer)
+                for queue, count in queued.items():
+                    if not count:
+                        continue
+                    waiting = producer.channel.queue_declare(queue).message_count
+                    for _ in range(job_messages_due(count, waiting)):
+                        self._celery.send_task(RUN_JOB_TASK, queue=queue, producer=producer)
         except (OperationalError, redis.RedisError, OSError) as error:
             log.warning("the queue cannot be reached, new jobs wait for the sweeper: %s", error)
 

@@ -6,6 +6,7 @@ its name, in kebab case, the document's type.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ class TgshError(Exception):
 class InvalidSpec(TgshError):
     """What was asked for cannot be run.
 
-    field: dotted path into the request, such as ``training.train_limit``.
+    field: dotted path into the request, such as ``training.train_limit``. others: more that is wrong, each a
+    field and a message; `fields` has all of them.
     """
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
+    def __init__(self, field: str, message: str, others: Sequence[tuple[str, str]] = ()) -> None:
+        self.fields = ((field, message), *others)
+        super().__init__("\n".join(f"{each}: {text}" for each, text in self.fields))
         self.field = field
         self.message = message
 

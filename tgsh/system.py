@@ -10,6 +10,7 @@ import platform
 import resource
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
@@ -24,6 +25,17 @@ def cores() -> int:
         On Linux, fewer than the machine has where the process is bound to some.
     """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_torch() -> bool:
+    """True where torch is installed; it is not imported.
+
+    Returns
+    -------
+    bool
+        Whether `import torch` finds something.
+    """
+    return find_spec("torch") is not None
 
 
 def memory() -> int:

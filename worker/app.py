@@ -13,12 +13,13 @@ from typing import Any
 
 from celery import Celery, signals
 from celery.utils.log import get_task_logger
+from kombu import entity as kombu_entity
 
 from tgsh.errors import MachineProblem
 from tgsh.logs import formatter
 from tgsh.store.database import Database
 from tgsh.store.scheduling import QUEUE, RUN_JOB_TASK
-from tgsh.system import limit_memory, memory, yield_to_others
+from tgsh.system import has_torch, limit_memory, memory, yield_to_others
 from worker import devices, tasks, transport
 from worker.settings import WorkerSettings
 from worker.sweeper import Sweeper
@@ -43,6 +44,7 @@ def create_app(settings: WorkerSettings) -> Celery:
     app = Celery("tgsh", broker=settings.redis)
     app.conf.update(
         task_default_queue=QUEUE,
+        task_queues=[_queue(name) for name in devices.queues()],
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
@@ -67,6 +69,12 @@ def create_app(settings: WorkerSettings) -> Celery:
     return app
 
 
+def _queue(name: str) -> Any:
+    """A queue as Celery declares one that it knows by name only."""
+    entity: Any = kombu_entity
+    return entity.Queue(name, entity.Exchange(name), routing_key=name)
+
+
 @signals.after_setup_logger.connect
 @signals.after_setup_task_logger.connect
 def _format(logger: logging.Logger, **_: Any) -> None:
@@ -83,9 +91,14 @@ def _hide_banner(instance: Any, **_: Any) -> None:
 
 @signals.worker_init.connect
 def _prepare_parent(**_: Any) -> None:
-    """Migrate the schema and share the stop flag, before the pool forks."""
+    """Migrate the schema and share the stop flag, before the pool forks; tell what this worker cannot do."""
+    settings = WorkerSettings()
+    if settings.compute == "torch" and not has_torch():
+        raise SystemExit("TGSH_COMPUTE=torch needs torch: pip install 'tgsh[worker]'")
+    if gpus := devices.unused_gpus(settings.devices):
+        log.warning("%d GPUs are not used, as torch is not installed: pip install 'tgsh[worker]'", gpus)
     tasks.stop_flag.prepare()
-    database = Database(WorkerSettings().database)
+    database = Database(settings.database)
     try:
         database.migrate()
     except MachineProblem as error:

@@ -8,19 +8,28 @@ import subprocess
 import warnings
 
 from tgsh.errors import MachineProblem
-from tgsh.system import cores, keep_freed_memory
+from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
+from tgsh.system import cores, has_torch, keep_freed_memory
+
+
+def queues() -> list[str]:
+    """The queues of the job messages that a worker here can make something of."""
+    return [QUEUE, TORCH_QUEUE] if has_torch() else [QUEUE]
 
 
 def slots(devices: str) -> list[str]:
     """The device of each child, "cpu" or "cuda:N", by TGSH_DEVICES. Raises MachineProblem."""
     if devices == "auto":
-        return [f"cuda:{index}" for index in range(_count_gpus())] or ["cpu"] * cores()
+        gpus = _count_gpus() if has_torch() else 0
+        return [f"cuda:{index}" for index in range(gpus)] or ["cpu"] * cores()
     names: list[str] = []
     for part in devices.split(","):
         kind, _, number = part.strip().partition(":")
         if kind == "cpu" and (not number or number.isdecimal()):
             names += ["cpu"] * (int(number) if number else cores())
         elif kind == "cuda" and number.isdecimal():
+            if not has_torch():
+                raise MachineProblem(f"TGSH_DEVICES={devices!r} needs torch: pip install 'tgsh[worker]'")
             names.append(f"cuda:{number}")
         else:
             raise MachineProblem(
@@ -35,6 +44,11 @@ def shared(devices: str, children: int) -> list[str]:
     """The slot of each of `children` children, which take them in turn."""
     names = slots(devices)
     return [names[child % len(names)] for child in range(children)]
+
+
+def unused_gpus(devices: str) -> int:
+    """The number of GPUs that "auto" leaves alone, as torch is not installed."""
+    return _count_gpus() if devices == "auto" and not has_torch() else 0
 
 
 def bind(slot: str) -> str:

@@ -14,15 +14,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import psutil
-import pynvml
 from celery import bootsteps
 from celery.worker import state
 
+from tgsh.datasets.base import DATASETS
+from tgsh.datasets.mnist import missing_files
 from tgsh.store import leases, previews
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.maintenance import collect_garbage
-from tgsh.store.scheduling import MAX_JOB_MESSAGES, QUEUE, RUN_JOB_TASK, count_queued, job_messages_due
+from tgsh.store.scheduling import MAX_JOB_MESSAGES, RUN_JOB_TASK, count_by_queue, job_messages_due
+from tgsh.system import has_torch
 from worker import devices, tasks
 from worker.settings import WorkerSettings
 
@@ -75,7 +77,14 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
             slots = devices.shared(self._settings.devices, consumer.controller.concurrency)
             memory = memory_bytes(), device_memory_bytes(slots)
             leases.heartbeat(
-                self._database, _name(consumer), socket.gethostname(), os.getpid(), slots, *memory
+                self._database,
+                _name(consumer),
+                socket.gethostname(),
+                os.getpid(),
+                slots,
+                *memory,
+                has_torch=has_torch(),
+                datasets=[name for name in DATASETS if not missing_files(name, self._settings.data)],
             )
             expired = leases.expire_leases(self._database, self._settings.max_attempts)
             if expired:
@@ -98,14 +107,19 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
 
     def _publish_job_messages(self, consumer: Any) -> None:
         assert self._database is not None
-        with consumer.app.connection_for_write() as connection:
-            waiting = connection.default_channel.queue_declare(QUEUE).message_count
-            queued = count_queued(self._database, MAX_JOB_MESSAGES)
-            with consumer.app.amqp.Producer(connection) as producer:
-                for _ in range(job_messages_due(queued, waiting)):
-                    consumer.app.send_task(RUN_JOB_TASK, queue=QUEUE, producer=producer)
+        queued = count_by_queue(self._database, MAX_JOB_MESSAGES)
+        pending = False
+        with (
+            consumer.app.connection_for_write() as connection,
+            consumer.app.amqp.Producer(connection) as producer,
+        ):
+            for queue in devices.queues():
+                waiting = connection.default_channel.queue_declare(queue).message_count
+                for _ in range(job_messages_due(queued[queue], waiting)):
+                    consumer.app.send_task(RUN_JOB_TASK, queue=queue, producer=producer)
+                pending = pending or bool(queued[queue] and waiting)
         busy = len(state.reserved_requests) >= consumer.pool.num_processes
-        pending = bool(queued and waiting and not busy)
+        pending = pending and not busy
         if self._stalled_check.is_stalled(state.all_total_count[0], pending=pending):
             log.critical(
                 "job messages wait, children idle, and nothing is heard: ending, to be started again"
@@ -156,16 +170,21 @@ def device_memory_bytes(slots: Sequence[str]) -> int | None:
     if not numbers:
         return None
     try:
+        import pynvml  # it comes with the extra `worker`
+    except ImportError:
+        return None
+    try:
         pynvml.nvmlInit()
         try:
-            return sum(int(pynvml.nvmlDeviceGetMemoryInfo(_handle(number)).used) for number in numbers)
+            handles = [_handle(pynvml, number) for number in numbers]
+            return sum(int(pynvml.nvmlDeviceGetMemoryInfo(handle).used) for handle in handles)
         finally:
             pynvml.nvmlShutdown()
     except (pynvml.NVMLError, IndexError, ValueError):
         return None
 
 
-def _handle(number: int) -> Any:
+def _handle(pynvml: Any, number: int) -> Any:
     """NVML's handle of a CUDA device; CUDA_VISIBLE_DEVICES lists indices or UUIDs."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     name = visible.split(",")[number].strip() if visible else str(number)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+
 from fastapi import APIRouter
 
+from service.dependencies import ServicesDep
 from tgsh.datasets.base import DATASETS, info_of
+from tgsh.execution.requirements import lack_torch, network_needs_torch, torch_fields, torch_message
 from tgsh.networks.registry import available_results, context_of
 from tgsh.schemas import Catalog, CatalogEntry
 from tgsh.specs import (
@@ -24,7 +29,14 @@ from tgsh.specs import (
     TgshSpec,
 )
 from tgsh.specs.presets import PRESETS, Submission
+from tgsh.store.leases import live_workers
 from tgsh.suites import build
+
+AUGMENT = AugmentSuite()
+
+NETWORKS: Mapping[str, NetworkSpec] = {
+    network.kind: network for network in (FlyNetSpec(), NeuroModNetSpec(), TgshSpec(), GshSpec())
+}
 
 MOVED = "one task-epoch a task and epoch"
 COMPUTED = "up to two task-epochs a task and epoch, as images are computed anew in each"
@@ -33,12 +45,36 @@ router = APIRouter(tags=["catalog"])
 
 
 @router.get("/catalog", summary="What can be asked for")
-def catalog() -> Catalog:
+def catalog(services: ServicesDep) -> Catalog:
     """Datasets, suites, networks and presets; `spec_schema` is the body of POST /experiments.
 
     Datasets that were uploaded are in GET /datasets. `details.answers` of a network are the results that
-    an experiment with it has.
+    an experiment with it has. `unavailable` says what no worker that lives can run, and why.
     """
+    entries = _catalog()
+    if not lack_torch(live_workers(services.database)):
+        return entries
+    return entries.model_copy(
+        update={
+            "suites": [_unavailable(each, each.name == AUGMENT.kind) for each in entries.suites],
+            "networks": [
+                _unavailable(each, network_needs_torch(NETWORKS[each.name])) for each in entries.networks
+            ],
+            "presets": [
+                _unavailable(each, bool(torch_fields(spec)))
+                for each, spec in zip(entries.presets, PRESETS.values(), strict=True)
+            ],
+        }
+    )
+
+
+def _unavailable(entry: CatalogEntry, without_torch: bool) -> CatalogEntry:
+    return entry.model_copy(update={"unavailable": torch_message(entry.name)}) if without_torch else entry
+
+
+@cache
+def _catalog() -> Catalog:
+    """The catalog where every kind of worker is there."""
     return Catalog(
         datasets=_datasets(),
         suites=[
@@ -51,11 +87,11 @@ def catalog() -> Catalog:
             _kind(CustomSuite, f"{MOVED} where pixels are only moved, else {COMPUTED}"),
         ],
         networks=[
-            _network(FlyNetSpec(), "H = expansion · pixels units, fan_in additions each, an image and epoch"),
-            _network(NeuroModNetSpec(), "four multiplications a random weight, an image and epoch"),
-            _network(TgshSpec(), "hidden · (pixels + 2·rank) multiplications an image and epoch"),
+            _network("flynet", "H = expansion · pixels units, fan_in additions each, an image and epoch"),
+            _network("neuromodnet", "four multiplications a random weight, an image and epoch"),
+            _network("tgsh", "hidden · (pixels + 2·rank) multiplications an image and epoch"),
             _network(
-                GshSpec(),
+                "gsh",
                 "hidden · (pixels + 2·rank) multiplications an image and epoch; no random weights are "
                 "shared, so that similarities of its vectors mean nothing",
             ),
@@ -94,8 +130,9 @@ def _kind(model: type[Frozen], cost: str, **details: object) -> CatalogEntry:
     )
 
 
-def _network(network: NetworkSpec, cost: str) -> CatalogEntry:
+def _network(kind: str, cost: str) -> CatalogEntry:
     """Its layers are those of the defaults on MNIST, each with its share of a context vector's numbers."""
+    network = NETWORKS[kind]
     info = DATASETS["mnist"]
     layers = context_of(network, info.pixels, info.classes).parts
     widths = {name: part.stop - part.start for name, part in layers.items()}

@@ -10,6 +10,7 @@ from service import parsing
 from service.dependencies import CallerDep, ExperimentId, OwnId, Services, ServicesDep
 from tgsh.execution.planning import plan
 from tgsh.execution.presenters import experiment_view, task_view
+from tgsh.execution.requirements import refusal, torch_fields
 from tgsh.execution.uploads import seen_by
 from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing, Task, TaskList
 from tgsh.schemas.examples import SUBMISSIONS
@@ -17,6 +18,7 @@ from tgsh.specs import MAX_TASKS
 from tgsh.specs.base import WITHOUT_NUL
 from tgsh.specs.presets import Submission
 from tgsh.store import experiments, queries
+from tgsh.store.leases import live_workers
 from tgsh.store.maintenance import find_reusable, reopen_damaged
 from tgsh.store.ownership import Owner, require_storage_quota, share
 from tgsh.store.queries import Sort, SortOrder
@@ -62,7 +64,15 @@ def submit(
         require_storage_quota(services.database, services.artifacts, caller.name, settings.max_stored_bytes)
     owner = Owner(caller.name, settings.max_queued_tasks)
     submitted = experiments.submit(
-        services.database, spec, planned, idempotency_key, owner, shared, stored=stored, anew=anew
+        services.database,
+        spec,
+        planned,
+        idempotency_key,
+        owner,
+        shared,
+        stored=stored,
+        anew=anew,
+        refusal=refusal(torch_fields(spec), live_workers(services.database)),
     )
     if submitted.is_stored:
         return _stored(services, submitted.experiment_id, response)

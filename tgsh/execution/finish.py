@@ -123,7 +123,7 @@ def run_preview(context: WorkerContext, stop: Callable[[], bool]) -> PreviewJob 
     PreviewJob or None
         The preview; None where none waits.
     """
-    lease = previews.lease_next(context.database, context.worker, context.lease_seconds)
+    lease = previews.lease_next(context.database, context.worker, context.lease_seconds, context.has_torch)
     if lease is None:
         return None
     with LeaseRenewer(context.database, [lease], context.lease_seconds) as renewer:

@@ -24,6 +24,7 @@ from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan
 from tgsh.execution.presenters import accuracy_view, experiment_view
+from tgsh.execution.requirements import require_torch_here
 from tgsh.figures import render, similarity_figure
 from tgsh.schemas import TERMINAL, Experiment, Progress
 from tgsh.settings import Compute, StoreSettings
@@ -71,8 +72,11 @@ def run(
     ------
     Conflict
         Where the folder holds another experiment.
+    MachineProblem
+        Where it needs torch, and that is not installed.
     """
     planned = plan(spec)
+    require_torch_here(spec)
     folder.mkdir(parents=True, exist_ok=True)
     settings = _settings(folder)
     if compute is not None:

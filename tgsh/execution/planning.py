@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from tgsh.datasets.base import DatasetInfo, UploadInfo, check_train_limit, info_of, no_upload_info
 from tgsh.errors import InvalidSpec
+from tgsh.execution.requirements import suite_torch_fields, torch_fields
 from tgsh.networks.registry import base_id_of, context_of
 from tgsh.specs import AugmentSuite, CustomSuite, ExperimentSpec, FlyNetSpec, NetworkSpec, NeuroModNetSpec
 from tgsh.specs.transforms import TransformSpec
@@ -42,7 +43,8 @@ def plan(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Experime
             f"is for {MOST_CROSSED} tasks at most: {len(tasks):,} take {len(tasks) ** 2:,} evaluations",
         )
     used = [each.name for each in info.members or (info,) if each.is_uploaded]
-    return ExperimentPlan(tasks, base_id_of(spec.network, info.pixels, info.classes, spec.base_seed), used)
+    base_id = base_id_of(spec.network, info.pixels, info.classes, spec.base_seed)
+    return ExperimentPlan(tasks, base_id, used, needs_torch=bool(torch_fields(spec)))
 
 
 def preview(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> PreviewRequest:
@@ -55,7 +57,8 @@ def preview(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Previ
     canonical = json.dumps([relevant, MOST_PREVIEWED], sort_keys=True, separators=(",", ":"))
     tasks = build(spec.suite, info_of(spec, uploads))
     previewed = [(task.index, task.label) for task in evenly_spaced(tasks, MOST_PREVIEWED)]
-    return PreviewRequest(hashlib.sha256(canonical.encode()).hexdigest(), relevant, previewed, len(tasks))
+    key, needs_torch = hashlib.sha256(canonical.encode()).hexdigest(), bool(suite_torch_fields(spec.suite))
+    return PreviewRequest(key, relevant, previewed, len(tasks), needs_torch)
 
 
 SECONDS_A_MULTIPLICATION: Mapping[str, float] = MappingProxyType(

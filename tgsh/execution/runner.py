@@ -91,7 +91,7 @@ def run_next(context: WorkerContext, stop: Callable[[], bool]) -> Job | PreviewJ
     faults.fault_point("before claim")
     if (preview := run_preview(context, stop)) is not None:
         return preview
-    lease = jobs.lease_next(context.database, context.worker, context.lease_seconds)
+    lease = jobs.lease_next(context.database, context.worker, context.lease_seconds, context.has_torch)
     if lease is None:
         return None
     _run_lease(context, lease, stop)

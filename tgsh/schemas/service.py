@@ -122,6 +122,9 @@ class CatalogEntry(WireModel):
     description: str
     json_schema: dict[str, Any] | None = None
     cost: str | None = Field(None, description="what it costs to run, for a person")
+    unavailable: str | None = Field(
+        None, description="the reason why no worker that lives can run it, and the remedy; null where one can"
+    )
     details: dict[str, Any] = Field(default_factory=dict)
 
 

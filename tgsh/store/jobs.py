@@ -69,11 +69,13 @@ def lease_job(database: Database, job: Job, worker: str, lease_seconds: float) -
         return None if experiment is None else _lease(session, experiment, job, worker, lease_seconds)
 
 
-def lease_next(database: Database, worker: str, lease_seconds: float) -> JobLease | None:
-    """Lease the job that is most due (see scheduling.py); None if none is queued."""
+def lease_next(
+    database: Database, worker: str, lease_seconds: float, has_torch: bool = True
+) -> JobLease | None:
+    """Lease the job that is most due (see scheduling.py); None if none is queued that this worker can run."""
     while True:
         with database.read() as session:
-            experiment_id = next_experiment(session)
+            experiment_id = next_experiment(session, has_torch)
         if experiment_id is None:
             return None
         with database.write(durable=False) as session:

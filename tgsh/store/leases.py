@@ -181,8 +181,13 @@ def heartbeat(
     slots: Sequence[str],
     memory_bytes: int = 0,
     device_memory_bytes: int | None = None,
+    has_torch: bool = True,
+    datasets: Sequence[str] | None = None,
 ) -> None:
-    """Record that a worker is alive; one row a worker. slots: its devices, one for each of its children."""
+    """Record that a worker is alive, and what it has; one row a worker.
+
+    slots: its devices, one for each of its children. datasets: the named ones whose files it has.
+    """
     with database.write(durable=False) as session:
         seen_at = session.scalar(select(db_now()))
         session.merge(
@@ -193,6 +198,8 @@ def heartbeat(
                 slots=list(slots),
                 memory_bytes=memory_bytes,
                 device_memory_bytes=device_memory_bytes,
+                has_torch=has_torch,
+                datasets=None if datasets is None else list(datasets),
                 seen_at=seen_at,
             )
         )

@@ -45,7 +45,7 @@ class ExperimentRecord(Base):
 
     queued_at: when it was submitted or last resumed. served_at: when a worker last leased one of its jobs.
     owner: the name of the API key that submitted it; None: submitted without a key, visible to everybody.
-    shared: whether other owners see it too.
+    shared: whether other owners see it too. needs_torch: whether workers without torch leave its jobs alone.
     """
 
     __tablename__ = "experiments"
@@ -75,6 +75,7 @@ class ExperimentRecord(Base):
     finished_at: Mapped[float | None]
     owner: Mapped[str | None] = mapped_column(String(64), index=True)
     shared: Mapped[bool] = mapped_column(default=False)
+    needs_torch: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (Index("ix_experiments_newest", "created_at", "id"),)
 
@@ -178,6 +179,7 @@ class PreviewRecord(Leasable, Base):
     key: SHA-256 of everything that determines the images. spec: dataset, suite and seed. tasks: [index,
     label] of those that are rendered, of tasks_total. status: queued, running, completed, failed. artifact:
     the images, once completed. created_at: when it was queued. used_at: its last request, to the hour.
+    needs_torch: whether its images are computed by torch.
     """
 
     __tablename__ = "previews"
@@ -190,12 +192,15 @@ class PreviewRecord(Leasable, Base):
     artifact_sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[float]
     used_at: Mapped[float] = mapped_column(index=True)
+    needs_torch: Mapped[bool] = mapped_column(default=False)
 
 
 class WorkerRecord(Base):
     """The last heartbeat of a worker.
 
     memory_bytes: resident memory of its processes. device_memory_bytes: in use on its GPUs, by any process.
+    has_torch: whether torch is installed there. datasets: the named ones whose files are there; None: an
+    earlier version, which does not tell.
     """
 
     __tablename__ = "workers"
@@ -206,6 +211,8 @@ class WorkerRecord(Base):
     slots: Mapped[list[Any]]
     memory_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     device_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    has_torch: Mapped[bool] = mapped_column(default=True)
+    datasets: Mapped[list[Any] | None]
     seen_at: Mapped[float]
 
 

@@ -42,6 +42,7 @@ class PreviewRequest:
     spec: dict[str, Any]
     tasks: Sequence[tuple[int, str]]
     tasks_total: int
+    needs_torch: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def request_preview(database: Database, artifacts: Artifacts, request: PreviewRe
                         spec=request.spec,
                         tasks=list(map(list, request.tasks)),
                         tasks_total=request.tasks_total,
+                        needs_torch=request.needs_torch,
                         created_at=now,
                         used_at=now,
                         status="queued",
@@ -124,10 +126,12 @@ def get(database: Database, key: str) -> PreviewRecord:
     return record
 
 
-def lease_next(database: Database, worker: str, lease_seconds: float) -> PreviewLease | None:
-    """Lease the preview that was queued first; None if none is queued, which takes no lock."""
+def lease_next(
+    database: Database, worker: str, lease_seconds: float, has_torch: bool = True
+) -> PreviewLease | None:
+    """Lease the preview that was queued first; None if there is none for this worker. Takes no lock."""
     with database.read() as session:
-        key = session.scalar(_oldest_queued())
+        key = session.scalar(_oldest_queued(has_torch))
     while key is not None:
         token = secrets.token_hex(16)
         with database.write(durable=False) as session:
@@ -149,13 +153,15 @@ def lease_next(database: Database, worker: str, lease_seconds: float) -> Preview
                 return PreviewLease(
                     PreviewJob(key), token, row.spec, [(index, label) for index, label in row.tasks]
                 )
-            key = session.scalar(_oldest_queued())  # another worker leased it
+            key = session.scalar(_oldest_queued(has_torch))  # another worker leased it
     return None
 
 
 @cache  # this query precedes every job, and building it takes longer than running it
-def _oldest_queued() -> Select[str]:
+def _oldest_queued(has_torch: bool) -> Select[str]:
     queued = select(PreviewRecord.key).where(PreviewRecord.status == "queued")
+    if not has_torch:
+        queued = queued.where(PreviewRecord.needs_torch.is_(False))
     return queued.order_by(PreviewRecord.created_at, PreviewRecord.key).limit(1)
 
 

@@ -11,6 +11,10 @@ from tgsh.store.database import Database
 from tgsh.store.models import ExperimentRecord, FinishRecord, Job, PreviewRecord, TaskRecord
 
 QUEUE = "tgsh"
+"""Job messages for every worker."""
+
+TORCH_QUEUE = "tgsh.torch"
+"""Job messages for workers that have torch, of which a worker without would make nothing."""
 
 RUN_JOB_TASK = "tgsh.hint"
 """Name of the Celery task. It has no arguments: a message gives a worker a turn, and the database the job."""
@@ -28,13 +32,13 @@ def job_messages_due(queued: int, waiting: int) -> int:
     return max(0, min(queued, MAX_JOB_MESSAGES) - waiting)
 
 
-def next_experiment(session: Session) -> str | None:
-    """The id of the experiment to serve next; None where no job is queued. Takes no lock."""
-    return session.scalar(_order_of_service())
+def next_experiment(session: Session, has_torch: bool = True) -> str | None:
+    """The id of the experiment to serve next; None where no job is queued that can run. Takes no lock."""
+    return session.scalar(_order_of_service(has_torch))
 
 
 @cache  # building the statement takes longer than running it
-def _order_of_service() -> Select[str]:
+def _order_of_service(has_torch: bool) -> Select[str]:
     of_experiment = TaskRecord.experiment_id == ExperimentRecord.id
     running = select(func.count()).where(of_experiment, TaskRecord.status == "running").scalar_subquery()
     task_queued = exists().where(of_experiment, TaskRecord.status == "queued")
@@ -47,6 +51,7 @@ def _order_of_service() -> Select[str]:
             ExperimentRecord.status.in_(("queued", "running")),
             ExperimentRecord.cancel_requested.is_(False),
             or_(finish_queued, task_queued),
+            *(() if has_torch else (ExperimentRecord.needs_torch.is_(False),)),
         )
         .order_by(
             case((finish_queued, 0), else_=1),
@@ -75,9 +80,30 @@ def next_job(session: Session, experiment_id: str) -> Job | None:
 
 def count_queued(database: Database, limit: int) -> int:
     """The number of queued jobs, previews included; counting ends at `limit`."""
+    return sum(count_by_queue(database, limit).values())
+
+
+def count_by_queue(database: Database, limit: int) -> dict[str, int]:
+    """The number of queued jobs by the queue of their messages, with previews; counting ends at `limit`."""
     with database.read() as session:
-        count = 0
-        for record in (PreviewRecord, FinishRecord, TaskRecord):
-            queued = select(literal(1)).where(record.status == "queued").limit(limit).subquery()
-            count += session.scalar(select(func.count()).select_from(queued)) or 0
-        return min(count, limit)
+        counts = {}
+        for queue, needs_torch in ((QUEUE, False), (TORCH_QUEUE, True)):
+            counts[queue] = 0
+            for query in _queued(needs_torch):
+                rows = query.limit(limit).subquery()
+                counts[queue] += session.scalar(select(func.count()).select_from(rows)) or 0
+        return {queue: min(count, limit) for queue, count in counts.items()}
+
+
+def _queued(needs_torch: bool) -> list[Select[int]]:
+    """A row for each queued job: previews, finishes, tasks."""
+    one, needs = select(literal(1)), ExperimentRecord.needs_torch.is_(needs_torch)
+    return [
+        one.where(PreviewRecord.status == "queued", PreviewRecord.needs_torch.is_(needs_torch)),
+        *(
+            one.join_from(record, ExperimentRecord, ExperimentRecord.id == record.experiment_id).where(
+                record.status == "queued", needs
+            )
+            for record in (FinishRecord, TaskRecord)
+        ),
+    ]

@@ -81,6 +81,28 @@ def compose_transforms(
     return ImageTransform(tuple(merged))
 
 
+def value_change(transforms: Sequence[TransformSpec]) -> TransformSpec | None:
+    """The first transform that computes new values of pixels, which is done by torch.
+
+    Parameters
+    ----------
+    transforms : Sequence[TransformSpec]
+        Transforms in order.
+
+    Returns
+    -------
+    TransformSpec | None
+        None where all of them move pixels, so that they compose into a pixel map.
+    """
+    return next((each for each in transforms if not _moves_pixels(each)), None)
+
+
+def _moves_pixels(transform: TransformSpec) -> bool:
+    if isinstance(transform, Affine):
+        return transform.interpolation == "nearest"
+    return isinstance(transform, MovesPixels)
+
+
 def check_fits(transforms: Sequence[TransformSpec], info: DatasetInfo, field: str) -> None:
     """Check that every blur stays within the reflected image.
 
@@ -108,7 +130,7 @@ def check_fits(transforms: Sequence[TransformSpec], info: DatasetInfo, field: st
 def _pipeline_step(transform: TransformSpec, height: int, width: int) -> PipelineStep:
     if isinstance(transform, MovesPixels):
         return _as_pixel_map(transform, height, width)
-    if isinstance(transform, Affine) and transform.interpolation == "nearest":
+    if isinstance(transform, Affine) and _moves_pixels(transform):
         return affine_map(transform, height, width)
     return transform
 

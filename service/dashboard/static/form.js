@@ -119,6 +119,9 @@ const isNull = (schema) => schema.type === "null";
 const toChoice = (dataset) => (dataset && typeof dataset === "object" ? `id:${dataset.id}` : dataset);
 const fromChoice = (choice) => (choice.startsWith("id:") ? {id: choice.slice(3)} : choice);
 
+// Behind the name of what no worker can run: the first words of the reason. The whole stands beside the field, once chosen.
+export const lack = ({name, unavailable}) => (unavailable ? ` (${unavailable.split(":")[0].replace(`${name} `, "")})` : "");
+
 // The schema of the form. datasets: [{value, title}], in the order of the list.
 export function formSchema(catalog, datasets) {
   const {preset, ...properties} = catalog.spec_schema.properties;
@@ -126,6 +129,10 @@ export function formSchema(catalog, datasets) {
   schema.title = "spec";
   delete schema.description;
   setChoices(schema.properties.dataset, datasets, (value) => value);
+  for (const entry of [...catalog.suites, ...catalog.networks].filter(({unavailable}) => unavailable)) {
+    const kind = Object.values(schema.$defs).find((one) => one.properties?.kind?.enum[0] === entry.name);
+    if (kind) kind.title += lack(entry);
+  }
   for (const suite of Object.values(schema.$defs)) {
     const field = suite.properties?.datasets; // of the suite that makes each dataset a task
     if (!field) continue;

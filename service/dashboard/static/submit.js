@@ -2,7 +2,7 @@
 
 import {Problem, call, say} from "./api.js";
 import {showEstimate} from "./estimate.js";
-import {SpecForm, formSchema} from "./form.js";
+import {SpecForm, formSchema, lack} from "./form.js";
 import {showPreview} from "./preview.js";
 
 const at = (id) => document.getElementById(id);
@@ -15,9 +15,12 @@ let key = {}; // {body, value}: the same body again gets the same experiment
 async function begin() {
   const [response, uploaded] = await Promise.all([call("GET", "/catalog"), uploadedDatasets()]);
   catalog = response.document;
-  const named = catalog.datasets.map(({name, description}) => ({value: name, title: `${name}: ${description}`}));
+  const named = catalog.datasets.map((entry) => ({value: entry.name, title: `${entry.name}: ${entry.description}${lack(entry)}`}));
   const uploads = uploaded.map(({id, name, images}) => ({value: `id:${id}`, title: `${name} (uploaded, ${images} images)`}));
   form = new SpecForm(at("form"), formSchema(catalog, [...named, ...uploads]), changed);
+  for (const entry of catalog.presets.filter(({unavailable}) => unavailable)) {
+    at("preset").querySelector(`[value="${CSS.escape(entry.name)}"]`)?.append(lack(entry));
+  }
   await form.ready;
   at("form").removeAttribute("aria-busy");
   const preset = query.get("preset") ?? at("preset").value;

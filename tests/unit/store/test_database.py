@@ -11,14 +11,15 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from tests.support.jobs import submitted
 from tgsh.errors import MachineProblem
+from tgsh.specs import AugmentSuite, ExperimentSpec, NeuroModNetSpec
 from tgsh.store import queries
 from tgsh.store.database import Database
 from tgsh.store.migrations import config
-from tgsh.store.models import Base, Job
+from tgsh.store.models import Base, ExperimentRecord, Job, WorkerRecord
 from tgsh.store.scheduling import next_experiment, next_job
 
 
@@ -97,6 +98,39 @@ def test_the_second_schema_keeps_what_the_first_one_held(tmp_path: Path) -> None
     database.migrate()
     with database.read() as session:
         assert (next_experiment(session), next_job(session, "e")) == ("e", Job("e", 0))
+
+
+def test_what_waits_from_before_keeps_away_from_workers_without_torch(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/tgsh.db")
+    specs = {
+        "fly": ExperimentSpec(),
+        "augment": ExperimentSpec(suite=AugmentSuite()),
+        "layers": ExperimentSpec(network=NeuroModNetSpec()),
+    }
+    with database.engine.begin() as connection:
+        configuration = config()
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "0006")
+        for name, spec in specs.items():
+            row: dict[str, object] = dict.fromkeys(
+                ("cancel_requested", "tasks_done", "epochs_total", "epochs_done", "pace_epochs", "shared"), 0
+            )
+            row |= dict.fromkeys(("name", "digest", "base_id", "dataset"), "old")
+            row |= {"id": name, "spec": spec.model_dump_json(), "suite": spec.suite.kind, "versions": "{}"}
+            row |= {"status": "queued", "tasks_total": 1, "created_at": 1.0}
+            names = ", ".join(f":{column}" for column in row)
+            connection.execute(text(f"INSERT INTO experiments ({', '.join(row)}) VALUES ({names})"), row)
+        connection.exec_driver_sql(
+            "INSERT INTO workers (name, host, pid, slots, memory_bytes, seen_at) "
+            "VALUES ('w', 'h', 1, '[]', 0, 0)"
+        )
+    database.migrate()
+    with database.read() as session:
+        rows = session.execute(select(ExperimentRecord.id, ExperimentRecord.needs_torch))
+        needs = {row.id: row.needs_torch for row in rows}
+        worker = session.get_one(WorkerRecord, "w")
+    assert needs == {"fly": False, "augment": True, "layers": True}
+    assert (worker.has_torch, worker.datasets) == (True, None)  # every worker had torch, and told no datasets
 
 
 def test_the_newest_schema_can_be_left_again(database: Database) -> None:

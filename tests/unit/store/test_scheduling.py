@@ -9,11 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.jobs import completed, leased, submitted
-from tgsh.store import experiments, jobs, queries
+from tgsh.execution.planning import plan
+from tgsh.specs import ExperimentSpec, NeuroModNetSpec
+from tgsh.store import experiments, jobs, previews, queries
+from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.jobs import JobLease
 from tgsh.store.models import Job
-from tgsh.store.scheduling import MAX_JOB_MESSAGES, count_queued, job_messages_due
+from tgsh.store.previews import PreviewRequest
+from tgsh.store.scheduling import (
+    MAX_JOB_MESSAGES,
+    QUEUE,
+    TORCH_QUEUE,
+    count_by_queue,
+    count_queued,
+    job_messages_due,
+)
 
 
 def taken(database: Database, lease_seconds: float = 60) -> JobLease:
@@ -131,3 +142,32 @@ def test_how_many_job_messages_are_due(database: Database) -> None:
         job_messages_due(3, 9),
         job_messages_due(1000, 0),
     ] == [3, 1, 0, MAX_JOB_MESSAGES]
+
+
+def test_a_worker_without_torch_leaves_what_needs_it_to_others(
+    database: Database, artifacts: Artifacts
+) -> None:
+    """In a mixed fleet: jobs of both kinds of need wait, and their messages in queues of their own."""
+    layers = ExperimentSpec(dataset="mnist5k", network=NeuroModNetSpec(layers=(8,)))
+    heavy = experiments.submit(database, layers, plan(layers)).experiment_id
+    light = submitted(database, tasks=2)
+    for name, needs_torch in (("a", True), ("b", False)):
+        request = PreviewRequest(name * 64, {"dataset": "mnist5k"}, [(0, "0°")], 1, needs_torch)
+        previews.request_preview(database, artifacts, request)
+    assert count_by_queue(database, 50) == {QUEUE: 2 + 1, TORCH_QUEUE: 36 + 1}
+    assert count_by_queue(database, 2) == {QUEUE: 2, TORCH_QUEUE: 2}
+    preview = previews.lease_next(database, "light", 60, has_torch=False)
+    assert preview is not None
+    assert preview.job.key == "b" * 64
+    assert previews.lease_next(database, "light", 60, has_torch=False) is None
+    for _ in range(2):
+        lease = jobs.lease_next(database, "light", 60, has_torch=False)
+        assert lease is not None
+        assert lease.job.experiment_id == light
+        completed(database, lease)
+    finish = jobs.lease_next(database, "light", 60, has_torch=False)
+    assert finish is not None
+    assert finish.job == Job(light)
+    assert jobs.lease_next(database, "light", 60, has_torch=False) is None
+    assert count_by_queue(database, 50) == {QUEUE: 0, TORCH_QUEUE: 36 + 1}
+    assert taken(database).job == Job(heavy, 0)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tgsh.errors import MachineProblem
+from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
 from worker import devices
 
 
@@ -36,6 +37,19 @@ def test_every_gpu_where_there_are_some(nvidia_smi: Path, monkeypatch: pytest.Mo
     assert devices.slots("auto") == ["cuda:0"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert set(devices.slots("auto")) == {"cpu"}
+
+
+def test_without_torch_processors_work_and_gpus_are_told(
+    nvidia_smi: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert devices.queues() == [QUEUE, TORCH_QUEUE]
+    assert devices.unused_gpus("auto") == 0
+    monkeypatch.setitem(sys.modules, "torch", None)  # as where it is not installed
+    assert devices.queues() == [QUEUE]
+    assert set(devices.slots("auto")) == {"cpu"}
+    assert (devices.unused_gpus("auto"), devices.unused_gpus("cpu")) == (2, 0)
+    with pytest.raises(MachineProblem, match=r"cuda:0.* needs torch: pip install 'tgsh\[worker\]'"):
+        devices.slots("cuda:0")
 
 
 def test_devices_by_name() -> None:
