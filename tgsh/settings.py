@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tgsh.logs import LogFormat
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-Compute = Literal["auto", "torch", "fused"]
+Compute = Literal["auto", "torch", "fused", "fused-classes"]
 
 
 class StoreSettings(BaseSettings):

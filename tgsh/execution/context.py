@@ -36,7 +36,7 @@ class WorkerContext:
         The process's name in the store.
     at_once : int, default=1
         Tasks of an experiment that are trained in one batch.
-    compute : {"auto", "fused", "torch"}, default="auto"
+    compute : {"auto", "torch", "fused", "fused-classes"}, default="auto"
         The backend; see `tgsh.training.backends`.
     has_torch : bool, default=True
         Without it, jobs that need torch are left to others.

@@ -60,7 +60,7 @@ def run(
         Processes; None for one a core.
     on_progress : callable
         Called with each Progress.
-    compute : {"auto", "fused", "torch"} or None, default=None
+    compute : {"auto", "torch", "fused", "fused-classes"} or None, default=None
         The backend; None for that of TGSH_COMPUTE.
 
     Returns
@@ -286,17 +286,42 @@ def replay(
     """
     if folder.exists() and any(folder.iterdir()):
         raise InvalidSpec(str(folder), "is not empty; a replay trains anew")
-    ended = run(bundle.spec, folder, workers, on_progress, _backend_of(bundle.recorded.compute))
+    ended = run(bundle.spec, folder, workers, on_progress, recorded_backend(bundle.recorded.compute))
     if ended.status != "completed":
         return ended, None
     with opened(folder) as (database, artifacts):
         return ended, _compare(bundle, database, artifacts, ended)
 
 
-def _backend_of(compute: Sequence[str]) -> Compute | None:
-    """The backend that a record names, where it is not the default."""
-    torch = [each for each in compute if each.startswith("cpu ") and not each.endswith(" fused")]
-    return "torch" if torch and len(torch) == len(compute) and not os.environ.get("TGSH_COMPUTE") else None
+def recorded_backend(compute: Sequence[str]) -> Compute | None:
+    """The backend on which a record is to be replayed.
+
+    Parameters
+    ----------
+    compute : Sequence[str]
+        Compute paths that trained its tasks, such as "cpu AVX512 numba 0.68.1 fused".
+
+    Returns
+    -------
+    {"torch", "fused", "fused-classes"} or None
+        None for a GPU, for several paths, and where TGSH_COMPUTE names one.
+    """
+    names = {_backend_name(each) for each in compute}
+    if os.environ.get("TGSH_COMPUTE") or len(names) != 1:
+        return None
+    return names.pop()
+
+
+def _backend_name(compute: str) -> Compute | None:
+    """The backend of one path, such as "cpu AVX512 numba 0.68.0 fused"; None for a GPU's."""
+    if not compute.startswith("cpu "):
+        return None
+    match compute.rpartition(" ")[2]:
+        case "fused":
+            return "fused"
+        case "fused-classes":
+            return "fused-classes"
+    return "torch"
 
 
 def _compare(bundle: Bundle, database: Database, artifacts: Artifacts, ended: Experiment) -> Replayed:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -77,9 +77,11 @@ class Net(NamedTuple):
         int32 [H, fan_in], where rows of the table begin.
     readout : Readout
         W, a row a class.
-    contrasts : Readout
-        Rows of W less the last one, but for that; learning needs no more, as a softmax does not see what is
-        taken off every logit, and its errors add up to zero.
+    learned : Readout
+        What learning multiplies by: the contrasts, rows of W less the last one, but for that; a softmax does
+        not see what is taken off every logit, and its errors add up to zero. Or W itself.
+    products : int
+        Rows of it: K − 1 or K.
     degrees : np.ndarray
         float64 [D], of how many units each pixel is an input.
     """
@@ -89,7 +91,8 @@ class Net(NamedTuple):
     inputs: tuple[int, ...]
     wiring: np.ndarray
     readout: Readout
-    contrasts: Readout
+    learned: Readout
+    products: int
     degrees: np.ndarray
 
 
@@ -127,8 +130,11 @@ def learn(net, block, images, labels, chosen, parameters, square_avg, rate, v, g
     gradient[:] = 0
     loss = 0.0
     for start in range(0, len(chosen), LANES):
-        _forward(net, net.contrasts, block, images, chosen, start, v)
-        loss += _errors(net, block, labels, chosen, start)
+        _forward(net, net.learned, block, images, chosen, start, v)
+        if net.products < net.classes:
+            loss += _errors(net, block, labels, chosen, start)
+        else:
+            loss += _class_errors(net, block, labels, chosen, start)
         _backward(net, block, gradient)
     _step(net, gradient, parameters, square_avg, rate)
     return loss
@@ -189,9 +195,9 @@ def _lay_out(block, images, chosen, start):  # type: ignore[no-untyped-def]
 
 @_inner
 def _errors(net, block, labels, chosen, start):  # type: ignore[no-untyped-def]
-    """Logits become dL/dlogits of the batch's mean cross-entropy, (softmax − one-hot)/B; the block's loss.
+    """Contrasts become dL/dcontrasts of the batch's mean cross-entropy, (softmax − one-hot)/B; its loss.
 
-    They are contrasts: the last class's logit is zero, and its error needs no place.
+    The last class's logit is zero, and its error needs no place.
     """
     batch, loss, others = len(chosen), 0.0, net.classes - 1
     for lane in range(LANES):
@@ -218,9 +224,35 @@ def _errors(net, block, labels, chosen, start):  # type: ignore[no-untyped-def]
 
 
 @_inner
+def _class_errors(net, block, labels, chosen, start):  # type: ignore[no-untyped-def]
+    """The same of the logits of all classes, whose exponentials are added up in double precision."""
+    batch, loss = len(chosen), 0.0
+    for lane in range(LANES):
+        if start + lane >= batch:
+            block.logits[lane::LANES] = 0
+            continue
+        highest = block.logits[lane]
+        for k in range(1, net.classes):
+            highest = max(highest, block.logits[k * LANES + lane])
+        truth = labels[chosen[start + lane]] * LANES + lane
+        loss += np.float64(highest - block.logits[truth])
+        total = 0.0
+        for k in range(net.classes):
+            block.logits[k * LANES + lane] = math.exp(block.logits[k * LANES + lane] - highest)
+            total += block.logits[k * LANES + lane]
+        loss += math.log(total)
+        for k in range(net.classes):
+            block.logits[k * LANES + lane] /= np.float32(total)
+        block.logits[truth] -= np.float32(1)
+        for k in range(net.classes):
+            block.logits[k * LANES + lane] /= np.float32(batch)
+    return loss
+
+
+@_inner
 def _backward(net, block, gradient):  # type: ignore[no-untyped-def]
     """Add the block's part of dL/dv, from the last panel to the first: that one is still in the cache."""
-    readout = net.contrasts
+    readout = net.learned
     size, units = len(readout.group), len(gradient)
     for panel in range((units - 1) // PANEL, -1, -1):
         first, last = panel * PANEL, min((panel + 1) * PANEL, units)
@@ -245,6 +277,8 @@ def _step(net, gradient, parameters, square_avg, rate):  # type: ignore[no-untyp
         parameters[h] -= rate * (slope / (math.sqrt(square_avg[h]) + EPSILON))
 
 
+Products = Literal["contrasts", "classes"]
+
 MOST_CLASSES = 10
 """Classes whose sums over units fit a core's registers; more of them are taken in groups."""
 
@@ -262,11 +296,20 @@ class FusedFlyNet:
         Through which it sees images.
     normalisation : Normalisation, default=PAPER
         Of its pixels.
+    products : {"contrasts", "classes"}, default="contrasts"
+        What a step multiplies by: K − 1 contrasts of classes, or the K rows of W. The gradients are the same
+        but for their last digits.
     """
 
-    def __init__(self, base: FlyNetBase, pixel_map: PixelMap, normalisation: Normalisation = PAPER) -> None:
+    def __init__(
+        self,
+        base: FlyNetBase,
+        pixel_map: PixelMap,
+        normalisation: Normalisation = PAPER,
+        products: Products = "contrasts",
+    ) -> None:
         self._scale = np.float32(normalisation.scale)
-        self._net = _net(base, pixel_map, self._scale)
+        self._net = _net(base, pixel_map, self._scale, products)
         units = base.units + -base.units % UNROLLED
         self._v, self._gradient = _aligned(units, np.float32), _aligned(units, np.float32)
         self._blocks: dict[np.dtype[Any], Block] = {}
@@ -359,7 +402,7 @@ class FusedFlyNet:
     def _block(self, dtype: np.dtype[Any]) -> Block:
         if dtype not in self._blocks:
             kind = np.int16 if dtype == np.uint8 else np.float32
-            readouts = self._net.readout, self._net.contrasts
+            readouts = self._net.readout, self._net.learned
             rows = max(len(readout.weights) for readout in readouts) // len(self._v)
             self._blocks[dtype] = Block(
                 1 if dtype == np.uint8 else 255,
@@ -372,21 +415,22 @@ class FusedFlyNet:
         return self._blocks[dtype]
 
 
-def _net(base: FlyNetBase, pixel_map: PixelMap, scale: np.float32) -> Net:
+def _net(base: FlyNetBase, pixel_map: PixelMap, scale: np.float32, products: Products) -> Net:
     """A composed with the map, W and its contrasts; units of no effect make their number even."""
     pixels, padding = pixel_map.source.size, -base.units % UNROLLED
     rows = pixel_map.source[base.indices]
     degrees = np.bincount(rows.ravel(), minlength=pixels + 1)[:pixels].astype(np.float64)
     rows = np.pad(rows * np.int32(LANES), ((0, padding), (0, 0)), constant_values=pixels * LANES)
     readout = np.pad(base.readout * scale, ((0, 0), (0, padding)))
-    contrasts = readout[:-1] - readout[-1]
+    learned = readout[:-1] - readout[-1] if products == "contrasts" else readout
     return Net(
         base.units,
         len(readout),
         (0,) * rows.shape[1],
         _copied(rows),
         _grouped(readout),
-        _grouped(contrasts),
+        _grouped(learned),
+        len(learned),
         _copied(degrees),
     )
 

@@ -137,7 +137,8 @@ def select_backend(
     Parameters
     ----------
     compute : Compute
-        "auto", "fused", "torch": which one; "fused" concerns FlyNet on a processor only.
+        "auto", "torch", or for FlyNet on a processor "fused", whose steps multiply by K − 1 contrasts of
+        classes, and "fused-classes", whose steps multiply by the K classes.
     base : RandomBase
         The frozen weights.
     context : Context
@@ -168,14 +169,15 @@ def select_backend(
             from tgsh.networks.flynet_numba import FusedFlyNet
             from tgsh.training.fused_backend import FusedBackend
         except ImportError as error:
-            if compute == "fused":
+            if compute != "auto":
                 raise MachineProblem(
-                    f"the fused path needs numba ({error}): pip install 'tgsh[worker]', "
+                    f"the {compute} path needs numba ({error}): pip install 'tgsh[cpu]', "
                     "or set TGSH_COMPUTE=auto"
                 ) from error
         else:
-            build = partial(FusedFlyNet, base)
-            return FusedBackend(build, context, source, train_limit, evaluated_at_once)
+            name = "fused" if compute == "auto" else compute
+            build = partial(FusedFlyNet, base, products="classes" if name == "fused-classes" else "contrasts")
+            return FusedBackend(build, context, source, train_limit, evaluated_at_once, name)
     try:
         from tgsh.training.torch_backend import TorchBackend
     except ImportError as error:

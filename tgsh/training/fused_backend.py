@@ -35,6 +35,8 @@ class FusedBackend:
         Training images of a task; None for all of them.
     evaluated_at_once : int
         Test images of a batch; their number decides no byte but through transforms that change values.
+    name : str, default="fused"
+        The compute path in records.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class FusedBackend:
         source: ImageSource,
         train_limit: int | None,
         evaluated_at_once: int,
+        name: str = "fused",
     ) -> None:
+        self._name = name
         self._context, self._info = context, source.info
         self._images = TaskImages(source, train_limit)
         self._evaluated_at_once = evaluated_at_once
@@ -53,7 +57,7 @@ class FusedBackend:
     @property
     def compute(self) -> str:
         """Instruction set and numba's version: one thread of this processor, whatever torch may use."""
-        return f"cpu {instruction_set()} numba {version('numba')} fused"
+        return f"cpu {instruction_set()} numba {version('numba')} {self._name}"
 
     def epoch(
         self,

@@ -35,7 +35,7 @@ class Trainer:
     device : str
         Such as "cpu" or "cuda:0".
     compute : Compute, default="auto"
-        "auto", "fused", "torch": the backend; see `tgsh.training.backends`.
+        "auto", "torch", "fused", "fused-classes": the backend; see `tgsh.training.backends`.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def warm_up(device: str, compute: Compute) -> None:
     device : str
         Such as "cpu" or "cuda:0".
     compute : Compute
-        "auto", "fused", "torch": the backend.
+        "auto", "torch", "fused", "fused-classes": the backend.
 
     Raises
     ------
