@@ -92,8 +92,18 @@ def test_without_the_worker_extra_it_runs_and_says_what_is_missing(tmp_path: Pat
     [torch] = [finding for finding in document["findings"] if finding["subject"] == "torch"]
     assert torch["verdict"] == "warning"
     assert "API only" in torch["detail"]
-    assert torch["remedy"] == "pip install 'tgsh[worker]'"
+    assert torch["remedy"].startswith("pip install 'tgsh[cpu]'")
     assert by_subject(document)["data"] == ["warning"]
+
+
+def test_without_torch_it_is_a_worker_for_flynets(tmp_path: Path) -> None:
+    light = "for name in ('torch', 'torchvision'): sys.modules[name] = None"
+    status, document = doctor(tmp_path, "--port", str(free_port()), first=light, PATH="/nowhere")
+    found = by_subject(document)
+    assert (status, found["torch"], found["numba"]) == (0, ["ok"], ["ok"]), document
+    [torch] = [finding for finding in document["findings"] if finding["subject"] == "torch"]
+    assert "FlyNet trains on processors here" in torch["detail"]
+    assert "CUDA" not in found
 
 
 def test_whatever_is_wrong_makes_it_exit_with_1(tmp_path: Path) -> None:

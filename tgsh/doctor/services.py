@@ -204,9 +204,8 @@ def check_artifacts(settings: StoreSettings) -> Iterator[Finding]:
         sha256 = artifacts.save(key, {"x": np.arange(3, dtype=np.float32)}, {})
         is_intact = artifacts.is_whole(key, sha256)
         artifacts.remove_all("doctor")
-    except ImportError as error:
-        remedy = "pip install 'tgsh[s3]'" if url.startswith("s3:") else "install the package that it names"
-        yield problem("artifacts", f"{url}: {error}", remedy)
+    except MachineProblem as error:
+        yield problem("artifacts", f"{url}: no package for it is installed", str(error))
     except (ArtifactError, OSError, ValueError) as error:
         remedy = "correct TGSH_ARTIFACTS_URL, FSSPEC_S3_ENDPOINT_URL, FSSPEC_S3_KEY and FSSPEC_S3_SECRET"
         local_remedy = "give this user the right to write there, and make room"

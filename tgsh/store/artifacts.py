@@ -23,7 +23,13 @@ import safetensors.numpy
 from fsspec.implementations.local import LocalFileSystem
 from safetensors import SafetensorError, safe_open
 
-from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnreachable, ArtifactUnwritable
+from tgsh.errors import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ArtifactUnreachable,
+    ArtifactUnwritable,
+    MachineProblem,
+)
 
 METADATA_KEY = "tgsh"
 """The only metadata key of our safetensors files; its value is a JSON object."""
@@ -57,12 +63,20 @@ class StagedFile:
 
 
 class Artifacts:
-    """Files by key, such as ``0f3a…/tasks/00012-a1-e3.safetensors``."""
+    """Files by key, such as ``0f3a…/tasks/00012-a1-e3.safetensors``.
+
+    Raises MachineProblem where the package for the URL's kind of store is not installed.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
         # Other processes write there too: listings are not cached.
-        self._fs, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
+        try:
+            self._fs, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
+        except ImportError as error:
+            scheme = url.partition("://")[0]
+            extra = "pip install 'tgsh[s3]'" if scheme in ("s3", "s3a") else "install fsspec's package for it"
+            raise MachineProblem(f"artifacts in {scheme}:// need a package ({error}): {extra}") from error
         self._is_local = isinstance(self._fs, LocalFileSystem)
         self._cache: LocalCache | None = None
         if self._is_local:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from tgsh.errors import ArtifactUnreachable, ArtifactUnwritable
+from tgsh.errors import ArtifactUnreachable, ArtifactUnwritable, MachineProblem
 
 POSTGRESQL_OPTIONS: dict[str, Any] = {
     "connect_timeout": 10,
@@ -47,7 +47,10 @@ log = logging.getLogger(__name__)
 
 
 class Database:
-    """A database by SQLAlchemy URL. Create it after a fork, never before."""
+    """A database by SQLAlchemy URL. Create it after a fork, never before.
+
+    Raises MachineProblem where its driver is not installed.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
@@ -55,7 +58,12 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         connect_args = {"timeout": BUSY_SECONDS} if self.is_sqlite else POSTGRESQL_OPTIONS
-        self.engine = create_engine(self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite)
+        try:
+            self.engine = create_engine(self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite)
+        except ImportError as error:  # the driver of this kind of database
+            raise MachineProblem(
+                f"a database of {self.url.drivername} needs a driver ({error}): pip install 'tgsh[postgres]'"
+            ) from error
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
