@@ -6,7 +6,9 @@ its name, in kebab case, the document's type.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 
@@ -35,16 +37,26 @@ class Conflict(TgshError):
 
 
 class DatasetUnavailable(TgshError):
-    """Images are missing and could not be downloaded."""
+    """Images are missing or damaged, and could not be downloaded.
 
-    def __init__(self, dataset: str, folder: Path, files: tuple[str, ...], cause: str) -> None:
-        super().__init__(
-            f"dataset {dataset!r} is not in {folder} and could not be downloaded ({cause}). "
-            f"Put these files there, or set TGSH_DATA_DIR to a folder that has them: {', '.join(files)}"
-        )
-        self.dataset = dataset
-        self.folder = folder
-        self.files = files
+    missing: the files that would have to be put there, by dataset.
+    """
+
+    def __init__(self, cause: str, missing: Mapping[str, Sequence[Path]] = MappingProxyType({})) -> None:
+        super().__init__("\n".join([cause, *_remedy(missing)]))
+        self.missing = missing
+
+
+def _remedy(missing: Mapping[str, Sequence[Path]]) -> list[str]:
+    """A line that names the missing files, their folders, and the dataset that needs no files."""
+    if not missing:
+        return []
+    folders: dict[str, list[str]] = {}  # by the files that they lack, mostly all of them
+    for files in missing.values():
+        folders.setdefault(", ".join(file.name for file in files), []).append(str(files[0].parent))
+    places = "; ".join(f"{files} into {' and '.join(paths)}" for files, paths in folders.items())
+    offer = "or take mnist5k, which needs no files: --dataset mnist5k, or in the spec"
+    return [f"Put {places} (gzipped or not), {offer}"]
 
 
 class TrainingDiverged(TgshError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tgsh.cli.errors import FAILED, WorkFailed
-from tgsh.cli.options import Id, Json, Spec, Url, complete_experiments, connect, resolve
+from tgsh.cli.options import Dataset, Id, Json, Spec, Url, complete_experiments, connect
 from tgsh.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from tgsh.schemas import ComparedPair, Comparison, Estimate, Experiment
 
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID ID [ID …]", help="Two to six, or their beginnings.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Two to six ids, or their beginnings.")]
 
 
 def submit(
     spec: Spec,
+    dataset: Dataset = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay and show progress to the end.")] = False,
     shared: Annotated[bool, typer.Option("--shared", help="Let everybody with a key see it.")] = False,
     anew: Annotated[bool, typer.Option("--anew", help="Train it though it was computed before.")] = False,
@@ -30,7 +31,7 @@ def submit(
     """Submit an experiment: a spec file, - for standard input, or a preset."""
     from tgsh.cli.options import read_body
 
-    body = read_body(spec)
+    body = read_body(spec, dataset)
     with connect(url) as client:
         experiment = client.submit(body, shared=shared or None, anew=anew)
         if experiment.stored_answer:
@@ -50,7 +51,7 @@ def submit(
 def watch(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     """Show the progress of an experiment to its end."""
     with connect(url) as client:
-        _watch(client, client.get(resolve(client, experiment_id)), as_json)
+        _watch(client, client.get(experiment_id), as_json)
 
 
 def list_(
@@ -91,7 +92,7 @@ def show(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     from tgsh.cli.output import print_experiment
 
     with connect(url) as client:
-        experiment = client.get(resolve(client, experiment_id))
+        experiment = client.get(experiment_id)
         if as_json:
             print_json(experiment)
         else:
@@ -118,7 +119,7 @@ def open_(
         if experiment_id is None:
             client.ready()  # a page that nobody serves need not be opened
         else:
-            page = client.get(resolve(client, experiment_id)).url
+            page = client.get(experiment_id).url
     opened = webbrowser.open(page)
     if as_json:
         print_json({"url": page, "opened": opened})
@@ -129,7 +130,7 @@ def open_(
 def cancel(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     """Cancel an experiment; what was learned is kept."""
     with connect(url) as client:
-        experiment = client.cancel(resolve(client, experiment_id))
+        experiment = client.cancel(experiment_id)
     if as_json:
         print_json(experiment)
         return
@@ -139,7 +140,7 @@ def cancel(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
 def resume(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     """Train what is missing of a failed or cancelled experiment."""
     with connect(url) as client:
-        experiment = client.resume(resolve(client, experiment_id))
+        experiment = client.resume(experiment_id)
     if as_json:
         print_json(experiment)
         return
@@ -154,7 +155,7 @@ def share(
 ) -> None:
     """Let everybody with a key see an experiment."""
     with connect(url) as client:
-        experiment = client.share(resolve(client, experiment_id), not off)
+        experiment = client.share(experiment_id, not off)
     if as_json:
         print_json(experiment)
         return
@@ -169,7 +170,7 @@ def delete(
 ) -> None:
     """Delete an experiment and all its results."""
     with connect(url) as client:
-        experiment = client.get(resolve(client, experiment_id))
+        experiment = client.get(experiment_id)
         question = f"Delete {experiment.id} ({experiment.spec.title}) and its results?"
         if not yes and not typer.confirm(question, err=True):
             raise typer.Exit(FAILED)
@@ -180,12 +181,12 @@ def delete(
     typer.echo(f"Deleted {experiment.id}")
 
 
-def estimate(spec: Spec, as_json: Json = False, url: Url = None) -> None:
+def estimate(spec: Spec, dataset: Dataset = None, as_json: Json = False, url: Url = None) -> None:
     """Tell what an experiment would cost, without submitting it."""
     from tgsh.cli.options import read_body
 
     with connect(url) as client:
-        estimate = client.estimate(read_body(spec))
+        estimate = client.estimate(read_body(spec, dataset))
     if as_json:
         print_json(estimate)
     else:
@@ -205,9 +206,8 @@ def compare(
 ) -> None:
     """Compare experiments: what differs in their specs, and whether their similarities agree."""
     with connect(url) as client:
-        ids = [resolve(client, each) for each in experiment_ids]
         comparison = client.comparison(
-            ids,
+            experiment_ids,
             stage,
             measure,  # type: ignore[arg-type]  # the service judges it
             layer,

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tgsh.analysis.similarity import similarity
 from tgsh.arrays import LabelledArray, table_csv, to_csv, to_safetensors
 from tgsh.bundles.reader import Bundle
+from tgsh.datasets.base import DATASETS
+from tgsh.datasets.mnist import fetch_missing, missing_files
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan
@@ -27,7 +29,8 @@ from tgsh.execution.presenters import accuracy_view, experiment_view
 from tgsh.figures import render, similarity_figure
 from tgsh.schemas import TERMINAL, Experiment, Progress
 from tgsh.settings import Compute, StoreSettings
-from tgsh.specs import ExperimentSpec
+from tgsh.specs import DatasetsSuite, ExperimentSpec
+from tgsh.specs.base import UploadedDataset
 from tgsh.store import experiments, queries, results
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -71,10 +74,16 @@ def run(
     ------
     Conflict
         Where the folder holds another experiment.
+    InvalidSpec
+        Where the spec's parts do not fit together, or it names uploaded datasets.
+    DatasetUnavailable
+        Where images are missing and cannot be downloaded; no folder is made then.
     """
-    planned = plan(spec)
-    folder.mkdir(parents=True, exist_ok=True)
     settings = _settings(folder)
+    _refuse_uploads(spec, settings.data)
+    planned = plan(spec)
+    fetch_missing(_named_datasets(spec), settings.data)
+    folder.mkdir(parents=True, exist_ok=True)
     if compute is not None:
         settings = settings.model_copy(update={"compute": compute})
     with opened(folder) as (database, artifacts):
@@ -117,6 +126,27 @@ def _settings(folder: Path) -> StoreSettings:
         artifacts_url=None,
         data_dir=StoreSettings().data,
         lease_seconds=LEASE_SECONDS,
+    )
+
+
+def _named_datasets(spec: ExperimentSpec) -> list[str]:
+    names = spec.suite.datasets if isinstance(spec.suite, DatasetsSuite) else (spec.dataset_key,)
+    return [name for name in names if name in DATASETS]
+
+
+def _refuse_uploads(spec: ExperimentSpec, data_dir: Path) -> None:
+    """Raise InvalidSpec where a spec names uploaded datasets; it names what else is missing, too."""
+    if isinstance(spec.suite, DatasetsSuite):
+        field, uploads = "suite.datasets", [name for name in spec.suite.datasets if name not in DATASETS]
+    else:
+        field = "dataset.id"
+        uploads = [spec.dataset.id] if isinstance(spec.dataset, UploadedDataset) else []
+    if not uploads:
+        return
+    missing = [name for name in _named_datasets(spec) if missing_files(name, data_dir)]
+    more = f"; missing here, too: {', '.join(missing)}" if missing else ""
+    raise InvalidSpec(
+        field, f"only a service has uploaded datasets (tgsh submit): {', '.join(uploads)}{more}"
     )
 
 
@@ -209,6 +239,8 @@ def _export(database: Database, artifacts: Artifacts, experiment: Experiment, fo
     rows = [(task.index, task.label, task.accuracy) for task in accuracy.tasks]
     (folder / "accuracy.csv").write_bytes(table_csv(["task", "label", "accuracy"], rows))
     ref = find_stage(database, experiment.id, "after")
+    if not ref.tasks:
+        return  # every task failed
     vectors = load_stage(artifacts, ref)
     about = {"experiment_id": experiment.id, "base_id": ref.base_id, "stage": ref.stage}
     (folder / "context-vectors.safetensors").write_bytes(
