@@ -39,24 +39,23 @@ class Conflict(TgshError):
 class DatasetUnavailable(TgshError):
     """Images are missing or damaged, and could not be downloaded.
 
-    missing: the files that would have to be put there, by dataset.
+    missing: the files that would have to be put there, by dataset. offer: name the dataset that needs none.
     """
 
-    def __init__(self, cause: str, missing: Mapping[str, Sequence[Path]] = MappingProxyType({})) -> None:
-        super().__init__("\n".join([cause, *_remedy(missing)]))
+    def __init__(
+        self, cause: str, missing: Mapping[str, Sequence[Path]] = MappingProxyType({}), *, offer: bool = False
+    ) -> None:
+        super().__init__("\n".join([cause, *([_remedy(missing, offer)] if missing else [])]))
         self.missing = missing
 
 
-def _remedy(missing: Mapping[str, Sequence[Path]]) -> list[str]:
-    """A line that names the missing files, their folders, and the dataset that needs no files."""
-    if not missing:
-        return []
+def _remedy(missing: Mapping[str, Sequence[Path]], offer: bool) -> str:
+    """A line that names the missing files and their folders."""
     folders: dict[str, list[str]] = {}  # by the files that they lack, mostly all of them
     for files in missing.values():
         folders.setdefault(", ".join(file.name for file in files), []).append(str(files[0].parent))
-    places = "; ".join(f"{files} into {' and '.join(paths)}" for files, paths in folders.items())
-    offer = "or take mnist5k, which needs no files: --dataset mnist5k, or in the spec"
-    return [f"Put {places} (gzipped or not), {offer}"]
+    places = "; ".join(f"{files} (or .gz) into {' and '.join(paths)}" for files, paths in folders.items())
+    return f"Put {places}" + (", or use mnist5k, which needs none: --dataset mnist5k" if offer else "")
 
 
 class TrainingDiverged(TgshError):

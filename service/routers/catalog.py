@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
+
 from fastapi import APIRouter
 
 from tgsh.datasets.base import DATASETS, info_of
@@ -87,7 +89,7 @@ def _datasets() -> list[CatalogEntry]:
 def _kind(model: type[Frozen], cost: str, **details: object) -> CatalogEntry:
     return CatalogEntry(
         name=model.model_fields["kind"].default,
-        description=(model.__doc__ or "").strip(),
+        description=cleandoc(model.__doc__ or ""),
         json_schema=model.model_json_schema(),
         cost=cost,
         details=details,

@@ -50,7 +50,7 @@ def add(
 @app.command("list")
 def list_(as_json: Json = False, url: Url = None) -> None:
     """List uploaded datasets, newest first."""
-    from tgsh.cli.output import print_datasets
+    from tgsh.cli.tables import print_datasets
 
     with connect(url) as client:
         datasets = list(client.datasets())
@@ -72,7 +72,7 @@ def show(
     url: Url = None,
 ) -> None:
     """Show a dataset."""
-    from tgsh.cli.output import print_dataset
+    from tgsh.cli.tables import print_dataset
 
     with connect(url) as client:
         details = client.dataset(dataset)

@@ -95,11 +95,12 @@ def run(
     """Run an experiment here, with no service at all, and leave its results in a folder."""
     from tgsh.cli.experiments import exit_by_status
     from tgsh.cli.options import read_spec
-    from tgsh.cli.output import display
+    from tgsh.cli.output import display, print_downloads
 
     experiment_spec = read_spec(spec, dataset)
     from tgsh.execution import local  # takes long to import: only once the spec is known to be good
 
+    print_downloads(local.fetch_images(experiment_spec))
     with display(experiment_spec.title) as progress_display:
         experiment = local.run(experiment_spec, output, workers, progress_display.update)
     if as_json:

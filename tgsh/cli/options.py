@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from tgsh.specs import ExperimentSpec
 
 
-ID_PATTERN = "[0-9a-f]{16}"
 DEFAULT_HOME = Path("tgsh-home")
 COMPLETION_TIMEOUT = 0.5  # seconds
 MAX_COMPLETIONS = 50  # experiments, the newest
@@ -112,19 +110,11 @@ def connect(url: str | None, timeout: float = 30.0) -> Client:
     return Client(url or os.environ.get("TGSH_URL") or running_url(home), timeout=timeout)
 
 
-def read_body(source: str, dataset: str | None = None) -> dict[str, Any]:
+def read_body(source: str) -> dict[str, Any]:
     """Body of POST /experiments from a file, standard input or a preset's name.
 
-    dataset: overrides the body's; a name, or the id of an uploaded one. Raises: InvalidSpec where the source
-    is no JSON object.
+    Raises: InvalidSpec where it is no JSON object.
     """
-    body = _read_source(source)
-    if dataset is not None:
-        body["dataset"] = {"id": dataset} if re.fullmatch(ID_PATTERN, dataset) else dataset
-    return body
-
-
-def _read_source(source: str) -> dict[str, Any]:
     if source == "-":
         return _parse_body("standard input", sys.stdin.read())
     path = Path(source)
@@ -135,13 +125,26 @@ def _read_source(source: str) -> dict[str, Any]:
     return {"preset": source}
 
 
+def override_dataset(
+    body: dict[str, Any], dataset: str | None, client: Client | None = None
+) -> dict[str, Any]:
+    """Body with another dataset; client: of the service that has uploaded ones."""
+    from tgsh.specs.base import DatasetName
+
+    if dataset is None:
+        return body
+    if client is None or dataset in get_args(DatasetName):
+        return body | {"dataset": dataset}
+    return body | {"dataset": {"id": client.dataset_id(dataset)}}
+
+
 def read_spec(source: str, dataset: str | None = None) -> ExperimentSpec:
     """Validated spec, with its preset resolved. Raises: InvalidSpec naming every wrong field."""
     from pydantic import ValidationError
 
     from tgsh.specs.presets import Submission
 
-    body = read_body(source, dataset)
+    body = override_dataset(read_body(source), dataset)
     try:
         return Submission.model_validate_json(json.dumps(body)).spec()
     except ValidationError as error:

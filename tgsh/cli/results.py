@@ -135,13 +135,17 @@ def replay(
 
     from tgsh.bundles.reader import read
     from tgsh.cli.experiments import exit_by_status
-    from tgsh.cli.output import display
+    from tgsh.cli.output import display, print_downloads
 
     contents = read(file)
-    from tgsh.execution.local import replay  # takes long to import: only once the file is known to be whole
+    from tgsh.execution.local import (  # takes long to import: only once the file is known to be whole
+        fetch_images,
+        replay,
+    )
 
     if home is not None:
         os.environ["TGSH_HOME"] = str(home)
+    print_downloads(fetch_images(contents.spec, offer=False))
     with _results_folder(output) as folder, display(contents.spec.title) as progress_display:
         experiment, replayed = replay(contents, folder, workers, progress_display.update)
     if replayed is None:

@@ -86,7 +86,7 @@ def _is_there(path: Path) -> bool:
     return path.exists() or path.with_name(path.name + ".gz").exists()
 
 
-def fetch_missing(names: Iterable[str], data_dir: Path) -> list[str]:
+def fetch_missing(names: Iterable[str], data_dir: Path, *, offer: bool = True) -> dict[str, Path]:
     """Download what named datasets lack.
 
     Parameters
@@ -95,11 +95,13 @@ def fetch_missing(names: Iterable[str], data_dir: Path) -> list[str]:
         Keys of DATASETS.
     data_dir : Path
         Torchvision's root folder.
+    offer : bool, default=True
+        Whether an error offers mnist5k, which needs no files.
 
     Returns
     -------
-    list[str]
-        Names of the datasets that were downloaded.
+    dict[str, Path]
+        Folder of each dataset that was downloaded.
 
     Raises
     ------
@@ -114,8 +116,9 @@ def fetch_missing(names: Iterable[str], data_dir: Path) -> list[str]:
             download(name, [file.name for file in files], files[0].parent)
         except DownloadFailed as error:
             still_missing = {name: files for name in missing if (files := missing_files(name, data_dir))}
-            raise DatasetUnavailable(f"{name} cannot be downloaded: {error}", still_missing) from error
-    return list(missing)
+            cause = f"{name} cannot be downloaded: {error}"
+            raise DatasetUnavailable(cause, still_missing, offer=offer) from error
+    return {name: files[0].parent for name, files in missing.items()}
 
 
 def _torchvision_arrays(info: DatasetInfo, data_dir: Path) -> list[np.ndarray]:

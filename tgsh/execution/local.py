@@ -79,11 +79,10 @@ def run(
     DatasetUnavailable
         Where images are missing and cannot be downloaded; no folder is made then.
     """
-    settings = _settings(folder)
-    _refuse_uploads(spec, settings.data)
+    fetch_images(spec)
     planned = plan(spec)
-    fetch_missing(_named_datasets(spec), settings.data)
     folder.mkdir(parents=True, exist_ok=True)
+    settings = _settings(folder)
     if compute is not None:
         settings = settings.model_copy(update={"compute": compute})
     with opened(folder) as (database, artifacts):
@@ -94,6 +93,46 @@ def run(
         experiment = experiment_view(queries.experiment(database, experiment_id))
         _export(database, artifacts, experiment, folder)
         return experiment
+
+
+def fetch_images(spec: ExperimentSpec, *, offer: bool = True) -> dict[str, Path]:
+    """Download the images that a spec needs and that are not here; nothing else is done yet.
+
+    Parameters
+    ----------
+    spec : ExperimentSpec
+        The spec.
+    offer : bool, default=True
+        Whether an error offers mnist5k, which needs no files.
+
+    Returns
+    -------
+    dict of str to Path
+        Folder of each dataset that was downloaded.
+
+    Raises
+    ------
+    InvalidSpec
+        Where the spec's parts do not fit together, or it names uploaded datasets.
+    DatasetUnavailable
+        Where images are missing and cannot be downloaded; names all of them.
+    """
+    data_dir = StoreSettings().data
+    names = spec.suite.datasets if isinstance(spec.suite, DatasetsSuite) else (spec.dataset_key,)
+    named = [name for name in names if name in DATASETS]
+    if isinstance(spec.suite, DatasetsSuite) or isinstance(spec.dataset, UploadedDataset):
+        _refuse_uploads([name for name in names if name not in DATASETS], named, data_dir)
+    plan(spec)
+    return fetch_missing(named, data_dir, offer=offer)
+
+
+def _refuse_uploads(uploads: Sequence[str], named: Sequence[str], data_dir: Path) -> None:
+    """Raise InvalidSpec where there are uploaded datasets; it names what else is missing, too."""
+    if uploads:
+        missing = [name for name in named if missing_files(name, data_dir)]
+        more = f"; missing here, too: {', '.join(missing)}" if missing else ""
+        text = f"only a service has uploaded datasets (tgsh submit): {', '.join(uploads)}{more}"
+        raise InvalidSpec("dataset", text)
 
 
 @contextmanager
@@ -126,27 +165,6 @@ def _settings(folder: Path) -> StoreSettings:
         artifacts_url=None,
         data_dir=StoreSettings().data,
         lease_seconds=LEASE_SECONDS,
-    )
-
-
-def _named_datasets(spec: ExperimentSpec) -> list[str]:
-    names = spec.suite.datasets if isinstance(spec.suite, DatasetsSuite) else (spec.dataset_key,)
-    return [name for name in names if name in DATASETS]
-
-
-def _refuse_uploads(spec: ExperimentSpec, data_dir: Path) -> None:
-    """Raise InvalidSpec where a spec names uploaded datasets; it names what else is missing, too."""
-    if isinstance(spec.suite, DatasetsSuite):
-        field, uploads = "suite.datasets", [name for name in spec.suite.datasets if name not in DATASETS]
-    else:
-        field = "dataset.id"
-        uploads = [spec.dataset.id] if isinstance(spec.dataset, UploadedDataset) else []
-    if not uploads:
-        return
-    missing = [name for name in _named_datasets(spec) if missing_files(name, data_dir)]
-    more = f"; missing here, too: {', '.join(missing)}" if missing else ""
-    raise InvalidSpec(
-        field, f"only a service has uploaded datasets (tgsh submit): {', '.join(uploads)}{more}"
     )
 
 
