@@ -12,7 +12,6 @@ from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.filesize import decimal
-from rich.measure import Measurement
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
@@ -41,6 +40,8 @@ COLOURS = {"queued": "yellow", "running": "cyan", "completed": "green", "failed"
 MAX_LISTED_TASKS = 60
 MAX_VALUE = 100  # characters of a spec's value in a list; longer ones are named only
 INDENT = 2
+GAPS = (2, 1)  # between columns, the better first
+READABLE = 20  # characters in a line of a column that wraps
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,22 @@ Row = Sequence[Text | str]
 
 
 def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Row]) -> None:
-    """Print a table with a column each, or with some below the rows where the terminal is too narrow."""
-    texts = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-    table = _table(columns, texts)
-    if Measurement.get(console, console.options, table).minimum <= console.width:
-        console.print(table)
+    """Print a table with a column each, or with some below the rows where the terminal is too narrow.
+
+    Columns without any text are left out.
+    """
+    used = [place for place in range(len(columns)) if any(str(row[place]) for row in rows)]
+    columns = [columns[place] for place in used]
+    cells = [[row[place] for place in used] for row in rows]
+    texts = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in cells]
+    gap = next((gap for gap in GAPS if _needed(columns, texts, gap) <= console.width), None)
+    if gap is not None or not any(column.below for column in columns):
+        console.print(_table(columns, texts, gap))
+        console.print()
         return
     places = [place for place, column in enumerate(columns) if not column.below]
     widths = [_width(columns[place], [row[place] for row in texts]) for place in places]
-    titles = [Text(columns[place].title, "bold") for place in places]
-    console.print()
-    console.print(_line(titles, widths))
+    console.print(_line([Text(columns[place].title, "bold") for place in places], widths))
     console.print(Rule(style=""))
     for row in texts:
         console.print(_line([row[place] for place in places], widths))
@@ -106,6 +112,7 @@ def print_experiment(experiment: Experiment, tasks: Sequence[Task]) -> None:
     """Print all fields of an experiment, and its tasks."""
     console = Console()
     _print_fields(console, _experiment_fields(experiment))
+    console.print()
     columns = (
         Column("task"),
         Column("label", wraps=True),
@@ -131,32 +138,33 @@ def print_experiment(experiment: Experiment, tasks: Sequence[Task]) -> None:
 
 def print_keys(keys: Sequence[Key]) -> None:
     """Print keys; the secrets themselves are not stored."""
-    columns = (Column("role"), Column("made"), Column("expires", wraps=True), Column("name", below=True))
+    columns = (Column("name", below=True), Column("role"), Column("made"), Column("expires", wraps=True))
     rows: list[Row] = []
     for key in keys:
         until = "never" if key.expires_at is None else f"{key.expires_at.astimezone():%Y-%m-%d %H:%M}"
         expires = Text(f"{until} (expired)", style="red") if key.is_expired() else until
-        rows.append((key.role, f"{key.created_at.astimezone():%Y-%m-%d %H:%M}", expires, key.name))
+        rows.append((key.name, key.role, f"{key.created_at.astimezone():%Y-%m-%d %H:%M}", expires))
     print_table(Console(), columns, rows)
 
 
 def print_datasets(datasets: Sequence[Dataset]) -> None:
     """Print uploaded datasets."""
     columns = (
-        *(Column(title) for title in ("id", "images", "classes", "size", "used by", "uploaded")),
-        Column("owner", wraps=True),
+        Column("id"),
         Column("name", below=True),
+        *(Column(title) for title in ("images", "classes", "size", "used by", "uploaded")),
+        Column("owner", wraps=True),
     )
     rows = [
         (
             each.id,
+            each.name,
             f"{each.images:,}",
             str(each.classes),
             " × ".join(map(str, (each.height, each.width, each.channels))),
             str(each.used_by),
             f"{each.created_at.astimezone():%y-%m-%d %H:%M}",
             _owner(each),
-            each.name,
         )
         for each in datasets
     ]
@@ -229,10 +237,23 @@ def print_comparison(comparison: Comparison) -> None:
         )
 
 
-def _table(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def _needed(columns: Sequence[Column], rows: Sequence[Sequence[Text]], gap: int) -> int:
+    """Width with room for every word, and for some of them in a line of a column that wraps."""
+    needed = gap * (len(columns) - 1)
+    for place, column in enumerate(columns):
+        cells = [row[place].plain for row in rows]
+        widest = max(map(cell_len, (column.title, *cells)))
+        word = max((cell_len(word) for cell in cells for word in cell.split()), default=0)
+        needed += min(widest, max(word, READABLE)) if column.wraps else widest
+    return needed
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], gap: int | None) -> Table:
+    """A table; without a gap, which says that it does not fit, every column wraps."""
+    padding = (0, (gap or 1) - 1, 0, 0)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding)
     for column in columns:
-        table.add_column(column.title, no_wrap=not column.wraps, overflow="fold")
+        table.add_column(column.title, no_wrap=gap is not None and not column.wraps, overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table
@@ -240,7 +261,7 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> Table:
 
 def _width(column: Column, cells: Sequence[Text]) -> int | None:
     """Width of a column that does not wrap; None for one that takes what is left."""
-    return None if column.wraps else max(cell_len(text) for text in (column.title, *map(str, cells)))
+    return None if column.wraps else max(map(cell_len, (column.title, *(cell.plain for cell in cells))))
 
 
 def _line(cells: Sequence[Text], widths: Sequence[int | None]) -> Table:
@@ -264,9 +285,8 @@ def _print_side_by_side(console: Console, ids: Sequence[str], fields: Mapping[st
     """Print fields of experiments, a column an experiment; a row each where that is too wide."""
     columns = (Column(""), *(Column(each, wraps=True) for each in ids))
     rows = [[Text(text) for text in (name, *values)] for name, values in fields.items()]
-    table = _table(columns, rows)
-    if Measurement.get(console, console.options, table).minimum <= console.width:
-        console.print(table)
+    if _needed(columns, rows, GAPS[0]) <= console.width:
+        print_table(console, columns, rows)
         return
     listed = [
         ("" if place else name, each, value)
@@ -290,7 +310,7 @@ def _experiment_fields(e: Experiment) -> dict[str, Text | str]:
         "dataset": e.spec.dataset_key,
         "suite": e.spec.suite.kind,
         "network": e.spec.network.kind,
-        "training": f"{training.epochs} epochs, batches of {training.batch_size}",
+        "training": f"{_count(training.epochs, 'epoch')}, batches of {training.batch_size}",
         "seeds": f"{e.spec.seed}, base {e.spec.base_seed}",
         "base id": e.base_id,
         "digest": e.digest,
@@ -317,9 +337,12 @@ def _differences(experiments: Sequence[Experiment]) -> list[str]:
 
 def _kind(experiment: Experiment) -> str:
     spec: ExperimentSpec = experiment.spec
-    tasks = f"{experiment.progress.tasks_total:,} tasks"
-    epochs = f"{spec.training.epochs:,} epoch{'' if spec.training.epochs == 1 else 's'}"
+    tasks, epochs = _count(experiment.progress.tasks_total, "task"), _count(spec.training.epochs, "epoch")
     return f"{spec.dataset_key}, {spec.suite.kind}, {tasks}, {spec.network.kind}, {epochs}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -335,7 +358,7 @@ def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _named_value(name: str, value: Any) -> str:
     text = _value(value)
-    return f"{name} {text}" if len(text) <= MAX_VALUE else f"other {name}"
+    return f"{name}={text}" if len(text) <= MAX_VALUE else f"other {name}"
 
 
 def _worker_rows(worker: Worker) -> list[Row]:
