@@ -206,7 +206,7 @@ def print_workers(workers: Workers) -> None:
         console.print("No worker was seen lately; start one with: celery -A worker.app worker")
     else:
         columns = (
-            Column("worker", wraps=True),
+            Column("worker"),
             Column("devices", wraps=True),
             *(Column(title) for title in ("memory", "GPU memory", "since")),
             Column("works on", wraps=True, below=True),

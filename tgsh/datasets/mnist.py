@@ -127,7 +127,8 @@ def _torchvision_arrays(info: DatasetInfo, data_dir: Path) -> list[np.ndarray]:
     try:
         return _read_idx_files(info, folder)
     except (OSError, ValueError) as error:
-        raise DatasetUnavailable(f"{info.name} in {folder} cannot be read: {error}") from error
+        remedy = "replace it, or remove it to have it downloaded"
+        raise DatasetUnavailable(f"{info.name} in {folder} cannot be read: {error}; {remedy}") from error
 
 
 def _read_idx_files(info: DatasetInfo, folder: Path) -> list[np.ndarray]:
