@@ -324,7 +324,7 @@ def _experiment_fields(e: Experiment) -> dict[str, Text | str]:
 
 
 def _differences(experiments: Sequence[Experiment]) -> list[str]:
-    """What each experiment is, and what else tells it from those listed that are alike in that."""
+    """Kind of each experiment, and the fields that tell it from others of its kind."""
     kinds = [_kind(each) for each in experiments]
     fields = [_flat(each.spec.model_dump(mode="json", exclude={"name"})) for each in experiments]
     texts = []

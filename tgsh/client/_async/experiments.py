@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -287,7 +287,7 @@ class AsyncExperimentMethods(AsyncReferences):
                 await anyio.sleep(min(pause, remaining))
                 pause = min(MAX_POLL_SECONDS, pause * 1.5)
 
-    async def events(self, experiment: str, last_event_id: str | None = None) -> AsyncGenerator[Event, None]:
+    async def events(self, experiment: str, last_event_id: str | None = None) -> AsyncIterator[Event]:
         """Events of an experiment until it ends; after a lost connection the stream is resumed.
 
         Parameters

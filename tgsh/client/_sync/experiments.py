@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -286,7 +286,7 @@ class ExperimentMethods(References):
                 time.sleep(min(pause, remaining))
                 pause = min(MAX_POLL_SECONDS, pause * 1.5)
 
-    def events(self, experiment: str, last_event_id: str | None = None) -> Generator[Event, None, None]:
+    def events(self, experiment: str, last_event_id: str | None = None) -> Iterator[Event]:
         """Events of an experiment until it ends; after a lost connection the stream is resumed.
 
         Parameters
