@@ -6,8 +6,9 @@ its name, in kebab case, the document's type.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 
@@ -38,16 +39,25 @@ class Conflict(TgshError):
 
 
 class DatasetUnavailable(TgshError):
-    """Images are missing and could not be downloaded."""
+    """Images are missing or damaged, and could not be downloaded.
 
-    def __init__(self, dataset: str, folder: Path, files: tuple[str, ...], cause: str) -> None:
-        super().__init__(
-            f"dataset {dataset!r} is not in {folder} and could not be downloaded ({cause}). "
-            f"Put these files there, or set TGSH_DATA_DIR to a folder that has them: {', '.join(files)}"
-        )
-        self.dataset = dataset
-        self.folder = folder
-        self.files = files
+    missing: the files that would have to be put there, by dataset. offer: name the dataset that needs none.
+    """
+
+    def __init__(
+        self, cause: str, missing: Mapping[str, Sequence[Path]] = MappingProxyType({}), *, offer: bool = False
+    ) -> None:
+        super().__init__("\n".join([cause, *([_remedy(missing, offer)] if missing else [])]))
+        self.missing = missing
+
+
+def _remedy(missing: Mapping[str, Sequence[Path]], offer: bool) -> str:
+    """A line that names the missing files and their folders."""
+    folders: dict[str, list[str]] = {}  # by the files that they lack, mostly all of them
+    for files in missing.values():
+        folders.setdefault(", ".join(file.name for file in files), []).append(str(files[0].parent))
+    places = "; ".join(f"{files} (or .gz) into {' and '.join(paths)}" for files, paths in folders.items())
+    return f"Put {places}" + (", or use mnist5k, which needs none: --dataset mnist5k" if offer else "")
 
 
 class TrainingDiverged(TgshError):

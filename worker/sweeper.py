@@ -85,6 +85,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
                 *memory,
                 has_torch=has_torch(),
                 datasets=[name for name in DATASETS if not missing_files(name, self._settings.data)],
+                data_dir=self._settings.data.absolute(),
             )
             expired = leases.expire_leases(self._database, self._settings.max_attempts)
             if expired:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from inspect import cleandoc
 
 from fastapi import APIRouter
 
 from service.dependencies import ServicesDep
+from service.fleet import images_reason
 from tgsh.datasets.base import DATASETS, info_of
 from tgsh.execution.requirements import lack_torch, network_needs_torch, torch_fields, torch_message
 from tgsh.networks.registry import available_results, context_of
@@ -51,25 +53,21 @@ def catalog(services: ServicesDep) -> Catalog:
     Datasets that were uploaded are in GET /datasets. `details.answers` of a network are the results that
     an experiment with it has. `unavailable` says what no worker that lives can run, and why.
     """
-    entries = _catalog()
-    if not lack_torch(live_workers(services.database)):
-        return entries
+    entries, workers = _catalog(), live_workers(services.database)
+    has_torch = not lack_torch(workers)
+    reasons = {entry.name: images_reason(entry.name, workers) for entry in entries.datasets}
+    for kind in (AUGMENT.kind, *(name for name, network in NETWORKS.items() if network_needs_torch(network))):
+        reasons[kind] = None if has_torch else torch_message(kind)
+    for name, spec in PRESETS.items():
+        torch = bool(torch_fields(spec)) and not has_torch
+        reasons[name] = torch_message(name) if torch else reasons[spec.dataset_key]
     return entries.model_copy(
         update={
-            "suites": [_unavailable(each, each.name == AUGMENT.kind) for each in entries.suites],
-            "networks": [
-                _unavailable(each, network_needs_torch(NETWORKS[each.name])) for each in entries.networks
-            ],
-            "presets": [
-                _unavailable(each, bool(torch_fields(spec)))
-                for each, spec in zip(entries.presets, PRESETS.values(), strict=True)
-            ],
+            kind: [each.model_copy(update={"unavailable": reasons.get(each.name)}) for each in listed]
+            for kind in ("datasets", "suites", "networks", "presets")
+            for listed in [getattr(entries, kind)]
         }
     )
-
-
-def _unavailable(entry: CatalogEntry, without_torch: bool) -> CatalogEntry:
-    return entry.model_copy(update={"unavailable": torch_message(entry.name)}) if without_torch else entry
 
 
 @cache
@@ -123,7 +121,7 @@ def _datasets() -> list[CatalogEntry]:
 def _kind(model: type[Frozen], cost: str, **details: object) -> CatalogEntry:
     return CatalogEntry(
         name=model.model_fields["kind"].default,
-        description=(model.__doc__ or "").strip(),
+        description=cleandoc(model.__doc__ or ""),
         json_schema=model.model_json_schema(),
         cost=cost,
         details=details,

@@ -8,9 +8,9 @@ from fastapi import APIRouter, BackgroundTasks, Body, Header, Path, Query, Reque
 
 from service import parsing
 from service.dependencies import CallerDep, ExperimentId, OwnId, Services, ServicesDep
+from service.fleet import refusal
 from tgsh.execution.planning import plan
 from tgsh.execution.presenters import experiment_view, task_view
-from tgsh.execution.requirements import refusal, torch_fields
 from tgsh.execution.uploads import seen_by
 from tgsh.schemas import Experiment, ExperimentPage, ExperimentStatus, Sharing, Task, TaskList
 from tgsh.schemas.examples import SUBMISSIONS
@@ -72,7 +72,7 @@ def submit(
         shared,
         stored=stored,
         anew=anew,
-        refusal=refusal(torch_fields(spec), live_workers(services.database)),
+        refusal=refusal(spec, live_workers(services.database)),
     )
     if submitted.is_stored:
         return _stored(services, submitted.experiment_id, response)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,13 +10,13 @@ from fastapi import APIRouter, BackgroundTasks, Body, Path, Request, Response
 
 from service.dependencies import CallerDep, Format, Services, ServicesDep
 from service.errors import NotDrawn
+from service.fleet import preview_refusal, refusal
 from service.responses import choose, documented, respond
 from service.results.base import NoParams
 from service.results.images import PREVIEW, DrawnPreview
 from tgsh.datasets.base import UploadInfo, info_of
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.execution.planning import SECONDS_A_FINISHED_TASK, crossing_seconds, plan, preview, task_seconds
-from tgsh.execution.requirements import refusal, suite_torch_fields, torch_fields
 from tgsh.execution.uploads import seen_by
 from tgsh.schemas import Estimate, Preview, PreviewStatus
 from tgsh.schemas.examples import SUBMISSIONS
@@ -63,7 +62,7 @@ def draw(
     """
     spec = submission.spec()
     preview_request = preview(spec, seen_by(services.database, caller.visible_to))
-    _require_worker(services.database, suite_torch_fields(spec.suite))
+    _raise(preview_refusal(spec, live_workers(services.database)))
     if previews.request_preview(services.database, services.artifacts, preview_request):
         background.add_task(
             services.queue.wake_workers, services.database
@@ -109,9 +108,7 @@ def get(
     raise NotDrawn(f"the preview is {document.status}{why}", RETRY_SECONDS if waits else None)
 
 
-def _require_worker(database: Database, fields: Sequence[tuple[str, str]]) -> None:
-    """Raise InvalidSpec where these fields need torch, and no worker that lives has it."""
-    error = refusal(fields, live_workers(database))
+def _raise(error: InvalidSpec | None) -> None:
     if error is not None:
         raise error
 
@@ -185,8 +182,9 @@ def estimate(
     uploads: what any uploaded dataset is; the spec's must be there for who asks, too.
     """
     tasks = len(plan(spec, seen_by(database, visible_to)).tasks)
-    _require_worker(database, torch_fields(spec))
-    slots = [str(slot) for worker in live_workers(database) for slot in worker.slots]
+    workers = live_workers(database)
+    _raise(refusal(spec, workers))
+    slots = [str(slot) for worker in workers for slot in worker.slots]
     device = "cuda" if any(slot.startswith("cuda") for slot in slots) else "cpu"
     paces = _Paces(database, uploads, device)
     own, a_task = paces.of(spec), paces.task_seconds(spec)

@@ -35,7 +35,13 @@ those that yield are asynchronous iterators.
 This page is generated from the docstrings by `python -m tests.architecture.generate_client_reference`.
 """
 
-ERRORS = (errors.ServiceUnreachable, errors.ServiceProblem, errors.InvalidSpec, errors.MachineProblem)
+ERRORS = (
+    errors.ServiceUnreachable,
+    errors.ServiceProblem,
+    errors.NotFound,
+    errors.InvalidSpec,
+    errors.MachineProblem,
+)
 """What methods raise."""
 
 TITLES = ("Parameters", "Attributes", "Returns", "Yields", "Raises", "Notes", "References", "Examples")

@@ -1,4 +1,4 @@
-"""Check of a light installation: python -m tests.support.light_install FOLDER, where `pip install '.[cpu]'` was run.
+"""Check of a light installation, one of the extra `cpu`: python -m tests.support.light_install FOLDER.
 
 The demo, with torch absent, and what it learned as a digest in FOLDER/light.json, to be compared with what an
 installation with torch learns (tests/system/cli/test_light_install.py). Needs nothing but tgsh.

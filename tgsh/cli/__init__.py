@@ -19,7 +19,7 @@ app = typer.Typer(
 EXAMPLES = {
     "demo": ("tgsh demo --output results",),
     "up": ("tgsh up", "tgsh up --host 0.0.0.0 --port 8000 --home /srv/tgsh", "tgsh up --json | jq -r .url"),
-    "run": ("tgsh run spec.json -o results",),
+    "run": ("tgsh run spec.json -o results", "tgsh run rotation-mnist --dataset mnist5k -o results"),
     "reproduce": ("tgsh reproduce", "tgsh reproduce --dataset mnist --figures-format pdf"),
     "backup": ("tgsh backup everything.tar",),
     "restore": ("tgsh restore everything.tar --home new-home",),

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tgsh.cli.errors import FAILED
-from tgsh.cli.options import ID_LENGTH, Json, Url, connect
+from tgsh.cli.options import Json, Url, connect
 from tgsh.cli.output import print_json
-from tgsh.errors import InvalidSpec, NotFound
+from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
-    from tgsh.client import Client
     from tgsh.schemas import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="Images of your own: an .npz, or a .zip of class folders.")
@@ -51,7 +50,7 @@ def add(
 @app.command("list")
 def list_(as_json: Json = False, url: Url = None) -> None:
     """List uploaded datasets, newest first."""
-    from tgsh.cli.output import print_datasets
+    from tgsh.cli.tables import print_datasets
 
     with connect(url) as client:
         datasets = list(client.datasets())
@@ -73,10 +72,10 @@ def show(
     url: Url = None,
 ) -> None:
     """Show a dataset."""
-    from tgsh.cli.output import print_dataset
+    from tgsh.cli.tables import print_dataset
 
     with connect(url) as client:
-        details = client.dataset(_resolve(client, dataset))
+        details = client.dataset(dataset)
         if output is not None:
             output.write_bytes(client.dataset_samples(details.id, output.suffix.removeprefix(".") or "png"))
     if as_json:
@@ -94,7 +93,7 @@ def share(
 ) -> None:
     """Let everybody with a key see and use a dataset."""
     with connect(url) as client:
-        changed = client.share_dataset(_resolve(client, dataset), not off)
+        changed = client.share_dataset(dataset, not off)
     if as_json:
         print_json(changed)
     else:
@@ -110,7 +109,7 @@ def delete(
 ) -> None:
     """Delete a dataset that no experiment uses."""
     with connect(url) as client:
-        details = client.dataset(_resolve(client, dataset))
+        details = client.dataset(dataset)
         if not yes and not typer.confirm(f"Delete {details.id} ({details.name})?", err=True):
             raise typer.Exit(FAILED)
         client.delete_dataset(details.id)
@@ -130,20 +129,3 @@ def _parse_size(size: str | None) -> tuple[int, int] | None:
 def _size_text(dataset: Dataset) -> str:
     colour = "" if dataset.channels == 1 else " in colour"
     return f"{dataset.height} × {dataset.width}{colour}"
-
-
-def _resolve(client: Client, reference: str) -> str:
-    """Id of the dataset with this id, beginning of an id, or name.
-
-    Raises: NotFound for none and for several, naming them.
-    """
-    if len(reference) == ID_LENGTH and all(letter in "0123456789abcdef" for letter in reference):
-        return reference
-    beginning = reference.lower()
-    matches = [each for each in client.datasets() if each.name == reference or each.id.startswith(beginning)]
-    if len(matches) == 1:
-        return matches[0].id
-    if not matches:
-        raise NotFound(f"no dataset is called {reference!r}; `tgsh datasets list` shows them all")
-    lines = [f"{each.id}  {each.name}" for each in matches]
-    raise NotFound("\n  ".join([f"{reference!r} may be each of these:", *lines]))

@@ -92,11 +92,12 @@ USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 def report_error(message: str) -> None:
     """Print an error message in red on standard error.
 
-    A problem's detail may repeat the line of one of its fields: such a line is printed once.
+    A problem's detail may repeat the lines of one of its fields: such a line is printed once.
     """
-    first, *others = message.splitlines()
-    lines = [first, *(line for line in others if line.strip() != first.strip())]
-    typer.secho("\n".join(lines), fg=typer.colors.RED, err=True)
+    lines: dict[str, str] = {}
+    for line in message.splitlines():
+        lines.setdefault(line.strip(), line)
+    typer.secho("\n".join(lines.values()), fg=typer.colors.RED, err=True)
 
 
 def _as_user_error(error: Exception) -> TgshError | None:
@@ -122,7 +123,7 @@ def problem_of(error: TgshError) -> dict[str, Any]:
         kind or _kebab(type(error).__name__), title, str(error) or type(error).__name__
     )
     if isinstance(error, InvalidSpec):
-        problem["errors"] = [{"field": error.field, "message": error.message}]
+        problem["errors"] = [{"field": field, "message": text} for field, text in error.fields]
     return problem
 
 

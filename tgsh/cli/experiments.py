@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tgsh.cli.errors import FAILED, WorkFailed
-from tgsh.cli.options import Id, Json, Spec, Url, complete_experiments, connect, resolve
+from tgsh.cli.options import Dataset, Id, Json, Spec, Url, complete_experiments, connect
 from tgsh.cli.output import print_json
 
 if TYPE_CHECKING:
     from tgsh.client import Client
-    from tgsh.schemas import ComparedPair, Comparison, Estimate, Experiment
+    from tgsh.schemas import Estimate, Experiment
 
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID ID [ID …]", help="Two to six, or their beginnings.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Two to six ids, or their beginnings.")]
 
 
 def submit(
     spec: Spec,
+    dataset: Dataset = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay and show progress to the end.")] = False,
     shared: Annotated[bool, typer.Option("--shared", help="Let everybody with a key see it.")] = False,
     anew: Annotated[bool, typer.Option("--anew", help="Train it though it was computed before.")] = False,
@@ -28,10 +28,11 @@ def submit(
     url: Url = None,
 ) -> None:
     """Submit an experiment: a spec file, - for standard input, or a preset."""
-    from tgsh.cli.options import read_body
+    from tgsh.cli.options import override_dataset, read_body
 
     body = read_body(spec)
     with connect(url) as client:
+        body = override_dataset(body, dataset, client)
         experiment = client.submit(body, shared=shared or None, anew=anew)
         if experiment.stored_answer:
             typer.echo(_stored_text(experiment), err=as_json)
@@ -50,7 +51,7 @@ def submit(
 def watch(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     """Show the progress of an experiment to its end."""
     with connect(url) as client:
-        _watch(client, client.get(resolve(client, experiment_id)), as_json)
+        _watch(client, client.get(experiment_id), as_json)
 
 
 def list_(
@@ -68,7 +69,7 @@ def list_(
     """List experiments, newest first."""
     from itertools import islice
 
-    from tgsh.cli.output import print_experiments
+    from tgsh.cli.tables import print_experiments
 
     with connect(url) as client:
         filters = {"status": status, "suite": suite, "dataset": dataset, "tag": tag, "q": q}
@@ -88,10 +89,10 @@ def list_(
 
 def show(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     """Show an experiment and its tasks."""
-    from tgsh.cli.output import print_experiment
+    from tgsh.cli.tables import print_experiment
 
     with connect(url) as client:
-        experiment = client.get(resolve(client, experiment_id))
+        experiment = client.get(experiment_id)
         if as_json:
             print_json(experiment)
         else:
@@ -118,7 +119,7 @@ def open_(
         if experiment_id is None:
             client.ready()  # a page that nobody serves need not be opened
         else:
-            page = client.get(resolve(client, experiment_id)).url
+            page = client.get(experiment_id).url
     opened = webbrowser.open(page)
     if as_json:
         print_json({"url": page, "opened": opened})
@@ -129,7 +130,7 @@ def open_(
 def cancel(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     """Cancel an experiment; what was learned is kept."""
     with connect(url) as client:
-        experiment = client.cancel(resolve(client, experiment_id))
+        experiment = client.cancel(experiment_id)
     if as_json:
         print_json(experiment)
         return
@@ -139,7 +140,7 @@ def cancel(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
 def resume(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     """Train what is missing of a failed or cancelled experiment."""
     with connect(url) as client:
-        experiment = client.resume(resolve(client, experiment_id))
+        experiment = client.resume(experiment_id)
     if as_json:
         print_json(experiment)
         return
@@ -154,7 +155,7 @@ def share(
 ) -> None:
     """Let everybody with a key see an experiment."""
     with connect(url) as client:
-        experiment = client.share(resolve(client, experiment_id), not off)
+        experiment = client.share(experiment_id, not off)
     if as_json:
         print_json(experiment)
         return
@@ -169,7 +170,7 @@ def delete(
 ) -> None:
     """Delete an experiment and all its results."""
     with connect(url) as client:
-        experiment = client.get(resolve(client, experiment_id))
+        experiment = client.get(experiment_id)
         question = f"Delete {experiment.id} ({experiment.spec.title}) and its results?"
         if not yes and not typer.confirm(question, err=True):
             raise typer.Exit(FAILED)
@@ -180,12 +181,13 @@ def delete(
     typer.echo(f"Deleted {experiment.id}")
 
 
-def estimate(spec: Spec, as_json: Json = False, url: Url = None) -> None:
+def estimate(spec: Spec, dataset: Dataset = None, as_json: Json = False, url: Url = None) -> None:
     """Tell what an experiment would cost, without submitting it."""
-    from tgsh.cli.options import read_body
+    from tgsh.cli.options import override_dataset, read_body
 
+    body = read_body(spec)
     with connect(url) as client:
-        estimate = client.estimate(read_body(spec))
+        estimate = client.estimate(override_dataset(body, dataset, client))
     if as_json:
         print_json(estimate)
     else:
@@ -204,10 +206,11 @@ def compare(
     url: Url = None,
 ) -> None:
     """Compare experiments: what differs in their specs, and whether their similarities agree."""
+    from tgsh.cli.tables import print_comparison
+
     with connect(url) as client:
-        ids = [resolve(client, each) for each in experiment_ids]
         comparison = client.comparison(
-            ids,
+            experiment_ids,
             stage,
             measure,  # type: ignore[arg-type]  # the service judges it
             layer,
@@ -218,12 +221,12 @@ def compare(
     if as_json:
         print_json(comparison)
     else:
-        _print_comparison(comparison)
+        print_comparison(comparison)
 
 
 def workers(as_json: Json = False, url: Url = None) -> None:
     """Show who works on what, and what waits."""
-    from tgsh.cli.output import print_workers
+    from tgsh.cli.tables import print_workers
 
     with connect(url) as client:
         workers = client.workers()
@@ -235,7 +238,7 @@ def workers(as_json: Json = False, url: Url = None) -> None:
 
 def catalog(as_json: Json = False, url: Url = None) -> None:
     """Show what can be asked for: datasets, suites, networks, presets."""
-    from tgsh.cli.output import print_catalog
+    from tgsh.cli.tables import print_catalog
 
     with connect(url) as client:
         entries = client.catalog()
@@ -292,49 +295,3 @@ def _estimate_text(estimate: Estimate) -> str:
     if estimate.stored is not None:
         lines.append(f"It was computed already: tgsh show {estimate.stored[:6]}")
     return "\n".join(lines)
-
-
-def _print_comparison(comparison: Comparison) -> None:
-    """Print what differs in the specs, then the agreement of every pair."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    console = Console()
-    ids = [each.id for each in comparison.experiments]
-    specs = Table("", *ids, box=box.SIMPLE_HEAD, pad_edge=False)
-    specs.add_row("name", *(Text(each.name) for each in comparison.experiments))
-    specs.add_row("status", *(each.status for each in comparison.experiments))
-    specs.add_row("accuracy", *(_decimals(each.mean_accuracy) for each in comparison.experiments))
-    for difference in comparison.differences:
-        specs.add_row(Text(difference.field), *(Text(_json_text(value)) for value in difference.values))
-    console.print(specs)
-    ends = (Column("", no_wrap=True), Column("", no_wrap=True))
-    pairs = Table(
-        *ends, "tasks", "pearson", "spearman", "Mantel p", "same task", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    for pair in comparison.pairs:
-        pairs.add_row(pair.a, pair.b, str(pair.tasks), *_agreement(pair))
-    console.print(pairs)
-    if comparison.pairs and (test := comparison.pairs[0].mantel) is not None:
-        typer.echo(
-            f"{comparison.measure} similarities, stage {comparison.stage}; Mantel: {test.alternative}, "
-            f"{test.permutations} permutations, seed {test.seed}; "
-            "same task: mean similarity of its two vectors, where the base is the same"
-        )
-
-
-def _agreement(pair: ComparedPair) -> tuple[str, ...]:
-    """Cells of a pair: Pearson, Spearman, Mantel's p, mean similarity of the same task."""
-    p_value = "" if pair.mantel is None else f"{pair.mantel.p_value:.4g}"
-    same = "" if pair.same_task is None else _decimals(pair.same_task.mean)
-    return _decimals(pair.pearson), _decimals(pair.spearman), p_value, same
-
-
-def _json_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _decimals(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

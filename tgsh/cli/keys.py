@@ -67,7 +67,7 @@ def list_(home: Home = DEFAULT_HOME, file: File = None, as_json: Json = False) -
     elif keys is None:
         typer.echo("No keys: on this machine everybody may do everything, and nobody gets in from elsewhere.")
     else:
-        from tgsh.cli.output import print_keys
+        from tgsh.cli.tables import print_keys
 
         print_keys(keys)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tgsh.cli.errors import FAILED, report_error
-from tgsh.cli.options import DEFAULT_HOME, Home, Json, Spec, Url, Workers
+from tgsh.cli.options import DEFAULT_HOME, Dataset, Home, Json, Spec, Url, Workers
 from tgsh.cli.output import message_printer, print_json
 
 if TYPE_CHECKING:
@@ -88,17 +88,19 @@ def up(
 def run(
     spec: Spec,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    dataset: Dataset = None,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Run an experiment here, with no service at all, and leave its results in a folder."""
     from tgsh.cli.experiments import exit_by_status
     from tgsh.cli.options import read_spec
-    from tgsh.cli.output import display
+    from tgsh.cli.output import display, print_downloads
 
-    experiment_spec = read_spec(spec)
+    experiment_spec = read_spec(spec, dataset)
     from tgsh.execution import local  # takes long to import: only once the spec is known to be good
 
+    print_downloads(local.fetch_images(experiment_spec))
     with display(experiment_spec.title) as progress_display:
         experiment = local.run(experiment_spec, output, workers, progress_display.update)
     if as_json:

@@ -8,19 +8,17 @@ import sys
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
 
-from tgsh.errors import InvalidSpec, NotFound
+from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from tgsh.client import Client
     from tgsh.specs import ExperimentSpec
 
 
-ID_LENGTH = 16
-MAX_CANDIDATES = 8
 DEFAULT_HOME = Path("tgsh-home")
 COMPLETION_TIMEOUT = 0.5  # seconds
 MAX_COMPLETIONS = 50  # experiments, the newest
@@ -43,7 +41,7 @@ def complete_results(ctx: typer.Context, incomplete: str) -> Completions:
     from tgsh.specs.results import BUNDLE, FIGURES, RESULT_SPECS
 
     def fetch(client: Client) -> Completions:
-        links = client.get(resolve(client, ctx.params["experiment_id"])).links
+        links = client.get(ctx.params["experiment_id"]).links
         names = {BUNDLE.name, *(result.name for result in RESULT_SPECS.values() if not result.of_task)}
         return [(name, "result") for name in sorted(names & set(links))]
 
@@ -86,6 +84,14 @@ Spec = Annotated[
     ),
 ]
 
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        help="Images to use in place of the spec's: a name such as mnist5k, or an uploaded one's id.",
+    ),
+]
+
 Home = Annotated[
     Path, typer.Option("--home", envvar="TGSH_HOME", help="Folder of database, results and logs.")
 ]
@@ -104,22 +110,6 @@ def connect(url: str | None, timeout: float = 30.0) -> Client:
     return Client(url or os.environ.get("TGSH_URL") or running_url(home), timeout=timeout)
 
 
-def resolve(client: Client, prefix: str) -> str:
-    """The id that begins with `prefix`. Raises: NotFound for none and for several, naming them."""
-    beginning = prefix.strip().lower()
-    if len(beginning) >= ID_LENGTH:
-        return beginning
-    matches = [experiment for experiment in client.experiments() if experiment.id.startswith(beginning)]
-    if len(matches) == 1:
-        return matches[0].id
-    if not matches:
-        raise NotFound(f"no experiment's id begins with {prefix!r}; `tgsh list` shows them all")
-    lines = [f"{experiment.id}  {experiment.status:9}  {experiment.name}" for experiment in matches]
-    if len(lines) > MAX_CANDIDATES:
-        lines[MAX_CANDIDATES:] = [f"… and {len(lines) - MAX_CANDIDATES} more"]
-    raise NotFound("\n  ".join([f"{prefix!r} is the beginning of {len(matches)} ids:", *lines]))
-
-
 def read_body(source: str) -> dict[str, Any]:
     """Body of POST /experiments from a file, standard input or a preset's name.
 
@@ -135,13 +125,26 @@ def read_body(source: str) -> dict[str, Any]:
     return {"preset": source}
 
 
-def read_spec(source: str) -> ExperimentSpec:
+def override_dataset(
+    body: dict[str, Any], dataset: str | None, client: Client | None = None
+) -> dict[str, Any]:
+    """Body with another dataset; client: of the service that has uploaded ones."""
+    from tgsh.specs.base import DatasetName
+
+    if dataset is None:
+        return body
+    if client is None or dataset in get_args(DatasetName):
+        return body | {"dataset": dataset}
+    return body | {"dataset": {"id": client.dataset_id(dataset)}}
+
+
+def read_spec(source: str, dataset: str | None = None) -> ExperimentSpec:
     """Validated spec, with its preset resolved. Raises: InvalidSpec naming every wrong field."""
     from pydantic import ValidationError
 
     from tgsh.specs.presets import Submission
 
-    body = read_body(source)
+    body = override_dataset(read_body(source), dataset)
     try:
         return Submission.model_validate_json(json.dumps(body)).spec()
     except ValidationError as error:

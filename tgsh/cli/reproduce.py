@@ -61,6 +61,8 @@ def reproduce(
     records = _read_records(
         choice, against, folder / RECORD_FILE
     )  # before hours of work: one may be unreadable
+    if url is None:
+        _fetch_images(choice, home)  # before anything is started
     with _service_client(home, workers, url) as client:
         _announce(client, choice, folder)
         record, runs = _reproduce(client, choice, records)
@@ -92,6 +94,15 @@ def _read_records(dataset: str, against: Path | None, earlier: Path) -> dict[str
     if (shipped := shipped_record(dataset)) is not None:
         records[SHIPPED] = shipped
     return records
+
+
+def _fetch_images(dataset: DatasetChoice, home: Path) -> None:
+    """Download the dataset if it is not here. Raises: DatasetUnavailable."""
+    from tgsh.cli.output import print_downloads
+    from tgsh.datasets.mnist import fetch_missing
+    from tgsh.settings import StoreSettings
+
+    print_downloads(fetch_missing([dataset], StoreSettings(home=home).data))
 
 
 @contextmanager

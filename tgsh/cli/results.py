@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tgsh.cli.errors import FAILED, report_error
-from tgsh.cli.options import Id, Json, Url, Workers, complete_results, connect, resolve
+from tgsh.cli.options import Id, Json, Url, Workers, complete_results, connect
 from tgsh.cli.output import print_json
 from tgsh.errors import InvalidSpec
 
@@ -66,7 +66,6 @@ def fetch(
     if as_json and str(output) == "-":
         raise InvalidSpec("--json", "standard output cannot hold both the result and a document about it")
     with connect(url) as client:
-        experiment = resolve(client, experiment_id)
         params = {
             "stage": stage,
             "order": order,
@@ -79,9 +78,9 @@ def fetch(
             "rows": rows,
             "columns": columns,
             "count": count,
-            "baseline": baseline and resolve(client, baseline),
+            "baseline": baseline and client.experiment_id(baseline),
         }
-        content = _fetch_content(client, experiment, resource, format, params)
+        content = _fetch_content(client, experiment_id, resource, format, params)
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(content)
         return
@@ -102,7 +101,7 @@ def bundle(
 ) -> None:
     """Write an experiment with all its results to one file, which `tgsh replay` checks."""
     with connect(url) as client:
-        experiment = resolve(client, experiment_id)
+        experiment = client.experiment_id(experiment_id)
         target = output or Path(f"tgsh-{experiment}.zip")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -136,13 +135,17 @@ def replay(
 
     from tgsh.bundles.reader import read
     from tgsh.cli.experiments import exit_by_status
-    from tgsh.cli.output import display
+    from tgsh.cli.output import display, print_downloads
 
     contents = read(file)
-    from tgsh.execution.local import replay  # takes long to import: only once the file is known to be whole
+    from tgsh.execution.local import (  # takes long to import: only once the file is known to be whole
+        fetch_images,
+        replay,
+    )
 
     if home is not None:
         os.environ["TGSH_HOME"] = str(home)
+    print_downloads(fetch_images(contents.spec, offer=False))
     with _results_folder(output) as folder, display(contents.spec.title) as progress_display:
         experiment, replayed = replay(contents, folder, workers, progress_display.update)
     if replayed is None:

@@ -26,6 +26,8 @@ Event = schemas.ProgressEvent | schemas.TaskEvent | schemas.StatusEvent
 Spec = ExperimentSpec | Mapping[str, Any] | str
 Images = np.ndarray | Sequence[Any]
 
+ID_LENGTH = 16
+
 EVENT_TIMEOUT = 60.0
 """Seconds without even a keep-alive after which an event stream counts as disconnected."""
 
@@ -116,6 +118,11 @@ def _timeout(http: httpx.Client | httpx.AsyncClient, read_timeout: float | None)
 
 
 # ---- Paths and parameters ---------------------------------------------------------------------------------
+
+
+def is_id(text: str) -> bool:
+    """True for the whole id of an experiment or a dataset."""
+    return len(text) == ID_LENGTH and set(text) <= set("0123456789abcdef")
 
 
 def experiment_path(*parts: str | int) -> str:

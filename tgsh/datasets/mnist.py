@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import gzip
 import struct
-import tempfile
-import urllib.request
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-from urllib.error import HTTPError
 
 import numpy as np
-from filelock import FileLock
 
 from tgsh.datasets.base import DATASETS, DatasetInfo, ImageDataset
 from tgsh.errors import DatasetUnavailable
@@ -37,9 +32,6 @@ TRAIN_PER_CLASS = 400
 
 UNSIGNED_BYTE = 0x08
 
-MIRROR_TIMEOUT = 10.0
-"""Seconds to wait for a mirror's response; torchvision itself sets no limit."""
-
 
 @lru_cache(maxsize=4)
 def load_dataset(name: str, data_dir: Path) -> ImageDataset:
@@ -60,7 +52,7 @@ def load_dataset(name: str, data_dir: Path) -> ImageDataset:
     Raises
     ------
     DatasetUnavailable
-        If a download fails or a file is damaged; names the folder and the files.
+        If a download fails or a file is damaged; names the cause, the folder and the files.
     """
     info = DATASETS[name]
     arrays = _mnist5k(info) if name == "mnist5k" else _torchvision_arrays(info, data_dir)
@@ -94,18 +86,49 @@ def _is_there(path: Path) -> bool:
     return path.exists() or path.with_name(path.name + ".gz").exists()
 
 
+def fetch_missing(names: Iterable[str], data_dir: Path, *, offer: bool = True) -> dict[str, Path]:
+    """Download what named datasets lack.
+
+    Parameters
+    ----------
+    names : Iterable[str]
+        Keys of DATASETS.
+    data_dir : Path
+        Torchvision's root folder.
+    offer : bool, default=True
+        Whether an error offers mnist5k, which needs no files.
+
+    Returns
+    -------
+    dict[str, Path]
+        Folder of each dataset that was downloaded.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If a download fails; names everything that is missing then. Nothing half-made is left.
+    """
+    missing = {name: files for name in dict.fromkeys(names) if (files := missing_files(name, data_dir))}
+    for name, files in missing.items():
+        from tgsh.datasets.downloads import DownloadFailed, download  # seldom needed
+
+        try:
+            download(name, [file.name for file in files], files[0].parent)
+        except DownloadFailed as error:
+            still_missing = {name: files for name in missing if (files := missing_files(name, data_dir))}
+            cause = f"{name} cannot be downloaded: {error}"
+            raise DatasetUnavailable(cause, still_missing, offer=offer) from error
+    return {name: files[0].parent for name, files in missing.items()}
+
+
 def _torchvision_arrays(info: DatasetInfo, data_dir: Path) -> list[np.ndarray]:
     folder = data_dir / TORCHVISION_CLASSES[info.name] / "raw"
+    fetch_missing([info.name], data_dir)
     try:
-        try:
-            return _read_idx_files(info, folder)
-        except FileNotFoundError:
-            from torchvision import datasets  # takes a second to import, and is seldom needed
-
-            download(getattr(datasets, TORCHVISION_CLASSES[info.name]), data_dir, FILES)
-            return _read_idx_files(info, folder)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DatasetUnavailable(info.name, folder, FILES, str(error) or type(error).__name__) from error
+        return _read_idx_files(info, folder)
+    except (OSError, ValueError) as error:
+        remedy = "replace it, or remove it to have it downloaded"
+        raise DatasetUnavailable(f"{info.name} in {folder} cannot be read: {error}; {remedy}") from error
 
 
 def _read_idx_files(info: DatasetInfo, folder: Path) -> list[np.ndarray]:
@@ -175,65 +198,3 @@ def _file_bytes(path: Path) -> bytes:
 
 def _format_shape(shape: tuple[int, ...]) -> str:
     return " × ".join(f"{size:,}" for size in shape)
-
-
-def download(source: Any, data_dir: Path, files: tuple[str, ...]) -> None:
-    """Download the files of a torchvision class into data_dir/<Class>/raw, with a progress bar on stderr.
-
-    Other processes wait. The files appear when all of them have arrived and their checksums fit.
-
-    Parameters
-    ----------
-    source : Any
-        Class of torchvision.datasets, such as MNIST.
-    data_dir : Path
-        Torchvision's root folder.
-    files : tuple[str, ...]
-        Names of the unpacked files.
-
-    Raises
-    ------
-    OSError
-        If no mirror responds or the folder cannot be written to (URLError among them).
-    RuntimeError
-        If a download fails or a checksum does not fit.
-    """
-    target = data_dir / source.__name__ / "raw"
-    target.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_name("raw.lock")):
-        if all((target / file).exists() for file in files):
-            return  # another process was faster
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix="download-") as folder:
-            arrived = _download_into(source, Path(folder))
-            for file in files:
-                (arrived / file).replace(target / file)
-
-
-def _download_into(source: Any, folder: Path) -> Path:
-    """Download from the mirrors that respond; the folder in which the files are."""
-    mirrors = _reachable_mirrors(source)
-
-    class Reachable(source):  # type: ignore[misc]
-        pass
-
-    Reachable.__name__ = source.__name__  # torchvision names the folder after the class
-    Reachable.mirrors = mirrors
-    return Path(Reachable(folder, download=True).raw_folder)
-
-
-def _reachable_mirrors(source: Any) -> list[str]:
-    file = source.resources[0][0]
-    failure: OSError | None = None
-    mirrors = []
-    for mirror in source.mirrors:
-        try:
-            request = urllib.request.Request(mirror + file, method="HEAD")
-            urllib.request.urlopen(request, timeout=MIRROR_TIMEOUT).close()
-            mirrors.append(mirror)
-        except OSError as error:  # URLError and timeouts among them
-            failure = error
-            if isinstance(error, HTTPError):
-                error.close()
-    if not mirrors:
-        raise failure or OSError("it has no mirrors")
-    return mirrors

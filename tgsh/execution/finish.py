@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
 
-from tgsh.errors import ArtifactCorrupt, Interrupted, LeaseLost, TgshError
+from tgsh.errors import ArtifactCorrupt, DatasetUnavailable, Interrupted, LeaseLost, TgshError
 from tgsh.execution import faults
 from tgsh.execution.context import WorkerContext
 from tgsh.specs import ExperimentSpec
@@ -155,6 +155,22 @@ def _make_preview(context: WorkerContext, lease: PreviewLease, should_stop: Call
         raise
 
 
+def log_failure(job: object, error: Exception) -> None:
+    """Log why a job failed, with a traceback unless the images are missing.
+
+    Parameters
+    ----------
+    job : object
+        The job.
+    error : Exception
+        The reason.
+    """
+    if isinstance(error, DatasetUnavailable):
+        log.error("%s failed: %s", job, error)
+    else:
+        log.error("%s failed", job, exc_info=error)
+
+
 def _record_failure(
     context: WorkerContext, lease: PreviewLease, renewer: LeaseRenewer, error: Exception
 ) -> None:
@@ -166,7 +182,7 @@ def _record_failure(
         elif isinstance(error, DBAPIError) and is_transient(error):
             log.error("%s: the database is away; the lease runs out by itself", lease.job, exc_info=error)
         else:
-            log.error("%s failed", lease.job, exc_info=error)
+            log_failure(lease.job, error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
             retry_transient(lambda: previews.fail(context.database, lease, reason), context.lease_seconds)
     except LeaseLost as lost:

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tgsh.analysis.similarity import similarity
 from tgsh.arrays import LabelledArray, table_csv, to_csv, to_safetensors
 from tgsh.bundles.reader import Bundle
+from tgsh.datasets.base import DATASETS
+from tgsh.datasets.mnist import fetch_missing, missing_files
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan
@@ -28,7 +30,8 @@ from tgsh.execution.requirements import require_torch_here
 from tgsh.figures import render, similarity_figure
 from tgsh.schemas import TERMINAL, Experiment, Progress
 from tgsh.settings import Compute, StoreSettings
-from tgsh.specs import ExperimentSpec
+from tgsh.specs import DatasetsSuite, ExperimentSpec
+from tgsh.specs.base import UploadedDataset
 from tgsh.store import experiments, queries, results
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -72,11 +75,15 @@ def run(
     ------
     Conflict
         Where the folder holds another experiment.
+    InvalidSpec
+        Where the spec's parts do not fit together, or it names uploaded datasets.
+    DatasetUnavailable
+        Where images are missing and cannot be downloaded; no folder is made then.
     MachineProblem
         Where it needs torch, and that is not installed.
     """
+    fetch_images(spec)
     planned = plan(spec)
-    require_torch_here(spec)
     folder.mkdir(parents=True, exist_ok=True)
     settings = _settings(folder)
     if compute is not None:
@@ -89,6 +96,49 @@ def run(
         experiment = experiment_view(queries.experiment(database, experiment_id))
         _export(database, artifacts, experiment, folder)
         return experiment
+
+
+def fetch_images(spec: ExperimentSpec, *, offer: bool = True) -> dict[str, Path]:
+    """Download the images that a spec needs and that are not here, where it can be trained here at all.
+
+    Parameters
+    ----------
+    spec : ExperimentSpec
+        The spec.
+    offer : bool, default=True
+        Whether an error offers mnist5k, which needs no files.
+
+    Returns
+    -------
+    dict of str to Path
+        Folder of each dataset that was downloaded.
+
+    Raises
+    ------
+    InvalidSpec
+        Where the spec's parts do not fit together, or it names uploaded datasets.
+    MachineProblem
+        Where it needs torch, and that is not installed.
+    DatasetUnavailable
+        Where images are missing and cannot be downloaded; names all of them.
+    """
+    data_dir = StoreSettings().data
+    names = spec.suite.datasets if isinstance(spec.suite, DatasetsSuite) else (spec.dataset_key,)
+    named = [name for name in names if name in DATASETS]
+    if isinstance(spec.suite, DatasetsSuite) or isinstance(spec.dataset, UploadedDataset):
+        _refuse_uploads([name for name in names if name not in DATASETS], named, data_dir)
+    plan(spec)
+    require_torch_here(spec)
+    return fetch_missing(named, data_dir, offer=offer)
+
+
+def _refuse_uploads(uploads: Sequence[str], named: Sequence[str], data_dir: Path) -> None:
+    """Raise InvalidSpec where there are uploaded datasets; it names what else is missing, too."""
+    if uploads:
+        missing = [name for name in named if missing_files(name, data_dir)]
+        more = f"; missing here, too: {', '.join(missing)}" if missing else ""
+        text = f"only a service has uploaded datasets (tgsh submit): {', '.join(uploads)}{more}"
+        raise InvalidSpec("dataset", text)
 
 
 @contextmanager
@@ -213,6 +263,8 @@ def _export(database: Database, artifacts: Artifacts, experiment: Experiment, fo
     rows = [(task.index, task.label, task.accuracy) for task in accuracy.tasks]
     (folder / "accuracy.csv").write_bytes(table_csv(["task", "label", "accuracy"], rows))
     ref = find_stage(database, experiment.id, "after")
+    if not ref.tasks:
+        return  # every task failed
     vectors = load_stage(artifacts, ref)
     about = {"experiment_id": experiment.id, "base_id": ref.base_id, "stage": ref.stage}
     (folder / "context-vectors.safetensors").write_bytes(

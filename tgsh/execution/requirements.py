@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tgsh.errors import InvalidSpec, MachineProblem
-from tgsh.specs import AugmentSuite, CustomSuite, ExperimentSpec, FlyNetSpec, NetworkSpec, SuiteSpec
+from tgsh.datasets.base import DATASETS
+from tgsh.errors import MachineProblem
+from tgsh.specs import (
+    AugmentSuite,
+    CustomSuite,
+    DatasetsSuite,
+    ExperimentSpec,
+    FlyNetSpec,
+    NetworkSpec,
+    SuiteSpec,
+)
 from tgsh.store.models import WorkerRecord
 from tgsh.suites.pipeline import value_change
 from tgsh.system import has_torch
@@ -119,24 +128,41 @@ def lack_torch(workers: Sequence[WorkerRecord]) -> bool:
     return bool(workers) and not any(worker.has_torch for worker in workers)
 
 
-def refusal(fields: Sequence[tuple[str, str]], workers: Sequence[WorkerRecord]) -> InvalidSpec | None:
-    """The error for a request that no worker that lives could carry out.
+def image_fields(spec: ExperimentSpec) -> list[tuple[str, str]]:
+    """Fields of a spec that name datasets whose files a worker must have.
 
     Parameters
     ----------
-    fields : Sequence of (str, str)
-        Of `torch_fields`.
+    spec : ExperimentSpec
+        The experiment.
+
+    Returns
+    -------
+    list of (str, str)
+        Such as ("dataset", "mnist"); uploaded datasets are in the store, synthetic ones nowhere.
+    """
+    if isinstance(spec.suite, DatasetsSuite):
+        fields = [(f"suite.datasets.{place}", name) for place, name in enumerate(spec.suite.datasets)]
+    else:
+        fields = [("dataset", spec.dataset_key)]
+    return [(field, name) for field, name in fields if name in DATASETS]
+
+
+def lack_images(name: str, workers: Sequence[WorkerRecord]) -> bool:
+    """True where workers live, all of them tell which datasets they have, and none has this one.
+
+    Parameters
+    ----------
+    name : str
+        Key of DATASETS.
     workers : Sequence[WorkerRecord]
         Those that live.
 
     Returns
     -------
-    InvalidSpec or None
-        Naming every field; None where a worker can, or where none lives.
+    bool
+        Whether one would have to download it first.
     """
-    if not fields or not lack_torch(workers):
-        return None
-    (first, message), *others = (
-        (field, f"{torch_message(name)} for a worker; none that lives has it") for field, name in fields
+    return bool(workers) and all(
+        worker.datasets is not None and name not in worker.datasets for worker in workers
     )
-    return InvalidSpec(first, message, others)

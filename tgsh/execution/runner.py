@@ -24,7 +24,7 @@ from tgsh.errors import (
 )
 from tgsh.execution import faults
 from tgsh.execution.context import WorkerContext
-from tgsh.execution.finish import run_finish, run_preview
+from tgsh.execution.finish import log_failure, run_finish, run_preview
 from tgsh.logs import log_context
 from tgsh.specs import ExperimentSpec, SuiteSpec
 from tgsh.store import jobs
@@ -316,7 +316,7 @@ def _end_lease(context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, e
         elif isinstance(error, DBAPIError) and is_transient(error):
             log.error("%s: the database is away; the lease runs out by itself", lease.job, exc_info=error)
         else:
-            log.error("%s failed", lease.job, exc_info=error)
+            log_failure(lease.job, error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
             affects_siblings = isinstance(error, (DatasetUnavailable, *STORAGE_ERRORS))
             retry_transient(

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
 from sqlalchemy import ColumnElement, delete, func, select
@@ -183,10 +184,12 @@ def heartbeat(
     device_memory_bytes: int | None = None,
     has_torch: bool = True,
     datasets: Sequence[str] | None = None,
+    data_dir: Path | None = None,
 ) -> None:
     """Record that a worker is alive, and what it has; one row a worker.
 
-    slots: its devices, one for each of its children. datasets: the named ones whose files it has.
+    slots: its devices, one for each of its children. datasets: the named ones whose files
+    are in data_dir.
     """
     with database.write(durable=False) as session:
         seen_at = session.scalar(select(db_now()))
@@ -200,6 +203,7 @@ def heartbeat(
                 device_memory_bytes=device_memory_bytes,
                 has_torch=has_torch,
                 datasets=None if datasets is None else list(datasets),
+                data_dir=None if data_dir is None else str(data_dir),
                 seen_at=seen_at,
             )
         )

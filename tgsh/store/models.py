@@ -199,8 +199,8 @@ class WorkerRecord(Base):
     """The last heartbeat of a worker.
 
     memory_bytes: resident memory of its processes. device_memory_bytes: in use on its GPUs, by any process.
-    has_torch: whether torch is installed there. datasets: the named ones whose files are there; None: an
-    earlier version, which does not tell.
+    has_torch: whether torch is installed there. datasets: the named ones whose files are in data_dir; None:
+    an earlier version, which does not tell.
     """
 
     __tablename__ = "workers"
@@ -213,6 +213,7 @@ class WorkerRecord(Base):
     device_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     has_torch: Mapped[bool] = mapped_column(default=True)
     datasets: Mapped[list[Any] | None]
+    data_dir: Mapped[str | None] = mapped_column(Text)
     seen_at: Mapped[float]
 
 

@@ -146,6 +146,22 @@ def test_bad_specs_name_what_is_wrong(tgsh: Tgsh, tmp_path: Path) -> None:
     assert len(preset.stderr.splitlines()) == 1
 
 
+def test_another_dataset_by_its_name(tgsh: Tgsh, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    np.savez(tmp_path / "leaves.npz", x=images, y=np.arange(40) % 2)
+    uploaded = json.loads(tgsh("datasets", "add", "leaves.npz", "--json").stdout)["id"]
+    spec = json.dumps(TINY | {"training": {"epochs": 1, "train_limit": 20}})
+    for reference in ("leaves", uploaded[:9], uploaded):
+        made = tgsh("submit", "-", "--dataset", reference, "--json", text=spec)
+        assert json.loads(made.stdout)["spec"]["dataset"] == {"id": uploaded}, made.stderr
+    named = json.loads(tgsh("submit", "rotation-mnist", "--dataset", "mnist5k", "--json").stdout)
+    assert named["spec"]["dataset"] == "mnist5k"
+    assert tgsh("cancel", named["id"]).returncode == 0
+    assert "36 tasks" in tgsh("estimate", "rotation-mnist", "--dataset", "mnist5k").stdout
+    unknown = tgsh("estimate", "rotation-mnist", "--dataset", "flowers")
+    assert (unknown.returncode, "no dataset is called 'flowers'" in unknown.stderr) == (4, True)
+
+
 def test_ctrl_c_while_watching_leaves_the_experiment(tgsh: Tgsh, stack: Stack, tmp_path: Path) -> None:
     spec = json.dumps({"preset": "demo", "training": {"epochs": 1000}, "suite": {"tasks": 2}})
     made = json.loads(tgsh("submit", "-", "--json", text=spec).stdout)["id"]

@@ -1,4 +1,4 @@
-"""The light installation of the README's first command, as .ci/run makes it with the oldest and newest Python."""
+"""The light installation of the README's first command, as .ci/run makes it with two versions of Python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tgsh.specs.presets import PRESETS
 def light() -> list[dict[str, Any]]:
     """What the demo learned there, by installation."""
     folder = os.environ.get("TGSH_LIGHT_INSTALLS")
-    documents = [json.loads(file.read_text()) for file in sorted(Path(folder or "/nowhere").glob("*/light.json"))]
+    files = sorted(Path(folder or "/nowhere").glob("*/light.json"))
+    documents = [json.loads(file.read_text()) for file in files]
     if not documents:
         missing("no light installation; .ci/run makes them and names their folder in TGSH_LIGHT_INSTALLS")
     return documents

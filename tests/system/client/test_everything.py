@@ -38,8 +38,8 @@ BESIDE: dict[str, dict[str, Any]] = {"upload": {"x": np.zeros((1, 2, 2), np.uint
 """What a method needs though no argument of it is required."""
 ANY_PATH = {"fetch"}
 """Methods that could ask for whatever is below an experiment: they prove nothing."""
-LOCAL = {"close"}
-"""Methods that send nothing."""
+LOCAL = {"close", "experiment_id", "dataset_id"}
+"""Methods that send nothing; of a whole id."""
 
 
 def asked_by_methods() -> Iterator[tuple[str, str, str]]:

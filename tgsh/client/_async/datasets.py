@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tgsh import schemas
-from tgsh.client._async.connection import AsyncConnection
+from tgsh.client._async.references import AsyncReferences
 from tgsh.client._requests import (
     dataset_path,
     delete_resource,
@@ -19,7 +19,7 @@ from tgsh.client._requests import (
 )
 
 
-class AsyncDatasetMethods(AsyncConnection):
+class AsyncDatasetMethods(AsyncReferences):
     """Upload, listing, sharing and deletion of datasets."""
 
     async def upload(
@@ -113,13 +113,14 @@ class AsyncDatasetMethods(AsyncConnection):
         Parameters
         ----------
         dataset : str
-            Id of the dataset.
+            Id of the dataset, the beginning of it, or its name.
 
         Returns
         -------
         schemas.Dataset
             Its description.
         """
+        dataset = await self.dataset_id(dataset)
         return await self._send(get_dataset(dataset))
 
     async def dataset_samples(
@@ -135,7 +136,7 @@ class AsyncDatasetMethods(AsyncConnection):
         Parameters
         ----------
         dataset : str
-            Id of the dataset.
+            Id of the dataset, the beginning of it, or its name.
         format : str, default='png'
             File format, such as ``"png"`` or ``"npy"``.
         classes : str | None, default=None
@@ -148,6 +149,7 @@ class AsyncDatasetMethods(AsyncConnection):
         bytes
             Content of the file.
         """
+        dataset = await self.dataset_id(dataset)
         path = f"{dataset_path(dataset)}/samples"
         return await self._send(get_file(path, format=format, classes=classes, examples=examples))
 
@@ -157,7 +159,7 @@ class AsyncDatasetMethods(AsyncConnection):
         Parameters
         ----------
         dataset : str
-            Id of the dataset.
+            Id of the dataset, the beginning of it, or its name.
         shared : bool, default=True
             Whether everybody with a key may see and use it.
 
@@ -166,6 +168,7 @@ class AsyncDatasetMethods(AsyncConnection):
         schemas.Dataset
             The changed dataset.
         """
+        dataset = await self.dataset_id(dataset)
         return await self._send(patch_shared(schemas.Dataset, dataset_path(dataset), shared))
 
     async def delete_dataset(self, dataset: str) -> None:
@@ -174,6 +177,7 @@ class AsyncDatasetMethods(AsyncConnection):
         Parameters
         ----------
         dataset : str
-            Id of the dataset.
+            Id of the dataset, the beginning of it, or its name.
         """
+        dataset = await self.dataset_id(dataset)
         await self._send(delete_resource(dataset_path(dataset)))

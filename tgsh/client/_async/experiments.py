@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import anyio
 
 from tgsh import schemas
-from tgsh.client._async.connection import AsyncConnection
+from tgsh.client._async.references import AsyncReferences
 from tgsh.client._requests import (
     Event,
     Spec,
@@ -29,7 +30,7 @@ from tgsh.client.results import Experiment
 MAX_POLL_SECONDS = 1.0  # between two requests of `wait`
 
 
-class AsyncExperimentMethods(AsyncConnection):
+class AsyncExperimentMethods(AsyncReferences):
     """Submission, progress, control and tasks of experiments."""
 
     async def submit(
@@ -114,13 +115,14 @@ class AsyncExperimentMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         Experiment
             Spec, status and progress.
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(get_document(Experiment, experiment))
 
     async def cancel(self, experiment: str) -> Experiment:
@@ -129,13 +131,14 @@ class AsyncExperimentMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         Experiment
             Its state after the request.
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(post_action(experiment, "cancel"))
 
     async def resume(self, experiment: str) -> Experiment:
@@ -144,13 +147,14 @@ class AsyncExperimentMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         Experiment
             Its state after the request.
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(post_action(experiment, "resume"))
 
     async def share(self, experiment: str, shared: bool = True) -> Experiment:
@@ -159,7 +163,7 @@ class AsyncExperimentMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         shared : bool, default=True
             Whether everybody with a key may see it.
 
@@ -168,6 +172,7 @@ class AsyncExperimentMethods(AsyncConnection):
         Experiment
             The changed experiment.
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(patch_shared(Experiment, experiment_path(experiment), shared))
 
     async def delete(self, experiment: str) -> None:
@@ -176,8 +181,9 @@ class AsyncExperimentMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         """
+        experiment = await self.experiment_id(experiment)
         await self._send(delete_resource(experiment_path(experiment)))
 
     async def bundle(self, experiment: str, path: str | Path) -> Path:
@@ -188,7 +194,7 @@ class AsyncExperimentMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         path : str | Path
             File to write.
 
@@ -197,6 +203,7 @@ class AsyncExperimentMethods(AsyncConnection):
         Path
             The written file.
         """
+        experiment = await self.experiment_id(experiment)
         target = Path(path)
         with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".bundle-") as folder:
             download = Path(folder) / "whole.zip"
@@ -210,13 +217,14 @@ class AsyncExperimentMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         list[schemas.Task]
             Losses, attempts, worker and reason of a failure of every task.
         """
+        experiment = await self.experiment_id(experiment)
         page = await self._send(get_document(schemas.TaskList, experiment, "tasks"))
         return page.items
 
@@ -226,7 +234,7 @@ class AsyncExperimentMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         index : int
             Index of the task, from 0.
 
@@ -235,6 +243,7 @@ class AsyncExperimentMethods(AsyncConnection):
         schemas.Task
             Losses, attempts, worker and reason of a failure.
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(get_document(schemas.Task, experiment, "tasks", index))
 
     async def wait(
@@ -247,7 +256,7 @@ class AsyncExperimentMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         timeout : float | None, default=None
             Seconds to wait at most; None waits without limit.
         progress : bool | None, default=None
@@ -263,6 +272,7 @@ class AsyncExperimentMethods(AsyncConnection):
         TimeoutError
             If it has not ended after `timeout` seconds; the experiment continues.
         """
+        experiment = await self.experiment_id(experiment)
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = 0.1
         with ProgressBar(progress) as bar, note_on_interrupt(experiment):
@@ -277,19 +287,23 @@ class AsyncExperimentMethods(AsyncConnection):
                 await anyio.sleep(min(pause, remaining))
                 pause = min(MAX_POLL_SECONDS, pause * 1.5)
 
-    def events(self, experiment: str, last_event_id: str | None = None) -> AsyncIterator[Event]:
+    async def events(self, experiment: str, last_event_id: str | None = None) -> AsyncIterator[Event]:
         """Events of an experiment until it ends; after a lost connection the stream is resumed.
 
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         last_event_id : str | None, default=None
             Id of the event after which to begin; None begins with the first event.
 
-        Returns
-        -------
-        AsyncIterator[Event]
-            Progress, task and status events, in their order.
+        Yields
+        ------
+        Event
+            The next progress, task or status event.
         """
-        return self._follow(experiment_path(experiment, "events"), last_event_id)
+        experiment = await self.experiment_id(experiment)
+        path = experiment_path(experiment, "events")
+        async with aclosing(self._follow(path, last_event_id)) as events:
+            async for event in events:
+                yield event

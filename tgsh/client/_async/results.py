@@ -9,7 +9,7 @@ import numpy as np
 
 from tgsh import schemas
 from tgsh.client import results
-from tgsh.client._async.connection import AsyncConnection
+from tgsh.client._async.references import AsyncReferences
 from tgsh.client._requests import (
     ApiRequest,
     Images,
@@ -23,7 +23,7 @@ from tgsh.client._requests import (
 )
 
 
-class AsyncResultMethods(AsyncConnection):
+class AsyncResultMethods(AsyncReferences):
     """Results of experiments, as labelled arrays or as files."""
 
     async def similarity(
@@ -39,7 +39,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         order : schemas.Order, default='task'
@@ -59,6 +59,7 @@ class AsyncResultMethods(AsyncConnection):
         >>> matrix = await client.similarity(experiment.id, order="cluster")
         >>> matrix.to_dataframe()
         """
+        experiment = await self.experiment_id(experiment)
         params = {"stage": stage, "order": order, "measure": measure, "layer": layer}
         return await self._send(get_document(results.Similarity, experiment, "similarity", **params))
 
@@ -76,7 +77,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         rows : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-99"``; None uses all of them.
         columns : str | None, default=None
@@ -93,6 +94,7 @@ class AsyncResultMethods(AsyncConnection):
         results.SimilarityBlock
             Labelled block, [rows, columns].
         """
+        experiment = await self.experiment_id(experiment)
         params = {"rows": rows, "columns": columns, "stage": stage, "measure": measure, "layer": layer}
         return await self._send(
             get_document(results.SimilarityBlock, experiment, "similarity", "block", **params)
@@ -111,7 +113,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         count : int, default=20
             Neighbours per task, 1 to 100.
         stage : str | int, default='after'
@@ -126,6 +128,7 @@ class AsyncResultMethods(AsyncConnection):
         results.NearestTasks
             Neighbours and similarities, [T, count], most similar first.
         """
+        experiment = await self.experiment_id(experiment)
         params = {"count": count, "stage": stage, "measure": measure, "layer": layer}
         return await self._send(
             get_document(results.NearestTasks, experiment, "similarity", "nearest", **params)
@@ -143,7 +146,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         pairs : Iterable[tuple[int, int]] | None, default=None
             Pairs of indices of tasks; None pairs the first task with some others.
         measure : schemas.Measure, default='cosine'
@@ -156,6 +159,7 @@ class AsyncResultMethods(AsyncConnection):
         results.SimilarityEpochs
             Similarities, [epochs, pairs]; epoch 0 is before training.
         """
+        experiment = await self.experiment_id(experiment)
         joined = None if pairs is None else ",".join(f"{one}-{other}" for one, other in pairs)
         params = {"pairs": joined, "measure": measure, "layer": layer}
         return await self._send(
@@ -175,7 +179,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         method : str, default='average'
@@ -190,6 +194,7 @@ class AsyncResultMethods(AsyncConnection):
         results.Dendrogram
             Linkage matrix of SciPy, [T − 1, 4], order of the leaves and Newick tree.
         """
+        experiment = await self.experiment_id(experiment)
         params = {"stage": stage, "method": method, "measure": measure, "layer": layer}
         return await self._send(get_document(results.Dendrogram, experiment, "dendrogram", **params))
 
@@ -207,7 +212,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         method : schemas.EmbeddingMethod, default='mds'
@@ -224,6 +229,7 @@ class AsyncResultMethods(AsyncConnection):
         results.Embedding
             Coordinates, [T, dimensions].
         """
+        experiment = await self.experiment_id(experiment)
         params = {
             "stage": stage,
             "method": method,
@@ -241,7 +247,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         layer : str | None, default=None
@@ -252,6 +258,7 @@ class AsyncResultMethods(AsyncConnection):
         results.ContextVectors
             Vectors v_t, [T, H].
         """
+        experiment = await self.experiment_id(experiment)
         params = {"stage": stage, "layer": layer}
         return await self._send(get_document(results.ContextVectors, experiment, "context-vectors", **params))
 
@@ -261,13 +268,14 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         results.Accuracy
             Accuracies, [T], each from 0 to 1.
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(get_document(results.Accuracy, experiment, "accuracy"))
 
     async def accuracy_matrix(self, experiment: str) -> results.AccuracyMatrix:
@@ -278,13 +286,14 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         results.AccuracyMatrix
             Accuracies, [T, T]: contexts in rows, data in columns.
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(get_document(results.AccuracyMatrix, experiment, "accuracy", "matrix"))
 
     async def geometry(self, experiment: str, baseline: str | None = None) -> results.Geometry:
@@ -293,16 +302,19 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         baseline : str | None, default=None
-            Id of another experiment on the same tasks and images, to measure beside it.
+            Id of another experiment on the same tasks and images, or the beginning of it, to measure beside
+            it.
 
         Returns
         -------
         results.Geometry
             Histograms of intra-task and inter-task cosines, before and after training.
         """
-        return await self._send(get_document(results.Geometry, experiment, "geometry", baseline=baseline))
+        experiment = await self.experiment_id(experiment)
+        baseline_id = None if baseline is None else await self.experiment_id(baseline)
+        return await self._send(get_document(results.Geometry, experiment, "geometry", baseline=baseline_id))
 
     async def reconstructions(
         self,
@@ -321,7 +333,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         tasks : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-3"``; None uses all of them.
         classes : str | None, default=None
@@ -342,6 +354,7 @@ class AsyncResultMethods(AsyncConnection):
         results.Reconstructions
             Images, [T, K, samples, height, width], in units of the network's input.
         """
+        experiment = await self.experiment_id(experiment)
         selection = {"tasks": tasks, "classes": classes, "stage": stage}
         options = {"samples": samples, "seed": seed, "method": method, "ridge": ridge}
         return await self._send(
@@ -354,7 +367,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         tasks : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-3"``; None uses all that are stored.
 
@@ -363,6 +376,7 @@ class AsyncResultMethods(AsyncConnection):
         results.Samples
             Images, [T, n, height, width], from 0 (black) to 1 (white).
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(get_document(results.Samples, experiment, "samples", tasks=tasks))
 
     async def comparison(
@@ -380,7 +394,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiments : Iterable[str]
-            Ids of two to six experiments.
+            Ids of two to six experiments, or the beginnings of them.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         measure : schemas.Measure, default='cosine'
@@ -401,7 +415,7 @@ class AsyncResultMethods(AsyncConnection):
             and Mantel's test.
         """
         params = {
-            "ids": ",".join(experiments),
+            "ids": ",".join([await self.experiment_id(each) for each in experiments]),
             "stage": stage,
             "measure": measure,
             "layer": layer,
@@ -426,7 +440,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         task : int
             Index of the task.
         images : Images
@@ -442,6 +456,7 @@ class AsyncResultMethods(AsyncConnection):
         results.Predictions
             Predicted classes, [n], and probabilities, [n, K].
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(post_predictions(experiment, task, images, stage=stage, transform=transform))
 
     async def representations(
@@ -458,7 +473,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         task : int
             Index of the task.
         images : Images
@@ -473,6 +488,7 @@ class AsyncResultMethods(AsyncConnection):
         np.ndarray
             Representations, float32 [n, R].
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(
             post_representations(experiment, task, images, stage=stage, transform=transform)
         )
@@ -485,7 +501,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         resource : str
             Path of the result below the experiment, such as ``"similarity"`` or ``"similarity/epochs"``.
         format : str
@@ -502,6 +518,7 @@ class AsyncResultMethods(AsyncConnection):
         --------
         >>> content = await client.fetch(experiment.id, "similarity", format="csv")
         """
+        experiment = await self.experiment_id(experiment)
         path = experiment_path(experiment, *resource.split("/"))
         return await self._send(get_file(path, **{**(params or {}), "format": format}))
 
@@ -511,7 +528,7 @@ class AsyncResultMethods(AsyncConnection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         name : str
             Name of the figure, such as ``"dendrogram"``.
         format : str, default='png'
@@ -522,4 +539,5 @@ class AsyncResultMethods(AsyncConnection):
         bytes
             Content of the file.
         """
+        experiment = await self.experiment_id(experiment)
         return await self._send(get_file(experiment_path(experiment, "figures", f"{name}.{format}")))

@@ -19,6 +19,9 @@ class Client(ExperimentMethods, ResultMethods, DatasetMethods, ServiceMethods):
     service refuses the request. Requests that may be repeated are sent again after a lost connection, and
     event streams resume where they broke off, so that a client survives a restart of the service.
 
+    In place of an experiment's id its beginning will do, in place of a dataset's also its name; NotFound is
+    raised if none or several fit.
+
     Parameters
     ----------
     url : str | None, default=None

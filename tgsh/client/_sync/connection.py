@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -108,7 +108,7 @@ class Connection:
                     file.write(chunk)
         return response
 
-    def _follow(self, path: str, last_event_id: str | None) -> Iterator[Event]:
+    def _follow(self, path: str, last_event_id: str | None) -> Generator[Event, None, None]:
         """Events of an experiment to its end; after a lost connection the stream is resumed."""
         ended, failures = False, 0
         while not ended:

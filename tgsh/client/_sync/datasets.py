@@ -18,10 +18,10 @@ from tgsh.client._requests import (
     patch_shared,
     post_dataset,
 )
-from tgsh.client._sync.connection import Connection
+from tgsh.client._sync.references import References
 
 
-class DatasetMethods(Connection):
+class DatasetMethods(References):
     """Upload, listing, sharing and deletion of datasets."""
 
     def upload(
@@ -114,13 +114,14 @@ class DatasetMethods(Connection):
         Parameters
         ----------
         dataset : str
-            Id of the dataset.
+            Id of the dataset, the beginning of it, or its name.
 
         Returns
         -------
         schemas.Dataset
             Its description.
         """
+        dataset = self.dataset_id(dataset)
         return self._send(get_dataset(dataset))
 
     def dataset_samples(
@@ -136,7 +137,7 @@ class DatasetMethods(Connection):
         Parameters
         ----------
         dataset : str
-            Id of the dataset.
+            Id of the dataset, the beginning of it, or its name.
         format : str, default='png'
             File format, such as ``"png"`` or ``"npy"``.
         classes : str | None, default=None
@@ -149,6 +150,7 @@ class DatasetMethods(Connection):
         bytes
             Content of the file.
         """
+        dataset = self.dataset_id(dataset)
         path = f"{dataset_path(dataset)}/samples"
         return self._send(get_file(path, format=format, classes=classes, examples=examples))
 
@@ -158,7 +160,7 @@ class DatasetMethods(Connection):
         Parameters
         ----------
         dataset : str
-            Id of the dataset.
+            Id of the dataset, the beginning of it, or its name.
         shared : bool, default=True
             Whether everybody with a key may see and use it.
 
@@ -167,6 +169,7 @@ class DatasetMethods(Connection):
         schemas.Dataset
             The changed dataset.
         """
+        dataset = self.dataset_id(dataset)
         return self._send(patch_shared(schemas.Dataset, dataset_path(dataset), shared))
 
     def delete_dataset(self, dataset: str) -> None:
@@ -175,6 +178,7 @@ class DatasetMethods(Connection):
         Parameters
         ----------
         dataset : str
-            Id of the dataset.
+            Id of the dataset, the beginning of it, or its name.
         """
+        dataset = self.dataset_id(dataset)
         self._send(delete_resource(dataset_path(dataset)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from tgsh import schemas
@@ -22,14 +23,14 @@ from tgsh.client._requests import (
     post_action,
     post_experiment,
 )
-from tgsh.client._sync.connection import Connection
+from tgsh.client._sync.references import References
 from tgsh.client.progress import ProgressBar, note_on_interrupt
 from tgsh.client.results import Experiment
 
 MAX_POLL_SECONDS = 1.0  # between two requests of `wait`
 
 
-class ExperimentMethods(Connection):
+class ExperimentMethods(References):
     """Submission, progress, control and tasks of experiments."""
 
     def submit(
@@ -113,13 +114,14 @@ class ExperimentMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         Experiment
             Spec, status and progress.
         """
+        experiment = self.experiment_id(experiment)
         return self._send(get_document(Experiment, experiment))
 
     def cancel(self, experiment: str) -> Experiment:
@@ -128,13 +130,14 @@ class ExperimentMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         Experiment
             Its state after the request.
         """
+        experiment = self.experiment_id(experiment)
         return self._send(post_action(experiment, "cancel"))
 
     def resume(self, experiment: str) -> Experiment:
@@ -143,13 +146,14 @@ class ExperimentMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         Experiment
             Its state after the request.
         """
+        experiment = self.experiment_id(experiment)
         return self._send(post_action(experiment, "resume"))
 
     def share(self, experiment: str, shared: bool = True) -> Experiment:
@@ -158,7 +162,7 @@ class ExperimentMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         shared : bool, default=True
             Whether everybody with a key may see it.
 
@@ -167,6 +171,7 @@ class ExperimentMethods(Connection):
         Experiment
             The changed experiment.
         """
+        experiment = self.experiment_id(experiment)
         return self._send(patch_shared(Experiment, experiment_path(experiment), shared))
 
     def delete(self, experiment: str) -> None:
@@ -175,8 +180,9 @@ class ExperimentMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         """
+        experiment = self.experiment_id(experiment)
         self._send(delete_resource(experiment_path(experiment)))
 
     def bundle(self, experiment: str, path: str | Path) -> Path:
@@ -187,7 +193,7 @@ class ExperimentMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         path : str | Path
             File to write.
 
@@ -196,6 +202,7 @@ class ExperimentMethods(Connection):
         Path
             The written file.
         """
+        experiment = self.experiment_id(experiment)
         target = Path(path)
         with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".bundle-") as folder:
             download = Path(folder) / "whole.zip"
@@ -209,13 +216,14 @@ class ExperimentMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         list[schemas.Task]
             Losses, attempts, worker and reason of a failure of every task.
         """
+        experiment = self.experiment_id(experiment)
         page = self._send(get_document(schemas.TaskList, experiment, "tasks"))
         return page.items
 
@@ -225,7 +233,7 @@ class ExperimentMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         index : int
             Index of the task, from 0.
 
@@ -234,6 +242,7 @@ class ExperimentMethods(Connection):
         schemas.Task
             Losses, attempts, worker and reason of a failure.
         """
+        experiment = self.experiment_id(experiment)
         return self._send(get_document(schemas.Task, experiment, "tasks", index))
 
     def wait(
@@ -246,7 +255,7 @@ class ExperimentMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         timeout : float | None, default=None
             Seconds to wait at most; None waits without limit.
         progress : bool | None, default=None
@@ -262,6 +271,7 @@ class ExperimentMethods(Connection):
         TimeoutError
             If it has not ended after `timeout` seconds; the experiment continues.
         """
+        experiment = self.experiment_id(experiment)
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = 0.1
         with ProgressBar(progress) as bar, note_on_interrupt(experiment):
@@ -282,13 +292,16 @@ class ExperimentMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         last_event_id : str | None, default=None
             Id of the event after which to begin; None begins with the first event.
 
-        Returns
-        -------
-        Iterator[Event]
-            Progress, task and status events, in their order.
+        Yields
+        ------
+        Event
+            The next progress, task or status event.
         """
-        return self._follow(experiment_path(experiment, "events"), last_event_id)
+        experiment = self.experiment_id(experiment)
+        path = experiment_path(experiment, "events")
+        with closing(self._follow(path, last_event_id)) as events:
+            yield from events

@@ -22,10 +22,10 @@ from tgsh.client._requests import (
     post_representations,
     without_none,
 )
-from tgsh.client._sync.connection import Connection
+from tgsh.client._sync.references import References
 
 
-class ResultMethods(Connection):
+class ResultMethods(References):
     """Results of experiments, as labelled arrays or as files."""
 
     def similarity(
@@ -41,7 +41,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         order : schemas.Order, default='task'
@@ -61,6 +61,7 @@ class ResultMethods(Connection):
         >>> matrix = client.similarity(experiment.id, order="cluster")
         >>> matrix.to_dataframe()
         """
+        experiment = self.experiment_id(experiment)
         params = {"stage": stage, "order": order, "measure": measure, "layer": layer}
         return self._send(get_document(results.Similarity, experiment, "similarity", **params))
 
@@ -78,7 +79,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         rows : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-99"``; None uses all of them.
         columns : str | None, default=None
@@ -95,6 +96,7 @@ class ResultMethods(Connection):
         results.SimilarityBlock
             Labelled block, [rows, columns].
         """
+        experiment = self.experiment_id(experiment)
         params = {"rows": rows, "columns": columns, "stage": stage, "measure": measure, "layer": layer}
         return self._send(get_document(results.SimilarityBlock, experiment, "similarity", "block", **params))
 
@@ -111,7 +113,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         count : int, default=20
             Neighbours per task, 1 to 100.
         stage : str | int, default='after'
@@ -126,6 +128,7 @@ class ResultMethods(Connection):
         results.NearestTasks
             Neighbours and similarities, [T, count], most similar first.
         """
+        experiment = self.experiment_id(experiment)
         params = {"count": count, "stage": stage, "measure": measure, "layer": layer}
         return self._send(get_document(results.NearestTasks, experiment, "similarity", "nearest", **params))
 
@@ -141,7 +144,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         pairs : Iterable[tuple[int, int]] | None, default=None
             Pairs of indices of tasks; None pairs the first task with some others.
         measure : schemas.Measure, default='cosine'
@@ -154,6 +157,7 @@ class ResultMethods(Connection):
         results.SimilarityEpochs
             Similarities, [epochs, pairs]; epoch 0 is before training.
         """
+        experiment = self.experiment_id(experiment)
         joined = None if pairs is None else ",".join(f"{one}-{other}" for one, other in pairs)
         params = {"pairs": joined, "measure": measure, "layer": layer}
         return self._send(
@@ -173,7 +177,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         method : str, default='average'
@@ -188,6 +192,7 @@ class ResultMethods(Connection):
         results.Dendrogram
             Linkage matrix of SciPy, [T − 1, 4], order of the leaves and Newick tree.
         """
+        experiment = self.experiment_id(experiment)
         params = {"stage": stage, "method": method, "measure": measure, "layer": layer}
         return self._send(get_document(results.Dendrogram, experiment, "dendrogram", **params))
 
@@ -205,7 +210,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         method : schemas.EmbeddingMethod, default='mds'
@@ -222,6 +227,7 @@ class ResultMethods(Connection):
         results.Embedding
             Coordinates, [T, dimensions].
         """
+        experiment = self.experiment_id(experiment)
         params = {
             "stage": stage,
             "method": method,
@@ -239,7 +245,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         layer : str | None, default=None
@@ -250,6 +256,7 @@ class ResultMethods(Connection):
         results.ContextVectors
             Vectors v_t, [T, H].
         """
+        experiment = self.experiment_id(experiment)
         params = {"stage": stage, "layer": layer}
         return self._send(get_document(results.ContextVectors, experiment, "context-vectors", **params))
 
@@ -259,13 +266,14 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         results.Accuracy
             Accuracies, [T], each from 0 to 1.
         """
+        experiment = self.experiment_id(experiment)
         return self._send(get_document(results.Accuracy, experiment, "accuracy"))
 
     def accuracy_matrix(self, experiment: str) -> results.AccuracyMatrix:
@@ -276,13 +284,14 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
 
         Returns
         -------
         results.AccuracyMatrix
             Accuracies, [T, T]: contexts in rows, data in columns.
         """
+        experiment = self.experiment_id(experiment)
         return self._send(get_document(results.AccuracyMatrix, experiment, "accuracy", "matrix"))
 
     def geometry(self, experiment: str, baseline: str | None = None) -> results.Geometry:
@@ -291,16 +300,19 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         baseline : str | None, default=None
-            Id of another experiment on the same tasks and images, to measure beside it.
+            Id of another experiment on the same tasks and images, or the beginning of it, to measure beside
+            it.
 
         Returns
         -------
         results.Geometry
             Histograms of intra-task and inter-task cosines, before and after training.
         """
-        return self._send(get_document(results.Geometry, experiment, "geometry", baseline=baseline))
+        experiment = self.experiment_id(experiment)
+        baseline_id = None if baseline is None else self.experiment_id(baseline)
+        return self._send(get_document(results.Geometry, experiment, "geometry", baseline=baseline_id))
 
     def reconstructions(
         self,
@@ -319,7 +331,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         tasks : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-3"``; None uses all of them.
         classes : str | None, default=None
@@ -340,6 +352,7 @@ class ResultMethods(Connection):
         results.Reconstructions
             Images, [T, K, samples, height, width], in units of the network's input.
         """
+        experiment = self.experiment_id(experiment)
         selection = {"tasks": tasks, "classes": classes, "stage": stage}
         options = {"samples": samples, "seed": seed, "method": method, "ridge": ridge}
         return self._send(
@@ -352,7 +365,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         tasks : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-3"``; None uses all that are stored.
 
@@ -361,6 +374,7 @@ class ResultMethods(Connection):
         results.Samples
             Images, [T, n, height, width], from 0 (black) to 1 (white).
         """
+        experiment = self.experiment_id(experiment)
         return self._send(get_document(results.Samples, experiment, "samples", tasks=tasks))
 
     def comparison(
@@ -378,7 +392,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiments : Iterable[str]
-            Ids of two to six experiments.
+            Ids of two to six experiments, or the beginnings of them.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         measure : schemas.Measure, default='cosine'
@@ -399,7 +413,7 @@ class ResultMethods(Connection):
             and Mantel's test.
         """
         params = {
-            "ids": ",".join(experiments),
+            "ids": ",".join([self.experiment_id(each) for each in experiments]),
             "stage": stage,
             "measure": measure,
             "layer": layer,
@@ -424,7 +438,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         task : int
             Index of the task.
         images : Images
@@ -440,6 +454,7 @@ class ResultMethods(Connection):
         results.Predictions
             Predicted classes, [n], and probabilities, [n, K].
         """
+        experiment = self.experiment_id(experiment)
         return self._send(post_predictions(experiment, task, images, stage=stage, transform=transform))
 
     def representations(
@@ -456,7 +471,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         task : int
             Index of the task.
         images : Images
@@ -471,6 +486,7 @@ class ResultMethods(Connection):
         np.ndarray
             Representations, float32 [n, R].
         """
+        experiment = self.experiment_id(experiment)
         return self._send(post_representations(experiment, task, images, stage=stage, transform=transform))
 
     def fetch(
@@ -481,7 +497,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         resource : str
             Path of the result below the experiment, such as ``"similarity"`` or ``"similarity/epochs"``.
         format : str
@@ -498,6 +514,7 @@ class ResultMethods(Connection):
         --------
         >>> content = client.fetch(experiment.id, "similarity", format="csv")
         """
+        experiment = self.experiment_id(experiment)
         path = experiment_path(experiment, *resource.split("/"))
         return self._send(get_file(path, **{**(params or {}), "format": format}))
 
@@ -507,7 +524,7 @@ class ResultMethods(Connection):
         Parameters
         ----------
         experiment : str
-            Id of the experiment.
+            Id of the experiment, or the beginning of it.
         name : str
             Name of the figure, such as ``"dendrogram"``.
         format : str, default='png'
@@ -518,4 +535,5 @@ class ResultMethods(Connection):
         bytes
             Content of the file.
         """
+        experiment = self.experiment_id(experiment)
         return self._send(get_file(experiment_path(experiment, "figures", f"{name}.{format}")))

@@ -24,6 +24,7 @@ def upgrade() -> None:
         )
     op.add_column("workers", sa.Column("has_torch", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.add_column("workers", sa.Column("datasets", sa.JSON(), nullable=True))
+    op.add_column("workers", sa.Column("data_dir", sa.Text(), nullable=True))
     experiments, previews = _table("experiments"), _table("previews")
     network = experiments.c.spec["network"]["kind"].as_string()
     op.execute(_set(experiments, _suite(experiments).in_(SUITES) | (network != "flynet")))
@@ -45,6 +46,7 @@ def _set(table: sa.TableClause, condition: sa.ColumnElement[bool]) -> sa.Update:
 
 def downgrade() -> None:
     # Not in a batch: SQLite's new table would cost the old one's children.
+    op.drop_column("workers", "data_dir")
     op.drop_column("workers", "datasets")
     op.drop_column("workers", "has_torch")
     for table in ("previews", "experiments"):

@@ -1,0 +1,90 @@
+"""Abilities of the workers that live: reasons why none of them could carry out a request."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Sequence
+
+from tgsh.datasets.downloads import unreachable_reason
+from tgsh.datasets.mnist import FILES, TORCHVISION_CLASSES
+from tgsh.errors import InvalidSpec
+from tgsh.execution.requirements import (
+    image_fields,
+    lack_images,
+    lack_torch,
+    suite_torch_fields,
+    torch_fields,
+    torch_message,
+)
+from tgsh.specs import ExperimentSpec
+from tgsh.store.models import WorkerRecord
+
+PROBE_SECONDS = 60.0
+"""The age from which on a mirror is tried anew."""
+
+Fields = list[tuple[str, str]]
+"""Fields of a spec, each with what is asked for there, or with what is wrong with it."""
+
+
+def refusal(spec: ExperimentSpec, workers: Sequence[WorkerRecord]) -> InvalidSpec | None:
+    """The error for an experiment that no worker that lives could train, naming every field."""
+    return _refusal(torch_fields(spec), image_fields(spec), workers)
+
+
+def preview_refusal(spec: ExperimentSpec, workers: Sequence[WorkerRecord]) -> InvalidSpec | None:
+    """The same for a preview, which needs the suite's images only."""
+    return _refusal(suite_torch_fields(spec.suite), image_fields(spec), workers)
+
+
+def _refusal(torch: Fields, images: Fields, workers: Sequence[WorkerRecord]) -> InvalidSpec | None:
+    problems: Fields = []
+    if lack_torch(workers):
+        problems += [(field, f"{torch_message(name)}; no worker that lives has it") for field, name in torch]
+    problems += [(field, reason) for field, name in images if (reason := images_reason(name, workers))]
+    if not problems:
+        return None
+    (field, message), *others = problems
+    return InvalidSpec(field, message, others)
+
+
+def images_reason(name: str, workers: Sequence[WorkerRecord]) -> str | None:
+    """The reason why no worker that lives has a dataset or could download it, and the remedy.
+
+    It is judged where all workers are on this machine: of the network of others nothing is known here.
+    """
+    here = socket.gethostname()
+    if name not in TORCHVISION_CLASSES or not lack_images(name, workers):
+        return None
+    if any(worker.host != here for worker in workers):
+        return None
+    cause = _mirrors.unreachable_reason(name)
+    if cause is None:
+        return None
+    raw = f"{TORCHVISION_CLASSES[name]}/raw"
+    folders = " or ".join(sorted({f"{worker.data_dir}/{raw}" for worker in workers}))
+    files = ", ".join(FILES)
+    return (
+        f"{name} is not here and cannot be downloaded: {cause}\n"
+        f"Put {files} (or .gz) into {folders}, or use mnist5k, which needs none"
+    )
+
+
+class _Mirrors:
+    """Reachability of the mirrors, tried once a minute at most."""
+
+    def __init__(self) -> None:
+        self._tried: dict[str, tuple[float, str | None]] = {}
+        self._trying = threading.Lock()
+
+    def unreachable_reason(self, name: str) -> str | None:
+        with self._trying:
+            at, cause = self._tried.get(name, (float("-inf"), None))
+            if time.monotonic() - at > PROBE_SECONDS:
+                cause = unreachable_reason(name)
+                self._tried[name] = time.monotonic(), cause
+            return cause
+
+
+_mirrors = _Mirrors()

@@ -1,0 +1,101 @@
+# Generated from tgsh/client/_async/references.py: do not edit. To generate it again:
+# python -m tests.architecture.generate_sync
+"""Ids of experiments and datasets from their beginnings, for the methods of `Client`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tgsh.client._requests import get_dataset_page, get_experiment_page, is_id
+from tgsh.client._sync.connection import Connection
+from tgsh.errors import NotFound
+
+PAGE_SIZE = 200  # the most that the service sends at once
+MAX_CANDIDATES = 8  # named in an error
+
+
+class References(Connection):
+    """Ids from their beginnings: what a person copies or types."""
+
+    def experiment_id(self, experiment: str) -> str:
+        """Id of the one experiment whose id begins as given; a whole id costs no request.
+
+        Every method that takes an experiment accepts the beginning of its id, too.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment, or the beginning of it.
+
+        Returns
+        -------
+        str
+            The whole id.
+
+        Raises
+        ------
+        NotFound
+            If no id begins so, or several do, which it names.
+        """
+        beginning = experiment.strip().lower()
+        if is_id(beginning):
+            return beginning
+        matches: list[tuple[str, str]] = []
+        cursor: str | None = None
+        while True:
+            page = self._send(get_experiment_page(cursor, limit=PAGE_SIZE))
+            matches += [
+                (each.id, f"{each.status:9}  {each.spec.title}")
+                for each in page.items
+                if each.id.startswith(beginning)
+            ]
+            if (cursor := page.next) is None:
+                return _only(matches, experiment, "experiment's id begins with", "tgsh list")
+
+    def dataset_id(self, dataset: str) -> str:
+        """Id of the one uploaded dataset of that name, or whose id begins as given.
+
+        A whole id costs no request. Every method that takes a dataset accepts its name, or the beginning of
+        its id, too.
+
+        Parameters
+        ----------
+        dataset : str
+            Id of the dataset, the beginning of it, or its name.
+
+        Returns
+        -------
+        str
+            The whole id.
+
+        Raises
+        ------
+        NotFound
+            If there is none, or there are several, which it names.
+        """
+        beginning = dataset.strip().lower()
+        if is_id(beginning):
+            return beginning
+        matches: list[tuple[str, str]] = []
+        cursor: str | None = None
+        while True:
+            page = self._send(get_dataset_page(cursor, PAGE_SIZE))
+            matches += [
+                (each.id, each.name)
+                for each in page.items
+                if each.name == dataset or each.id.startswith(beginning)
+            ]
+            if (cursor := page.next) is None:
+                return _only(matches, dataset, "dataset is called", "tgsh datasets list")
+
+
+def _only(matches: Sequence[tuple[str, str]], reference: str, meant: str, command: str) -> str:
+    """The id of the only match. Raises: NotFound for none and for several, and for an empty reference."""
+    if len(matches) == 1 and reference.strip():  # an empty one is a mistake, even where one thing is all
+        return matches[0][0]
+    if not matches:
+        raise NotFound(f"no {meant} {reference!r}; `{command}` shows them all")
+    lines = [f"{each}  {about}" for each, about in matches[:MAX_CANDIDATES]]
+    if len(matches) > MAX_CANDIDATES:
+        lines.append(f"… and {len(matches) - MAX_CANDIDATES} more")
+    raise NotFound("\n  ".join([f"{reference!r} fits {len(matches)}:", *lines]))
