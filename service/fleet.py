@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from tgsh.datasets.downloads import unreachable_reason
-from tgsh.datasets.mnist import FILES, TORCHVISION_CLASSES
+from tgsh.datasets.downloads import FILES, TORCHVISION_CLASSES, unreachable_reason
 from tgsh.errors import InvalidSpec
 from tgsh.execution.requirements import (
     image_fields,

@@ -18,7 +18,7 @@ from celery import bootsteps
 from celery.worker import state
 
 from tgsh.datasets.base import DATASETS
-from tgsh.datasets.mnist import missing_files
+from tgsh.datasets.downloads import missing_files
 from tgsh.store import leases, previews
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tgsh.datasets.mnist import FILES
+from tgsh.datasets.downloads import FILES
 from tgsh.rng import rng_for
 
 SHAPES = ((60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,))

@@ -99,7 +99,7 @@ def _read_records(dataset: str, against: Path | None, earlier: Path) -> dict[str
 def _fetch_images(dataset: DatasetChoice, home: Path) -> None:
     """Download the dataset if it is not here. Raises: DatasetUnavailable."""
     from tgsh.cli.output import print_downloads
-    from tgsh.datasets.mnist import fetch_missing
+    from tgsh.datasets.downloads import fetch_missing
     from tgsh.settings import StoreSettings
 
     print_downloads(fetch_missing([dataset], StoreSettings(home=home).data))

@@ -1,4 +1,4 @@
-"""Download of the MNIST family: files with the published checksums, or nothing at all."""
+"""Files of the MNIST family in torchvision's layout, and their download: with published checksums or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hashlib
 import os
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -16,6 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
+
+from tgsh.errors import DatasetUnavailable
 
 TIMEOUT = 10.0
 """Seconds to wait for a mirror's next bytes."""
@@ -25,7 +27,17 @@ PROBE_TIMEOUT = 3.0
 
 CHUNK_BYTES = 1 << 16
 
-PARTS = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+TORCHVISION_CLASSES: Mapping[str, str] = MappingProxyType(
+    {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+)
+"""The torchvision class of a dataset; it names the folder too."""
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
 @dataclass(frozen=True)
@@ -45,8 +57,7 @@ class Publication:
 
 
 def _published(base: str, *more: str, md5: tuple[str, str, str, str]) -> Publication:
-    names = (f"{part}-ubyte" for part in PARTS)
-    return Publication((base, *more), MappingProxyType(dict(zip(names, md5, strict=True))))
+    return Publication((base, *more), MappingProxyType(dict(zip(FILES, md5, strict=True))))
 
 
 PUBLICATIONS: Mapping[str, Publication] = MappingProxyType(
@@ -86,6 +97,64 @@ PUBLICATIONS: Mapping[str, Publication] = MappingProxyType(
 
 class DownloadFailed(Exception):
     """Files could not be downloaded; the text is the cause."""
+
+
+def missing_files(name: str, data_dir: Path) -> list[Path]:
+    """The files that a named dataset needs and that are not there; looks at names only.
+
+    Parameters
+    ----------
+    name : str
+        Key of DATASETS.
+    data_dir : Path
+        Torchvision's root folder.
+
+    Returns
+    -------
+    list[Path]
+        Unpacked names, of files that are not there gzipped either; empty where nothing is missing.
+    """
+    if name not in TORCHVISION_CLASSES:
+        return []
+    folder = data_dir / TORCHVISION_CLASSES[name] / "raw"
+    return [folder / file for file in FILES if not _is_there(folder / file)]
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.with_name(path.name + ".gz").exists()
+
+
+def fetch_missing(names: Iterable[str], data_dir: Path, *, offer: bool = True) -> dict[str, Path]:
+    """Download what named datasets lack.
+
+    Parameters
+    ----------
+    names : Iterable[str]
+        Keys of DATASETS.
+    data_dir : Path
+        Torchvision's root folder.
+    offer : bool, default=True
+        Whether an error offers mnist5k, which needs no files.
+
+    Returns
+    -------
+    dict[str, Path]
+        Folder of each dataset that was downloaded.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If a download fails; names everything that is missing then. Nothing half-made is left.
+    """
+    missing = {name: files for name in dict.fromkeys(names) if (files := missing_files(name, data_dir))}
+    for name, files in missing.items():
+        try:
+            download(name, [file.name for file in files], files[0].parent)
+        except DownloadFailed as error:
+            still_missing = {name: files for name in missing if (files := missing_files(name, data_dir))}
+            cause = f"{name} cannot be downloaded: {error}"
+            raise DatasetUnavailable(cause, still_missing, offer=offer) from error
+    return {name: files[0].parent for name, files in missing.items()}
 
 
 def download(dataset: str, files: Sequence[str], folder: Path) -> None:

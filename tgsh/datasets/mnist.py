@@ -5,27 +5,14 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
 from tgsh.datasets.base import DATASETS, DatasetInfo, ImageDataset
+from tgsh.datasets.downloads import FILES, TORCHVISION_CLASSES, fetch_missing
 from tgsh.errors import DatasetUnavailable
-
-TORCHVISION_CLASSES: Mapping[str, str] = MappingProxyType(
-    {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
-)
-"""The torchvision class of a dataset; it names the folder too."""
-
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
 
 TRAIN_PER_CLASS = 400
 """mnist5k: the first 400 digits of each class are for training, the last 100 for testing."""
@@ -59,66 +46,6 @@ def load_dataset(name: str, data_dir: Path) -> ImageDataset:
     for array in arrays:
         array.flags.writeable = False
     return ImageDataset(info, *arrays)
-
-
-def missing_files(name: str, data_dir: Path) -> list[Path]:
-    """The files that a named dataset needs and that are not there; looks at names only.
-
-    Parameters
-    ----------
-    name : str
-        Key of DATASETS.
-    data_dir : Path
-        Torchvision's root folder.
-
-    Returns
-    -------
-    list[Path]
-        Unpacked names, of files that are not there gzipped either; empty where nothing is missing.
-    """
-    if name not in TORCHVISION_CLASSES:
-        return []
-    folder = data_dir / TORCHVISION_CLASSES[name] / "raw"
-    return [folder / file for file in FILES if not _is_there(folder / file)]
-
-
-def _is_there(path: Path) -> bool:
-    return path.exists() or path.with_name(path.name + ".gz").exists()
-
-
-def fetch_missing(names: Iterable[str], data_dir: Path, *, offer: bool = True) -> dict[str, Path]:
-    """Download what named datasets lack.
-
-    Parameters
-    ----------
-    names : Iterable[str]
-        Keys of DATASETS.
-    data_dir : Path
-        Torchvision's root folder.
-    offer : bool, default=True
-        Whether an error offers mnist5k, which needs no files.
-
-    Returns
-    -------
-    dict[str, Path]
-        Folder of each dataset that was downloaded.
-
-    Raises
-    ------
-    DatasetUnavailable
-        If a download fails; names everything that is missing then. Nothing half-made is left.
-    """
-    missing = {name: files for name in dict.fromkeys(names) if (files := missing_files(name, data_dir))}
-    for name, files in missing.items():
-        from tgsh.datasets.downloads import DownloadFailed, download  # seldom needed
-
-        try:
-            download(name, [file.name for file in files], files[0].parent)
-        except DownloadFailed as error:
-            still_missing = {name: files for name in missing if (files := missing_files(name, data_dir))}
-            cause = f"{name} cannot be downloaded: {error}"
-            raise DatasetUnavailable(cause, still_missing, offer=offer) from error
-    return {name: files[0].parent for name, files in missing.items()}
 
 
 def _torchvision_arrays(info: DatasetInfo, data_dir: Path) -> list[np.ndarray]:

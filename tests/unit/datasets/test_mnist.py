@@ -17,8 +17,8 @@ from tests.conftest import missing
 from tests.support import published_datasets
 from tgsh.datasets import downloads
 from tgsh.datasets.base import ImageDataset
-from tgsh.datasets.downloads import PUBLICATIONS, Publication
-from tgsh.datasets.mnist import FILES, fetch_missing, load_dataset
+from tgsh.datasets.downloads import FILES, PUBLICATIONS, Publication, fetch_missing
+from tgsh.datasets.mnist import load_dataset
 from tgsh.errors import DatasetUnavailable
 
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nothing listens
