@@ -32,7 +32,7 @@ READY_TIMEOUT = 120.0
 CLIENT_VARIABLES = {"TGSH_API_KEY", "TGSH_URL"}
 """Variables of the command line's environment that no process of the stack inherits."""
 
-WORKER_OPTIONS = ("--loglevel", "INFO", "--without-mingle", "--without-gossip")
+WORKER_OPTIONS = ("--loglevel", "INFO")
 """Of celery; a single worker has no others to mingle with, which saves a second."""
 
 
