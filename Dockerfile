@@ -11,7 +11,8 @@
 # TORCH_INDEX names the package index that torch and torchvision come from. Empty: PyPI, whose Linux
 # wheels bring CUDA along (the host needs the NVIDIA driver and the NVIDIA Container Toolkit, no CUDA).
 
-# What both images are at run time.
+# What both images are at run time. HOME is a tmpfs: compiled code is kept in TGSH_HOME/cache, which is a volume.
+# It is not made here, as it is made for the processor that runs it, and bytes of results depend on that.
 FROM python:3.12-slim AS base
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

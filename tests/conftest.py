@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import find_tool, running_postgres
+from tgsh.settings import compiled_code_folder
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.models import Base
 
 FAST = {"unit", "api", "architecture"}
 """Folders of tests that one runs while writing: pytest -m fast."""
+
+# Not in each test's TGSH_HOME, where FlyNet would be compiled anew.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(compiled_code_folder()))
 
 NOT_FAST = {"slow", "attacks", "faults"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -65,3 +67,21 @@ class StoreSettings(BaseSettings):
     def redis(self) -> str:
         """The Redis URL in force (it may hold a password)."""
         return self.redis_url.get_secret_value()
+
+
+def compiled_code_folder() -> Path:
+    """Folder of the machine code that numba compiles for this machine.
+
+    Returns
+    -------
+    Path
+        NUMBA_CACHE_DIR; else in TGSH_HOME, where that is set, as a container has nothing else that lasts;
+        else in the user's cache folder, whatever homes the user has.
+    """
+    if folder := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(folder).absolute()
+    if not os.environ.get("TGSH_HOME"):
+        with contextlib.suppress(RuntimeError):  # a user without a home folder
+            users = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+            return Path(users).absolute() / "tgsh" / "numba"
+    return StoreSettings().home.absolute() / "cache" / "numba"

@@ -51,7 +51,7 @@ def create_app(settings: WorkerSettings) -> Celery:
         task_acks_late=False,
         worker_disable_prefetch=True,
         worker_prefetch_multiplier=1,
-        worker_proc_alive_timeout=300,  # a child imports torch and warms up first
+        worker_proc_alive_timeout=300,  # a child may compile, or import torch, first
         worker_concurrency=len(devices.slots(settings.devices)),
         worker_hijack_root_logger=True,
         worker_send_task_events=True,  # for Flower; a few bytes a job message, and nobody has to listen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import warnings
 
 from tgsh.errors import MachineProblem
@@ -54,7 +55,8 @@ def unused_gpus(devices: str) -> int:
 def bind(slot: str) -> str:
     """Restrict this child to its device and one thread; torch's name of the device.
 
-    Call before torch is imported: OpenMP and CUDA read the environment once.
+    Call before torch is imported: OpenMP and CUDA read the environment once. On a processor torch, which
+    takes seconds to import, is left to the backend that computes with it.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
     keep_freed_memory()
@@ -64,11 +66,12 @@ def bind(slot: str) -> str:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible[int(number)] if visible != [""] else number
     else:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns about missing devices
-        import torch
+    if kind == "cuda" or "torch" in sys.modules:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about missing devices
+            import torch
 
-    torch.set_num_threads(1)
+        torch.set_num_threads(1)
     return "cuda:0" if kind == "cuda" else "cpu"
 
 

@@ -39,7 +39,13 @@ class Transport(redis.Transport):
 
 
 class Consumer(CeleryConsumer):  # type: ignore[misc]
-    """A consumer that retries a lost connection at least every MAX_PAUSE seconds."""
+    """A consumer that retries a lost connection at least every MAX_PAUSE seconds, and asks no other worker.
+
+    Celery's workers ask each other for a second, at every start, for what tgsh keeps in the database.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "without_mingle": True, "without_gossip": True})
 
     def ensure_connected(self, conn: Any) -> Any:
         """Wait for the connection; the connection."""

@@ -1,4 +1,4 @@
-"""Files of the MNIST family in torchvision's layout, and their download: with published checksums or not at all."""
+"""Files of the MNIST family in torchvision's layout, and their download: as published, or not at all."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import mmap
+import os
 import struct
 import zlib
 from functools import lru_cache
@@ -34,7 +36,8 @@ def load_dataset(name: str, data_dir: Path) -> ImageDataset:
     Returns
     -------
     ImageDataset
-        The dataset, cached in this process.
+        The dataset, cached in this process. Unpacked images are mapped (`read_idx`), so that all processes
+        share them; gzipped ones and mnist5k are copies.
 
     Raises
     ------
@@ -94,7 +97,8 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        uint8 of that shape, read-only.
+        uint8 of that shape. Of a plain file, its pages in memory, which processes share; writing to the
+        array would change neither them nor the file. Of a gzipped one, a copy.
 
     Raises
     ------
@@ -103,9 +107,9 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     ValueError
         If its bytes are not exactly an array of unsigned bytes of that shape; names the file.
     """
-    data = _file_bytes(path)
+    data = _file_contents(path)
     header = struct.pack(f">HBB{len(shape)}I", 0, UNSIGNED_BYTE, len(shape), *shape)
-    if not data.startswith(header):
+    if data[: len(header)] != header:
         raise ValueError(f"{path.name} does not begin like an IDX file of {_format_shape(shape)} bytes")
     expected = len(header) + int(np.prod(shape))
     if len(data) != expected:
@@ -113,12 +117,15 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=len(header)).reshape(shape)
 
 
-def _file_bytes(path: Path) -> bytes:
+def _file_contents(path: Path) -> bytearray | mmap.mmap:
     packed = path.with_name(path.name + ".gz")
     if path.exists() or not packed.exists():
-        return path.read_bytes()
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return bytearray()  # there is nothing to map
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     try:
-        return gzip.decompress(packed.read_bytes())
+        return bytearray(gzip.decompress(packed.read_bytes()))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{packed.name} cannot be unpacked: {error}") from error
 

@@ -12,14 +12,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tgsh.analysis.similarity import similarity
 from tgsh.arrays import LabelledArray, table_csv, to_csv, to_safetensors
-from tgsh.bundles.reader import Bundle
 from tgsh.datasets.base import DATASETS
 from tgsh.datasets.downloads import fetch_missing, missing_files
 from tgsh.errors import Conflict, InvalidSpec
@@ -27,7 +25,6 @@ from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan
 from tgsh.execution.presenters import accuracy_view, experiment_view
 from tgsh.execution.requirements import require_torch_here
-from tgsh.figures import render, similarity_figure
 from tgsh.schemas import TERMINAL, Experiment, Progress
 from tgsh.settings import Compute, StoreSettings
 from tgsh.specs import DatasetsSuite, ExperimentSpec
@@ -39,6 +36,9 @@ from tgsh.store.leases import expire_leases
 from tgsh.store.results import find_stage, load_stage
 from tgsh.store.scheduling import count_queued
 from tgsh.system import cores, keep_freed_memory
+
+if TYPE_CHECKING:
+    from tgsh.bundles.reader import Bundle
 
 LEASE_SECONDS = 5.0
 """Short: nobody else works in this folder, so a silent child is a dead one."""
@@ -257,6 +257,9 @@ def _run_jobs() -> None:
 
 def _export(database: Database, artifacts: Artifacts, experiment: Experiment, folder: Path) -> None:
     """Write spec, experiment, accuracies, vectors and similarities as files beside the store."""
+    from tgsh.analysis.similarity import similarity  # not on top: each training process imports this module
+    from tgsh.figures import render, similarity_figure
+
     (folder / "spec.json").write_text(experiment.spec.model_dump_json(indent=2) + "\n")
     (folder / "experiment.json").write_text(experiment.model_dump_json(indent=2) + "\n")
     accuracy = accuracy_view(experiment.id, queries.tasks(database, experiment.id), experiment.mean_accuracy)

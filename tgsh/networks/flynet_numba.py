@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from tgsh.datasets.base import PAPER, Normalisation
-from tgsh.networks import flynet_simd
+from tgsh.networks import compiled_cache, flynet_simd
 from tgsh.networks.flynet import FlyNetBase
 from tgsh.networks.flynet_simd import (
     LANES,
@@ -34,17 +33,13 @@ DECAY, ADDED, EPSILON = np.float32(0.99), np.float32(1 - 0.99), np.float32(1e-8)
 _inner = njit(nogil=True, boundscheck=False, error_model="numpy")
 
 
-def _cached_on_disk(function: Callable[..., Any]) -> Any:
-    """The function compiled, its machine code cached on disk where a folder is writable.
+SOURCES = Path(__file__), Path(flynet_simd.__file__)
+"""All files that the machine code comes from."""
 
-    numba's cache is valid as long as this file is the same, but the code comes from flynet_simd.py too: that
-    file's digest becomes part of the name.
-    """
-    function.__qualname__ += "_" + sha256(Path(flynet_simd.__file__).read_bytes()).hexdigest()[:16]
-    try:
-        return njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")(function)
-    except RuntimeError:  # neither beside the source, nor in the user's cache, nor in NUMBA_CACHE_DIR
-        return _inner(function)
+
+def _cached_on_disk(function: Callable[..., Any]) -> Any:
+    """The function compiled, its machine code kept on disk."""
+    return compiled_cache.cached(function, SOURCES, nogil=True, boundscheck=False, error_model="numpy")
 
 
 class Readout(NamedTuple):

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from tgsh.api_keys import KeyFile, digest, new_key
 from tgsh.errors import MachineProblem
 from tgsh.schemas import Readiness
-from tgsh.settings import StoreSettings
+from tgsh.settings import StoreSettings, compiled_code_folder
 from tgsh.stack.processes import GRACE, ManagedProcess, StopSignals, Supervisor
 from tgsh.stack.redis import RedisConfig, find_server, free_port, require_free, wait_for_pong
 from tgsh.system import is_loopback
@@ -32,7 +32,7 @@ READY_TIMEOUT = 120.0
 CLIENT_VARIABLES = {"TGSH_API_KEY", "TGSH_URL"}
 """Variables of the command line's environment that no process of the stack inherits."""
 
-WORKER_OPTIONS = ("--loglevel", "INFO", "--without-mingle", "--without-gossip")
+WORKER_OPTIONS = ("--loglevel", "INFO")
 """Of celery; a single worker has no others to mingle with, which saves a second."""
 
 
@@ -166,6 +166,7 @@ class Stack:
 
     def _environment(self, config: RedisConfig) -> dict[str, str]:
         variables = {"TGSH_HOME": str(self.home.path), "TGSH_REDIS_URL": config.url, "PYTHONUNBUFFERED": "1"}
+        variables["NUMBA_CACHE_DIR"] = str(compiled_code_folder())  # a new home needs no new code
         inherited = {name: value for name, value in os.environ.items() if name not in CLIENT_VARIABLES}
         return inherited | variables
 

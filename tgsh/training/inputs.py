@@ -125,11 +125,16 @@ _ARRAYS: WeakKeyDictionary[ImageDataset, _Arrays] = WeakKeyDictionary()
 
 
 def _writeable(images: np.ndarray) -> np.ndarray:
-    """The images, or a copy: numba compiles other code for read-only arrays.
+    """A writeable view of the images, or a copy: numba compiles other code for read-only arrays.
 
-    Those of an uploaded dataset stay in their file: it is mapped privately (mode "c"), so they are writeable.
+    Those in a file that is mapped privately stay there: MNIST's, and those of an uploaded dataset (mode "c").
     """
-    return images if images.flags.writeable else images.copy()
+    view = images.view()
+    try:
+        view.flags.writeable = True
+    except ValueError:  # the memory itself belongs to a read-only array
+        return images.copy()
+    return view
 
 
 class Inputs:

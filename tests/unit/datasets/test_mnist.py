@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,9 @@ from tgsh.datasets.base import ImageDataset
 from tgsh.datasets.downloads import FILES, PUBLICATIONS, Publication, fetch_missing
 from tgsh.datasets.mnist import load_dataset
 from tgsh.errors import DatasetUnavailable
+from tgsh.specs import RotationSuite
+from tgsh.suites import build
+from tgsh.training.inputs import TaskImages
 
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nothing listens
 
@@ -59,6 +63,18 @@ def test_files_in_torchvisions_layout_are_read(tmp_path: Path, files: dict[str, 
     assert loaded.train_labels.tobytes() == files[FILES[1]][8:]
     assert _everything_in(tmp_path) == before
     assert load_dataset("kmnist", tmp_path) is loaded
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_unpacked_images_stay_in_their_file_up_to_training(tmp_path: Path, files: dict[str, bytes]) -> None:
+    published_datasets.write(tmp_path / "KMNIST" / "raw", files)
+    loaded = load_dataset("kmnist", tmp_path)
+    assert str(tmp_path / "KMNIST" / "raw" / FILES[0]) in Path("/proc/self/maps").read_text()
+    [task] = build(RotationSuite(tasks=1), loaded.info)
+    [trained] = TaskImages(loaded, 600).training([task]).images
+    assert np.shares_memory(trained, loaded.train_images)
+    trained[0, 0] ^= 255  # numba's code is for writeable arrays; the file is nobody's to change
+    assert (tmp_path / "KMNIST" / "raw" / FILES[0]).read_bytes() == files[FILES[0]]
 
 
 def test_packed_files_put_there_by_hand_are_read(tmp_path: Path, files: dict[str, bytes]) -> None:

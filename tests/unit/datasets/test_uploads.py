@@ -137,6 +137,12 @@ def test_damage_is_refused_or_does_no_harm(tmp_path: Path, junk: bytes, at: floa
             assert np.load(tmp_path / IMAGES).shape == (found.train + found.test, 30)
 
 
+def test_a_name_that_is_not_the_utf8_it_says_is_damage(tmp_path: Path) -> None:
+    content = zipped({"é/1.png": picture(grey()[0][0])}).replace("é".encode(), b"\xe8\xe8")
+    with pytest.raises(InvalidSpec, match="is no zip, or is damaged"):
+        unpacked(tmp_path, content, "zip")
+
+
 def test_ones_own_test_images_stay_test_images(tmp_path: Path) -> None:
     x, y = coloured(3, 4)
     shown = [0, 4, 10]

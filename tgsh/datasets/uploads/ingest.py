@@ -30,6 +30,16 @@ BLOCK_BYTES = 16 << 20
 
 UploadKind = Literal["npz", "zip"]
 
+ZIP_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,  # a name that says it is UTF-8, and is not
+)
+"""Errors of zipfile about a file that is none, or no whole one."""
+
 MEMORY_BYTES = 1 << 30
 TIMEOUT_SECONDS = 900.0
 """Limit of a subprocess; two gibibytes of images take about half a minute."""
@@ -181,7 +191,7 @@ def ingest(upload: Upload, folder: Path) -> IngestedDataset:
             else:
                 contents = read_image_folders(archive, upload.options, upload.max_bytes)
             return write_dataset(contents, folder / IMAGES, folder / LABELS)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except ZIP_DAMAGE as error:
         problem = "no .npz as numpy.savez writes them" if upload.kind == "npz" else "no zip"
         raise InvalidSpec("body", f"is {problem}, or is damaged: {error}") from error
 
