@@ -38,6 +38,9 @@ POLL_SECONDS = 0.2
 ROOM = 320 * 2**20
 """Bytes that must be free: a service with 256 MiB is not ready, and the demo writes less than 64."""
 
+FULL = 4 * 2**20
+"""Bytes below which a disk counts as full: whatever is left is gone with the next checkpoint."""
+
 DEFAULT_PORT = 8000
 
 
@@ -218,6 +221,11 @@ def _learn(
                 break
             time.sleep(POLL_SECONDS)
             stack.check()
+            if shutil.disk_usage(stack.home.path).free < FULL:
+                raise MachineProblem(
+                    f"the disk is full on which {stack.home.path} lies: make room there, then run the demo "
+                    "again; it goes on. Everything is stopped."
+                )
             try:
                 experiment = client.get(experiment.id)
             except ServiceUnreachable:

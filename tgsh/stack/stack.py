@@ -190,7 +190,7 @@ class Stack:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
-        disk_deadline: float | None = None
+        disk_deadline = time.monotonic() + DISK_TIMEOUT
         state = "no answer"
         headers = {"Authorization": f"Bearer {self.key}"}
         with httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=5) as http:
@@ -203,8 +203,6 @@ class Stack:
                     failed = _failed_checks(response)
                     state = "; ".join(f"{name}: {detail}" for name, detail in failed.items())
                     if "disk" not in failed:
-                        disk_deadline = None
-                    elif disk_deadline is None:
                         disk_deadline = time.monotonic() + DISK_TIMEOUT
                     elif time.monotonic() > disk_deadline:
                         raise MachineProblem(
