@@ -375,13 +375,12 @@ class _Leases:
         import socket
         from contextlib import suppress
 
-        import psutil
-
+        from tgsh.stack.processes import is_running
         from tgsh.store.leases import release_ended
 
         if self._is_made():
             with suppress(Exception):  # then the leases run out by themselves
-                release_ended(self._open(), socket.gethostname(), psutil.pid_exists)
+                release_ended(self._open(), socket.gethostname(), is_running)
 
     def vectors_sha256(self, experiment_id: str) -> str:
         """SHA-256 of the context vectors of all epochs."""
