@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from tests.benchmarks.table import Row
+from tgsh.stack.processes import is_alive
 
 DEMO = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())", "demo"]
 TASKS, EPOCHS = 36, 360
@@ -40,7 +41,7 @@ def _stop(is_reached: Callable[[Path], bool]) -> float:
         process.send_signal(signal.SIGINT)
         status = process.wait()
         seconds = time.perf_counter() - began
-        left = [child for child in children if child.is_running()]
+        left = [child for child in children if is_alive(child)]
         if status != 128 + signal.SIGINT or left:
             raise RuntimeError(f"exit status {status}; processes left: {left}")
         return seconds

@@ -363,24 +363,27 @@ class _Leases:
 
     def are_held(self) -> bool:
         """Whether a worker holds a job, or nobody knows."""
-        from tgsh.store.leases import lease_holders
+        if not self._is_made():
+            return False
+        from tgsh.store.leases import lease_holders  # takes long to import: only where there may be some
 
         try:
-            return self._is_made() and bool(lease_holders(self._open()))
+            return bool(lease_holders(self._open()))
         except Exception:  # whatever the database has: then the workers have their time
             return True
 
     def give_back(self) -> None:
         """Give back what workers held that were killed, so that the next run need not wait for it."""
+        if not self._is_made():
+            return
         import socket
         from contextlib import suppress
 
         from tgsh.stack.processes import is_running
         from tgsh.store.leases import release_ended
 
-        if self._is_made():
-            with suppress(Exception):  # then the leases run out by themselves
-                release_ended(self._open(), socket.gethostname(), is_running)
+        with suppress(Exception):  # then the leases run out by themselves
+            release_ended(self._open(), socket.gethostname(), is_running)
 
     def vectors_sha256(self, experiment_id: str) -> str:
         """SHA-256 of the context vectors of all epochs."""
