@@ -56,10 +56,10 @@ def demo(
     from tgsh.stack.processes import StopSignals
 
     story = Story(as_json)
-    run = _Run(home, workers, output)
+    run = _DemoRun(home, workers, output)
     try:
         with StopSignals() as signals:
-            summary = _run(run, story, signals)
+            summary = _perform(run, story, signals)
     except KeyboardInterrupt:
         story.tell("", _stopped_text(run))
         raise
@@ -72,8 +72,8 @@ def demo(
 
 
 @dataclass
-class _Run:
-    """What was asked for, and how far it came. fraction: of the epochs, learned."""
+class _DemoRun:
+    """Options of a demo, and how far it came. fraction: of the epochs, learned."""
 
     home: Path
     workers: int | None
@@ -106,7 +106,7 @@ def wrap(text: str) -> str:
     )
 
 
-def _run(run: _Run, story: Story, signals: StopSignals) -> dict[str, Any]:
+def _perform(run: _DemoRun, story: Story, signals: StopSignals) -> dict[str, Any]:
     """Tell and do all of it; the summary as a document."""
     from tgsh.client import Client
     from tgsh.settings import StoreSettings
@@ -114,7 +114,7 @@ def _run(run: _Run, story: Story, signals: StopSignals) -> dict[str, Any]:
 
     _require_writable(run.output)
     _require_room(run.home)
-    leases = _Leases(StoreSettings(home=run.home))
+    records = _Records(StoreSettings(home=run.home))
 
     def tell_start(_: str) -> None:
         run.is_started = True
@@ -122,16 +122,16 @@ def _run(run: _Run, story: Story, signals: StopSignals) -> dict[str, Any]:
 
     try:
         with Stack(
-            run.home, workers=run.workers, say=tell_start, signals=signals, jobs_held=leases.are_held
+            run.home, workers=run.workers, say=tell_start, signals=signals, jobs_held=records.are_jobs_held
         ) as stack:
             story.tell(f"It runs. Its page, until the end: {stack.url}/", "")
-            leases.give_back()  # of a demo that ended by a power cut
+            records.give_back()  # of a demo that ended by a power cut
             try:
                 with Client(stack.url, key=stack.key) as client:
                     earlier, experiment = _submit(client, story, run)
                     ended = _learn(client, stack, experiment, run, signals)
                     findings = _Findings.of(client.similarity(ended.id))
-                    comparison = None if earlier is None else _Comparison.of(leases, client, earlier, ended)
+                    comparison = None if earlier is None else _Comparison.of(records, client, earlier, ended)
                     story.tell("", *findings.paragraphs(ended), "")
                     if comparison is not None:
                         story.tell(comparison.paragraph(), "")
@@ -142,7 +142,7 @@ def _run(run: _Run, story: Story, signals: StopSignals) -> dict[str, Any]:
                 story.tell("", "Stopping …")
                 raise
     finally:
-        leases.give_back()
+        records.give_back()
     story.tell("Everything is stopped. What next:", *_next_steps(run.home))
     return {
         "experiment": ended.model_dump(mode="json"),
@@ -155,7 +155,7 @@ def _run(run: _Run, story: Story, signals: StopSignals) -> dict[str, Any]:
     }
 
 
-def _opening(run: _Run) -> list[str]:
+def _opening(run: _DemoRun) -> list[str]:
     """Paragraphs about what is started, and where the data lies."""
     from tgsh.system import cores
 
@@ -174,7 +174,7 @@ def _opening(run: _Run) -> list[str]:
     ]
 
 
-def _submit(client: Client, story: Story, run: _Run) -> tuple[Experiment | None, Experiment]:
+def _submit(client: Client, story: Story, run: _DemoRun) -> tuple[Experiment | None, Experiment]:
     """The newest demo that was completed here, and the one to learn: an unfinished one, else a new one."""
     from tgsh.schemas import TERMINAL
     from tgsh.specs.presets import PRESETS
@@ -207,7 +207,7 @@ def _submit(client: Client, story: Story, run: _Run) -> tuple[Experiment | None,
 
 
 def _learn(
-    client: Client, stack: Stack, experiment: Experiment, run: _Run, signals: StopSignals
+    client: Client, stack: Stack, experiment: Experiment, run: _DemoRun, signals: StopSignals
 ) -> Experiment:
     """Show a bar until the experiment has ended. Raises: WorkFailed unless it was completed."""
     from tgsh.cli.output import display
@@ -255,7 +255,7 @@ def _shown(progress_display: Display, signals: StopSignals) -> Iterator[Display]
 
 @dataclass
 class _Findings:
-    """What a similarity matrix of rotations says.
+    """Nearest neighbours and mean similarities in a matrix of rotations.
 
     others: rotations that are most like one that is no neighbour, and which. nearby, quarter: mean
     similarity of neighbours and of rotations a quarter turn apart.
@@ -320,12 +320,12 @@ class _Comparison:
     differs: dict[str, tuple[str, str]]
 
     @classmethod
-    def of(cls, leases: _Leases, client: Client, earlier: Experiment, ended: Experiment) -> _Comparison:
+    def of(cls, records: _Records, client: Client, earlier: Experiment, ended: Experiment) -> _Comparison:
         """Compare by the SHA-256 of all context vectors, of every epoch."""
-        then, now = leases.vectors_sha256(earlier.id), leases.vectors_sha256(ended.id)
+        then, now = records.vectors_sha256(earlier.id), records.vectors_sha256(ended.id)
         if then == now:
             return cls(earlier, now, True, {})
-        before, after = (leases.conditions(client, experiment) for experiment in (earlier, ended))
+        before, after = (records.conditions(client, experiment) for experiment in (earlier, ended))
         names = dict.fromkeys((*before, *after))
         pairs = {name: (before.get(name, "none"), after.get(name, "none")) for name in names}
         return cls(earlier, now, False, {name: pair for name, pair in pairs.items() if pair[0] != pair[1]})
@@ -354,15 +354,15 @@ class _Comparison:
         }
 
 
-class _Leases:
+class _Records:
     """The records of a home: leases of its workers, and digests of results."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._database: Database | None = None
 
-    def are_held(self) -> bool:
-        """Whether a worker holds a job, or nobody knows."""
+    def are_jobs_held(self) -> bool:
+        """True if a worker holds a job, and where the database cannot tell."""
         if not self._is_made():
             return False
         from tgsh.store.leases import lease_holders  # takes long to import: only where there may be some
@@ -393,7 +393,7 @@ class _Leases:
         return sha256
 
     def conditions(self, client: Client, experiment: Experiment) -> dict[str, str]:
-        """What the bytes depend on beside the spec: versions, code path, machine."""
+        """Conditions of the bytes beside the spec: versions, code path, machine."""
         from tgsh.store.artifacts import Artifacts
         from tgsh.store.results import task_origins
 
@@ -462,7 +462,7 @@ def _existing(path: Path) -> Path:
 
 
 def _next_steps(home: Path) -> list[str]:
-    """What to try next on this machine: commands, each with what it does below it."""
+    """Commands to try next on this machine, each with its purpose below it."""
     from tgsh.datasets.mnist import missing_files
     from tgsh.settings import StoreSettings
 
@@ -504,7 +504,7 @@ def _free_port() -> tuple[int, str]:
     return default, ""
 
 
-def _stopped_text(run: _Run) -> str:
+def _stopped_text(run: _DemoRun) -> str:
     """The last words of a demo that was interrupted."""
     if not run.is_started:
         return "Everything is stopped; nothing was started yet."

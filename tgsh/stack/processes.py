@@ -146,7 +146,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process with this id runs; a zombie does not."""
+    """True if a process with this id runs; a zombie does not."""
     try:
         return is_alive(psutil.Process(pid))
     except psutil.Error:
