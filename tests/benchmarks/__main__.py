@@ -29,6 +29,7 @@ NAMES: Mapping[str, str] = {
     "pages": "the table of experiments with 10,000 of them",
     "queue": "what a job costs beside its training, and what a second worker brings",
     "startup": "seconds until ready",
+    "stop": "seconds from Ctrl-C to the end of tgsh demo, at ten moments",
 }
 
 

@@ -22,7 +22,7 @@ from tgsh.errors import MachineProblem
 from tgsh.stack import guard
 from tgsh.stack.processes import MAX_DEATHS, ManagedProcess, Stopped, StopSignals, Supervisor
 from tgsh.stack.redis import INSTALL
-from tgsh.stack.stack import Home, running_url
+from tgsh.stack.stack import Home, Stack, running_url
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 TINY = {"preset": "demo", "suite": {"tasks": 2}, "training": {"epochs": 1, "train_limit": 500}}
@@ -292,3 +292,30 @@ def test_a_stack_that_was_killed_is_not_found(tmp_path: Path) -> None:
     gone.wait()
     (tmp_path / "up.json").write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": gone.pid}))
     assert running_url(tmp_path) is None
+
+
+def test_processes_that_hold_no_job_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tgsh.stack.stack.QUICK_GRACE", 60.0)
+    answers = [True, True, True, False]
+    asked: list[int] = []
+
+    def jobs_held() -> bool:
+        asked.append(len(kin(tmp_path / "home")))
+        return answers.pop(0)
+
+    stack = Stack(tmp_path / "home", jobs_held=jobs_held)
+    stack.home.lock()
+    stubborn = "trap '' TERM; while :; do sleep 0.2; done"
+    environment = dict(os.environ) | {"TGSH_HOME": str(stack.home.path)}
+    part = ManagedProcess(
+        "worker", ["sh", "-c", stubborn], environment, stack.home.logs / "worker.log", stack.home.lock_fd
+    )
+    part.start()
+    assert until(lambda: len(kin(stack.home.path)) >= 2, 5)
+    stack._processes.append(part)
+    stack._shut_down()
+    assert answers == []
+    assert min(asked) >= 2  # killed when nobody held a job any more, not before
+    assert kin(stack.home.path) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tgsh.cli import datasets, experiments, keys, machine, reproduce, results
+from tgsh.cli import datasets, demo, experiments, keys, machine, reproduce, results
 from tgsh.cli.errors import EXIT_STATUS_HELP, ErrorHandlingGroup
 
 app = typer.Typer(
@@ -38,7 +38,7 @@ EXAMPLES = {
 
 for panel, commands in {
     "On this machine": (
-        machine.demo,
+        demo.demo,
         machine.up,
         machine.run,
         results.replay,

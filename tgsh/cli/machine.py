@@ -1,9 +1,9 @@
-"""Commands on this machine: demo, up, run, doctor, backup, restore, version."""
+"""Commands on this machine: up, run, doctor, backup, restore, version."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,39 +16,11 @@ from tgsh.cli.options import DEFAULT_HOME, Dataset, Home, Json, Spec, Url, Worke
 from tgsh.cli.output import message_printer, print_json
 
 if TYPE_CHECKING:
-    from tgsh.client import Client
     from tgsh.doctor.services import Finding
-    from tgsh.schemas import Experiment, Similarity
     from tgsh.stack.stack import Stack
 
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A .tar file.")]
-
-
-def demo(
-    home: Home = DEFAULT_HOME,
-    workers: Workers = None,
-    output: Annotated[
-        Path, typer.Option("--output", help="Folder for similarity.png and similarity.csv.")
-    ] = Path(),
-    as_json: Json = False,
-) -> None:
-    """Do all of it once, on real digits: start, train 36 rotations, write their similarities, stop."""
-    from tgsh.cli.experiments import exit_by_status
-    from tgsh.cli.output import follow
-    from tgsh.client import Client
-    from tgsh.stack.stack import Stack
-
-    print_message = message_printer(as_json)
-    with Stack(home, workers=workers, say=print_message) as stack:
-        _print_ready(stack, print_message)
-        with announce_stopping(), Client(stack.url, key=stack.key) as client:
-            experiment = follow(client, _demo_experiment(client, print_message))
-            exit_by_status(experiment, quiet=as_json)
-            summary = _write_demo_results(client, experiment, output, print_message)
-    print_message(f"Everything is stopped. To look around: tgsh up --home {home}")
-    if as_json:
-        print_json(summary)
 
 
 def up(
@@ -246,57 +218,6 @@ def print_locations(places: dict[str, Any], *, err: bool = False) -> None:
         if value:
             table.add_row(name, Text(str(value)))
     Console(stderr=err).print(table)
-
-
-def _print_ready(stack: Stack, print_message: Callable[[str], None]) -> None:
-    """Print where the data and the dashboard are."""
-    print_message(f"Ready, with all data in {stack.home.path}")
-    print_message(f"Dashboard: {stack.url}/ (while it runs)")
-
-
-def _demo_experiment(client: Client, print_message: Callable[[str], None]) -> Experiment:
-    """The demo that an earlier, interrupted run left unfinished, else a new one."""
-    from tgsh.schemas import TERMINAL
-    from tgsh.specs.presets import PRESETS
-
-    digest = PRESETS["demo"].digest()
-    for experiment in client.experiments(tag="demo"):
-        if experiment.digest == digest and experiment.status not in TERMINAL:
-            print_message(f"Going on with the demo that was stopped at {experiment.progress.fraction:.0%}")
-            return experiment
-    return client.submit("demo", anew=True)  # it shows that this machine can, each time
-
-
-def _write_demo_results(
-    client: Client, experiment: Experiment, output: Path, print_message: Callable[[str], None]
-) -> dict[str, Any]:
-    """Write the similarities to files and print a summary; the summary as a document."""
-    from tgsh.cli.results import write_atomically
-
-    matrix = client.similarity(experiment.id)
-    neighbours, total = _count_nearest_neighbours(matrix), len(matrix.tasks)
-    print_message(f"The most similar other task is a neighbour (±10°) for {neighbours} of {total} rotations")
-    files = [output / f"similarity.{ending}" for ending in ("png", "csv")]
-    for path in files:
-        write_atomically(path, client.fetch(experiment.id, "similarity", format=path.suffix[1:]))
-        print_message(f"Wrote {path}")
-    return {
-        "experiment": experiment.model_dump(mode="json"),
-        "neighbours": neighbours,
-        "tasks": total,
-        "files": [str(path) for path in files],
-    }
-
-
-def _count_nearest_neighbours(matrix: Similarity) -> int:
-    """Number of tasks whose most similar other task is the one before or after, around the circle."""
-    count = len(matrix.values)
-    neighbours = 0
-    for row, values in enumerate(matrix.values):
-        others = [column for column in range(count) if column != row]
-        best = max(others, key=lambda column: values[column], default=row)
-        neighbours += (best - row) % count in {1, count - 1}
-    return neighbours
 
 
 def _worker_text(worker: dict[str, Any]) -> str:

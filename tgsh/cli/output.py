@@ -94,7 +94,8 @@ class _LineDisplay:
         self._last_line = ""
 
     def __enter__(self) -> _LineDisplay:
-        typer.echo(self._title, err=True)
+        if self._title:
+            typer.echo(self._title, err=True)
         return self
 
     def __exit__(

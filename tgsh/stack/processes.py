@@ -23,6 +23,9 @@ from tgsh.stack import guard
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 
+KILL_SECONDS = 2.0
+"""Seconds to wait for the end of processes after SIGKILL, at most; milliseconds are normal."""
+
 MAX_LOG = 20 * 2**20
 """Bytes of a log file above which the next start rotates it."""
 
@@ -86,10 +89,14 @@ class ManagedProcess:
         if self._guard is None:
             return
         for _ in range(2):  # twice: a process may fork while the first list is made
-            for process in self._descendants | _process_tree(self._guard):
+            self._descendants |= _process_tree(self._guard)
+            for process in self._descendants:
                 with contextlib.suppress(psutil.Error):
                     process.kill()  # psutil checks that the pid was not reused
         self._guard.wait()
+        deadline = time.monotonic() + KILL_SECONDS  # a process that waits for a disk dies after that
+        while any(map(is_alive, self._descendants)) and time.monotonic() < deadline:
+            time.sleep(0.005)
         if self._guard.stdin:
             self._guard.stdin.close()
         self._descendants.clear()
@@ -128,6 +135,22 @@ def _process_tree(leader: subprocess.Popen[bytes]) -> set[psutil.Process]:
             if os.getsid(pid) == leader.pid:
                 processes.add(psutil.Process(pid))
     return processes
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """True unless it has ended; a zombie, which its parent has not asked about yet, has."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def is_running(pid: int) -> bool:
+    """True if a process with this id runs; a zombie does not."""
+    try:
+        return is_alive(psutil.Process(pid))
+    except psutil.Error:
+        return False
 
 
 class Supervisor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -29,6 +30,12 @@ STATE = "up.json"
 READY_TIMEOUT = 120.0
 """Seconds until the service must be ready; the first import of a fresh installation compiles every module."""
 
+DISK_TIMEOUT = 5.0
+"""Seconds after which a full disk ends the start: what is waited for otherwise comes by itself."""
+
+QUICK_GRACE = 0.8
+"""Seconds between SIGTERM and SIGKILL where it is known whether a worker still holds a job."""
+
 CLIENT_VARIABLES = {"TGSH_API_KEY", "TGSH_URL"}
 """Variables of the command line's environment that no process of the stack inherits."""
 
@@ -45,6 +52,10 @@ class Stack:
     say: is called with lines for the user about steps that take a while.
     allow_no_keys: allow a host that is not loopback without API keys.
     key: an API key for this process only, new each time, valid beside those of the key file.
+    signals: of a caller who has entered them already; None: the stack enters its own.
+    jobs_held: is asked while API and workers end. Once it says that no worker holds a job, and after
+    QUICK_GRACE seconds in any case, what still runs is killed; the caller then gives back what the killed
+    held. None: they have GRACE seconds.
 
     Enter it in the main thread, so that Ctrl-C and SIGTERM end it in order. If this process is killed, the
     guards' pipes close and they end their processes.
@@ -60,6 +71,8 @@ class Stack:
         workers: int | None = None,
         say: Callable[[str], object] = lambda _: None,
         allow_no_keys: bool = False,
+        signals: StopSignals | None = None,
+        jobs_held: Callable[[], bool] | None = None,
     ) -> None:
         self.home = Home(home)
         self.host = host
@@ -69,7 +82,9 @@ class Stack:
         self.key = new_key()
         self._allow_no_keys = allow_no_keys
         self._say = say
-        self._signals = StopSignals()
+        self._signals = signals or StopSignals()
+        self._has_own_signals = signals is None
+        self._jobs_held = jobs_held
         self._cleanup = ExitStack()
         self._processes: list[ManagedProcess] = []
 
@@ -80,7 +95,8 @@ class Stack:
         return f"http://{f'[{host}]' if ':' in host and host[0] != '[' else host}:{self.port}"
 
     def __enter__(self) -> Stack:
-        self._cleanup.enter_context(self._signals)
+        if self._has_own_signals:
+            self._cleanup.enter_context(self._signals)
         try:
             server = find_server()
             self._require_keys()
@@ -91,6 +107,9 @@ class Stack:
                 self.port = free_port(self.host)
             self._say("Starting Redis, the API and the workers …")
             self._start(server)
+        except OSError as error:  # a full disk, mostly
+            self._shut_down()
+            raise MachineProblem(_unusable(error, self.home.path)) from error
         except BaseException:
             self._shut_down()
             raise
@@ -172,6 +191,7 @@ class Stack:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
+        disk_deadline = time.monotonic() + DISK_TIMEOUT
         state = "no answer"
         headers = {"Authorization": f"Bearer {self.key}"}
         with httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=5) as http:
@@ -181,7 +201,15 @@ class Stack:
                     response = http.get("/readyz")
                     if response.status_code == httpx.codes.OK:
                         return
-                    state = _failed_checks(response)
+                    failed = _failed_checks(response)
+                    state = "; ".join(f"{name}: {detail}" for name, detail in failed.items())
+                    if "disk" not in failed:
+                        disk_deadline = time.monotonic() + DISK_TIMEOUT
+                    elif time.monotonic() > disk_deadline:
+                        raise MachineProblem(
+                            f"the service cannot work without room on its disk: {failed['disk']}; "
+                            "make room there, or choose another folder with --home"
+                        )
                 except httpx.TransportError as error:
                     state = f"{type(error).__name__}: {error}"
                 if time.monotonic() > deadline:
@@ -199,31 +227,42 @@ class Stack:
         with self._cleanup:
             others = [process for process in self._processes if process.name != "redis"]
             redis = [process for process in self._processes if process.name == "redis"]
-            for group in (others, redis):
-                self._stop(group)
+            self._stop(others, self._jobs_held)
+            self._stop(redis)
             if self.home.lock_fd >= 0:
                 self.home.withdraw()
             self.home.unlock()
             self._processes.clear()
 
-    def _stop(self, processes: list[ManagedProcess]) -> None:
+    def _stop(self, processes: list[ManagedProcess], jobs_held: Callable[[], bool] | None = None) -> None:
         for process in processes:
             process.request_stop()
-        deadline = time.monotonic() + GRACE + 2
+        deadline = time.monotonic() + (GRACE + 2 if self._jobs_held is None else QUICK_GRACE)
         while not self._signals.repeated and time.monotonic() < deadline:
             if all(process.wait(0.05) for process in processes):
                 break
+            if jobs_held is not None and not jobs_held():
+                break  # imports, open connections and Celery's own waits are nothing to wait for
         for process in processes:
             process.kill()
 
 
-def _failed_checks(response: httpx.Response) -> str:
-    """The failed readiness checks of a response."""
+def _unusable(error: OSError, home: Path) -> str:
+    """Message about a folder or file of HOME that cannot be made or written."""
+    full = "make room there, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return (
+        f"cannot use {error.filename or home}: {error.strerror or error}; "
+        f"{full}choose another folder with --home"
+    )
+
+
+def _failed_checks(response: httpx.Response) -> dict[str, str]:
+    """The failed readiness checks of a response, with their details."""
     try:
         checks = Readiness.model_validate_json(response.content).checks
     except ValidationError:
-        return f"HTTP {response.status_code}"
-    return "; ".join(f"{name}: {check.detail}" for name, check in checks.items() if not check.ok)
+        return {"service": f"HTTP {response.status_code}"}
+    return {name: check.detail for name, check in checks.items() if not check.ok}
 
 
 class Home:
@@ -255,7 +294,8 @@ class Home:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise MachineProblem(f"cannot use {self.path}: {error.strerror or error}") from error
+            self.unlock()
+            raise MachineProblem(_unusable(error, self.path)) from error
         try:
             fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,7 +6,7 @@ import contextvars
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -214,6 +214,57 @@ def sign_off(database: Database, name: str) -> None:
     """Remove the row of a worker that stops."""
     with database.write(durable=False) as session:
         session.execute(delete(WorkerRecord).where(WorkerRecord.name == name))
+
+
+def lease_holders(database: Database) -> set[str]:
+    """Names of the workers that hold a lease of a task or a finish."""
+    with database.read() as session:
+        return {
+            str(name)
+            for record in (TaskRecord, FinishRecord)
+            for name in session.scalars(select(record.worker).where(record.status == "running"))
+        }
+
+
+def release_ended(database: Database, host: str, is_running: Callable[[int], bool]) -> int:
+    """Do what workers of `host` would have done that were killed: release their leases, and sign off.
+
+    As when they release them, the attempts do not count. is_running: of a process id, whether there is such
+    a process. Returns the number of jobs.
+    """
+    ended = {
+        name
+        for name in lease_holders(database)
+        if (parts := name.split("/"))[0] == host and len(parts) == 4 and not is_running(int(parts[2]))
+    }
+    with database.read() as session:
+        tasks = select(TaskRecord.experiment_id, TaskRecord.index).where(*_is_held(TaskRecord, ended))
+        finishes = select(FinishRecord.experiment_id).where(*_is_held(FinishRecord, ended))
+        held = [Job(row[0], row[1]) for row in session.execute(tasks)]
+        held += [Job(row[0]) for row in session.execute(finishes)]
+        workers = session.scalars(select(WorkerRecord).where(WorkerRecord.host == host)).all()
+    for worker in workers:
+        if not is_running(worker.pid):
+            sign_off(database, worker.name)
+    return sum(_release(database, job, ended) for job in held)
+
+
+def _is_held(record: type[TaskRecord] | type[FinishRecord], workers: set[str]) -> list[ColumnElement[bool]]:
+    return [record.status == "running", record.worker.in_(workers)]
+
+
+def _release(database: Database, job: Job, workers: set[str]) -> bool:
+    with database.write() as session:
+        experiment = session.get(ExperimentRecord, job.experiment_id, with_for_update=True)
+        row = lock_job(session, job, *_is_held(job_model(job), workers))
+        if experiment is None or row is None:  # deleted, or expired since the read
+            return False
+        row.attempts -= 1
+        if experiment.cancel_requested:
+            cancel_row(session, experiment, row)
+        else:
+            requeue_row(session, row)
+        return True
 
 
 def live_workers(database: Database) -> list[WorkerRecord]:

@@ -18,8 +18,6 @@ import numpy as np
 import pytest
 
 from tests.system.cli.conftest import TINY, Tgsh
-from tests.system.test_stack import kin
-from tgsh.schemas import Similarity
 from tgsh.stack.stack import Stack
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
@@ -184,36 +182,6 @@ def test_run_needs_no_service(tmp_path: Path) -> None:
     ended = run("run", "tiny.json", "-o", "out", "--workers", "1", cwd=tmp_path, url="http://127.0.0.1:1")
     assert ended.returncode == 0, ended.stderr
     assert {"similarity.csv", "similarity.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
-
-
-def test_ctrl_c_in_a_demo_leaves_no_process_and_the_next_goes_on(tmp_path: Path) -> None:
-    for expected in ("0/36 tasks", "Going on with the demo"):
-        demo = subprocess.Popen(
-            [*RUN, "demo", "--home", str(tmp_path / "home")],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=tmp_path,
-            env=dict(os.environ) | {"PYTHONUNBUFFERED": "1"},
-        )
-        assert demo.stdout
-        assert any(expected in line for line in demo.stdout)
-        demo.send_signal(signal.SIGINT)
-        said, _ = demo.communicate(timeout=20)
-        assert kin(tmp_path / "home") == []
-        assert demo.returncode == 130
-        assert "Traceback" not in said
-
-
-def test_neighbours_are_counted_around_the_circle() -> None:
-    from tgsh.cli.machine import _count_nearest_neighbours
-
-    rows = [[1.0, 0.1, 0.2, 0.9], [0.9, 1.0, 0.2, 0.1], [0.9, 0.2, 1.0, 0.3], [0.9, 0.1, 0.2, 1.0]]
-    matrix = Similarity.model_validate(
-        {"experiment_id": "", "base_id": "", "stage": "after", "measure": "cosine", "order": "task"}
-        | {"complete": True, "tasks": [0, 1, 2, 3], "labels": ["a", "b", "c", "d"], "values": rows}
-    )
-    assert _count_nearest_neighbours(matrix) == 3
 
 
 def test_no_service_is_status_3(tmp_path: Path) -> None:

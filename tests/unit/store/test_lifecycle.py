@@ -108,6 +108,33 @@ def test_a_renewed_lease_is_not_taken(database: Database) -> None:
     assert leases.expire_leases(database, max_attempts=3) == 0
 
 
+def test_jobs_of_killed_workers_are_given_back_and_those_of_others_are_not(database: Database) -> None:
+    experiment_id = submitted(database, tasks=4)
+    names = ("here/10/11/cpu", "here/10/12/cpu", "elsewhere/10/11/cpu", "worker-1")
+    for index, name in enumerate(names):
+        assert jobs.lease_job(database, Job(experiment_id, index), name, 60) is not None
+    leases.heartbeat(database, "celery@here/10", "here", 10, ["cpu"])
+    leases.heartbeat(database, "celery@elsewhere/10", "elsewhere", 10, ["cpu"])
+    assert leases.lease_holders(database) == set(names)
+    assert leases.release_ended(database, "here", lambda pid: pid == 12) == 1
+    assert leases.lease_holders(database) == set(names[1:])
+    assert [worker.name for worker in leases.live_workers(database)] == ["celery@elsewhere/10"]
+    assert queued_jobs(database, experiment_id) == [Job(experiment_id, 0)]
+    assert queries.task(database, experiment_id, 0).attempts == 0
+    assert leased(database, experiment_id, 0).attempt == 1
+
+
+def test_the_finish_of_a_killed_worker_is_given_back_or_cancelled(database: Database) -> None:
+    experiment_id = submitted(database, tasks=1)
+    completed(database, leased(database, experiment_id, 0))
+    for cancel, left in ((False, [Job(experiment_id)]), (True, [])):
+        assert jobs.lease_job(database, Job(experiment_id), "here/1/2/cpu", 60) is not None
+        if cancel:
+            experiments.cancel(database, experiment_id)
+        assert leases.release_ended(database, "here", lambda _: False) == 1
+        assert queued_jobs(database, experiment_id) == left
+
+
 def test_a_job_that_keeps_losing_its_workers_fails_with_the_reason(database: Database) -> None:
     experiment_id = submitted(database, tasks=2)
     for _ in range(3):
