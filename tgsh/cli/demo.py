@@ -463,7 +463,7 @@ def _existing(path: Path) -> Path:
 
 def _next_steps(home: Path) -> list[str]:
     """Commands to try next on this machine, each with its purpose below it."""
-    from tgsh.datasets.mnist import missing_files
+    from tgsh.datasets.downloads import missing_files
     from tgsh.settings import StoreSettings
 
     port, arguments = _free_port()
