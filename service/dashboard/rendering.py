@@ -24,8 +24,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 MOUNT = "/dashboard/static"
 
-PLOTLY = ("plotly", "package_data")  # plotly.min.js, from the wheel
-
 PROBLEM_TYPE = "application/problem+json"
 
 # No inline script and no eval. Styles are set inline by plotly and by the form.
@@ -38,14 +36,14 @@ HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "private, no-cach
 
 
 def static_url(file: str) -> str:
-    """The URL of a file in the folder `static`, or of plotly.min.js."""
+    """The URL of a file in the folder `static`."""
     return f"{MOUNT}/{digest()}/{file}"
 
 
 @cache
 def digest() -> str:
     """Digest of all static files together: modules import one another by relative paths."""
-    hasher = hashlib.sha256(version("plotly").encode())
+    hasher = hashlib.sha256()
     for path in sorted(FOLDER.rglob("*")):
         if path.is_file():
             hasher.update(path.relative_to(FOLDER).as_posix().encode() + b"\0" + path.read_bytes())
@@ -54,9 +52,7 @@ def digest() -> str:
 
 def mount(app: FastAPI) -> None:
     """Serve the static files below their digest; the URLs of another version are 404."""
-    app.mount(
-        f"{MOUNT}/{digest()}", CachedStaticFiles(directory=FOLDER, packages=[PLOTLY]), name="dashboard-static"
-    )
+    app.mount(f"{MOUNT}/{digest()}", CachedStaticFiles(directory=FOLDER), name="dashboard-static")
 
 
 class CachedStaticFiles(StaticFiles):

@@ -44,7 +44,7 @@ let loading = null;
 function plotly() {
   loading ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = new URL("plotly.min.js", import.meta.url);
+    script.src = new URL("vendor/plotly-cartesian.min.js", import.meta.url);
     script.addEventListener("load", () => resolve(window.Plotly));
     script.addEventListener("error", () => reject(new Error("plotly.js does not load")));
     document.head.append(script);

@@ -45,8 +45,8 @@ def test_files_are_kept_under_an_address_of_their_version(client: httpx.Client) 
         answer = client.get(file)
         assert answer.status_code == 200, file
         assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
-    plotly = client.get(static_url("plotly.min.js"))
-    assert len(plotly.content) > 1_000_000  # from the wheel
+    plotly = client.get(static_url("vendor/plotly-cartesian.min.js"))
+    assert len(plotly.content) > 1_000_000
     for other in (
         f"{MOUNT}/000000000000/dashboard.css",
         f"{MOUNT}/{digest()}/../frame.py",
