@@ -134,6 +134,8 @@ def _worker(record: WorkerRecord, jobs: Sequence[RunningJob], caller: Caller) ->
             "devices": record.slots,
             "memory_bytes": record.memory_bytes,
             "device_memory_bytes": record.device_memory_bytes,
+            "torch": record.has_torch,
+            "datasets": record.datasets,
             "seen_at": as_datetime(record.seen_at),
             "working_on": [_job(job, caller) for job in jobs if job.worker.startswith(own)],
         }

@@ -369,6 +369,8 @@ def _named_value(name: str, value: Any) -> str:
 def _worker_rows(worker: Worker) -> list[Row]:
     on_devices = "" if worker.device_memory_bytes is None else decimal(worker.device_memory_bytes)
     devices = ", ".join(f"{worker.devices.count(each)}× {each}" for each in dict.fromkeys(worker.devices))
+    if not worker.torch:
+        devices += ", no torch"
     jobs: list[WorkingOn | None] = [*worker.working_on] or [None]
     first: list[str] = [worker.name, devices, decimal(worker.memory_bytes), on_devices]
     rows: list[Row] = []

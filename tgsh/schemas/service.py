@@ -34,6 +34,11 @@ class Worker(WireModel):
     device_memory_bytes: int | None = Field(
         None, description="what is in use on its GPUs, by whomever; null without one"
     )
+    torch: bool = Field(True, description="whether it runs jobs that need torch; others go past it")
+    datasets: list[str] | None = Field(
+        None,
+        description="named datasets whose files it has; null from an earlier version, which does not tell",
+    )
     seen_at: datetime
     working_on: list[WorkingOn]
 

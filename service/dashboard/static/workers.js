@@ -34,7 +34,7 @@ function showWorkers(workers) {
   }
   const rows = workers.map((worker) => [
     element("span", {}, worker.host, element("small", {className: "quiet"}, ` process ${worker.pid}`)),
-    counted(worker.devices),
+    counted(worker.devices) + (worker.torch ? "" : ", no torch"),
     jobList(worker.working_on),
     formatBytes(worker.memory_bytes) + (worker.device_memory_bytes ? `, device ${formatBytes(worker.device_memory_bytes)}` : ""),
     time(worker.seen_at),

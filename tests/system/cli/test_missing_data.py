@@ -22,7 +22,7 @@ NAMESPACES = ["unshare", "--net", "--mount"]
 
 
 @functools.cache
-def _unshare() -> list[str]:
+def unshared() -> list[str]:
     """A command prefix that gives a process no network and mounts of its own."""
     for prefix in (NAMESPACES, [*NAMESPACES, "--map-root-user"]):
         try:
@@ -47,7 +47,7 @@ def _offline(
     mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
     prefix = [] if read_only is None else ["sh", "-c", mount, str(read_only)]
     return subprocess.run(
-        [*_unshare(), *prefix, *TGSH, *arguments],
+        [*unshared(), *prefix, *TGSH, *arguments],
         input=text,
         capture_output=True,
         text=True,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.compose import ROOT
+from tests.support.without_torch import hide_torch
 
 PROGRAM = """
 import sys
@@ -24,21 +25,6 @@ if __name__ == "__main__":
     spec, folder = ExperimentSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2])
     ended = local.run(spec, folder, 1, lambda progress: None)
     print(ended.status, ended.reason, sorted(ended.versions))
-"""
-
-# Python imports this in every process, so the training children have no torch either.
-NOT_INSTALLED = """
-import importlib.machinery
-
-_find = importlib.machinery.PathFinder.find_spec
-
-
-def _find_spec(name, path=None, target=None):
-    hidden = name.partition(".")[0] in ("torch", "torchvision")
-    return None if hidden else _find(name, path, target)
-
-
-importlib.machinery.PathFinder.find_spec = _find_spec
 """
 
 SUITES = {
@@ -69,11 +55,9 @@ def spec_of(suite: str) -> dict[str, object]:
 
 def run(spec: dict[str, object], folder: Path, tmp_path: Path, *, torch: bool) -> str:
     """Train in a process of its own; what it prints."""
-    program, hidden = tmp_path / "program.py", tmp_path / "hidden"
+    program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    hidden.mkdir(exist_ok=True)
-    (hidden / "sitecustomize.py").write_text(NOT_INSTALLED)
-    found_in = [str(ROOT)] if torch else [str(hidden), str(ROOT)]
+    found_in = [str(ROOT)] if torch else [hide_torch(tmp_path / "hidden"), str(ROOT)]
     done = subprocess.run(
         [sys.executable, str(program), json.dumps(spec), str(folder)],
         cwd=tmp_path,
