@@ -32,7 +32,10 @@ def from_elsewhere(
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app, client=(client, 4711))
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http,
+        ):
             return await http.request(method, path, headers=dict(headers))
 
     return asyncio.run(ask())

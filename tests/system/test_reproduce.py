@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from tests.system.test_stack import kin
 from tgsh.cli import app
 from tgsh.client import Client
+from tgsh.datasets.downloads import FILES
 from tgsh.reproduce.claims import accuracy, similarity
 from tgsh.reproduce.claims.base import Claim, ExperimentRun
 from tgsh.reproduce.execution import ReproductionPlan, reproduce
@@ -84,9 +85,10 @@ def quietly(client: Client, experiment: Experiment) -> Experiment:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("reproduce")
-    (folder / "data").write_text(
-        "a file where a folder is expected: MNIST can be neither read nor downloaded"
-    )
+    raw = folder / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in FILES:
+        (raw / file).write_text("MNIST is here, and cannot be read")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TGSH_DATA_DIR", str(folder / "data"))
         with Stack(folder / "home") as running:
