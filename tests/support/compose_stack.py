@@ -107,7 +107,9 @@ class ComposeStack:
 
     def _environment(self, name: str) -> dict[str, str]:
         declared = {key: self._local(value) for key, value in environment(self._services[name]).items()}
-        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        # NUMBA_CACHE_DIR: else FlyNet is compiled anew in the home of each stack.
+        names = ("PATH", "HOME", "LANG", "NUMBA_CACHE_DIR")
+        inherited = {key: os.environ[key] for key in names if key in os.environ}
         return {
             **inherited,
             **declared,

@@ -63,6 +63,31 @@ def test_a_preset_goes_through_the_form_unchanged(form: Page, name: str) -> None
     assert Submission.model_validate(as_json(form)).spec() == PRESETS[name]  # type: ignore[index]
 
 
+def test_what_no_worker_can_run_says_so_in_every_list(page: Page, http: httpx.Client) -> None:
+    catalog = http.get("/catalog").json()
+    for kind, name in (("suites", "augment"), ("networks", "tgsh"), ("presets", "augment-mnist")):
+        for entry in catalog[kind]:
+            if entry["name"] == name:
+                entry["unavailable"] = f"{name} needs torch: pip install 'tgsh[worker]'"
+    page.route(
+        "**/catalog", lambda route: route.fulfill(json=catalog)
+    )  # as a service of light workers has it
+    page.goto("/dashboard/submit")
+    expect(page.get_by_label("epochs")).to_have_value("10")
+    for label, option in (
+        ("kind of suite", "augment (needs torch)"),
+        ("kind of network", "tgsh (needs torch)"),
+    ):
+        expect(page.get_by_label(label).get_by_role("option", name=option)).to_have_count(1)
+    preset = page.get_by_label("Start from")
+    expect(
+        preset.get_by_role("option", name=re.compile(r"\(augment-mnist\) \(needs torch\)$"))
+    ).to_have_count(1)
+    preset.select_option("augment-mnist")
+    expect(page.get_by_label("kind of suite")).to_have_value("augment (needs torch)")
+    assert Submission.model_validate(as_json(page)).spec() == PRESETS["augment-mnist"]
+
+
 def test_a_custom_suite_is_composed(form: Page) -> None:
     form.get_by_label("kind of suite").select_option("custom")
     form.get_by_label("label").fill("mirrored")
