@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from tgsh.datasets.downloads import FILES, TORCHVISION_CLASSES, unreachable_reason
-from tgsh.errors import InvalidSpec
+from tgsh.datasets.downloads import TORCHVISION_CLASSES, missing_files, unreachable_reason
+from tgsh.errors import DatasetUnavailable, InvalidSpec
 from tgsh.execution.requirements import (
     image_fields,
     lack_images,
@@ -41,11 +44,19 @@ def _refusal(torch: Fields, images: Fields, workers: Sequence[WorkerRecord]) -> 
     problems: Fields = []
     if lack_torch(workers):
         problems += [(field, f"{torch_message(name)}; no worker that lives has it") for field, name in torch]
-    problems += [(field, reason) for field, name in images if (reason := images_reason(name, workers))]
+    reasons = images_reasons((name for _, name in images), workers)
+    problems += [(field, reason) for field, name in images if (reason := reasons[name])]
     if not problems:
         return None
     (field, message), *others = problems
     return InvalidSpec(field, message, others)
+
+
+def images_reasons(names: Iterable[str], workers: Sequence[WorkerRecord]) -> dict[str, str | None]:
+    """`images_reason` of each dataset; mirrors that do not answer are waited for side by side."""
+    names = list(dict.fromkeys(names))
+    with ThreadPoolExecutor(max(1, len(names))) as pool:
+        return dict(zip(names, pool.map(lambda name: images_reason(name, workers), names), strict=True))
 
 
 def images_reason(name: str, workers: Sequence[WorkerRecord]) -> str | None:
@@ -61,24 +72,20 @@ def images_reason(name: str, workers: Sequence[WorkerRecord]) -> str | None:
     cause = _mirrors.unreachable_reason(name)
     if cause is None:
         return None
-    raw = f"{TORCHVISION_CLASSES[name]}/raw"
-    folders = " or ".join(sorted({f"{worker.data_dir}/{raw}" for worker in workers}))
-    files = ", ".join(FILES)
-    return (
-        f"{name} is not here and cannot be downloaded: {cause}\n"
-        f"Put {files} (or .gz) into {folders}, or use mnist5k, which needs none"
-    )
+    folders = {str(worker.data_dir): missing_files(name, Path(str(worker.data_dir))) for worker in workers}
+    error = DatasetUnavailable(f"{name} is not here and cannot be downloaded: {cause}", folders)
+    return f"{error}, or use mnist5k, which needs none"
 
 
 class _Mirrors:
-    """Reachability of the mirrors, tried once a minute at most."""
+    """Reachability of the mirrors of each dataset, tried once a minute at most."""
 
     def __init__(self) -> None:
         self._tried: dict[str, tuple[float, str | None]] = {}
-        self._trying = threading.Lock()
+        self._trying: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def unreachable_reason(self, name: str) -> str | None:
-        with self._trying:
+        with self._trying[name]:
             at, cause = self._tried.get(name, (float("-inf"), None))
             if time.monotonic() - at > PROBE_SECONDS:
                 cause = unreachable_reason(name)

@@ -41,7 +41,8 @@ class Conflict(TgshError):
 class DatasetUnavailable(TgshError):
     """Images are missing or damaged, and could not be downloaded.
 
-    missing: the files that would have to be put there, by dataset. offer: name the dataset that needs none.
+    missing: the files that would have to be put there, in lists of one folder each, by dataset or by folder.
+    offer: name the dataset that needs none.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from inspect import cleandoc
 from fastapi import APIRouter
 
 from service.dependencies import ServicesDep
-from service.fleet import images_reason
+from service.fleet import images_reasons
 from tgsh.datasets.base import DATASETS, info_of
 from tgsh.execution.requirements import lack_torch, network_needs_torch, torch_fields, torch_message
 from tgsh.networks.registry import available_results, context_of
@@ -55,7 +55,7 @@ def catalog(services: ServicesDep) -> Catalog:
     """
     entries, workers = _catalog(), live_workers(services.database)
     has_torch = not lack_torch(workers)
-    reasons = {entry.name: images_reason(entry.name, workers) for entry in entries.datasets}
+    reasons = images_reasons((entry.name for entry in entries.datasets), workers)
     for kind in (AUGMENT.kind, *(name for name, network in NETWORKS.items() if network_needs_torch(network))):
         reasons[kind] = None if has_torch else torch_message(kind)
     for name, spec in PRESETS.items():

@@ -472,7 +472,7 @@ def _next_steps(home: Path) -> list[str]:
     folder = StoreSettings(home=home).data
     if missing_files("mnist", folder):
         again = [
-            """  echo '{"preset":"shift-mnist-1px","dataset":"mnist5k"}' | tgsh submit - -w""",
+            "  tgsh submit shift-mnist-1px --dataset mnist5k --watch",
             "      in a second terminal: shifted digits in place of rotated ones",
             "  tgsh submit rotation-mnist --watch",
             "      the same with the 70,000 digits of MNIST, whose four files are looked for in",

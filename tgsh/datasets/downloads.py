@@ -9,6 +9,7 @@ import os
 import tempfile
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -200,16 +201,27 @@ def unreachable_reason(dataset: str) -> str | None:
     str | None
         The reason why none does; None where one does.
     """
-    publication, cause = PUBLICATIONS[dataset], None
-    for mirror in publication.mirrors:
-        request = urllib.request.Request(f"{mirror}{next(iter(publication.md5))}.gz", method="HEAD")
-        try:
-            urllib.request.urlopen(request, timeout=PROBE_TIMEOUT).close()
-        except (OSError, HTTPException) as error:
-            cause = cause or _cause(error)
-        else:
-            return None
-    return cause
+    publication = PUBLICATIONS[dataset]
+    file = f"{next(iter(publication.md5))}.gz"
+    pool = ThreadPoolExecutor(len(publication.mirrors))
+    probes = [pool.submit(_probe, f"{mirror}{file}") for mirror in publication.mirrors]
+    pool.shutdown(wait=False)  # a resolver that hangs knows no time limit, and is not waited for
+    try:
+        for probe in as_completed(probes, timeout=2 * PROBE_TIMEOUT):
+            if probe.result() is None:
+                return None
+    except TimeoutError:
+        return f"no answer within {2 * PROBE_TIMEOUT:g} s"
+    return probes[0].result()
+
+
+def _probe(url: str) -> str | None:
+    """The reason why a URL does not answer; None where it does."""
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_TIMEOUT).close()
+    except (OSError, HTTPException) as error:
+        return _cause(error)
+    return None
 
 
 def _unwritable(folder: Path) -> Path | None:

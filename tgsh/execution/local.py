@@ -18,13 +18,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tgsh.arrays import LabelledArray, table_csv, to_csv, to_safetensors
-from tgsh.datasets.base import DATASETS
 from tgsh.datasets.downloads import fetch_missing, missing_files
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan
 from tgsh.execution.presenters import accuracy_view, experiment_view
-from tgsh.execution.requirements import require_torch_here
+from tgsh.execution.requirements import image_fields, require_torch_here
 from tgsh.schemas import TERMINAL, Experiment, Progress
 from tgsh.settings import Compute, StoreSettings
 from tgsh.specs import DatasetsSuite, ExperimentSpec
@@ -124,9 +123,9 @@ def fetch_images(spec: ExperimentSpec, *, offer: bool = True) -> dict[str, Path]
     """
     data_dir = StoreSettings().data
     names = spec.suite.datasets if isinstance(spec.suite, DatasetsSuite) else (spec.dataset_key,)
-    named = [name for name in names if name in DATASETS]
+    named = [name for _, name in image_fields(spec)]
     if isinstance(spec.suite, DatasetsSuite) or isinstance(spec.dataset, UploadedDataset):
-        _refuse_uploads([name for name in names if name not in DATASETS], named, data_dir)
+        _refuse_uploads([name for name in names if name not in named], named, data_dir)
     plan(spec)
     require_torch_here(spec)
     return fetch_missing(named, data_dir, offer=offer)

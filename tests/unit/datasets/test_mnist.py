@@ -240,3 +240,17 @@ def test_full_mnist_is_torchvisions() -> None:
     theirs = torchvision.datasets.MNIST(folder, train=True)
     assert (mnist.train_images == theirs.data.numpy().reshape(60_000, 784)).all()
     assert (mnist.train_labels == theirs.targets.numpy()).all()
+
+
+def test_a_mirror_that_answers_is_found_and_of_none_the_first_cause_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    files = dict(downloads.PUBLICATIONS["mnist"].md5)
+    (tmp_path / "web").mkdir()
+    with published_datasets.served(tmp_path / "web") as url:
+        for mirrors in ((url, NOBODY), (NOBODY, url)):
+            monkeypatch.setattr(downloads, "PUBLICATIONS", {"mnist": Publication(mirrors, files)})
+            cause = downloads.unreachable_reason("mnist")
+            assert cause == ("HTTP 404 File not found" if mirrors[0] == url else "Connection refused")
+        (tmp_path / "web" / f"{FILES[0]}.gz").write_bytes(b"something")
+        assert downloads.unreachable_reason("mnist") is None
