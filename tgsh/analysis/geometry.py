@@ -132,7 +132,7 @@ def _probability_greater(intra: np.ndarray, inter: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Scores of a linear readout of the parameter γ on tasks and images that it was not fitted on.
+    """Scores of a linear readout of the parameter γ on tasks that it was not fitted on.
 
     Attributes
     ----------
@@ -148,7 +148,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Recoverability:
-    """Scores of linear readouts on images that they were not fitted on.
+    """Scores of linear readouts on images, or tasks, that they were not fitted on.
 
     Attributes
     ----------
@@ -170,9 +170,11 @@ class Recoverability:
 def recoverability(
     representations: np.ndarray, parameters: np.ndarray | None, period: float | None = None
 ) -> Recoverability:
-    """Fit ridge regressions from r_t(x) to its task and the task's parameter, and score them on other images.
+    """Fit ridge regressions from r_t(x) to its task and the task's parameter, and score them on others.
 
     Images at even places are fitted, those at odd places scored; λ is RIDGE times the mean squared length.
+    Of tasks left out, the images at even places are scored: those of all tasks of one parameter by the
+    regression, with an intercept, on the other tasks.
 
     Parameters
     ----------
@@ -227,50 +229,38 @@ def recoverability(
     return Recoverability(
         accuracy,
         _r2(predict(parameters), parameters[truth]),
-        _left_out(gram / penalty, across / penalty, parameters, period),
+        _left_out(gram / penalty, parameters, period),
     )
 
 
-def _left_out(
-    gram: np.ndarray, across: np.ndarray, parameters: np.ndarray, period: float | None
-) -> LeftOut | None:
+def _left_out(gram: np.ndarray, parameters: np.ndarray, period: float | None) -> LeftOut | None:
     """Scores of ridge regressions, with intercept, that saw no task of the same γ; products divided by λ."""
-    tasks = len(parameters)
+    images = len(gram) // len(parameters)
     _, groups = np.unique(parameters.round(DIGITS), axis=0, return_inverse=True)
-    groups = groups.reshape(-1)
     if groups.max() < 2:  # fewer than three values: what is left when one is out does not vary
         return None
-    fitted, scored = (np.repeat(groups, len(matrix) // tasks) for matrix in (gram, across))
-    targets = np.repeat(parameters, len(gram) // tasks, axis=0)
-    truth = np.repeat(parameters, len(across) // tasks, axis=0)
-    predicted = _predictions_of_groups_left_out(gram, across, targets, fitted, scored)
+    truth = np.repeat(parameters, images, axis=0)
+    predicted = truth - _residuals_of_groups_left_out(gram, truth, np.repeat(groups.reshape(-1), images))
     r2 = _r2(predicted, truth)
     return None if r2 is None else LeftOut(r2, float(np.median(_distances(predicted, truth, period))))
 
 
-def _predictions_of_groups_left_out(
-    gram: np.ndarray, across: np.ndarray, targets: np.ndarray, fitted: np.ndarray, scored: np.ndarray
-) -> np.ndarray:
-    """Predictions of each group by the regression on all others: one factorisation for all of them.
+def _residuals_of_groups_left_out(gram: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Errors of each group by the regression on all others: one factorisation for all of them.
 
-    The dual coefficients α and the intercept b solve [K + I, 1; 1ᵀ, 0] [α; b] = [y; 0]. With the inverse M of
-    that matrix, the solution without the rows g is z − M[:, g] M[g, g]⁻¹ z[g].
+    The dual coefficients α and the intercept b solve [K + I, 1; 1ᵀ, 0] [α; b] = [y; 0]. With M, the part of
+    the inverse that makes α of y, the errors of the rows g where they are left out are M[g, g]⁻¹ α[g].
     """
-    count = len(gram)
-    factor = scipy.linalg.cho_factor(gram + np.eye(count))
-    inverse = scipy.linalg.cho_solve(factor, np.eye(count))
+    factor = scipy.linalg.cho_factor(gram + np.eye(len(gram)))
+    inverse = scipy.linalg.cho_solve(factor, np.eye(len(gram)))
     sums = inverse.sum(axis=1)
-    bordered = np.empty((count + 1, count))  # M but for its last column
-    bordered[:count] = inverse - np.outer(sums, sums) / sums.sum()
-    bordered[count] = sums / sums.sum()
-    solution = bordered @ targets
-    predicted = np.empty((len(across), targets.shape[1]))
-    for group in range(fitted.max() + 1):
-        out, rows = np.flatnonzero(fitted == group), scored == group
-        others = solution - bordered[:, out] @ np.linalg.solve(bordered[out][:, out], solution[out])
-        others[out] = 0  # as they are but for rounding
-        predicted[rows] = across[rows] @ others[:count] + others[count]
-    return predicted
+    inverse -= np.outer(sums, sums / sums.sum())
+    coefficients = inverse @ targets
+    residuals = np.empty_like(coefficients)
+    for group in range(groups.max() + 1):
+        rows = np.flatnonzero(groups == group)
+        residuals[rows] = np.linalg.solve(inverse[np.ix_(rows, rows)], coefficients[rows])
+    return residuals
 
 
 def _distances(predicted: np.ndarray, truth: np.ndarray, period: float | None) -> np.ndarray:

@@ -32,7 +32,7 @@ class SimilarityMatrix:
     Raises
     ------
     ValueError
-        If values, labels and tasks do not fit.
+        If values, labels and tasks do not fit, or a value is not finite.
     """
 
     values: np.ndarray
@@ -46,6 +46,8 @@ class SimilarityMatrix:
             raise ValueError(
                 f"{self.values.shape} values, {len(self.labels)} labels, {size} tasks do not fit"
             )
+        if not np.isfinite(self.values.sum()):  # numbers from −1 to 1 cannot overflow; no mask of T×T
+            raise ValueError("similarities hold a number that is not finite")
         self.values.flags.writeable = False
 
     def reordered(self, order: Sequence[int]) -> SimilarityMatrix:

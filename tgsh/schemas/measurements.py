@@ -119,7 +119,7 @@ NOT_MEASURED_THEN = (
 
 
 class LeftOutReadout(WireModel):
-    """Angle, shift or γ of a task, read by a ridge map that was fitted on all other tasks, on other images."""
+    """Angle, shift or γ of a task, read by a ridge map that was fitted on all other tasks."""
 
     r2: float | None = Field(None, description="share of its variance that is read, 1 at most")
     median_error: float | None = Field(None, description="median distance from the truth, around the circle")

@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import cosine
 from scipy.stats import mannwhitneyu
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
 from tgsh.analysis.geometry import RIDGE, geometry, recoverability
 
@@ -129,21 +129,13 @@ def circle(tasks: int, images: int = 6, width: int = 40, noise: float = 0.3) -> 
 
 
 def read_by_sklearn(representations: np.ndarray, parameters: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Predictions [T, scored images, P] by one ridge regression for every group that is left out."""
-    tasks, _, width = representations.shape
-    fitted, scored = representations[:, ::2], representations[:, 1::2]
-    penalty = RIDGE * (fitted**2).sum(axis=2).mean()
-    rows, targets, of = (
-        fitted.reshape(-1, width),
-        np.repeat(parameters, fitted.shape[1], axis=0),
-        np.repeat(groups, fitted.shape[1]),
-    )
-    predicted = np.full((tasks, scored.shape[1], parameters.shape[1]), np.nan)
-    for inside, outside in LeaveOneGroupOut().split(rows, targets, of):
-        model = Ridge(penalty).fit(rows[inside], targets[inside])
-        out = groups == of[outside][0]
-        predicted[out] = model.predict(scored[out].reshape(-1, width)).reshape(predicted[out].shape)
-    return predicted
+    """Predictions [T, fitted images, P] by one ridge regression for every group that is left out."""
+    fitted = representations[:, ::2]
+    images, rows = fitted.shape[1], fitted.reshape(-1, fitted.shape[2])
+    penalty = RIDGE * (rows**2).sum(axis=1).mean()
+    of, targets = np.repeat(groups, images), np.repeat(parameters, images, axis=0)
+    predicted = cross_val_predict(Ridge(penalty), rows, targets, groups=of, cv=LeaveOneGroupOut())
+    return np.asarray(predicted.reshape(len(groups), images, -1))
 
 
 def test_tasks_left_out_are_read_as_by_a_ridge_regression_for_each_of_them() -> None:
