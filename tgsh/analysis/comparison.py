@@ -189,7 +189,7 @@ def row_similarities(ones: np.ndarray, others: np.ndarray, measure: Measure) -> 
     others : np.ndarray
         float [T, H].
     measure : Measure
-        ``"cosine"`` or ``"correlation"``, as in `similarity.similarity`.
+        ``"cosine"``, ``"correlation"`` or ``"update"``, as in `similarity.similarity`.
 
     Returns
     -------

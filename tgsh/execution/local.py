@@ -276,7 +276,9 @@ def _export(database: Database, artifacts: Artifacts, experiment: Experiment, fo
     (folder / "similarity.csv").write_bytes(
         to_csv(LabelledArray(matrix.values, matrix.tasks, matrix.labels, matrix.labels, about))
     )
-    figure = similarity_figure(matrix.values, matrix.labels, title=experiment.name, measure=matrix.measure)
+    departures = experiment.spec.departures
+    title = f"{experiment.name} ({departures})" if departures else experiment.name
+    figure = similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)
     (folder / "similarity.png").write_bytes(render(figure, "png"))
 
 

@@ -15,7 +15,7 @@ from tgsh.errors import Interrupted, InvalidSpec, MachineProblem, TrainingDiverg
 from tgsh.settings import Compute
 from tgsh.specs import FlyNetSpec, NetworkSpec, NeuroModNetSpec
 from tgsh.training import trainer as module
-from tgsh.training.state import batch_order, from_tensors, to_tensors
+from tgsh.training.state import batch_order, fresh_state, from_tensors, to_tensors
 from tgsh.training.trainer import Trainer
 
 
@@ -91,6 +91,24 @@ def test_contexts_start_as_the_paper_says(digits: ImageDataset) -> None:
     assert abs(c.mean()) < 4 * math.sqrt(2 / 1569 / c.size)
     assert g.var() == pytest.approx(1, abs=0.35)
     assert abs(np.corrcoef(c)[np.triu_indices(200, 1)]).max() < 0.15
+
+
+@pytest.mark.parametrize("kind", [FlyNetSpec, NeuroModNetSpec])
+def test_contexts_start_alike_where_the_spec_says_so(
+    kind: type[FlyNetSpec | NeuroModNetSpec], digits: ImageDataset
+) -> None:
+    def start(name: str, seed: int = 5) -> list[np.ndarray]:
+        network = kind.model_validate({"start": name})
+        spec = training.small().model_copy(update={"network": network, "seed": seed})
+        context = training.context(spec, digits)
+        return [fresh_state(spec, context, index).vectors[0] for index in range(3)]
+
+    independent, common, ones = map(start, ("independent", "common", "ones"))
+    assert len({vector.tobytes() for vector in independent + common[:1]}) == 4
+    assert len({vector.tobytes() for vector in common + ones[:1]}) == 2
+    assert all((vector == 1).all() for vector in ones)
+    assert (start("common", seed=6)[0] != common[0]).any()
+    assert common[0].std() == pytest.approx(independent[0].std(), rel=30)  # a draw, of another g
 
 
 def test_every_epoch_of_every_task_has_its_own_order() -> None:
