@@ -1,0 +1,40 @@
+"""Accuracy of untrained contexts on the sample images of an experiment: the control of claims about accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tgsh.client import Client
+from tgsh.schemas import Samples
+
+
+def untrained_accuracies(client: Client, experiment_id: str, *, backwards: bool = False) -> list[float]:
+    """Accuracy of each task's untrained context on its own samples; backwards: the last task is asked first."""
+    samples = client.samples(experiment_id)
+    images = np.array(samples.images, np.float32)
+    places = range(len(images))
+    found = {
+        place: _recognised(client, experiment_id, samples, place, images[place])
+        for place in (reversed(places) if backwards else places)
+    }
+    return [float(found[place].mean()) for place in places]
+
+
+def untrained_matrix(client: Client, experiment_id: str) -> np.ndarray:
+    """Accuracy of the untrained context of task i on the samples of task j, float64 [T, T]."""
+    samples = client.samples(experiment_id)
+    images = np.array(samples.images, np.float32)
+    together = images.reshape(-1, *images.shape[2:])
+    rows = [
+        _recognised(client, experiment_id, samples, place, together).reshape(images.shape[:2]).mean(axis=1)
+        for place in range(len(images))
+    ]
+    return np.stack(rows)
+
+
+def _recognised(
+    client: Client, experiment_id: str, samples: Samples, place: int, images: np.ndarray
+) -> np.ndarray:
+    """Whether each image's class is named right by the untrained context of a task."""
+    seen = client.predictions(experiment_id, samples.tasks[place], images, stage="before")
+    return np.array(seen.classes) == np.resize(samples.classes, len(images))
