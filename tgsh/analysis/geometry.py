@@ -256,7 +256,7 @@ def _residuals_of_groups_left_out(gram: np.ndarray, targets: np.ndarray, groups:
     sums = inverse.sum(axis=1)
     inverse -= np.outer(sums, sums / sums.sum())
     coefficients = inverse @ targets
-    residuals = np.empty_like(coefficients)
+    residuals: np.ndarray = np.empty_like(coefficients)
     for group in range(groups.max() + 1):
         rows = np.flatnonzero(groups == group)
         residuals[rows] = np.linalg.solve(inverse[np.ix_(rows, rows)], coefficients[rows])
@@ -268,7 +268,7 @@ def _distances(predicted: np.ndarray, truth: np.ndarray, period: float | None) -
     if period is None:
         return np.asarray(np.linalg.norm(predicted - truth, axis=1))
     turns = [np.arctan2(values[:, 1], values[:, 0]) / (2 * np.pi) for values in (predicted, truth)]
-    return np.abs((turns[0] - turns[1] + 0.5) % 1 - 0.5) * period
+    return np.asarray(np.abs((turns[0] - turns[1] + 0.5) % 1 - 0.5) * period)
 
 
 def _inner_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:

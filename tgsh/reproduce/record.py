@@ -105,7 +105,7 @@ class ClaimResult(WireModel):
         )
 
     def with_measurement(self, measurement: ClaimMeasurement, why: str) -> ClaimResult:
-        """Copy with measured values, the verdict that follows from them, and the sentence that explains it."""
+        """Copy with measured values, the verdict that follows from them, and the sentence that says why."""
         fields = {
             "measured": dict(measurement.measured),
             "shown": measurement.summary,

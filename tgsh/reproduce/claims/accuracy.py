@@ -155,20 +155,21 @@ def _forgetting_claim() -> Claim:
         decided_by="none: A and W never learn, and each task has a vector of its own",
         why={
             "does not hold": "Something that tasks share has changed, which this design excludes.",
-            "not informative": "It follows from the design and tests only that the software keeps to it: where "
-            "nothing is shared that learns, untrained contexts forget nothing either.",
+            "not informative": "It follows from the design, and tests only that the software keeps to it: "
+            "where nothing is shared that learns, untrained contexts forget nothing either.",
         },
     )
 
 
 def _degradation_claim(dataset: DatasetChoice) -> Claim:
     measured = "0.945 / 0.903 / 0.779 / 0.147, 36 of 36"
+    about = "accuracy on its own task / ±10° / ±20° / ±90°, best foreign context that of a neighbour"
     return Claim(
         id="degradation.rotation-flynet",
-        text=f"{DEGRADATION_TEXT} (accuracy on its own task / ±10° / ±20° / ±90°, best foreign context a neighbour)",
+        text=f"{DEGRADATION_TEXT} ({about})",
         where="experiments, RotationMNIST: least degradation on t ± 1",
-        criterion="mean accuracy falls from own to ±10° to ±20° to ±90°, and the best foreign context of every "
-        "task is that of a neighbour",
+        criterion="mean accuracy falls from own to ±10° to ±20° to ±90°, and the best foreign context of "
+        "every task is that of a neighbour",
         expected=measured if dataset == "mnist" else "falling, all neighbours",
         about=("rotation-flynet",),
         measure=lambda documents: degrades_with_distance(_values(documents.accuracy_matrix())),
@@ -176,7 +177,7 @@ def _degradation_claim(dataset: DatasetChoice) -> Claim:
         decided_by="suite.step_degrees",
         why={
             "holds": "Neighbouring tasks need nearly the same modulation; an untrained context serves none.",
-            "does not hold": "The best foreign context of some task is not a neighbour's, or accuracy does not fall "
-            "step by step.",
+            "does not hold": "The best foreign context of some task is not a neighbour's, or accuracy does "
+            "not fall step by step.",
         },
     )

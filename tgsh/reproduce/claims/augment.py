@@ -38,8 +38,8 @@ HIDDEN_ORDER = "network.start"
 
 LITTLE_TRAINING: Mapping[Verdict, str] = {
     "holds": "Trained contexts show it at this amount of training; untrained ones are in no order.",
-    "does not hold": "It is so for less training only: the scale of the features, the learning rate and the epochs "
-    "together decide how far T7 has come.",
+    "does not hold": "The scale of the features, the learning rate and the epochs together decide how far T7 "
+    "has come, and it was so, if at all, after less training.",
 }
 NO_ORDER: Mapping[Verdict, str] = {
     "does not hold": "Contexts that start independently end in unrelated solutions, whatever their tasks.",
@@ -218,7 +218,8 @@ def _nearer_claim(about: str) -> Claim:
         id=f"nearer.{about}",
         text=NEARER_TEXT,
         where="experiments, AugmentMNIST, Table 1",
-        criterion="cosine of T1 and T7 above that of T2 and T7 by more than 95 % of such differences before training",
+        criterion="cosine of T1 and T7 above that of T2 and T7 by more than 95 % of such differences before "
+        "training",
         expected="T1 above T2",
         about=(about,),
         measure=lambda documents: nearer(documents.similarity(), documents.before()),
@@ -268,14 +269,14 @@ def _additive_claim(dataset: DatasetChoice) -> Claim:
         id=f"additive.{FLIPS}",
         text=f"{ADDITIVE_TEXT} (1 − cosine of identity with both, and with each)",
         where="experiments, AugmentMNIST: additive effect",
-        criterion="1 − cosine of identity with flip and invert is the sum of those with flip and with invert, ± 10 %",
+        criterion="1 − cosine of identity with flip and invert is the sum of those with each, ± 10 %",
         expected="1.056 instead of 0.817 + 0.814" if dataset == "mnist" else "the sum",
         about=(FLIPS,),
         measure=lambda documents: additive(documents.similarity()),
         control=lambda documents: additive(documents.before()),
         decided_by="measure: 1 − cosine is bounded",
         why={
-            "does not hold": "Both together are hardly farther away than either: vectors that are nearly unrelated "
-            "to the identity's cannot become twice as unrelated.",
+            "does not hold": "Both together are hardly farther away than either: vectors that are nearly "
+            "unrelated to the identity's cannot become twice as unrelated.",
         },
     )

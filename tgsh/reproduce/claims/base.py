@@ -32,7 +32,7 @@ REASONS: Mapping[Verdict, str] = MappingProxyType(
     {
         "holds": "Trained contexts meet the criterion, and untrained ones do not.",
         "does not hold": "Trained contexts do not meet the criterion.",
-        "not informative": "Untrained contexts meet the criterion as well, so it says nothing of what is learned.",
+        "not informative": "Untrained contexts meet the criterion as well: it tells nothing of learning.",
     }
 )
 
@@ -146,13 +146,13 @@ class ExperimentDocuments:
         return self.client.accuracy_matrix(self.experiment.id)
 
     def untrained_accuracies(self) -> list[float]:
-        """Accuracy of each task's untrained context, on all test images where that was measured, else samples."""
+        """Accuracy of each task's untrained context: on all test images where measured, else on samples."""
         if self.transfers() is not None:
             return list(self.accuracy_matrix().untrained)
         return untrained.untrained_accuracies(self.client, self.experiment.id)
 
     def untrained_forgetting(self) -> list[float]:
-        """Accuracy of untrained contexts on samples, less the same asked for in the reverse order of the tasks."""
+        """Accuracy of untrained contexts on samples, less the same asked for from the last task on."""
         orders = (
             untrained.untrained_accuracies(self.client, self.experiment.id, backwards=backwards)
             for backwards in (False, True)

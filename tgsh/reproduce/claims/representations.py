@@ -1,4 +1,4 @@
-"""Claims about representations: Definition 1, what training changes in them, the parameter γ, reconstructions."""
+"""Claims about representations: Definition 1, what training adds to it, the parameter γ, reconstructions."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def _hash_claim(about: str, expected: str) -> Claim:
         control=lambda documents: intra_above_inter(documents.geometry().before),
         decided_by="network.start",
         why={
-            "not informative": "Contexts that were drawn independently share nothing, so that every task has a "
-            "direction of its own before anything is learned.",
+            "not informative": "Contexts that were drawn independently share nothing, so that every task has "
+            "a direction of its own before anything is learned.",
             "does not hold": "Classes of one task are no more alike than a class is in two tasks.",
         },
     )
@@ -121,16 +121,16 @@ def _closer_claim(about: str, expected: str) -> Claim:
         id=f"neighbours-closer.{about}",
         text=f"{CLOSER_TEXT} (mean inter cosine of neighbours / of all tasks)",
         where="Definition 1: what training adds to it",
-        criterion=f"mean inter cosine of tasks that follow one another above that of all by {LEAST_CLOSER} or more",
+        criterion=f"mean inter cosine of neighbours above that of all tasks by {LEAST_CLOSER} or more",
         expected=expected,
         about=(about,),
         measure=lambda documents: neighbours_closer(documents.geometry().after),
         control=lambda documents: neighbours_closer(documents.geometry().before),
         decided_by="network.kind: convex in the vector, over a shared base",
         why={
-            "holds": "Neighbouring tasks learn alike contexts over one base, and untrained contexts are unrelated.",
+            "holds": "Neighbouring tasks learn alike contexts over one base; untrained ones are unrelated.",
             "does not hold": "Contexts of neighbours end in unrelated solutions, or over unrelated bases.",
-            "not informative": "Contexts that start equal represent neighbouring images alike before training.",
+            "not informative": "Contexts that start equal represent neighbouring images alike at once.",
         },
     )
 
@@ -147,8 +147,8 @@ def _parameter_claim(about: str, expected: str) -> Claim:
         control=lambda documents: parameter_read(documents.geometry().before),
         decided_by="network.kind and network.start",
         why={
-            "holds": "Training orders the contexts by γ, so that a task between two others is read between them.",
-            "does not hold": "The context of a task that was left out says nothing of where it lies between the others.",
+            "holds": "Training orders the contexts by γ, so that a task between two others is read there.",
+            "does not hold": "The context of a task left out does not say where it lies among the others.",
             "not informative": "Untrained contexts that are equal leave the angle of the images to be read.",
         },
     )
@@ -166,7 +166,7 @@ def _reconstruction_claim() -> Claim:
         control=lambda documents: seen_in_reconstructions(documents.reconstructions("before")),
         decided_by="training.epochs",
         why={
-            "holds": "What v ⊙ w adds up to over A is the image that raises the class; untrained vectors show noise.",
+            "holds": "Trained vectors point at the images that raise a class; untrained ones show noise.",
             "does not hold": "The images are not near enough to the mean of their class or task.",
         },
     )

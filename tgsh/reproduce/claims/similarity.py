@@ -30,8 +30,8 @@ UPDATES = "updates v − v₀"
 
 ORDER_WHY: Mapping[Verdict, str] = {
     "holds": "Alike tasks need alike modulations over one base; untrained contexts are in no order.",
-    "does not hold": "NeuroModNet's loss is not convex in its contexts: each start ends in a solution of its own, "
-    "which hides the order unless all tasks start alike.",
+    "does not hold": "NeuroModNet's loss is not convex in its contexts: each start ends in a solution of its "
+    "own, which hides the order unless all tasks start alike.",
     "not informative": "The contexts are in this order before training.",
 }
 UPDATES_WHY: Mapping[Verdict, str] = {
@@ -146,8 +146,8 @@ def _near_zero_claim(about: str) -> Claim:
         decided_by="network.start, and how many numbers a vector has",
         why={
             "holds": "Independent vectors of so many numbers are nearly orthogonal; trained ones are not.",
-            "does not hold": "Chance alone makes larger cosines: its vectors have 2,832 numbers instead of 7,840, "
-            "and one gain a layer.",
+            "does not hold": "Chance alone makes larger cosines: its vectors have 2,832 numbers instead of "
+            "7,840, and one gain a layer.",
             "not informative": "Trained contexts are as near to zero.",
         },
         contrast="trained",

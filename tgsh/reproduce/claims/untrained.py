@@ -1,4 +1,4 @@
-"""Accuracy of untrained contexts on the sample images of an experiment: the control of claims about accuracy."""
+"""Accuracy of untrained contexts on an experiment's sample images: the control of claims about accuracy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tgsh.schemas import Samples
 
 
 def untrained_accuracies(client: Client, experiment_id: str, *, backwards: bool = False) -> list[float]:
-    """Accuracy of each task's untrained context on its own samples; backwards: the last task is asked first."""
+    """Accuracy of each task's untrained context on its own samples; backwards: the last is asked first."""
     samples = client.samples(experiment_id)
     images = np.array(samples.images, np.float32)
     places = range(len(images))
@@ -37,4 +37,4 @@ def _recognised(
 ) -> np.ndarray:
     """Whether each image's class is named right by the untrained context of a task."""
     seen = client.predictions(experiment_id, samples.tasks[place], images, stage="before")
-    return np.array(seen.classes) == np.resize(samples.classes, len(images))
+    return np.asarray(np.equal(seen.classes, np.resize(samples.classes, len(images))))
