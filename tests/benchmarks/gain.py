@@ -1,7 +1,7 @@
 """TGSH_DATA_DIR=… python -m tests.benchmarks.gain [--tasks N]
 
 g as a regulariser: FlyNet with g learned against g fixed at 1, on full MNIST, with much data and little
-training, and with little data and much training. A regulariser would cost training loss and gain test accuracy
+training, and with little data and much training. A regulariser would cost training loss and gain accuracy
 where data are few. Full MNIST must lie under TGSH_DATA_DIR; about a minute on one core.
 """
 

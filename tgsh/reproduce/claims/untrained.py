@@ -35,6 +35,6 @@ def untrained_matrix(client: Client, experiment_id: str) -> np.ndarray:
 def _recognised(
     client: Client, experiment_id: str, samples: Samples, place: int, images: np.ndarray
 ) -> np.ndarray:
-    """Whether each image's class is named right by the untrained context of a task."""
+    """True for each image whose class the untrained context of a task names right."""
     seen = client.predictions(experiment_id, samples.tasks[place], images, stage="before")
     return np.asarray(np.equal(seen.classes, np.resize(samples.classes, len(images))))
