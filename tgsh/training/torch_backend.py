@@ -12,6 +12,7 @@ from tgsh.datasets.base import ImageSource
 from tgsh.networks.registry import Context, RandomBase
 from tgsh.networks.torch_registry import Learner, learner
 from tgsh.suites import SuiteTask
+from tgsh.training.determinism import require_determinism
 from tgsh.training.inputs import WiredNetworks
 from tgsh.training.state import TaskState, advanced_states, stacked_parameters
 from tgsh.training.torch_inputs import DeviceImages, DeviceInputs, DeviceSplit
@@ -86,6 +87,8 @@ class TorchBackend:
         evaluated_at_once: int,
         device: str,
     ) -> None:
+        if torch.device(device).type == "cuda":
+            require_determinism()
         self._context, self._info = context, source.info
         self._chunk, self._evaluated_at_once = chunk, evaluated_at_once
         self._device = target = torch.device(device)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import os
 import sys
 
 import numpy as np
 import pytest
+import torch
 
 from tests.support import training
 from tgsh.datasets.base import ImageDataset
 from tgsh.errors import Interrupted, InvalidSpec, MachineProblem, TrainingDiverged
 from tgsh.settings import Compute
 from tgsh.specs import AugmentSuite, FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
+from tgsh.training import determinism
 from tgsh.training import trainer as module
 from tgsh.training.state import batch_order, fresh_state, from_tensors, to_tensors
 from tgsh.training.trainer import Trainer
@@ -198,6 +202,32 @@ def test_the_record_says_what_trained(
     assert compute.startswith(words[0])
     assert words[1] in compute
     assert compute.endswith(words[2])
+
+
+def test_a_gpu_computes_what_it_can_compute_again_and_the_record_says_so(
+    digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No GPU is asked: settings are made before the first kernel."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "removed again at the end")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    monkeypatch.setattr(determinism, "_conditions", {})
+    Trainer(training.small(), digits, training.CPU, "torch")
+    assert determinism.cuda_conditions() == {}
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        Trainer(training.small(), digits, "cuda:0")
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.backends.cuda.matmul.allow_tf32
+        assert not torch.backends.cudnn.allow_tf32
+    finally:
+        torch.use_deterministic_algorithms(False)
+    spec = training.small()
+    _, about = to_tensors(Trainer(spec, digits, training.CPU).fresh(0), spec, keep_optimiser=False)
+    recorded = json.loads(about["versions"])
+    assert recorded["torch"] == torch.__version__
+    told = {name: recorded[name] for name in ("deterministic_algorithms", "tf32", "cublas_workspace_config")}
+    assert told == {"deterministic_algorithms": "on", "tf32": "off", "cublas_workspace_config": ":4096:8"}
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
 
 def test_without_numba_torch_trains_unless_the_fused_path_is_asked_for(
