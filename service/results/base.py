@@ -298,7 +298,7 @@ def stage_title(services: Services, ref: StageRef, what: str) -> str:
 
 
 def figure_name(services: Services, experiment_id: str) -> str:
-    """What a figure calls an experiment: its name, and what of its spec is not the default and matters."""
+    """An experiment's name for figures, with the choices of its spec that are not the default."""
     name = queries.experiment(services.database, experiment_id).record.name
     departures = spec_of(services, experiment_id).departures
     return f"{name} ({departures})" if departures else name

@@ -83,7 +83,7 @@ class ExperimentSpec(Frozen):
 
     @property
     def departures(self) -> str:
-        """What figures say beside the name: choices that decide a matrix and are not the default; or ""."""
+        """Choices that decide a matrix and are not the default, for titles of figures; "" for none."""
         start = getattr(self.network, "start", "independent")
         return ", ".join(filter(None, (_NORMALISATIONS[self.normalisation], _STARTS[start])))
 

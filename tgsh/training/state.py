@@ -22,6 +22,7 @@ from tgsh.errors import ArtifactCorrupt
 from tgsh.networks.registry import Context, context_of, vector_size
 from tgsh.rng import rng_for
 from tgsh.specs import ExperimentSpec
+from tgsh.training.determinism import cuda_conditions
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +207,7 @@ def _named(row: np.ndarray, context: Context) -> dict[str, np.ndarray]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the software that decides bytes.
+    """Versions of the software that decides bytes, and on a GPU the settings that do.
 
     Returns
     -------
@@ -221,6 +222,7 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         **torch,
         **numba,
+        **cuda_conditions(),
     }
 
 
