@@ -282,7 +282,7 @@ def _geometry_summary(before: GeometryStage, after: GeometryStage) -> str:
 
 
 def _left_out_sentence(before: GeometryStage, after: GeometryStage) -> str:
-    """How well the parameter of a task that was left out of the fit is read."""
+    """Sentence on the readout of the parameter of tasks that were left out of the fit."""
     if after.left_out.reason is not None:
         return f"No parameter is read of tasks left out: {after.left_out.reason}."
 
