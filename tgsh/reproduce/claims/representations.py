@@ -10,7 +10,7 @@ DEFINITION_1_TEXT = "Representations of one task are more alike than those of on
 CLOSER_TEXT = "Training over a shared base brings one class closer in tasks that are alike"
 PARAMETER_TEXT = "The task's parameter γ (angle or shift) can be read from representations of tasks left out"
 RECONSTRUCTION_TEXT = "An inverted representation shows the class and the rotation of its task"
-LEAST_CLOSER = 0.1
+LEAST_CLOSER = 0.05
 """Mean inter cosine of neighbours above that of all tasks."""
 
 LEAST_R2 = 0.5

@@ -19,8 +19,8 @@ from tgsh.reproduce.claims.augment import (
 from tgsh.reproduce.claims.base import NotMeasured
 
 RANDOM = np.random.default_rng(0).standard_normal((8, 7840))
-CHANCE = similarity(analysis.similarity(RANDOM, [""] * 8, range(8), "cosine").values)
-"""Of untrained contexts."""
+UNTRAINED = analysis.similarity(RANDOM, [""] * 8, range(8), "cosine").values
+CHANCE, CHANCE_TREE = similarity(UNTRAINED), tree(UNTRAINED)
 
 
 def paper() -> np.ndarray:
@@ -43,7 +43,12 @@ def changed(one: int, other: int, value: float) -> np.ndarray:
 
 def test_the_paper_holds() -> None:
     matrix, joined = similarity(paper()), tree(paper())
-    findings = (one_cluster(joined), joins_last(joined), nearer(matrix, CHANCE), negative_to_all(matrix))
+    findings = (
+        one_cluster(joined),
+        joins_last(joined, CHANCE_TREE),
+        nearer(matrix, CHANCE),
+        negative_to_all(matrix),
+    )
     assert all(finding.holds for finding in findings)
     assert findings[0].measured["smallest_group_with_them"] == [0, 3, 4, 5]
     assert findings[1].summary == "T7"
@@ -57,16 +62,25 @@ def test_a_stranger_inside_is_no_cluster() -> None:
     assert found.summary == "they are joined as T1, T4, T5, T6, T8"
 
 
+def test_the_last_to_join_by_chance_is_no_finding() -> None:
+    values = 0.02 + 0 * paper()
+    values[6, :] = values[:, 6] = 0.019  # last by a hair
+    np.fill_diagonal(values, 1)
+    found = joins_last(tree(values), CHANCE_TREE)
+    assert (found.holds, found.summary) == (False, "T7, as far as the join before")
+    assert not joins_last(CHANCE_TREE, CHANCE_TREE).holds
+
+
 def test_another_task_joins_last() -> None:
     values = paper()
     values[2, :] = values[:, 2] = -0.9
     values[2, 2] = 1
-    found = joins_last(tree(values))
+    found = joins_last(tree(values), CHANCE_TREE)
     assert (found.holds, found.measured["last_to_join"]) == (False, [2])
 
 
 def test_a_pair_that_joins_last_is_not_t7_alone() -> None:
-    found = joins_last(tree(changed(6, 7, 0.9)))
+    found = joins_last(tree(changed(6, 7, 0.9)), CHANCE_TREE)
     assert (found.holds, found.summary) == (False, "T7, T8")
 
 
