@@ -42,7 +42,7 @@ def change_lines(record: ReproductionRecord) -> list[Text]:
     """A line for every changed verdict, red where a claim was lost."""
     lines = []
     for change in changes(record):
-        lost = change.previous == "holds"
+        lost = change.previous == "holds" and change.claim.lost
         text = f"{change.claim.id}: {change.claim.verdict}, but {change.previous} in the {change.record}"
         lines.append(Text(f"CHANGED {text}", style="bold red" if lost else "cyan"))
     return lines

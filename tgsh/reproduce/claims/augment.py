@@ -215,7 +215,7 @@ def _cluster_claim(about: str) -> Claim:
 def _last_claim(about: str) -> Claim:
     decided_by, why = _about_order(about)
     return Claim(
-        id=f"joins-last.{about}",
+        id=f"joins-last-apart.{about}",
         text=LAST_TEXT,
         where="experiments, AugmentMNIST, Table 1",
         criterion="the last join of the average-linkage tree is that of T7, alone, with all others, farther "
@@ -232,7 +232,7 @@ def _last_claim(about: str) -> Claim:
 def _nearer_claim(about: str) -> Claim:
     decided_by, why = _about_order(about)
     return Claim(
-        id=f"nearer.{about}",
+        id=f"nearer-than-chance.{about}",
         text=NEARER_TEXT,
         where="experiments, AugmentMNIST, Table 1",
         criterion="cosine of T1 and T7 above that of T2 and T7 by more than 95 % of such differences before "
