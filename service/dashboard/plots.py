@@ -78,7 +78,8 @@ class PlotQuery:
 
 def _similarity(query: PlotQuery) -> Plot:
     ref, services = query.ref, query.services
-    what = f"{query.measure} similarity {query.when}"
+    measure = "cosine of updates v − v₀" if query.measure == "update" else f"{query.measure} similarity"
+    what = f"{measure} {query.when}"
     if len(ref.tasks) > MAX_ROWS:
         similarities = Similarities(base.vectors(services, ref, query.layer), query.measure)
         averages, groups = similarities.averaged(MEAN_ROWS), similarities.groups(MEAN_ROWS)
@@ -166,6 +167,16 @@ PLOTS: Mapping[str, Callable[[PlotQuery], Plot]] = MappingProxyType(
 )
 
 
+COMPARED = ("similarity", "dendrogram", "embedding")
+"""Plots that a measure decides."""
+
+
+def _without_updates(query: PlotQuery, name: str) -> Plot | None:
+    if query.measure == "update" and query.ref.epoch == 0 and name in COMPARED:
+        return Plot("Updates are what training adds to a vector: there are none before training.")
+    return None
+
+
 @router.get("/{experiment_id}/plots/{name}")
 def plot(
     experiment_id: ExperimentId,
@@ -196,13 +207,16 @@ def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[
     record = queries.experiment(services.database, experiment_id).record
     stage = _stage_name(params.stage, record.epochs_total // record.tasks_total)
     ref = find_stage(services.database, experiment_id, stage)
+    if ref.epoch:  # what is not there before training says so in its place, beside plots that are
+        ref = base.measured_stage(ref, params.measure)
     query = PlotQuery(services, ref, record.tasks_total, params.order, params.measure, params.layer)
     progress = f"{record.status} {record.tasks_done} {record.epochs_done}"
     return Source(query, f"{base.stage_digest(ref)} {progress}", experiment_id)
 
 
 def _json(computed: Computed[PlotQuery, PlotQuery, PlotParams]) -> bytes:
-    plot = asdict(PLOTS[computed.params.name](computed.value))
+    name, query = computed.params.name, computed.value
+    plot = asdict(_without_updates(query, name) or PLOTS[name](query))
     return json.dumps(plot, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 

@@ -277,7 +277,22 @@ def _geometry_summary(before: GeometryStage, after: GeometryStage) -> str:
         f"one class in two tasks {number(after.inter_mean)}; P(intra > inter) is "
         f"{number(after.p_intra_greater, 3)} "
         f"(before training {number(before.p_intra_greater, 3)}). A linear map names the task of "
-        f"{after.task_accuracy:.1%} of the images."
+        f"{after.task_accuracy:.1%} of the images. {_left_out_sentence(before, after)}"
+    )
+
+
+def _left_out_sentence(before: GeometryStage, after: GeometryStage) -> str:
+    """Sentence on the readout of the parameter of tasks that were left out of the fit."""
+    if after.left_out.reason is not None:
+        return f"No parameter is read of tasks left out: {after.left_out.reason}."
+
+    def scores(stage: GeometryStage) -> str:
+        return f"R² {number(stage.left_out.r2)}, median error {number(stage.left_out.median_error, 1)} {unit}"
+
+    unit = after.left_out.unit
+    return (
+        f"Fitted on all tasks but one, it reads the parameter of that one with {scores(after)} "
+        f"(before training {scores(before)})."
     )
 
 

@@ -6,7 +6,7 @@ Knows neither requests nor responses.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -225,8 +225,29 @@ def stage_digest(ref: StageRef) -> str:
 
 
 def find_params_stage(services: Services, experiment_id: str, params: StageParams) -> Source[StageRef]:
-    """The source of a result whose parameters name the stage."""
-    return stage_source(services, experiment_id, params.stage)
+    """The source of a result whose parameters name the stage and, where it has one, the measure.
+
+    Raises as `measured_stage` does.
+    """
+    source = stage_source(services, experiment_id, params.stage)
+    ref = measured_stage(source.content, getattr(params, "measure", "cosine"))
+    return Source(ref, stage_digest(ref), source.subject, source.final)
+
+
+def measured_stage(ref: StageRef, measure: Measure) -> StageRef:
+    """The vectors that a measure compares at a stage: for "update" what training added until then.
+
+    Raises InvalidSpec for updates before training.
+    """
+    if measure != "update":
+        return ref
+    if ref.epoch == 0:
+        raise InvalidSpec(
+            "measure",
+            "update compares v − v₀, what training added to each vector, and before training that is "
+            "nothing; ask for stage=after or an epoch from 1 on",
+        )
+    return replace(ref, is_update=True)
 
 
 def layer_slice(services: Services, experiment_id: str, layer: str | None) -> slice:
@@ -272,7 +293,15 @@ def vectors_title(layer: str | None) -> str:
 def stage_title(services: Services, ref: StageRef, what: str) -> str:
     """A figure's title: the experiment's name, what is drawn, and when."""
     when = {"before": "before training", "after": "after training"}.get(ref.stage, f"after epoch {ref.stage}")
-    return f"{queries.experiment(services.database, ref.experiment_id).record.name}: {what} {when}"
+    what = f"updates of {what}" if ref.is_update else what
+    return f"{figure_name(services, ref.experiment_id)}: {what} {when}"
+
+
+def figure_name(services: Services, experiment_id: str) -> str:
+    """An experiment's name for figures, with the choices of its spec that are not the default."""
+    name = queries.experiment(services.database, experiment_id).record.name
+    departures = spec_of(services, experiment_id).departures
+    return f"{name} ({departures})" if departures else name
 
 
 # --- what several results read, and what they refuse

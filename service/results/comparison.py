@@ -70,7 +70,7 @@ Compared = Computed[AlignedMatrices, AlignedStages, ComparisonParams]
 
 
 def _find(services: Services, ids: Sequence[str], params: ComparisonParams) -> Source[AlignedStages]:
-    refs = [_find_stage(services, id, params.stage) for id in ids]
+    refs = [base.measured_stage(_find_stage(services, id, params.stage), params.measure) for id in ids]
     records = [queries.experiment(services.database, id).record for id in ids]
     identities = [
         [task_identity(ExperimentSpec.model_validate(record.spec).suite, label) for label in ref.labels]

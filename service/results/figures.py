@@ -19,7 +19,6 @@ from service.subprocesses import FIGURE_FORMATS
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.errors import NotFound
 from tgsh.specs.results import PICTURES, ResultSpec
-from tgsh.store import queries
 from tgsh.store.results import StageRef
 
 
@@ -54,7 +53,7 @@ def _matrices(
 
 
 def _sketch(services: Services, computed: Matrices) -> Sketch:
-    name = queries.experiment(services.database, computed.content.after.experiment_id).record.name
+    name = base.figure_name(services, computed.content.after.experiment_id)
     return Sketch(subprocesses.draw_before_after, (*computed.value, f"{name}: {base.vectors_title(None)}"))
 
 

@@ -57,7 +57,7 @@ def _accuracy_table(computed: AccuracyValue) -> bytes:
 def _accuracy_figure(services: Services, computed: AccuracyValue) -> Sketch:
     if not computed.value.tasks:
         raise Conflict("no task is done yet, so there is nothing to draw")
-    name = queries.experiment(services.database, computed.value.experiment_id).record.name
+    name = base.figure_name(services, computed.value.experiment_id)
     values, labels = (
         [task.accuracy for task in computed.value.tasks],
         [task.label for task in computed.value.tasks],
@@ -100,8 +100,9 @@ def _find_matrix(services: Services, experiment_id: str, _params: NoParams) -> S
             'the accuracy matrix is measured when an experiment submitted with "accuracy_matrix": true '
             f"completes; this one is {record.status}"
         )
-    digest = f"{document.model_dump_json()} {record.name}"
-    return Source(NamedMatrix(record.name, document), digest, experiment_id, final=True)
+    name = base.figure_name(services, experiment_id)
+    digest = f"{document.model_dump_json()} {name}"
+    return Source(NamedMatrix(name, document), digest, experiment_id, final=True)
 
 
 def accuracy_matrix(services: Services, experiment_id: str) -> AccuracyMatrix | None:
@@ -236,7 +237,7 @@ def measured_geometry(services: Services, experiment_id: str) -> MeasuredGeometr
     return MeasuredGeometry(
         experiment_id=experiment_id,
         base_id=record.base_id,
-        name=record.name,
+        name=base.figure_name(services, experiment_id),
         network=base.spec_of(services, experiment_id).network.kind,
         sample=json.loads(about["sample"]),
         tensors=tensors,

@@ -23,7 +23,6 @@ from service.results.base import (
     check_text,
     find_params_stage,
     layer_slice,
-    stage_source,
     vectors,
 )
 from service.subprocesses import FIGURE_FORMATS
@@ -46,7 +45,6 @@ from tgsh.schemas import (
     SimilarityEpochs,
 )
 from tgsh.specs.results import RESULT_SPECS
-from tgsh.store import queries
 from tgsh.store.results import StageRef, Trajectories, find_trajectories, load_trajectory
 
 MOST_AT_ONCE = 2_000
@@ -205,7 +203,7 @@ BlockArray = Computed[LabelledArray, TaskBlock, BlockParams]
 
 
 def _find_block(services: Services, experiment_id: str, params: BlockParams) -> Source[TaskBlock]:
-    source = stage_source(services, experiment_id, params.stage)
+    source = find_params_stage(services, experiment_id, params)
     tasks = source.content.tasks
     block = TaskBlock(
         source.content,
@@ -369,8 +367,9 @@ def _trajectory(
 def _epochs_figure(services: Services, computed: Curves) -> Sketch:
     if not any(math.isfinite(value) for curve in computed.value for value in curve.values):
         raise Conflict("no pair of tasks has vectors yet, so there is nothing to draw")
-    name = queries.experiment(services.database, computed.content.trajectories.experiment_id).record.name
-    title = f"{name}: {base.vectors_title(computed.params.layer)} while learning"
+    name = base.figure_name(services, computed.content.trajectories.experiment_id)
+    what = "updates of " if computed.params.measure == "update" else ""
+    title = f"{name}: {what}{base.vectors_title(computed.params.layer)} while learning"
     return Sketch(subprocesses.draw_trajectories, (computed.value, computed.params.measure, title))
 
 
@@ -382,12 +381,13 @@ def _epochs_table(computed: Curves) -> bytes:
 
 def _epochs_document(computed: Curves) -> SimilarityEpochs:
     values = [_finite(curve) for curve in computed.value]
+    first = 1 if computed.params.measure == "update" else 0  # before training nothing was added
     return SimilarityEpochs(
         experiment_id=computed.content.trajectories.experiment_id,
         base_id=computed.content.trajectories.base_id,
         measure=computed.params.measure,
         layer=computed.params.layer,
-        complete=all(value is not None for row in values for value in row),
+        complete=all(value is not None for row in values for value in row[first:]),
         epochs=list(range(computed.content.trajectories.epochs + 1)),
         pairs=[
             SimilarityCourse(tasks=curve.tasks, labels=curve.labels, values=row)

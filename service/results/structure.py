@@ -18,7 +18,6 @@ from service.results.base import (
     as_json,
     find_params_stage,
     layer_slice,
-    stage_source,
 )
 from service.subprocesses import FIGURE_FORMATS
 from tgsh import schemas
@@ -104,7 +103,7 @@ Tree = Computed[ClusterTree, StageRef, DendrogramParams]
 
 def _find_tree(services: Services, experiment_id: str, params: DendrogramParams) -> Source[StageRef]:
     _check_method(params.method)
-    return stage_source(services, experiment_id, params.stage)
+    return find_params_stage(services, experiment_id, params)
 
 
 def _check_method(method: str) -> None:
@@ -222,7 +221,7 @@ def _points_document(computed: Points) -> schemas.Embedding:
     return schemas.Embedding(
         **base.about(computed.content, computed.params.layer),
         method=computed.value.method,
-        measure=computed.params.measure if computed.value.method == "mds" else None,
+        measure=_points_measure(computed),
         dimensions=computed.value.points.shape[1],
         complete=computed.content.complete,
         tasks=list(computed.value.tasks),
@@ -232,6 +231,12 @@ def _points_document(computed: Points) -> schemas.Embedding:
         positive_eigenvalue_share=computed.value.positive,
         stress=computed.value.stress,
     )
+
+
+def _points_measure(computed: Points) -> Measure | None:
+    """pca takes vectors or updates as they are; there is no similarity behind it."""
+    is_similarity = computed.value.method == "mds" or computed.params.measure == "update"
+    return computed.params.measure if is_similarity else None
 
 
 def _points_figure(services: Services, computed: Points) -> Sketch:

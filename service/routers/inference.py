@@ -16,6 +16,7 @@ from service.responses import choose, documented, respond_once
 from service.results.base import ARRAY_WRITERS, check_text
 from tgsh.arrays import LabelledArray, table_csv
 from tgsh.datasets.base import DatasetInfo, info_of
+from tgsh.datasets.normalisation import normalisation_of
 from tgsh.errors import ArtifactCorrupt, Conflict, InvalidSpec
 from tgsh.networks.inference import TaskNetwork, task_network
 from tgsh.networks.registry import context_of, random_base, vector_size
@@ -184,7 +185,7 @@ def _network(
     if len(vector) != vector_size(context):
         raise ArtifactCorrupt(f"artifact {trajectory.source[0]} holds vectors that are not of this network")
     base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
-    normalisation = info.of_task(index).normalisation
+    normalisation = normalisation_of(spec.normalisation, info.of_task(index))
     return trajectory.label, task_network(base, context, np.asarray(vector), index, normalisation)
 
 

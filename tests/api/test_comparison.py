@@ -58,6 +58,16 @@ def test_tasks_are_aligned_by_what_they_are(client: httpx.Client, pair: tuple[st
     assert reversed_["matrices"] == document["matrices"][::-1]
 
 
+def test_updates_are_compared_too(client: httpx.Client, pair: tuple[str, str]) -> None:
+    document = compare(client, *pair, measure="update").json()
+    assert document["measure"] == "update"
+    for experiment, matrix in zip(document["experiments"], document["matrices"], strict=True):
+        path = f"/experiments/{experiment['id']}/similarity?measure=update"
+        whole = np.array(client.get(path).json()["values"])
+        np.testing.assert_allclose(matrix, whole[np.ix_(experiment["tasks"], experiment["tasks"])])
+    assert compare(client, *pair, measure="update", stage="before").status_code == 422
+
+
 def test_only_what_differs_is_told(client: httpx.Client, pair: tuple[str, str]) -> None:
     assert compare(client, *pair).json()["differences"] == [
         {"field": "suite.tasks", "values": [6, 5]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any
 
 import httpx
 import numpy as np
@@ -13,6 +14,12 @@ import safetensors.numpy
 from scipy.spatial.distance import cdist
 
 from service.dependencies import Services
+from service.results.base import AnyResult, Computed
+from service.results.figures import BEFORE_AFTER
+from service.results.measurements import ACCURACY
+from service.results.similarity import EPOCHS as OVER_EPOCHS
+from service.results.similarity import SIMILARITY
+from service.results.structure import DENDROGRAM, EMBEDDING
 from tests.api.conftest import EPOCHS, finish, submit, vectors_of, work
 
 
@@ -69,6 +76,77 @@ def test_stages_measures_and_orders(client: httpx.Client, done: str) -> None:
     order = ordered["tasks"]
     np.testing.assert_allclose(ordered["values"], expected()[np.ix_(order, order)], atol=1e-7)
     assert ordered["labels"] == [f"{10 * index}°" for index in order]
+
+
+def test_updates_in_every_answer(client: httpx.Client, done: str) -> None:
+    """Against SciPy, of v − v₀ in float64."""
+
+    def wanted(epoch: int) -> np.ndarray:
+        moved = [vectors_of(index).astype(np.float64) for index in range(3)]
+        moved = [each[epoch] - each[0] for each in moved]
+        return np.asarray(1 - cdist(moved, moved, "cosine"))
+
+    def ask(path: str, **params: object) -> dict[str, Any]:
+        answer = client.get(f"{done}/{path}", params={"measure": "update", **params})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["measure"] == "update"
+        return answer.json()  # type: ignore[no-any-return]
+
+    for stage, epoch in (("after", 2), (1, 1)):
+        values = np.array(ask("similarity", stage=stage)["values"])
+        np.testing.assert_allclose(values, wanted(epoch), atol=1e-6)
+    block = ask("similarity/block", rows="1", columns="0,2")["values"]
+    np.testing.assert_allclose(block, wanted(2)[1:2, [0, 2]], atol=1e-6)
+    rows = ask("similarity/nearest")
+    for row, (tasks, found) in enumerate(zip(rows["nearest"], rows["values"], strict=True)):
+        np.testing.assert_allclose(found, wanted(2)[row, tasks], atol=1e-6)
+    curve = ask("similarity/epochs", pairs="0-2")
+    assert (curve["pairs"][0]["values"][0], curve["complete"]) == (None, True)
+    found = curve["pairs"][0]["values"][1:]
+    np.testing.assert_allclose(found, [wanted(1)[0, 2], wanted(2)[0, 2]], atol=1e-6)
+    assert ask("dendrogram")["linkage"][0][2] == pytest.approx((1 - wanted(2))[np.triu_indices(3, 1)].min())
+    distances = cdist(*[np.array(ask("embedding", method="mds")["values"])] * 2)
+    assert distances[0, 1] == pytest.approx(1 - wanted(2)[0, 1], abs=0.3)
+    assert ask("embedding", method="pca")["values"] != ask("embedding")["values"]
+    clustered = ask("similarity", order="cluster")
+    np.testing.assert_allclose(
+        clustered["values"], wanted(2)[np.ix_(clustered["tasks"], clustered["tasks"])], atol=1e-6
+    )
+    one, two = (client.get(f"{done}/similarity?{query}") for query in ("", "measure=update"))
+    assert one.headers["ETag"] != two.headers["ETag"]
+
+
+def title_of(services: Services, result: AnyResult, experiment_id: str, **params: str) -> str:
+    """Of a figure, without the seconds that drawing it takes."""
+    chosen = result.params(**params)
+    source = result.find(services, experiment_id, chosen)
+    computed = Computed(result.compute(services, source.content, chosen), source.content, chosen)
+    assert result.figure is not None
+    return next(arg for arg in reversed(result.figure(services, computed).args) if isinstance(arg, str))
+
+
+def test_before_training_there_are_no_updates(client: httpx.Client, done: str) -> None:
+    for path in ("similarity", "similarity/block", "similarity/nearest", "dendrogram", "embedding"):
+        for stage in ("before", "0"):
+            answer = client.get(f"{done}/{path}?measure=update&stage={stage}")
+            assert answer.status_code == 422
+            assert answer.json()["errors"][0]["field"] == "measure"
+    plot = client.get(f"/dashboard{done}/plots/dendrogram?measure=update&stage=0")
+    assert (plot.status_code, plot.json()["data"]) == (200, [])
+
+
+def test_titles_tell_what_is_not_the_default(client: httpx.Client, services: Services, done: str) -> None:
+    for result in (SIMILARITY, DENDROGRAM, EMBEDDING):
+        title = title_of(services, result, done[-16:], measure="update")
+        assert title == "three: updates of context vectors after training"
+    title = title_of(services, OVER_EPOCHS, done[-16:], measure="update")
+    assert title == "three: updates of context vectors while learning"
+    changes = {"normalisation": "none", "network": {"kind": "flynet", "start": "ones"}}
+    experiment_id = submit(client, **changes)
+    work(services, experiment_id, 0, 1, 2)
+    told = "three (pixels 0 to 1, start at ones): "
+    for result in (SIMILARITY, DENDROGRAM, EMBEDDING, OVER_EPOCHS, ACCURACY, BEFORE_AFTER):
+        assert title_of(services, result, experiment_id).startswith(told)
 
 
 def test_conditional_requests(client: httpx.Client, done: str) -> None:

@@ -35,9 +35,9 @@ class Similarities:
     Parameters
     ----------
     vectors : np.ndarray
-        float [T, H], one context vector a task.
+        float [T, H], one context vector a task, or v − v₀ for "update".
     measure : Measure, default="cosine"
-        ``"cosine"``, the paper's measure, or ``"correlation"``.
+        ``"cosine"``, the paper's measure, ``"correlation"`` or ``"update"``.
     """
 
     def __init__(self, vectors: np.ndarray, measure: Measure = "cosine") -> None:

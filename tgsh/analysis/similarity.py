@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Measure = Literal["cosine", "correlation"]
+Measure = Literal["cosine", "correlation", "update"]
 
 BLOCK_BYTES = 32 * 2**20
 """Rows are converted to float64 in blocks of about this size: T×H may be large, and memory-mapped."""
@@ -27,12 +27,12 @@ class SimilarityMatrix:
     tasks : tuple[int, ...]
         Indices of the T tasks in their suite, in the order of the rows.
     measure : Measure
-        ``"cosine"`` or ``"correlation"``.
+        ``"cosine"``, ``"correlation"`` or ``"update"``.
 
     Raises
     ------
     ValueError
-        If values, labels and tasks do not fit.
+        If values, labels and tasks do not fit, or a value is not finite.
     """
 
     values: np.ndarray
@@ -46,6 +46,8 @@ class SimilarityMatrix:
             raise ValueError(
                 f"{self.values.shape} values, {len(self.labels)} labels, {size} tasks do not fit"
             )
+        if not np.isfinite(self.values.sum()):  # numbers from −1 to 1 cannot overflow; no mask of T×T
+            raise ValueError("similarities hold a number that is not finite")
         self.values.flags.writeable = False
 
     def reordered(self, order: Sequence[int]) -> SimilarityMatrix:
@@ -83,18 +85,19 @@ def similarity(
     """Compute the similarity of every two context vectors, accumulated in float64.
 
     cosine: ⟨u, v⟩/(|u| |v|), the paper's measure. correlation: the same after each row's mean is taken off.
+    update: the cosine of what training added, v − v₀; the rows are these differences already.
     A row of zeros (for correlation: a constant row) has no direction; its similarity to others is 0.
 
     Parameters
     ----------
     vectors : np.ndarray
-        v_t, float [T, H]; may be memory-mapped.
+        v_t, or v_t − v_t₀ for "update", float [T, H]; may be memory-mapped.
     labels : Sequence[str]
         T names.
     tasks : Sequence[int]
         T indices in the suite.
     measure : Measure, default="cosine"
-        ``"cosine"`` or ``"correlation"``.
+        ``"cosine"``, ``"correlation"`` or ``"update"``.
 
     Returns
     -------
@@ -234,16 +237,20 @@ def similarity_over_epochs(one: np.ndarray, other: np.ndarray, epochs: int, meas
     epochs : int
         E, epochs of the experiment.
     measure : Measure
-        ``"cosine"`` or ``"correlation"``.
+        ``"cosine"``, ``"correlation"``, or ``"update"``: the cosine of what was added since before training.
 
     Returns
     -------
     np.ndarray
-        float64 [E + 1], −1 to 1; NaN from where either ends.
+        float64 [E + 1], −1 to 1; NaN from where either ends, and before training for "update": nothing was
+        added yet.
     """
     values = np.full(epochs + 1, np.nan)
+    if measure == "update":
+        one, other = one - one[:1], other - other[:1]
     for epoch, pair in enumerate(zip(one[: epochs + 1], other[: epochs + 1], strict=False)):
-        values[epoch] = similarity(np.stack(pair), ("", ""), (0, 1), measure).values[0, 1]
+        if epoch or measure != "update":
+            values[epoch] = similarity(np.stack(pair), ("", ""), (0, 1), measure).values[0, 1]
     return values
 
 

@@ -197,7 +197,7 @@ def estimate(spec: Spec, dataset: Dataset = None, as_json: Json = False, url: Ur
 def compare(
     experiment_ids: Ids,
     stage: Annotated[str, typer.Option(help="after, before, or the number of an epoch.")] = "after",
-    measure: Annotated[str, typer.Option(help="cosine or correlation.")] = "cosine",
+    measure: Annotated[str, typer.Option(help="cosine, correlation or update (of v − v₀).")] = "cosine",
     layer: Annotated[str | None, typer.Option(help="One layer's part only, such as layer-1.")] = None,
     permutations: Annotated[int, typer.Option(help="Of Mantel's test.")] = 999,
     alternative: Annotated[str, typer.Option(help="greater, less or two-sided.")] = "greater",

@@ -43,7 +43,7 @@ def fetch(
     ] = None,
     stage: Annotated[str | None, typer.Option(help="after, before, or the number of an epoch.")] = None,
     order: Annotated[str | None, typer.Option(help="task or cluster.")] = None,
-    measure: Annotated[str | None, typer.Option(help="cosine or correlation.")] = None,
+    measure: Annotated[str | None, typer.Option(help="cosine, correlation or update (of v − v₀).")] = None,
     method: Annotated[
         str | None, typer.Option(help="Dendrogram: average, single, complete; embedding: mds, pca.")
     ] = None,

@@ -93,7 +93,7 @@ def draw(value: object, axes: Axes) -> None:
 
 @figure.register
 def _(value: schemas.Similarity) -> Figure:
-    title = _title(value.experiment_id, value.stage)
+    title = _title(value.experiment_id, value.stage, value.measure)
     return figures.similarity_figure(_matrix(value), value.labels, title=title, measure=value.measure)
 
 
@@ -118,7 +118,7 @@ def _(value: schemas.SimilarityEpochs, axes: Axes) -> None:
 
 @figure.register
 def _(value: schemas.Dendrogram) -> Figure:
-    return figures.tree_figure(_tree(value), title=_title(value.experiment_id, value.stage))
+    return figures.tree_figure(_tree(value), title=_title(value.experiment_id, value.stage, value.measure))
 
 
 @draw.register
@@ -128,7 +128,9 @@ def _(value: schemas.Dendrogram, axes: Axes) -> None:
 
 @figure.register
 def _(value: schemas.Embedding) -> Figure:
-    return figures.embedding_figure(_points(value), title=_title(value.experiment_id, value.stage))
+    return figures.embedding_figure(
+        _points(value), title=_title(value.experiment_id, value.stage, value.measure)
+    )
 
 
 @draw.register
@@ -208,10 +210,9 @@ def _(value: schemas.Samples, axes: Axes) -> None:
     draw_image_grid(axes, *_images(value), across="class of the image", scale=(0, 1))
 
 
-def _title(experiment: str, stage: str) -> str:
-    return (
-        f"{experiment}, {stage} training" if stage in {"before", "after"} else f"{experiment}, epoch {stage}"
-    )
+def _title(experiment: str, stage: str, measure: str | None = None) -> str:
+    when = f"{stage} training" if stage in {"before", "after"} else f"epoch {stage}"
+    return f"{experiment}, updates v − v₀, {when}" if measure == "update" else f"{experiment}, {when}"
 
 
 def _figure_of(axes: Axes) -> Figure:

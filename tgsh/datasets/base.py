@@ -194,6 +194,12 @@ def info_of(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Datas
     if isinstance(suite, ManifoldSuite):
         if dataset != "synthetic":
             raise InvalidSpec("dataset", 'the manifold suite makes its own images; write "synthetic"')
+        if spec.normalisation == "dataset":
+            raise InvalidSpec(
+                "normalisation",
+                "the manifold suite makes images for each task, which are no dataset with a mean; "
+                'take "auto" or "none"',
+            )
         return manifold_info(suite)
     if isinstance(suite, DatasetsSuite):
         if dataset is not None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from tgsh.specs.base import UploadedDataset
 from tgsh.store import experiments, queries, results
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.store.experiments import ExperimentPlan
 from tgsh.store.leases import expire_leases
 from tgsh.store.results import find_stage, load_stage
 from tgsh.store.scheduling import count_queued
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 5.0
 """Short: nobody else works in this folder, so a silent child is a dead one."""
+
+ID_LENGTH = 16
+"""Hexadecimal digits of an experiment's id."""
 
 
 def run(
@@ -88,9 +93,7 @@ def run(
     if compute is not None:
         settings = settings.model_copy(update={"compute": compute})
     with opened(folder) as (database, artifacts):
-        experiment_id = _submit_or_resume(
-            database, spec, lambda: experiments.submit(database, spec, planned).experiment_id
-        )
+        experiment_id = _submit_or_resume(database, spec, partial(_submit, database, spec, planned))
         _train(database, settings, experiment_id, workers or cores(), on_progress)
         experiment = experiment_view(queries.experiment(database, experiment_id))
         _export(database, artifacts, experiment, folder)
@@ -171,6 +174,12 @@ def _settings(folder: Path) -> StoreSettings:
         data_dir=StoreSettings().data,
         lease_seconds=LEASE_SECONDS,
     )
+
+
+def _submit(database: Database, spec: ExperimentSpec, planned: ExperimentPlan) -> str:
+    """The id follows from the spec, as every byte of the exported results does."""
+    named = spec.digest()[:ID_LENGTH]
+    return experiments.submit(database, spec, planned, experiment_id=named).experiment_id
 
 
 def _submit_or_resume(database: Database, spec: ExperimentSpec, submit: Callable[[], str]) -> str:
@@ -276,7 +285,9 @@ def _export(database: Database, artifacts: Artifacts, experiment: Experiment, fo
     (folder / "similarity.csv").write_bytes(
         to_csv(LabelledArray(matrix.values, matrix.tasks, matrix.labels, matrix.labels, about))
     )
-    figure = similarity_figure(matrix.values, matrix.labels, title=experiment.name, measure=matrix.measure)
+    departures = experiment.spec.departures
+    title = f"{experiment.name} ({departures})" if departures else experiment.name
+    figure = similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)
     (folder / "similarity.png").write_bytes(render(figure, "png"))
 
 

@@ -22,7 +22,7 @@ from matplotlib.textpath import TextToPath
 
 FONT = "DejaVu Sans"  # ships with matplotlib: the same glyphs on every machine
 INK, FAINT, MISSING = "#222222", "#8a8a8a", "#d9d9d9"
-MEASURES = {"cosine": "cosine similarity", "correlation": "correlation"}
+MEASURES = {"cosine": "cosine similarity", "correlation": "correlation", "update": "cosine of v − v₀"}
 
 LABEL_SIZE = 8  # size of a label, typographic points
 MAX_LABELS = 40  # every task is named up to here; beyond, round steps

@@ -77,7 +77,7 @@ def flynet_base(network: FlyNetSpec, pixels: int, classes: int, base_seed: int) 
         row[:] = rng.uniform(-bound, bound, units)
     for array in (indices, readout):
         array.flags.writeable = False
-    header = {**network.model_dump(mode="json"), "pixels": pixels, "classes": classes}
+    header = {**network.model_dump(mode="json", exclude={"start"}), "pixels": pixels, "classes": classes}
     return FlyNetBase(indices, readout, base_id(header, (indices, readout)))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tgsh.datasets.base import Normalisation
 from tgsh.networks.gsh import GshBase, TgshBase
-from tgsh.networks.torch_base import FrozenWeights, Pixels
+from tgsh.networks.torch_base import FrozenWeights, Pixels, frozen_weights
 from tgsh.suites.pixel_maps import PixelMap
 
 
@@ -36,7 +36,7 @@ class TgshNets:
         normalisations: Sequence[Normalisation] = (),
     ) -> None:
         self._pixels, self._decay = Pixels(maps, device, normalisations), base.weight_decay
-        self._input_weights = FrozenWeights(base.input_weights, device)
+        self._input_weights = frozen_weights(base.input_weights, device)
         self._readout = torch.tensor(base.readout, device=device)
         shape = (len(maps), base.readout.shape[1], len(base.input_weights))
         self._sum = torch.zeros(shape, device=device)

@@ -107,7 +107,7 @@ def _rng(base_seed: int, layer: int) -> np.random.Generator:
 
 
 def _header(network: NeuroModNetSpec, pixels: int, classes: int) -> dict[str, object]:
-    return {**network.model_dump(mode="json"), "pixels": pixels, "classes": classes}
+    return {**network.model_dump(mode="json", exclude={"start"}), "pixels": pixels, "classes": classes}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tgsh.datasets.base import Normalisation
 from tgsh.networks.neuromodnet import NeuroModNetBase
-from tgsh.networks.torch_base import FrozenWeights, Pixels
+from tgsh.networks.torch_base import Pixels, frozen_weights
 from tgsh.suites.pixel_maps import PixelMap
 
 
@@ -35,7 +35,7 @@ class NeuroModNets:
         device: torch.device,
         normalisations: Sequence[Normalisation] = (),
     ) -> None:
-        self._weights = [FrozenWeights(weights, device) for weights in base.weights]
+        self._weights = [frozen_weights(weights, device) for weights in base.weights]
         self._widths = [weights.shape[1] for weights in base.weights]
         self._pixels = Pixels(maps, device, normalisations)
         size = sum(width + 1 for width in self._widths)

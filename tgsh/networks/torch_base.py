@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ class FrozenWeights:
     """
 
     def __init__(self, weights: np.ndarray, device: torch.device) -> None:
+        self.source = weights  # kept: its id is the key of `frozen_weights`
         self._weights = torch.tensor(weights, device=device)
         self._transposed = self._weights.T.contiguous()
         has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
@@ -69,6 +72,33 @@ class FrozenWeights:
         if not self._laid_out:
             return linear(rows, weights)
         return linear(rows.to_mkldnn(), weights).to_dense()
+
+
+_frozen: WeakValueDictionary[tuple[int, torch.device], FrozenWeights] = WeakValueDictionary()
+_freezing = threading.Lock()
+
+
+def frozen_weights(weights: np.ndarray, device: torch.device) -> FrozenWeights:
+    """The products with a matrix of a random base: one copy on a device, however many networks there are.
+
+    Parameters
+    ----------
+    weights : np.ndarray
+        float32 [n, m], which nobody changes.
+    device : torch.device
+        Where products are computed.
+
+    Returns
+    -------
+    FrozenWeights
+        The same one for the same array, as long as a network has it.
+    """
+    key = (id(weights), device)
+    with _freezing:
+        frozen = _frozen.get(key)
+        if frozen is None:
+            frozen = _frozen[key] = FrozenWeights(weights, device)
+        return frozen
 
 
 class Pixels:

@@ -34,6 +34,7 @@ from tgsh.schemas.measurements import Geometry as Geometry
 from tgsh.schemas.measurements import GeometryBaseline as GeometryBaseline
 from tgsh.schemas.measurements import GeometrySample as GeometrySample
 from tgsh.schemas.measurements import GeometryStage as GeometryStage
+from tgsh.schemas.measurements import LeftOutReadout as LeftOutReadout
 from tgsh.schemas.measurements import Predictions as Predictions
 from tgsh.schemas.measurements import ReconstructionMethod as ReconstructionMethod
 from tgsh.schemas.measurements import Reconstructions as Reconstructions

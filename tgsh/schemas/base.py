@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tgsh.schemas import examples
 
-Measure = Literal["cosine", "correlation"]
+Measure = Literal["cosine", "correlation", "update"]
 
 Order = Literal["task", "cluster"]
 

@@ -169,6 +169,8 @@ _UNTRAINED: Example = {
     "p_intra_greater": 1.0,
     "task_accuracy": 0.98,
     "parameter_r2": 0.83,
+    "neighbour_mean": 0.0,
+    "left_out": {"r2": -0.4, "median_error": 106.0, "unit": "degrees", "reason": None},
 }
 _TRAINED: Example = {
     "intra": [0, 9120, 49200],
@@ -179,6 +181,8 @@ _TRAINED: Example = {
     "p_intra_greater": 0.95,
     "task_accuracy": 1.0,
     "parameter_r2": 0.98,
+    "neighbour_mean": 0.32,
+    "left_out": {"r2": 0.985, "median_error": 1.9, "unit": "degrees", "reason": None},
 }
 GEOMETRY: Example = {
     "experiment_id": ID,

@@ -111,6 +111,22 @@ class Samples(WireModel):
     images: list[list[list[list[float]]]] | list[list[list[list[list[float]]]]]
 
 
+NOT_MEASURED_THEN = (
+    "measured by a version of tgsh that did not know it; train the same spec again to get it: "
+    "`tgsh submit --anew`, or POST /experiments?anew=true"
+)
+"""Of fields that older experiments lack."""
+
+
+class LeftOutReadout(WireModel):
+    """Angle, shift or γ of a task, read by a ridge map that was fitted on all other tasks."""
+
+    r2: float | None = Field(None, description="share of its variance that is read, 1 at most")
+    median_error: float | None = Field(None, description="median distance from the truth, around the circle")
+    unit: str | None = Field(None, description="of the error: degrees, pixels or Euclidean distance")
+    reason: str | None = Field(NOT_MEASURED_THEN, description="why there are no numbers, or null")
+
+
 class GeometryStage(WireModel):
     """Cosines of representations: intra (one task, different classes), inter (one class, different tasks)."""
 
@@ -122,7 +138,14 @@ class GeometryStage(WireModel):
     p_intra_greater: float | None = Field(description="P(intra > inter) of two random pairs")
     task_accuracy: float = Field(description="how well a ridge map names the task, on images it never saw")
     parameter_r2: float | None = Field(
-        description="share of the variance of the task's angle or shift (as cosine and sine) that it reads"
+        description="share of the variance of the task's angle or shift (as cosine and sine) that it reads, "
+        "where all tasks are in the fit: untrained contexts reach 0.8, so that left_out is what tells"
+    )
+    neighbour_mean: float | None = Field(
+        None, description="mean inter cosine of tasks that follow one another; null in older experiments"
+    )
+    left_out: LeftOutReadout = Field(
+        default_factory=lambda: LeftOutReadout(), description="of tasks that are not in the fit"
     )
 
 

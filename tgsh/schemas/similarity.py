@@ -43,7 +43,7 @@ class ContextVectors(WireModel):
 
 
 class SimilarityCourse(WireModel):
-    """The similarity of two tasks at every epoch; null where one of them has no vector yet."""
+    """The similarity of two tasks at every epoch; null where one has no vector yet, or no update."""
 
     tasks: tuple[int, int]
     labels: tuple[str, str]
@@ -160,7 +160,9 @@ class Embedding(WireModel):
     stage: str
     layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
     method: EmbeddingMethod
-    measure: Measure | None = Field(description="of the similarity behind mds; null for pca")
+    measure: Measure | None = Field(
+        description="of the similarity behind mds; null for pca, but update where it is of v − v₀"
+    )
     dimensions: int
     complete: bool = Field(description="whether every task of the experiment is in it")
     tasks: list[int]

@@ -6,8 +6,16 @@ They need neither torch nor images.
 from __future__ import annotations
 
 from tgsh.specs.base import DatasetName, Frozen, Seed, UploadedDataset
-from tgsh.specs.experiment import ExperimentSpec, TrainingSpec
-from tgsh.specs.networks import MAX_UNITS, FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
+from tgsh.specs.experiment import ExperimentSpec, NormalisationChoice, TrainingSpec
+from tgsh.specs.networks import (
+    MAX_UNITS,
+    FlyNetSpec,
+    GshSpec,
+    NetworkSpec,
+    NeuroModNetSpec,
+    Start,
+    TgshSpec,
+)
 from tgsh.specs.suites import (
     MAX_TASKS,
     AugmentSuite,
@@ -36,10 +44,12 @@ __all__ = [
     "ManifoldSuite",
     "NetworkSpec",
     "NeuroModNetSpec",
+    "NormalisationChoice",
     "PermutationSuite",
     "RotationSuite",
     "Seed",
     "ShiftSuite",
+    "Start",
     "SuiteSpec",
     "TgshSpec",
     "TrainingSpec",

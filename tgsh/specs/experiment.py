@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -15,6 +17,8 @@ from tgsh.specs.suites import RotationSuite, SuiteSpec
 Tag = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=WITHOUT_NUL)
 ]
+
+NormalisationChoice = Literal["auto", "dataset", "none"]
 
 
 class TrainingSpec(Frozen):
@@ -42,6 +46,12 @@ class ExperimentSpec(Frozen):
         "mnist",
         description='a name, or {"id": …} of an uploaded one; suites that bring their own images say so '
         'by themselves: "synthetic" for manifold, null for datasets',
+    )
+    normalisation: NormalisationChoice = Field(
+        "auto",
+        description="of pixels from 0 to 1, (p − mean)/deviation; auto: by 0.1307 and 0.3081 (MNIST's, the "
+        "paper's) for every named set, by its own for an uploaded one; dataset: by the mean and deviation of "
+        "all training images of the dataset; none: pixels stay from 0 to 1",
     )
     suite: SuiteSpec = RotationSuite()
     network: NetworkSpec = FlyNetSpec()
@@ -71,6 +81,12 @@ class ExperimentSpec(Frozen):
             return "several"
         return self.dataset.id if isinstance(self.dataset, UploadedDataset) else self.dataset
 
+    @property
+    def departures(self) -> str:
+        """Choices that decide a matrix and are not the default, for titles of figures; "" for none."""
+        start = getattr(self.network, "start", "independent")
+        return ", ".join(filter(None, (_NORMALISATIONS[self.normalisation], _STARTS[start])))
+
     def digest(self) -> str:
         """Digest of the fields that decide what is learned: all but name, tags and `accuracy_matrix`.
 
@@ -80,8 +96,26 @@ class ExperimentSpec(Frozen):
             SHA-256, hexadecimal. Experiments of equal digests have equal results.
         """
         relevant = self.model_dump(mode="json", exclude={"name", "tags", "accuracy_matrix"})
+        _leave_out_defaults(relevant, LATER_KEYS)
         canonical = json.dumps(relevant, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+LATER_KEYS: Mapping[str, Any] = MappingProxyType(
+    {"normalisation": "auto", "network": {"start": "independent"}}
+)
+"""Keys that came later. At these defaults the digest leaves them out, so that older specs keep theirs."""
+
+_NORMALISATIONS = {"auto": "", "dataset": "pixels normalised by dataset", "none": "pixels 0 to 1"}
+_STARTS = {"independent": "", "common": "one start for all", "ones": "start at ones"}
+
+
+def _leave_out_defaults(dumped: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    for key, default in defaults.items():
+        if isinstance(default, Mapping):
+            _leave_out_defaults(dumped[key], default)
+        elif key in dumped and dumped[key] == default:
+            del dumped[key]
 
 
 def with_default_dataset(body: Any) -> Any:

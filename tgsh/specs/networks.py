@@ -12,6 +12,16 @@ MAX_UNITS = 200_000
 
 Width = Annotated[int, Field(ge=1, le=MAX_UNITS)]
 
+Start = Literal["independent", "common", "ones"]
+
+StartField = Annotated[
+    Start,
+    Field(
+        description="c and g before training; independent: each task draws its own; common: all tasks have "
+        "one draw; ones: c = 1 and g = 1. The random base is the same for all"
+    ),
+]
+
 
 class FlyNetSpec(Frozen):
     """logits = g_t · W (c_t ⊙ φ(x)), φ(x) = ReLU(Ax − mean(Ax)): a CRWN after Eq. 2 of the paper."""
@@ -19,6 +29,7 @@ class FlyNetSpec(Frozen):
     kind: Literal["flynet"] = "flynet"
     expansion: int = Field(10, ge=1, le=100, description="hidden units per input pixel: H = expansion · D")
     fan_in: int = Field(7, ge=1, le=128, description="ones in each row of the binary matrix A")
+    start: StartField = "independent"
 
 
 class NeuroModNetSpec(Frozen):
@@ -28,6 +39,7 @@ class NeuroModNetSpec(Frozen):
     layers: Annotated[tuple[Width, ...], Field(strict=False)] = Field(
         (1024, 1024), max_length=32, description="hidden units of each layer; a readout of K units follows"
     )
+    start: StartField = "independent"
 
 
 class TgshSpec(Frozen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class StageRef:
 
     epoch: 0 is before training. tasks: those that have a vector at this stage.
     sources: (artifact key, SHA-256) of each task, or of the one array [E + 1, T, H] of a finished experiment.
+    is_update: whether its vectors are v − v₀, what training added since before it.
     """
 
     experiment_id: str
@@ -44,11 +45,13 @@ class StageRef:
     tasks: tuple[int, ...]
     labels: tuple[str, ...]
     sources: tuple[tuple[str, str], ...]
+    is_update: bool = False
 
     @property
     def digest(self) -> str:
         """Digest of the content: equal digests mean equal vectors."""
-        parts = (self.base_id, self.stage, *map(str, self.tasks), *(sha for _, sha in self.sources))
+        update = ("update",) if self.is_update else ()
+        parts = (self.base_id, self.stage, *map(str, self.tasks), *(sha for _, sha in self.sources), *update)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -94,7 +97,13 @@ def epoch_of(stage: str, epochs: int) -> int:
 
 
 def load_stage(artifacts: Artifacts, ref: StageRef) -> np.ndarray:
-    """Context vectors of a stage, float32 [T, H]; memory-mapped where the experiment is finished."""
+    """Context vectors of a stage, float32 [T, H]; memory-mapped where the experiment is finished.
+
+    Of a reference to updates, v − v₀ of each task: a difference of two float32 has the exact one's digits.
+    """
+    if ref.is_update:
+        there = replace(ref, is_update=False)
+        return np.asarray(load_stage(artifacts, there) - load_stage(artifacts, replace(there, epoch=0)))
     if ref.finished:
         [(key, sha256)] = ref.sources
         array = artifacts.load_array(key, sha256)

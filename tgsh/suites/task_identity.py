@@ -67,10 +67,36 @@ def task_parameters(suite: SuiteSpec, tasks: Sequence[SuiteTask], info: DatasetI
         case ManifoldSuite():
             return np.array([task_identifier(suite, task.index) for task in tasks])
         case RotationSuite():
-            name, period = "angle", 360.0
+            name = "angle"
         case ShiftSuite():
-            name, period = "shift", float(info.width)
+            name = "shift"
         case _:
             return None
+    _, period = parameter_unit(suite, info)
+    assert period is not None
     turns = 2 * np.pi * np.array([task.params[name] for task in tasks], np.float64) / period
     return np.stack([np.cos(turns), np.sin(turns)], axis=1)
+
+
+def parameter_unit(suite: SuiteSpec, info: DatasetInfo) -> tuple[str, float | None]:
+    """Name the unit in which errors of γ_t are told.
+
+    Parameters
+    ----------
+    suite : SuiteSpec
+        Suite of the tasks.
+    info : DatasetInfo
+        Width of the images: the period of a shift.
+
+    Returns
+    -------
+    tuple[str, float | None]
+        The unit, and the period in this unit; None for a parameter that does not close.
+    """
+    match suite:
+        case RotationSuite():
+            return "degrees", 360.0
+        case ShiftSuite():
+            return "pixels", float(info.width)
+        case _:
+            return "Euclidean distance", None

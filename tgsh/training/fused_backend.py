@@ -88,7 +88,7 @@ class FusedBackend:
             Before its first step.
         """
         split = self._images.training(tasks)
-        inputs = Inputs(split.images, self._info, tasks, rngs)
+        inputs = self._inputs(split, tasks, rngs)
         networks = self._networks.of(tasks)
         return FusedEpoch(networks, self._context, states, split, inputs, orders, learning_rate)
 
@@ -115,17 +115,26 @@ class FusedBackend:
             Of each task, from 0 to 1.
         """
         split = self._images.testing(tasks)
-        inputs = Inputs(split.images, self._info, tasks, rngs)
+        inputs = self._inputs(split, tasks, rngs)
         parameters = stacked_parameters([state.parameters for state in states], self._context)
         networks = self._networks.of(tasks)
         correct = np.zeros(len(tasks), np.int64)
         for start in range(0, len(split), self._evaluated_at_once):
             places = np.arange(start, min(start + self._evaluated_at_once, len(split)))
-            batches, rows = inputs.batches(np.tile(places, (len(tasks), 1)))
             for task, network in enumerate(networks):
-                logits = network.logits(batches[task], rows[task], parameters[task])
+                [batch], [rows] = inputs[task].batches(places[None])
+                logits = network.logits(batch, rows, parameters[task])
                 correct[task] += np.count_nonzero(logits.argmax(axis=0) == split.labels[task][places])
         return [right / len(split) for right in correct.tolist()]
+
+    def _inputs(
+        self, split: Split, tasks: Sequence[SuiteTask], rngs: Sequence[np.random.Generator]
+    ) -> list[Inputs]:
+        """Of each task alone: whether another one changes values of pixels is not its business."""
+        return [
+            Inputs([images], self._info, [task], [rng])
+            for images, task, rng in zip(split.images, tasks, rngs, strict=True)
+        ]
 
     def representations(
         self, task: SuiteTask, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator
@@ -158,7 +167,7 @@ class FusedBackend:
 class FusedEpoch:
     """T FlyNets in the middle of an epoch, and their losses since its start.
 
-    Company changes no byte of a task, as long as no task or every task changes values of pixels.
+    Company changes no byte of a task.
 
     Parameters
     ----------
@@ -170,8 +179,8 @@ class FusedEpoch:
         The tasks' states before the epoch.
     split : Split
         Training images.
-    inputs : Inputs
-        The same as the tasks see them.
+    inputs : Sequence[Inputs]
+        The same as each task sees them.
     orders : np.ndarray
         int64 [T, N]; the order in which each task sees its images.
     learning_rate : float
@@ -184,7 +193,7 @@ class FusedEpoch:
         context: Context,
         states: Sequence[TaskState],
         split: Split,
-        inputs: Inputs,
+        inputs: Sequence[Inputs],
         orders: np.ndarray,
         learning_rate: float,
     ) -> None:
@@ -206,15 +215,15 @@ class FusedEpoch:
             Place after the last one; beyond the end means up to it.
         """
         places = self._orders[:, start:stop]
-        batches, rows = self._inputs.batches(places)
         for task, network in enumerate(self._networks):
+            [batch], [rows] = self._inputs[task].batches(places[task : task + 1])
             labels = self._labels[task]
-            if self._inputs.changes_values:
+            if self._inputs[task].changes_values:
                 labels = labels[places[task]]
             self._losses[task] += network.learn(
-                batches[task],
+                batch,
                 labels,
-                rows[task],
+                rows,
                 self._parameters[task],
                 self._square_avg[task],
                 self._learning_rate,

@@ -8,13 +8,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from tgsh.analysis.geometry import geometry, recoverability
+from tgsh.analysis.geometry import LeftOut, geometry, recoverability
 from tgsh.datasets.base import ImageDataset, ImageSource
 from tgsh.errors import Interrupted
 from tgsh.networks.registry import units_of
 from tgsh.suites import SuiteTask, evenly_spaced
 from tgsh.suites.pixel_maps import PixelMap
-from tgsh.suites.task_identity import task_parameters
+from tgsh.suites.task_identity import parameter_unit, task_parameters
 from tgsh.training.inputs import TaskTransforms
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
@@ -52,6 +52,7 @@ def geometry_of(trainer: Trainer, tasks: Sequence[SuiteTask], vectors: np.ndarra
     batches = [_test_images(trainer.source, task, classes, IMAGES_A_CLASS) for task in tasks]
     images = min(map(len, batches)) // classes
     gamma = task_parameters(trainer.spec.suite, tasks, trainer.info)
+    unit, period = parameter_unit(trainer.spec.suite, trainer.info)
     tensors: dict[str, np.ndarray] = {}
     summaries: dict[str, object] = {}
     for stage, epoch in (("before", 0), ("after", -1)):
@@ -62,7 +63,7 @@ def geometry_of(trainer: Trainer, tasks: Sequence[SuiteTask], vectors: np.ndarra
             ]
         )
         cosines = geometry(representations.reshape(len(tasks), classes, images, -1))
-        recovered = recoverability(representations, gamma)
+        recovered = recoverability(representations, gamma, period)
         tensors |= {"edges": cosines.edges, f"{stage}.intra": cosines.intra, f"{stage}.inter": cosines.inter}
         summaries[stage] = {
             "intra_mean": cosines.intra_mean,
@@ -71,9 +72,23 @@ def geometry_of(trainer: Trainer, tasks: Sequence[SuiteTask], vectors: np.ndarra
             "p_intra_greater": cosines.p_intra_greater,
             "task_accuracy": recovered.task_accuracy,
             "parameter_r2": recovered.parameter_r2,
+            "neighbour_mean": cosines.neighbour_mean,
+            "left_out": _left_out(recovered.left_out, gamma, unit),
         }
     sample = {"tasks": [task.index for task in tasks], "classes": classes, "images": images}
     return tensors, {"summaries": json.dumps(summaries), "sample": json.dumps(sample)}
+
+
+def _left_out(scores: LeftOut | None, gamma: np.ndarray | None, unit: str) -> dict[str, object]:
+    """The readout of γ in tasks left out as JSON, or the reason why there is none."""
+    if scores is not None:
+        return {"r2": scores.r2, "median_error": scores.median_error, "unit": unit, "reason": None}
+    reason = (
+        "tasks of this suite have no numeric parameter"
+        if gamma is None
+        else "the parameter has fewer than three values among these tasks"
+    )
+    return {"r2": None, "median_error": None, "unit": None, "reason": reason}
 
 
 def samples(

@@ -22,6 +22,7 @@ from tgsh.errors import ArtifactCorrupt
 from tgsh.networks.registry import Context, context_of, vector_size
 from tgsh.rng import rng_for
 from tgsh.specs import ExperimentSpec
+from tgsh.training.determinism import cuda_conditions
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,10 @@ class TaskState:
 
 
 def fresh_state(spec: ExperimentSpec, context: Context, index: int) -> TaskState:
-    """A task before training, drawn from its own random stream.
+    """A task before training, by its network's start.
+
+    independent: drawn from a random stream of its own. common: drawn from one stream for all tasks. ones:
+    c = 1 and g = 1.
 
     Parameters
     ----------
@@ -72,7 +76,13 @@ def fresh_state(spec: ExperimentSpec, context: Context, index: int) -> TaskState
     TaskState
         At epoch 0.
     """
-    parameters = context.draw(rng_for(spec.seed, "context", index))
+    match getattr(spec.network, "start", "independent"):
+        case "ones":
+            parameters = {name: np.ones(shape, np.float32) for name, shape in context.shapes.items()}
+        case "common":
+            parameters = context.draw(rng_for(spec.seed, "context", "common"))
+        case _:
+            parameters = context.draw(rng_for(spec.seed, "context", index))
     square_avg = {name: np.zeros_like(array) for name, array in parameters.items()}
     return TaskState(index, 0, parameters, square_avg, context.vector(parameters)[None], ())
 
@@ -197,7 +207,7 @@ def _named(row: np.ndarray, context: Context) -> dict[str, np.ndarray]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the software that decides bytes.
+    """Versions of the software that decides bytes, and on a GPU the settings that do.
 
     Returns
     -------
@@ -212,6 +222,7 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         **torch,
         **numba,
+        **cuda_conditions(),
     }
 
 

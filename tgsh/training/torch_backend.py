@@ -12,6 +12,7 @@ from tgsh.datasets.base import ImageSource
 from tgsh.networks.registry import Context, RandomBase
 from tgsh.networks.torch_registry import Learner, learner
 from tgsh.suites import SuiteTask
+from tgsh.training.determinism import require_determinism
 from tgsh.training.inputs import WiredNetworks
 from tgsh.training.state import TaskState, advanced_states, stacked_parameters
 from tgsh.training.torch_inputs import DeviceImages, DeviceInputs, DeviceSplit
@@ -54,6 +55,10 @@ class RMSprop:
 class TorchBackend:
     """Networks of any kind on any device.
 
+    On a processor every task of a batch is computed apart, by the same calls on memory of its own, so that
+    its bytes do not depend on its company: libraries add in another order where there are more rows, or where
+    these begin elsewhere in memory. One thread wins nothing by more rows. A GPU computes a batch at once.
+
     Parameters
     ----------
     base : RandomBase
@@ -82,12 +87,18 @@ class TorchBackend:
         evaluated_at_once: int,
         device: str,
     ) -> None:
+        if torch.device(device).type == "cuda":
+            require_determinism()
         self._context, self._info = context, source.info
         self._chunk, self._evaluated_at_once = chunk, evaluated_at_once
         self._device = target = torch.device(device)
         self._images = DeviceImages(source, train_limit, target)
+        self._size = 1 if target.type == "cpu" else None
         self._networks = WiredNetworks(
-            source, lambda indices, maps, by: learner(base, maps, indices, target, by)
+            source,
+            lambda indices, maps, by: [
+                learner(base, maps[part], indices[part], target, by[part]) for part in self._parts(len(maps))
+            ],
         )
 
     @property
@@ -107,7 +118,7 @@ class TorchBackend:
         orders: np.ndarray,
         rngs: Sequence[np.random.Generator],
         learning_rate: float,
-    ) -> TorchEpoch:
+    ) -> EpochInParts:
         """An epoch of T tasks that stand at the same one; see `tgsh.training.backends.Backend`.
 
         Parameters
@@ -125,12 +136,29 @@ class TorchBackend:
 
         Returns
         -------
-        TorchEpoch
+        EpochInParts
             Before its first step.
         """
+        return EpochInParts(
+            [
+                self._epoch(networks, tasks[part], states[part], orders[part], rngs[part], learning_rate)
+                for networks, part in zip(self._networks.of(tasks), self._parts(len(tasks)), strict=True)
+            ]
+        )
+
+    def _epoch(
+        self,
+        networks: Learner,
+        tasks: Sequence[SuiteTask],
+        states: Sequence[TaskState],
+        orders: np.ndarray,
+        rngs: Sequence[np.random.Generator],
+        learning_rate: float,
+    ) -> TorchEpoch:
+        """Of the tasks that are computed at once."""
         split = self._images.training(tasks)
         return TorchEpoch(
-            self._networks.of(tasks),
+            networks,
             self._context,
             states,
             split,
@@ -162,10 +190,23 @@ class TorchBackend:
         list[float]
             Of each task, from 0 to 1.
         """
+        return [
+            share
+            for networks, part in zip(self._networks.of(tasks), self._parts(len(tasks)), strict=True)
+            for share in self._accuracy(networks, tasks[part], states[part], rngs[part])
+        ]
+
+    def _accuracy(
+        self,
+        networks: Learner,
+        tasks: Sequence[SuiteTask],
+        states: Sequence[TaskState],
+        rngs: Sequence[np.random.Generator],
+    ) -> list[float]:
+        """Of the tasks that are computed at once."""
         split = self._images.testing(tasks)
         inputs = DeviceInputs(split.images, self._info, tasks, rngs)
-        places = torch.arange(len(split), device=self._device)
-        networks, size = self._networks.of(tasks), self._evaluated_at_once
+        places, size = torch.arange(len(split), device=self._device), self._evaluated_at_once
         correct = torch.zeros(len(tasks), dtype=torch.int64, device=self._device)
         with torch.inference_mode():
             networks.load_parameters(self._stacked([state.parameters for state in states]))
@@ -197,15 +238,61 @@ class TorchBackend:
             float32 [n, R]; A representation an image.
         """
         inputs = DeviceInputs([torch.tensor(images, device=self._device)], self._info, [task], [rng])
-        networks = self._networks.of([task])
+        [networks] = self._networks.of([task])
         with torch.inference_mode():
             networks.load_parameters(self._stacked([self._context.parameters(vector)]))
             batch = inputs.batch(torch.arange(len(images), device=self._device)[None])
             representations: np.ndarray = networks.representations(batch)[0].cpu().numpy()
             return representations.copy()
 
+    def _parts(self, count: int) -> list[slice]:
+        """Places of the tasks that are computed at once: each alone, or all."""
+        size = self._size or count
+        return [slice(start, start + size) for start in range(0, count, size)]
+
     def _stacked(self, parameters: Sequence[Mapping[str, np.ndarray]]) -> Tensor:
-        return torch.from_numpy(stacked_parameters(parameters, self._context)).to(self._device)
+        return _on(self._device, stacked_parameters(parameters, self._context))
+
+
+def _on(device: torch.device, numbers: np.ndarray) -> Tensor:
+    """A copy in torch's memory, which is aligned: products may round by where numbers begin."""
+    return torch.tensor(numbers, device=device)
+
+
+class EpochInParts:
+    """T tasks in the middle of an epoch, of which each part is computed apart.
+
+    Parameters
+    ----------
+    parts : Sequence[TorchEpoch]
+        Of the first tasks, of the next ones, …
+    """
+
+    def __init__(self, parts: Sequence[TorchEpoch]) -> None:
+        self._parts = parts
+
+    def learn(self, start: int, stop: int) -> None:
+        """One step of every task on the batch of places `start` to `stop` of its order.
+
+        Parameters
+        ----------
+        start : int
+            First place.
+        stop : int
+            Place after the last one; beyond the end means up to it.
+        """
+        for part in self._parts:
+            part.learn(start, stop)
+
+    def states(self) -> list[TaskState]:
+        """The tasks' states after the epoch.
+
+        Returns
+        -------
+        list[TaskState]
+            One a task.
+        """
+        return [state for part in self._parts for state in part.states()]
 
 
 class TorchEpoch:
@@ -248,7 +335,7 @@ class TorchEpoch:
         self._labels, self._inputs, self._orders, self._chunk = split.labels, inputs, orders, chunk
         device = orders.device
         parameters, square_avg = (
-            torch.from_numpy(stacked_parameters(arrays, context)).to(device)
+            _on(device, stacked_parameters(arrays, context))
             for arrays in ([state.parameters for state in states], [state.square_avg for state in states])
         )
         self._optimiser = RMSprop(parameters, square_avg, learning_rate)

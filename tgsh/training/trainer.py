@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tgsh.datasets.base import DATASETS, ImageDataset, ImageSource, check_train_limit
+from tgsh.datasets.normalisation import NormalisedSource
 from tgsh.errors import Interrupted, TrainingDiverged
 from tgsh.networks.registry import context_of, random_base, units_of
 from tgsh.settings import Compute
@@ -48,6 +49,8 @@ class Trainer:
     def __init__(
         self, spec: ExperimentSpec, source: ImageSource, device: str, compute: Compute = "auto"
     ) -> None:
+        if spec.normalisation != "auto":
+            source = NormalisedSource(source, spec.normalisation)
         self.spec, self.source, self.info = spec, source, source.info
         info, limit = source.info, spec.training.train_limit
         check_train_limit(limit, info)

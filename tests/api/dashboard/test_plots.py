@@ -22,7 +22,7 @@ from service.dashboard.traces import (
 from tgsh.analysis.clustering import dendrogram
 from tgsh.analysis.embedding import classical_mds
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
-from tgsh.schemas import GeometryStage
+from tgsh.schemas import GeometryStage, LeftOutReadout
 from tgsh.store.models import TaskRecord
 
 
@@ -112,3 +112,10 @@ def test_distributions_are_densities() -> None:
     for trace in plot.data:
         assert np.sum(np.array(trace["y"][:-1]) * np.diff(edges)) == pytest.approx(1, abs=1e-3)
     assert "P(intra > inter) is 0.900" in plot.summary
+    assert "No parameter is read of tasks left out: measured by a version of tgsh that" in plot.summary
+    before, after = (
+        stage.model_copy(update={"left_out": LeftOutReadout(r2=r2, median_error=e, unit="°", reason=None)})
+        for r2, e in ((-0.45, 90.31), (0.9865, 1.92))
+    )
+    summary = geometry_plot(edges, before, after).summary
+    assert "with R² 0.99, median error 1.9 ° (before training R² −0.45, median error 90.3 °)." in summary

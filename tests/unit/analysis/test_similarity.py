@@ -45,6 +45,14 @@ def test_values_are_scipys_in_blocks_of_any_size(
     assert matrix.measure == measure
 
 
+def test_updates_are_compared_from_the_start_on() -> None:
+    one, other = _vectors(8).reshape(2, 4, 500)
+    got = similarity_over_epochs(one, other, 4, "update")
+    moved = [(one[epoch] - one[0], other[epoch] - other[0]) for epoch in (1, 2, 3)]
+    np.testing.assert_allclose(got[1:4], [1 - cosine(u, v) for u, v in moved], atol=1e-6)
+    assert np.isnan(got[[0, 4]]).all()  # nothing was added yet; an epoch that is still to come
+
+
 def test_parallel_vectors_do_not_leave_the_range() -> None:
     one = _vectors(1)
     matrix = _similarity(np.concatenate([one, 3 * one, -one / 7]))

@@ -15,6 +15,7 @@ from tgsh.specs.presets import PRESETS, Submission
 DIGESTS = {
     "augment-mnist": "91160ea756d5d6ba9e775343bba2d1a440d3ed5d5389c53440f63b34c320d258",
     "demo": "87b53c4518699bb9e7b0d78b4c8431369f445fa14843d493291895e33ecd9af8",
+    "manifold": "4bfda1771e610cd5f8643337020e372f4e8d143ad7333ee44b041f459cb061d7",
     "rotation-mnist": "f0b6302d7a52f16a5059095ac01cd87e9f4cd6758a579bf510fe6d6d140f9108",
     "rotation-mnist-neuromodnet": "0c0edf55a8e901bffa5fdb3d41754704befe34b67a73f4bb16ccefb66f4aabb5",
     "rotation-mnist-gsh": "3d11029af3718e3f34d302a8db13c296708be76ab4ab690ffb88d1576b3671b8",
@@ -71,6 +72,7 @@ def test_the_manifold_suite_makes_its_own_images() -> None:
         ({"suite": {"kind": "manifold", "train_images": 1_000_000, "side": 64}}, "suite.train_images"),
         ({"suite": {"kind": "manifold", "classes": 20, "test_images": 19}}, "suite.classes"),
         ({"suite": {"tasks": 101}, "accuracy_matrix": True}, "accuracy_matrix"),
+        ({"suite": {"kind": "manifold"}, "normalisation": "dataset"}, "normalisation"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_named(body: dict[str, Any], field: str) -> None:
@@ -84,6 +86,32 @@ def test_what_is_measured_does_not_change_what_is_learned() -> None:
     assert spec.model_copy(update={"accuracy_matrix": True}).digest() == spec.digest()
 
 
+def test_later_keys_count_where_they_are_not_the_default() -> None:
+    bodies: list[dict[str, Any]] = [
+        {},
+        {"normalisation": "dataset"},
+        {"normalisation": "none"},
+        {"network": {"start": "common"}},
+        {"network": {"start": "ones"}},
+        {"network": {"kind": "neuromodnet"}},
+        {"network": {"kind": "neuromodnet", "start": "ones"}},
+    ]
+    specs = [Submission.model_validate({"preset": "rotation-mnist", **body}).spec() for body in bodies]
+    assert len({spec.digest() for spec in specs}) == len(bodies)
+    told = {"preset": "rotation-mnist", "normalisation": "auto", "network": {"start": "independent"}}
+    assert Submission.model_validate(told).spec().digest() == DIGESTS["rotation-mnist"]
+    assert [spec.departures for spec in specs] == [
+        "",
+        "pixels normalised by dataset",
+        "pixels 0 to 1",
+        "one start for all",
+        "start at ones",
+        "",
+        "start at ones",
+    ]
+    assert len({plan(spec).base_id for spec in specs[:5]}) == 1  # vectors of all starts are comparable
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"suite": {"kind": "shift", "tasks": 0}}, "suite.tasks"),
     ({"suite": {"kind": "shift", "step_pixels": 0}}, "suite.step_pixels"),
@@ -94,6 +122,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"suite": {"kind": "manifold", "task_dimensions": 1}}, "suite.task_dimensions"),
     ({"suite": {"kind": "manifold", "perturbation": -1.0}}, "suite.perturbation"),
     ({"accuracy_matrix": 1}, "accuracy_matrix"),
+    ({"normalisation": "mnist"}, "normalisation"),
+    ({"network": {"start": "zeros"}}, "network.start"),
+    ({"network": {"kind": "tgsh", "start": "ones"}}, "network.start"),
     ({"suite": {"kind": 3}}, "suite.kind"),
     ({"suite": {"kind": ["shift"]}}, "suite.kind"),
     ({"suite": None}, "suite"),

@@ -7,7 +7,7 @@ import numpy as np
 from tgsh.datasets.base import DATASETS
 from tgsh.specs import CustomSuite, CustomTask, ManifoldSuite, PermutationSuite, RotationSuite, ShiftSuite
 from tgsh.suites import build
-from tgsh.suites.task_identity import task_identity, task_parameters
+from tgsh.suites.task_identity import parameter_unit, task_identity, task_parameters
 
 
 def test_a_label_is_enough_where_it_says_all() -> None:
@@ -40,6 +40,12 @@ def test_neighbours_lie_beside_each_other_across_the_period() -> None:
         steps = np.linalg.norm(np.roll(found, -1, axis=0) - found, axis=1)
         np.testing.assert_allclose(steps, steps[0])
         np.testing.assert_allclose(found[0], [1, 0])
+
+
+def test_errors_are_told_in_the_unit_of_the_suite() -> None:
+    assert parameter_unit(RotationSuite(), INFO) == ("degrees", 360)
+    assert parameter_unit(ShiftSuite(), INFO) == ("pixels", 28)
+    assert parameter_unit(ManifoldSuite(), INFO) == ("Euclidean distance", None)
 
 
 def test_permutations_have_none() -> None:

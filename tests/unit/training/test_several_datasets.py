@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +13,21 @@ from torch.nn.functional import cross_entropy
 from tests.support import plain_networks as plain
 from tests.support import training
 from tests.support.uploads import coloured
-from tgsh.datasets.base import DatasetInfo, ImageDataset, Normalisation, SeveralDatasets, joint_info
+from tgsh.datasets.base import (
+    DATASETS,
+    PAPER,
+    DatasetInfo,
+    ImageDataset,
+    Normalisation,
+    SeveralDatasets,
+    joint_info,
+)
+from tgsh.datasets.downloads import missing_files
+from tgsh.datasets.mnist import load_dataset
+from tgsh.datasets.normalisation import MOMENTS, PLAIN, NormalisedSource, normalisation_of
 from tgsh.networks.inference import task_network
 from tgsh.networks.registry import context_of, random_base
-from tgsh.settings import Compute
+from tgsh.settings import Compute, StoreSettings
 from tgsh.specs import (
     DatasetsSuite,
     ExperimentSpec,
@@ -21,6 +35,7 @@ from tgsh.specs import (
     GshSpec,
     NetworkSpec,
     NeuroModNetSpec,
+    NormalisationChoice,
     RotationSuite,
     TgshSpec,
     TrainingSpec,
@@ -37,6 +52,9 @@ NETWORKS: list[NetworkSpec] = [
     TgshSpec(hidden=20, rank=6),
     GshSpec(hidden=20, rank=6),
 ]
+
+
+CHOICES: tuple[NormalisationChoice, ...] = ("auto", "dataset", "none")
 
 
 def own(letter: str, classes: int, each: int, seed: int) -> ImageDataset:
@@ -69,17 +87,28 @@ def several(network: NetworkSpec = NETWORKS[0]) -> ExperimentSpec:
     return spec_of(network, dataset=None, suite=suite)
 
 
-@pytest.mark.parametrize("path", ["torch", "fused"])
-def test_epochs_are_those_of_the_definition(path: Compute, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = spec_of()
+@pytest.mark.parametrize(
+    ("path", "choice"),
+    [
+        ("torch", "auto"),
+        ("fused", "dataset"),
+        ("torch", "none"),
+        ("fused-classes", "none"),
+    ],
+)
+def test_epochs_are_those_of_the_definition(
+    path: Compute, choice: NormalisationChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(normalisation=choice)
     trainer = Trainer(spec, ONE, training.CPU, path)
     task = build(spec.suite, ONE.info)[1]
     state = trainer.fresh(1)
     for _ in range(2):
         [state] = trainer.epoch([task], [state], training.never)
 
-    monkeypatch.setattr(plain, "MEAN", ONE.info.normalisation.mean)
-    monkeypatch.setattr(plain, "DEVIATION", ONE.info.normalisation.deviation)
+    by = PLAIN if choice == "none" else ONE.info.normalisation
+    monkeypatch.setattr(plain, "MEAN", by.mean)
+    monkeypatch.setattr(plain, "DEVIATION", by.deviation)
     start = fresh_state(spec, context_of(spec.network, 189, 5), 1).parameters
     c, g = (torch.from_numpy(start[name].astype(np.float64)).requires_grad_() for name in ("c", "g"))
     optimiser = torch.optim.RMSprop([c, g], lr=spec.training.learning_rate)
@@ -109,16 +138,17 @@ def test_a_dataset_learns_in_company_what_it_learns_alone(network: NetworkSpec) 
     assert trainer.accuracy([tasks[1]], [second])[0] > 0.5
 
 
+@pytest.mark.parametrize("choice", ["auto", "none"])
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.kind)
-def test_inference_normalises_as_training_does(network: NetworkSpec) -> None:
-    spec = several(network)
+def test_inference_normalises_as_training_does(network: NetworkSpec, choice: NormalisationChoice) -> None:
+    spec = several(network).model_copy(update={"normalisation": choice})
     trainer = Trainer(spec, BOTH, training.CPU)
     base = random_base(network, BOTH.info.pixels, BOTH.info.classes, 0)
     context = context_of(network, BOTH.info.pixels, BOTH.info.classes)
     for task, dataset in zip(build(spec.suite, BOTH.info), BOTH.datasets, strict=True):
         [state] = runs_of(trainer, task)
         vector = state.vectors[-1]
-        net = task_network(base, context, vector, task.index, dataset.info.normalisation)
+        net = task_network(base, context, vector, task.index, normalisation_of(choice, dataset.info))
         wanted = trainer.representations(task, vector, dataset.test_images)
         np.testing.assert_allclose(net.representations(dataset.test_images), wanted, rtol=1e-3, atol=1e-4)
         right = (net.logits(dataset.test_images).argmax(axis=1) == dataset.test_labels).mean()
@@ -135,6 +165,31 @@ def test_one_batch_of_differently_normalised_tasks(network: NetworkSpec) -> None
     for state, task in zip(trainer.epoch(tasks, states, training.never), tasks, strict=True):
         [alone] = trainer.epoch([task], [trainer.fresh(task.index)], training.never)
         np.testing.assert_allclose(state.losses, alone.losses, rtol=1e-4)
+
+
+def test_each_option_is_what_it_says() -> None:
+    digits = load_dataset("mnist5k", Path("unused"))
+    mnist = digits.info
+    own = Normalisation(float((digits.train_images / 255).mean()), float((digits.train_images / 255).std()))
+    assert (MOMENTS["mnist5k"].mean, MOMENTS["mnist5k"].deviation) == pytest.approx((own.mean, own.deviation))
+    assert normalisation_of("auto", mnist) == PAPER
+    assert normalisation_of("dataset", mnist) == MOMENTS["mnist5k"]
+    assert {normalisation_of("none", info) for info in (mnist, ONE.info)} == {PLAIN}
+    assert {normalisation_of(choice, ONE.info) for choice in CHOICES[:2]} == {ONE.info.normalisation}
+    assert set(MOMENTS) == set(DATASETS)
+    together = NormalisedSource(SeveralDatasets(joint_info([mnist, mnist]), (digits, digits)), "dataset")
+    assert together.info_of(1).normalisation == MOMENTS["mnist5k"]
+    assert together.of(1) is digits
+
+
+@pytest.mark.skipif(bool(missing_files("mnist", StoreSettings().data)), reason="MNIST is not here")
+def test_moments_of_mnist_are_those_of_its_training_images() -> None:
+    counts = np.bincount(load_dataset("mnist", StoreSettings().data).train_images.ravel(), minlength=256)
+    shares, pixels = counts / counts.sum(), np.arange(256) / 255
+    mean = shares @ pixels
+    found = mean, math.sqrt(shares @ (pixels - mean) ** 2)
+    assert (MOMENTS["mnist"].mean, MOMENTS["mnist"].deviation) == pytest.approx(found, rel=1e-12)
+    assert found == pytest.approx((PAPER.mean, PAPER.deviation), abs=5e-5)
 
 
 def test_the_finish_measures_what_all_tasks_have() -> None:
