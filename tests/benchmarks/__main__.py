@@ -1,7 +1,8 @@
 """python -m tests.benchmarks [NAME ...] [--json FILE] [--rounds N] [--plain-batches N]
 
 Everything side by side with what it is compared to, as one table; without names, all of it: about 15 minutes
-on two cores. Full MNIST must lie under TGSH_DATA_DIR for epochs, full and parts.
+on two cores. Full MNIST must lie under TGSH_DATA_DIR for epochs, full and parts. Apart from it: python -m
+tests.benchmarks course --help, the sign of the paper's T7 over the epochs.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ NAMES: Mapping[str, str] = {
     "http": "GET /similarity against a bare FastAPI route",
     "pages": "the table of experiments with 10,000 of them",
     "queue": "what a job costs beside its training, and what a second worker brings",
+    "processors": "bytes of FlyNet in code for other processors",
     "startup": "seconds until ready",
     "stop": "seconds from Ctrl-C to the end of tgsh demo, at ten moments",
 }
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["course"]:
+        return int(import_module("tests.benchmarks.course").main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; or parts: a profile")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
