@@ -92,7 +92,7 @@ class PlottableResult(LabelledResult):
         from tgsh.client import plotting  # imports matplotlib: only for plots
 
         if ax is None:
-            return plotting.figure(self)
+            return plotting.warned_figure(self)
         plotting.draw(self, ax)
         return ax
 
