@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import urlencode
@@ -27,8 +27,9 @@ from service.dependencies import ExperimentId, Layer, Services, ServicesDep, Sta
 from service.responses import respond
 from service.results import base
 from service.results.base import Computed, Result, Source, StageParams, source_itself
+from service.results.measurements import accuracy_warnings_of
 from service.results.similarity import SIMILARITY
-from service.results.structure import MOST_TASKS
+from service.results.structure import MOST_TASKS, scale_of
 from tgsh.analysis.blockwise import Similarities
 from tgsh.errors import Conflict, NotFound
 from tgsh.schemas import GeometryStage, Measure, Order
@@ -118,14 +119,14 @@ def _embedding(query: PlotQuery) -> Plot:
     task_map = query.services.analysis_process.run(
         subprocesses.compute_embedding, query.ref, query.part, "mds", 2, query.measure
     )
-    suite = queries.experiment(query.services.database, query.ref.experiment_id).record.suite
-    plot = map_plot(task_map, is_path=suite in ("rotation", "shift"))
+    plot = map_plot(task_map, scale_of(query.services, query.ref))
     return _with_links(plot, query.files("embedding", "csv", "npy", "png", "svg", "pdf"))
 
 
 def _accuracy(query: PlotQuery) -> Plot:
     root = f"/experiments/{query.ref.experiment_id}/accuracy?format="
     plot = accuracy_plot(queries.tasks(query.services.database, query.ref.experiment_id))
+    plot = replace(plot, warnings=accuracy_warnings_of(query.services, query.ref.experiment_id))
     return _with_links(plot, {name: root + name for name in ("csv", "png", "svg", "pdf")})
 
 
@@ -222,7 +223,7 @@ def _stage_name(stage: str, epochs: int) -> str:
 
 def _with_links(plot: Plot, links: Mapping[str, str]) -> Plot:
     """The plot with its links; none where it has no data."""
-    return Plot(plot.summary, plot.data, plot.layout, links if plot.data else {})
+    return replace(plot, links=links if plot.data else {})
 
 
 def _sentence(words: str) -> str:

@@ -36,7 +36,7 @@ class TaskKey(NamedTuple):
     """A task of an experiment."""
 
     experiment_id: str
-    index: int
+    task: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class TaskConfusion:
     def scores(self) -> TaskAccuracy:
         """The accuracies that follow."""
         return TaskAccuracy(
-            index=self.key.index,
+            index=self.key.task,
             label=self.label,
             accuracy=accuracy(self.counts),
             balanced=balanced_accuracy(self.counts),
@@ -71,12 +71,12 @@ def _find(services: Services, key: TaskKey, _params: NoParams) -> Source[TaskCon
     if counts is None and task.status == "completed":
         raise Conflict(NOT_COUNTED.format(task.label))
     if counts is None:
-        raise Conflict(f"test images are counted when a task completes; task {key.index} is {task.status}")
+        raise Conflict(f"test images are counted when a task completes; task {key.task} is {task.status}")
     info = info_of(base.spec_of(services, key.experiment_id), services.uploads.info)
     title = f"{record.name}: {task.label}"
-    content = TaskConfusion(key, task.label, title, _class_names(info, key.index, len(counts)), counts)
-    digest = f"{key.experiment_id} {key.index} {title} {content.class_names} {counts.tolist()}"
-    return Source(content, digest, f"{key.experiment_id}-{key.index}")
+    content = TaskConfusion(key, task.label, title, _class_names(info, key.task, len(counts)), counts)
+    digest = f"{key.experiment_id} {key.task} {title} {content.class_names} {counts.tolist()}"
+    return Source(content, digest, f"{key.experiment_id}-{key.task}")
 
 
 def _class_names(info: DatasetInfo, index: int, outputs: int) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ def _document(computed: ConfusionValue) -> Confusion:
     content = computed.value
     return Confusion(
         experiment_id=content.key.experiment_id,
-        task=content.key.index,
+        task=content.key.task,
         class_names=list(content.class_names),
         counts=content.counts.tolist(),
         warnings=list(computed.warnings),
@@ -112,7 +112,11 @@ def _document(computed: ConfusionValue) -> Confusion:
 
 def _array(computed: ConfusionValue) -> LabelledArray:
     content = computed.value
-    about = {"experiment_id": content.key.experiment_id, "task": str(content.key.index), "label": content.label}
+    about = {
+        "experiment_id": content.key.experiment_id,
+        "task": str(content.key.task),
+        "label": content.label,
+    }
     numbers = list(range(len(content.class_names)))
     return LabelledArray(content.counts, numbers, content.class_names, content.class_names, about)
 

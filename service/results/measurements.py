@@ -67,7 +67,9 @@ def _recalls(counts: np.ndarray) -> list[float | None]:
 
 def accuracy_warnings_of(services: Services, experiment_id: str) -> list[str]:
     """Warnings about the accuracies of an experiment's tasks."""
-    return accuracy_warnings(accuracy_view(experiment_id, queries.tasks(services.database, experiment_id), None).tasks)
+    return accuracy_warnings(
+        accuracy_view(experiment_id, queries.tasks(services.database, experiment_id), None).tasks
+    )
 
 
 def _accuracy_document(computed: AccuracyValue) -> Accuracy:

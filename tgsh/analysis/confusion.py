@@ -41,7 +41,9 @@ def recall(counts: np.ndarray) -> np.ndarray:
     """
     images = counts.sum(axis=1)
     right = np.diagonal(counts).astype(np.float64)
-    return np.divide(right, images, out=np.full(len(counts), np.nan), where=images > 0)
+    shares = np.full(len(counts), np.nan)
+    np.divide(right, images, out=shares, where=images > 0)
+    return shares
 
 
 def accuracy(counts: np.ndarray) -> float:

@@ -79,7 +79,7 @@ class TaskScale:
 
     @property
     def path(self) -> tuple[int, ...]:
-        """Rows of the tasks in their order; on a circle without a gap, the first comes once more at the end."""
+        """Rows of the tasks in their order; on a circle without a gap, the first again at the end."""
         rows = tuple(np.argsort(self.shares, kind="stable").tolist())
         if self.period is not None and goes_round(self.values, self.period):
             return (*rows, rows[0])

@@ -180,7 +180,10 @@ def _(value: schemas.ContextVectors, axes: Axes) -> None:
 @figure.register
 def _(value: schemas.Accuracy) -> Figure:
     return figures.accuracy_figure(
-        *_accuracies(value), title=value.experiment_id, balanced=_each(value, "balanced"), chance=_each(value, "chance")
+        *_accuracies(value),
+        title=value.experiment_id,
+        balanced=_each(value, "balanced"),
+        chance=_each(value, "chance"),
     )
 
 

@@ -145,7 +145,7 @@ def _why_null(done: Sequence[TaskAccuracy], classes: int) -> str | None:
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         return NOT_COUNTED.format(", ".join(missing[:MOST_NAMED]) + more)
     if len(done) * classes > MOST_RECALLS:
-        return f"{len(done):,} × {classes:,} numbers of classes are too many; tasks/INDEX/confusion has one task's"
+        return f"{len(done):,} × {classes:,} numbers are too many; tasks/INDEX/confusion has one task's"
     return None
 
 
@@ -154,7 +154,9 @@ def accuracy_warnings(tasks: Sequence[TaskAccuracy]) -> list[str]:
     poor = [task for task in tasks if task.chance is not None and task.accuracy <= task.chance]
     if not poor:
         return []
-    named = ", ".join(f"{task.label} ({task.accuracy:.1%}, chance {task.chance:.1%})" for task in poor[:MOST_NAMED])
+    named = ", ".join(
+        f"{task.label} ({task.accuracy:.1%}, chance {task.chance:.1%})" for task in poor[:MOST_NAMED]
+    )
     more = f" and {len(poor) - MOST_NAMED} more" if len(poor) > MOST_NAMED else ""
     return [f"accuracy is no better than always saying the commonest class: {named}{more}"]
 
@@ -175,11 +177,17 @@ def report_view(report: Mapping[str, int]) -> DatasetReport:
     copies, overlap, contradictory = (report[name] for name in ("copies", "overlap", "contradictory"))
     sentences = []
     if copies:
-        sentences.append(f"{copies:,} image(s) are copies of others; where the split is made here, copies stay together")
+        sentences.append(
+            f"{copies:,} image(s) are copies of others; where the split is made here, copies stay together"
+        )
     if overlap:
-        sentences.append(f"{overlap:,} test image(s) are in the training images, too: accuracy will be too high")
+        sentences.append(
+            f"{overlap:,} test image(s) are in the training images, too: accuracy will be too high"
+        )
     if contradictory:
-        sentences.append(f"{contradictory:,} image(s) have a copy in another class: one of the two labels is wrong")
+        sentences.append(
+            f"{contradictory:,} image(s) have a copy in another class: one of the two labels is wrong"
+        )
     return DatasetReport(copies=copies, overlap=overlap, contradictory=contradictory, sentences=sentences)
 
 

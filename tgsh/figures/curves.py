@@ -242,6 +242,7 @@ def draw_accuracy(
     open_frame(axes)
     label_columns(axes, labels)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(lambda tick, _: f"{tick:g}" if tick <= 100 else "")
     axes.set_ylabel("test accuracy (%)", **text(9))
 
 
@@ -256,8 +257,15 @@ def _draw_points(axes: Axes, percent: np.ndarray, beside: Mapping[str, np.ndarra
         summary += f"\n{MARKS[name][1]} {name} {format_number(marks.mean(), 1)} %"
         if name == "chance" and marks.max() < low - NEAR_CHANCE:
             continue  # far below: the axis would show nothing else
-        style = {"linestyle": "", "markersize": size + 1, "markerfacecolor": "none", "clip_on": False}
-        axes.plot(marks, marker=MARKS[name][0], color=COLOURS[1], markeredgewidth=0.9, **style)
+        axes.plot(
+            marks,
+            linestyle="",
+            marker=MARKS[name][0],
+            markersize=size + 1,
+            markerfacecolor="none",
+            color=COLOURS[1],
+            clip_on=False,
+        )
         low, high = min(low, marks.min()), max(high, marks.max())
     pad = max(0.12 * (high - low), 0.5)
     axes.set_ylim(max(low - pad, 0), high + (2.2 + 1.2 * len(beside)) * pad)

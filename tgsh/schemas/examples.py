@@ -154,7 +154,7 @@ ACCURACY: Example = {
     "per_class": [[0.98, 0.99], [0.981, 0.988], [0.979, 0.989]],
     "matrix": {**_TRANSFERS, "link": f"{PATH}/accuracy/matrix"},
 }
-CONFUSION = {
+CONFUSION: Example = {
     "experiment_id": ID,
     "task": 1,
     "label": "10°",
@@ -163,7 +163,9 @@ CONFUSION = {
     "accuracy": 0.9549,
     "balanced": 0.83,
     "chance": 0.9804,
-    "warnings": ["accuracy is no better than chance in task 10°: always saying the commonest class scores 98.0 %"],
+    "warnings": [
+        "accuracy is no better than chance in task 10°: always saying the commonest class scores 98.0 %"
+    ],
 }
 ACCURACY_MATRIX: Example = {
     "experiment_id": ID,

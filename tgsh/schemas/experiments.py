@@ -54,7 +54,8 @@ class Experiment(WireModel):
     timings: Timings
     links: dict[str, str]
     warnings: list[str] = Field(
-        default_factory=list, description="what a reader of its results must know; in GET /experiments/{id} alone"
+        default_factory=list,
+        description="what a reader of its results must know; in GET /experiments/{id} alone",
     )
 
 

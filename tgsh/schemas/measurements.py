@@ -55,8 +55,8 @@ class Accuracy(WireModel):
     class_names: list[str] | None = Field(None, description="of the columns of `per_class`, K")
     per_class: list[list[float | None]] | None = Field(
         None,
-        description="share of the test images of each class that are recognised, a row for each of `tasks`: T×K; "
-        "null where a class has no test image",
+        description="share of the test images of each class that are recognised, a row for each of `tasks`: "
+        "T×K; null where a class has no test image",
     )
     reason: str | None = Field(None, description="why `balanced`, `chance` or `per_class` are null")
     matrix: AccuracyMatrixSummary | None = Field(

@@ -53,7 +53,7 @@ def load_confusions(database: Database, experiment_id: str) -> Iterator[tuple[in
             .order_by(TaskRecord.index)
         ).all()
     for index, packed in rows:
-        yield index, _unpacked(packed)
+        yield index, _unpacked(packed or b"")
 
 
 def _packed(counts: np.ndarray) -> bytes:

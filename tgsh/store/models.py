@@ -240,7 +240,8 @@ class DatasetRecord(Base):
     """The content of an uploaded dataset, stored once for all its holders.
 
     id: the first 16 digits of sha256, that of the content. images, labels: keys of artifacts, uint8 [N, D]
-    and uint16 [N], the training images first. bytes: of both. report: counts of copies; None: uploaded before they were counted.
+    and uint16 [N], the training images first. bytes: of both. report: counts of
+    copies; None: uploaded before they were counted.
     """
 
     __tablename__ = "datasets"

@@ -68,7 +68,7 @@ def test_tree_is_scipys() -> None:
 def test_one_task_is_no_tree_and_no_map(tasks: int) -> None:
     matrix = matrix_of(tasks)
     assert not tree_plot(dendrogram(matrix)).data
-    assert not map_plot(classical_mds(matrix, 2), is_path=True).data
+    assert not map_plot(classical_mds(matrix, 2), None).data
 
 
 def test_means_say_which_tasks_they_are_of() -> None:

@@ -116,8 +116,11 @@ class PlottableResult(LabelledResult):
 
     def _html(self, png: Png | None) -> str:
         summary = escape(self._summary())
+        warnings = "".join(
+            f"<div><b>Warning:</b> {escape(each)}</div>" for each in getattr(self, "warnings", ())
+        )
         if png is None:
-            return f"<div>{summary}</div>"
+            return f"<div>{summary}</div>{warnings}"
         source = f"data:image/png;base64,{b64encode(png[0]).decode()}"
         return f'<div>{summary}</div><img alt="{summary}" width="{png[1]["width"]}" src="{source}">'
 

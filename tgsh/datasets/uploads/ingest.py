@@ -315,12 +315,13 @@ def canonical_order(contents: LabelledImages) -> tuple[np.ndarray, int]:
 def _test_mask(contents: LabelledImages, groups: np.ndarray) -> np.ndarray:
     """Select test images: a fifth of each class, at least one, always the same ones.
 
-    Copies go together, whatever their classes; without any, the images are those that were always selected.
-    Where a class cannot have both training and test images then, its own are split as if there were no copies.
+    Copies go together, whatever their classes. Where a class cannot have both training and test images then,
+    its own are split as if there were no copies.
     """
-    labels, quotas = contents.labels, {}
-    is_decided, is_test = np.zeros(int(groups.max()) + 1, bool), np.zeros(int(groups.max()) + 1, bool)
-    shuffled = {}
+    labels = contents.labels
+    is_decided, is_test = np.zeros((2, int(groups.max()) + 1), bool)
+    shuffled: dict[int, np.ndarray] = {}
+    quotas: dict[int, int] = {}
     for label, name in enumerate(contents.class_names):
         places = np.flatnonzero(labels == label)
         if len(places) < 2:
@@ -328,7 +329,7 @@ def _test_mask(contents: LabelledImages, groups: np.ndarray) -> np.ndarray:
         order = rng_for(SPLIT_SEED, "uploaded", "split", label).permutation(len(places))
         shuffled[label], quotas[label] = places[order], max(1, round(TEST_SHARE * len(places)))
         _select_groups(groups[shuffled[label]], quotas[label], is_decided, is_test)
-    mask = is_test[groups]
+    mask = np.asarray(is_test[groups])
     for label, places in shuffled.items():
         if mask[places].all() or not mask[places].any():
             mask[places] = np.arange(len(places)) < quotas[label]
