@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -33,7 +34,7 @@ def add_warnings(figure: Figure, warnings: Sequence[str]) -> None:
     lines = [line for each in warnings for line in textwrap.wrap(f"! {printable(each, LONGEST)}", letters)]
     more = len(lines) * LINE_HEIGHT * SIZE / 72 + 2 * PAD
     share = more / (height + more)
-    engine = figure.get_layout_engine()
+    engine: Any = figure.get_layout_engine()  # of ours, each takes a rectangle
     figure.set_size_inches(width, height + more)
     if engine is None:
         for axes in figure.axes:
