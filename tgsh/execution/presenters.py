@@ -175,19 +175,18 @@ def accuracy_table(accuracy: Accuracy) -> tuple[list[str], list[tuple[object, ..
 def report_view(report: Mapping[str, int]) -> DatasetReport:
     """What was found in an upload, with the same in words."""
     copies, overlap, contradictory = (report[name] for name in ("copies", "overlap", "contradictory"))
-    sentences = []
-    if copies:
-        sentences.append(
-            f"{copies:,} image(s) are copies of others; where the split is made here, copies stay together"
-        )
-    if overlap:
-        sentences.append(
-            f"{overlap:,} test image(s) are in the training images, too: accuracy will be too high"
-        )
-    if contradictory:
-        sentences.append(
-            f"{contradictory:,} image(s) have a copy in another class: one of the two labels is wrong"
-        )
+    found = (
+        (copies, "image", "{is} of others; where the split is made here, copies stay together"),
+        (overlap, "test image", "{in} the training images, too: accuracy will be too high"),
+        (contradictory, "image", "{has} a copy in another class: one of the two labels is wrong"),
+    )
+    verbs = {"is": ("is a copy", "are copies"), "in": ("is among", "are among"), "has": ("has", "have")}
+    sentences = [
+        f"{count:,} {noun}{'' if count == 1 else 's'} "
+        + words.format(**{verb: forms[count > 1] for verb, forms in verbs.items()})
+        for count, noun, words in found
+        if count
+    ]
     return DatasetReport(copies=copies, overlap=overlap, contradictory=contradictory, sentences=sentences)
 
 
