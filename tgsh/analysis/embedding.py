@@ -87,7 +87,7 @@ class TaskScale:
 
 
 def goes_round(values: Sequence[float], period: float) -> bool:
-    """Whether values lie on all of a circle, in steps that are nearly equal.
+    """Test if values lie on all of a circle, in nearly equal steps.
 
     Parameters
     ----------

@@ -197,7 +197,7 @@ def _fetch_content(
 
 
 def _warnings(client: Client, experiment: str, result: str) -> list[str]:
-    """What a reader of a result must know, whatever its format can hold."""
+    """Warnings of a result, whatever its format can hold."""
     if result == "accuracy":
         return client.accuracy(experiment).warnings
     compares = result.startswith(("similarity", "dendrogram", "embedding", "geometry"))

@@ -173,7 +173,7 @@ def accuracy_table(accuracy: Accuracy) -> tuple[list[str], list[tuple[object, ..
 
 
 def report_view(report: Mapping[str, int]) -> DatasetReport:
-    """What was found in an upload, with the same in words."""
+    """Counts of what was found in an upload, and sentences of them."""
     copies, overlap, contradictory = (report[name] for name in ("copies", "overlap", "contradictory"))
     found = (
         (copies, "image", "{is} of others; where the split is made here, copies stay together"),

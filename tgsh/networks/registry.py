@@ -252,7 +252,7 @@ def units_of(base: RandomBase) -> int:
 
 
 def shares_base(network: NetworkSpec) -> bool:
-    """Whether all tasks of an experiment lie over one random base, so that their vectors are comparable.
+    """Test if all tasks of an experiment lie over one random base, so that vectors are comparable.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from tgsh.store.models import TaskRecord
 
 @dataclass(frozen=True, eq=False)
 class RecognisedCounts:
-    """What the test images of a task were recognised as.
+    """Test images of a task by their class and the class that was recognised.
 
     counts: int64 [K, K], a row a class, a column a recognised class. balanced: mean recall of the classes.
     chance: share of the commonest class.
