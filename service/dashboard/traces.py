@@ -172,14 +172,14 @@ def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:
         "x": labels,
         "y": values,
         "name": "accuracy",
-        "marker": {"size": 8},
+        "marker": {"size": 8, "color": INTRA},
         "hovertemplate": "<b>%{x}</b>: %{y:.1%}<extra></extra>",
     }
     low, high = min(drawn), max(drawn)
     pad = max(0.1 * (high - low), 0.01)
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": mean, "y1": mean}
     layout = {
-        "margin": {"t": 24, "b": label_margin(labels), "l": 52, "r": 12},
+        "margin": {"t": 46 if beside else 24, "b": label_margin(labels), "l": 52, "r": 12},
         "xaxis": category_axis(labels, showgrid=False, range=[-0.7, len(labels) - 0.3], tickangle=-90),
         "yaxis": {
             "tickformat": ".1%" if high - low < 0.05 else ".0%",
@@ -193,6 +193,7 @@ def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:
             {
                 "xref": "paper", "x": 1, "xanchor": "right", "yref": "paper", "y": 1, "yanchor": "bottom",
                 "text": f"mean {mean:.1%}", "showarrow": False,
+                "yshift": 20 if beside else 0,  # above the legend
             }
         ],
     }  # fmt: skip
@@ -200,7 +201,7 @@ def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:
         f"Test accuracy of {len(done)} of {counted(len(tasks), 'task')}: mean {mean:.1%}, "
         f"from {min(done):.1%} to {max(done):.1%}."
     )
-    return Plot(summary + _balanced_summary(tasks), [*beside, marks], layout)
+    return Plot(summary + _balanced_summary(tasks), [marks, *beside], layout)
 
 
 def _beside_accuracy(

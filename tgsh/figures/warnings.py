@@ -44,5 +44,7 @@ def add_warnings(figure: Figure, warnings: Sequence[str]) -> None:
             written.set_y(share + written.get_position()[1] * (1 - share))
     else:
         engine.set(rect=(0, share, 1, 1 - share))
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0, share, 1, 1 - share), transform=figure.transFigure)
     place = {"x": LEFT / width, "y": PAD / (height + more), "ha": "left", "va": "bottom"}
     figure.text(s="\n".join(lines), linespacing=LINE_HEIGHT, **place, **text(SIZE, COLOUR))

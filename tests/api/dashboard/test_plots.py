@@ -90,6 +90,20 @@ def test_accuracy_has_a_place_for_every_task() -> None:
     assert not accuracy_plot([task_of(0, [])]).data
 
 
+def test_balanced_accuracy_is_beside_it_and_chance_where_it_is_near() -> None:
+    def names_of(chance: float) -> tuple[list[str], str]:
+        task = task_of(0, [1.0], 0.98)
+        task.balanced, task.chance = 0.5, chance
+        plot = accuracy_plot([task, task_of(1, [])])
+        assert plot.data[1]["y"] == [0.5, None]
+        return [trace["name"] for trace in plot.data], plot.summary
+
+    assert names_of(0.98)[0] == ["accuracy", "balanced", "chance"]
+    names_far, summary = names_of(0.1)
+    assert names_far == ["accuracy", "balanced"]
+    assert "(balanced): 50.0%; always saying the commonest class (chance): 10.0%" in summary
+
+
 def test_losses_are_a_line_a_task_and_their_mean() -> None:
     plot = loss_plot([task_of(0, [2.0, 1.0]), task_of(1, [4.0]), task_of(2, [])])
     assert [trace["y"] for trace in plot.data] == [[2.0, 1.0], [4.0], [3.0, 1.0]]

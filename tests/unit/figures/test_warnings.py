@@ -8,7 +8,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tests.unit.figures.test_embedding import ring
-from tgsh.figures import accuracy_figure, add_warnings, confusion_figure, embedding_figure, similarity_figure
+from tgsh.figures import (
+    accuracy_figure,
+    add_warnings,
+    confusion_figure,
+    embedding_figure,
+    geometry_figure,
+    similarity_figure,
+)
+from tgsh.schemas import Geometry, GeometrySample, GeometryStage
 
 LONG = "every task has a random base of its own, so that numbers of two tasks are of other things " * 2
 
@@ -20,12 +28,28 @@ def drawn(kind: str) -> Figure:
             return embedding_figure(ring(5), title="t")
         case "similarity":
             return similarity_figure(np.eye(3), labels, title="t", measure="cosine")
+        case "geometry":
+            counts = [1, 2, 3]
+            stage = GeometryStage(
+                intra=counts, inter=counts, intra_mean=0.4, inter_mean=0.1, overlap=0.3,
+                p_intra_greater=0.9, task_accuracy=1.0, parameter_r2=None,
+            )  # fmt: skip
+            document = Geometry(
+                experiment_id="",
+                base_id="",
+                network="gsh",
+                sample=GeometrySample(tasks=[0, 1], classes=2, images=6),
+                edges=[-1.0, 0.0, 0.5, 1.0],
+                before=stage,
+                after=stage,
+            )
+            return geometry_figure(document, title="t")
         case "confusion":
             return confusion_figure(np.diag([5, 0, 2]), labels, title="t")
     return accuracy_figure([0.98, 0.97, 0.98], labels, title="t", balanced=[0.5] * 3, chance=[0.98] * 3)
 
 
-@pytest.mark.parametrize("kind", ["embedding", "similarity", "confusion", "accuracy"])
+@pytest.mark.parametrize("kind", ["embedding", "similarity", "geometry", "confusion", "accuracy"])
 def test_they_stand_below_and_cover_nothing(kind: str) -> None:
     plain, warned = drawn(kind), drawn(kind)
     add_warnings(plain, [])
@@ -39,8 +63,8 @@ def test_they_stand_below_and_cover_nothing(kind: str) -> None:
     box = note.get_window_extent(canvas.get_renderer())
     assert 0 <= box.x0 < box.x1 <= warned.bbox.width
     assert box.y0 >= 0
-    for axes in warned.axes:
-        content = axes.get_tightbbox(canvas.get_renderer())
+    for part in (*warned.axes, *warned.legends):
+        content = part.get_tightbbox(canvas.get_renderer())
         assert content is not None
         assert content.y0 >= box.y1 - 1
         assert content.y1 <= warned.bbox.height
