@@ -198,7 +198,7 @@ def _fetch_content(
 
 def _warnings(client: Client, experiment: str, result: str) -> list[str]:
     """Warnings of a result, whatever its format can hold."""
-    if result == "accuracy":
+    if result == "accuracy" or result.endswith("/confusion"):
         return client.accuracy(experiment).warnings
     compares = result.startswith(("similarity", "dendrogram", "embedding", "geometry"))
     return client.get(experiment).warnings if compares else []

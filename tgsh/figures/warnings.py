@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -29,21 +28,20 @@ def add_warnings(figure: Figure, warnings: Sequence[str]) -> None:
     """
     if not warnings:
         return
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()  # lays out what is there, in the room that it was made for
+        figure.set_layout_engine("none")
     width, height = figure.get_size_inches()
     letters = max(20, int(72 * (width - 2 * LEFT) / (LETTER * SIZE)))
     lines = [line for each in warnings for line in textwrap.wrap(f"! {printable(each, LONGEST)}", letters)]
     more = len(lines) * LINE_HEIGHT * SIZE / 72 + 2 * PAD
     share = more / (height + more)
-    engine: Any = figure.get_layout_engine()  # of ours, each takes a rectangle
     figure.set_size_inches(width, height + more)
-    if engine is None:
-        for axes in figure.axes:
-            left, low, across, up = axes.get_position().bounds
-            axes.set_position((left, share + low * (1 - share), across, up * (1 - share)))
-        for written in figure.texts:
-            written.set_y(share + written.get_position()[1] * (1 - share))
-    else:
-        engine.set(rect=(0, share, 1, 1 - share))
+    for axes in figure.axes:
+        left, low, across, up = axes.get_position(original=True).bounds
+        axes.set_position((left, share + low * (1 - share), across, up * (1 - share)))
+    for written in figure.texts:
+        written.set_y(share + written.get_position()[1] * (1 - share))
     for legend in figure.legends:
         legend.set_bbox_to_anchor((0, share, 1, 1 - share), transform=figure.transFigure)
     place = {"x": LEFT / width, "y": PAD / (height + more), "ha": "left", "va": "bottom"}

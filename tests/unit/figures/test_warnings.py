@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -49,6 +50,11 @@ def drawn(kind: str) -> Figure:
     return accuracy_figure([0.98, 0.97, 0.98], labels, title="t", balanced=[0.5] * 3, chance=[0.98] * 3)
 
 
+def parts(figure: Figure) -> list[Artist]:
+    """What the figure was made of."""
+    return [*figure.axes, *figure.legends]
+
+
 @pytest.mark.parametrize("kind", ["embedding", "similarity", "geometry", "confusion", "accuracy"])
 def test_they_stand_below_and_cover_nothing(kind: str) -> None:
     plain, warned = drawn(kind), drawn(kind)
@@ -63,11 +69,14 @@ def test_they_stand_below_and_cover_nothing(kind: str) -> None:
     box = note.get_window_extent(canvas.get_renderer())
     assert 0 <= box.x0 < box.x1 <= warned.bbox.width
     assert box.y0 >= 0
-    for part in (*warned.axes, *warned.legends):
-        content = part.get_tightbbox(canvas.get_renderer())
+    FigureCanvasAgg(plain).draw()
+    above = warned.bbox.height - plain.bbox.height
+    for part, same in zip(parts(warned), parts(plain), strict=True):
+        content, before = (each.get_tightbbox(canvas.get_renderer()) for each in (part, same))
         assert content is not None
+        assert before is not None
         assert content.y0 >= box.y1 - 1
-        assert content.y1 <= warned.bbox.height
+        np.testing.assert_allclose(content.bounds, before.translated(0, above).bounds, atol=1.5)  # pixels
 
 
 def test_balanced_accuracy_is_drawn_and_chance_where_it_is_near() -> None:
