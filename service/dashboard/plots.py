@@ -42,6 +42,9 @@ router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
 MAX_ROWS = 500
 """Rows of a matrix or dendrogram with a row for each task: browsers draw 250,000 cells at once."""
 
+FORMAT = "tgsh.plot/2"
+"""Of what is drawn from the same numbers; another one is no longer what a browser keeps."""
+
 MEAN_ROWS = 250
 """Rows of means of a larger matrix."""
 
@@ -199,7 +202,7 @@ def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[
     ref = find_stage(services.database, experiment_id, stage)
     query = PlotQuery(services, ref, record.tasks_total, params.order, params.measure, params.layer)
     progress = f"{record.status} {record.tasks_done} {record.epochs_done}"
-    return Source(query, f"{base.stage_digest(ref)} {progress}", experiment_id)
+    return Source(query, f"{FORMAT} {base.stage_digest(ref)} {progress}", experiment_id)
 
 
 def _json(computed: Computed[PlotQuery, PlotQuery, PlotParams]) -> bytes:
