@@ -25,6 +25,7 @@ from service.results.base import (
     layer_slice,
     vectors,
 )
+from service.results.warnings import warnings_of
 from service.subprocesses import FIGURE_FORMATS
 from tgsh.analysis.blockwise import NearestNeighbours, Similarities
 from tgsh.analysis.similarity import (
@@ -114,6 +115,7 @@ def _matrix_document(computed: Matrix) -> Similarity:
             "tasks": matrix.tasks,
             "labels": matrix.labels,
             "values": matrix.values.tolist(),
+            "warnings": list(computed.warnings),
         }
     )
 
@@ -154,6 +156,7 @@ def _matrix_figure(services: Services, computed: Matrix) -> Sketch:
 
 SIMILARITY = Result(
     spec=RESULT_SPECS["similarity"],
+    warnings=warnings_of,
     params=SimilarityParams,
     find=find_params_stage,
     compute=_matrix,
@@ -235,12 +238,14 @@ def _block_document(computed: BlockArray) -> SimilarityBlock:
             "columns": computed.content.columns,
             "column_labels": computed.value.columns,
             "values": computed.value.values.tolist(),
+            "warnings": list(computed.warnings),
         }
     )
 
 
 BLOCK = Result(
     spec=RESULT_SPECS["similarity/block"],
+    warnings=warnings_of,
     params=BlockParams,
     find=_find_block,
     compute=_block,
@@ -291,12 +296,14 @@ def _nearest_document(computed: Nearest) -> NearestTasks:
             "labels": ref.labels,
             "nearest": [[ref.tasks[place] for place in row] for row in computed.value.indices.tolist()],
             "values": computed.value.values.tolist(),
+            "warnings": list(computed.warnings),
         }
     )
 
 
 NEAREST = Result(
     spec=RESULT_SPECS["similarity/nearest"],
+    warnings=warnings_of,
     params=NearestParams,
     find=find_params_stage,
     compute=_nearest,
@@ -393,6 +400,7 @@ def _epochs_document(computed: Curves) -> SimilarityEpochs:
             SimilarityCourse(tasks=curve.tasks, labels=curve.labels, values=row)
             for curve, row in zip(computed.value, values, strict=True)
         ],
+        warnings=list(computed.warnings),
     )
 
 
@@ -403,6 +411,7 @@ def _finite(curve: Trajectory) -> list[float | None]:
 
 EPOCHS = Result(
     spec=RESULT_SPECS["similarity/epochs"],
+    warnings=warnings_of,
     params=EpochsParams,
     find=_find_pairs,
     compute=_over_epochs,

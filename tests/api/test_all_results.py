@@ -70,7 +70,14 @@ SUITES = (
 )
 
 
-BESIDE_RESULTS = {"", "/tasks", "/tasks/{index}", "/events", "/figures/{name}.{format}"}
+BESIDE_RESULTS = {
+    "",
+    "/tasks",
+    "/tasks/{index}",
+    "/tasks/{index}/confusion",
+    "/events",
+    "/figures/{name}.{format}",
+}
 """GET below an experiment that is no result of the registry: resources, and results as figures."""
 
 OTHER_VALUES: dict[str, str] = {

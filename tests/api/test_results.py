@@ -240,9 +240,12 @@ def test_accuracy(client: httpx.Client, done: str) -> None:
         True,
     )
     assert client.get(f"{done}/accuracy?format=csv").text.splitlines()[:2] == [
-        "task,label,accuracy",
-        "0,0°,0.0",
+        "task,label,accuracy,balanced,chance",
+        "0,0°,0.0,,",
     ]
+    assert document["per_class"] is None
+    assert "submit it anew" in document["reason"]  # of a version that did not count
+    assert client.get(f"{done}/tasks/0/confusion").status_code == 409
 
 
 def test_a_damaged_result_is_an_error_not_an_answer(client: httpx.Client, services: Services) -> None:

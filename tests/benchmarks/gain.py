@@ -48,7 +48,7 @@ class FixedGainBackend:
 
     def __init__(self, backend: FusedBackend) -> None:
         self.compute = backend.compute
-        self.accuracy, self.representations = backend.accuracy, backend.representations
+        self.confusion, self.representations = backend.confusion, backend.representations
         self._backend = backend
 
     def epoch(

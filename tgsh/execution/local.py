@@ -23,7 +23,7 @@ from tgsh.datasets.downloads import fetch_missing, missing_files
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan
-from tgsh.execution.presenters import accuracy_view, experiment_view
+from tgsh.execution.presenters import accuracy_table, accuracy_view, experiment_view
 from tgsh.execution.requirements import image_fields, require_torch_here
 from tgsh.schemas import TERMINAL, Experiment, Progress
 from tgsh.settings import Compute, StoreSettings
@@ -271,8 +271,7 @@ def _export(database: Database, artifacts: Artifacts, experiment: Experiment, fo
     (folder / "spec.json").write_text(experiment.spec.model_dump_json(indent=2) + "\n")
     (folder / "experiment.json").write_text(experiment.model_dump_json(indent=2) + "\n")
     accuracy = accuracy_view(experiment.id, queries.tasks(database, experiment.id), experiment.mean_accuracy)
-    rows = [(task.index, task.label, task.accuracy) for task in accuracy.tasks]
-    (folder / "accuracy.csv").write_bytes(table_csv(["task", "label", "accuracy"], rows))
+    (folder / "accuracy.csv").write_bytes(table_csv(*accuracy_table(accuracy)))
     ref = find_stage(database, experiment.id, "after")
     if not ref.tasks:
         return  # every task failed

@@ -30,6 +30,7 @@ from tgsh.schemas.experiments import Timings as Timings
 from tgsh.schemas.measurements import Accuracy as Accuracy
 from tgsh.schemas.measurements import AccuracyMatrix as AccuracyMatrix
 from tgsh.schemas.measurements import AccuracyMatrixSummary as AccuracyMatrixSummary
+from tgsh.schemas.measurements import Confusion as Confusion
 from tgsh.schemas.measurements import Geometry as Geometry
 from tgsh.schemas.measurements import GeometryBaseline as GeometryBaseline
 from tgsh.schemas.measurements import GeometrySample as GeometrySample
@@ -48,6 +49,7 @@ from tgsh.schemas.service import CatalogEntry as CatalogEntry
 from tgsh.schemas.service import Check as Check
 from tgsh.schemas.service import Dataset as Dataset
 from tgsh.schemas.service import DatasetPage as DatasetPage
+from tgsh.schemas.service import DatasetReport as DatasetReport
 from tgsh.schemas.service import DatasetSamples as DatasetSamples
 from tgsh.schemas.service import Pictures as Pictures
 from tgsh.schemas.service import Queue as Queue

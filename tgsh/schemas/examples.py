@@ -146,11 +146,26 @@ ACCURACY: Example = {
     "min": 0.9447,
     "max": 0.9461,
     "tasks": [
-        {"index": 0, "label": "0°", "accuracy": 0.9447},
-        {"index": 1, "label": "10°", "accuracy": 0.9461},
-        {"index": 2, "label": "20°", "accuracy": 0.9454},
+        {"index": 0, "label": "0°", "accuracy": 0.9447, "balanced": 0.944, "chance": 0.1135},
+        {"index": 1, "label": "10°", "accuracy": 0.9461, "balanced": 0.9453, "chance": 0.1135},
+        {"index": 2, "label": "20°", "accuracy": 0.9454, "balanced": 0.9446, "chance": 0.1135},
     ],
+    "class_names": ["0", "1"],
+    "per_class": [[0.98, 0.99], [0.981, 0.988], [0.979, 0.989]],
     "matrix": {**_TRANSFERS, "link": f"{PATH}/accuracy/matrix"},
+}
+CONFUSION: Example = {
+    "experiment_id": ID,
+    "task": 1,
+    "label": "10°",
+    "class_names": ["beech", "oak"],
+    "counts": [[480, 20], [3, 7]],
+    "accuracy": 0.9549,
+    "balanced": 0.83,
+    "chance": 0.9804,
+    "warnings": [
+        "accuracy is no better than chance in task 10°: always saying the commonest class scores 98.0 %"
+    ],
 }
 ACCURACY_MATRIX: Example = {
     "experiment_id": ID,
@@ -272,6 +287,12 @@ DATASET: Example = {
     "used_by": 2,
     "owner": "alice",
     "shared": False,
+    "report": {
+        "copies": 3,
+        "overlap": 0,
+        "contradictory": 0,
+        "sentences": ["3 images are copies of others; copies stay on one side of the split"],
+    },
     "links": {"self": f"/datasets/{DATASET_ID}", "samples": f"/datasets/{DATASET_ID}/samples"},
 }
 DATASET_PAGE: Example = {"items": [DATASET], "next": None}

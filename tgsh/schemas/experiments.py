@@ -53,6 +53,10 @@ class Experiment(WireModel):
     )
     timings: Timings
     links: dict[str, str]
+    warnings: list[str] = Field(
+        default_factory=list,
+        description="what a reader of its results must know; in GET /experiments/{id} alone",
+    )
 
 
 class Sharing(WireModel):
@@ -85,6 +89,8 @@ class Task(WireModel):
     accuracy: float | None = Field(
         None, description="share of test images classified right, after the last epoch"
     )
+    balanced: float | None = Field(None, description="mean over the classes of the share classified right")
+    chance: float | None = Field(None, description="share of the commonest class in the test images")
     epochs_done: int = 0
     loss: list[float] = Field(
         default_factory=list, description="mean training cross-entropy of each epoch, in nats"

@@ -7,13 +7,19 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
-from tgsh.schemas.base import WireModel
+from tgsh.schemas.base import WARNINGS, WireModel
 
 
 class TaskAccuracy(WireModel):
     index: int
     label: str
     accuracy: float
+    balanced: float | None = Field(
+        None, description="mean over the classes of the share of its test images that are recognised"
+    )
+    chance: float | None = Field(
+        None, description="share of the commonest class in the test images: the accuracy of always saying it"
+    )
 
 
 class Transfers(WireModel):
@@ -46,9 +52,33 @@ class Accuracy(WireModel):
     min: float | None = None
     max: float | None = None
     tasks: list[TaskAccuracy]
+    class_names: list[str] | None = Field(None, description="of the columns of `per_class`, K")
+    per_class: list[list[float | None]] | None = Field(
+        None,
+        description="share of the test images of each class that are recognised, a row for each of `tasks`: "
+        "T×K; null where a class has no test image",
+    )
+    reason: str | None = Field(None, description="why `balanced`, `chance` or `per_class` are null")
     matrix: AccuracyMatrixSummary | None = Field(
         None, description="of every context on every task; null before the finish, or where not asked for"
     )
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
+
+
+class Confusion(WireModel):
+    """Test images of one task by their class (rows) and the class that was recognised (columns), K×K."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONFUSION]})
+
+    experiment_id: str
+    task: int
+    label: str
+    class_names: list[str]
+    counts: list[list[int]] = Field(description="counts[i][j]: images of class i that were taken for class j")
+    accuracy: float
+    balanced: float = Field(description="mean over the classes of the share that is recognised")
+    chance: float = Field(description="share of the commonest class: the accuracy of always saying it")
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class AccuracyMatrix(Transfers):
@@ -180,6 +210,7 @@ class Geometry(WireModel):
     before: GeometryStage
     after: GeometryStage
     baseline: GeometryBaseline | None = Field(None, description="of the experiment that was asked for")
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 _ABOUT: dict[str, Any] = {

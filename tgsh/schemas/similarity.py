@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
-from tgsh.schemas.base import EmbeddingMethod, Measure, Order, WireModel
+from tgsh.schemas.base import WARNINGS, EmbeddingMethod, Measure, Order, WireModel
 
 
 class Similarity(WireModel):
@@ -25,6 +25,7 @@ class Similarity(WireModel):
     tasks: list[int]
     labels: list[str]
     values: list[list[float]]
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class ContextVectors(WireModel):
@@ -78,6 +79,7 @@ class SimilarityEpochs(WireModel):
     complete: bool = Field(description="whether every value is there")
     epochs: list[int] = Field(description="0 is before training")
     pairs: list[SimilarityCourse]
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class Dendrogram(WireModel):
@@ -125,6 +127,7 @@ class Dendrogram(WireModel):
         description="of the tree's distances with the true ones; null where it is not defined"
     )
     newick: str = Field(description="with lengths; two leaves are their cophenetic distance apart")
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class Embedding(WireModel):
@@ -150,6 +153,8 @@ class Embedding(WireModel):
                     "explained": [0.94, 0.06],
                     "positive_eigenvalue_share": 1.0,
                     "stress": 0.0,
+                    "parameter": [0.0, 10.0, 180.0],
+                    "period": None,
                 }
             ]
         }
@@ -175,6 +180,13 @@ class Embedding(WireModel):
         description="of all eigenvalues, by absolute value; 1 where the distances are Euclidean"
     )
     stress: float = Field(description="Kruskal's stress-1 of the points against the distances; 0 is exact")
+    parameter: list[float] | None = Field(
+        None, description="of each task its angle in degrees or its shift in pixels; null: in no order"
+    )
+    period: float | None = Field(
+        None, description="of `parameter`, where the tasks go all the way round; null: they do not"
+    )
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class SimilarityBlock(WireModel):
@@ -209,6 +221,7 @@ class SimilarityBlock(WireModel):
     columns: list[int]
     column_labels: list[str]
     values: list[list[float]]
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class NearestTasks(WireModel):
@@ -243,6 +256,7 @@ class NearestTasks(WireModel):
     labels: list[str]
     nearest: list[list[int]] = Field(description="indices of tasks, a row a task")
     values: list[list[float]] = Field(description="their similarities, in the same places")
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 Alternative = Literal["greater", "less", "two-sided"]
@@ -286,7 +300,11 @@ class SameTask(WireModel):
 
 
 class ComparedPair(WireModel):
-    """Two of the experiments. Numbers are null where a matrix is constant off its diagonal."""
+    """Two of the experiments. Numbers are null where a matrix is constant off its diagonal.
+
+    Mantel's test is null, too, where tasks of one of them share no random base: the matrix then compares
+    unrelated numbers, and p would be read as evidence.
+    """
 
     a: str
     b: str
@@ -312,3 +330,4 @@ class Comparison(WireModel):
     matrices: list[list[list[float]]] = Field(description="one an experiment, in the order of `tasks`")
     pairs: list[ComparedPair]
     same_base: bool = Field(description="whether all have one random base, so that vectors are comparable")
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from tgsh.specs import ExperimentSpec
 from tgsh.store import datasets
 from tgsh.store.artifacts import Artifacts
+from tgsh.store.confusions import record_counts
 from tgsh.store.database import Database
 from tgsh.store.jobs import JobLease, cancel_row, fenced
 from tgsh.store.lifecycle import advance, append_status_event, append_task_event
@@ -66,6 +67,7 @@ def requeue_tasks(database: Database, lease: JobLease, tasks: Sequence[int]) -> 
             experiment.epochs_done -= task.epochs_done
             task.status, task.attempts, task.epochs_done, task.losses = "queued", 0, 0, []
             task.accuracy = task.checkpoint = task.checkpoint_sha256 = task.finished_at = None
+            record_counts(task, None)
             task.reason = "its checkpoint was damaged"
             append_task_event(session, task)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tgsh.analysis.confusion import accuracy
 from tgsh.datasets.base import DATASETS, ImageDataset, ImageSource, check_train_limit
 from tgsh.datasets.normalisation import NormalisedSource
 from tgsh.errors import Interrupted, TrainingDiverged
@@ -149,8 +150,6 @@ class Trainer:
     def accuracy(self, tasks: Sequence[SuiteTask], states: Sequence[TaskState]) -> list[float]:
         """Share of test images, as each task sees them, whose class is recognised.
 
-        Random parameters of a task's transform are drawn once for all test images, always the same.
-
         Parameters
         ----------
         tasks : Sequence[SuiteTask]
@@ -163,8 +162,27 @@ class Trainer:
         list[float]
             T numbers, from 0 to 1.
         """
+        return [accuracy(counts) for counts in self.confusion(tasks, states)]
+
+    def confusion(self, tasks: Sequence[SuiteTask], states: Sequence[TaskState]) -> np.ndarray:
+        """Count test images, as each task sees them, by their class and the class that is recognised.
+
+        Random parameters of a task's transform are drawn once for all test images, always the same.
+
+        Parameters
+        ----------
+        tasks : Sequence[SuiteTask]
+            T batchable tasks.
+        states : Sequence[TaskState]
+            T states, at any epoch.
+
+        Returns
+        -------
+        np.ndarray
+            int64 [T, K, K], confusion counts: a row a class, a column a recognised class.
+        """
         rngs = [transform_rng(self.spec.seed, task.index, "test") for task in tasks]
-        return self._backend.accuracy(tasks, states, rngs)
+        return self._backend.confusion(tasks, states, rngs)
 
     def representations(self, task: SuiteTask, vector: np.ndarray, images: np.ndarray) -> np.ndarray:
         """r_t(x), what the readout makes logits of, under a context vector.

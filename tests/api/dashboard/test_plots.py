@@ -68,7 +68,7 @@ def test_tree_is_scipys() -> None:
 def test_one_task_is_no_tree_and_no_map(tasks: int) -> None:
     matrix = matrix_of(tasks)
     assert not tree_plot(dendrogram(matrix)).data
-    assert not map_plot(classical_mds(matrix, 2), is_path=True).data
+    assert not map_plot(classical_mds(matrix, 2), None).data
 
 
 def test_means_say_which_tasks_they_are_of() -> None:
@@ -88,6 +88,20 @@ def test_accuracy_has_a_place_for_every_task() -> None:
     assert plot.data[0]["y"] == [0.5, None, 0.75]
     assert "mean 62.5%, from 50.0% to 75.0%" in plot.summary
     assert not accuracy_plot([task_of(0, [])]).data
+
+
+def test_balanced_accuracy_is_beside_it_and_chance_where_it_is_near() -> None:
+    def names_of(chance: float) -> tuple[list[str], str]:
+        task = task_of(0, [1.0], 0.98)
+        task.balanced, task.chance = 0.5, chance
+        plot = accuracy_plot([task, task_of(1, [])])
+        assert plot.data[1]["y"] == [0.5, None]
+        return [trace["name"] for trace in plot.data], plot.summary
+
+    assert names_of(0.98)[0] == ["accuracy", "balanced", "chance"]
+    names_far, summary = names_of(0.1)
+    assert names_far == ["accuracy", "balanced"]
+    assert "(balanced): 50.0%; always saying the commonest class (chance): 10.0%" in summary
 
 
 def test_losses_are_a_line_a_task_and_their_mean() -> None:

@@ -273,10 +273,28 @@ class AsyncResultMethods(AsyncReferences):
         Returns
         -------
         results.Accuracy
-            Accuracies, [T], each from 0 to 1.
+            Accuracies, [T], each from 0 to 1, beside balanced accuracy, chance, and recall of every class.
         """
         experiment = await self.experiment_id(experiment)
         return await self._send(get_document(results.Accuracy, experiment, "accuracy"))
+
+    async def confusion(self, experiment: str, task: int) -> results.Confusion:
+        """Confusion of the classes of a task that has completed.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment, or the beginning of it.
+        task : int
+            Index of the task.
+
+        Returns
+        -------
+        results.Confusion
+            Test images, [K, K]: a row a class, a column a recognised class.
+        """
+        experiment = await self.experiment_id(experiment)
+        return await self._send(get_document(results.Confusion, experiment, "tasks", str(task), "confusion"))
 
     async def accuracy_matrix(self, experiment: str) -> results.AccuracyMatrix:
         """Test accuracy with the context of each task on the data of every task.

@@ -271,10 +271,28 @@ class ResultMethods(References):
         Returns
         -------
         results.Accuracy
-            Accuracies, [T], each from 0 to 1.
+            Accuracies, [T], each from 0 to 1, beside balanced accuracy, chance, and recall of every class.
         """
         experiment = self.experiment_id(experiment)
         return self._send(get_document(results.Accuracy, experiment, "accuracy"))
+
+    def confusion(self, experiment: str, task: int) -> results.Confusion:
+        """Confusion of the classes of a task that has completed.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment, or the beginning of it.
+        task : int
+            Index of the task.
+
+        Returns
+        -------
+        results.Confusion
+            Test images, [K, K]: a row a class, a column a recognised class.
+        """
+        experiment = self.experiment_id(experiment)
+        return self._send(get_document(results.Confusion, experiment, "tasks", str(task), "confusion"))
 
     def accuracy_matrix(self, experiment: str) -> results.AccuracyMatrix:
         """Test accuracy with the context of each task on the data of every task.
