@@ -17,6 +17,10 @@ Tag = Annotated[
 ]
 
 
+MEASURED_BESIDES = ("accuracy_matrix", "null_relabellings")
+"""Fields that ask for more measurements, and change nothing of what is learned."""
+
+
 class TrainingSpec(Frozen):
     """RMSprop (α = 0.99, ε = 1e-8) on cross-entropy, reshuffled every epoch, a fresh optimiser per task."""
 
@@ -51,6 +55,13 @@ class ExperimentSpec(Frozen):
     accuracy_matrix: bool = Field(
         False, description="also measure how every task's context does on every task's data: T² evaluations"
     )
+    null_relabellings: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="also train every task this many times on classes that are shuffled at random: what "
+        "similarity tasks of unrelated labels would have",
+    )
     tags: tuple[Tag, ...] = Field((), max_length=32, strict=False)
 
     @model_validator(mode="before")
@@ -72,16 +83,30 @@ class ExperimentSpec(Frozen):
         return self.dataset.id if isinstance(self.dataset, UploadedDataset) else self.dataset
 
     def digest(self) -> str:
-        """Digest of the fields that decide what is learned: all but name, tags and `accuracy_matrix`.
+        """Digest of the fields that decide what is learned: all but name, tags and what is measured besides.
+
+        Keys that came later count where they differ from their defaults: a spec keeps its digest.
 
         Returns
         -------
         str
             SHA-256, hexadecimal. Experiments of equal digests have equal results.
         """
-        relevant = self.model_dump(mode="json", exclude={"name", "tags", "accuracy_matrix"})
+        relevant = self.model_dump(mode="json", exclude={"name", "tags", *MEASURED_BESIDES})
+        for part in ("suite",):
+            relevant[part] = without_defaults(relevant[part], getattr(self, part))
         canonical = json.dumps(relevant, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def without_defaults(document: dict[str, Any], part: Frozen) -> dict[str, Any]:
+    """A part of a spec as JSON without those of its newer keys (`NEWER`) that are at their defaults."""
+    fields = type(part).model_fields
+    return {
+        key: value
+        for key, value in document.items()
+        if key not in getattr(part, "NEWER", ()) or getattr(part, key) != fields[key].default
+    }
 
 
 def with_default_dataset(body: Any) -> Any:
