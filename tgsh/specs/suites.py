@@ -152,9 +152,7 @@ class DatasetsSuite(Frozen):
     datasets: Annotated[tuple[DatasetKey, ...], Field(strict=False)] = Field(
         min_length=1, max_length=100, description="ids of uploaded datasets, or names such as mnist5k"
     )
-    classes: Annotated[
-        MatchingRule | dict[str, dict[str, str]], WrapValidator(_validate_classes)
-    ] = Field(
+    classes: Annotated[MatchingRule | dict[str, dict[str, str]], WrapValidator(_validate_classes)] = Field(
         "order",
         description="which classes are the same: those of one name (names), those whose mean images are most "
         "alike (nearest), those of one number (order), or a map {dataset: {its name: name of the output}}. A "
@@ -165,12 +163,13 @@ class DatasetsSuite(Frozen):
         None, description="[height, width] that all images get; null: they have one size already"
     )
     channels: Literal[1, 3] | None = Field(
-        None, description="1: all become grey (ITU-R 601 luma), 3: in colour (grey repeated); null: as they are"
+        None,
+        description="1: all become grey (ITU-R 601 luma), 3: in colour (grey repeated); null: as they are",
     )
     fit: Fit = Field(
         "squash",
-        description="how an image gets another size: stretched (squash), scaled and its margins cut (crop), or "
-        "scaled and black margins added (pad)",
+        description="how an image gets another size: stretched (squash), scaled and its margins cut (crop), "
+        "or scaled and black margins added (pad)",
     )
 
     NEWER: ClassVar[tuple[str, ...]] = ("classes", "size", "channels", "fit")

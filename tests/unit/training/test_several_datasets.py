@@ -10,7 +10,8 @@ from torch.nn.functional import cross_entropy
 from tests.support import plain_networks as plain
 from tests.support import training
 from tests.support.uploads import coloured
-from tgsh.datasets.base import DatasetInfo, ImageDataset, Normalisation, SeveralDatasets, joint_info
+from tgsh.datasets.base import DatasetInfo, ImageDataset, Normalisation, joint_info
+from tgsh.datasets.several import SeveralDatasets
 from tgsh.networks.inference import task_network
 from tgsh.networks.registry import context_of, random_base
 from tgsh.settings import Compute
