@@ -16,7 +16,14 @@ from service.results.base import NoParams
 from service.results.images import PREVIEW, DrawnPreview
 from tgsh.datasets.base import UploadInfo, info_of
 from tgsh.errors import InvalidSpec, NotFound
-from tgsh.execution.planning import SECONDS_A_FINISHED_TASK, crossing_seconds, plan, preview, task_seconds
+from tgsh.execution.planning import (
+    SECONDS_A_FINISHED_TASK,
+    crossing_seconds,
+    plan,
+    preview,
+    relabelling_seconds,
+    task_seconds,
+)
 from tgsh.execution.uploads import seen_by
 from tgsh.schemas import Estimate, Preview, PreviewStatus
 from tgsh.schemas.examples import SUBMISSIONS
@@ -168,7 +175,11 @@ def _pace(alike: list[statistics.Throughput], uploads: UploadInfo) -> _Pace:
     taken = sum(each.seconds for each in alike)
     if not typical or not taken:
         return _Pace()
-    plain = [each for each, spec in zip(alike, specs, strict=True) if not spec.accuracy_matrix]
+    plain = [
+        each
+        for each, spec in zip(alike, specs, strict=True)
+        if not (spec.accuracy_matrix or spec.null_relabellings)
+    ]
     tasks = sum(each.tasks for each in plain)
     finish = sum(each.finish_seconds for each in plain) / tasks if tasks else SECONDS_A_FINISHED_TASK
     return _Pace(taken / typical, finish, is_measured=True)
@@ -195,7 +206,9 @@ def estimate(
         min(each.epochs / one.training.epochs * paces.task_seconds(one), tasks * a_task)
         for each, one in ((each, ExperimentSpec.model_validate(each.spec)) for each in ahead)
     ]
-    finish = own.finish * tasks + own.factor * crossing_seconds(spec, info_of(spec, uploads), tasks)
+    info = info_of(spec, uploads)
+    more_measured = crossing_seconds(spec, info, tasks) + relabelling_seconds(spec, info, tasks)
+    finish = own.finish * tasks + own.factor * more_measured
     return Estimate(
         digest=spec.digest(),
         tasks=tasks,
