@@ -26,12 +26,13 @@ from service.results.base import (
     as_json,
     source_itself,
 )
+from service.results.classes import read_info
 from tgsh.analysis.transfer import transfer
 from tgsh.arrays import LabelledArray, table_csv
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.presenters import accuracy_view
 from tgsh.schemas import Accuracy, AccuracyMatrix, Geometry
-from tgsh.specs import ExperimentSpec
+from tgsh.specs import DatasetsSuite, ExperimentSpec
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
 from tgsh.store.results import load_result
@@ -227,7 +228,8 @@ def _find_geometry(services: Services, experiment_id: str, params: GeometryParam
 
 
 def measured_geometry(services: Services, experiment_id: str) -> MeasuredGeometry:
-    """Raises as `base.measured` does."""
+    """Raises as `base.measured` does, and Conflict where tasks have no classes in common."""
+    require_common_classes(services, experiment_id)
     tensors, about = base.measured(services, experiment_id, "geometry")
     record = queries.experiment(services.database, experiment_id).record
     stages = json.loads(about["summaries"])
@@ -242,6 +244,19 @@ def measured_geometry(services: Services, experiment_id: str) -> MeasuredGeometr
         tensors=tensors,
         stages=stages,
     )
+
+
+def require_common_classes(services: Services, experiment_id: str) -> None:
+    """Refuse Definition 1 for tasks that share fewer than two classes. Raises Conflict."""
+    spec = base.spec_of(services, experiment_id)
+    if not isinstance(spec.suite, DatasetsSuite):
+        return
+    common = len(read_info(services, experiment_id, spec).common_outputs)
+    if common < 2:
+        raise Conflict(
+            f"Definition 1 compares images of one class in two tasks, and these share {common} classes; "
+            'match them otherwise: "classes": "nearest" or a map in the suite'
+        )
 
 
 def _baseline(services: Services, own: MeasuredGeometry, experiment_id: str) -> MeasuredGeometry:

@@ -122,7 +122,7 @@ def class_warnings(spec: ExperimentSpec, info: DatasetInfo) -> list[str]:
     Returns
     -------
     list[str]
-        Sentences; none where all tasks have the same classes.
+        Sentences without their last full stop; none where all tasks have the same classes.
     """
     overlap = class_overlap(spec, info)
     if overlap is None:
@@ -134,24 +134,46 @@ def class_warnings(spec: ExperimentSpec, info: DatasetInfo) -> list[str]:
         warnings.append(
             f"Classes are matched by their numbers, and names differ: class {output} is "
             f"{_name(overlap, one, output)!r} of {titles[one]} and {_name(overlap, other, output)!r} of "
-            f'{titles[other]}. Submit with "classes": "names" or "nearest" in the suite to match otherwise.'
+            f'{titles[other]}. Submit with "classes": "names" or "nearest" in the suite to match otherwise'
         )
     if overlap.shared is None:
         warnings.append(
             f"Classes of {', '.join(titles[1:])} are matched to those of {titles[0]} by the means of their "
-            "images when they are trained; the answer tells which is which."
+            "images when they are trained; the answer tells which is which"
         )
     elif fewest := _fewest(overlap):
         pairs = "; ".join(f"{titles[one]} and {titles[other]}: {number}" for number, one, other in fewest)
         warnings.append(
             f"Tasks do not have the same classes (shared of {len(overlap.outputs)}: {pairs}). Tasks that "
-            "share few classes are less alike for that reason alone."
+            "share few classes are less alike for that reason alone"
         )
     if overlap.matching == "nearest" and overlap.shared is not None:
         warnings.append(
-            "Classes were matched by the means of their images, not by names: class_overlap tells which."
+            "Classes were matched by the means of their images, not by names: class_overlap tells which"
         )
     return warnings
+
+
+def task_labels(info: DatasetInfo, task: int) -> tuple[str, ...]:
+    """Name every output as a task does: its own classes by their names, the others by the output's.
+
+    Parameters
+    ----------
+    info : DatasetInfo
+        One dataset, or several with their outputs.
+    task : int
+        Index of the task.
+
+    Returns
+    -------
+    tuple[str, ...]
+        K names.
+    """
+    own = info.of_task(task)
+    labels = list(info.class_names or map(str, range(info.classes)))
+    for output, label in zip(own.class_outputs, own.class_labels, strict=True):
+        labels[output] = label
+    return tuple(labels)
 
 
 def conversions(info: DatasetInfo) -> list[str]:
@@ -168,7 +190,7 @@ def conversions(info: DatasetInfo) -> list[str]:
         A sentence for each that was converted.
     """
     return [
-        f"Images of {member.title} are made {_shape(member.shape)} from {_shape(member.source_shape)}."
+        f"Images of {member.title} are made {_shape(member.shape)} from {_shape(member.source_shape)}"
         for member in info.members
         if member.source_shape
     ]

@@ -89,7 +89,7 @@ def several_datasets(
     ]
     if suite.classes == "order" and not suite.reads_images:
         return SeveralDatasets(info, tuple(fitted))
-    outputs: Sequence[tuple[int, ...]] = [member.outputs for member in info.members]
+    outputs: Sequence[tuple[int, ...]] = [member.class_outputs for member in info.members]
     if suite.classes == "nearest":
         outputs = nearest_outputs(fitted)
     described = members_read(info, outputs, [dataset.info.normalisation for dataset in fitted])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
@@ -93,20 +95,23 @@ class ExperimentSpec(Frozen):
             SHA-256, hexadecimal. Experiments of equal digests have equal results.
         """
         relevant = self.model_dump(mode="json", exclude={"name", "tags", *MEASURED_BESIDES})
-        for part in ("suite",):
-            relevant[part] = without_defaults(relevant[part], getattr(self, part))
+        _leave_out_defaults(relevant, LATER_KEYS)
         canonical = json.dumps(relevant, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def without_defaults(document: dict[str, Any], part: Frozen) -> dict[str, Any]:
-    """A part of a spec as JSON without those of its newer keys (`NEWER`) that are at their defaults."""
-    fields = type(part).model_fields
-    return {
-        key: value
-        for key, value in document.items()
-        if key not in getattr(part, "NEWER", ()) or getattr(part, key) != fields[key].default
-    }
+LATER_KEYS: Mapping[str, Any] = MappingProxyType(
+    {"suite": {"classes": "order", "size": None, "channels": None, "fit": "squash"}}
+)
+"""Keys that came later. At these defaults the digest leaves them out, so that older specs keep theirs."""
+
+
+def _leave_out_defaults(dumped: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    for key, default in defaults.items():
+        if isinstance(default, Mapping):
+            _leave_out_defaults(dumped[key], default)
+        elif key in dumped and dumped[key] == default:
+            del dumped[key]
 
 
 def with_default_dataset(body: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     Field,
@@ -171,9 +171,6 @@ class DatasetsSuite(Frozen):
         description="how an image gets another size: stretched (squash), scaled and its margins cut (crop), "
         "or scaled and black margins added (pad)",
     )
-
-    NEWER: ClassVar[tuple[str, ...]] = ("classes", "size", "channels", "fit")
-    """Keys that came later: specs without them keep their digest."""
 
     @property
     def reads_images(self) -> bool:
