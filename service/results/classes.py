@@ -6,11 +6,12 @@ from dataclasses import asdict
 
 from service.dependencies import Services
 from tgsh.datasets.base import DatasetInfo, info_of
-from tgsh.datasets.classes import class_overlap
+from tgsh.datasets.classes import class_overlap, class_warnings, conversions
 from tgsh.datasets.several import members_from_text
 from tgsh.errors import Conflict
 from tgsh.schemas import ClassOverlap
 from tgsh.specs import DatasetsSuite, ExperimentSpec
+from tgsh.store import queries
 from tgsh.store.results import load_result
 
 
@@ -50,6 +51,15 @@ def overlap_of(services: Services, experiment_id: str, spec: ExperimentSpec) -> 
     if not isinstance(spec.suite, DatasetsSuite):
         return None
     return overlap_document(spec, read_info(services, experiment_id, spec))
+
+
+def class_warnings_of(services: Services, experiment_id: str, spec: ExperimentSpec) -> list[str]:
+    """What in the classes of its tasks would mislead a reader, and which images were converted."""
+    if not isinstance(spec.suite, DatasetsSuite):
+        return []
+    info = read_info(services, experiment_id, spec)
+    labels = [task.label for task in queries.tasks(services.database, experiment_id)]
+    return [*class_warnings(spec, info, labels), *conversions(info)]
 
 
 def overlap_document(spec: ExperimentSpec, info: DatasetInfo) -> ClassOverlap | None:

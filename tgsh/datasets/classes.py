@@ -109,7 +109,9 @@ def output_names(info: DatasetInfo) -> tuple[str, ...]:
     return max(info.members, key=lambda member: member.classes).names if info.members else info.names
 
 
-def class_warnings(spec: ExperimentSpec, info: DatasetInfo) -> list[str]:
+def class_warnings(
+    spec: ExperimentSpec, info: DatasetInfo, labels: Sequence[str] | None = None
+) -> list[str]:
     """Say what in the classes of an experiment's tasks would mislead a reader of their similarity.
 
     Parameters
@@ -118,6 +120,8 @@ def class_warnings(spec: ExperimentSpec, info: DatasetInfo) -> list[str]:
         The experiment.
     info : DatasetInfo
         Its datasets.
+    labels : Sequence[str] | None, default=None
+        What tasks are called; None: by their datasets' names.
 
     Returns
     -------
@@ -127,7 +131,7 @@ def class_warnings(spec: ExperimentSpec, info: DatasetInfo) -> list[str]:
     overlap = class_overlap(spec, info)
     if overlap is None:
         return []
-    titles = [member.title for member in info.members]
+    titles = labels or [_dataset_name(member) for member in info.members]
     warnings = []
     if overlap.matching == "order" and (differing := _differing(overlap)) is not None:
         output, one, other = differing
@@ -190,10 +194,14 @@ def conversions(info: DatasetInfo) -> list[str]:
         A sentence for each that was converted.
     """
     return [
-        f"Images of {member.title} are made {_shape(member.shape)} from {_shape(member.source_shape)}"
+        f"Images of {_dataset_name(member)} are made {_shape(member.shape)} from {_shape(member.source_shape)}"
         for member in info.members
         if member.source_shape
     ]
+
+
+def _dataset_name(info: DatasetInfo) -> str:
+    return info.title if info.is_uploaded else info.name
 
 
 def _shape(shape: Sequence[int]) -> str:
