@@ -159,7 +159,7 @@ def test_moments_are_those_of_what_is_seen() -> None:
 
 def test_nearest_finds_shuffled_classes_and_keeps_the_others_apart() -> None:
     first = images_of(own("a", "p", "q", "r"), 5)
-    x, y = coloured(5, 12, (5, 6), 5)  # begins as the first does: the same generator
+    x, _ = coloured(5, 12, (5, 6), 5)
     patterns = np.concatenate([first.train_images[first.train_labels == label] for label in (2, 0, 1)])
     labels = np.repeat(np.arange(5), 12)
     more = np.concatenate([patterns // 2, x[36:].reshape(24, -1)])
