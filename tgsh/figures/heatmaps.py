@@ -29,6 +29,7 @@ from tgsh.figures.style import (
     printable,
     text,
     thin_frame,
+    wrapped,
     write_title,
 )
 
@@ -248,7 +249,7 @@ def similarity_figure(
     draw_heatmap(axes, np.asarray(values), labels, scale)
     write_title(axes, title, side)
     if note:
-        axes.set_xlabel(printable(note), loc="left", labelpad=6, **text(8))
+        axes.set_xlabel(wrapped(note, side), loc="left", labelpad=6, **text(8))
     add_colour_bar(figure, axes, scale)
     return figure
 
