@@ -103,20 +103,20 @@ def _relabellings(spec: ExperimentSpec, ref: StageRef, asked: int | None) -> int
 
     Raises InvalidSpec for another stage, Conflict where there are not as many (yet).
     """
-    trained = spec.null_relabellings if ref.finished else 0
+    trained = spec.null_shuffles if ref.finished else 0
     compares = ref.epoch == spec.training.epochs and 2 <= len(ref.tasks) <= MOST_AT_ONCE
     if asked is None:
         return trained if compares else 0
     if ref.epoch < spec.training.epochs:
         raise InvalidSpec("null", "tasks of shuffled classes are kept after training only; leave stage out")
-    if spec.null_relabellings and not ref.finished:
+    if spec.null_shuffles and not ref.finished:
         raise Conflict(
             "tasks of shuffled classes are trained when all others are done; wait for the experiment"
         )
     if trained < asked or not compares:
         raise Conflict(
             f"{trained} relabellings of its tasks were trained, not {asked}: submit the spec with "
-            f'"null_relabellings": {asked} (its other answers stay the same)'
+            f'"null_shuffles": {asked} (its other answers stay the same)'
         )
     return asked
 
@@ -141,12 +141,12 @@ def unrelated_labels(
     services: Services, ref: StageRef, params: SimilarityParams, count: int
 ) -> NullRange | None:
     """Range of similarities of the first so many relabellings; None where an earlier version trained none."""
-    stored = load_result(services.database, services.artifacts, ref.experiment_id, "null-relabellings")
+    stored = load_result(services.database, services.artifacts, ref.experiment_id, "null-shuffles")
     if stored is None:
         return None
     part = layer_slice(services, ref.experiment_id, params.layer)
     low, high, mean = similarity_range(stored[0]["vectors"][:count, :, part], params.measure)
-    return NullRange(relabellings=count, low=low, high=high, mean=mean)
+    return NullRange(shuffles=count, low=low, high=high, mean=mean)
 
 
 def null_text(null: NullRange | None) -> str:
@@ -154,7 +154,7 @@ def null_text(null: NullRange | None) -> str:
     if null is None:
         return ""
     low, high = (f"{value:.2f}".replace("-", "−") for value in (null.low, null.high))
-    times = "1 relabelling" if null.relabellings == 1 else f"{null.relabellings} relabellings"
+    times = "classes shuffled once" if null.shuffles == 1 else f"classes shuffled {null.shuffles} times"
     return f"unrelated labels give {low} to {high} ({times})"
 
 

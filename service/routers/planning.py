@@ -185,7 +185,7 @@ def _pace(alike: list[statistics.Throughput], uploads: UploadInfo) -> _Pace:
     plain = [
         each
         for each, spec in zip(alike, specs, strict=True)
-        if not (spec.accuracy_matrix or spec.null_relabellings)
+        if not (spec.accuracy_matrix or spec.null_shuffles)
     ]
     tasks = sum(each.tasks for each in plain)
     finish = sum(each.finish_seconds for each in plain) / tasks if tasks else SECONDS_A_FINISHED_TASK

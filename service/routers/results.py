@@ -107,7 +107,7 @@ def similarity(
     """The labelled T×T matrix of similarities between context vectors v_t = g_t·c_t.
 
     `null` tells what unrelated labels would give: the range of similarities of the same tasks trained on
-    classes that are shuffled at random, where the experiment was submitted with `null_relabellings`.
+    classes that are shuffled at random, where the experiment was submitted with `null_shuffles`.
 
     Tasks that have no vector at this stage yet are left out, and `complete` says so. The vectors of a
     network of several layers are v_1, v_2, … one after the other; `layer` compares one of them.

@@ -302,7 +302,7 @@ def test_classes_and_sizes_that_differ(client: httpx.Client, app: FastAPI, servi
     large = np.pad(x[..., None].repeat(3, axis=3), ((0, 0), (0, 0), (7, 7), (0, 0)))
     own = upload(client, large, np.array(WORDS)[y], name="words")
     suite = {"kind": "datasets", "datasets": ["mnist5k", own]}
-    body = {**SMALL, "training": {"epochs": 2}, "suite": suite, "dataset": None, "null_relabellings": 2}
+    body = {**SMALL, "training": {"epochs": 2}, "suite": suite, "dataset": None, "null_shuffles": 2}
     refused = client.post("/experiments", json=body)
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "suite.datasets.1")
     suite |= {"size": [28, 28], "channels": 1, "fit": "crop", "classes": "nearest"}
@@ -313,11 +313,11 @@ def test_classes_and_sizes_that_differ(client: httpx.Client, app: FastAPI, servi
     shown(client, app, root, body)
     similarity = client.get(f"{root}/similarity").json()
     assert similarity["values"][0][1] > 0.5 > similarity["null"]["high"]
-    assert similarity["null"]["relabellings"] == 2
+    assert similarity["null"]["shuffles"] == 2
     overlap = similarity["class_overlap"]
     assert (overlap["matching"], overlap["outputs"]) == ("nearest", list("0123456789"))
     assert overlap["classes"] == [list("0123456789"), list(WORDS)]
-    assert client.get(f"{root}/similarity?null=1").json()["null"]["relabellings"] == 1
+    assert client.get(f"{root}/similarity?null=1").json()["null"]["shuffles"] == 1
     for query, status in (("null=3", 409), ("null=1&stage=before", 422), ("null=0", 422)):
         assert client.get(f"{root}/similarity?{query}").status_code == status, query
     assert client.get(f"{root}/similarity?stage=before").json()["null"] is None
@@ -329,6 +329,6 @@ def test_classes_and_sizes_that_differ(client: httpx.Client, app: FastAPI, servi
     ).json()
     assert (np.array(seen["class_names"]) == np.array(WORDS)[y[:40]]).mean() > 0.6
     assert client.get(f"{root}/samples").json()["class_names"] == list("0123456789")
-    again = client.post("/experiments", json={**body, "null_relabellings": 1, "name": "again"})
+    again = client.post("/experiments", json={**body, "null_shuffles": 1, "name": "again"})
     assert (again.status_code, again.json()["links"]["self"]) == (200, root)
-    assert client.post("/experiments", json={**body, "null_relabellings": 3}).status_code == 202
+    assert client.post("/experiments", json={**body, "null_shuffles": 3}).status_code == 202

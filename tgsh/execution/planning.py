@@ -45,10 +45,10 @@ def plan(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Experime
             "accuracy_matrix",
             f"is for {MOST_CROSSED} tasks at most: {len(tasks):,} take {len(tasks) ** 2:,} evaluations",
         )
-    if (trainings := spec.null_relabellings * len(tasks)) > MOST_RELABELLED:
+    if (trainings := spec.null_shuffles * len(tasks)) > MOST_RELABELLED:
         raise InvalidSpec(
-            "null_relabellings",
-            f"{spec.null_relabellings} of {len(tasks):,} tasks are {trainings:,} trainings, and "
+            "null_shuffles",
+            f"{spec.null_shuffles} of {len(tasks):,} tasks are {trainings:,} trainings, and "
             f"{MOST_RELABELLED:,} are the most",
         )
     used = [each.name for each in info.members or (info,) if each.is_uploaded]
@@ -122,7 +122,7 @@ def crossing_seconds(spec: ExperimentSpec, info: DatasetInfo, tasks: int) -> flo
 
 def relabelling_seconds(spec: ExperimentSpec, info: DatasetInfo, tasks: int) -> float:
     """Typical seconds of training on shuffled classes, by the one worker that finishes an experiment."""
-    return spec.null_relabellings * tasks * task_seconds(spec, info)
+    return spec.null_shuffles * tasks * task_seconds(spec, info)
 
 
 def multiplications(network: NetworkSpec, info: DatasetInfo) -> float:

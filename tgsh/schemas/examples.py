@@ -78,7 +78,7 @@ SIMILARITY: Example = {
     "order": "task",
     "layer": None,
     "values": [[1.0, 0.715, 0.493], [0.715, 1.0, 0.716], [0.493, 0.716, 1.0]],
-    "null": {"relabellings": 10, "low": -0.12, "high": 0.18, "mean": 0.01},
+    "null": {"shuffles": 10, "low": -0.12, "high": 0.18, "mean": 0.01},
     "class_overlap": None,
 }
 _OTHER_ID = "9326c31d29f87427"

@@ -33,7 +33,7 @@ class ClassOverlap(WireModel):
 class NullRange(WireModel):
     """Similarities of tasks whose classes were shuffled at random, each task's by itself."""
 
-    relabellings: int = Field(description="how many times the classes of all tasks were shuffled and trained")
+    shuffles: int = Field(description="how many times the classes of all tasks were shuffled and trained")
     low: float = Field(description="the least similarity of two tasks in any of them")
     high: float = Field(description="the greatest")
     mean: float
@@ -56,7 +56,7 @@ class Similarity(WireModel):
     values: list[list[float]]
     null: NullRange | None = Field(
         None,
-        description="what unrelated labels give, where the experiment was submitted with null_relabellings",
+        description="what unrelated labels give, where the experiment was submitted with null_shuffles",
     )
     class_overlap: ClassOverlap | None = Field(
         None, description="which classes tasks share, where they do not all have the same"

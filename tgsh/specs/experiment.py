@@ -19,7 +19,7 @@ Tag = Annotated[
 ]
 
 
-MEASURED_BESIDES = ("accuracy_matrix", "null_relabellings")
+MEASURED_BESIDES = ("accuracy_matrix", "null_shuffles")
 """Fields that ask for more measurements, and change nothing of what is learned."""
 
 
@@ -57,7 +57,7 @@ class ExperimentSpec(Frozen):
     accuracy_matrix: bool = Field(
         False, description="also measure how every task's context does on every task's data: T² evaluations"
     )
-    null_relabellings: int = Field(
+    null_shuffles: int = Field(
         0,
         ge=0,
         le=100,

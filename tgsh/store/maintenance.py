@@ -139,12 +139,12 @@ def find_reusable(
     needed = {"vectors"}
     if spec.accuracy_matrix:
         needed.add("accuracy-matrix")
-    if spec.null_relabellings:
-        needed.add("null-relabellings")
+    if spec.null_shuffles:
+        needed.add("null-shuffles")
     with database.read() as session:
         rows = session.execute(query).all()
     for row in sorted(rows, key=lambda row: row.owner != visible_to):
-        enough = row.spec.get("null_relabellings", 0) >= spec.null_relabellings
+        enough = row.spec.get("null_shuffles", 0) >= spec.null_shuffles
         if enough and needed <= row.results.keys() and not damaged_results(database, artifacts, row.id):
             return str(row.id)
     return None

@@ -279,7 +279,7 @@ def measure(
     -------
     dict[str, Measurement]
         "samples" of MOST_TASKS tasks at most, evenly spread, and "geometry" where they share two classes;
-        "class-means" of all, where they are not too many; "accuracy-matrix" and "null-relabellings" where
+        "class-means" of all, where they are not too many; "accuracy-matrix" and "null-shuffles" where
         the spec says so; "members", what follows from the images of several datasets.
 
     Raises
@@ -299,7 +299,7 @@ def measure(
     if trainer.spec.accuracy_matrix:
         trained = [trained_state(task.index) for task in tasks]
         measurements["accuracy-matrix"] = accuracy_matrix(trainer, tasks, trained, should_stop)
-    if relabellings := trainer.spec.null_relabellings:
+    if relabellings := trainer.spec.null_shuffles:
         shuffled = relabelled_vectors(trainer, tasks, relabellings, should_stop)
         measurements[NULL] = {"vectors": shuffled}, {}
     return measurements

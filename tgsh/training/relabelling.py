@@ -12,7 +12,7 @@ from tgsh.rng import rng_for
 from tgsh.suites import SuiteTask
 from tgsh.training.trainer import Trainer
 
-NULL = "null-relabellings"
+NULL = "null-shuffles"
 """Name of the measurement."""
 
 

@@ -97,7 +97,7 @@ def test_the_manifold_suite_makes_its_own_images() -> None:
         ({"suite": {"kind": "manifold", "train_images": 1_000_000, "side": 64}}, "suite.train_images"),
         ({"suite": {"kind": "manifold", "classes": 20, "test_images": 19}}, "suite.classes"),
         ({"suite": {"tasks": 101}, "accuracy_matrix": True}, "accuracy_matrix"),
-        ({"suite": {"tasks": 101}, "null_relabellings": 10}, "null_relabellings"),
+        ({"suite": {"tasks": 101}, "null_shuffles": 10}, "null_shuffles"),
         ({"suite": {**SETS, "classes": {"kmnist": {"0": "o"}}}}, "suite.classes.kmnist.0"),
     ],
 )
@@ -110,7 +110,7 @@ def test_parts_that_do_not_fit_together_are_named(body: dict[str, Any], field: s
 def test_what_is_measured_does_not_change_what_is_learned() -> None:
     spec = PRESETS["rotation-mnist"]
     assert spec.model_copy(update={"accuracy_matrix": True}).digest() == spec.digest()
-    assert spec.model_copy(update={"null_relabellings": 5}).digest() == spec.digest()
+    assert spec.model_copy(update={"null_shuffles": 5}).digest() == spec.digest()
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -121,7 +121,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"suite": {**SETS, "size": 28}}, "suite.size"),
     ({"suite": {**SETS, "channels": 2}}, "suite.channels"),
     ({"suite": {**SETS, "fit": "crop"}}, "suite.fit"),
-    ({"null_relabellings": 101}, "null_relabellings"),
+    ({"null_shuffles": 101}, "null_shuffles"),
     ({"suite": {"kind": "shift", "tasks": 0}}, "suite.tasks"),
     ({"suite": {"kind": "shift", "step_pixels": 0}}, "suite.step_pixels"),
     ({"suite": {"kind": "shift", "step_pixels": 1.5}}, "suite.step_pixels"),

@@ -53,7 +53,7 @@ class ResultMethods(References):
             Layer, such as ``"layer-1"``, whose part of the vectors is compared; None compares all of them.
         null : int | None, default=None
             Relabellings whose range of similarities is told beside the matrix (`null`), of an experiment that
-            was submitted with ``"null_relabellings"``; None tells all that were trained.
+            was submitted with ``"null_shuffles"``; None tells all that were trained.
 
         Returns
         -------
