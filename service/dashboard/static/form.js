@@ -139,10 +139,11 @@ export function formSchema(catalog, datasets) {
     if (!field) continue;
     field.uniqueItems = true;
     setChoices(field.items, datasets.filter(({value}) => value !== "synthetic"), (value) => value.replace(/^id:/, ""));
-    const {classes, size} = suite.properties;
+    const {classes, size, channels} = suite.properties;
     delete classes.anyOf; // a map of names is written as JSON
     Object.assign(classes, {type: "string", enum: ["names", "nearest", "order"]});
-    if (size) Object.assign(size, {isSize: true, description: `${size.description}, such as 28 × 28`});
+    Object.assign(size, {isSize: true, description: `${size.description}, such as 28 × 28`});
+    Object.assign(channels, {enum: ["", "1", "3"], options: {enum_titles: ["as they are", "1: grey", "3: colour"]}});
   }
   return schema;
 }
@@ -193,7 +194,7 @@ function toForm(value, schema, root = schema) {
     return mapped(target.properties, (name, inner) => toForm(fields[name] ?? resolved(fields[name], inner, root).default, inner, root));
   }
   if (target.type === "array") return (value ?? []).map((item, index) => toForm(item, itemOf(target, index), root));
-  if (target.isSize) return (value ?? []).join(" × ");
+  if (target.isSize) return Array.isArray(value) ? value.join(" × ") : "";
   return target.isNullable ? String(value ?? "") : value;
 }
 

@@ -105,17 +105,22 @@ def test_a_custom_suite_is_composed(form: Page) -> None:
 
 def test_several_datasets_say_which_classes_are_the_same(form: Page) -> None:
     form.get_by_label("kind of suite").select_option("datasets")
-    form.get_by_role("button", name="Add dataset").click()
-    form.get_by_label("suite datasets 1").or_(form.get_by_label("dataset 2")).first.select_option(
-        "fashion-mnist"
-    )
+    form.locator("#form label").filter(has_text="mnist5k").locator("input").check()
     expect(form.get_by_label("classes", exact=True)).to_have_value("names")
-    expect(form.locator("#estimate")).to_contain_text("Tasks do not have the same classes")
-    form.get_by_label("size", exact=True).fill("14 × 20")
-    form.get_by_label("channels", exact=True).fill("3")
-    form.get_by_label("fit", exact=True).select_option("crop")
     suite = as_json(form)["suite"]
-    assert (suite["classes"], suite["size"], suite["channels"], suite["fit"]) == ("names", [14, 20], 3, "crop")
+    assert suite == {"kind": "datasets", "datasets": ["mnist5k"], "classes": "names", "fit": "squash"}
+    form.get_by_label("classes", exact=True).select_option("nearest")
+    form.get_by_label("size", exact=True).fill("14 × 20")
+    form.get_by_label("channels", exact=True).select_option("3: colour")
+    form.get_by_label("fit", exact=True).select_option("crop")
+    expect(form.locator("#estimate")).to_contain_text("mnist5k are made 14 × 20 × 3 from 28 × 28")
+    suite = as_json(form)["suite"]
+    assert (suite["classes"], suite["size"], suite["channels"], suite["fit"]) == (
+        "nearest",
+        [14, 20],
+        3,
+        "crop",
+    )
 
 
 def test_a_problem_is_beside_its_field(form: Page, troubles: Troubles) -> None:
