@@ -1,7 +1,7 @@
 """python -m tests.benchmarks [NAME ...] [--json FILE] [--rounds N] [--plain-batches N]
 
 Everything side by side with what it is compared to, as one table; without names, all of it: about 15 minutes
-on two cores. Full MNIST must lie under TGSH_DATA_DIR for epochs, full and parts.
+on two cores. Full MNIST must lie under TGSH_DATA_DIR for classes, epochs, full and parts.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ NAMES: Mapping[str, str] = {
     "pages": "the table of experiments with 10,000 of them",
     "queue": "what a job costs beside its training, and what a second worker brings",
     "startup": "seconds until ready",
+    "classes": "similarity of the halves of MNIST, by how their classes are named and matched",
     "stop": "seconds from Ctrl-C to the end of tgsh demo, at ten moments",
 }
 
@@ -44,7 +45,7 @@ def main() -> int:
     if unknown := set(names) - {*NAMES, "parts"}:
         parser.error(f"there is no benchmark {unknown.pop()!r}")
     data_dir = Path(os.environ.get("TGSH_DATA_DIR") or "nowhere")
-    if {"epochs", "full", "parts"} & set(names) and not (data_dir / "MNIST" / "raw").is_dir():
+    if {"classes", "epochs", "full", "parts"} & set(names) and not (data_dir / "MNIST" / "raw").is_dir():
         print("set TGSH_DATA_DIR to a folder that has MNIST/raw with full MNIST in it", file=sys.stderr)
         return 2
     if names == ["parts"]:
@@ -60,6 +61,7 @@ def main() -> int:
 
 def _run(names: list[str], data_dir: Path, rounds: int, batches: int) -> list[Row]:
     arguments: dict[str, tuple[Any, ...]] = {
+        "classes": (data_dir,),
         "epochs": (data_dir, rounds, batches),
         "full": (data_dir,),
         "pages": (rounds,),
