@@ -47,14 +47,14 @@ def _completed(services: Services, experiment_id: str, info: DatasetInfo) -> Dat
 
 
 def overlap_of(services: Services, experiment_id: str, spec: ExperimentSpec) -> ClassOverlap | None:
-    """Which classes the tasks share; None where all have the same. Cheap where they share one dataset."""
+    """Classes that the tasks share; None where all have the same. Cheap where they share one dataset."""
     if not isinstance(spec.suite, DatasetsSuite):
         return None
     return overlap_document(spec, read_info(services, experiment_id, spec))
 
 
 def class_warnings_of(services: Services, experiment_id: str, spec: ExperimentSpec) -> list[str]:
-    """What in the classes of its tasks would mislead a reader, and which images were converted."""
+    """Warnings about the classes of its tasks, and sentences on images that were converted."""
     if not isinstance(spec.suite, DatasetsSuite):
         return []
     info = read_info(services, experiment_id, spec)

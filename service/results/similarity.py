@@ -91,15 +91,15 @@ Matrix = Computed[ComparedTasks, StageRef, SimilarityParams]
 
 
 def _find_matrix(services: Services, experiment_id: str, params: SimilarityParams) -> Source[StageRef]:
-    """Raises what `_relabellings` does."""
+    """Raises what `_shuffles` does."""
     source = find_params_stage(services, experiment_id, params)
     spec = base.spec_of(services, experiment_id)
-    digest = f"{source.digest} null {_relabellings(spec, source.content, params.null)}"
+    digest = f"{source.digest} null {_shuffles(spec, source.content, params.null)}"
     return Source(source.content, digest, source.subject, source.final)
 
 
-def _relabellings(spec: ExperimentSpec, ref: StageRef, asked: int | None) -> int:
-    """How many relabellings are told beside a matrix: as many as were trained, or as are asked for.
+def _shuffles(spec: ExperimentSpec, ref: StageRef, asked: int | None) -> int:
+    """Number of shuffles that are told beside a matrix: as many as were trained, or as are asked for.
 
     Raises InvalidSpec for another stage, Conflict where there are not as many (yet).
     """
@@ -115,7 +115,7 @@ def _relabellings(spec: ExperimentSpec, ref: StageRef, asked: int | None) -> int
         )
     if trained < asked or not compares:
         raise Conflict(
-            f"{trained} relabellings of its tasks were trained, not {asked}: submit the spec with "
+            f"{trained} shuffles of its classes were trained, not {asked}: submit the spec with "
             f'"null_shuffles": {asked} (its other answers stay the same)'
         )
     return asked
@@ -123,7 +123,7 @@ def _relabellings(spec: ExperimentSpec, ref: StageRef, asked: int | None) -> int
 
 def _compared(services: Services, ref: StageRef, params: SimilarityParams) -> ComparedTasks:
     spec = base.spec_of(services, ref.experiment_id)
-    count = _relabellings(spec, ref, params.null)
+    count = _shuffles(spec, ref, params.null)
     return ComparedTasks(
         _matrix(services, ref, params),
         unrelated_labels(services, ref, params, count) if count else None,
@@ -132,15 +132,15 @@ def _compared(services: Services, ref: StageRef, params: SimilarityParams) -> Co
 
 
 def null_of(services: Services, ref: StageRef, params: SimilarityParams) -> NullRange | None:
-    """What unrelated labels give at a stage, where the experiment trained tasks of shuffled classes."""
-    count = _relabellings(base.spec_of(services, ref.experiment_id), ref, params.null)
+    """Range that unrelated labels give at a stage, where the experiment trained tasks of shuffled classes."""
+    count = _shuffles(base.spec_of(services, ref.experiment_id), ref, params.null)
     return unrelated_labels(services, ref, params, count) if count else None
 
 
 def unrelated_labels(
     services: Services, ref: StageRef, params: SimilarityParams, count: int
 ) -> NullRange | None:
-    """Range of similarities of the first so many relabellings; None where an earlier version trained none."""
+    """Range of similarities of the first so many shuffles; None where an earlier version trained none."""
     stored = load_result(services.database, services.artifacts, ref.experiment_id, "null-shuffles")
     if stored is None:
         return None

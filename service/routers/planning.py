@@ -24,7 +24,7 @@ from tgsh.execution.planning import (
     crossing_seconds,
     plan,
     preview,
-    relabelling_seconds,
+    shuffle_seconds,
     task_seconds,
 )
 from tgsh.execution.uploads import seen_by
@@ -215,7 +215,7 @@ def estimate(
         for each, one in ((each, ExperimentSpec.model_validate(each.spec)) for each in ahead)
     ]
     info = info_of(spec, uploads)
-    more_measured = crossing_seconds(spec, info, tasks) + relabelling_seconds(spec, info, tasks)
+    more_measured = crossing_seconds(spec, info, tasks) + shuffle_seconds(spec, info, tasks)
     finish = own.finish * tasks + own.factor * more_measured
     return Estimate(
         digest=spec.digest(),

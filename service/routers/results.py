@@ -100,7 +100,9 @@ def similarity(
     layer: Layer = None,
     null: Annotated[
         int | None,
-        Query(ge=1, le=100, description="tell what so many relabellings give; all that were trained"),
+        Query(
+            ge=1, le=100, description="tell what so many shuffles of the classes give; all that were trained"
+        ),
     ] = None,
     format: Format = None,
 ) -> Response:

@@ -18,7 +18,7 @@ from tgsh.datasets.mnist import load_dataset
 from tgsh.datasets.several import several_datasets
 from tgsh.specs import DatasetsSuite, ExperimentSpec
 from tgsh.suites import build
-from tgsh.training.relabelling import relabelled_vectors
+from tgsh.training.shuffles import shuffled_vectors
 from tgsh.training.trainer import Trainer
 
 DIGITS = tuple("0123456789")
@@ -47,7 +47,7 @@ def rows(data_dir: Path | None, dataset: str = "mnist") -> list[Row]:
             value = float(similarity(vectors, ["one", "other"], [0, 1]).values[0, 1])
             found.append(Row(f"halves of {dataset}, {case}, classes: {rule}", "cosine", value))
     trainer = trainer_of(one, other, "names")
-    shuffled = relabelled_vectors(trainer, build(trainer.spec.suite, trainer.info), SHUFFLES, lambda: False)
+    shuffled = shuffled_vectors(trainer, build(trainer.spec.suite, trainer.info), SHUFFLES, lambda: False)
     for what, value in zip(("least", "greatest", "mean"), similarity_range(shuffled), strict=True):
         found.append(Row(f"halves of {dataset}, unrelated labels, {SHUFFLES} times, {what}", "cosine", value))
     return found

@@ -79,7 +79,7 @@ class DatasetInfo:
     members : tuple[DatasetInfo, ...], default=()
         The datasets of which each is a task, where they are several.
     real_names : tuple[str, ...], default=()
-        What its classes are called where datasets are compared; class_names or numbers where it is empty.
+        Names of its classes where datasets are compared; class_names or numbers where it is empty.
     outputs : tuple[int, ...], default=()
         The output of each class where datasets share outputs; class k is output k where it is empty.
     source_shape : tuple[int, ...], default=()
@@ -130,7 +130,7 @@ class DatasetInfo:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the classes are called where datasets are compared."""
+        """Names of the classes where datasets are compared."""
         return tuple(map(normalised, self.real_names or self.class_labels))
 
     def of_task(self, index: int) -> DatasetInfo:

@@ -17,8 +17,8 @@ MOST_TOLD_CLASSES = 10_000
 
 
 @dataclass(frozen=True)
-class ClassOverlap:
-    """Which class of each task is which output, where tasks do not all have the same.
+class SharedClasses:
+    """Classes of several tasks by output, where tasks do not all have the same.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ def matching_of(suite: DatasetsSuite) -> str:
     return suite.classes if isinstance(suite.classes, str) else "map"
 
 
-def class_overlap(spec: ExperimentSpec, info: DatasetInfo) -> ClassOverlap | None:
+def class_overlap(spec: ExperimentSpec, info: DatasetInfo) -> SharedClasses | None:
     """Tell which classes the tasks of an experiment share.
 
     Parameters
@@ -67,7 +67,7 @@ def class_overlap(spec: ExperimentSpec, info: DatasetInfo) -> ClassOverlap | Non
 
     Returns
     -------
-    ClassOverlap | None
+    SharedClasses | None
         None where all tasks have the same classes, by name, at the same outputs.
     """
     if not isinstance(spec.suite, DatasetsSuite) or len(info.members) < 2:
@@ -81,9 +81,9 @@ def class_overlap(spec: ExperimentSpec, info: DatasetInfo) -> ClassOverlap | Non
         return None
     matching, known = matching_of(spec.suite), [each for each in names if each is not None]
     if len(known) < len(names):
-        return ClassOverlap(matching, output_names(info), None, None)
+        return SharedClasses(matching, output_names(info), None, None)
     few = len(known) * info.classes <= MOST_TOLD_CLASSES
-    return ClassOverlap(
+    return SharedClasses(
         matching,
         output_names(info),
         tuple(tuple(each.get(output) for output in range(info.classes)) for each in known) if few else None,
@@ -109,9 +109,7 @@ def output_names(info: DatasetInfo) -> tuple[str, ...]:
     return max(info.members, key=lambda member: member.classes).names if info.members else info.names
 
 
-def class_warnings(
-    spec: ExperimentSpec, info: DatasetInfo, labels: Sequence[str] | None = None
-) -> list[str]:
+def class_warnings(spec: ExperimentSpec, info: DatasetInfo, labels: Sequence[str] | None = None) -> list[str]:
     """Say what in the classes of an experiment's tasks would mislead a reader of their similarity.
 
     Parameters
@@ -194,9 +192,9 @@ def conversions(info: DatasetInfo) -> list[str]:
         A sentence for each that was converted.
     """
     return [
-        f"Images of {_dataset_name(member)} are made {_shape(member.shape)} from {_shape(member.source_shape)}"
-        for member in info.members
-        if member.source_shape
+        f"Images of {_dataset_name(each)} are made {_shape(each.shape)} from {_shape(each.source_shape)}"
+        for each in info.members
+        if each.source_shape
     ]
 
 
@@ -216,11 +214,11 @@ def _outputs(suite: DatasetsSuite, info: DatasetInfo, place: int) -> tuple[int, 
     return member.class_outputs
 
 
-def _name(overlap: ClassOverlap, task: int, output: int) -> str | None:
+def _name(overlap: SharedClasses, task: int, output: int) -> str | None:
     return None if overlap.classes is None else overlap.classes[task][output]
 
 
-def _differing(overlap: ClassOverlap) -> tuple[int, int, int] | None:
+def _differing(overlap: SharedClasses) -> tuple[int, int, int] | None:
     """The first output that two tasks have other names for, and these."""
     for output in range(len(overlap.outputs)):
         named = [
@@ -232,7 +230,7 @@ def _differing(overlap: ClassOverlap) -> tuple[int, int, int] | None:
     return None
 
 
-def _fewest(overlap: ClassOverlap) -> list[tuple[int, int, int]]:
+def _fewest(overlap: SharedClasses) -> list[tuple[int, int, int]]:
     """Pairs of tasks that do not have the same outputs: how many they share, fewest first."""
     shared = overlap.shared or ()
     pairs = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tgsh.analysis.class_matching import nearest_classes, normalised_class_means
+from tgsh.analysis.class_matches import nearest_classes, normalised_class_means
 from tgsh.datasets.base import DatasetInfo, ImageDataset, Normalisation
 from tgsh.datasets.conversion import converted_dataset
 from tgsh.specs import DatasetsSuite

@@ -22,8 +22,8 @@ from tgsh.suites.transform_suites import TABLE_1
 MOST_CROSSED = 100
 """Tasks of which an accuracy matrix is measured: 10,000 evaluations take minutes."""
 
-MOST_RELABELLED = 1_000
-"""Trainings on shuffled classes: relabellings × tasks."""
+MOST_SHUFFLED = 1_000
+"""Trainings on shuffled classes: shuffles × tasks."""
 
 MOST_PREVIEWED = 64
 """Tasks that a preview shows: the first, the last, and others evenly between them."""
@@ -45,11 +45,11 @@ def plan(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Experime
             "accuracy_matrix",
             f"is for {MOST_CROSSED} tasks at most: {len(tasks):,} take {len(tasks) ** 2:,} evaluations",
         )
-    if (trainings := spec.null_shuffles * len(tasks)) > MOST_RELABELLED:
+    if (trainings := spec.null_shuffles * len(tasks)) > MOST_SHUFFLED:
         raise InvalidSpec(
             "null_shuffles",
             f"{spec.null_shuffles} of {len(tasks):,} tasks are {trainings:,} trainings, and "
-            f"{MOST_RELABELLED:,} are the most",
+            f"{MOST_SHUFFLED:,} are the most",
         )
     used = [each.name for each in info.members or (info,) if each.is_uploaded]
     base_id = base_id_of(spec.network, info.pixels, info.classes, spec.base_seed)
@@ -120,7 +120,7 @@ def crossing_seconds(spec: ExperimentSpec, info: DatasetInfo, tasks: int) -> flo
     return tasks * (tasks + 1) * EVALUATED * info.test_images * image_seconds(spec, info)
 
 
-def relabelling_seconds(spec: ExperimentSpec, info: DatasetInfo, tasks: int) -> float:
+def shuffle_seconds(spec: ExperimentSpec, info: DatasetInfo, tasks: int) -> float:
     """Typical seconds of training on shuffled classes, by the one worker that finishes an experiment."""
     return spec.null_shuffles * tasks * task_seconds(spec, info)
 

@@ -18,7 +18,7 @@ from tgsh.suites import SuiteTask, evenly_spaced
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.suites.task_identity import task_parameters
 from tgsh.training.inputs import TaskTransforms
-from tgsh.training.relabelling import NULL, relabelled_vectors
+from tgsh.training.shuffles import NULL, shuffled_vectors
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
 
@@ -299,7 +299,7 @@ def measure(
     if trainer.spec.accuracy_matrix:
         trained = [trained_state(task.index) for task in tasks]
         measurements["accuracy-matrix"] = accuracy_matrix(trainer, tasks, trained, should_stop)
-    if relabellings := trainer.spec.null_shuffles:
-        shuffled = relabelled_vectors(trainer, tasks, relabellings, should_stop)
+    if shuffles := trainer.spec.null_shuffles:
+        shuffled = shuffled_vectors(trainer, tasks, shuffles, should_stop)
         measurements[NULL] = {"vectors": shuffled}, {}
     return measurements

@@ -33,7 +33,7 @@ from tgsh.specs import (
 )
 from tgsh.suites import SuiteTask, build
 from tgsh.training.measurements import Measurement, measure
-from tgsh.training.relabelling import RelabelledSource, relabelled_vectors
+from tgsh.training.shuffles import ShuffledSource, shuffled_vectors
 from tgsh.training.state import batch_order, fresh_state
 from tgsh.training.trainer import Trainer
 
@@ -223,9 +223,9 @@ def test_the_finish_measures_by_output() -> None:
     assert "members" in finished(*named("nearest", renamed(ONE, *"abcde")))
 
 
-def test_relabellings_shuffle_the_classes_that_a_task_has() -> None:
+def test_shuffles_shuffle_the_classes_that_a_task_has() -> None:
     trainer, tasks = named("names", renamed(ONE, *"56789"))
-    source = RelabelledSource(trainer.source, trainer.spec.seed)
+    source = ShuffledSource(trainer.source, trainer.spec.seed)
     labels = source.of(1).train_labels
     assert source.of(1) is source.of(1)
     assert set(labels.tolist()) == {5, 6, 7, 8, 9}
@@ -233,14 +233,14 @@ def test_relabellings_shuffle_the_classes_that_a_task_has() -> None:
     assert len(set(shuffled.values())) == 5
     source.number = 1
     assert (source.of(1).train_labels != labels).any()
-    one = relabelled_vectors(trainer, tasks, 2, training.never)
+    one = shuffled_vectors(trainer, tasks, 2, training.never)
     assert one.shape == (2, 2, trainer.fresh(0).vectors.shape[1])
-    np.testing.assert_array_equal(relabelled_vectors(trainer, tasks, 1, training.never)[0], one[0])
+    np.testing.assert_array_equal(shuffled_vectors(trainer, tasks, 1, training.never)[0], one[0])
     low, high, mean = similarity_range(one)
     values = [float(similarity(each, ["a", "b"], [0, 1]).values[0, 1]) for each in one]
     assert (low, high, mean) == (min(values), max(values), pytest.approx(np.mean(values)))
     with pytest.raises(Interrupted):
-        relabelled_vectors(trainer, tasks, 1, lambda: True)
+        shuffled_vectors(trainer, tasks, 1, lambda: True)
 
 
 def runs_of(trainer: Trainer, task: object) -> list:  # type: ignore[type-arg]

@@ -52,8 +52,8 @@ class ResultMethods(References):
         layer : str | None, default=None
             Layer, such as ``"layer-1"``, whose part of the vectors is compared; None compares all of them.
         null : int | None, default=None
-            Relabellings whose range of similarities is told beside the matrix (`null`), of an experiment that
-            was submitted with ``"null_shuffles"``; None tells all that were trained.
+            Shuffles of the classes whose range of similarities is told beside the matrix (`null`), of an
+            experiment that was submitted with ``"null_shuffles"``; None tells all that were trained.
 
         Returns
         -------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 
 def class_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -44,6 +43,8 @@ def nearest_classes(reference: np.ndarray, means: np.ndarray) -> np.ndarray:
     np.ndarray
         int64 [L], the place of each class in the reference; −1 where it has none.
     """
+    from scipy.optimize import linear_sum_assignment  # what a service needs not, and loads slowly
+
     places = np.full(len(means), -1, np.int64)
     rows, columns = linear_sum_assignment(class_distances(reference, means))
     places[columns] = rows

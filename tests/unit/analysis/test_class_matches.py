@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from tgsh.analysis.class_matching import class_distances, nearest_classes, normalised_class_means
+from tgsh.analysis.class_matches import class_distances, nearest_classes, normalised_class_means
 from tgsh.rng import rng_for
 
 

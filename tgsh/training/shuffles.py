@@ -17,7 +17,7 @@ NULL = "null-shuffles"
 
 
 @dataclass(eq=False)
-class RelabelledSource:
+class ShuffledSource:
     """An image source whose tasks' classes are shuffled, each task's by a permutation of its own.
 
     Attributes
@@ -27,7 +27,7 @@ class RelabelledSource:
     seed : int
         Of the experiment, from which permutations follow.
     number : int, default=0
-        Which relabelling.
+        Which shuffle.
     """
 
     source: ImageSource
@@ -66,7 +66,7 @@ class RelabelledSource:
         Returns
         -------
         ImageDataset
-            The same images; the same object until another task or relabelling is asked for.
+            The same images; the same object until another task or shuffle is asked for.
         """
         if self._latest is None or self._latest[0] != (self.number, task):
             data = self.source.of(task)
@@ -92,7 +92,7 @@ def shuffled_outputs(info: DatasetInfo, seed: int, number: int, task: int) -> np
     seed : int
         Of the experiment.
     number : int
-        Which relabelling.
+        Which shuffle.
     task : int
         Index of the task.
 
@@ -107,8 +107,8 @@ def shuffled_outputs(info: DatasetInfo, seed: int, number: int, task: int) -> np
     return shuffled
 
 
-def relabelled_vectors(
-    trainer: Trainer, tasks: Sequence[SuiteTask], relabellings: int, should_stop: Callable[[], bool]
+def shuffled_vectors(
+    trainer: Trainer, tasks: Sequence[SuiteTask], shuffles: int, should_stop: Callable[[], bool]
 ) -> np.ndarray:
     """Train every task on shuffled classes, with its own start and its own order of images.
 
@@ -118,7 +118,7 @@ def relabelled_vectors(
         The experiment's.
     tasks : Sequence[SuiteTask]
         T tasks.
-    relabellings : int
+    shuffles : int
         N; the classes of all tasks are shuffled anew for each, independently.
     should_stop : Callable[[], bool]
         Called between batches; True ends the training.
@@ -135,10 +135,10 @@ def relabelled_vectors(
     TrainingDiverged
         Where a task of shuffled classes does.
     """
-    source = RelabelledSource(trainer.source, trainer.spec.seed)
+    source = ShuffledSource(trainer.source, trainer.spec.seed)
     shuffled = trainer.with_source(source)
     result = []
-    for number in range(relabellings):
+    for number in range(shuffles):
         source.number = number
         vectors = []
         for task in tasks:
