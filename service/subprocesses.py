@@ -184,11 +184,11 @@ def draw_warned(draw: Callable[..., Figure], args: tuple[Any, ...], warnings: Se
     return figure
 
 
-def draw_similarity(matrix: SimilarityMatrix, title: str) -> Figure:
-    """Heatmap of a similarity matrix."""
+def draw_similarity(matrix: SimilarityMatrix, title: str, note: str = "") -> Figure:
+    """Heatmap of a similarity matrix. note: written below it."""
     from tgsh.figures import similarity_figure
 
-    return similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)
+    return similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure, note=note)
 
 
 def draw_reconstructions(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:

@@ -27,8 +27,8 @@ from service.dependencies import ExperimentId, Layer, Services, ServicesDep, Sta
 from service.responses import respond
 from service.results import base
 from service.results.base import Computed, Result, Source, StageParams, source_itself
-from service.results.measurements import accuracy_warnings_of
-from service.results.similarity import SIMILARITY
+from service.results.measurements import accuracy_warnings_of, require_common_classes
+from service.results.similarity import SIMILARITY, SimilarityParams, null_of, null_text
 from service.results.structure import MOST_TASKS, scale_of
 from tgsh.analysis.blockwise import Similarities
 from tgsh.errors import Conflict, NotFound
@@ -101,9 +101,11 @@ def _similarity(query: PlotQuery) -> Plot:
     if query.order == "task" and query.total <= MAX_ROWS:  # with empty rows for tasks to come
         every = queries.tasks(services.database, ref.experiment_id)
         labels, tasks = tuple(task.label for task in every), tuple(task.index for task in every)
-    return _with_links(
-        matrix_plot(matrix, labels, tasks, f"of {counted(query.total, 'task')}: {what}"), files
-    )
+    plot = matrix_plot(matrix, labels, tasks, f"of {counted(query.total, 'task')}: {what}")
+    params = SimilarityParams(stage=ref.stage, measure=query.measure, layer=query.layer)
+    if told := null_text(null_of(services, ref, params)):
+        plot = replace(plot, summary=f"{plot.summary} {_sentence(told)}")
+    return _with_links(plot, files)
 
 
 def _dendrogram(query: PlotQuery) -> Plot:
@@ -144,6 +146,7 @@ def _losses(query: PlotQuery) -> Plot:
 
 def _geometry(query: PlotQuery) -> Plot:
     try:
+        require_common_classes(query.services, query.ref.experiment_id)
         tensors, about = base.measured(query.services, query.ref.experiment_id, "geometry")
     except Conflict as error:
         return Plot(_sentence(str(error)))

@@ -203,12 +203,16 @@ AnyResult = Result[str, Any, Any, Any]
 T = TypeVar("T")
 
 
+WHERE_THERE_IS_ONE = ("warnings", "null", "class_overlap")
+"""Fields of documents that only those have who have something to say there."""
+
+
 def as_json(document: Callable[[T], BaseModel]) -> Callable[[T], bytes]:
-    """An encoder of the document that this function makes; without warnings, it has no such field."""
+    """An encoder of the document that this function makes, without fields that say that there is nothing."""
 
     def encode(computed: T) -> bytes:
         made = document(computed)
-        silent = {"warnings"} if getattr(made, "warnings", None) == [] else None
+        silent = {name for name in WHERE_THERE_IS_ONE if not getattr(made, name, True)}
         return made.model_dump_json(exclude=silent).encode()
 
     return encode

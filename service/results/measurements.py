@@ -27,6 +27,7 @@ from service.results.base import (
     as_json,
     source_itself,
 )
+from service.results.classes import read_info
 from service.results.warnings import warnings_of
 from tgsh.analysis.confusion import recall
 from tgsh.analysis.transfer import transfer
@@ -35,7 +36,7 @@ from tgsh.datasets.base import info_of
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.presenters import MOST_RECALLS, accuracy_table, accuracy_view, accuracy_warnings
 from tgsh.schemas import Accuracy, AccuracyMatrix, Geometry
-from tgsh.specs import ExperimentSpec
+from tgsh.specs import DatasetsSuite, ExperimentSpec
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
 from tgsh.store.confusions import load_confusions
@@ -256,7 +257,8 @@ def _find_geometry(services: Services, experiment_id: str, params: GeometryParam
 
 
 def measured_geometry(services: Services, experiment_id: str) -> MeasuredGeometry:
-    """Raises as `base.measured` does."""
+    """Raises as `base.measured` does, and Conflict where tasks have no classes in common."""
+    require_common_classes(services, experiment_id)
     tensors, about = base.measured(services, experiment_id, "geometry")
     record = queries.experiment(services.database, experiment_id).record
     stages = json.loads(about["summaries"])
@@ -271,6 +273,19 @@ def measured_geometry(services: Services, experiment_id: str) -> MeasuredGeometr
         tensors=tensors,
         stages=stages,
     )
+
+
+def require_common_classes(services: Services, experiment_id: str) -> None:
+    """Refuse Definition 1 for tasks that share fewer than two classes. Raises Conflict."""
+    spec = base.spec_of(services, experiment_id)
+    if not isinstance(spec.suite, DatasetsSuite):
+        return
+    common = len(read_info(services, experiment_id, spec).common_outputs)
+    if common < 2:
+        raise Conflict(
+            f"Definition 1 compares images of one class in two tasks, and these share {common} classes; "
+            'match them otherwise: "classes": "nearest" or a map in the suite'
+        )
 
 
 def _baseline(services: Services, own: MeasuredGeometry, experiment_id: str) -> MeasuredGeometry:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from service.dependencies import Services
 from service.results import base
+from service.results.classes import class_warnings_of
 from tgsh.networks.registry import shares_base
 from tgsh.specs import ExperimentSpec
 
@@ -21,7 +22,7 @@ def warnings_of(services: Services, experiment_id: str) -> list[str]:
     They follow from its spec and its datasets, and are in the entity tags of what carries them.
     """
     spec = base.spec_of(services, experiment_id)
-    return [*_base_warnings(spec)]  # further kinds of warnings are added here, each a function of its own
+    return [*_base_warnings(spec), *class_warnings_of(services, experiment_id, spec)]
 
 
 def comparison_warnings(services: Services, ids: Sequence[str]) -> list[str]:

@@ -113,9 +113,18 @@ def similarity(
     order: Annotated[Order, Query(description="rows as the suite has them, or like beside like")] = "task",
     measure: Measure = "cosine",
     layer: Layer = None,
+    null: Annotated[
+        int | None,
+        Query(
+            ge=1, le=100, description="tell what so many shuffles of the classes give; all that were trained"
+        ),
+    ] = None,
     format: Format = None,
 ) -> Response:
     """The labelled T×T matrix of similarities between context vectors v_t = g_t·c_t.
+
+    `null` tells what unrelated labels would give: the range of similarities of the same tasks trained on
+    classes that are shuffled at random, where the experiment was submitted with `null_shuffles`.
 
     Tasks that have no vector at this stage yet are left out, and `complete` says so. The vectors of a
     network of several layers are v_1, v_2, … one after the other; `layer` compares one of them.
@@ -124,7 +133,7 @@ def similarity(
     picture of these shows means of neighbouring tasks. `similarity/block` and `similarity/nearest` answer
     parts of any matrix.
     """
-    params = SimilarityParams(stage=stage, order=order, measure=measure, layer=layer)
+    params = SimilarityParams(stage=stage, order=order, measure=measure, layer=layer, null=null)
     return respond(request, services, SIMILARITY, experiment_id, params, format)
 
 

@@ -97,6 +97,7 @@ OTHER_VALUES: dict[str, str] = {
     "samples": "2",
     "seed": "1",
     "ridge": "2.5",
+    "null": "1",
 }
 """A value of each parameter that is not its default; one that differs by result is the one that it takes."""
 
@@ -213,7 +214,8 @@ def test_parameters_are_those_of_the_endpoint_with_its_defaults(app: FastAPI, re
 
 @pytest.mark.slow
 def test_every_parameter_arrives(client: httpx.Client, services: Services) -> None:
-    root, other = (train(client, services, **SMALL, name=name) for name in ("one", "other"))
+    body = {**SMALL, "null_shuffles": 2}
+    root, other = (train(client, services, **body, name=name) for name in ("one", "other"))
     for result in RESULTS:
         tag = client.get(f"{root}/{result.name}").headers["ETag"]
         for name in result.params.model_fields:
@@ -308,3 +310,48 @@ def test_named_and_uploaded_datasets_together(client: httpx.Client, app: FastAPI
     assert [task["label"] for task in tasks] == ["mnist5k", "inverted"]
     assert tasks[0]["accuracy"] > 0.7
     assert client.get(f"{root}/accuracy/matrix").json()["values"][0][0] == tasks[0]["accuracy"]
+    assert client.get(f"{root}").json()["spec"]["suite"]["classes"] == "names"
+    assert client.get(f"{root}/similarity").json()["class_overlap"] is None
+    assert client.get(f"{root}/similarity?null=1").status_code == 409
+
+
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+@pytest.mark.slow
+def test_classes_and_sizes_that_differ(client: httpx.Client, app: FastAPI, services: Services) -> None:
+    digits = load_dataset("mnist5k", services.settings.data)
+    x, y = digits.test_images.reshape(-1, 28, 28), digits.test_labels
+    large = np.pad(x[..., None].repeat(3, axis=3), ((0, 0), (0, 0), (7, 7), (0, 0)))
+    own = upload(client, large, np.array(WORDS)[y], name="words")
+    suite = {"kind": "datasets", "datasets": ["mnist5k", own]}
+    body = {**SMALL, "training": {"epochs": 2}, "suite": suite, "dataset": None, "null_shuffles": 2}
+    refused = client.post("/experiments", json=body)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "suite.datasets.1")
+    suite |= {"size": [28, 28], "channels": 1, "fit": "crop", "classes": "nearest"}
+    estimate = client.post("/estimates", json=body).json()
+    assert estimate["class_overlap"]["shared"] is None
+    assert any("words are made 28 × 28 from 28 × 42 × 3" in warning for warning in estimate["warnings"])
+    root = train(client, services, **body)
+    shown(client, app, root, body)
+    similarity = client.get(f"{root}/similarity").json()
+    assert similarity["values"][0][1] > 0.5 > similarity["null"]["high"]
+    assert similarity["null"]["shuffles"] == 2
+    overlap = similarity["class_overlap"]
+    assert (overlap["matching"], overlap["outputs"]) == ("nearest", list("0123456789"))
+    assert overlap["classes"] == [list("0123456789"), list(WORDS)]
+    assert client.get(f"{root}/similarity?null=1").json()["null"]["shuffles"] == 1
+    for query, status in (("null=3", 409), ("null=1&stage=before", 422), ("null=0", 422)):
+        assert client.get(f"{root}/similarity?{query}").status_code == status, query
+    assert client.get(f"{root}/similarity?stage=before").json()["null"] is None
+    assert client.get(f"{root}/similarity?format=png").content.startswith(b"\x89PNG")
+    plot = client.get(f"/dashboard{root}/plots/similarity").json()
+    assert "Unrelated labels give" in plot["summary"]
+    seen = client.post(
+        f"{root}/tasks/1/predictions", json={"images": (x[:40] / 255).round(3).tolist()}
+    ).json()
+    assert (np.array(seen["class_names"]) == np.array(WORDS)[y[:40]]).mean() > 0.6
+    assert client.get(f"{root}/samples").json()["class_names"] == list("0123456789")
+    again = client.post("/experiments", json={**body, "null_shuffles": 1, "name": "again"})
+    assert (again.status_code, again.json()["links"]["self"]) == (200, root)
+    assert client.post("/experiments", json={**body, "null_shuffles": 3}).status_code == 202

@@ -79,6 +79,29 @@ class SimilarityMatrix:
         )
 
 
+def similarity_range(vectors: np.ndarray, measure: Measure = "cosine") -> tuple[float, float, float]:
+    """Summarise the similarities of the tasks of several experiments of the same tasks.
+
+    Parameters
+    ----------
+    vectors : np.ndarray
+        float [N, T, H], context vectors of T tasks, two or more, in N experiments.
+    measure : Measure, default="cosine"
+        As `similarity` takes it.
+
+    Returns
+    -------
+    tuple[float, float, float]
+        Least, greatest and mean similarity of two tasks of one experiment.
+    """
+    tasks = range(vectors.shape[1])
+    above = np.triu_indices(len(tasks), 1)
+    values = np.array(
+        [similarity(each, list(map(str, tasks)), tasks, measure).values[above] for each in vectors]
+    )
+    return float(values.min()), float(values.max()), float(values.mean())
+
+
 def similarity(
     vectors: np.ndarray, labels: Sequence[str], tasks: Sequence[int], measure: Measure = "cosine"
 ) -> SimilarityMatrix:

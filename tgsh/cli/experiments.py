@@ -296,4 +296,5 @@ def _estimate_text(estimate: Estimate) -> str:
         lines.append(f"{ahead}, {estimate.tasks_ahead:,} of their tasks come in between{more}")
     if estimate.stored is not None:
         lines.append(f"It was computed already: tgsh show {estimate.stored[:6]}")
+    lines += [f"Warning: {warning}" for warning in estimate.warnings]
     return "\n".join(lines)

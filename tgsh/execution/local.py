@@ -19,6 +19,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tgsh.arrays import LabelledArray, table_csv, to_csv, to_safetensors
+from tgsh.datasets.base import info_of
+from tgsh.datasets.classes import class_warnings, conversions
 from tgsh.datasets.downloads import fetch_missing, missing_files
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.context import WorkerContext
@@ -132,6 +134,23 @@ def fetch_images(spec: ExperimentSpec, *, offer: bool = True) -> dict[str, Path]
     plan(spec)
     require_torch_here(spec)
     return fetch_missing(named, data_dir, offer=offer)
+
+
+def spec_warnings(spec: ExperimentSpec) -> list[str]:
+    """Warnings about a spec of named datasets: classes that differ, and images that are converted.
+
+    Parameters
+    ----------
+    spec : ExperimentSpec
+        A spec that `fetch_images` took.
+
+    Returns
+    -------
+    list of str
+        Sentences without their last full stop.
+    """
+    info = info_of(spec)
+    return [*class_warnings(spec, info), *conversions(info)]
 
 
 def _refuse_uploads(uploads: Sequence[str], named: Sequence[str], data_dir: Path) -> None:

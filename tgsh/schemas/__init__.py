@@ -59,6 +59,7 @@ from tgsh.schemas.service import Worker as Worker
 from tgsh.schemas.service import Workers as Workers
 from tgsh.schemas.service import WorkingOn as WorkingOn
 from tgsh.schemas.similarity import Alternative as Alternative
+from tgsh.schemas.similarity import ClassOverlap as ClassOverlap
 from tgsh.schemas.similarity import ComparedExperiment as ComparedExperiment
 from tgsh.schemas.similarity import ComparedPair as ComparedPair
 from tgsh.schemas.similarity import Comparison as Comparison
@@ -67,6 +68,7 @@ from tgsh.schemas.similarity import Dendrogram as Dendrogram
 from tgsh.schemas.similarity import Embedding as Embedding
 from tgsh.schemas.similarity import MantelTest as MantelTest
 from tgsh.schemas.similarity import NearestTasks as NearestTasks
+from tgsh.schemas.similarity import NullRange as NullRange
 from tgsh.schemas.similarity import SameTask as SameTask
 from tgsh.schemas.similarity import Similarity as Similarity
 from tgsh.schemas.similarity import SimilarityBlock as SimilarityBlock

@@ -65,6 +65,12 @@ TASK: Example = {
 }
 TASK_LIST: Example = {"items": [TASK]}
 
+CLASS_OVERLAP: Example = {
+    "matching": "names",
+    "outputs": ["0", "1", "2"],
+    "classes": [["0", "1", "2"], ["0", None, "2"]],
+    "shared": [[3, 2], [2, 2]],
+}
 SIMILARITY: Example = {
     **STAGE,
     **TASKS,
@@ -72,6 +78,8 @@ SIMILARITY: Example = {
     "order": "task",
     "layer": None,
     "values": [[1.0, 0.715, 0.493], [0.715, 1.0, 0.716], [0.493, 0.716, 1.0]],
+    "null": {"shuffles": 10, "low": -0.12, "high": 0.18, "mean": 0.01},
+    "class_overlap": None,
 }
 _OTHER_ID = "9326c31d29f87427"
 _COMPARED: Example = {"status": "completed", "base_id": BASE, "complete": True, "tasks": [0, 1, 2]}
@@ -237,6 +245,8 @@ ESTIMATE: Example = {
     "workers": 2,
     "basis": "measured",
     "stored": None,
+    "class_overlap": None,
+    "warnings": [],
 }
 WORKERS: Example = {
     "workers": [

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
 from tgsh.schemas.base import ExperimentStatus, TaskStatus, WireModel
+from tgsh.schemas.similarity import ClassOverlap
 from tgsh.specs import ExperimentSpec
 
 PreviewStatus = Literal["queued", "drawing", "ready", "failed"]
@@ -146,6 +147,10 @@ class Preview(WireModel):
     tasks: list[str] = Field(description="labels of the tasks that are drawn, a row each")
     indices: list[int] = Field(description="places of these tasks in the suite")
     tasks_total: int = Field(description="tasks of the suite; of many, some are drawn, evenly spread")
+    class_overlap: ClassOverlap | None = Field(
+        None, description="which classes tasks share, where they do not all have the same"
+    )
+    warnings: list[str] = Field(default_factory=list, description="what would mislead a reader of the result")
     links: dict[str, str] = Field(default_factory=dict)
 
 
@@ -173,3 +178,7 @@ class Estimate(WireModel):
     stored: str | None = Field(
         None, description="id of a completed experiment with these results, which the caller may see"
     )
+    class_overlap: ClassOverlap | None = Field(
+        None, description="which classes tasks share, where they do not all have the same"
+    )
+    warnings: list[str] = Field(default_factory=list, description="what would mislead a reader of the result")

@@ -138,6 +138,9 @@ class Samples(WireModel):
     labels: list[str] = Field(description="of the tasks")
     classes: list[int] = Field(description="of the images")
     class_names: list[str] = Field(default_factory=list, description="of the images")
+    task_classes: list[list[str]] | None = Field(
+        None, description="where no class is in all tasks, each shows its own: these; else null"
+    )
     images: list[list[list[list[float]]]] | list[list[list[list[list[float]]]]]
 
 

@@ -10,6 +10,35 @@ from tgsh.schemas import examples
 from tgsh.schemas.base import WARNINGS, EmbeddingMethod, Measure, Order, WireModel
 
 
+class ClassOverlap(WireModel):
+    """Which class of each task is which output of the network, where tasks do not all have the same.
+
+    Rows are all tasks of the experiment, in its order.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CLASS_OVERLAP]})
+
+    matching: Literal["names", "nearest", "order", "map"] = Field(description="how classes were matched")
+    outputs: list[str] = Field(description="names of the K outputs")
+    classes: list[list[str | None]] | None = Field(
+        None,
+        description="T × K names of the tasks' own classes, null where a task lacks one; null where they are "
+        "over 10,000, or not matched yet",
+    )
+    shared: list[list[int]] | None = Field(
+        None, description="T × T numbers of classes that two tasks share; null where not matched yet"
+    )
+
+
+class NullRange(WireModel):
+    """Similarities of tasks whose classes were shuffled at random, each task's by itself."""
+
+    shuffles: int = Field(description="how many times the classes of all tasks were shuffled and trained")
+    low: float = Field(description="the least similarity of two tasks in any of them")
+    high: float = Field(description="the greatest")
+    mean: float
+
+
 class Similarity(WireModel):
     """A labelled T×T matrix. Rows and columns follow `tasks`; tasks that have no vector yet are left out."""
 
@@ -25,6 +54,13 @@ class Similarity(WireModel):
     tasks: list[int]
     labels: list[str]
     values: list[list[float]]
+    null: NullRange | None = Field(
+        None,
+        description="what unrelated labels give, where the experiment was submitted with null_shuffles",
+    )
+    class_overlap: ClassOverlap | None = Field(
+        None, description="which classes tasks share, where they do not all have the same"
+    )
     warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 

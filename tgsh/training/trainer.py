@@ -53,6 +53,7 @@ class Trainer:
         if spec.normalisation != "auto":
             source = NormalisedSource(source, spec.normalisation)
         self.spec, self.source, self.info = spec, source, source.info
+        self._device, self._compute = device, compute
         info, limit = source.info, spec.training.train_limit
         check_train_limit(limit, info)
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
@@ -87,6 +88,21 @@ class Trainer:
         data = self.source.info_of(task.index)
         limit = self.spec.training.train_limit
         return data.train_images if limit is None else limit, data.test_images
+
+    def with_source(self, source: ImageSource) -> Trainer:
+        """A trainer of the same experiment on other images or labels.
+
+        Parameters
+        ----------
+        source : ImageSource
+            Images of the same sizes.
+
+        Returns
+        -------
+        Trainer
+            With the same random base, on the same device and backend.
+        """
+        return Trainer(self.spec, source, self._device, self._compute)
 
     def fresh(self, index: int) -> TaskState:
         """A task before training.

@@ -33,6 +33,7 @@ class AsyncResultMethods(AsyncReferences):
         order: schemas.Order = "task",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
+        null: int | None = None,
     ) -> results.Similarity:
         """Similarity matrix of the tasks.
 
@@ -48,6 +49,9 @@ class AsyncResultMethods(AsyncReferences):
             Similarity of two context vectors: ``"cosine"`` or ``"correlation"``.
         layer : str | None, default=None
             Layer, such as ``"layer-1"``, whose part of the vectors is compared; None compares all of them.
+        null : int | None, default=None
+            Shuffles of the classes whose range of similarities is told beside the matrix (`null`), of an
+            experiment that was submitted with ``"null_shuffles"``; None tells all that were trained.
 
         Returns
         -------
@@ -60,7 +64,7 @@ class AsyncResultMethods(AsyncReferences):
         >>> matrix.to_dataframe()
         """
         experiment = await self.experiment_id(experiment)
-        params = {"stage": stage, "order": order, "measure": measure, "layer": layer}
+        params = {"stage": stage, "order": order, "measure": measure, "layer": layer, "null": null}
         return await self._send(get_document(results.Similarity, experiment, "similarity", **params))
 
     async def similarity_block(

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from tgsh.datasets.conversion import counted_moments
 from tgsh.datasets.uploads.copies import Copies, copy_groups, count_copies
 from tgsh.datasets.uploads.image_folders import ImageOptions, LabelledImages, read_image_folders
 from tgsh.datasets.uploads.npz import read_npz
@@ -262,7 +263,7 @@ def write_dataset(contents: LabelledImages, images_path: Path, labels_path: Path
             histogram += np.bincount(block[: max(0, train - start)].ravel(), minlength=256)
             digest.update(block.data)
             file.write(block.data)
-    mean, deviation = _moments(histogram)
+    mean, deviation = counted_moments(histogram)
     if deviation == 0:
         raise InvalidSpec("x", "every pixel of every training image is the same; there is nothing to learn")
     return IngestedDataset(
@@ -363,11 +364,3 @@ def _interleaved(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
     ranks = np.empty(len(chosen), np.int64)
     ranks[by_class] = np.arange(len(chosen)) - starts
     return np.asarray(places[np.lexsort((chosen, ranks))])
-
-
-def _moments(counts: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of pixels from 0 to 1 from the counts of each byte: exact, in any order."""
-    total, values = int(counts.sum()), range(256)
-    first = sum(value * int(count) for value, count in zip(values, counts, strict=True))
-    second = sum(value**2 * int(count) for value, count in zip(values, counts, strict=True))
-    return first / total / 255, float((second * total - first**2) ** 0.5 / total / 255)
