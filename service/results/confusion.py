@@ -21,9 +21,10 @@ from service.results.base import (
     check_text,
     source_itself,
 )
+from service.results.classes import read_info
 from tgsh.analysis.confusion import accuracy, balanced_accuracy, chance
 from tgsh.arrays import LabelledArray
-from tgsh.datasets.base import DatasetInfo, info_of
+from tgsh.datasets.classes import task_labels
 from tgsh.errors import Conflict
 from tgsh.execution.presenters import NOT_COUNTED, accuracy_warnings
 from tgsh.schemas import Confusion, TaskAccuracy
@@ -72,17 +73,11 @@ def _find(services: Services, key: TaskKey, _params: NoParams) -> Source[TaskCon
         raise Conflict(NOT_COUNTED.format(task.label))
     if counts is None:
         raise Conflict(f"test images are counted when a task completes; task {key.task} is {task.status}")
-    info = info_of(base.spec_of(services, key.experiment_id), services.uploads.info)
+    info = read_info(services, key.experiment_id, base.spec_of(services, key.experiment_id))
     title = f"{record.name}: {task.label}"
-    content = TaskConfusion(key, task.label, title, _class_names(info, key.task, len(counts)), counts)
+    content = TaskConfusion(key, task.label, title, task_labels(info, key.task), counts)
     digest = f"{key.experiment_id} {key.task} {title} {content.class_names} {counts.tolist()}"
     return Source(content, digest, f"{key.experiment_id}-{key.task}")
-
-
-def _class_names(info: DatasetInfo, index: int, outputs: int) -> tuple[str, ...]:
-    """Of the task's own classes; a number for an output that its dataset has no class for."""
-    own = info.of_task(index).class_labels
-    return (*own, *map(str, range(len(own), outputs)))
 
 
 def _warnings(services: Services, key: TaskKey) -> list[str]:

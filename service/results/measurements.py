@@ -32,7 +32,6 @@ from service.results.warnings import warnings_of
 from tgsh.analysis.confusion import recall
 from tgsh.analysis.transfer import transfer
 from tgsh.arrays import LabelledArray, table_csv
-from tgsh.datasets.base import info_of
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.presenters import MOST_RECALLS, accuracy_table, accuracy_view, accuracy_warnings
 from tgsh.schemas import Accuracy, AccuracyMatrix, Geometry
@@ -52,7 +51,7 @@ def _find_accuracy(services: Services, experiment_id: str, _params: NoParams) ->
     mean = queries.experiment(services.database, experiment_id).record.mean_accuracy
     tasks = queries.tasks(services.database, experiment_id)
     spec = base.spec_of(services, experiment_id)
-    classes = info_of(spec, services.uploads.info).class_labels
+    classes = read_info(services, experiment_id, spec).class_labels
     fits = len(tasks) * len(classes) <= MOST_RECALLS
     confusions = load_confusions(services.database, experiment_id) if fits else ()
     recalls = {index: _recalls(counts) for index, counts in confusions}

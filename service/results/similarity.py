@@ -51,7 +51,15 @@ from tgsh.schemas import (
 )
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.results import RESULT_SPECS
-from tgsh.store.results import StageRef, Trajectories, find_trajectories, load_result, load_trajectory
+from tgsh.store.results import (
+    StageRef,
+    Trajectories,
+    find_stage,
+    find_trajectories,
+    load_result,
+    load_stage,
+    load_trajectory,
+)
 
 MOST_AT_ONCE = 2_000
 """Tasks whose matrix is made as a whole (32 MB)."""
@@ -143,8 +151,13 @@ def unrelated_labels(
     stored = load_result(services.database, services.artifacts, ref.experiment_id, "null-shuffles")
     if stored is None:
         return None
+    learned = stored[0]["vectors"][:count]
+    if ref.is_update:  # a task of shuffled classes starts where the task itself does
+        learned = learned - load_stage(
+            services.artifacts, find_stage(services.database, ref.experiment_id, "before")
+        )
     part = layer_slice(services, ref.experiment_id, params.layer)
-    low, high, mean = similarity_range(stored[0]["vectors"][:count, :, part], params.measure)
+    low, high, mean = similarity_range(learned[:, :, part], params.measure)
     return NullRange(shuffles=count, low=low, high=high, mean=mean)
 
 
