@@ -80,9 +80,9 @@ def overlap_warnings(services: Services, experiment_id: str) -> list[str]:
     for member in info.members or (info,):
         report = content(services.database, member.name).report if member.is_uploaded else None
         if report is not None and report["overlap"]:
+            share = f"{report['overlap']:,} of {member.test_images:,} test images"
             found.append(
-                f"{report['overlap']:,} of {member.test_images:,} test images of dataset {member.name} are among "
-                "its training images: accuracy is too high"
+                f"{share} of dataset {member.name} are among its training images: accuracy is too high"
             )
     return found
 
