@@ -22,6 +22,7 @@ from service.results.base import (
     source_itself,
 )
 from service.results.classes import read_info
+from service.results.measurements import overlap_warnings
 from tgsh.analysis.confusion import accuracy, balanced_accuracy, chance
 from tgsh.arrays import LabelledArray
 from tgsh.datasets.classes import task_labels
@@ -84,9 +85,8 @@ def _warnings(services: Services, key: TaskKey) -> list[str]:
     task = queries.task(services.database, *key)
     if task.accuracy is None:
         return []
-    return accuracy_warnings(
-        [TaskAccuracy(index=task.index, label=task.label, accuracy=task.accuracy, chance=task.chance)]
-    )
+    scores = TaskAccuracy(index=task.index, label=task.label, accuracy=task.accuracy, chance=task.chance)
+    return [*accuracy_warnings([scores]), *overlap_warnings(services, key.experiment_id)]
 
 
 def _check_size(content: TaskConfusion, _params: NoParams, format: str) -> None:

@@ -39,6 +39,7 @@ from tgsh.specs import DatasetsSuite, ExperimentSpec
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
 from tgsh.store.confusions import load_confusions
+from tgsh.store.datasets import content
 from tgsh.store.results import load_result
 
 # --- accuracy
@@ -66,10 +67,24 @@ def _recalls(counts: np.ndarray) -> list[float | None]:
 
 
 def accuracy_warnings_of(services: Services, experiment_id: str) -> list[str]:
-    """Warnings about the accuracies of an experiment's tasks."""
-    return accuracy_warnings(
-        accuracy_view(experiment_id, queries.tasks(services.database, experiment_id), None).tasks
-    )
+    """Warnings about the accuracies of an experiment's tasks: chance, test images that were trained on."""
+    tasks = queries.tasks(services.database, experiment_id)
+    done = accuracy_view(experiment_id, tasks, None).tasks
+    return [*accuracy_warnings(done), *overlap_warnings(services, experiment_id)]
+
+
+def overlap_warnings(services: Services, experiment_id: str) -> list[str]:
+    """A warning for each uploaded dataset that has test images among its training images."""
+    info = read_info(services, experiment_id, base.spec_of(services, experiment_id))
+    found = []
+    for member in info.members or (info,):
+        report = content(services.database, member.name).report if member.is_uploaded else None
+        if report is not None and report["overlap"]:
+            share = f"{report['overlap']:,} of {member.test_images:,} test images"
+            found.append(
+                f"{share} of dataset {member.name} are among its training images: accuracy is too high"
+            )
+    return found
 
 
 def _accuracy_document(computed: AccuracyValue) -> Accuracy:

@@ -13,7 +13,7 @@ import pytest
 from service.dependencies import Services
 from tests.api.conftest import completed, counts_of, finish, submit, work
 from tests.api.test_trained_results import train
-from tests.support.uploads import npz, post
+from tests.support.uploads import grey, npz, post
 from tgsh.rng import rng_for
 
 GSH = {"kind": "gsh", "hidden": 20, "rank": 6}
@@ -125,6 +125,17 @@ def test_labels_by_chance_are_not_learned_from_copies(client: httpx.Client, serv
     )
     assert client.get(f"{done}/tasks/0").json()["loss"][-1] < 0.1  # learned by heart
     assert client.get(f"{done}/accuracy").json()["mean"] < 0.8
+
+
+def test_test_images_that_were_trained_on_are_told(client: httpx.Client, services: Services) -> None:
+    x, y = grey()
+    answer = post(client, npz(x=x, y=y, x_test=x[4:8], y_test=y[4:8]))
+    assert answer.json()["report"]["overlap"] == 4
+    network = {"kind": "flynet", "expansion": 2}
+    experiment_id = submit(client, dataset={"id": answer.json()["id"]}, network=network)
+    [warning] = client.get(f"/experiments/{experiment_id}/accuracy").json()["warnings"]
+    dataset = answer.json()["id"]
+    assert warning.startswith(f"4 of 4 test images of dataset {dataset} are among its training images")
 
 
 def trained(client: httpx.Client, services: Services, **changes: Any) -> str:
