@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
 from service import api_docs, errors
 from service.dashboard import experiment, guide, plots, rendering, routes
 from service.dashboard.rendering import ProblemPageMiddleware
-from service.dependencies import Services
+from service.dependencies import Services, require_known_parameters
 from service.event_feed import EventFeed
 from service.metrics import RequestMetrics, RequestMetricsMiddleware, StoreCollector
 from service.middleware import request_log
@@ -113,7 +113,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.add_middleware(request_log.RequestLogMiddleware)
     app.add_middleware(RequestMetricsMiddleware, app.state.request_metrics)
     api_docs.describe_keys(app)
-    for router in (*ROUTERS, api_docs.router, routes.router, experiment.router, plots.router, guide.router):
+    for router in ROUTERS:
+        app.include_router(router, dependencies=[Depends(require_known_parameters)])
+    for router in (api_docs.router, routes.router, experiment.router, plots.router, guide.router):
         app.include_router(router)
     rendering.mount(app)
     return app

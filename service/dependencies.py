@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -76,17 +76,20 @@ async def _visible_id(
     return experiment_id
 
 
-def parameters_only(*names: str) -> Callable[[Request], Awaitable[None]]:
-    """A dependency that raises InvalidSpec for query parameters of other names: all of them at once."""
-
-    async def check(request: Request) -> None:
-        unknown = [name for name in dict.fromkeys(request.query_params) if name not in names]
-        if unknown:
-            message = f"unknown parameter; this takes {', '.join(names)}"
-            first, *others = [(name, message) for name in unknown]
-            raise InvalidSpec(*first, others)
-
-    return check
+async def require_known_parameters(request: Request) -> None:
+    """Raises InvalidSpec for query parameters that the operation does not have: all of them at once."""
+    if not request.query_params:
+        return
+    path, method = request.scope["route"].path_format, request.method.lower()
+    declared = request.app.openapi()["paths"][path][method].get("parameters", ())
+    names = [parameter["name"] for parameter in declared if parameter["in"] == "query"]
+    unknown = [name for name in dict.fromkeys(request.query_params) if name not in names]
+    if unknown:
+        takes = f"it takes {', '.join(names)}" if names else "it takes none"
+        first, *others = [
+            (name, f"{method.upper()} {path} has no such parameter; {takes}") for name in unknown
+        ]
+        raise InvalidSpec(*first, others)
 
 
 ExperimentId = Annotated[str, Depends(_visible_id)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.dependencies import (
     BaselineId,
@@ -13,7 +13,6 @@ from service.dependencies import (
     Layer,
     ServicesDep,
     Stage,
-    parameters_only,
 )
 from service.responses import MEDIA_TYPES, NOT_MODIFIED, documented, respond
 from service.results import BUNDLE, FIGURES
@@ -297,7 +296,6 @@ def context_vectors(
     "/{experiment_id}/accuracy",
     summary="How well each task was learned",
     responses=documented(schemas.Accuracy, ACCURACY.formats, csv=ACCURACIES),
-    dependencies=[Depends(parameters_only("format"))],
     response_class=Response,
 )
 def accuracy(
@@ -316,7 +314,6 @@ def accuracy(
     "/{experiment_id}/tasks/{index}/confusion",
     summary="What the test images of each class are taken for",
     responses=documented(schemas.Confusion, CONFUSION.formats, csv=TAKEN_FOR),
-    dependencies=[Depends(parameters_only("format"))],
     response_class=Response,
 )
 def confusion(

@@ -119,3 +119,12 @@ def test_a_wrong_method_says_so(client: httpx.Client) -> None:
     answer = client.put("/experiments")
     assert answer.status_code == 405
     assert "PUT is not possible" in answer.json()["detail"]
+
+
+def test_parameters_that_are_not_there_are_named_all_at_once(client: httpx.Client) -> None:
+    answer = client.get("/experiments?statsu=running&limti=3&limit=3")
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["statsu", "limti"]
+    assert "it takes" in answer.json()["detail"]
+    assert client.get("/livez?x=1").status_code == 422
+    assert client.get("/docs?x=1").status_code == 200
