@@ -104,8 +104,9 @@ class DatasetsSuite(Frozen):
     """Each dataset is one task, its images as they are; `dataset` is null.
 
     Images must have one size and as many channels. K is that of the dataset with most classes; of one that
-    has fewer, the network's last outputs are never right. Every dataset's pixels are normalised by its own
-    mean and deviation, so that a task learns what it learns in an experiment of its own.
+    has fewer, the network's last outputs are never right. Pixels are normalised as in an
+    experiment of that dataset alone: "auto" is MNIST's mean and deviation for every named one, and its own
+    for an uploaded one; "dataset" its own for each.
     """
 
     kind: Literal["datasets"] = "datasets"
