@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -74,6 +74,19 @@ async def _visible_id(
     if caller.visible_to is not None:  # for an admin, the endpoint's own query raises NotFound
         await run_in_threadpool(require_visible, services, caller, experiment_id)
     return experiment_id
+
+
+def parameters_only(*names: str) -> Callable[[Request], Awaitable[None]]:
+    """A dependency that raises InvalidSpec for query parameters of other names: all of them at once."""
+
+    async def check(request: Request) -> None:
+        unknown = [name for name in dict.fromkeys(request.query_params) if name not in names]
+        if unknown:
+            message = f"unknown parameter; this takes {', '.join(names)}"
+            first, *others = [(name, message) for name in unknown]
+            raise InvalidSpec(*first, others)
+
+    return check
 
 
 ExperimentId = Annotated[str, Depends(_visible_id)]

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
-from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
 from tgsh.analysis.clustering import ClusterTree, cluster_order, dendrogram
-from tgsh.analysis.embedding import TaskMap, classical_mds, pca
+from tgsh.analysis.embedding import TaskMap, TaskScale, classical_mds, pca
 from tgsh.analysis.similarity import SimilarityMatrix, Trajectory, similarity
 from tgsh.schemas import AccuracyMatrix, EmbeddingMethod, Geometry, Measure
 from tgsh.store.artifacts import Artifacts
@@ -175,11 +175,20 @@ def _artifacts(folder: str) -> Artifacts:
     return Artifacts(folder)
 
 
-def draw_similarity(matrix: SimilarityMatrix, title: str) -> Figure:
-    """Heatmap of a similarity matrix."""
+def draw_warned(draw: Callable[..., Figure], args: tuple[Any, ...], warnings: Sequence[str]) -> Figure:
+    """A figure with warnings below it. draw: one of the other `draw_*` functions; args: its arguments."""
+    from tgsh.figures import add_warnings
+
+    figure = draw(*args)
+    add_warnings(figure, warnings)
+    return figure
+
+
+def draw_similarity(matrix: SimilarityMatrix, title: str, note: str = "") -> Figure:
+    """Heatmap of a similarity matrix. note: written below it."""
     from tgsh.figures import similarity_figure
 
-    return similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure)
+    return similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure, note=note)
 
 
 def draw_reconstructions(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
@@ -224,11 +233,11 @@ def draw_dendrogram(tree: ClusterTree, matrix: SimilarityMatrix, title: str) -> 
     return dendrogram_figure(tree, matrix, title=title)
 
 
-def draw_embedding(task_map: TaskMap, title: str) -> Figure:
-    """Scatter plot of the tasks."""
+def draw_embedding(task_map: TaskMap, scale: TaskScale | None, title: str) -> Figure:
+    """Scatter plot of the tasks. scale: their parameter; None: they are in no order."""
     from tgsh.figures import embedding_figure
 
-    return embedding_figure(task_map, title=title)
+    return embedding_figure(task_map, title=title, scale=scale)
 
 
 def draw_trajectories(trajectories: Sequence[Trajectory], measure: str, title: str) -> Figure:
@@ -238,11 +247,24 @@ def draw_trajectories(trajectories: Sequence[Trajectory], measure: str, title: s
     return trajectories_figure(trajectories, title=title, measure=measure)
 
 
-def draw_accuracy(values: Sequence[float], labels: Sequence[str], title: str) -> Figure:
-    """Accuracy of each task, with mean and range."""
+def draw_accuracy(
+    values: Sequence[float],
+    labels: Sequence[str],
+    balanced: Sequence[float] | None,
+    chance: Sequence[float] | None,
+    title: str,
+) -> Figure:
+    """Accuracy of each task, with mean and range, beside balanced accuracy and chance."""
     from tgsh.figures import accuracy_figure
 
-    return accuracy_figure(values, labels, title=title)
+    return accuracy_figure(values, labels, title=title, balanced=balanced, chance=chance)
+
+
+def draw_confusion(counts: np.ndarray, class_names: Sequence[str], title: str) -> Figure:
+    """Heatmap of what the test images of each class were taken for."""
+    from tgsh.figures import confusion_figure
+
+    return confusion_figure(counts, class_names, title=title)
 
 
 def draw_accuracy_matrix(matrix: AccuracyMatrix, title: str) -> Figure:

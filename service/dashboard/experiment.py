@@ -16,6 +16,7 @@ from service.dashboard.rendering import render
 from service.dependencies import CallerDep, ExperimentId, Services, ServicesDep
 from service.responses import ENDINGS, respond
 from service.results.base import NoParams, Result, Source, source_itself
+from service.results.warnings import warnings_of
 from tgsh.arrays import table_csv
 from tgsh.datasets.base import DatasetInfo, info_of
 from tgsh.execution.planning import layers
@@ -145,6 +146,7 @@ def page(
         facts=_facts(spec),
         tasks=tasks,
         failures=_by_reason(failed),
+        warnings=warnings_of(services, experiment_id),
         learned=[task.index for task in tasks if task.status == "completed"],
         running=queries.tasks(services.database, experiment_id, status="running", limit=MAX_SUMMARIZED_TASKS),
         layers=list(layers(spec, services.uploads.info)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import urlencode
@@ -27,8 +27,9 @@ from service.dependencies import ExperimentId, Layer, Services, ServicesDep, Sta
 from service.responses import respond
 from service.results import base
 from service.results.base import Computed, Result, Source, StageParams, source_itself
-from service.results.similarity import SIMILARITY
-from service.results.structure import MOST_TASKS
+from service.results.measurements import accuracy_warnings_of, require_common_classes
+from service.results.similarity import SIMILARITY, SimilarityParams, null_of, null_text
+from service.results.structure import MOST_TASKS, scale_of
 from tgsh.analysis.blockwise import Similarities
 from tgsh.errors import Conflict, NotFound
 from tgsh.schemas import GeometryStage, Measure, Order
@@ -40,6 +41,9 @@ router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
 
 MAX_ROWS = 500
 """Rows of a matrix or dendrogram with a row for each task: browsers draw 250,000 cells at once."""
+
+FORMAT = "tgsh.plot/2"
+"""Of what is drawn from the same numbers; another one is no longer what a browser keeps."""
 
 MEAN_ROWS = 250
 """Rows of means of a larger matrix."""
@@ -97,9 +101,11 @@ def _similarity(query: PlotQuery) -> Plot:
     if query.order == "task" and query.total <= MAX_ROWS:  # with empty rows for tasks to come
         every = queries.tasks(services.database, ref.experiment_id)
         labels, tasks = tuple(task.label for task in every), tuple(task.index for task in every)
-    return _with_links(
-        matrix_plot(matrix, labels, tasks, f"of {counted(query.total, 'task')}: {what}"), files
-    )
+    plot = matrix_plot(matrix, labels, tasks, f"of {counted(query.total, 'task')}: {what}")
+    params = SimilarityParams(stage=ref.stage, measure=query.measure, layer=query.layer)
+    if told := null_text(null_of(services, ref, params)):
+        plot = replace(plot, summary=f"{plot.summary} {_sentence(told)}")
+    return _with_links(plot, files)
 
 
 def _dendrogram(query: PlotQuery) -> Plot:
@@ -119,14 +125,14 @@ def _embedding(query: PlotQuery) -> Plot:
     task_map = query.services.analysis_process.run(
         subprocesses.compute_embedding, query.ref, query.part, "mds", 2, query.measure
     )
-    suite = queries.experiment(query.services.database, query.ref.experiment_id).record.suite
-    plot = map_plot(task_map, is_path=suite in ("rotation", "shift"))
+    plot = map_plot(task_map, scale_of(query.services, query.ref))
     return _with_links(plot, query.files("embedding", "csv", "npy", "png", "svg", "pdf"))
 
 
 def _accuracy(query: PlotQuery) -> Plot:
     root = f"/experiments/{query.ref.experiment_id}/accuracy?format="
     plot = accuracy_plot(queries.tasks(query.services.database, query.ref.experiment_id))
+    plot = replace(plot, warnings=accuracy_warnings_of(query.services, query.ref.experiment_id))
     return _with_links(plot, {name: root + name for name in ("csv", "png", "svg", "pdf")})
 
 
@@ -140,6 +146,7 @@ def _losses(query: PlotQuery) -> Plot:
 
 def _geometry(query: PlotQuery) -> Plot:
     try:
+        require_common_classes(query.services, query.ref.experiment_id)
         tensors, about = base.measured(query.services, query.ref.experiment_id, "geometry")
     except Conflict as error:
         return Plot(_sentence(str(error)))
@@ -211,7 +218,7 @@ def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[
         ref = base.measured_stage(ref, params.measure)
     query = PlotQuery(services, ref, record.tasks_total, params.order, params.measure, params.layer)
     progress = f"{record.status} {record.tasks_done} {record.epochs_done}"
-    return Source(query, f"{base.stage_digest(ref)} {progress}", experiment_id)
+    return Source(query, f"{FORMAT} {base.stage_digest(ref)} {progress}", experiment_id)
 
 
 def _json(computed: Computed[PlotQuery, PlotQuery, PlotParams]) -> bytes:
@@ -236,7 +243,7 @@ def _stage_name(stage: str, epochs: int) -> str:
 
 def _with_links(plot: Plot, links: Mapping[str, str]) -> Plot:
     """The plot with its links; none where it has no data."""
-    return Plot(plot.summary, plot.data, plot.layout, links if plot.data else {})
+    return replace(plot, links=links if plot.data else {})
 
 
 def _sentence(words: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tgsh.analysis.clustering import ClusterTree
-from tgsh.analysis.embedding import TaskMap
+from tgsh.analysis.embedding import TaskMap, TaskScale
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.schemas import GeometryStage
 from tgsh.store.models import TaskRecord
@@ -21,9 +21,16 @@ CHARACTER = 6.2  # approximate width of a label's character in pixels
 DIGITS = 4  # decimals of drawn values
 TOP = 10  # pixels above matrix and dendrogram alike, so that their rows align
 MAX_NAMED = 40  # points with their names beside them
+NEAR_CHANCE = 0.2  # chance farther below all accuracies is told, not drawn
 MAX_LINES = 100  # losses with a line each; more are drawn as a band
 FAINT = "rgba(128, 140, 155, 0.45)"  # visible on white and on black, as the next two
 INTRA, INTER = "#3584c8", "#dd7a22"  # distinguishable for the colour-blind
+
+CYCLIC = (
+    "#301437", "#45135c", "#592a8f", "#5e51ad", "#6276ba", "#7297c1", "#95b5c7", "#c4ced4", "#e2d9e2",
+    "#d8c7be", "#cca389", "#c27c63", "#b25652", "#983550", "#741e4f", "#4a1342", "#301437",
+)  # fmt: skip
+"""Matplotlib's twilight_shifted, which figures use, too: the last colour is the first."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +39,14 @@ class Plot:
 
     summary: the plot in words; without data where there is nothing to draw yet.
     links: format -> path of the same result as a file, with the parameters of the plot.
+    warnings: what a reader must know.
     """
 
     summary: str
     data: Sequence[Mapping[str, Any]] = ()
     layout: Mapping[str, Any] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
 
 def names(labels: Sequence[str], tasks: Sequence[int]) -> list[str]:
@@ -74,8 +83,8 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def map_plot(task_map: TaskMap, is_path: bool) -> Plot:
-    """Tasks as points. is_path: connect them in the order of the tasks."""
+def map_plot(task_map: TaskMap, scale: TaskScale | None) -> Plot:
+    """Tasks as points. scale: the parameter that joins and colours them; None: they are in no order."""
     tasks = len(task_map.tasks)
     if tasks < 3:
         return Plot("A map takes three tasks that are done.")
@@ -90,12 +99,15 @@ def map_plot(task_map: TaskMap, is_path: bool) -> Plot:
         "text": labels,
         "textposition": _text_positions(task_map.points[:, :2]) if margin < 60 else "top center",
         "textfont": {"size": 10},
-        "marker": {"size": 9, "color": list(task_map.tasks), "coloraxis": "coloraxis2"},
+        "marker": {"size": 9, "line": {"color": FAINT, "width": 1}, **_point_colours(scale)},
         "hovertemplate": "<b>%{text}</b><extra></extra>",
         "cliponaxis": False,
     }
-    path = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"color": FAINT, "width": 1}}
-    data = [{**path, "hoverinfo": "skip"}, points] if is_path else [points]
+    data = [points]
+    if scale is not None:
+        path = {"x": [x[row] for row in scale.path], "y": [y[row] for row in scale.path]}
+        line = {"color": FAINT, "width": 1}
+        data = [{"type": "scatter", "mode": "lines", **path, "line": line, "hoverinfo": "skip"}, points]
     layout = {
         "margin": {"t": 24, "b": 40, "l": 48, "r": 24},
         "xaxis": {
@@ -116,6 +128,17 @@ def map_plot(task_map: TaskMap, is_path: bool) -> Plot:
         f"alike. Two axes show {sum(task_map.explained):.0%} of it; stress {number(task_map.stress)}."
     )
     return Plot(summary, data, layout)
+
+
+def _point_colours(scale: TaskScale | None) -> dict[str, Any]:
+    """One colour where tasks are in no order, a closed scale of colours where they go all the way round."""
+    if scale is None:
+        return {"color": INTRA}
+    shares = scale.shares.round(DIGITS).tolist()
+    if scale.period is None:
+        return {"color": shares, "coloraxis": "coloraxis2"}
+    stops = [[place / (len(CYCLIC) - 1), colour] for place, colour in enumerate(CYCLIC)]
+    return {"color": shares, "cmin": 0, "cmax": 1, "colorscale": stops, "showscale": False}
 
 
 def _text_positions(points: np.ndarray) -> list[str]:
@@ -141,29 +164,36 @@ def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:
         return Plot("No task is done yet.")
     labels = names([task.label for task in tasks], [task.index for task in tasks])
     mean = sum(done) / len(done)
+    beside = _beside_accuracy(tasks, labels, min(done))
+    drawn = [*done, *(value for trace in beside for value in trace["y"] if value is not None)]
     marks = {
         "type": "scatter",
         "mode": "markers",
         "x": labels,
         "y": values,
-        "marker": {"size": 8},
+        "name": "accuracy",
+        "marker": {"size": 8, "color": INTRA},
         "hovertemplate": "<b>%{x}</b>: %{y:.1%}<extra></extra>",
     }
-    pad = max(0.1 * (max(done) - min(done)), 0.01)
+    low, high = min(drawn), max(drawn)
+    pad = max(0.1 * (high - low), 0.01)
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": mean, "y1": mean}
     layout = {
-        "margin": {"t": 24, "b": label_margin(labels), "l": 52, "r": 12},
+        "margin": {"t": 46 if beside else 24, "b": label_margin(labels), "l": 52, "r": 12},
         "xaxis": category_axis(labels, showgrid=False, range=[-0.7, len(labels) - 0.3], tickangle=-90),
         "yaxis": {
-            "tickformat": ".1%" if max(done) - min(done) < 0.05 else ".0%",
-            "range": [min(done) - pad, max(done) + pad],
+            "tickformat": ".1%" if high - low < 0.05 else ".0%",
+            "range": [low - pad, high + pad],
             "zeroline": False,
         },
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        "showlegend": bool(beside),
         "shapes": [{**line, "line": {"color": FAINT, "width": 1.5, "dash": "dash"}}],
         "annotations": [
             {
                 "xref": "paper", "x": 1, "xanchor": "right", "yref": "paper", "y": 1, "yanchor": "bottom",
                 "text": f"mean {mean:.1%}", "showarrow": False,
+                "yshift": 20 if beside else 0,  # above the legend
             }
         ],
     }  # fmt: skip
@@ -171,7 +201,43 @@ def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:
         f"Test accuracy of {len(done)} of {counted(len(tasks), 'task')}: mean {mean:.1%}, "
         f"from {min(done):.1%} to {max(done):.1%}."
     )
-    return Plot(summary, [marks], layout)
+    return Plot(summary + _balanced_summary(tasks), [marks, *beside], layout)
+
+
+def _beside_accuracy(
+    tasks: Sequence[TaskRecord], labels: Sequence[str], lowest: float
+) -> list[dict[str, Any]]:
+    """Traces of balanced accuracy, and of chance where it is not far below; none where nobody counted."""
+    symbols = {"balanced": "diamond-open", "chance": "line-ew-open"}
+    values = {name: [getattr(task, name) for task in tasks] for name in symbols}
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": list(labels),
+            "y": values[name],
+            "name": name,
+            "marker": {"size": 9, "symbol": symbol, "color": INTER, "line": {"width": 1.5}},
+            "hovertemplate": f"<b>%{{x}}</b>, {name}: %{{y:.1%}}<extra></extra>",
+        }
+        for name, symbol in symbols.items()
+        if (known := [value for value in values[name] if value is not None])
+        and (name == "balanced" or max(known) > lowest - NEAR_CHANCE)
+    ]
+
+
+def _balanced_summary(tasks: Sequence[TaskRecord]) -> str:
+    counted_tasks = [task for task in tasks if task.balanced is not None and task.chance is not None]
+    if not counted_tasks:
+        return ""
+    balanced, chance = (
+        sum(getattr(task, name) for task in counted_tasks) / len(counted_tasks)
+        for name in ("balanced", "chance")
+    )
+    return (
+        f" Every class counted alike (balanced): {balanced:.1%}; always saying the commonest class (chance): "
+        f"{chance:.1%}."
+    )
 
 
 def loss_plot(tasks: Sequence[TaskRecord]) -> Plot:
@@ -277,7 +343,22 @@ def _geometry_summary(before: GeometryStage, after: GeometryStage) -> str:
         f"one class in two tasks {number(after.inter_mean)}; P(intra > inter) is "
         f"{number(after.p_intra_greater, 3)} "
         f"(before training {number(before.p_intra_greater, 3)}). A linear map names the task of "
-        f"{after.task_accuracy:.1%} of the images."
+        f"{after.task_accuracy:.1%} of the images. {_left_out_sentence(before, after)}"
+    )
+
+
+def _left_out_sentence(before: GeometryStage, after: GeometryStage) -> str:
+    """Sentence on the readout of the parameter of tasks that were left out of the fit."""
+    if after.left_out.reason is not None:
+        return f"No parameter is read of tasks left out: {after.left_out.reason}."
+
+    def scores(stage: GeometryStage) -> str:
+        return f"R² {number(stage.left_out.r2)}, median error {number(stage.left_out.median_error, 1)} {unit}"
+
+    unit = after.left_out.unit
+    return (
+        f"Fitted on all tasks but one, it reads the parameter of that one with {scores(after)} "
+        f"(before training {scores(before)})."
     )
 
 

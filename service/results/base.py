@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from service.dependencies import Services
 from service.errors import NotAcceptable
 from service.responses import Rendered, Stream, entity_tag
-from service.subprocesses import FIGURE_FORMATS
+from service.subprocesses import FIGURE_FORMATS, draw_warned
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.arrays import LabelledArray, to_csv, to_npy, to_safetensors
 from tgsh.errors import Conflict, InvalidSpec
@@ -82,6 +82,7 @@ class Computed(Generic[V, S, P]):
     value: V
     content: S
     params: P
+    warnings: tuple[str, ...] = ()
 
 
 class Sketch(NamedTuple):
@@ -89,6 +90,11 @@ class Sketch(NamedTuple):
 
     draw: Callable[..., Figure]
     args: tuple[Any, ...]
+
+
+def no_warnings(_services: Services, _subject: Any) -> Sequence[str]:
+    """Of a result that compares nothing."""
+    return ()
 
 
 def no_limits(_content: Any, _params: Any, _format: str) -> None:
@@ -118,6 +124,7 @@ class Result(Generic[K, P, S, V]):
     file_stem : what a download is called; "": by its name.
     file_params : names of the parameters that its name tells.
     bundled : files of a bundle that hold it, with parameters and format.
+    warnings : ``(services, subject)``: what a reader must know, for documents and below pictures.
     """
 
     spec: ResultSpec
@@ -131,6 +138,7 @@ class Result(Generic[K, P, S, V]):
     file_stem: str = ""
     file_params: tuple[str, ...] = ()
     bundled: Mapping[str, tuple[P, str]] = field(default_factory=dict)
+    warnings: Callable[[Services, K], Sequence[str]] = no_warnings
 
     @property
     def name(self) -> str:
@@ -149,28 +157,36 @@ class Result(Generic[K, P, S, V]):
         """
         source = self.find(services, subject, params)
         self.limits(source.content, params, format)
-        etag = self.etag(source, params, format)
+        warnings = tuple(self.warnings(services, subject))
+        etag = self.etag(source, params, format, warnings)
         return Rendered(
             format=format,
             file_name=self._file_name(source.subject, params),
             etag=etag,
             final=source.final,
-            body=partial(self._body, services, source.content, params, format, etag),
+            body=partial(self._body, services, source.content, params, format, warnings, etag),
         )
 
-    def etag(self, source: Source[S], params: P, format: str) -> str:
+    def etag(self, source: Source[S], params: P, format: str, warnings: tuple[str, ...] = ()) -> str:
         """Equal ones mean equal bytes. Also the key of the cache."""
-        return entity_tag(self.name, format, params.model_dump_json(), source.digest)
+        digest = "\n".join([source.digest, *warnings])
+        return entity_tag(self.name, format, params.model_dump_json(), digest)
 
-    def _body(self, services: Services, content: S, params: P, format: str, etag: str) -> bytes | Stream:
+    def _body(
+        self, services: Services, content: S, params: P, format: str, warnings: tuple[str, ...], etag: str
+    ) -> bytes | Stream:
         if format in self.streams and (stream := self.streams[format](services, content, params)) is not None:
             return stream
-        return services.cache.get(etag, partial(self._encode, services, content, params, format))
+        return services.cache.get(etag, partial(self._encode, services, content, params, format, warnings))
 
-    def _encode(self, services: Services, content: S, params: P, format: str) -> bytes:
-        computed = Computed(self.compute(services, content, params), content, params)
+    def _encode(
+        self, services: Services, content: S, params: P, format: str, warnings: tuple[str, ...]
+    ) -> bytes:
+        computed = Computed(self.compute(services, content, params), content, params, warnings)
         if format in FIGURE_FORMATS and self.figure is not None:
             sketch = self.figure(services, computed)
+            if warnings:
+                sketch = Sketch(draw_warned, (sketch.draw, sketch.args, warnings))
             return services.figure_process.render(sketch.draw, FIGURE_FORMATS[format], *sketch.args)
         return self.encoders[format](computed)
 
@@ -187,9 +203,19 @@ AnyResult = Result[str, Any, Any, Any]
 T = TypeVar("T")
 
 
+WHERE_THERE_IS_ONE = ("warnings", "null", "class_overlap")
+"""Fields of documents that only those have who have something to say there."""
+
+
 def as_json(document: Callable[[T], BaseModel]) -> Callable[[T], bytes]:
-    """An encoder of the document that this function makes."""
-    return lambda computed: document(computed).model_dump_json().encode()
+    """An encoder of the document that this function makes, without fields that say that there is nothing."""
+
+    def encode(computed: T) -> bytes:
+        made = document(computed)
+        silent = {name for name in WHERE_THERE_IS_ONE if not getattr(made, name, True)}
+        return made.model_dump_json(exclude=silent).encode()
+
+    return encode
 
 
 def as_arrays(array: Callable[[T], LabelledArray], *formats: str) -> dict[str, Callable[[T], bytes]]:

@@ -12,11 +12,13 @@ import numpy as np
 from service.dependencies import Services
 from service.results import base
 from service.results.base import Computed, Result, Source, StageParams, as_json
+from service.results.warnings import comparison_warnings
 from service.subprocesses import AnalysisProcess
 from tgsh.analysis.comparison import FEWEST, MatrixAgreement, agreement, aligned, row_similarities
 from tgsh.analysis.similarity import similarity
 from tgsh.arrays import table_csv
 from tgsh.errors import Conflict, InvalidSpec, NotFound
+from tgsh.networks.registry import shares_base
 from tgsh.schemas import Alternative, Comparison, Measure
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.results import ResultSpec
@@ -158,6 +160,7 @@ def _document(compared: Compared) -> Comparison:
             "matrices": [matrix.tolist() for matrix in compared.value.matrices],
             "pairs": [_pair(compared, *pair) for pair in combinations(range(len(stages.refs)), 2)],
             "same_base": len({record.base_id for record in stages.records}) == 1,
+            "warnings": list(compared.warnings),
         }
     )
 
@@ -206,6 +209,8 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def _pair(compared: Compared, one: int, other: int) -> dict[str, Any]:
     agreed = _agreement(compared, one, other)
     first, second = (compared.content.records[place] for place in (one, other))
+    is_tested = all(shares_base(ExperimentSpec.model_validate(each.spec).network) for each in (first, second))
+    mantel = agreed.mantel if is_tested else None
     same_base, same_task = first.base_id == second.base_id, None
     if same_base:
         vectors = compared.value.vectors
@@ -217,7 +222,7 @@ def _pair(compared: Compared, one: int, other: int) -> dict[str, Any]:
         "tasks": agreed.tasks,
         "pearson": agreed.pearson,
         "spearman": agreed.spearman,
-        "mantel": None if agreed.mantel is None else {**vars(agreed.mantel), "seed": compared.params.seed},
+        "mantel": None if mantel is None else {**vars(mantel), "seed": compared.params.seed},
         "same_base": same_base,
         "same_task": same_task,
     }
@@ -234,6 +239,7 @@ def _agreement(compared: Compared, one: int, other: int) -> MatrixAgreement:
 
 COMPARISON = Result(
     spec=ResultSpec("comparison", ("json", "csv")),
+    warnings=comparison_warnings,
     params=ComparisonParams,
     find=_find,
     compute=_matrices,

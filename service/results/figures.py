@@ -15,6 +15,7 @@ from service.results.images import RECONSTRUCTIONS, SAMPLES
 from service.results.measurements import ACCURACY, ACCURACY_MATRIX, GEOMETRY
 from service.results.similarity import EPOCHS, SIMILARITY
 from service.results.structure import DENDROGRAM, EMBEDDING
+from service.results.warnings import warnings_of
 from service.subprocesses import FIGURE_FORMATS
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.errors import NotFound
@@ -63,6 +64,7 @@ BEFORE_AFTER = Result(
     find=_find,
     compute=_matrices,
     figure=_sketch,
+    warnings=warnings_of,
 )
 """A figure alone: it has no endpoint of its own."""
 

@@ -24,9 +24,11 @@ from service.results.base import (
     source_itself,
     stage_source,
 )
+from service.results.classes import read_info
 from tgsh.analysis.reconstruction import Decoder, agreement, codes
 from tgsh.arrays import LabelledArray
 from tgsh.datasets.base import DatasetInfo, info_of
+from tgsh.datasets.classes import task_labels
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.networks.registry import FlyNetBase, random_base, unavailable_reason
 from tgsh.rng import rng_for
@@ -60,6 +62,7 @@ class ImageGrid:
     title : of the figure.
     tasks, labels : of the rows.
     classes, names : of the columns.
+    own_names : of each task's images, where no class is in all tasks and each shows its own; else None.
     images : float32 [T, n, height, width], 0 to 1; [T, n, height, width, 3] in colour.
     """
 
@@ -70,6 +73,7 @@ class ImageGrid:
     classes: list[int]
     names: list[str]
     images: np.ndarray
+    own_names: list[list[str]] | None = None
 
 
 Grid = Computed[ImageGrid, Any, Any]
@@ -102,19 +106,33 @@ def _find_samples(services: Services, experiment_id: str, params: SamplesParams)
     tasks = parse_indices(params.tasks, stored, "tasks")
     record = queries.experiment(services.database, experiment_id).record
     labels = {task.index: task.label for task in queries.tasks(services.database, experiment_id)}
-    info = info_of(ExperimentSpec.model_validate(record.spec), services.uploads.info)
-    classes = tensors["classes"].tolist()
-    images = tensors["images"][[stored.index(task) for task in tasks]]
+    info = read_info(services, experiment_id, ExperimentSpec.model_validate(record.spec))
+    rows = [stored.index(task) for task in tasks]
+    classes, names, own_names = _columns(info, tensors["classes"], rows, tasks)
+    images = tensors["images"][rows]
     grid = ImageGrid(
         about={"experiment_id": experiment_id},
         title=f"{record.name}: samples",
         tasks=tasks,
         labels=[labels[task] for task in tasks],
         classes=classes,
-        names=[info.class_labels[number] for number in classes],
+        names=names,
         images=images.reshape(*images.shape[:2], *info.shape),
+        own_names=own_names,
     )
     return Source(grid, f"{experiment_id} {grid.title}", experiment_id, final=True)
+
+
+def _columns(
+    info: DatasetInfo, classes: np.ndarray, rows: list[int], tasks: list[int]
+) -> tuple[list[int], list[str], list[list[str]] | None]:
+    """Numbers and names of the columns, and of each task's images where tasks share no class."""
+    if classes.ndim == 1:
+        return classes.tolist(), [info.class_labels[number] for number in classes.tolist()], None
+    labels = (task_labels(info, task) for task in tasks)
+    own = [[names[number] for number in classes[row]] for row, names in zip(rows, labels, strict=True)]
+    places = list(range(classes.shape[1]))
+    return places, [f"its class {place + 1}" for place in places], own
 
 
 def _samples_document(computed: Grid) -> Samples:
@@ -124,6 +142,7 @@ def _samples_document(computed: Grid) -> Samples:
         labels=computed.value.labels,
         classes=computed.value.classes,
         class_names=computed.value.names,
+        task_classes=computed.value.own_names,
         images=computed.value.images.tolist(),
     )
 
@@ -159,16 +178,18 @@ def _preview_grid(services: Services, preview: DrawnPreview, _params: NoParams) 
     tensors, _ = services.artifacts.load(str(record.artifact), str(record.artifact_sha256))
     spec = ExperimentSpec.model_validate(record.spec)
     info, images = info_of(spec, services.uploads.info), tensors["images"]
-    classes = tensors["classes"].tolist()
+    tasks = [index for index, _ in record.tasks]
+    classes, names, own_names = _columns(info, tensors["classes"], list(range(len(tasks))), tasks)
     some = "" if len(images) == record.tasks_total else f", {len(images)} of {record.tasks_total} tasks"
     return ImageGrid(
         about={"preview": record.key},
         title=f"{spec.suite.kind} on {spec.dataset_key}{some}",
-        tasks=[index for index, _ in record.tasks],
+        tasks=tasks,
         labels=[label for _, label in record.tasks],
         classes=classes,
-        names=[info.class_labels[number] for number in classes],
+        names=names,
         images=images.reshape(*images.shape[:2], *info.shape),
+        own_names=own_names,
     )
 
 

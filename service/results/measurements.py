@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,14 +27,19 @@ from service.results.base import (
     as_json,
     source_itself,
 )
+from service.results.classes import read_info
+from service.results.warnings import warnings_of
+from tgsh.analysis.confusion import recall
 from tgsh.analysis.transfer import transfer
 from tgsh.arrays import LabelledArray, table_csv
 from tgsh.errors import Conflict, InvalidSpec
-from tgsh.execution.presenters import accuracy_view
+from tgsh.execution.presenters import MOST_RECALLS, accuracy_table, accuracy_view, accuracy_warnings
 from tgsh.schemas import Accuracy, AccuracyMatrix, Geometry
-from tgsh.specs import ExperimentSpec
+from tgsh.specs import DatasetsSuite, ExperimentSpec
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
+from tgsh.store.confusions import load_confusions
+from tgsh.store.datasets import content
 from tgsh.store.results import load_result
 
 # --- accuracy
@@ -45,32 +51,69 @@ AccuracyValue = Computed[Accuracy, Accuracy, NoParams]
 def _find_accuracy(services: Services, experiment_id: str, _params: NoParams) -> Source[Accuracy]:
     mean = queries.experiment(services.database, experiment_id).record.mean_accuracy
     tasks = queries.tasks(services.database, experiment_id)
-    document = accuracy_view(experiment_id, tasks, mean, accuracy_matrix(services, experiment_id))
+    spec = base.spec_of(services, experiment_id)
+    classes = read_info(services, experiment_id, spec).class_labels
+    fits = len(tasks) * len(classes) <= MOST_RECALLS
+    confusions = load_confusions(services.database, experiment_id) if fits else ()
+    recalls = {index: _recalls(counts) for index, counts in confusions}
+    matrix = accuracy_matrix(services, experiment_id)
+    document = accuracy_view(experiment_id, tasks, mean, matrix, recalls, classes)
     return Source(document, document.model_dump_json(), experiment_id)
 
 
+def _recalls(counts: np.ndarray) -> list[float | None]:
+    """None for a class without test images."""
+    return [None if math.isnan(share) else share for share in recall(counts).tolist()]
+
+
+def accuracy_warnings_of(services: Services, experiment_id: str) -> list[str]:
+    """Warnings about the accuracies of an experiment's tasks: chance, test images that were trained on."""
+    tasks = queries.tasks(services.database, experiment_id)
+    done = accuracy_view(experiment_id, tasks, None).tasks
+    return [*accuracy_warnings(done), *overlap_warnings(services, experiment_id)]
+
+
+def overlap_warnings(services: Services, experiment_id: str) -> list[str]:
+    """A warning for each uploaded dataset that has test images among its training images."""
+    info = read_info(services, experiment_id, base.spec_of(services, experiment_id))
+    found = []
+    for member in info.members or (info,):
+        report = content(services.database, member.name).report if member.is_uploaded else None
+        if report is not None and report["overlap"]:
+            share = f"{report['overlap']:,} of {member.test_images:,} test images"
+            found.append(
+                f"{share} of dataset {member.name} are among its training images: accuracy is too high"
+            )
+    return found
+
+
+def _accuracy_document(computed: AccuracyValue) -> Accuracy:
+    return computed.value.model_copy(update={"warnings": list(computed.warnings)})
+
+
 def _accuracy_table(computed: AccuracyValue) -> bytes:
-    rows = [(task.index, task.label, task.accuracy) for task in computed.value.tasks]
-    return table_csv(["task", "label", "accuracy"], rows)
+    return table_csv(*accuracy_table(computed.value))
 
 
 def _accuracy_figure(services: Services, computed: AccuracyValue) -> Sketch:
     if not computed.value.tasks:
         raise Conflict("no task is done yet, so there is nothing to draw")
     name = base.figure_name(services, computed.value.experiment_id)
-    values, labels = (
-        [task.accuracy for task in computed.value.tasks],
-        [task.label for task in computed.value.tasks],
-    )
-    return Sketch(subprocesses.draw_accuracy, (values, labels, f"{name}: test accuracy"))
+    tasks = computed.value.tasks
+    values, labels = [task.accuracy for task in tasks], [task.label for task in tasks]
+    balanced = [task.balanced for task in tasks if task.balanced is not None]
+    chance = [task.chance for task in tasks if task.chance is not None]
+    beside = (balanced, chance) if len(balanced) == len(chance) == len(tasks) else (None, None)
+    return Sketch(subprocesses.draw_accuracy, (values, labels, *beside, f"{name}: test accuracy"))
 
 
 ACCURACY = Result(
     spec=RESULT_SPECS["accuracy"],
+    warnings=accuracy_warnings_of,
     params=NoParams,
     find=_find_accuracy,
     compute=source_itself,
-    encoders={"json": as_json(lambda accuracy: accuracy.value), "csv": _accuracy_table},
+    encoders={"json": as_json(_accuracy_document), "csv": _accuracy_table},
     figure=_accuracy_figure,
     bundled={"accuracy.csv": (NoParams(), "csv")},
 )
@@ -228,7 +271,8 @@ def _find_geometry(services: Services, experiment_id: str, params: GeometryParam
 
 
 def measured_geometry(services: Services, experiment_id: str) -> MeasuredGeometry:
-    """Raises as `base.measured` does."""
+    """Raises as `base.measured` does, and Conflict where tasks have no classes in common."""
+    require_common_classes(services, experiment_id)
     tensors, about = base.measured(services, experiment_id, "geometry")
     record = queries.experiment(services.database, experiment_id).record
     stages = json.loads(about["summaries"])
@@ -243,6 +287,19 @@ def measured_geometry(services: Services, experiment_id: str) -> MeasuredGeometr
         tensors=tensors,
         stages=stages,
     )
+
+
+def require_common_classes(services: Services, experiment_id: str) -> None:
+    """Refuse Definition 1 for tasks that share fewer than two classes. Raises Conflict."""
+    spec = base.spec_of(services, experiment_id)
+    if not isinstance(spec.suite, DatasetsSuite):
+        return
+    common = len(read_info(services, experiment_id, spec).common_outputs)
+    if common < 2:
+        raise Conflict(
+            f"Definition 1 compares images of one class in two tasks, and these share {common} classes; "
+            'match them otherwise: "classes": "nearest" or a map in the suite'
+        )
 
 
 def _baseline(services: Services, own: MeasuredGeometry, experiment_id: str) -> MeasuredGeometry:
@@ -286,17 +343,22 @@ def _geometry_table(computed: GeometryValue) -> bytes:
     return table_csv(["from", "to", *columns], zip(edges[:-1], edges[1:], *columns.values(), strict=True))
 
 
+def _geometry_document(computed: GeometryValue) -> Geometry:
+    return computed.value.document.model_copy(update={"warnings": list(computed.warnings)})
+
+
 def _geometry_figure(_services: Services, computed: GeometryValue) -> Sketch:
     return Sketch(subprocesses.draw_geometry, (computed.value.document, computed.value.title))
 
 
 GEOMETRY = Result(
     spec=RESULT_SPECS["geometry"],
+    warnings=warnings_of,
     params=GeometryParams,
     find=_find_geometry,
     compute=source_itself,
     encoders={
-        "json": as_json(lambda geometry: geometry.value.document),
+        "json": as_json(_geometry_document),
         "csv": _geometry_table,
         "safetensors": lambda geometry: safetensors.numpy.save(geometry.value.tensors),
     },

@@ -25,6 +25,8 @@ from service.results.base import (
     layer_slice,
     vectors,
 )
+from service.results.classes import overlap_of
+from service.results.warnings import warnings_of
 from service.subprocesses import FIGURE_FORMATS
 from tgsh.analysis.blockwise import NearestNeighbours, Similarities
 from tgsh.analysis.similarity import (
@@ -32,20 +34,32 @@ from tgsh.analysis.similarity import (
     Trajectory,
     representative_pairs,
     similarity_over_epochs,
+    similarity_range,
 )
 from tgsh.arrays import LabelledArray, npy_in_chunks, table_csv
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.schemas import (
+    ClassOverlap,
     Measure,
     NearestTasks,
+    NullRange,
     Order,
     Similarity,
     SimilarityBlock,
     SimilarityCourse,
     SimilarityEpochs,
 )
+from tgsh.specs import ExperimentSpec
 from tgsh.specs.results import RESULT_SPECS
-from tgsh.store.results import StageRef, Trajectories, find_trajectories, load_trajectory
+from tgsh.store.results import (
+    StageRef,
+    Trajectories,
+    find_stage,
+    find_trajectories,
+    load_result,
+    load_stage,
+    load_trajectory,
+)
 
 MOST_AT_ONCE = 2_000
 """Tasks whose matrix is made as a whole (32 MB)."""
@@ -68,9 +82,92 @@ class SimilarityParams(StageParams):
 
     order: Order = "task"
     measure: Measure = "cosine"
+    null: int | None = None
 
 
-Matrix = Computed[SimilarityMatrix | Similarities, StageRef, SimilarityParams]
+@dataclass(frozen=True)
+class ComparedTasks:
+    """A matrix, what unrelated labels give beside it, and which classes its tasks share."""
+
+    matrix: SimilarityMatrix | Similarities
+    null: NullRange | None = None
+    overlap: ClassOverlap | None = None
+
+
+Matrix = Computed[ComparedTasks, StageRef, SimilarityParams]
+
+
+def _find_matrix(services: Services, experiment_id: str, params: SimilarityParams) -> Source[StageRef]:
+    """Raises what `_shuffles` does."""
+    source = find_params_stage(services, experiment_id, params)
+    spec = base.spec_of(services, experiment_id)
+    digest = f"{source.digest} null {_shuffles(spec, source.content, params.null)}"
+    return Source(source.content, digest, source.subject, source.final)
+
+
+def _shuffles(spec: ExperimentSpec, ref: StageRef, asked: int | None) -> int:
+    """Number of shuffles that are told beside a matrix: as many as were trained, or as are asked for.
+
+    Raises InvalidSpec for another stage, Conflict where there are not as many (yet).
+    """
+    trained = spec.null_shuffles if ref.finished else 0
+    compares = ref.epoch == spec.training.epochs and 2 <= len(ref.tasks) <= MOST_AT_ONCE
+    if asked is None:
+        return trained if compares else 0
+    if ref.epoch < spec.training.epochs:
+        raise InvalidSpec("null", "tasks of shuffled classes are kept after training only; leave stage out")
+    if spec.null_shuffles and not ref.finished:
+        raise Conflict(
+            "tasks of shuffled classes are trained when all others are done; wait for the experiment"
+        )
+    if trained < asked or not compares:
+        raise Conflict(
+            f"{trained} shuffles of its classes were trained, not {asked}: submit the spec with "
+            f'"null_shuffles": {asked} (its other answers stay the same)'
+        )
+    return asked
+
+
+def _compared(services: Services, ref: StageRef, params: SimilarityParams) -> ComparedTasks:
+    spec = base.spec_of(services, ref.experiment_id)
+    count = _shuffles(spec, ref, params.null)
+    return ComparedTasks(
+        _matrix(services, ref, params),
+        unrelated_labels(services, ref, params, count) if count else None,
+        overlap_of(services, ref.experiment_id, spec),
+    )
+
+
+def null_of(services: Services, ref: StageRef, params: SimilarityParams) -> NullRange | None:
+    """Range that unrelated labels give at a stage, where the experiment trained tasks of shuffled classes."""
+    count = _shuffles(base.spec_of(services, ref.experiment_id), ref, params.null)
+    return unrelated_labels(services, ref, params, count) if count else None
+
+
+def unrelated_labels(
+    services: Services, ref: StageRef, params: SimilarityParams, count: int
+) -> NullRange | None:
+    """Range of similarities of the first so many shuffles; None where an earlier version trained none."""
+    stored = load_result(services.database, services.artifacts, ref.experiment_id, "null-shuffles")
+    if stored is None:
+        return None
+    learned = stored[0]["vectors"][:count]
+    if ref.is_update:  # a task of shuffled classes starts where the task itself does
+        learned = learned - load_stage(
+            services.artifacts, find_stage(services.database, ref.experiment_id, "before")
+        )
+    part = layer_slice(services, ref.experiment_id, params.layer)
+    low, high, mean = similarity_range(learned[:, :, part], params.measure)
+    return NullRange(shuffles=count, low=low, high=high, mean=mean)
+
+
+def null_text(null: NullRange | None) -> str:
+    """The range in words; nothing where there is none."""
+    if null is None:
+        return ""
+    low, high = (f"{value:.2f}".replace("-", "−") for value in (null.low, null.high))
+    times = "classes shuffled once" if null.shuffles == 1 else f"classes shuffled {null.shuffles} times"
+    return f"unrelated labels give {low} to {high} ({times})"
 
 
 def _check_matrix(ref: StageRef, params: SimilarityParams, format: str) -> None:
@@ -106,7 +203,7 @@ def _matrix_rows(services: Services, ref: StageRef, params: SimilarityParams) ->
 
 
 def _matrix_document(computed: Matrix) -> Similarity:
-    matrix = _held(computed.value)
+    matrix = _held(computed.value.matrix)
     return Similarity.model_validate(
         {
             **_matrix_about(computed),
@@ -114,12 +211,15 @@ def _matrix_document(computed: Matrix) -> Similarity:
             "tasks": matrix.tasks,
             "labels": matrix.labels,
             "values": matrix.values.tolist(),
+            "warnings": list(computed.warnings),
+            "null": computed.value.null,
+            "class_overlap": computed.value.overlap,
         }
     )
 
 
 def _matrix_array(computed: Matrix) -> LabelledArray:
-    matrix = _held(computed.value)
+    matrix = _held(computed.value.matrix)
     return LabelledArray(matrix.values, matrix.tasks, matrix.labels, matrix.labels, _matrix_about(computed))
 
 
@@ -139,7 +239,7 @@ def _matrix_about(computed: Matrix) -> dict[str, str]:
 
 def _matrix_figure(services: Services, computed: Matrix) -> Sketch:
     """The matrix; of many tasks the means of groups of neighbouring tasks."""
-    matrix, ref, params = computed.value, computed.content, computed.params
+    matrix, ref, params = computed.value.matrix, computed.content, computed.params
     what = base.vectors_title(params.layer)
     if isinstance(matrix, SimilarityMatrix):
         base.require_tasks(ref)
@@ -149,14 +249,16 @@ def _matrix_figure(services: Services, computed: Matrix) -> Sketch:
         tasks = tuple(ref.tasks[start] for start in starts)
         matrix = SimilarityMatrix(matrix.averaged(DRAWN_ROWS), labels, tasks, params.measure)
         what = f"means of {what}"
-    return Sketch(subprocesses.draw_similarity, (matrix, base.stage_title(services, ref, what)))
+    note = null_text(computed.value.null)
+    return Sketch(subprocesses.draw_similarity, (matrix, base.stage_title(services, ref, what), note))
 
 
 SIMILARITY = Result(
     spec=RESULT_SPECS["similarity"],
+    warnings=warnings_of,
     params=SimilarityParams,
-    find=find_params_stage,
-    compute=_matrix,
+    find=_find_matrix,
+    compute=_compared,
     encoders={"json": as_json(_matrix_document), **as_arrays(_matrix_array, "csv", "npy", "safetensors")},
     figure=_matrix_figure,
     limits=_check_matrix,
@@ -235,12 +337,14 @@ def _block_document(computed: BlockArray) -> SimilarityBlock:
             "columns": computed.content.columns,
             "column_labels": computed.value.columns,
             "values": computed.value.values.tolist(),
+            "warnings": list(computed.warnings),
         }
     )
 
 
 BLOCK = Result(
     spec=RESULT_SPECS["similarity/block"],
+    warnings=warnings_of,
     params=BlockParams,
     find=_find_block,
     compute=_block,
@@ -291,12 +395,14 @@ def _nearest_document(computed: Nearest) -> NearestTasks:
             "labels": ref.labels,
             "nearest": [[ref.tasks[place] for place in row] for row in computed.value.indices.tolist()],
             "values": computed.value.values.tolist(),
+            "warnings": list(computed.warnings),
         }
     )
 
 
 NEAREST = Result(
     spec=RESULT_SPECS["similarity/nearest"],
+    warnings=warnings_of,
     params=NearestParams,
     find=find_params_stage,
     compute=_nearest,
@@ -393,6 +499,7 @@ def _epochs_document(computed: Curves) -> SimilarityEpochs:
             SimilarityCourse(tasks=curve.tasks, labels=curve.labels, values=row)
             for curve, row in zip(computed.value, values, strict=True)
         ],
+        warnings=list(computed.warnings),
     )
 
 
@@ -403,6 +510,7 @@ def _finite(curve: Trajectory) -> list[float | None]:
 
 EPOCHS = Result(
     spec=RESULT_SPECS["similarity/epochs"],
+    warnings=warnings_of,
     params=EpochsParams,
     find=_find_pairs,
     compute=_over_epochs,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from service import subprocesses
@@ -19,15 +21,18 @@ from service.results.base import (
     find_params_stage,
     layer_slice,
 )
+from service.results.warnings import warnings_of
 from service.subprocesses import FIGURE_FORMATS
 from tgsh import schemas
 from tgsh.analysis.clustering import METHODS, ClusterTree, newick
-from tgsh.analysis.embedding import TaskMap
+from tgsh.analysis.embedding import TaskMap, TaskScale
 from tgsh.arrays import LabelledArray, table_csv, to_csv
+from tgsh.datasets.base import info_of
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import ContextVectors, EmbeddingMethod, Measure
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store.results import StageRef
+from tgsh.suites.task_identity import task_scale
 
 MOST_DRAWN = 2_000
 """Tasks of a tree that is drawn."""
@@ -153,6 +158,7 @@ def _tree_document(computed: Tree) -> schemas.Dendrogram:
         leaf_labels=[computed.value.labels[place] for place in computed.value.leaves],
         cophenetic_correlation=computed.value.cophenetic,
         newick=newick(computed.value),
+        warnings=list(computed.warnings),
     )
 
 
@@ -171,6 +177,7 @@ def _tree_figure(services: Services, computed: Tree) -> Sketch:
 
 DENDROGRAM = Result(
     spec=RESULT_SPECS["dendrogram"],
+    warnings=warnings_of,
     params=DendrogramParams,
     find=_find_tree,
     compute=_tree,
@@ -193,14 +200,35 @@ class EmbeddingParams(StageParams):
     measure: Measure = "cosine"
 
 
-Points = Computed[TaskMap, StageRef, EmbeddingParams]
+@dataclass(frozen=True)
+class ScaledStage:
+    """The vectors of a stage, and the parameter that orders their tasks; None where nothing does."""
+
+    ref: StageRef
+    scale: TaskScale | None
 
 
-def _check_tasks(ref: StageRef, _params: EmbeddingParams, _format: str) -> None:
-    base.require_at_most(ref.tasks, MOST_TASKS, "an embedding")
+Points = Computed[TaskMap, ScaledStage, EmbeddingParams]
 
 
-def _points(services: Services, ref: StageRef, params: EmbeddingParams) -> TaskMap:
+def _find_points(services: Services, experiment_id: str, params: EmbeddingParams) -> Source[ScaledStage]:
+    source = find_params_stage(services, experiment_id, params)
+    content = ScaledStage(source.content, scale_of(services, source.content))
+    return Source(content, f"{source.digest} {content.scale}", experiment_id, source.final)
+
+
+def scale_of(services: Services, ref: StageRef) -> TaskScale | None:
+    """The parameter that orders the tasks of a stage; None where nothing does."""
+    spec = base.spec_of(services, ref.experiment_id)
+    return task_scale(spec.suite, info_of(spec, services.uploads.info), ref.tasks)
+
+
+def _check_tasks(stage: ScaledStage, _params: EmbeddingParams, _format: str) -> None:
+    base.require_at_most(stage.ref.tasks, MOST_TASKS, "an embedding")
+
+
+def _points(services: Services, stage: ScaledStage, params: EmbeddingParams) -> TaskMap:
+    ref = stage.ref
     layer = layer_slice(services, ref.experiment_id, params.layer)
     how = (params.method, params.dimensions, params.measure)
     return services.analysis_process.run(subprocesses.compute_embedding, ref, layer, *how)
@@ -213,23 +241,27 @@ def _points_table(computed: Points) -> bytes:
 
 
 def _points_array(computed: Points) -> LabelledArray:
-    about = {**base.about(computed.content, computed.params.layer), "method": computed.value.method}
+    about = {**base.about(computed.content.ref, computed.params.layer), "method": computed.value.method}
     return LabelledArray(computed.value.points, computed.value.tasks, computed.value.labels, None, about)
 
 
 def _points_document(computed: Points) -> schemas.Embedding:
+    ref, scale = computed.content.ref, computed.content.scale
     return schemas.Embedding(
-        **base.about(computed.content, computed.params.layer),
+        **base.about(ref, computed.params.layer),
         method=computed.value.method,
         measure=_points_measure(computed),
         dimensions=computed.value.points.shape[1],
-        complete=computed.content.complete,
+        complete=ref.complete,
         tasks=list(computed.value.tasks),
         labels=list(computed.value.labels),
         values=computed.value.points.tolist(),
         explained=list(computed.value.explained),
         positive_eigenvalue_share=computed.value.positive,
         stress=computed.value.stress,
+        parameter=None if scale is None else list(scale.values),
+        period=None if scale is None else scale.period,
+        warnings=list(computed.warnings),
     )
 
 
@@ -240,15 +272,17 @@ def _points_measure(computed: Points) -> Measure | None:
 
 
 def _points_figure(services: Services, computed: Points) -> Sketch:
-    base.require_tasks(computed.content)
-    title = base.stage_title(services, computed.content, base.vectors_title(computed.params.layer))
-    return Sketch(subprocesses.draw_embedding, (computed.value, title))
+    ref, scale = computed.content.ref, computed.content.scale
+    base.require_tasks(ref)
+    title = base.stage_title(services, ref, base.vectors_title(computed.params.layer))
+    return Sketch(subprocesses.draw_embedding, (computed.value, scale, title))
 
 
 EMBEDDING = Result(
     spec=RESULT_SPECS["embedding"],
+    warnings=warnings_of,
     params=EmbeddingParams,
-    find=find_params_stage,
+    find=_find_points,
     compute=_points,
     encoders={"json": as_json(_points_document), "csv": _points_table, **as_arrays(_points_array, "npy")},
     figure=_points_figure,

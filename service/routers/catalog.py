@@ -110,6 +110,7 @@ def _datasets() -> list[CatalogEntry]:
                 "height": info.height,
                 "width": info.width,
                 "classes": info.classes,
+                "class_names": list(info.names),
                 "train_images": info.train_images,
                 "test_images": info.test_images,
             },

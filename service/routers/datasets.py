@@ -6,6 +6,7 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -189,6 +190,7 @@ def _stored(
         test=unpacked.test,
         mean=unpacked.mean,
         deviation=unpacked.deviation,
+        report=asdict(unpacked.copies),
         bytes=size,
         images=f"{place}/{IMAGES}",
         images_sha256=digests[IMAGES],

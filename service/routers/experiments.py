@@ -9,6 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, Body, Header, Path, Query, Reque
 from service import parsing
 from service.dependencies import CallerDep, ExperimentId, OwnId, Services, ServicesDep
 from service.fleet import refusal
+from service.results.warnings import warnings_of
 from tgsh.execution.planning import plan
 from tgsh.execution.presenters import experiment_view, task_view
 from tgsh.execution.uploads import seen_by
@@ -119,8 +120,9 @@ def list_experiments(
 
 @router.get("/{experiment_id}", summary="Look at an experiment")
 def get(experiment_id: ExperimentId, services: ServicesDep) -> Experiment:
-    """Spec, status, progress, and links to everything that can be asked of it."""
-    return experiment_view(queries.experiment(services.database, experiment_id))
+    """Spec, status, progress, warnings, and links to everything that can be asked of it."""
+    document = experiment_view(queries.experiment(services.database, experiment_id))
+    return document.model_copy(update={"warnings": warnings_of(services, experiment_id)})
 
 
 @router.patch("/{experiment_id}", summary="Share an experiment")

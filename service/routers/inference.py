@@ -14,8 +14,10 @@ from service.dependencies import ExperimentId, Format, Services, ServicesDep, St
 from service.parsing import IMAGES_BODY, images_in
 from service.responses import choose, documented, respond_once
 from service.results.base import ARRAY_WRITERS, check_text
+from service.results.classes import info_to_run
 from tgsh.arrays import LabelledArray, table_csv
-from tgsh.datasets.base import DatasetInfo, info_of
+from tgsh.datasets.base import DatasetInfo
+from tgsh.datasets.classes import task_labels
 from tgsh.datasets.normalisation import normalisation_of
 from tgsh.errors import ArtifactCorrupt, Conflict, InvalidSpec
 from tgsh.networks.inference import TaskNetwork, task_network
@@ -95,16 +97,13 @@ def _load(
 ) -> InferenceParams:
     record = queries.experiment(services.database, experiment_id).record
     spec = ExperimentSpec.model_validate(record.spec)
-    info = info_of(spec, services.uploads.info)
+    info = info_to_run(services, experiment_id, spec)
     label, network = _network(services, experiment_id, spec, info, index, stage)
     images = images_in(body, content_type, info)
     if transform:
         images = _pixel_map(spec, info, index).apply(images)
     about = {"experiment_id": experiment_id, "base_id": record.base_id, "stage": stage}
-    # Where tasks have their own datasets, one may have fewer classes than the network has outputs.
-    own = info.of_task(index).class_labels
-    labels = (*own, *map(str, range(len(own), info.classes)))
-    return InferenceParams(about, index, label, labels, network, images)
+    return InferenceParams(about, index, label, task_labels(info, index), network, images)
 
 
 ParamsDep = Annotated[InferenceParams, Depends(_inference_params)]

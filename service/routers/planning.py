@@ -11,12 +11,22 @@ from fastapi import APIRouter, BackgroundTasks, Body, Path, Request, Response
 from service.dependencies import CallerDep, Format, Services, ServicesDep
 from service.errors import NotDrawn
 from service.fleet import preview_refusal, refusal
+from service.middleware.auth import Caller
 from service.responses import choose, documented, respond
 from service.results.base import NoParams
+from service.results.classes import overlap_document
 from service.results.images import PREVIEW, DrawnPreview
 from tgsh.datasets.base import UploadInfo, info_of
+from tgsh.datasets.classes import class_warnings, conversions
 from tgsh.errors import InvalidSpec, NotFound
-from tgsh.execution.planning import SECONDS_A_FINISHED_TASK, crossing_seconds, plan, preview, task_seconds
+from tgsh.execution.planning import (
+    SECONDS_A_FINISHED_TASK,
+    crossing_seconds,
+    plan,
+    preview,
+    shuffle_seconds,
+    task_seconds,
+)
 from tgsh.execution.uploads import seen_by
 from tgsh.schemas import Estimate, Preview, PreviewStatus
 from tgsh.schemas.examples import SUBMISSIONS
@@ -67,7 +77,7 @@ def draw(
         background.add_task(
             services.queue.wake_workers, services.database
         )  # what gets lost, the sweeper finds
-    document = _view(services, previews.get(services.database, preview_request.key))
+    document = _view(services, previews.get(services.database, preview_request.key), caller)
     response.headers["Location"] = f"/previews/{preview_request.key}"
     if document.status == "ready":
         response.status_code = 200
@@ -96,7 +106,7 @@ def get(
         info_of(ExperimentSpec.model_validate(record.spec), seen_by(services.database, caller.visible_to))
     except (NotFound, InvalidSpec):  # in the words for what is not there
         raise NotFound(f"there is no preview {key!r}; POST /previews has one drawn") from None
-    document = _view(services, record)
+    document = _view(services, record, caller)
     if document.status == "ready":
         return respond(request, services, PREVIEW, DrawnPreview(record, document), NoParams(), name)
     if name == "json":
@@ -113,7 +123,9 @@ def _raise(error: InvalidSpec | None) -> None:
         raise error
 
 
-def _view(services: Services, record: PreviewRecord) -> Preview:
+def _view(services: Services, record: PreviewRecord, caller: Caller) -> Preview:
+    spec = ExperimentSpec.model_validate(record.spec)
+    info = info_of(spec, seen_by(services.database, caller.visible_to))
     status, reason = STATUSES[record.status], record.reason
     if status == "queued" and not live_workers(services.database):
         reason = NOBODY
@@ -127,6 +139,8 @@ def _view(services: Services, record: PreviewRecord) -> Preview:
         tasks=[label for _, label in record.tasks],
         indices=[index for index, _ in record.tasks],
         tasks_total=record.tasks_total,
+        class_overlap=overlap_document(spec, info),
+        warnings=[*class_warnings(spec, info), *conversions(info)],
         links={"self": path, **{name: f"{path}?format={name}" for name in PREVIEW.formats if name != "json"}},
     )
 
@@ -168,7 +182,11 @@ def _pace(alike: list[statistics.Throughput], uploads: UploadInfo) -> _Pace:
     taken = sum(each.seconds for each in alike)
     if not typical or not taken:
         return _Pace()
-    plain = [each for each, spec in zip(alike, specs, strict=True) if not spec.accuracy_matrix]
+    plain = [
+        each
+        for each, spec in zip(alike, specs, strict=True)
+        if not (spec.accuracy_matrix or spec.null_shuffles)
+    ]
     tasks = sum(each.tasks for each in plain)
     finish = sum(each.finish_seconds for each in plain) / tasks if tasks else SECONDS_A_FINISHED_TASK
     return _Pace(taken / typical, finish, is_measured=True)
@@ -182,6 +200,7 @@ def estimate(
     uploads: what any uploaded dataset is; the spec's must be there for who asks, too.
     """
     tasks = len(plan(spec, seen_by(database, visible_to)).tasks)
+    seen = info_of(spec, seen_by(database, visible_to))  # with the names that who asks gave
     workers = live_workers(database)
     _raise(refusal(spec, workers))
     slots = [str(slot) for worker in workers for slot in worker.slots]
@@ -195,7 +214,9 @@ def estimate(
         min(each.epochs / one.training.epochs * paces.task_seconds(one), tasks * a_task)
         for each, one in ((each, ExperimentSpec.model_validate(each.spec)) for each in ahead)
     ]
-    finish = own.finish * tasks + own.factor * crossing_seconds(spec, info_of(spec, uploads), tasks)
+    info = info_of(spec, uploads)
+    more_measured = crossing_seconds(spec, info, tasks) + shuffle_seconds(spec, info, tasks)
+    finish = own.finish * tasks + own.factor * more_measured
     return Estimate(
         digest=spec.digest(),
         tasks=tasks,
@@ -207,6 +228,8 @@ def estimate(
         workers=len(slots),
         basis="measured" if own.is_measured else "typical",
         stored=queries.completed_with_digest(database, spec.digest(), visible_to),
+        class_overlap=overlap_document(spec, seen),
+        warnings=[*class_warnings(spec, seen), *conversions(seen)],
     )
 
 

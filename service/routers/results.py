@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from service.dependencies import BaselineId, ExperimentId, Format, Layer, ServicesDep, Stage
+from service.dependencies import (
+    BaselineId,
+    ExperimentId,
+    Format,
+    Layer,
+    ServicesDep,
+    Stage,
+    parameters_only,
+)
 from service.responses import MEDIA_TYPES, NOT_MODIFIED, documented, respond
 from service.results import BUNDLE, FIGURES
 from service.results.base import NoParams, StageParams
+from service.results.confusion import CONFUSION, TaskKey
 from service.results.figures import find_figure
 from service.results.images import RECONSTRUCTIONS, SAMPLES, ReconstructionParams, SamplesParams
 from service.results.measurements import ACCURACY, ACCURACY_MATRIX, GEOMETRY, GeometryParams
@@ -35,7 +44,7 @@ from service.subprocesses import FIGURE_FORMATS
 from tgsh import schemas
 from tgsh.analysis.clustering import METHODS
 from tgsh.schemas import EmbeddingMethod, Measure, Order, ReconstructionMethod
-from tgsh.specs import Seed
+from tgsh.specs import MAX_TASKS, Seed
 
 router = APIRouter(prefix="/experiments", tags=["results"])
 bundle_router = APIRouter(prefix="/experiments", tags=["results"])
@@ -51,7 +60,13 @@ MERGES = "node,left,right,distance,tasks\n3,0,1,0.285,2\n4,2,3,0.395,3\n"
 NEWICK = "('20°':0.1975,('0°':0.1425,'10°':0.1425):0.055);\n"
 POINTS = "task,label,x,y\n0,0°,-0.254,0.071\n1,10°,0.001,-0.142\n2,20°,0.253,0.071\n"
 VECTORS = ",0,1,2\n0°,1.31,0.02,-0.45\n10°,1.18,0.1,-0.31\n20°,0.97,0.16,-0.12\n"
-ACCURACIES = "task,label,accuracy\n0,0°,0.9447\n1,10°,0.9461\n2,20°,0.9454\n"
+ACCURACIES = (
+    "task,label,accuracy,balanced,chance,recall of 0,recall of 1\n"
+    "0,0°,0.9447,0.944,0.1135,0.98,0.99\n"
+    "1,10°,0.9461,0.9453,0.1135,0.981,0.988\n"
+    "2,20°,0.9454,0.9446,0.1135,0.979,0.989\n"
+)
+TAKEN_FOR = ",beech,oak\nbeech,480,20\noak,3,7\n"
 ACCURACIES_BY_CONTEXT = ",0°,10°,20°\n0°,0.9447,0.83,0.58\n10°,0.84,0.9461,0.83\n20°,0.57,0.84,0.9454\n"
 HISTOGRAMS = (
     "from,to,before intra,before inter,after intra,after inter\n"
@@ -98,9 +113,18 @@ def similarity(
     order: Annotated[Order, Query(description="rows as the suite has them, or like beside like")] = "task",
     measure: Measure = "cosine",
     layer: Layer = None,
+    null: Annotated[
+        int | None,
+        Query(
+            ge=1, le=100, description="tell what so many shuffles of the classes give; all that were trained"
+        ),
+    ] = None,
     format: Format = None,
 ) -> Response:
     """The labelled T×T matrix of similarities between context vectors v_t = g_t·c_t.
+
+    `null` tells what unrelated labels would give: the range of similarities of the same tasks trained on
+    classes that are shuffled at random, where the experiment was submitted with `null_shuffles`.
 
     Tasks that have no vector at this stage yet are left out, and `complete` says so. The vectors of a
     network of several layers are v_1, v_2, … one after the other; `layer` compares one of them.
@@ -109,7 +133,7 @@ def similarity(
     picture of these shows means of neighbouring tasks. `similarity/block` and `similarity/nearest` answer
     parts of any matrix.
     """
-    params = SimilarityParams(stage=stage, order=order, measure=measure, layer=layer)
+    params = SimilarityParams(stage=stage, order=order, measure=measure, layer=layer, null=null)
     return respond(request, services, SIMILARITY, experiment_id, params, format)
 
 
@@ -273,6 +297,7 @@ def context_vectors(
     "/{experiment_id}/accuracy",
     summary="How well each task was learned",
     responses=documented(schemas.Accuracy, ACCURACY.formats, csv=ACCURACIES),
+    dependencies=[Depends(parameters_only("format"))],
     response_class=Response,
 )
 def accuracy(
@@ -280,9 +305,32 @@ def accuracy(
 ) -> Response:
     """Test accuracy per task, its mean and range; tasks that are not done are left out.
 
+    Where classes are not equally common, always saying the commonest is right in a share of `chance` of the
+    images. `balanced` is the mean of the shares that are recognised of each class, `per_class`.
     Where the accuracy matrix was asked for, `matrix` has forgetting and forward transfer.
     """
     return respond(request, services, ACCURACY, experiment_id, NoParams(), format)
+
+
+@router.get(
+    "/{experiment_id}/tasks/{index}/confusion",
+    summary="What the test images of each class are taken for",
+    responses=documented(schemas.Confusion, CONFUSION.formats, csv=TAKEN_FOR),
+    dependencies=[Depends(parameters_only("format"))],
+    response_class=Response,
+)
+def confusion(
+    experiment_id: ExperimentId,
+    index: Annotated[int, Path(ge=0, le=MAX_TASKS)],
+    services: ServicesDep,
+    request: Request,
+    format: Format = None,
+) -> Response:
+    """Row i, column j: test images of class i that a task's network takes for class j, after training.
+
+    Counted when a task completes; a task that a version completed which did not count has none (409).
+    """
+    return respond(request, services, CONFUSION, TaskKey(experiment_id, index), NoParams(), format)
 
 
 @router.get(

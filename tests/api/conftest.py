@@ -17,7 +17,9 @@ from service.app import create_app
 from service.dependencies import Services
 from service.settings import ServiceSettings
 from tests.support.serving import in_process
+from tgsh.analysis.confusion import balanced_accuracy, chance
 from tgsh.store import jobs
+from tgsh.store.confusions import RecognisedCounts
 from tgsh.store.models import Job
 from tgsh.store.results import consolidate
 
@@ -62,12 +64,16 @@ def submit(client: httpx.Client, **changes: object) -> str:
 
 
 def completed(
-    client: httpx.Client, services: Services, tasks: int = 3, measured: Measured = MappingProxyType({})
+    client: httpx.Client,
+    services: Services,
+    tasks: int = 3,
+    measured: Measured = MappingProxyType({}),
+    counted: bool = False,
 ) -> str:
     """The path of a completed experiment of so many rotations by 10°, with what its finish measured."""
     suite = {"kind": "rotation", "tasks": tasks, "step_degrees": 10}
     experiment_id = submit(client, suite=suite)
-    work(services, experiment_id, *range(tasks))
+    work(services, experiment_id, *range(tasks), counted=counted)
     finish(services, experiment_id, measured)
     return f"/experiments/{experiment_id}"
 
@@ -77,8 +83,16 @@ def vectors_of(index: int, width: int = 5) -> np.ndarray:
     return np.random.default_rng(index).standard_normal((EPOCHS + 1, width)).astype(np.float32)
 
 
-def work(services: Services, experiment_id: str, *indices: int, width: int = 5) -> None:
-    """Do what a worker does, with vectors of our own."""
+def counts_of(index: int) -> RecognisedCounts:
+    """What the work below takes test images for: 4 of each class, of which `index` are right."""
+    counts = np.diag(np.full(10, index)) + np.roll(np.diag(np.full(10, 4 - index)), 1, axis=1)
+    return RecognisedCounts(counts, balanced_accuracy(counts), chance(counts))
+
+
+def work(
+    services: Services, experiment_id: str, *indices: int, width: int = 5, counted: bool = False
+) -> None:
+    """Do what a worker does, with vectors of our own. counted: with test images, which older ones did not."""
     for index in indices:
         claim = jobs.lease_job(services.database, Job(experiment_id=experiment_id, index=index), "w", 60)
         assert claim is not None
@@ -86,7 +100,8 @@ def work(services: Services, experiment_id: str, *indices: int, width: int = 5) 
             key = f"{experiment_id}/tasks/{index}-{epoch}"
             sha256 = services.artifacts.save(key, {"vectors": vectors_of(index, width)[: epoch + 1]}, {})
             jobs.record_epoch(services.database, claim, tuple([0.5] * epoch), 1.0, key, sha256)
-        jobs.complete_task(services.database, claim, 0.25 * index, "cpu", {"torch": "2"}, 0.1)
+        tested = counts_of(index) if counted else None
+        jobs.complete_task(services.database, claim, 0.25 * index, "cpu", {"torch": "2"}, 0.1, tested)
 
 
 def finish(services: Services, experiment_id: str, measured: Measured = MappingProxyType({})) -> None:

@@ -12,9 +12,10 @@ import pytest
 from fastapi import FastAPI
 
 from service.dependencies import Services
-from tests.api.conftest import SPEC, submit
+from tests.api.conftest import SPEC, finish, submit, work
 from tests.support.people import people
 from tests.support.uploads import NPZ, ZIP, coloured, grey, npz, picture, post, upload, zipped
+from tgsh.store.models import ExperimentRecord
 
 MB = 1 << 20
 
@@ -159,6 +160,30 @@ def test_a_spec_uses_it_and_keeps_it(client: httpx.Client) -> None:
     client.post(f"/experiments/{experiment}/cancel")
     client.delete(f"/experiments/{experiment}")
     assert client.delete(f"/datasets/{dataset}").status_code == 204
+
+
+def test_a_spec_of_before_keeps_its_answers(client: httpx.Client, services: Services) -> None:
+    """A row that was written when suites of datasets had no `classes` means their order."""
+    suite = {"kind": "datasets", "datasets": ["mnist5k", "mnist"], "classes": "order"}
+    experiment = submit(client, dataset=None, suite=suite)
+    digest = client.get(f"/experiments/{experiment}").json()["digest"]
+    with services.database.write() as session:
+        record = session.get_one(ExperimentRecord, experiment)
+        later = ("classes", "size", "channels", "fit")
+        old = {key: value for key, value in record.spec["suite"].items() if key not in later}
+        record.spec = {key: value for key, value in record.spec.items() if key != "null_shuffles"} | {
+            "suite": old
+        }
+    work(services, experiment, 0, 1)
+    finish(services, experiment)
+    answered = client.get(f"/experiments/{experiment}").json()
+    assert (answered["spec"]["suite"]["classes"], answered["digest"]) == ("order", digest)
+    similarity = client.get(f"/experiments/{experiment}/similarity").json()
+    assert (similarity["class_overlap"], similarity["null"]) == (None, None)
+    body = {**SPEC, "dataset": None, "suite": old}
+    assert client.post("/experiments", json={**body, "suite": suite}).json()["stored_answer"] is True
+    anew = client.post("/experiments", json=body).json()  # who submits today means names
+    assert (anew["stored_answer"], anew["spec"]["suite"]["classes"]) == (False, "names")
 
 
 @pytest.mark.attacks

@@ -122,7 +122,7 @@ def title_of(services: Services, result: AnyResult, experiment_id: str, **params
     source = result.find(services, experiment_id, chosen)
     computed = Computed(result.compute(services, source.content, chosen), source.content, chosen)
     assert result.figure is not None
-    return next(arg for arg in reversed(result.figure(services, computed).args) if isinstance(arg, str))
+    return next(arg for arg in result.figure(services, computed).args if isinstance(arg, str) and ": " in arg)
 
 
 def test_before_training_there_are_no_updates(client: httpx.Client, done: str) -> None:
@@ -240,9 +240,12 @@ def test_accuracy(client: httpx.Client, done: str) -> None:
         True,
     )
     assert client.get(f"{done}/accuracy?format=csv").text.splitlines()[:2] == [
-        "task,label,accuracy",
-        "0,0°,0.0",
+        "task,label,accuracy,balanced,chance",
+        "0,0°,0.0,,",
     ]
+    assert document["per_class"] is None
+    assert "submit it anew" in document["reason"]  # of a version that did not count
+    assert client.get(f"{done}/tasks/0/confusion").status_code == 409
 
 
 def test_a_damaged_result_is_an_error_not_an_answer(client: httpx.Client, services: Services) -> None:

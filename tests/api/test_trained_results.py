@@ -89,6 +89,10 @@ def test_geometry_in_every_format(client: httpx.Client, trained: str) -> None:
         assert sum(document[stage]["inter"]) == 3 * 10 * 36
     assert document["after"]["p_intra_greater"] > 0.5
     assert document["after"]["task_accuracy"] > 0.9
+    left_out = document["after"]["left_out"]
+    assert (left_out["unit"], left_out["reason"]) == ("degrees", None)
+    assert left_out["r2"] < 1
+    assert 0 < left_out["median_error"] <= 180
     rows = list(csv.reader(io.StringIO(client.get(f"{trained}/geometry?format=csv").text)))
     assert len(rows) == 101
     assert sum(int(row[4]) for row in rows[1:]) == 3 * 45 * 36

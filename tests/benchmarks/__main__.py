@@ -1,9 +1,9 @@
 """python -m tests.benchmarks [NAME ...] [--json FILE] [--rounds N] [--plain-batches N]
 
 Everything side by side with what it is compared to, as one table; without names, all of it: about 15 minutes
-on two cores. Full MNIST must lie under TGSH_DATA_DIR for epochs, full and parts. Apart from it: python -m
-tests.benchmarks course --help, the sign of the paper's T7 over the epochs, and starts --help, the order of
-NeuroModNet's tasks by the start of its contexts.
+on two cores. Full MNIST must lie under TGSH_DATA_DIR for classes, epochs, full and parts. Apart from it:
+python -m tests.benchmarks course --help, the sign of the paper's T7 over the epochs, and starts --help, the
+order of NeuroModNet's tasks by the start of its contexts.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ NAMES: Mapping[str, str] = {
     "queue": "what a job costs beside its training, and what a second worker brings",
     "processors": "bytes of FlyNet in code for other processors",
     "startup": "seconds until ready",
+    "classes": "similarity of the halves of MNIST, by how their classes are named and matched",
     "stop": "seconds from Ctrl-C to the end of tgsh demo, at ten moments",
 }
 
@@ -52,7 +53,7 @@ def main() -> int:
     if unknown := set(names) - {*NAMES, "parts"}:
         parser.error(f"there is no benchmark {unknown.pop()!r}")
     data_dir = Path(os.environ.get("TGSH_DATA_DIR") or "nowhere")
-    if {"epochs", "full", "parts"} & set(names) and not (data_dir / "MNIST" / "raw").is_dir():
+    if {"classes", "epochs", "full", "parts"} & set(names) and not (data_dir / "MNIST" / "raw").is_dir():
         print("set TGSH_DATA_DIR to a folder that has MNIST/raw with full MNIST in it", file=sys.stderr)
         return 2
     if names == ["parts"]:
@@ -68,6 +69,7 @@ def main() -> int:
 
 def _run(names: list[str], data_dir: Path, rounds: int, batches: int) -> list[Row]:
     arguments: dict[str, tuple[Any, ...]] = {
+        "classes": (data_dir,),
         "epochs": (data_dir, rounds, batches),
         "full": (data_dir,),
         "pages": (rounds,),

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,12 +46,16 @@ def small(name: str, seed: int, dataset: str = "mnist5k", **more: object) -> Pla
 
 def neighbours(about: str) -> Claim:
     measure = lambda documents: similarity.half_turn(documents.similarity())  # noqa: E731
-    return Claim(f"turn.{about}", "Half turns", "here", "above", "more", (about,), measure)
+    return Claim(f"turn.{about}", "Half turns", "here", "above", "more", (about,), measure, None, "chance")
 
 
 def learned(about: str, least: float) -> Claim:
-    measure = lambda documents: accuracy.mean_within(documents.accuracy(), least)  # noqa: E731
-    return Claim(f"learned.{about}", "Tasks are learned", "here", f"{least}", "", (about,), measure)
+    measure = lambda documents: accuracy.mean_within(  # noqa: E731
+        [task.accuracy for task in documents.accuracy().tasks], least
+    )
+    control = lambda documents: accuracy.mean_within(documents.untrained_accuracies(), least)  # noqa: E731
+    text, decided_by = "Tasks are learned", "training.epochs"
+    return Claim(f"learned.{about}", text, "here", f"{least}", "", (about,), measure, control, decided_by)
 
 
 FIGURES = (
@@ -64,6 +69,7 @@ PLAN = ReproductionPlan(
     (
         learned("good", 0.3),
         learned("other", 1.0),
+        replace(learned("good", 0.0), id="easy.good"),
         neighbours("good"),
         Claim(
             id="both",
@@ -73,6 +79,8 @@ PLAN = ReproductionPlan(
             expected="",
             about=("good", "bad"),
             measure=lambda good, bad: similarity.every_second(good.similarity(), bad.similarity()),
+            control=None,
+            decided_by="nothing",
         ),
     ),
 )
@@ -111,8 +119,13 @@ def test_claims_are_judged_and_a_failed_experiment_has_a_reason(
     first: tuple[ReproductionRecord, list[ExperimentRun]],
 ) -> None:
     record, runs = first
-    good, other, turn, both = record.claims
+    good, other, low, turn, both = record.claims
     assert (good.verdict, other.verdict, both.verdict) == ("holds", "does not hold", "not measured")
+    assert (low.verdict, low.decided_by) == ("not informative", "training.epochs"), (
+        "untrained ones meet it too"
+    )
+    assert low.why.startswith("Untrained contexts meet the criterion as well")
+    assert 0 <= good.measured["untrained"]["mean"] < 0.3
     assert turn.verdict in {"holds", "does not hold"}
     assert good.measured["mean"] == pytest.approx(record.experiments[0].mean_accuracy)
     assert good.measured["mean"] > 0.3
@@ -146,7 +159,7 @@ def test_a_second_run_trains_nothing_anew(
         assert {each.id for each in client.experiments(tag=TAG)} == before
     assert [run.initial_state for run in runs] == ["completed", "completed", "unfinished"]
     assert [claim.measured for claim in record.claims] == [claim.measured for claim in first[0].claims]
-    assert [claim.earlier for claim in record.claims] == [True, True, True, True]
+    assert [claim.earlier for claim in record.claims] == [True, True, True, True, True]
     assert not any(claim.lost for claim in record.claims)
     assert lines[0].startswith("1 of 3: good was completed by an earlier run")
     assert record.experiments[2].status == "failed", "it was tried again"
@@ -165,7 +178,9 @@ def test_the_command(
     command = ["reproduce", "--url", stack.url, "-o", str(tmp_path / "out")]
     ended = CliRunner().invoke(app, command)
     assert ended.exit_code == 0, ended.output
-    assert "1 claims on mnist5k. holds: 1, does not hold: 0, not measured: 0" in ended.stdout
+    assert (
+        "1 claims on mnist5k. holds: 1, does not hold: 0, not informative: 0, not measured: 0" in ended.stdout
+    )
     assert "good-no-such-figure.png is left out: there is no figure" in ended.stderr
     names = ["claims.json", "good-dendrogram.png", "good-early.png"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
@@ -201,7 +216,7 @@ def test_wrong_options_name_the_remedy(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_no_process_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    for expected in ("1 of 9: rotation-flynet (", "rotation-flynet goes on from"):
+    for expected in ("1 of 13: rotation-flynet (", "rotation-flynet goes on from"):
         running = subprocess.Popen(
             [*RUN, "reproduce", "--home", str(tmp_path / "home"), "--workers", "1"],
             stdout=subprocess.PIPE,

@@ -35,8 +35,9 @@ class Mantel:
         Pearson's correlation of the entries above the diagonals.
     p_value : float
         (1 + count)/(1 + permutations), count of the permutations whose statistic is as large ("greater"), or
-        as small ("less"); "two-sided" is twice the smaller of the two, at most 1. Exact where no more orders
-        of the tasks exist than were requested.
+        as small ("less"); "two-sided" is twice the smaller of the two, at most 1, as SciPy has it. Exact
+        where no more orders of the tasks exist than were requested. scikit-bio's two-sided `mantel` counts
+        the permutations whose |statistic| is as large: another p where they are not symmetric about 0.
     permutations : int
         Permutations that were tried; all others than the identity where p_value is exact.
     alternative : Alternative
@@ -129,10 +130,12 @@ def agreement(
     Raises
     ------
     ValueError
-        If shapes do not fit, or there are fewer than three tasks.
+        If shapes do not fit, there are fewer than three tasks, or a number is not finite.
     """
     if one.shape != other.shape or one.ndim != 2 or one.shape[0] != one.shape[1] or len(one) < FEWEST:
         raise ValueError(f"{one.shape} and {other.shape} are not matrices of the same {FEWEST} or more tasks")
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        raise ValueError("a matrix holds a number that is not finite")
     above = np.triu_indices(len(one), 1)
     ones, others = one[above], other[above]
     if min(np.ptp(ones), np.ptp(others)) <= 10.0**-DIGITS:
@@ -192,8 +195,15 @@ def row_similarities(ones: np.ndarray, others: np.ndarray, measure: Measure) -> 
     -------
     np.ndarray
         float64 [T], −1 to 1; 0 where a row has no direction.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
     """
     left, right = (in_float64(rows, measure == "correlation") for rows in (ones, others))
+    if not (np.isfinite(left).all() and np.isfinite(right).all()):
+        raise ValueError("vectors hold a number that is not finite")
     lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     products = np.einsum("th,th->t", left, right)
     cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)

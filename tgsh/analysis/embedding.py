@@ -47,6 +47,67 @@ class TaskMap:
     tasks: tuple[int, ...]
 
 
+CLOSED_GAP = 1.5
+"""Of the median gap between neighbours on a circle: a larger one is no step of the suite."""
+
+FEWEST_ON_A_CIRCLE = 4
+
+
+@dataclass(frozen=True)
+class TaskScale:
+    """The parameter that orders tasks, such as an angle.
+
+    Attributes
+    ----------
+    values : tuple[float, ...]
+        Parameter of each of T tasks, such as degrees or pixels.
+    period : float | None
+        Of the parameter, where the tasks go all the way round; None where they do not.
+    """
+
+    values: tuple[float, ...]
+    period: float | None
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Place of each task on the scale, float64 [T] from 0 to 1; on a circle 1 is 0 again."""
+        values = np.array(self.values, np.float64)
+        if self.period is not None:
+            return np.asarray(values % self.period / self.period)
+        low, high = (values.min(), values.max()) if len(values) else (0.0, 0.0)
+        return np.asarray((values - low) / (high - low or 1.0))
+
+    @property
+    def path(self) -> tuple[int, ...]:
+        """Rows of the tasks in their order; on a circle without a gap, the first again at the end."""
+        rows = tuple(np.argsort(self.shares, kind="stable").tolist())
+        if self.period is not None and goes_round(self.values, self.period):
+            return (*rows, rows[0])
+        return rows
+
+
+def goes_round(values: Sequence[float], period: float) -> bool:
+    """Test if values lie on all of a circle, in nearly equal steps.
+
+    Parameters
+    ----------
+    values : Sequence[float]
+        Values, such as degrees.
+    period : float
+        Length of the circle, such as 360.
+
+    Returns
+    -------
+    bool
+        False for fewer than FEWEST_ON_A_CIRCLE places, or where a gap is longer than CLOSED_GAP median ones.
+    """
+    places = np.unique(np.round(np.array(values, np.float64) % period, 9) % period)
+    if len(places) < FEWEST_ON_A_CIRCLE:
+        return False
+    gaps = np.diff(places, append=places[0] + period)
+    return bool(gaps.max() <= CLOSED_GAP * np.median(gaps))
+
+
 def classical_mds(matrix: SimilarityMatrix, dimensions: int) -> TaskMap:
     """Scale the distances D = 1 − similarity classically (Torgerson): B = −½ J (D ∘ D) J, J = I − 1/T.
 

@@ -107,10 +107,17 @@ def agreement(images: np.ndarray, means: np.ndarray) -> ImageAgreement | None:
     -------
     ImageAgreement | None
         Class-centred correlation and shares; None for fewer than two classes.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
     """
     tasks, classes, _ = images.shape
     if tasks == 0 or classes < 2:
         return None
+    if not (np.isfinite(images).all() and np.isfinite(means).all()):
+        raise ValueError("images hold a number that is not finite")
     directions, mean_directions = _centred(images), _centred(means)
     correlations = np.einsum("tkd,tkd->tk", directions, mean_directions)
     by_class = np.einsum("tkd,tjd->tkj", directions, mean_directions).argmax(axis=2)

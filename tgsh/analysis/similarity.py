@@ -32,7 +32,7 @@ class SimilarityMatrix:
     Raises
     ------
     ValueError
-        If values, labels and tasks do not fit.
+        If values, labels and tasks do not fit, or a value is not finite.
     """
 
     values: np.ndarray
@@ -46,6 +46,8 @@ class SimilarityMatrix:
             raise ValueError(
                 f"{self.values.shape} values, {len(self.labels)} labels, {size} tasks do not fit"
             )
+        if not np.isfinite(self.values.sum()):  # numbers from −1 to 1 cannot overflow; no mask of T×T
+            raise ValueError("similarities hold a number that is not finite")
         self.values.flags.writeable = False
 
     def reordered(self, order: Sequence[int]) -> SimilarityMatrix:
@@ -75,6 +77,29 @@ class SimilarityMatrix:
             tuple(self.tasks[place] for place in places),
             self.measure,
         )
+
+
+def similarity_range(vectors: np.ndarray, measure: Measure = "cosine") -> tuple[float, float, float]:
+    """Summarise the similarities of the tasks of several experiments of the same tasks.
+
+    Parameters
+    ----------
+    vectors : np.ndarray
+        float [N, T, H], context vectors of T tasks, two or more, in N experiments.
+    measure : Measure, default="cosine"
+        As `similarity` takes it.
+
+    Returns
+    -------
+    tuple[float, float, float]
+        Least, greatest and mean similarity of two tasks of one experiment.
+    """
+    tasks = range(vectors.shape[1])
+    above = np.triu_indices(len(tasks), 1)
+    values = np.array(
+        [similarity(each, list(map(str, tasks)), tasks, measure).values[above] for each in vectors]
+    )
+    return float(values.min()), float(values.max()), float(values.mean())
 
 
 def similarity(

@@ -55,13 +55,15 @@ def transfer(learned: np.ndarray, matrix: np.ndarray, untrained: np.ndarray) -> 
     Raises
     ------
     ValueError
-        If shapes do not fit.
+        If shapes do not fit, or a number is not finite.
     """
     tasks = len(learned)
     if not tasks or (learned.shape, matrix.shape, untrained.shape) != ((tasks,), (tasks, tasks), (tasks,)):
         raise ValueError(
             f"accuracies of shapes {learned.shape}, {matrix.shape} and {untrained.shape} do not fit together"
         )
+    if not all(np.isfinite(values).all() for values in (learned, matrix, untrained)):
+        raise ValueError("accuracies hold a number that is not finite")
     following = np.diagonal(matrix, offset=1) - untrained[1:]
     return Transfer(
         forgetting=np.asarray(learned - np.diagonal(matrix), np.float64),

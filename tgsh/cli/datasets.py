@@ -10,7 +10,7 @@ import typer
 
 from tgsh.cli.errors import FAILED
 from tgsh.cli.options import Json, Url, connect
-from tgsh.cli.output import print_json
+from tgsh.cli.output import print_json, print_warnings
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def add(
         added = client.upload(
             file, name=name, size=_parse_size(size), channels=channels, shared=shared or None
         )
+    if added.report is not None:
+        print_warnings(added.report.sentences)
     if as_json:
         print_json(added)
         return

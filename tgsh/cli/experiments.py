@@ -8,7 +8,7 @@ import typer
 
 from tgsh.cli.errors import FAILED, WorkFailed
 from tgsh.cli.options import Dataset, Id, Json, Spec, Url, complete_experiments, connect
-from tgsh.cli.output import print_json
+from tgsh.cli.output import print_json, print_warnings
 
 if TYPE_CHECKING:
     from tgsh.client import Client
@@ -93,6 +93,7 @@ def show(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
 
     with connect(url) as client:
         experiment = client.get(experiment_id)
+        print_warnings([*experiment.warnings, *client.accuracy(experiment.id).warnings])
         if as_json:
             print_json(experiment)
         else:
@@ -218,6 +219,7 @@ def compare(
             alternative,  # type: ignore[arg-type]
             seed,
         )
+    print_warnings(comparison.warnings)
     if as_json:
         print_json(comparison)
     else:
@@ -294,4 +296,5 @@ def _estimate_text(estimate: Estimate) -> str:
         lines.append(f"{ahead}, {estimate.tasks_ahead:,} of their tasks come in between{more}")
     if estimate.stored is not None:
         lines.append(f"It was computed already: tgsh show {estimate.stored[:6]}")
+    lines += [f"Warning: {warning}" for warning in estimate.warnings]
     return "\n".join(lines)

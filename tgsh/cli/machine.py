@@ -73,6 +73,8 @@ def run(
     from tgsh.execution import local  # takes long to import: only once the spec is known to be good
 
     print_downloads(local.fetch_images(experiment_spec))
+    for warning in local.spec_warnings(experiment_spec):
+        typer.echo(f"Warning: {warning}", err=True)
     with display(experiment_spec.title) as progress_display:
         experiment = local.run(experiment_spec, output, workers, progress_display.update)
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,12 @@ def print_downloads(folders: Mapping[str, Path]) -> None:
     """Print which datasets were downloaded, and where to."""
     for name, folder in folders.items():
         typer.echo(f"Downloaded {name} to {folder}", err=True)
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print what a reader must know, on standard error."""
+    for warning in warnings:
+        typer.echo(f"Warning: {warning}", err=True)
 
 
 class Display(Protocol):

@@ -11,7 +11,7 @@ import typer
 
 from tgsh.cli.errors import FAILED, report_error
 from tgsh.cli.options import Id, Json, Url, Workers, complete_results, connect
-from tgsh.cli.output import print_json
+from tgsh.cli.output import print_json, print_warnings
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def fetch(
             "baseline": baseline and client.experiment_id(baseline),
         }
         content = _fetch_content(client, experiment_id, resource, format, params)
+        print_warnings(_warnings(client, experiment_id, resource.removeprefix("figures/")))
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(content)
         return
@@ -193,6 +194,14 @@ def _fetch_content(
                 f"--{name}", "figures/ has every figure in one way only; fetch the result instead"
             )
     return client.figure(experiment, resource.removeprefix("figures/"), format)
+
+
+def _warnings(client: Client, experiment: str, result: str) -> list[str]:
+    """Warnings of a result, whatever its format can hold."""
+    if result == "accuracy" or result.endswith("/confusion"):
+        return client.accuracy(experiment).warnings
+    compares = result.startswith(("similarity", "dendrogram", "embedding", "geometry"))
+    return client.get(experiment).warnings if compares else []
 
 
 def _umask() -> int:

@@ -116,7 +116,7 @@ def print_experiment(experiment: Experiment, tasks: Sequence[Task]) -> None:
     columns = (
         Column("task"),
         Column("label", wraps=True),
-        *(Column(title) for title in ("status", "accuracy", "last loss", "time")),
+        *(Column(title) for title in ("status", "accuracy", "balanced", "chance", "last loss", "time")),
         Column("reason", wraps=True, below=True),
     )
     rows = [
@@ -125,6 +125,8 @@ def print_experiment(experiment: Experiment, tasks: Sequence[Task]) -> None:
             task.label,
             _status(task.status),
             _decimals(task.accuracy),
+            _decimals(task.balanced),
+            _decimals(task.chance),
             f"{task.loss[-1]:.4f}" if task.loss else "",
             f"{task.seconds:.1f} s" if task.seconds else "",
             task.reason or "",
@@ -173,7 +175,8 @@ def print_datasets(datasets: Sequence[Dataset]) -> None:
 
 def print_dataset(dataset: Dataset) -> None:
     """Print all fields of a dataset."""
-    fields = dataset.model_dump(mode="json", exclude={"links"})
+    fields = dataset.model_dump(mode="json", exclude={"links", "report"})
+    fields["found"] = [] if dataset.report is None else dataset.report.sentences
     values = {
         name.replace("_", " "): ", ".join(value) if isinstance(value, list) else str(value)
         for name, value in fields.items()

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from tgsh import figures, schemas
 from tgsh.analysis import clustering, embedding, similarity
+from tgsh.figures.confusion import SHARES, draw_confusion
 from tgsh.figures.curves import draw_accuracy, draw_trajectories
 from tgsh.figures.dendrogram import draw_named_tree
 from tgsh.figures.embedding import draw_points
@@ -42,8 +43,33 @@ def png(value: object) -> tuple[bytes, dict[str, int]]:
     tuple[bytes, dict[str, int]]
         Content of the file, and its width and height on a page in CSS pixels.
     """
-    result_figure = figure(value)
+    result_figure = warned_figure(value)
     return render(result_figure, "png"), display_size(result_figure)
+
+
+def warned_figure(value: object) -> Figure:
+    """Figure of a result, with the result's warnings below it.
+
+    Parameters
+    ----------
+    value : object
+        Result of a client.
+
+    Returns
+    -------
+    Figure
+        New figure, which is not registered with pyplot.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure of results of this type.
+    ValueError
+        If there is nothing to plot yet.
+    """
+    drawn = figure(value)
+    figures.add_warnings(drawn, getattr(value, "warnings", ()))
+    return drawn
 
 
 @singledispatch
@@ -128,16 +154,15 @@ def _(value: schemas.Dendrogram, axes: Axes) -> None:
 
 @figure.register
 def _(value: schemas.Embedding) -> Figure:
-    return figures.embedding_figure(
-        _points(value), title=_title(value.experiment_id, value.stage, value.measure)
-    )
+    title = _title(value.experiment_id, value.stage, value.measure)
+    return figures.embedding_figure(_points(value), title=title, scale=_scale(value))
 
 
 @draw.register
 def _(value: schemas.Embedding, axes: Axes) -> None:
     """The first two coordinates."""
     box = axes.get_window_extent()
-    draw_points(axes, _points(value), 1, min(box.width, box.height) / _figure_of(axes).dpi)
+    draw_points(axes, _points(value), 1, min(box.width, box.height) / _figure_of(axes).dpi, _scale(value))
     axes.set_aspect("equal", adjustable="box")
 
 
@@ -154,13 +179,31 @@ def _(value: schemas.ContextVectors, axes: Axes) -> None:
 
 @figure.register
 def _(value: schemas.Accuracy) -> Figure:
-    return figures.accuracy_figure(*_accuracies(value), title=value.experiment_id)
+    return figures.accuracy_figure(
+        *_accuracies(value),
+        title=value.experiment_id,
+        balanced=_each(value, "balanced"),
+        chance=_each(value, "chance"),
+    )
 
 
 @draw.register
 def _(value: schemas.Accuracy, axes: Axes) -> None:
-    draw_accuracy(axes, *_accuracies(value))
+    draw_accuracy(axes, *_accuracies(value), _each(value, "balanced"), _each(value, "chance"))
     rotate_crowded_labels(axes)
+
+
+@figure.register
+def _(value: schemas.Confusion) -> Figure:
+    title = f"{value.experiment_id}: {value.label}"
+    return figures.confusion_figure(_counts(value), value.class_names, title=title)
+
+
+@draw.register
+def _(value: schemas.Confusion, axes: Axes) -> None:
+    draw_confusion(axes, _counts(value), value.class_names)
+    rotate_crowded_labels(axes)
+    add_colour_bar(_figure_of(axes), axes, SHARES)
 
 
 @figure.register
@@ -256,8 +299,22 @@ def _points(value: schemas.Embedding) -> embedding.TaskMap:
     )
 
 
+def _scale(value: schemas.Embedding) -> embedding.TaskScale | None:
+    return None if value.parameter is None else embedding.TaskScale(tuple(value.parameter), value.period)
+
+
+def _counts(value: schemas.Confusion) -> np.ndarray:
+    return np.array(value.counts, np.int64).reshape(len(value.class_names), len(value.class_names))
+
+
 def _accuracies(value: schemas.Accuracy) -> tuple[np.ndarray, list[str]]:
     return np.array([task.accuracy for task in value.tasks]), [task.label for task in value.tasks]
+
+
+def _each(value: schemas.Accuracy, name: str) -> np.ndarray | None:
+    """A number of every task; None where one has none."""
+    numbers = [getattr(task, name) for task in value.tasks]
+    return None if None in numbers else np.array(numbers, np.float64)
 
 
 def _mean_images(value: schemas.Reconstructions) -> tuple[np.ndarray, list[str], list[str]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 
+from tgsh.datasets.class_names import normalised, outputs_by_name, renamed
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.specs import DatasetsSuite, ExperimentSpec, ManifoldSuite, UploadedDataset
 
@@ -77,6 +78,12 @@ class DatasetInfo:
         Mean and deviation of the pixels.
     members : tuple[DatasetInfo, ...], default=()
         The datasets of which each is a task, where they are several.
+    real_names : tuple[str, ...], default=()
+        Names of its classes where datasets are compared; class_names or numbers where it is empty.
+    outputs : tuple[int, ...], default=()
+        The output of each class where datasets share outputs; class k is output k where it is empty.
+    source_shape : tuple[int, ...], default=()
+        Of the images before they were given this size and these channels; empty where they were not.
     """
 
     name: str
@@ -90,6 +97,9 @@ class DatasetInfo:
     class_names: tuple[str, ...] = ()
     normalisation: Normalisation = PAPER
     members: tuple[DatasetInfo, ...] = ()
+    real_names: tuple[str, ...] = ()
+    outputs: tuple[int, ...] = ()
+    source_shape: tuple[int, ...] = ()
 
     @property
     def pixels(self) -> int:
@@ -108,9 +118,20 @@ class DatasetInfo:
         return self.name not in DATASETS and self.name != "synthetic" and not self.members
 
     @property
-    def common_classes(self) -> int:
-        """Number of classes that every task has: the first so many."""
-        return min((member.classes for member in self.members), default=self.classes)
+    def class_outputs(self) -> tuple[int, ...]:
+        """The output of each class."""
+        return self.outputs or tuple(range(self.classes))
+
+    @property
+    def common_outputs(self) -> tuple[int, ...]:
+        """Outputs whose class every task has."""
+        own = [set(member.class_outputs) for member in self.members or (self,)]
+        return tuple(sorted(set.intersection(*own)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes where datasets are compared."""
+        return tuple(map(normalised, self.real_names or self.class_labels))
 
     def of_task(self, index: int) -> DatasetInfo:
         """Select the dataset of a task.
@@ -141,8 +162,17 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
         info.name: info
         for info in (
             DatasetInfo("mnist", "MNIST: handwritten digits", 28, 28, 10, 60_000, 10_000),
-            DatasetInfo("fashion-mnist", "Fashion-MNIST: articles of clothing", 28, 28, 10, 60_000, 10_000),
-            DatasetInfo("kmnist", "KMNIST: cursive Japanese characters", 28, 28, 10, 60_000, 10_000),
+            DatasetInfo(
+                *("fashion-mnist", "Fashion-MNIST: articles of clothing", 28, 28, 10, 60_000, 10_000),
+                real_names=(
+                    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+                    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+                ),
+            ),
+            DatasetInfo(
+                *("kmnist", "KMNIST: cursive Japanese characters", 28, 28, 10, 60_000, 10_000),
+                real_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+            ),
             DatasetInfo("mnist5k", "5,000 MNIST digits that need no download", 28, 28, 10, 4_000, 1_000),
         )
     }
@@ -207,7 +237,7 @@ def info_of(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Datas
         members = [
             named_info(name, f"suite.datasets.{place}", uploads) for place, name in enumerate(suite.datasets)
         ]
-        return joint_info(members)
+        return joint_info(members, suite)
     if dataset is None:
         raise InvalidSpec("dataset", f"the suite {suite.kind!r} needs one; only the suite datasets does not")
     if dataset == "synthetic":
@@ -247,13 +277,20 @@ def named_info(name: str, field: str, uploads: UploadInfo) -> DatasetInfo:
         raise InvalidSpec(field, f"{error}; GET /datasets lists those that you have") from error
 
 
-def joint_info(members: Sequence[DatasetInfo]) -> DatasetInfo:
+def joint_info(members: Sequence[DatasetInfo], suite: DatasetsSuite | None = None) -> DatasetInfo:
     """Describe several datasets as one, each of them a task.
+
+    What follows from images that nobody has read yet is left open: the outputs of all but the first dataset
+    where classes are matched by images, and the normalisation of images that are converted
+    (`tgsh.datasets.several`).
 
     Parameters
     ----------
     members : Sequence[DatasetInfo]
         One or more datasets.
+    suite : DatasetsSuite | None, default=None
+        Says which classes are the same, and what size images get; None: they are numbered, and stay as they
+        are.
 
     Returns
     -------
@@ -263,28 +300,76 @@ def joint_info(members: Sequence[DatasetInfo]) -> DatasetInfo:
     Raises
     ------
     InvalidSpec
-        If their images are not of one size.
+        If their images are not of one size, or a class is renamed that is not there.
     """
-    first = members[0]
-    for place, other in enumerate(members):
-        if other.shape != first.shape:
-            raise InvalidSpec(
-                f"suite.datasets.{place}",
-                f"{other.title} has images of {_format_size(other)}, and {first.title} of "
-                f"{_format_size(first)}: one random base takes images of one size; upload one "
-                "anew with ?size= and ?channels=",
-            )
+    fitted = [_fitted_info(member, suite) for member in members]
+    _require_one_size(fitted)
+    first, classes = fitted[0], max(member.classes for member in members)
+    names: tuple[str, ...] = ()
+    if suite is not None and suite.classes == "nearest":
+        names = (*first.names, *map(str, range(first.classes, classes)))
+        fitted = [replace(member, class_names=member.names) for member in fitted]
+        fitted[0] = replace(fitted[0], outputs=tuple(range(first.classes)))
+    elif suite is not None and suite.classes != "order":
+        changes = {} if isinstance(suite.classes, str) else suite.classes
+        names, outputs = outputs_by_name(
+            [
+                renamed(member.names, changes.get(key, {}), f"suite.classes.{key}")
+                for member, key in zip(fitted, suite.datasets, strict=True)
+            ]
+        )
+        fitted = [
+            replace(member, class_names=member.names, outputs=own)
+            for member, own in zip(fitted, outputs, strict=True)
+        ]
+        classes = len(names)
     return DatasetInfo(
         name="datasets",
         title=", ".join(member.title for member in members),
         height=first.height,
         width=first.width,
         channels=first.channels,
-        classes=max(member.classes for member in members),
+        classes=classes,
+        class_names=names,
         train_images=min(member.train_images for member in members),
         test_images=min(member.test_images for member in members),
-        members=tuple(members),
+        members=tuple(fitted),
     )
+
+
+def _fitted_info(member: DatasetInfo, suite: DatasetsSuite | None) -> DatasetInfo:
+    """A dataset as its images are converted, where its suite says so and they are not so already."""
+    if suite is None:
+        return member
+    height, width = suite.size or (member.height, member.width)
+    fitted = replace(member, height=height, width=width, channels=suite.channels or member.channels)
+    return member if fitted == member else replace(fitted, source_shape=member.shape)
+
+
+def _require_one_size(members: Sequence[DatasetInfo]) -> None:
+    first = members[0]
+    wrong = [
+        (
+            f"suite.datasets.{place}",
+            f"{other.title} has images of {_format_size(other)}, and {first.title} of "
+            f"{_format_size(first)}: one random base takes images of one size; say what all become with "
+            f"suite.size and suite.channels, such as {_conversion(first, other)}",
+        )
+        for place, other in enumerate(members)
+        if other.shape != first.shape
+    ]
+    if wrong:
+        raise InvalidSpec(*wrong[0], wrong[1:])
+
+
+def _conversion(first: DatasetInfo, other: DatasetInfo) -> str:
+    """The keys of a suite that make the second dataset's images like the first's."""
+    keys = []
+    if (first.height, first.width) != (other.height, other.width):
+        keys.append(f'"size": [{first.height}, {first.width}]')
+    if first.channels != other.channels:
+        keys.append(f'"channels": {first.channels}')
+    return ", ".join(keys)
 
 
 def _format_size(info: DatasetInfo) -> str:
@@ -426,52 +511,6 @@ def _digest(*arrays: np.ndarray) -> str:
         digest.update(f"{array.dtype.str} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class SeveralDatasets:
-    """Image source with a dataset for each task.
-
-    Attributes
-    ----------
-    info : DatasetInfo
-        What they have in common.
-    datasets : tuple[ImageDataset, ...]
-        The dataset of each task.
-    """
-
-    info: DatasetInfo
-    datasets: tuple[ImageDataset, ...]
-
-    def of(self, task: int) -> ImageDataset:
-        """Return the images of a task.
-
-        Parameters
-        ----------
-        task : int
-            Index of the task.
-
-        Returns
-        -------
-        ImageDataset
-            The dataset of that task.
-        """
-        return self.datasets[task]
-
-    def info_of(self, task: int) -> DatasetInfo:
-        """Describe the images of a task.
-
-        Parameters
-        ----------
-        task : int
-            Index of the task.
-
-        Returns
-        -------
-        DatasetInfo
-            Description of that task's dataset.
-        """
-        return self.datasets[task].info
 
 
 class ImageSource(Protocol):

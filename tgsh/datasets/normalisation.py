@@ -45,7 +45,8 @@ def normalisation_of(choice: NormalisationChoice, info: DatasetInfo) -> Normalis
         case "none":
             return PLAIN
         case "dataset":
-            return MOMENTS.get(info.name, info.normalisation)
+            # Converted images have moments of their own, which their description carries.
+            return info.normalisation if info.source_shape else MOMENTS.get(info.name, info.normalisation)
         case "auto":
             return info.normalisation
 

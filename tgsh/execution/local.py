@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tgsh.arrays import LabelledArray, table_csv, to_csv, to_safetensors
+from tgsh.datasets.base import info_of
+from tgsh.datasets.classes import class_warnings, conversions
 from tgsh.datasets.downloads import fetch_missing, missing_files
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan
-from tgsh.execution.presenters import accuracy_view, experiment_view
+from tgsh.execution.presenters import accuracy_table, accuracy_view, experiment_view
 from tgsh.execution.requirements import image_fields, require_torch_here
 from tgsh.schemas import TERMINAL, Experiment, Progress
 from tgsh.settings import Compute, StoreSettings
@@ -31,6 +34,7 @@ from tgsh.specs.base import UploadedDataset
 from tgsh.store import experiments, queries, results
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.store.experiments import ExperimentPlan
 from tgsh.store.leases import expire_leases
 from tgsh.store.results import find_stage, load_stage
 from tgsh.store.scheduling import count_queued
@@ -41,6 +45,9 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 5.0
 """Short: nobody else works in this folder, so a silent child is a dead one."""
+
+ID_LENGTH = 16
+"""Hexadecimal digits of an experiment's id."""
 
 
 def run(
@@ -88,9 +95,7 @@ def run(
     if compute is not None:
         settings = settings.model_copy(update={"compute": compute})
     with opened(folder) as (database, artifacts):
-        experiment_id = _submit_or_resume(
-            database, spec, lambda: experiments.submit(database, spec, planned).experiment_id
-        )
+        experiment_id = _submit_or_resume(database, spec, partial(_submit, database, spec, planned))
         _train(database, settings, experiment_id, workers or cores(), on_progress)
         experiment = experiment_view(queries.experiment(database, experiment_id))
         _export(database, artifacts, experiment, folder)
@@ -129,6 +134,23 @@ def fetch_images(spec: ExperimentSpec, *, offer: bool = True) -> dict[str, Path]
     plan(spec)
     require_torch_here(spec)
     return fetch_missing(named, data_dir, offer=offer)
+
+
+def spec_warnings(spec: ExperimentSpec) -> list[str]:
+    """Warnings about a spec of named datasets: classes that differ, and images that are converted.
+
+    Parameters
+    ----------
+    spec : ExperimentSpec
+        A spec that `fetch_images` took.
+
+    Returns
+    -------
+    list of str
+        Sentences without their last full stop.
+    """
+    info = info_of(spec)
+    return [*class_warnings(spec, info), *conversions(info)]
 
 
 def _refuse_uploads(uploads: Sequence[str], named: Sequence[str], data_dir: Path) -> None:
@@ -171,6 +193,12 @@ def _settings(folder: Path) -> StoreSettings:
         data_dir=StoreSettings().data,
         lease_seconds=LEASE_SECONDS,
     )
+
+
+def _submit(database: Database, spec: ExperimentSpec, planned: ExperimentPlan) -> str:
+    """The id follows from the spec, as every byte of the exported results does."""
+    named = spec.digest()[:ID_LENGTH]
+    return experiments.submit(database, spec, planned, experiment_id=named).experiment_id
 
 
 def _submit_or_resume(database: Database, spec: ExperimentSpec, submit: Callable[[], str]) -> str:
@@ -262,8 +290,7 @@ def _export(database: Database, artifacts: Artifacts, experiment: Experiment, fo
     (folder / "spec.json").write_text(experiment.spec.model_dump_json(indent=2) + "\n")
     (folder / "experiment.json").write_text(experiment.model_dump_json(indent=2) + "\n")
     accuracy = accuracy_view(experiment.id, queries.tasks(database, experiment.id), experiment.mean_accuracy)
-    rows = [(task.index, task.label, task.accuracy) for task in accuracy.tasks]
-    (folder / "accuracy.csv").write_bytes(table_csv(["task", "label", "accuracy"], rows))
+    (folder / "accuracy.csv").write_bytes(table_csv(*accuracy_table(accuracy)))
     ref = find_stage(database, experiment.id, "after")
     if not ref.tasks:
         return  # every task failed

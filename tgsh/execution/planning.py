@@ -22,6 +22,9 @@ from tgsh.suites.transform_suites import TABLE_1
 MOST_CROSSED = 100
 """Tasks of which an accuracy matrix is measured: 10,000 evaluations take minutes."""
 
+MOST_SHUFFLED = 1_000
+"""Trainings on shuffled classes: shuffles × tasks."""
+
 MOST_PREVIEWED = 64
 """Tasks that a preview shows: the first, the last, and others evenly between them."""
 
@@ -41,6 +44,12 @@ def plan(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Experime
         raise InvalidSpec(
             "accuracy_matrix",
             f"is for {MOST_CROSSED} tasks at most: {len(tasks):,} take {len(tasks) ** 2:,} evaluations",
+        )
+    if (trainings := spec.null_shuffles * len(tasks)) > MOST_SHUFFLED:
+        raise InvalidSpec(
+            "null_shuffles",
+            f"{spec.null_shuffles} of {len(tasks):,} tasks are {trainings:,} trainings, and "
+            f"{MOST_SHUFFLED:,} are the most",
         )
     used = [each.name for each in info.members or (info,) if each.is_uploaded]
     base_id = base_id_of(spec.network, info.pixels, info.classes, spec.base_seed)
@@ -109,6 +118,11 @@ def crossing_seconds(spec: ExperimentSpec, info: DatasetInfo, tasks: int) -> flo
     if not spec.accuracy_matrix:
         return 0.0
     return tasks * (tasks + 1) * EVALUATED * info.test_images * image_seconds(spec, info)
+
+
+def shuffle_seconds(spec: ExperimentSpec, info: DatasetInfo, tasks: int) -> float:
+    """Typical seconds of training on shuffled classes, by the one worker that finishes an experiment."""
+    return spec.null_shuffles * tasks * task_seconds(spec, info)
 
 
 def multiplications(network: NetworkSpec, info: DatasetInfo) -> float:

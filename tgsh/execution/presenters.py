@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
 from tgsh.networks.registry import available_results
 from tgsh.schemas import (
     Accuracy,
     AccuracyMatrix,
     AccuracyMatrixSummary,
     Dataset,
+    DatasetReport,
     Experiment,
     Task,
     TaskAccuracy,
@@ -17,6 +21,9 @@ from tgsh.specs import ExperimentSpec
 from tgsh.store.datasets import StoredDataset
 from tgsh.store.models import TaskRecord, as_datetime
 from tgsh.store.queries import Snapshot
+
+MOST_NAMED = 5
+"""Tasks that a sentence names."""
 
 
 def experiment_view(snapshot: Snapshot) -> Experiment:
@@ -71,6 +78,8 @@ def task_view(record: TaskRecord) -> Task:
             "status": record.status,
             "reason": record.reason,
             "accuracy": record.accuracy,
+            "balanced": record.balanced,
+            "chance": record.chance,
             "epochs_done": record.epochs_done,
             "loss": record.losses,
             "seconds": record.seconds,
@@ -80,22 +89,42 @@ def task_view(record: TaskRecord) -> Task:
             "links": {
                 "self": root,
                 "experiment": experiment,
-                **{name: f"{root}/{name}" for name in ("representations", "predictions")},
+                **{name: f"{root}/{name}" for name in ("confusion", "representations", "predictions")},
             },
         }
     )
 
 
+NOT_COUNTED = "a version that did not count what test images were recognised as completed {}; submit it anew"
+MOST_RECALLS = 1_000_000
+
+Recalls = Mapping[int, Sequence[float | None]]
+"""Share of each class that is recognised by the index of the task; None for a class without test images."""
+
+
 def accuracy_view(
-    experiment_id: str, tasks: list[TaskRecord], mean: float | None, matrix: AccuracyMatrix | None = None
+    experiment_id: str,
+    tasks: list[TaskRecord],
+    mean: float | None,
+    matrix: AccuracyMatrix | None = None,
+    recalls: Recalls = MappingProxyType({}),
+    class_names: Sequence[str] = (),
 ) -> Accuracy:
     """Accuracy of the tasks that are done, in task order, and a summary of the matrix where there is one."""
     done = [
-        TaskAccuracy(index=task.index, label=task.label, accuracy=task.accuracy)
+        TaskAccuracy(
+            index=task.index,
+            label=task.label,
+            accuracy=task.accuracy,
+            balanced=task.balanced,
+            chance=task.chance,
+        )
         for task in tasks
         if task.status == "completed" and task.accuracy is not None
     ]
     values = [task.accuracy for task in done]
+    nothing = [None] * len(class_names)
+    per_class = [list(recalls.get(task.index, nothing)) for task in done] if recalls else None
     return Accuracy(
         experiment_id=experiment_id,
         complete=len(done) == len(tasks),
@@ -103,8 +132,62 @@ def accuracy_view(
         min=min(values, default=None),
         max=max(values, default=None),
         tasks=done,
+        class_names=list(class_names) if recalls else None,
+        per_class=per_class,
+        reason=_why_null(done, len(class_names)),
         matrix=None if matrix is None else _summary(matrix),
     )
+
+
+def _why_null(done: Sequence[TaskAccuracy], classes: int) -> str | None:
+    missing = [task.label for task in done if task.balanced is None]
+    if missing:
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        return NOT_COUNTED.format(", ".join(missing[:MOST_NAMED]) + more)
+    if len(done) * classes > MOST_RECALLS:
+        return f"{len(done):,} × {classes:,} numbers are too many; tasks/INDEX/confusion has one task's"
+    return None
+
+
+def accuracy_warnings(tasks: Sequence[TaskAccuracy]) -> list[str]:
+    """A warning where tasks are recognised no better than by always saying the commonest class."""
+    poor = [task for task in tasks if task.chance is not None and task.accuracy <= task.chance]
+    if not poor:
+        return []
+    named = ", ".join(
+        f"{task.label} ({task.accuracy:.1%}, chance {task.chance:.1%})" for task in poor[:MOST_NAMED]
+    )
+    more = f" and {len(poor) - MOST_NAMED} more" if len(poor) > MOST_NAMED else ""
+    return [f"accuracy is no better than always saying the commonest class: {named}{more}"]
+
+
+def accuracy_table(accuracy: Accuracy) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Header and rows of the accuracies, a row a task; empty where nobody counted."""
+    header = ["task", "label", "accuracy", "balanced", "chance"]
+    header += [f"recall of {name}" for name in accuracy.class_names or ()]
+    per_class = accuracy.per_class or [[] for _ in accuracy.tasks]
+    return header, [
+        (task.index, task.label, task.accuracy, task.balanced, task.chance, *recalls)
+        for task, recalls in zip(accuracy.tasks, per_class, strict=True)
+    ]
+
+
+def report_view(report: Mapping[str, int]) -> DatasetReport:
+    """Counts of what was found in an upload, and sentences of them."""
+    copies, overlap, contradictory = (report[name] for name in ("copies", "overlap", "contradictory"))
+    found = (
+        (copies, "image", "{is} of others; where the split is made here, copies stay together"),
+        (overlap, "test image", "{in} the training images, too: accuracy will be too high"),
+        (contradictory, "image", "{has} a copy in another class: one of the two labels is wrong"),
+    )
+    verbs = {"is": ("is a copy", "are copies"), "in": ("is among", "are among"), "has": ("has", "have")}
+    sentences = [
+        f"{count:,} {noun}{'' if count == 1 else 's'} "
+        + words.format(**{verb: forms[count > 1] for verb, forms in verbs.items()})
+        for count, noun, words in found
+        if count
+    ]
+    return DatasetReport(copies=copies, overlap=overlap, contradictory=contradictory, sentences=sentences)
 
 
 def dataset_view(dataset: StoredDataset) -> Dataset:
@@ -130,6 +213,7 @@ def dataset_view(dataset: StoredDataset) -> Dataset:
             "used_by": dataset.used_by,
             "owner": dataset.owner,
             "shared": holder.shared,
+            "report": None if record.report is None else report_view(record.report),
             "links": {"self": root, "samples": f"{root}/samples"},
         }
     )

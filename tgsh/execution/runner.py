@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import groupby
 
+import numpy as np
 from sqlalchemy.exc import DBAPIError
 
+from tgsh.analysis.confusion import accuracy, balanced_accuracy, chance
 from tgsh.datasets.base import DatasetInfo
 from tgsh.errors import (
     ArtifactCorrupt,
@@ -28,6 +30,7 @@ from tgsh.execution.finish import log_failure, run_finish, run_preview
 from tgsh.logs import log_context
 from tgsh.specs import ExperimentSpec, SuiteSpec
 from tgsh.store import jobs
+from tgsh.store.confusions import RecognisedCounts
 from tgsh.store.database import STORAGE_ERRORS, is_transient, retry_transient
 from tgsh.store.jobs import JobLease, LeaseState
 from tgsh.store.leases import LeaseRenewer
@@ -238,17 +241,22 @@ def _train(
         for item, state, origin in zip(group, states, origins, strict=True):
             _checkpoint(context, item.lease, state, seconds, origin)
     began = time.perf_counter()
-    accuracies = trainer.accuracy(tasks, states)
+    confusions = trainer.confusion(tasks, states)
     seconds = (time.perf_counter() - began) / len(group)
-    for item, accuracy in zip(group, accuracies, strict=True):
+    for item, counts in zip(group, confusions, strict=True):
         faults.fault_point("before completing", item.task.index)
-        _complete(context, item.lease, accuracy, trainer.compute, seconds)
+        _complete(context, item.lease, counts, trainer.compute, seconds)
         renewer.drop(item.lease)
 
 
-def _complete(context: WorkerContext, lease: JobLease, accuracy: float, compute: str, seconds: float) -> None:
+def _complete(
+    context: WorkerContext, lease: JobLease, counts: np.ndarray, compute: str, seconds: float
+) -> None:
+    tested = RecognisedCounts(counts, balanced_accuracy(counts), chance(counts))
     retry_transient(
-        lambda: jobs.complete_task(context.database, lease, accuracy, compute, versions(), seconds),
+        lambda: jobs.complete_task(
+            context.database, lease, accuracy(counts), compute, versions(), seconds, tested
+        ),
         context.lease_seconds,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -38,6 +38,8 @@ MAX_MARKED_EPOCHS = 20  # epochs; beyond, marks would hide the line
 
 WIDTHS = (3.4, 6.4)  # inches, of accuracies of few and of many tasks
 HEIGHT = 3.0
+NEAR_CHANCE = 20.0  # percent; chance farther below all accuracies is told, not drawn
+MARKS: Mapping[str, tuple[str, str]] = {"balanced": ("D", "◇"), "chance": ("_", "–")}  # drawn, and written
 MAX_MARKED_TASKS = 200  # beyond, points touch and are drawn smaller
 
 
@@ -161,7 +163,14 @@ def _line_colour(place: int) -> str:
     return COLOURS[place % len(COLOURS)]
 
 
-def accuracy_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
+def accuracy_figure(
+    values: ArrayLike,
+    labels: Sequence[str],
+    *,
+    title: str,
+    balanced: ArrayLike | None = None,
+    chance: ArrayLike | None = None,
+) -> Figure:
     """Plot the test accuracy of T tasks, with a line at the mean and a band from the least to the greatest.
 
     The axis spans the range, not 0 to 100 %: points, unlike bars, are read by position.
@@ -174,6 +183,10 @@ def accuracy_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> 
         T names, taken literally.
     title : str
         Title, taken literally.
+    balanced : ArrayLike | None, default=None
+        float [T], balanced accuracies, drawn as hollow diamonds; None where they were not counted.
+    chance : ArrayLike | None, default=None
+        float [T], shares of the commonest class, drawn as dashes where they are not far below.
 
     Returns
     -------
@@ -193,12 +206,18 @@ def accuracy_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> 
     figure = NotebookFigure(figsize=(width, HEIGHT + min(0.06 * longest, 1.4)), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
-    draw_accuracy(axes, shares, labels)
+    draw_accuracy(axes, shares, labels, balanced, chance)
     write_title(axes, title, width - 0.6)
     return figure
 
 
-def draw_accuracy(axes: Axes, shares: np.ndarray, labels: Sequence[str]) -> None:
+def draw_accuracy(
+    axes: Axes,
+    shares: np.ndarray,
+    labels: Sequence[str],
+    balanced: ArrayLike | None = None,
+    chance: ArrayLike | None = None,
+) -> None:
     """Plot accuracies into axes, as `accuracy_figure` does.
 
     Parameters
@@ -209,22 +228,46 @@ def draw_accuracy(axes: Axes, shares: np.ndarray, labels: Sequence[str]) -> None
         float [T], shares of test images classified right, 0 to 1.
     labels : Sequence[str]
         T names, taken literally.
+    balanced : ArrayLike | None, default=None
+        float [T], balanced accuracies.
+    chance : ArrayLike | None, default=None
+        float [T], shares of the commonest class.
     """
-    _draw_points(axes, 100 * shares)
+    beside = {
+        name: 100 * np.asarray(numbers, np.float64)
+        for name, numbers in (("balanced", balanced), ("chance", chance))
+        if numbers is not None and len(shares)
+    }
+    _draw_points(axes, 100 * shares, beside)
     open_frame(axes)
     label_columns(axes, labels)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(lambda tick, _: f"{tick:g}" if tick <= 100 else "")
     axes.set_ylabel("test accuracy (%)", **text(9))
 
 
-def _draw_points(axes: Axes, percent: np.ndarray) -> None:
+def _draw_points(axes: Axes, percent: np.ndarray, beside: Mapping[str, np.ndarray]) -> None:
     low, mean, high = percent.min(), percent.mean(), percent.max()
     axes.axhspan(low, high, color=COLOURS[0], alpha=0.08, linewidth=0)
     axes.axhline(mean, color=FAINT, linewidth=0.8)
     size = 4 if len(percent) <= MAX_MARKED_TASKS else 1
     axes.plot(percent, linestyle="", marker="o", markersize=size, color=COLOURS[0], clip_on=False)
-    pad = max(0.12 * (high - low), 0.5)
-    axes.set_ylim(max(low - pad, 0), high + 2.2 * pad)
-    axes.set_xlim(-0.6, len(percent) - 0.4)
     summary = f"mean {format_number(mean, 1)} %, from {format_number(low, 1)} to {format_number(high, 1)} %"
+    for name, marks in beside.items():
+        summary += f"\n{MARKS[name][1]} {name} {format_number(marks.mean(), 1)} %"
+        if name == "chance" and marks.max() < low - NEAR_CHANCE:
+            continue  # far below: the axis would show nothing else
+        axes.plot(
+            marks,
+            linestyle="",
+            marker=MARKS[name][0],
+            markersize=size + 1,
+            markerfacecolor="none",
+            color=COLOURS[1],
+            clip_on=False,
+        )
+        low, high = min(low, marks.min()), max(high, marks.max())
+    pad = max(0.12 * (high - low), 0.5)
+    axes.set_ylim(max(low - pad, 0), high + (2.2 + 1.2 * len(beside)) * pad)
+    axes.set_xlim(-0.6, len(percent) - 0.4)
     axes.text(0.99, 0.97, summary, transform=axes.transAxes, ha="right", va="top", **text(8))

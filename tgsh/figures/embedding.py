@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.spatial.distance import pdist
 
-from tgsh.analysis.embedding import TaskMap
+from tgsh.analysis.embedding import TaskMap, TaskScale
 from tgsh.figures.style import (
     DPI,
     FAINT,
@@ -25,15 +26,17 @@ from tgsh.figures.style import (
 SIDE = 4.4  # inches of a panel's frame
 LEFT, BELOW, ABOVE, BETWEEN, RIGHT = 0.75, 0.6, 0.7, 0.85, 0.2  # inches around the panels
 NAME, GAP = 7.0, 6.0  # size of a task's name, and its way from its point, in typographic points
+UNORDERED = "#0072B2"  # of tasks in no order: a scale of colours would say that there is one
+SEQUENTIAL, CYCLIC = "cividis", "twilight_shifted"
 MARGIN = 0.14  # of the frame, on every side: room for the names of the outermost points
 
 
-def embedding_figure(embedding: TaskMap, *, title: str) -> Figure:
+def embedding_figure(embedding: TaskMap, *, title: str, scale: TaskScale | None = None) -> Figure:
     """Plot the first two axes against each other; of three dimensions, the first and third beside them.
 
-    Both axes of a panel have the same scale, so that distances can be read. Colours follow the suite; where
-    its end is as near to its start as neighbours are, they and the line close. The share that an axis
-    explains is written at it, stress and positive share above.
+    Both axes of a panel have the same scale, so that distances can be read. A line and colours follow the
+    tasks' parameter; where it goes all the way round, both close. The share that an axis explains is written
+    at it, stress and positive share above.
 
     Parameters
     ----------
@@ -41,6 +44,8 @@ def embedding_figure(embedding: TaskMap, *, title: str) -> Figure:
         Points [T, 2] or [T, 3].
     title : str
         Title, taken literally.
+    scale : TaskScale | None, default=None
+        Parameter of the T tasks; None where they are in no order, and no line joins them.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def embedding_figure(embedding: TaskMap, *, title: str) -> Figure:
     for panel in range(panels):
         left = LEFT + panel * (SIDE + BETWEEN)
         frame = (left / width, BELOW / height, SIDE / width, SIDE / height)
-        draw_points(figure.add_axes(frame, facecolor="white"), embedding, panel + 1, SIDE)
+        draw_points(figure.add_axes(frame, facecolor="white"), embedding, panel + 1, SIDE, scale)
     top = {"x": LEFT / width, "ha": "left", "va": "baseline"}
     line = printable(title, int(12 * (width - LEFT - RIGHT)))
     figure.text(y=1 - 0.3 / height, s=line, **top, **text(10))
@@ -76,7 +81,9 @@ def _fit_summary(embedding: TaskMap) -> str:
     return f"classical MDS of 1 − similarity; stress {embedding.stress:.2f}, positive eigenvalues {share}"
 
 
-def draw_points(axes: Axes, embedding: TaskMap, second: int, side: float) -> None:
+def draw_points(
+    axes: Axes, embedding: TaskMap, second: int, side: float, scale: TaskScale | None = None
+) -> None:
     """Plot the first axis against another.
 
     Parameters
@@ -89,14 +96,16 @@ def draw_points(axes: Axes, embedding: TaskMap, second: int, side: float) -> Non
         The other axis: 1 or 2.
     side : float
         Width and height of the axes, inches; decides which names there is room for.
+    scale : TaskScale | None, default=None
+        Parameter of the T tasks; None where they are in no order.
     """
     points = embedding.points[:, [0, second]]
     _set_limits(axes, points)
-    closed = _is_closed(embedding.points)
-    path = np.vstack([points, points[:1]]) if closed else points
-    axes.plot(path[:, 0], path[:, 1], color=FAINT, linewidth=0.6, zorder=1)
-    count = max(len(points) - 1, 1) if not closed else len(points)
-    colours = colormaps["twilight_shifted" if closed else "cividis"](np.arange(len(points)) / count)
+    colours: Any = UNORDERED
+    if scale is not None:
+        path = points[list(scale.path)]
+        axes.plot(path[:, 0], path[:, 1], color=FAINT, linewidth=0.6, zorder=1)
+        colours = colormaps[SEQUENTIAL if scale.period is None else CYCLIC](scale.shares)
     axes.scatter(points[:, 0], points[:, 1], s=26, c=colours, edgecolors=INK, linewidths=0.5, zorder=2)
     _write_labels(axes, points, embedding.labels, side)
     for axis, number in ((axes.xaxis, 0), (axes.yaxis, second)):
@@ -129,11 +138,3 @@ def _write_labels(axes: Axes, points: np.ndarray, labels: tuple[str, ...], side:
             va="center_baseline",
             **text(NAME),
         )
-
-
-def _is_closed(points: np.ndarray) -> bool:
-    """True if the suite ends near its start: no farther than two steps, where steps are short ones."""
-    if len(points) < 4:
-        return False
-    step = float(np.median(np.linalg.norm(np.diff(points, axis=0), axis=1)))
-    return bool(np.linalg.norm(points[0] - points[-1]) <= 2 * step and step <= 0.7 * np.median(pdist(points)))

@@ -29,6 +29,7 @@ from tgsh.figures.style import (
     printable,
     text,
     thin_frame,
+    wrapped,
     write_title,
 )
 
@@ -211,7 +212,9 @@ def _write_values(axes: Axes, matrix: NDArray[Any], scale: Scale) -> None:
             axes.text(column, row, written, ha="center", va="center", **text(8, "white" if is_dark else INK))
 
 
-def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, measure: str) -> Figure:
+def similarity_figure(
+    values: ArrayLike, labels: Sequence[str], *, title: str, measure: str, note: str = ""
+) -> Figure:
     """Draw a similarity matrix with its task labels on both axes, the first task at the top left.
 
     Colours are centred at 0 and always span −1 to 1, so that two figures can be compared by eye.
@@ -226,6 +229,8 @@ def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, m
         Title, taken literally.
     measure : str
         Measure of the values, written at the colour bar.
+    note : str, default=""
+        Sentence below the matrix, taken literally.
 
     Returns
     -------
@@ -243,6 +248,8 @@ def similarity_figure(values: ArrayLike, labels: Sequence[str], *, title: str, m
     axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(measure)
     draw_heatmap(axes, np.asarray(values), labels, scale)
     write_title(axes, title, side)
+    if note:
+        axes.set_xlabel(wrapped(note, side), loc="left", labelpad=6, **text(8))
     add_colour_bar(figure, axes, scale)
     return figure
 

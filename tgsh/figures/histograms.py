@@ -32,12 +32,15 @@ class Panel:
         Their means; None where they are not defined.
     p_greater : float | None
         P(first > second); None where it is not defined.
+    note : str, default=""
+        A line below the summary, taken literally.
     """
 
     title: str
     counts: tuple[Sequence[int], Sequence[int]]
     means: tuple[float | None, float | None]
     p_greater: float | None
+    note: str = ""
 
 
 def distributions_figure(
@@ -121,7 +124,8 @@ def draw_panel(axes: Axes, panel: Panel, edges: np.ndarray, names: tuple[str, st
     open_frame(axes)
     axes.set_ylim(bottom=0)
     # Above the axes, where no distribution can be.
-    axes.set_title("\n".join([panel.title, _summary(panel, names)]), loc="left", linespacing=1.4, **text(8))
+    lines = [panel.title, _summary(panel, names), *([panel.note] if panel.note else [])]
+    axes.set_title("\n".join(lines), loc="left", linespacing=1.4, **text(8))
 
 
 def _summary(panel: Panel, names: tuple[str, str]) -> str:
@@ -173,7 +177,15 @@ def stage_panel(stage: GeometryStage, title: str) -> Panel:
     Returns
     -------
     Panel
-        Histograms, means and P(intra > inter).
+        Histograms, means, P(intra > inter), and how well the parameter of a task left out is read.
     """
     means = (stage.intra_mean, stage.inter_mean)
-    return Panel(title, (stage.intra, stage.inter), means, stage.p_intra_greater)
+    return Panel(title, (stage.intra, stage.inter), means, stage.p_intra_greater, _left_out_note(stage))
+
+
+def _left_out_note(stage: GeometryStage) -> str:
+    left_out = stage.left_out
+    if left_out.r2 is None or left_out.median_error is None:
+        return ""
+    error = format_number(left_out.median_error)
+    return f"γ of a task left out: R² {format_number(left_out.r2)}, median error {error} {left_out.unit}"

@@ -251,6 +251,22 @@ def units_of(base: RandomBase) -> int:
             return base.hidden + base.pixels
 
 
+def shares_base(network: NetworkSpec) -> bool:
+    """Test if all tasks of an experiment lie over one random base, so that vectors are comparable.
+
+    Parameters
+    ----------
+    network : NetworkSpec
+        The spec.
+
+    Returns
+    -------
+    bool
+        False for the baseline `gsh`, of which every task has its own.
+    """
+    return not isinstance(network, GshSpec)
+
+
 def available_results(network: NetworkSpec) -> tuple[str, ...]:
     """Names of the results that an experiment with this network has.
 

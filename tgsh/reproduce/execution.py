@@ -150,7 +150,8 @@ def _judge_claim(client: Client, claim: Claim, runs: Sequence[ExperimentRun]) ->
     experiments = [(run.experiment, run.planned.stage) for run in runs]
     documents = [ExperimentDocuments(client, each, stage) for each, stage in experiments if each is not None]
     try:
-        return result.with_measurement(claim.measure(*documents))
+        measurement = claim.judge(*documents)
+        return result.with_measurement(measurement, claim.reason(measurement.verdict))
     except (NotMeasured, ServiceProblem) as problem:
         return result.not_measured(str(problem))
 

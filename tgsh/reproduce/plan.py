@@ -9,10 +9,12 @@ from typing import Literal
 
 from tgsh.specs import (
     AugmentSuite,
+    CustomSuite,
     ExperimentSpec,
     FlyNetSpec,
     GshSpec,
     NeuroModNetSpec,
+    NormalisationChoice,
     RotationSuite,
     ShiftSuite,
     TrainingSpec,
@@ -26,14 +28,36 @@ TAG = "reproduce"
 """Tag by which a later run finds the experiments of an earlier one."""
 
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
-    {"flynet": FlyNetSpec(), "neuromodnet": NeuroModNetSpec(), "gsh": GshSpec()}
+    {
+        "flynet": FlyNetSpec(),
+        "neuromodnet": NeuroModNetSpec(),
+        "neuromodnet-common": NeuroModNetSpec(start="common"),
+        "neuromodnet-ones": NeuroModNetSpec(start="ones"),
+        "gsh": GshSpec(),
+    }
 )
+START_SUFFIXES = ("", "-common", "-ones")
+"""Of NeuroModNet's names: contexts that start independently (the paper's), from one draw, and at ones."""
+
 SUITES: Mapping[str, SuiteSpec] = MappingProxyType(
     {
         "rotation": RotationSuite(tasks=36, step_degrees=10),
         "shift-1px": ShiftSuite(step_pixels=1),
         "shift-2px": ShiftSuite(step_pixels=2),
         "augment": AugmentSuite(),
+        "flip-invert": CustomSuite.model_validate(
+            {
+                "tasks": [
+                    {"label": "identity", "transforms": []},
+                    {"label": "flip", "transforms": [{"kind": "horizontal-flip"}]},
+                    {"label": "invert", "transforms": [{"kind": "invert"}]},
+                    {
+                        "label": "flip and invert",
+                        "transforms": [{"kind": "horizontal-flip"}, {"kind": "invert"}],
+                    },
+                ]
+            }
+        ),
     }
 )
 TRAJECTORY_PAIRS = "0-5,0-3,0-4,0-7,0-6,1-6"
@@ -72,11 +96,12 @@ class PlannedExperiment:
 
     @property
     def subject(self) -> str:
-        """Network, suite and epochs, such as "flynet, rotation, 3 epochs"."""
+        """Network, suite, epochs and what is not the default, such as "flynet, rotation, 3 epochs"."""
         suite = self.spec.suite
         pixels = f" {suite.step_pixels} px" if isinstance(suite, ShiftSuite) else ""
         plural = "" if self.epochs == 1 else "s"
-        return f"{self.spec.network.kind}, {suite.kind}{pixels}, {self.epochs} epoch{plural}"
+        about = f"{self.spec.network.kind}, {suite.kind}{pixels}, {self.epochs} epoch{plural}"
+        return ", ".join(filter(None, (about, self.spec.departures)))
 
 
 def planned_experiments(dataset: DatasetChoice) -> tuple[PlannedExperiment, ...]:
@@ -91,8 +116,10 @@ def planned_experiments(dataset: DatasetChoice) -> tuple[PlannedExperiment, ...]
         _rotation(dataset, "flynet", flynet_epochs),
         *_shifts(dataset, "flynet", flynet_epochs),
         _augment(dataset, "flynet", trajectory_epochs, stage=flynet_epochs),
+        _augment(dataset, "flynet", trajectory_epochs, stage=flynet_epochs, normalisation="none"),
+        _flips(dataset, flynet_epochs),
         _rotation(dataset, "gsh", 3),
-        _rotation(dataset, "neuromodnet", 3),
+        *(_rotation(dataset, f"neuromodnet{suffix}", 3) for suffix in START_SUFFIXES),
         *_shifts(dataset, "neuromodnet", 3),
         _augment(dataset, "neuromodnet", 3, stage="after"),
     )
@@ -109,24 +136,42 @@ def _rotation(dataset: DatasetChoice, network: str, epochs: int) -> PlannedExper
         if network == "flynet"
         else ()
     )
+    updates = FigureRequest("similarity-updates", "similarity", {"measure": "update"})
     return PlannedExperiment(
         f"rotation-{network}",
         _spec(dataset, "rotation", network, epochs, accuracy_matrix=network == "flynet"),
-        (*_matrix_figures(), FigureRequest("geometry", "geometry", baseline="rotation-gsh"), *flynet_figures),
+        (
+            *_matrix_figures(),
+            FigureRequest("geometry", "geometry", baseline="rotation-gsh"),
+            *(flynet_figures if network == "flynet" else (updates,)),
+        ),
     )
 
 
 def _shifts(dataset: DatasetChoice, network: str, epochs: int) -> tuple[PlannedExperiment, ...]:
-    # Another seed for 2 pixels: what the two have in common is due to the tasks, not to chance.
+    # Another seed and another base for 2 pixels: what the two have in common is due to the tasks alone.
     return tuple(
         PlannedExperiment(
-            f"{suite}-{network}", _spec(dataset, suite, network, epochs, seed=seed), _matrix_figures()
+            f"{suite}-{network}",
+            _spec(dataset, suite, network, epochs, seed=seed, base_seed=seed),
+            _matrix_figures(),
         )
         for suite, seed in (("shift-1px", 0), ("shift-2px", 1))
     )
 
 
-def _augment(dataset: DatasetChoice, network: str, epochs: int, stage: str | int) -> PlannedExperiment:
+def _flips(dataset: DatasetChoice, epochs: int) -> PlannedExperiment:
+    spec = _spec(dataset, "flip-invert", "flynet", epochs)
+    return PlannedExperiment("flip-invert-flynet", spec, _matrix_figures())
+
+
+def _augment(
+    dataset: DatasetChoice,
+    network: str,
+    epochs: int,
+    stage: str | int,
+    normalisation: NormalisationChoice = "auto",
+) -> PlannedExperiment:
     params = {"stage": str(stage)}
     figures = (
         FigureRequest("samples"),
@@ -135,7 +180,9 @@ def _augment(dataset: DatasetChoice, network: str, epochs: int, stage: str | int
         FigureRequest("similarity", "similarity", params),
         FigureRequest("similarity-epochs", "similarity/epochs", {"pairs": TRAJECTORY_PAIRS}),
     )
-    return PlannedExperiment(f"augment-{network}", _spec(dataset, "augment", network, epochs), figures, stage)
+    spec = _spec(dataset, "augment", network, epochs, normalisation=normalisation)
+    suffix = "" if normalisation == "auto" else f"-{normalisation}"
+    return PlannedExperiment(f"augment-{network}{suffix}", spec, figures, stage)
 
 
 def _matrix_figures() -> tuple[FigureRequest, ...]:
@@ -149,6 +196,8 @@ def _spec(
     epochs: int,
     *,
     seed: int = 0,
+    base_seed: int = 0,
+    normalisation: NormalisationChoice = "auto",
     accuracy_matrix: bool = False,
 ) -> ExperimentSpec:
     # Dense matrices take smaller steps: at 0.01, the paper's rate for vectors, accuracy goes up and down.
@@ -159,8 +208,9 @@ def _spec(
         suite=SUITES[suite],
         network=NETWORKS[network],
         training=TrainingSpec(epochs=epochs, learning_rate=rate),
+        normalisation=normalisation,
         seed=seed,
-        base_seed=0,
+        base_seed=base_seed,
         accuracy_matrix=accuracy_matrix,
         tags=(TAG,),
     )

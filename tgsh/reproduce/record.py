@@ -15,7 +15,8 @@ from tgsh.errors import InvalidSpec
 from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, ExperimentRun
 from tgsh.schemas import ExperimentStatus, WireModel
 
-Verdict = Literal["holds", "does not hold", "not measured"]
+Verdict = Literal["holds", "does not hold", "not informative", "not measured"]
+"""Of a claim in a record; the first three follow from a measurement."""
 
 EARLIER, SHIPPED = "earlier run", "shipped record"
 
@@ -76,6 +77,8 @@ class ClaimResult(WireModel):
     measured: dict[str, Any] = Field(default_factory=dict)
     shown: str = ""
     verdict: Verdict = "not measured"
+    decided_by: str = Field("", description="the setting that decides the verdict; empty in older records")
+    why: str = Field("", description="why the verdict is so, a sentence; empty in older records")
     reason: str | None = Field(None, description="why it was not measured")
     experiments: list[str] = Field(description="names")
     ids: list[str]
@@ -86,11 +89,13 @@ class ClaimResult(WireModel):
     @classmethod
     def of(cls, claim: Claim, runs: Sequence[ExperimentRun]) -> ClaimResult:
         """Result of a claim that has not been measured yet."""
+        detail = f", {claim.detail}" if claim.detail else ""
         return cls(
             id=claim.id,
             text=claim.text,
             where=claim.where,
-            subject="; ".join(run.planned.subject for run in runs),
+            subject="; ".join(run.planned.subject + detail for run in runs),
+            decided_by=claim.decided_by,
             criterion=claim.criterion,
             expected=claim.expected,
             experiments=[run.planned.name for run in runs],
@@ -99,10 +104,14 @@ class ClaimResult(WireModel):
             earlier=any(run.earlier for run in runs),
         )
 
-    def with_measurement(self, measurement: ClaimMeasurement) -> ClaimResult:
-        """Copy with measured values and the verdict that follows from them."""
-        verdict = "holds" if measurement.holds else "does not hold"
-        fields = {"measured": dict(measurement.measured), "shown": measurement.summary, "verdict": verdict}
+    def with_measurement(self, measurement: ClaimMeasurement, why: str) -> ClaimResult:
+        """Copy with measured values, the verdict that follows from them, and the sentence that says why."""
+        fields = {
+            "measured": dict(measurement.measured),
+            "shown": measurement.summary,
+            "verdict": measurement.verdict,
+            "why": why,
+        }
         return self.model_copy(update=fields)
 
     def not_measured(self, reason: str) -> ClaimResult:
@@ -117,14 +126,20 @@ class ClaimResult(WireModel):
 
     @property
     def lost(self) -> bool:
-        """True if it held in a record and does not hold, or could not be measured, now."""
-        return self.verdict != "holds" and "holds" in self.before.values()
+        """True if it held in a record and does not hold, or could not be measured, now.
+
+        One that is not informative is met still: it was told apart from one that holds since version 2.
+        """
+        return self.verdict in {"does not hold", "not measured"} and "holds" in self.before.values()
 
 
 class ReproductionRecord(WireModel):
-    """The document claims.json. Copies in this package record the verdicts of this version."""
+    """The document claims.json. Copies in this package record the verdicts of this version.
 
-    schema_version: Literal[1] = 1
+    Version 1 knew no "not informative", no `decided_by` and no `why`; it is still read, to compare with.
+    """
+
+    schema_version: Literal[1, 2] = 2
     dataset: str
     created_at: datetime
     machine: dict[str, str]

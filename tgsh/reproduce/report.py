@@ -12,7 +12,12 @@ from rich.text import Text
 
 from tgsh.reproduce.record import ClaimResult, ExperimentResult, ReproductionRecord, Verdict, changes
 
-COLOURS: dict[Verdict, str] = {"holds": "green", "does not hold": "yellow", "not measured": "magenta"}
+COLOURS: dict[Verdict, str] = {
+    "holds": "green",
+    "does not hold": "yellow",
+    "not informative": "blue",
+    "not measured": "magenta",
+}
 RATIOS = (31, 20, 28, 15)
 """Relative widths of the columns: experiment, expected, measured, verdict."""
 
@@ -37,7 +42,7 @@ def change_lines(record: ReproductionRecord) -> list[Text]:
     """A line for every changed verdict, red where a claim was lost."""
     lines = []
     for change in changes(record):
-        lost = change.previous == "holds"
+        lost = change.previous == "holds" and change.claim.lost
         text = f"{change.claim.id}: {change.claim.verdict}, but {change.previous} in the {change.record}"
         lines.append(Text(f"CHANGED {text}", style="bold red" if lost else "cyan"))
     return lines
@@ -57,8 +62,24 @@ def _claims_table(record: ReproductionRecord) -> Table:
     without_results = {experiment.name for experiment in record.experiments if experiment.reason}
     for family in _families(record.claims):
         claim = Text.assemble((family[0].text, "bold"), " · ", (family[0].where, "dim"))
-        table.add_row(Group("", claim, _rows([_row(each, without_results) for each in family])))
+        table.add_row(
+            Group("", claim, _rows([_row(each, without_results) for each in family]), *_reasons(family))
+        )
     return table
+
+
+def _reasons(family: Sequence[ClaimResult]) -> list[Text]:
+    """Lines that say what decides the verdicts and why they are so, each once."""
+    texts: dict[tuple[Verdict, str], list[str]] = {}
+    for claim in family:
+        if claim.why:
+            deciding = texts.setdefault((claim.verdict, claim.why), [])
+            if claim.decided_by not in deciding:
+                deciding.append(claim.decided_by)
+    return [
+        Text.assemble((verdict, COLOURS[verdict]), (f": {why} Decided by {'; '.join(by)}.", "dim"))
+        for (verdict, why), by in texts.items()
+    ]
 
 
 def _row(claim: ClaimResult, without_results: set[str]) -> list[Text]:

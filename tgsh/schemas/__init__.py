@@ -30,10 +30,12 @@ from tgsh.schemas.experiments import Timings as Timings
 from tgsh.schemas.measurements import Accuracy as Accuracy
 from tgsh.schemas.measurements import AccuracyMatrix as AccuracyMatrix
 from tgsh.schemas.measurements import AccuracyMatrixSummary as AccuracyMatrixSummary
+from tgsh.schemas.measurements import Confusion as Confusion
 from tgsh.schemas.measurements import Geometry as Geometry
 from tgsh.schemas.measurements import GeometryBaseline as GeometryBaseline
 from tgsh.schemas.measurements import GeometrySample as GeometrySample
 from tgsh.schemas.measurements import GeometryStage as GeometryStage
+from tgsh.schemas.measurements import LeftOutReadout as LeftOutReadout
 from tgsh.schemas.measurements import Predictions as Predictions
 from tgsh.schemas.measurements import ReconstructionMethod as ReconstructionMethod
 from tgsh.schemas.measurements import Reconstructions as Reconstructions
@@ -47,6 +49,7 @@ from tgsh.schemas.service import CatalogEntry as CatalogEntry
 from tgsh.schemas.service import Check as Check
 from tgsh.schemas.service import Dataset as Dataset
 from tgsh.schemas.service import DatasetPage as DatasetPage
+from tgsh.schemas.service import DatasetReport as DatasetReport
 from tgsh.schemas.service import DatasetSamples as DatasetSamples
 from tgsh.schemas.service import Pictures as Pictures
 from tgsh.schemas.service import Queue as Queue
@@ -56,6 +59,7 @@ from tgsh.schemas.service import Worker as Worker
 from tgsh.schemas.service import Workers as Workers
 from tgsh.schemas.service import WorkingOn as WorkingOn
 from tgsh.schemas.similarity import Alternative as Alternative
+from tgsh.schemas.similarity import ClassOverlap as ClassOverlap
 from tgsh.schemas.similarity import ComparedExperiment as ComparedExperiment
 from tgsh.schemas.similarity import ComparedPair as ComparedPair
 from tgsh.schemas.similarity import Comparison as Comparison
@@ -64,6 +68,7 @@ from tgsh.schemas.similarity import Dendrogram as Dendrogram
 from tgsh.schemas.similarity import Embedding as Embedding
 from tgsh.schemas.similarity import MantelTest as MantelTest
 from tgsh.schemas.similarity import NearestTasks as NearestTasks
+from tgsh.schemas.similarity import NullRange as NullRange
 from tgsh.schemas.similarity import SameTask as SameTask
 from tgsh.schemas.similarity import Similarity as Similarity
 from tgsh.schemas.similarity import SimilarityBlock as SimilarityBlock

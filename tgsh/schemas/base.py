@@ -19,6 +19,9 @@ TaskStatus = ExperimentStatus
 TERMINAL: frozenset[ExperimentStatus] = frozenset({"completed", "failed", "cancelled"})
 
 
+WARNINGS = "what a reader must know before trusting the numbers; left out where there is nothing to say"
+
+
 class WireModel(BaseModel):
     """A frozen document. Clients ignore what they do not know, so that a newer service can be read."""
 

@@ -65,6 +65,12 @@ TASK: Example = {
 }
 TASK_LIST: Example = {"items": [TASK]}
 
+CLASS_OVERLAP: Example = {
+    "matching": "names",
+    "outputs": ["0", "1", "2"],
+    "classes": [["0", "1", "2"], ["0", None, "2"]],
+    "shared": [[3, 2], [2, 2]],
+}
 SIMILARITY: Example = {
     **STAGE,
     **TASKS,
@@ -72,6 +78,8 @@ SIMILARITY: Example = {
     "order": "task",
     "layer": None,
     "values": [[1.0, 0.715, 0.493], [0.715, 1.0, 0.716], [0.493, 0.716, 1.0]],
+    "null": {"shuffles": 10, "low": -0.12, "high": 0.18, "mean": 0.01},
+    "class_overlap": None,
 }
 _OTHER_ID = "9326c31d29f87427"
 _COMPARED: Example = {"status": "completed", "base_id": BASE, "complete": True, "tasks": [0, 1, 2]}
@@ -146,11 +154,26 @@ ACCURACY: Example = {
     "min": 0.9447,
     "max": 0.9461,
     "tasks": [
-        {"index": 0, "label": "0°", "accuracy": 0.9447},
-        {"index": 1, "label": "10°", "accuracy": 0.9461},
-        {"index": 2, "label": "20°", "accuracy": 0.9454},
+        {"index": 0, "label": "0°", "accuracy": 0.9447, "balanced": 0.944, "chance": 0.1135},
+        {"index": 1, "label": "10°", "accuracy": 0.9461, "balanced": 0.9453, "chance": 0.1135},
+        {"index": 2, "label": "20°", "accuracy": 0.9454, "balanced": 0.9446, "chance": 0.1135},
     ],
+    "class_names": ["0", "1"],
+    "per_class": [[0.98, 0.99], [0.981, 0.988], [0.979, 0.989]],
     "matrix": {**_TRANSFERS, "link": f"{PATH}/accuracy/matrix"},
+}
+CONFUSION: Example = {
+    "experiment_id": ID,
+    "task": 1,
+    "label": "10°",
+    "class_names": ["beech", "oak"],
+    "counts": [[480, 20], [3, 7]],
+    "accuracy": 0.9549,
+    "balanced": 0.83,
+    "chance": 0.9804,
+    "warnings": [
+        "accuracy is no better than chance in task 10°: always saying the commonest class scores 98.0 %"
+    ],
 }
 ACCURACY_MATRIX: Example = {
     "experiment_id": ID,
@@ -169,6 +192,8 @@ _UNTRAINED: Example = {
     "p_intra_greater": 1.0,
     "task_accuracy": 0.98,
     "parameter_r2": 0.83,
+    "neighbour_mean": 0.0,
+    "left_out": {"r2": -0.4, "median_error": 106.0, "unit": "degrees", "reason": None},
 }
 _TRAINED: Example = {
     "intra": [0, 9120, 49200],
@@ -179,6 +204,8 @@ _TRAINED: Example = {
     "p_intra_greater": 0.95,
     "task_accuracy": 1.0,
     "parameter_r2": 0.98,
+    "neighbour_mean": 0.32,
+    "left_out": {"r2": 0.985, "median_error": 1.9, "unit": "degrees", "reason": None},
 }
 GEOMETRY: Example = {
     "experiment_id": ID,
@@ -218,6 +245,8 @@ ESTIMATE: Example = {
     "workers": 2,
     "basis": "measured",
     "stored": None,
+    "class_overlap": None,
+    "warnings": [],
 }
 WORKERS: Example = {
     "workers": [
@@ -268,6 +297,12 @@ DATASET: Example = {
     "used_by": 2,
     "owner": "alice",
     "shared": False,
+    "report": {
+        "copies": 3,
+        "overlap": 0,
+        "contradictory": 0,
+        "sentences": ["3 images are copies of others; copies stay on one side of the split"],
+    },
     "links": {"self": f"/datasets/{DATASET_ID}", "samples": f"/datasets/{DATASET_ID}/samples"},
 }
 DATASET_PAGE: Example = {"items": [DATASET], "next": None}

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
 from tgsh.schemas.base import ExperimentStatus, TaskStatus, WireModel
+from tgsh.schemas.similarity import ClassOverlap
 from tgsh.specs import ExperimentSpec
 
 PreviewStatus = Literal["queued", "drawing", "ready", "failed"]
@@ -53,6 +54,10 @@ class Experiment(WireModel):
     )
     timings: Timings
     links: dict[str, str]
+    warnings: list[str] = Field(
+        default_factory=list,
+        description="what a reader of its results must know; in GET /experiments/{id} alone",
+    )
 
 
 class Sharing(WireModel):
@@ -85,6 +90,8 @@ class Task(WireModel):
     accuracy: float | None = Field(
         None, description="share of test images classified right, after the last epoch"
     )
+    balanced: float | None = Field(None, description="mean over the classes of the share classified right")
+    chance: float | None = Field(None, description="share of the commonest class in the test images")
     epochs_done: int = 0
     loss: list[float] = Field(
         default_factory=list, description="mean training cross-entropy of each epoch, in nats"
@@ -140,6 +147,10 @@ class Preview(WireModel):
     tasks: list[str] = Field(description="labels of the tasks that are drawn, a row each")
     indices: list[int] = Field(description="places of these tasks in the suite")
     tasks_total: int = Field(description="tasks of the suite; of many, some are drawn, evenly spread")
+    class_overlap: ClassOverlap | None = Field(
+        None, description="which classes tasks share, where they do not all have the same"
+    )
+    warnings: list[str] = Field(default_factory=list, description="what would mislead a reader of the result")
     links: dict[str, str] = Field(default_factory=dict)
 
 
@@ -167,3 +178,7 @@ class Estimate(WireModel):
     stored: str | None = Field(
         None, description="id of a completed experiment with these results, which the caller may see"
     )
+    class_overlap: ClassOverlap | None = Field(
+        None, description="which classes tasks share, where they do not all have the same"
+    )
+    warnings: list[str] = Field(default_factory=list, description="what would mislead a reader of the result")

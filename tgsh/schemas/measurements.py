@@ -7,13 +7,19 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
-from tgsh.schemas.base import WireModel
+from tgsh.schemas.base import WARNINGS, WireModel
 
 
 class TaskAccuracy(WireModel):
     index: int
     label: str
     accuracy: float
+    balanced: float | None = Field(
+        None, description="mean over the classes of the share of its test images that are recognised"
+    )
+    chance: float | None = Field(
+        None, description="share of the commonest class in the test images: the accuracy of always saying it"
+    )
 
 
 class Transfers(WireModel):
@@ -46,9 +52,33 @@ class Accuracy(WireModel):
     min: float | None = None
     max: float | None = None
     tasks: list[TaskAccuracy]
+    class_names: list[str] | None = Field(None, description="of the columns of `per_class`, K")
+    per_class: list[list[float | None]] | None = Field(
+        None,
+        description="share of the test images of each class that are recognised, a row for each of `tasks`: "
+        "T×K; null where a class has no test image",
+    )
+    reason: str | None = Field(None, description="why `balanced`, `chance` or `per_class` are null")
     matrix: AccuracyMatrixSummary | None = Field(
         None, description="of every context on every task; null before the finish, or where not asked for"
     )
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
+
+
+class Confusion(WireModel):
+    """Test images of one task by their class (rows) and the class that was recognised (columns), K×K."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONFUSION]})
+
+    experiment_id: str
+    task: int
+    label: str
+    class_names: list[str]
+    counts: list[list[int]] = Field(description="counts[i][j]: images of class i that were taken for class j")
+    accuracy: float
+    balanced: float = Field(description="mean over the classes of the share that is recognised")
+    chance: float = Field(description="share of the commonest class: the accuracy of always saying it")
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class AccuracyMatrix(Transfers):
@@ -108,7 +138,26 @@ class Samples(WireModel):
     labels: list[str] = Field(description="of the tasks")
     classes: list[int] = Field(description="of the images")
     class_names: list[str] = Field(default_factory=list, description="of the images")
+    task_classes: list[list[str]] | None = Field(
+        None, description="where no class is in all tasks, each shows its own: these; else null"
+    )
     images: list[list[list[list[float]]]] | list[list[list[list[list[float]]]]]
+
+
+NOT_MEASURED_THEN = (
+    "measured by a version of tgsh that did not know it; train the same spec again to get it: "
+    "`tgsh submit --anew`, or POST /experiments?anew=true"
+)
+"""Of fields that older experiments lack."""
+
+
+class LeftOutReadout(WireModel):
+    """Angle, shift or γ of a task, read by a ridge map that was fitted on all other tasks."""
+
+    r2: float | None = Field(None, description="share of its variance that is read, 1 at most")
+    median_error: float | None = Field(None, description="median distance from the truth, around the circle")
+    unit: str | None = Field(None, description="of the error: degrees, pixels or Euclidean distance")
+    reason: str | None = Field(NOT_MEASURED_THEN, description="why there are no numbers, or null")
 
 
 class GeometryStage(WireModel):
@@ -122,7 +171,14 @@ class GeometryStage(WireModel):
     p_intra_greater: float | None = Field(description="P(intra > inter) of two random pairs")
     task_accuracy: float = Field(description="how well a ridge map names the task, on images it never saw")
     parameter_r2: float | None = Field(
-        description="share of the variance of the task's angle or shift (as cosine and sine) that it reads"
+        description="share of the variance of the task's angle or shift (as cosine and sine) that it reads, "
+        "where all tasks are in the fit: untrained contexts reach 0.8, so that left_out is what tells"
+    )
+    neighbour_mean: float | None = Field(
+        None, description="mean inter cosine of tasks that follow one another; null in older experiments"
+    )
+    left_out: LeftOutReadout = Field(
+        default_factory=lambda: LeftOutReadout(), description="of tasks that are not in the fit"
     )
 
 
@@ -157,6 +213,7 @@ class Geometry(WireModel):
     before: GeometryStage
     after: GeometryStage
     baseline: GeometryBaseline | None = Field(None, description="of the experiment that was asked for")
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 _ABOUT: dict[str, Any] = {

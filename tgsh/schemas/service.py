@@ -76,6 +76,15 @@ Pictures = list[list[list[list[float]]]] | list[list[list[list[list[float]]]]]
 """[row][image][row of pixels][column], and three numbers a pixel in colour."""
 
 
+class DatasetReport(WireModel):
+    """What was found in an upload."""
+
+    copies: int = Field(description="images whose pixels are those of an image before them")
+    overlap: int = Field(description="test images whose pixels are those of a training image")
+    contradictory: int = Field(description="images of which an identical one has another class")
+    sentences: list[str] = Field(default_factory=list, description="the same in words")
+
+
 class Dataset(WireModel):
     """A dataset that somebody uploaded; its id follows from its content."""
 
@@ -99,6 +108,7 @@ class Dataset(WireModel):
     used_by: int = Field(description="experiments that use it, and keep it from being deleted")
     owner: str | None = Field(None, description="the key that uploaded it; null: nobody's, everybody sees it")
     shared: bool = Field(False, description="whether others see it, too")
+    report: DatasetReport | None = Field(None, description="null: uploaded before copies were counted")
     links: dict[str, str] = Field(default_factory=dict)
 
 

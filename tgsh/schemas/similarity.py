@@ -7,7 +7,36 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from tgsh.schemas import examples
-from tgsh.schemas.base import EmbeddingMethod, Measure, Order, WireModel
+from tgsh.schemas.base import WARNINGS, EmbeddingMethod, Measure, Order, WireModel
+
+
+class ClassOverlap(WireModel):
+    """Which class of each task is which output of the network, where tasks do not all have the same.
+
+    Rows are all tasks of the experiment, in its order.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CLASS_OVERLAP]})
+
+    matching: Literal["names", "nearest", "order", "map"] = Field(description="how classes were matched")
+    outputs: list[str] = Field(description="names of the K outputs")
+    classes: list[list[str | None]] | None = Field(
+        None,
+        description="T × K names of the tasks' own classes, null where a task lacks one; null where they are "
+        "over 10,000, or not matched yet",
+    )
+    shared: list[list[int]] | None = Field(
+        None, description="T × T numbers of classes that two tasks share; null where not matched yet"
+    )
+
+
+class NullRange(WireModel):
+    """Similarities of tasks whose classes were shuffled at random, each task's by itself."""
+
+    shuffles: int = Field(description="how many times the classes of all tasks were shuffled and trained")
+    low: float = Field(description="the least similarity of two tasks in any of them")
+    high: float = Field(description="the greatest")
+    mean: float
 
 
 class Similarity(WireModel):
@@ -25,6 +54,14 @@ class Similarity(WireModel):
     tasks: list[int]
     labels: list[str]
     values: list[list[float]]
+    null: NullRange | None = Field(
+        None,
+        description="what unrelated labels give, where the experiment was submitted with null_shuffles",
+    )
+    class_overlap: ClassOverlap | None = Field(
+        None, description="which classes tasks share, where they do not all have the same"
+    )
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class ContextVectors(WireModel):
@@ -78,6 +115,7 @@ class SimilarityEpochs(WireModel):
     complete: bool = Field(description="whether every value is there")
     epochs: list[int] = Field(description="0 is before training")
     pairs: list[SimilarityCourse]
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class Dendrogram(WireModel):
@@ -125,6 +163,7 @@ class Dendrogram(WireModel):
         description="of the tree's distances with the true ones; null where it is not defined"
     )
     newick: str = Field(description="with lengths; two leaves are their cophenetic distance apart")
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class Embedding(WireModel):
@@ -150,6 +189,8 @@ class Embedding(WireModel):
                     "explained": [0.94, 0.06],
                     "positive_eigenvalue_share": 1.0,
                     "stress": 0.0,
+                    "parameter": [0.0, 10.0, 180.0],
+                    "period": None,
                 }
             ]
         }
@@ -175,6 +216,13 @@ class Embedding(WireModel):
         description="of all eigenvalues, by absolute value; 1 where the distances are Euclidean"
     )
     stress: float = Field(description="Kruskal's stress-1 of the points against the distances; 0 is exact")
+    parameter: list[float] | None = Field(
+        None, description="of each task its angle in degrees or its shift in pixels; null: in no order"
+    )
+    period: float | None = Field(
+        None, description="of `parameter`, where the tasks go all the way round; null: they do not"
+    )
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class SimilarityBlock(WireModel):
@@ -209,6 +257,7 @@ class SimilarityBlock(WireModel):
     columns: list[int]
     column_labels: list[str]
     values: list[list[float]]
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class NearestTasks(WireModel):
@@ -243,6 +292,7 @@ class NearestTasks(WireModel):
     labels: list[str]
     nearest: list[list[int]] = Field(description="indices of tasks, a row a task")
     values: list[list[float]] = Field(description="their similarities, in the same places")
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 Alternative = Literal["greater", "less", "two-sided"]
@@ -286,7 +336,11 @@ class SameTask(WireModel):
 
 
 class ComparedPair(WireModel):
-    """Two of the experiments. Numbers are null where a matrix is constant off its diagonal."""
+    """Two of the experiments. Numbers are null where a matrix is constant off its diagonal.
+
+    Mantel's test is null, too, where tasks of one of them share no random base: the matrix then compares
+    unrelated numbers, and p would be read as evidence.
+    """
 
     a: str
     b: str
@@ -312,3 +366,4 @@ class Comparison(WireModel):
     matrices: list[list[list[float]]] = Field(description="one an experiment, in the order of `tasks`")
     pairs: list[ComparedPair]
     same_base: bool = Field(description="whether all have one random base, so that vectors are comparable")
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)

@@ -21,6 +21,10 @@ Tag = Annotated[
 NormalisationChoice = Literal["auto", "dataset", "none"]
 
 
+MEASURED_BESIDES = ("accuracy_matrix", "null_shuffles")
+"""Fields that ask for more measurements, and change nothing of what is learned."""
+
+
 class TrainingSpec(Frozen):
     """RMSprop (α = 0.99, ε = 1e-8) on cross-entropy, reshuffled every epoch, a fresh optimiser per task."""
 
@@ -61,6 +65,13 @@ class ExperimentSpec(Frozen):
     accuracy_matrix: bool = Field(
         False, description="also measure how every task's context does on every task's data: T² evaluations"
     )
+    null_shuffles: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="also train every task this many times on classes that are shuffled at random: what "
+        "similarity tasks of unrelated labels would have",
+    )
     tags: tuple[Tag, ...] = Field((), max_length=32, strict=False)
 
     @model_validator(mode="before")
@@ -88,21 +99,27 @@ class ExperimentSpec(Frozen):
         return ", ".join(filter(None, (_NORMALISATIONS[self.normalisation], _STARTS[start])))
 
     def digest(self) -> str:
-        """Digest of the fields that decide what is learned: all but name, tags and `accuracy_matrix`.
+        """Digest of the fields that decide what is learned: all but name, tags and what is measured besides.
+
+        Keys that came later count where they differ from their defaults: a spec keeps its digest.
 
         Returns
         -------
         str
             SHA-256, hexadecimal. Experiments of equal digests have equal results.
         """
-        relevant = self.model_dump(mode="json", exclude={"name", "tags", "accuracy_matrix"})
+        relevant = self.model_dump(mode="json", exclude={"name", "tags", *MEASURED_BESIDES})
         _leave_out_defaults(relevant, LATER_KEYS)
         canonical = json.dumps(relevant, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 LATER_KEYS: Mapping[str, Any] = MappingProxyType(
-    {"normalisation": "auto", "network": {"start": "independent"}}
+    {
+        "normalisation": "auto",
+        "network": {"start": "independent"},
+        "suite": {"classes": "order", "size": None, "channels": None, "fit": "squash"},
+    }
 )
 """Keys that came later. At these defaults the digest leaves them out, so that older specs keep theirs."""
 

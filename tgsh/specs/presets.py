@@ -86,6 +86,7 @@ class Submission(ExperimentSpec):
     @model_validator(mode="before")
     @classmethod
     def _expand_preset(cls, body: Any) -> Any:
+        body = _with_class_rule(body)
         if isinstance(body, dict) and isinstance(name := body.get("preset"), str) and name in PRESETS:
             preset = PRESETS[name].model_dump(mode="json")  # type: ignore[index]
             return _override(preset, with_default_dataset(body))
@@ -100,6 +101,17 @@ class Submission(ExperimentSpec):
             The whole spec.
         """
         return ExperimentSpec.model_validate(self.model_dump(exclude={"preset", "shared"}))
+
+
+def _with_class_rule(body: Any) -> Any:
+    """The body with the rule for classes that a new suite of datasets has, where it names none.
+
+    It is written into the spec that is stored: one without the key is from before there was a choice.
+    """
+    suite = body.get("suite") if isinstance(body, dict) else None
+    if isinstance(suite, dict) and suite.get("kind") == "datasets" and "classes" not in suite:
+        return {**body, "suite": {**suite, "classes": "names"}}
+    return body
 
 
 def _override(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

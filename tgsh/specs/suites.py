@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import (
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from tgsh.specs.base import WITHOUT_NUL, DatasetKey, Frozen, Seed, tagged
 from tgsh.specs.transforms import TransformSpec
@@ -100,19 +109,74 @@ class CustomSuite(Frozen):
         return tasks
 
 
+MatchingRule = Literal["names", "nearest", "order"]
+Fit = Literal["squash", "crop", "pad"]
+Side = Annotated[int, Field(ge=1, le=128)]
+
+
+class ClassNames(dict[str, dict[str, str]]):
+    """Names of outputs by dataset and its own names of classes; hashable, as every value of a spec is."""
+
+    def __hash__(self) -> int:  # type: ignore[override]  # nobody changes a frozen spec
+        return hash(tuple((dataset, tuple(sorted(names.items()))) for dataset, names in sorted(self.items())))
+
+
+def _validate_classes(value: Any, _otherwise: ValidatorFunctionWrapHandler) -> Any:
+    """Validate a rule or a map. Errors name the field as the request does, without a member of a union."""
+    if isinstance(value, str) and value in get_args(MatchingRule):
+        return value
+    if isinstance(value, Mapping) and all(
+        isinstance(dataset, str)
+        and isinstance(names, Mapping)
+        and all(isinstance(text, str) for pair in names.items() for text in pair)
+        for dataset, names in value.items()
+    ):
+        return ClassNames({dataset: dict(names) for dataset, names in value.items()})
+    raise PydanticCustomError(
+        "literal_error",
+        "Input should be 'names', 'nearest', 'order', or a map such as {expected}",
+        {"expected": '{"mnist5k": {"0": "zero"}}: by dataset, from its names of classes to those of outputs'},
+    )
+
+
 class DatasetsSuite(Frozen):
     """Each dataset is one task, its images as they are; `dataset` is null.
 
-    Images must have one size and as many channels. K is that of the dataset with most classes; of one that
-    has fewer, the network's last outputs are never right. Pixels are normalised as in an
-    experiment of that dataset alone: "auto" is MNIST's mean and deviation for every named one, and its own
-    for an uploaded one; "dataset" its own for each.
+    Images must have one size and as many channels, or `size` and `channels` say what they become. `classes`
+    says which classes are the same in two datasets: those are learned by the same output of the network, and
+    what a dataset lacks never occurs in its task. Pixels are normalised as in an experiment of that dataset
+    alone: "auto" is MNIST's mean and deviation for every named one, and its own for an uploaded one;
+    "dataset" its own for each.
     """
 
     kind: Literal["datasets"] = "datasets"
     datasets: Annotated[tuple[DatasetKey, ...], Field(strict=False)] = Field(
         min_length=1, max_length=100, description="ids of uploaded datasets, or names such as mnist5k"
     )
+    classes: Annotated[MatchingRule | dict[str, dict[str, str]], WrapValidator(_validate_classes)] = Field(
+        "order",
+        description="which classes are the same: those of one name (names), those whose mean images are most "
+        "alike (nearest), those of one number (order), or a map {dataset: {its name: name of the output}}. A "
+        "submission without it means names; specs from before there was a choice mean order",
+        json_schema_extra={"default": "names"},
+    )
+    size: Annotated[tuple[Side, Side], Field(strict=False)] | None = Field(
+        None, description="[height, width] that all images get; null: they have one size already"
+    )
+    channels: Literal[1, 3] | None = Field(
+        None,
+        description="1: all become grey (ITU-R 601 luma), 3: in colour (grey repeated); null: as they are",
+    )
+    fit: Fit = Field(
+        "squash",
+        description="how an image gets another size: stretched (squash), scaled and its margins cut (crop), "
+        "or scaled and black margins added (pad)",
+    )
+
+    @property
+    def reads_images(self) -> bool:
+        """True where what holds for a task, its outputs or its normalisation, follows from its images."""
+        return self.classes == "nearest" or self.size is not None or self.channels is not None
 
     @field_validator("datasets")
     @classmethod
@@ -120,6 +184,22 @@ class DatasetsSuite(Frozen):
         if len(set(datasets)) < len(datasets):
             raise ValueError("datasets must differ: a matrix is read by them")
         return datasets
+
+    @field_validator("classes")
+    @classmethod
+    def _require_known_datasets(cls, classes: Any, about: ValidationInfo) -> Any:
+        if isinstance(classes, ClassNames) and (
+            unknown := sorted(set(classes) - set(about.data.get("datasets", classes)))
+        ):
+            raise ValueError(f"names {', '.join(unknown)}, and suite.datasets does not")
+        return classes
+
+    @field_validator("fit")
+    @classmethod
+    def _require_size(cls, fit: str, about: ValidationInfo) -> str:
+        if fit != "squash" and about.data.get("size") is None:
+            raise ValueError("says how images get another size; write suite.size, [height, width], too")
+        return fit
 
 
 _Suites = (

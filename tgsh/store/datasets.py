@@ -66,6 +66,8 @@ def _add(
             record.created_at = created_at
             session.add(record)
             session.flush()
+        elif stored.report is None:  # from before copies were counted
+            stored.report = record.report
         holder = session.get(HolderRecord, (record.id, owner or ""))
         if holder is None:
             session.add(

@@ -73,14 +73,16 @@ def submit(
     stored: str | None = None,
     anew: bool = False,
     refusal: InvalidSpec | None = None,
+    experiment_id: str | None = None,
 ) -> Submitted:
     """Insert an experiment with all its tasks, unless one that exists can be returned.
 
     With an idempotency key that this owner used before: the experiment of that submission, or InvalidSpec
     where its body was another. Else `stored`, the id of a completed experiment with the same results (see
     find_reusable in maintenance.py), if it still exists. anew: whether the request excludes such a one; part
-    of its body for the idempotency key. Raises QuotaExceeded, `refusal` where it would be a new one, and
-    NotFound where a dataset was just deleted.
+    of its body for the idempotency key. experiment_id: that of a new one, where it is not to be random.
+    Raises QuotaExceeded, `refusal` where it would be a new one, and NotFound where a dataset was just
+    deleted.
     """
     request = spec.model_dump_json() + " shared" * shared + " anew" * anew
     with database.write() as session:
@@ -91,7 +93,7 @@ def submit(
         submitted = _reused(session, stored)
         if submitted is None and refusal is not None:
             raise refusal
-        submitted = submitted or _create(session, spec, plan, owner, shared)
+        submitted = submitted or _create(session, spec, plan, owner, shared, experiment_id)
         if idempotency_key is not None:
             session.add(
                 IdempotencyRecord(
@@ -128,10 +130,15 @@ def _reused(session: Session, stored: str | None) -> Submitted | None:
 
 
 def _create(
-    session: Session, spec: ExperimentSpec, plan: ExperimentPlan, owner: Owner, shared: bool
+    session: Session,
+    spec: ExperimentSpec,
+    plan: ExperimentPlan,
+    owner: Owner,
+    shared: bool,
+    experiment_id: str | None,
 ) -> Submitted:
     require_queue_quota(session, owner, len(plan.tasks))
-    experiment_id = secrets.token_hex(8)
+    experiment_id = experiment_id or secrets.token_hex(8)
     _insert(session, experiment_id, spec, plan, owner, shared)
     return Submitted(experiment_id, True)
 

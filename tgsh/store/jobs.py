@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from tgsh.errors import LeaseLost
 from tgsh.specs import ExperimentSpec
+from tgsh.store.confusions import RecognisedCounts, record_counts
 from tgsh.store.database import Database
 from tgsh.store.lifecycle import (
     add_to_counter,
@@ -225,12 +226,14 @@ def complete_task(
     compute: str,
     versions: dict[str, str],
     seconds: float,
+    tested: RecognisedCounts | None = None,
 ) -> None:
-    """Mark a task completed."""
+    """Mark a task completed. tested: what its test images were recognised as."""
     with fenced(database, lease) as (session, experiment, task):
         assert isinstance(task, TaskRecord)
         _end_job(session, task, "completed")
         task.accuracy = accuracy
+        record_counts(task, tested)
         task.compute = compute
         task.seconds += seconds
         experiment.tasks_done += 1

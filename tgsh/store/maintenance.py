@@ -9,6 +9,7 @@ from sqlalchemy import select
 from tgsh.specs import ExperimentSpec
 from tgsh.store import datasets
 from tgsh.store.artifacts import Artifacts
+from tgsh.store.confusions import record_counts
 from tgsh.store.database import Database
 from tgsh.store.jobs import JobLease, cancel_row, fenced
 from tgsh.store.lifecycle import advance, append_status_event, append_task_event
@@ -66,6 +67,7 @@ def requeue_tasks(database: Database, lease: JobLease, tasks: Sequence[int]) -> 
             experiment.epochs_done -= task.epochs_done
             task.status, task.attempts, task.epochs_done, task.losses = "queued", 0, 0, []
             task.accuracy = task.checkpoint = task.checkpoint_sha256 = task.finished_at = None
+            record_counts(task, None)
             task.reason = "its checkpoint was damaged"
             append_task_event(session, task)
 
@@ -126,7 +128,7 @@ def find_reusable(
     shared: it must be visible to everybody.
     """
     query = (
-        select(ExperimentRecord.id, ExperimentRecord.owner, FinishRecord.results)
+        select(ExperimentRecord.id, ExperimentRecord.owner, FinishRecord.results, ExperimentRecord.spec)
         .join(FinishRecord, FinishRecord.experiment_id == ExperimentRecord.id)
         .where(ExperimentRecord.digest == spec.digest(), ExperimentRecord.status == "completed")
         .order_by(ExperimentRecord.created_at.desc())
@@ -136,10 +138,15 @@ def find_reusable(
         query = query.where(is_visible_to(visible_to))
     if shared:
         query = query.where(ExperimentRecord.owner.is_(None) | ExperimentRecord.shared)
-    needed = {"vectors", "accuracy-matrix"} if spec.accuracy_matrix else {"vectors"}
+    needed = {"vectors"}
+    if spec.accuracy_matrix:
+        needed.add("accuracy-matrix")
+    if spec.null_shuffles:
+        needed.add("null-shuffles")
     with database.read() as session:
         rows = session.execute(query).all()
     for row in sorted(rows, key=lambda row: row.owner != visible_to):
-        if needed <= row.results.keys() and not damaged_results(database, artifacts, row.id):
+        enough = row.spec.get("null_shuffles", 0) >= spec.null_shuffles
+        if enough and needed <= row.results.keys() and not damaged_results(database, artifacts, row.id):
             return str(row.id)
     return None

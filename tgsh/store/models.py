@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -109,7 +110,11 @@ class Leasable:
 
 
 class TaskRecord(Leasable, Base):
-    """A task, its lease, and the checkpoint that holds what was learned."""
+    """A task, its lease, and the checkpoint that holds what was learned.
+
+    balanced, chance, confusion: of the test images, see confusions.py; None where a version that did not
+    count them completed it. confusion is read only where it is asked for.
+    """
 
     __tablename__ = "tasks"
 
@@ -123,6 +128,9 @@ class TaskRecord(Leasable, Base):
     losses: Mapped[list[Any]] = mapped_column(default=list)
     seconds: Mapped[float] = mapped_column(default=0.0)
     accuracy: Mapped[float | None]
+    balanced: Mapped[float | None]
+    chance: Mapped[float | None]
+    confusion: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     compute: Mapped[str | None]
     checkpoint: Mapped[str | None]
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
@@ -232,7 +240,8 @@ class DatasetRecord(Base):
     """The content of an uploaded dataset, stored once for all its holders.
 
     id: the first 16 digits of sha256, that of the content. images, labels: keys of artifacts, uint8 [N, D]
-    and uint16 [N], the training images first. bytes: of both.
+    and uint16 [N], the training images first. bytes: of both. report: counts of
+    copies; None: uploaded before they were counted.
     """
 
     __tablename__ = "datasets"
@@ -248,6 +257,7 @@ class DatasetRecord(Base):
     mean: Mapped[float]
     deviation: Mapped[float]
     bytes: Mapped[int] = mapped_column(BigInteger)
+    report: Mapped[dict[str, Any] | None]
     images: Mapped[str]
     images_sha256: Mapped[str] = mapped_column(String(64))
     labels: Mapped[str]

@@ -10,11 +10,11 @@ from tgsh.datasets.base import (
     DatasetInfo,
     ImageDataset,
     ImageSource,
-    SeveralDatasets,
     info_of,
     no_upload_info,
 )
 from tgsh.datasets.mnist import load_dataset
+from tgsh.datasets.several import several_datasets
 from tgsh.errors import NotFound
 from tgsh.specs import DatasetsSuite, ExperimentSpec, ManifoldSuite
 from tgsh.suites.manifold import ManifoldImages
@@ -141,7 +141,7 @@ def source_of(spec: ExperimentSpec, data_dir: Path, uploads: UploadSource = NO_U
         return ManifoldImages(spec.suite)
     if isinstance(spec.suite, DatasetsSuite):
         datasets = tuple(_load(name, data_dir, uploads) for name in spec.suite.datasets)
-        return SeveralDatasets(info_of(spec, uploads.info), datasets)
+        return several_datasets(spec.suite, info_of(spec, uploads.info), datasets)
     return _load(spec.dataset_key, data_dir, uploads)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tgsh.analysis.embedding import TaskScale, goes_round
 from tgsh.datasets.base import DatasetInfo
 from tgsh.specs import ManifoldSuite, PermutationSuite, RotationSuite, ShiftSuite, SuiteSpec
 from tgsh.suites.manifold import task_identifier
@@ -43,6 +44,36 @@ def task_identity(suite: SuiteSpec, label: str) -> str:
             return label
 
 
+def task_scale(suite: SuiteSpec, info: DatasetInfo, tasks: Sequence[int]) -> TaskScale | None:
+    """Find the parameter in whose order tasks can be joined by a line.
+
+    Parameters
+    ----------
+    suite : SuiteSpec
+        Suite of the tasks.
+    info : DatasetInfo
+        Width of the images: the period of a shift.
+    tasks : Sequence[int]
+        Indices of T of its tasks.
+
+    Returns
+    -------
+    TaskScale | None
+        Angles in degrees or shifts in pixels, with their period where the whole suite goes all the way round;
+        None for suites whose tasks are in no order.
+    """
+    match suite:
+        case RotationSuite():
+            step, period, count = suite.step_degrees, 360.0, suite.tasks
+        case ShiftSuite():
+            step, period = float(suite.step_pixels), float(info.width)
+            count = suite.tasks or -(-info.width // suite.step_pixels)
+        case _:
+            return None
+    closes = goes_round([index * step for index in range(count)], period)
+    return TaskScale(tuple(index * step + 0.0 for index in tasks), period if closes else None)
+
+
 def task_parameters(suite: SuiteSpec, tasks: Sequence[SuiteTask], info: DatasetInfo) -> np.ndarray | None:
     """Collect the numeric parameter γ_t of every task.
 
@@ -67,10 +98,36 @@ def task_parameters(suite: SuiteSpec, tasks: Sequence[SuiteTask], info: DatasetI
         case ManifoldSuite():
             return np.array([task_identifier(suite, task.index) for task in tasks])
         case RotationSuite():
-            name, period = "angle", 360.0
+            name = "angle"
         case ShiftSuite():
-            name, period = "shift", float(info.width)
+            name = "shift"
         case _:
             return None
+    _, period = parameter_unit(suite, info)
+    assert period is not None
     turns = 2 * np.pi * np.array([task.params[name] for task in tasks], np.float64) / period
     return np.stack([np.cos(turns), np.sin(turns)], axis=1)
+
+
+def parameter_unit(suite: SuiteSpec, info: DatasetInfo) -> tuple[str, float | None]:
+    """Name the unit in which errors of γ_t are told.
+
+    Parameters
+    ----------
+    suite : SuiteSpec
+        Suite of the tasks.
+    info : DatasetInfo
+        Width of the images: the period of a shift.
+
+    Returns
+    -------
+    tuple[str, float | None]
+        The unit, and the period in this unit; None for a parameter that does not close.
+    """
+    match suite:
+        case RotationSuite():
+            return "degrees", 360.0
+        case ShiftSuite():
+            return "pixels", float(info.width)
+        case _:
+            return "Euclidean distance", None

@@ -76,13 +76,13 @@ class Backend(Protocol):
             Before its first step.
         """
 
-    def accuracy(
+    def confusion(
         self,
         tasks: Sequence[SuiteTask],
         states: Sequence[TaskState],
         rngs: Sequence[np.random.Generator],
-    ) -> list[float]:
-        """Share of test images whose class is recognised.
+    ) -> np.ndarray:
+        """Count test images by their class and the class that is recognised.
 
         Parameters
         ----------
@@ -95,8 +95,8 @@ class Backend(Protocol):
 
         Returns
         -------
-        list[float]
-            Of each task, from 0 to 1.
+        np.ndarray
+            int64 [T, K, K], confusion counts: a row a class, a column a recognised class.
         """
 
     def representations(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tgsh.analysis.confusion import confusion_counts
 from tgsh.datasets.base import ImageSource, Normalisation
 from tgsh.networks.flynet_simd import instruction_set
 from tgsh.networks.registry import Context
@@ -92,13 +93,13 @@ class FusedBackend:
         networks = self._networks.of(tasks)
         return FusedEpoch(networks, self._context, states, split, inputs, orders, learning_rate)
 
-    def accuracy(
+    def confusion(
         self,
         tasks: Sequence[SuiteTask],
         states: Sequence[TaskState],
         rngs: Sequence[np.random.Generator],
-    ) -> list[float]:
-        """Share of test images whose class is recognised.
+    ) -> np.ndarray:
+        """Count test images by their class and the class that is recognised.
 
         Parameters
         ----------
@@ -111,21 +112,21 @@ class FusedBackend:
 
         Returns
         -------
-        list[float]
-            Of each task, from 0 to 1.
+        np.ndarray
+            int64 [T, K, K], confusion counts: a row a class, a column a recognised class.
         """
         split = self._images.testing(tasks)
         inputs = self._inputs(split, tasks, rngs)
         parameters = stacked_parameters([state.parameters for state in states], self._context)
         networks = self._networks.of(tasks)
-        correct = np.zeros(len(tasks), np.int64)
+        predicted = np.empty((len(tasks), len(split)), np.int64)
         for start in range(0, len(split), self._evaluated_at_once):
             places = np.arange(start, min(start + self._evaluated_at_once, len(split)))
             for task, network in enumerate(networks):
                 [batch], [rows] = inputs[task].batches(places[None])
-                logits = network.logits(batch, rows, parameters[task])
-                correct[task] += np.count_nonzero(logits.argmax(axis=0) == split.labels[task][places])
-        return [right / len(split) for right in correct.tolist()]
+                predicted[task, places] = network.logits(batch, rows, parameters[task]).argmax(axis=0)
+        counted = zip(split.labels, predicted, strict=True)
+        return np.stack([confusion_counts(labels, each, self._info.classes) for labels, each in counted])
 
     def _inputs(
         self, split: Split, tasks: Sequence[SuiteTask], rngs: Sequence[np.random.Generator]

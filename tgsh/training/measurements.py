@@ -8,14 +8,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from tgsh.analysis.geometry import geometry, recoverability
+from tgsh.analysis.geometry import LeftOut, geometry, recoverability
 from tgsh.datasets.base import ImageDataset, ImageSource
+from tgsh.datasets.several import members_to_text
 from tgsh.errors import Interrupted
 from tgsh.networks.registry import units_of
+from tgsh.specs import DatasetsSuite
 from tgsh.suites import SuiteTask, evenly_spaced
 from tgsh.suites.pixel_maps import PixelMap
-from tgsh.suites.task_identity import task_parameters
+from tgsh.suites.task_identity import parameter_unit, task_parameters
 from tgsh.training.inputs import TaskTransforms
+from tgsh.training.shuffles import NULL, shuffled_vectors
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
 
@@ -48,10 +51,12 @@ def geometry_of(trainer: Trainer, tasks: Sequence[SuiteTask], vectors: np.ndarra
         "after.inter". Metadata, as JSON: "summaries" of either stage, with what a linear map reads of the
         task, and the "sample".
     """
-    classes = _compared_classes(trainer, tasks)
-    batches = [_test_images(trainer.source, task, classes, IMAGES_A_CLASS) for task in tasks]
+    compared = _compared_classes(trainer, tasks)
+    classes = len(compared)
+    batches = [_test_images(trainer.source, task, compared, IMAGES_A_CLASS) for task in tasks]
     images = min(map(len, batches)) // classes
     gamma = task_parameters(trainer.spec.suite, tasks, trainer.info)
+    unit, period = parameter_unit(trainer.spec.suite, trainer.info)
     tensors: dict[str, np.ndarray] = {}
     summaries: dict[str, object] = {}
     for stage, epoch in (("before", 0), ("after", -1)):
@@ -62,7 +67,7 @@ def geometry_of(trainer: Trainer, tasks: Sequence[SuiteTask], vectors: np.ndarra
             ]
         )
         cosines = geometry(representations.reshape(len(tasks), classes, images, -1))
-        recovered = recoverability(representations, gamma)
+        recovered = recoverability(representations, gamma, period)
         tensors |= {"edges": cosines.edges, f"{stage}.intra": cosines.intra, f"{stage}.inter": cosines.inter}
         summaries[stage] = {
             "intra_mean": cosines.intra_mean,
@@ -71,9 +76,23 @@ def geometry_of(trainer: Trainer, tasks: Sequence[SuiteTask], vectors: np.ndarra
             "p_intra_greater": cosines.p_intra_greater,
             "task_accuracy": recovered.task_accuracy,
             "parameter_r2": recovered.parameter_r2,
+            "neighbour_mean": cosines.neighbour_mean,
+            "left_out": _left_out(recovered.left_out, gamma, unit),
         }
     sample = {"tasks": [task.index for task in tasks], "classes": classes, "images": images}
     return tensors, {"summaries": json.dumps(summaries), "sample": json.dumps(sample)}
+
+
+def _left_out(scores: LeftOut | None, gamma: np.ndarray | None, unit: str) -> dict[str, object]:
+    """The readout of γ in tasks left out as JSON, or the reason why there is none."""
+    if scores is not None:
+        return {"r2": scores.r2, "median_error": scores.median_error, "unit": unit, "reason": None}
+    reason = (
+        "tasks of this suite have no numeric parameter"
+        if gamma is None
+        else "the parameter has fewer than three values among these tasks"
+    )
+    return {"r2": None, "median_error": None, "unit": None, "reason": reason}
 
 
 def samples(
@@ -93,23 +112,26 @@ def samples(
     Returns
     -------
     Measurement
-        Tensors "images", float32 [T, n, D], pixels from 0 to 1, and "classes", int64 [n]. Metadata, as JSON:
-        indices of the "tasks".
+        Tensors "images", float32 [T, n, D], pixels from 0 to 1, and "classes", int64 [n]; int64 [T, n] where
+        no class is in all tasks, so that each shows its own. Metadata, as JSON: indices of the "tasks".
 
     Raises
     ------
     Interrupted
         Soon after `should_stop` returned True.
     """
-    classes = min(transforms.source.info.common_classes, MOST_SAMPLES)
+    common = transforms.source.info.common_outputs[:MOST_SAMPLES]
+    shown = [common or transforms.source.info_of(task.index).class_outputs for task in tasks]
+    fewest = min([MOST_SAMPLES, *map(len, shown)])
 
-    def transformed(task: SuiteTask) -> np.ndarray:
+    def transformed(task: SuiteTask, classes: Sequence[int]) -> np.ndarray:
         if should_stop():
             raise Interrupted("stopped between the samples of two tasks")
-        return transforms.apply(task, _test_images(transforms.source, task, classes, 1))
+        return transforms.apply(task, _test_images(transforms.source, task, classes[:fewest], 1))
 
-    about = {"tasks": json.dumps([task.index for task in tasks])}
-    return {"images": np.stack([transformed(task) for task in tasks]), "classes": np.arange(classes)}, about
+    images = np.stack([transformed(task, own) for task, own in zip(tasks, shown, strict=True)])
+    classes = np.array(common if common else [own[:fewest] for own in shown], np.int64)
+    return {"images": images, "classes": classes}, {"tasks": json.dumps([task.index for task in tasks])}
 
 
 def class_means(trainer: Trainer, tasks: Sequence[SuiteTask]) -> Measurement:
@@ -133,7 +155,7 @@ def class_means(trainer: Trainer, tasks: Sequence[SuiteTask]) -> Measurement:
 
     @lru_cache(maxsize=1)
     def chosen(data: ImageDataset) -> np.ndarray:
-        return first_of_each_class(data.train_images, data.train_labels, data.info.classes, most)
+        return first_of_each_class(data.train_images, data.train_labels, data.info.class_outputs, most)
 
     @lru_cache(maxsize=1)
     def unmoved(data: ImageDataset) -> np.ndarray:
@@ -145,8 +167,9 @@ def class_means(trainer: Trainer, tasks: Sequence[SuiteTask]) -> Measurement:
             images = task.transform.apply(unmoved(data))
         else:
             images = trainer.transforms.apply(task, chosen(data)).reshape(_shape(data)).mean(axis=1)
-        lacking = ((0, info.classes - len(images)), (0, 0))
-        return np.pad(images, lacking, constant_values=np.nan)
+        of_outputs = np.full((info.classes, images.shape[1]), np.nan, images.dtype)
+        of_outputs[list(data.info.class_outputs)] = images
+        return of_outputs
 
     return {"means": np.stack([means(task) for task in tasks])}, {}
 
@@ -201,13 +224,15 @@ def _shape(data: ImageDataset) -> tuple[int, int, int]:
     return (data.info.classes, -1, data.info.pixels)
 
 
-def _compared_classes(trainer: Trainer, tasks: Sequence[SuiteTask]) -> int:
-    """As many classes as have representations that fit in memory, and at least two."""
+def _compared_classes(trainer: Trainer, tasks: Sequence[SuiteTask]) -> tuple[int, ...]:
+    """As many classes as have representations that fit in memory; two at least, where all tasks have them."""
     a_class = len(tasks) * IMAGES_A_CLASS * units_of(trainer.base)
-    return min(trainer.info.common_classes, MOST_CLASSES, max(2, REPRESENTED_NUMBERS // a_class))
+    return trainer.info.common_outputs[: min(MOST_CLASSES, max(2, REPRESENTED_NUMBERS // a_class))]
 
 
-def first_of_each_class(images: np.ndarray, labels: np.ndarray, classes: int, most: int) -> np.ndarray:
+def first_of_each_class(
+    images: np.ndarray, labels: np.ndarray, classes: Sequence[int], most: int
+) -> np.ndarray:
     """The first images of every class, equally many, class after class.
 
     Parameters
@@ -216,22 +241,22 @@ def first_of_each_class(images: np.ndarray, labels: np.ndarray, classes: int, mo
         uint8 [N, D].
     labels : np.ndarray
         int [N], their classes.
-    classes : int
-        Classes that are taken, from 0 on.
+    classes : Sequence[int]
+        Classes that are taken.
     most : int
         Images of a class at most.
 
     Returns
     -------
     np.ndarray
-        uint8 [classes·n, D]; n images of each class.
+        uint8 [len(classes)·n, D]; n images of each class.
     """
-    places = [np.flatnonzero(labels == label)[:most] for label in range(classes)]
+    places = [np.flatnonzero(labels == label)[:most] for label in classes]
     fewest = min(map(len, places))
     return np.asarray(images[np.concatenate([each[:fewest] for each in places])])
 
 
-def _test_images(source: ImageSource, task: SuiteTask, classes: int, most: int) -> np.ndarray:
+def _test_images(source: ImageSource, task: SuiteTask, classes: Sequence[int], most: int) -> np.ndarray:
     dataset = source.of(task.index)
     return first_of_each_class(dataset.test_images, dataset.test_labels, classes, most)
 
@@ -268,8 +293,9 @@ def measure(
     Returns
     -------
     dict[str, Measurement]
-        "geometry" and "samples" of MOST_TASKS tasks at most, evenly spread; "class-means" of all, where
-        they are not too many; "accuracy-matrix" where the spec says so.
+        "samples" of MOST_TASKS tasks at most, evenly spread, and "geometry" where they share two classes;
+        "class-means" of all, where they are not too many; "accuracy-matrix" and "null-shuffles" where
+        the spec says so; "members", what follows from the images of several datasets.
 
     Raises
     ------
@@ -277,14 +303,18 @@ def measure(
         Soon after `should_stop` returned True.
     """
     measured_tasks = evenly_spaced(tasks, MOST_TASKS)
-    measurements = {
-        "geometry": geometry_of(trainer, measured_tasks, vectors),
-        "samples": samples(trainer.transforms, measured_tasks, should_stop),
-    }
+    measurements = {"samples": samples(trainer.transforms, measured_tasks, should_stop)}
+    if len(trainer.info.common_outputs) > 1:  # Definition 1 compares one class in two tasks
+        measurements["geometry"] = geometry_of(trainer, measured_tasks, vectors)
+    if isinstance(trainer.spec.suite, DatasetsSuite) and trainer.spec.suite.reads_images:
+        measurements["members"] = {}, members_to_text(trainer.info)
     numbers = len(tasks) * trainer.info.classes * trainer.info.pixels
     if len(tasks) <= MOST_CLASS_MEANS and numbers <= MOST_MEAN_NUMBERS:
         measurements["class-means"] = class_means(trainer, tasks)
     if trainer.spec.accuracy_matrix:
         trained = [trained_state(task.index) for task in tasks]
         measurements["accuracy-matrix"] = accuracy_matrix(trainer, tasks, trained, should_stop)
+    if shuffles := trainer.spec.null_shuffles:
+        shuffled = shuffled_vectors(trainer, tasks, shuffles, should_stop)
+        measurements[NULL] = {"vectors": shuffled}, {}
     return measurements

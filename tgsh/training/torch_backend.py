@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tgsh.analysis.confusion import confusion_counts
 from tgsh.datasets.base import ImageSource
 from tgsh.networks.registry import Context, RandomBase
 from tgsh.networks.torch_registry import Learner, learner
@@ -168,13 +169,13 @@ class TorchBackend:
             self._chunk,
         )
 
-    def accuracy(
+    def confusion(
         self,
         tasks: Sequence[SuiteTask],
         states: Sequence[TaskState],
         rngs: Sequence[np.random.Generator],
-    ) -> list[float]:
-        """Share of test images whose class is recognised.
+    ) -> np.ndarray:
+        """Count test images by their class and the class that is recognised.
 
         Parameters
         ----------
@@ -187,34 +188,35 @@ class TorchBackend:
 
         Returns
         -------
-        list[float]
-            Of each task, from 0 to 1.
+        np.ndarray
+            int64 [T, K, K], confusion counts: a row a class, a column a recognised class.
         """
-        return [
-            share
-            for networks, part in zip(self._networks.of(tasks), self._parts(len(tasks)), strict=True)
-            for share in self._accuracy(networks, tasks[part], states[part], rngs[part])
-        ]
+        return np.concatenate(
+            [
+                self._confusion(networks, tasks[part], states[part], rngs[part])
+                for networks, part in zip(self._networks.of(tasks), self._parts(len(tasks)), strict=True)
+            ]
+        )
 
-    def _accuracy(
+    def _confusion(
         self,
         networks: Learner,
         tasks: Sequence[SuiteTask],
         states: Sequence[TaskState],
         rngs: Sequence[np.random.Generator],
-    ) -> list[float]:
+    ) -> np.ndarray:
         """Of the tasks that are computed at once."""
         split = self._images.testing(tasks)
         inputs = DeviceInputs(split.images, self._info, tasks, rngs)
         places, size = torch.arange(len(split), device=self._device), self._evaluated_at_once
-        correct = torch.zeros(len(tasks), dtype=torch.int64, device=self._device)
+        predicted = torch.empty((len(tasks), len(split)), dtype=torch.int64, device=self._device)
         with torch.inference_mode():
             networks.load_parameters(self._stacked([state.parameters for state in states]))
             for start in range(0, len(split), size):
                 batch = inputs.batch(places[start : start + size].expand(len(tasks), -1))
-                predicted = networks.logits(batch).argmax(dim=1)
-                correct += (predicted == split.labels[:, start : start + size]).sum(dim=1)
-        return [right / len(split) for right in correct.tolist()]
+                predicted[:, start : start + size] = networks.logits(batch).argmax(dim=1)
+        counted = zip(split.labels.cpu().numpy(), predicted.cpu().numpy(), strict=True)
+        return np.stack([confusion_counts(labels, each, self._info.classes) for labels, each in counted])
 
     def representations(
         self, task: SuiteTask, vector: np.ndarray, images: np.ndarray, rng: np.random.Generator

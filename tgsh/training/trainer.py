@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tgsh.analysis.confusion import accuracy
 from tgsh.datasets.base import DATASETS, ImageDataset, ImageSource, check_train_limit
 from tgsh.datasets.normalisation import NormalisedSource
 from tgsh.errors import Interrupted, TrainingDiverged
@@ -52,6 +53,7 @@ class Trainer:
         if spec.normalisation != "auto":
             source = NormalisedSource(source, spec.normalisation)
         self.spec, self.source, self.info = spec, source, source.info
+        self._device, self._compute = device, compute
         info, limit = source.info, spec.training.train_limit
         check_train_limit(limit, info)
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
@@ -86,6 +88,21 @@ class Trainer:
         data = self.source.info_of(task.index)
         limit = self.spec.training.train_limit
         return data.train_images if limit is None else limit, data.test_images
+
+    def with_source(self, source: ImageSource) -> Trainer:
+        """A trainer of the same experiment on other images or labels.
+
+        Parameters
+        ----------
+        source : ImageSource
+            Images of the same sizes.
+
+        Returns
+        -------
+        Trainer
+            With the same random base, on the same device and backend.
+        """
+        return Trainer(self.spec, source, self._device, self._compute)
 
     def fresh(self, index: int) -> TaskState:
         """A task before training.
@@ -149,8 +166,6 @@ class Trainer:
     def accuracy(self, tasks: Sequence[SuiteTask], states: Sequence[TaskState]) -> list[float]:
         """Share of test images, as each task sees them, whose class is recognised.
 
-        Random parameters of a task's transform are drawn once for all test images, always the same.
-
         Parameters
         ----------
         tasks : Sequence[SuiteTask]
@@ -163,8 +178,27 @@ class Trainer:
         list[float]
             T numbers, from 0 to 1.
         """
+        return [accuracy(counts) for counts in self.confusion(tasks, states)]
+
+    def confusion(self, tasks: Sequence[SuiteTask], states: Sequence[TaskState]) -> np.ndarray:
+        """Count test images, as each task sees them, by their class and the class that is recognised.
+
+        Random parameters of a task's transform are drawn once for all test images, always the same.
+
+        Parameters
+        ----------
+        tasks : Sequence[SuiteTask]
+            T batchable tasks.
+        states : Sequence[TaskState]
+            T states, at any epoch.
+
+        Returns
+        -------
+        np.ndarray
+            int64 [T, K, K], confusion counts: a row a class, a column a recognised class.
+        """
         rngs = [transform_rng(self.spec.seed, task.index, "test") for task in tasks]
-        return self._backend.accuracy(tasks, states, rngs)
+        return self._backend.confusion(tasks, states, rngs)
 
     def representations(self, task: SuiteTask, vector: np.ndarray, images: np.ndarray) -> np.ndarray:
         """r_t(x), what the readout makes logits of, under a context vector.

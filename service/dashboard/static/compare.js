@@ -1,7 +1,7 @@
 // The page /dashboard/compare: GET /comparison as tables and plots.
 
 import {call} from "./api.js";
-import {draw} from "./plots.js";
+import {draw, showWarnings} from "./plots.js";
 
 const LETTERS = "ABCDEF";
 
@@ -17,13 +17,13 @@ function cell(row, text, {head = false, right = false} = {}) {
   row.append(element);
 }
 
-function showPairs({experiments, pairs}) {
+function showPairs({experiments, pairs, warnings = []}) {
   const letter = (id) => LETTERS[experiments.findIndex((experiment) => experiment.id === id)];
   const body = place.querySelector("[data-pairs] tbody");
   for (const pair of pairs) {
     const row = body.insertRow();
     cell(row, `${letter(pair.a)} and ${letter(pair.b)}`, {head: true});
-    for (const text of [number(pair.pearson), number(pair.spearman), number(pair.mantel?.p_value ?? null)]) {
+    for (const text of [number(pair.pearson), number(pair.spearman), pair.mantel ? number(pair.mantel.p_value) : "no test"]) {
       cell(row, text, {right: true});
     }
     cell(row, pair.same_base ? "the same" : "another");
@@ -31,7 +31,14 @@ function showPairs({experiments, pairs}) {
   const test = pairs.find((pair) => pair.mantel)?.mantel;
   place.querySelector("[data-test]").textContent = test
     ? `Correlations are of the similarities of all pairs of tasks. Mantel’s test shuffles the tasks of one matrix ${test.permutations.toLocaleString()} times (seed ${test.seed}): p is how often chance agrees as well. Vectors themselves can be compared where the random base is the same one.`
-    : "Correlations are of the similarities of all pairs of tasks; they are unknown where a matrix is constant.";
+    : warnings.length
+      ? "Correlations are of the similarities of all pairs of tasks. Mantel’s test is not made where the tasks of an experiment share no random base: p would be read as evidence."
+      : "Correlations are of the similarities of all pairs of tasks; they are unknown where a matrix is constant.";
+}
+
+// Warnings with letters in place of ids.
+function named({experiments, warnings = []}) {
+  return warnings.map((warning) => experiments.reduce((text, {id}, index) => text.replaceAll(id, LETTERS[index]), warning));
 }
 
 function showDifferences({experiments, differences}) {
@@ -83,6 +90,7 @@ async function show() {
     link.textContent = "All similarities as csv";
     summaryLine.append(link);
     place.querySelector("[data-tables]").hidden = false;
+    showWarnings(place.querySelector("[data-warnings]"), named(comparison));
     showPairs(comparison);
     showDifferences(comparison);
     await showPlots(comparison);

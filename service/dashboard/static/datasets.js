@@ -32,7 +32,7 @@ function show() {
   if (!items.length) return replace(at("uploaded"), element("p", {className: "quiet"}, "Nothing has been uploaded yet."));
   const headings = ["Name", "Images", "Size", "Classes", "Takes", "Uploaded", "Used by", ""];
   const rows = items.map((item) => [
-    element("span", {}, item.name, element("br"), element("small", {className: "quiet"}, item.id)),
+    element("span", {}, item.name, element("br"), element("small", {className: "quiet"}, item.id), ...found(item)),
     item.images,
     `${item.height} × ${item.width}${item.channels > 1 ? ` × ${item.channels}` : ""}`,
     element("span", {title: (item.class_names ?? []).join(", ")}, String(item.classes)),
@@ -44,6 +44,11 @@ function show() {
   const again = element("button", {className: "small outline", id: "more"}, "Show more");
   replace(at("uploaded"), table("Table of uploaded datasets", headings, rows), ...(next ? [again] : []));
   showTimes(at("uploaded"));
+}
+
+// What was found in an upload, a line each.
+function found(item) {
+  return (item.report?.sentences ?? []).map((sentence) => element("small", {className: "found"}, sentence));
 }
 
 function actions(item) {
@@ -86,6 +91,7 @@ async function send(event) {
     const path = `/datasets?name=${encodeURIComponent(at("name").value || file.name)}`;
     const {status, document: dataset} = await upload(path, file, showProgress);
     at("told").textContent = status === 200 ? `${dataset.name} was there already: the same images.` : `${dataset.name}: ${dataset.images.toLocaleString()} images in ${dataset.classes} classes are there.`;
+    at("told").append(...found(dataset));
     event.target.reset();
     showChosen();
     await load();

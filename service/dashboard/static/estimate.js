@@ -52,6 +52,7 @@ function show(estimate) {
   const parts = [list];
   if (!estimate.workers) parts.push(line("No worker is there: it would wait until one is started.", "problem"));
   if (estimate.stored) parts.push(line("This was computed before, with the same result to the byte."));
+  for (const warning of estimate.warnings ?? []) parts.push(line(`${warning}.`, "problem"));
   at("estimate").replaceChildren(...parts);
   if (estimate.stored) offerStored(estimate.stored);
 }

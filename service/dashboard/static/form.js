@@ -42,6 +42,7 @@ export class SpecForm {
     this.tidy();
     for (const part of ["suite", "network"]) {
       const kind = this.editor.getValue()[part].kind, expected = spec[part]?.kind ?? kind;
+      if (typeof spec.suite?.classes === "object") throw new Error("suite.classes, a map of names, has no form");
       if (kind !== expected) throw new Error(`${part}.kind ${JSON.stringify(expected)} with these values has no form`);
     }
   }
@@ -138,6 +139,11 @@ export function formSchema(catalog, datasets) {
     if (!field) continue;
     field.uniqueItems = true;
     setChoices(field.items, datasets.filter(({value}) => value !== "synthetic"), (value) => value.replace(/^id:/, ""));
+    const {classes, size, channels} = suite.properties;
+    delete classes.anyOf; // a map of names is written as JSON
+    Object.assign(classes, {type: "string", enum: ["names", "nearest", "order"]});
+    Object.assign(size, {isSize: true, description: `${size.description}, such as 28 × 28`});
+    Object.assign(channels, {enum: ["", "1", "3"], options: {enum_titles: ["as they are", "1: grey", "3: colour"]}});
   }
   return schema;
 }
@@ -188,6 +194,7 @@ function toForm(value, schema, root = schema) {
     return mapped(target.properties, (name, inner) => toForm(fields[name] ?? resolved(fields[name], inner, root).default, inner, root));
   }
   if (target.type === "array") return (value ?? []).map((item, index) => toForm(item, itemOf(target, index), root));
+  if (target.isSize) return Array.isArray(value) ? value.join(" × ") : "";
   return target.isNullable ? String(value ?? "") : value;
 }
 
@@ -199,6 +206,7 @@ function fromForm(value, schema, root = schema) {
     return Object.fromEntries(Object.entries(values).filter(([, inner]) => inner !== undefined));
   }
   if (target.type === "array") return (value ?? []).map((item, index) => fromForm(item, itemOf(target, index), root));
+  if (target.isSize && value) return value.split(/[^0-9.]+/).filter(Boolean).map(Number);
   if (target.isNullable || target.type === "integer" || target.type === "number") return numberOr(value);
   return value;
 }

@@ -84,13 +84,15 @@ function table(grid, scale) {
   element.className = "sheet";
   const top = element.createTHead().insertRow();
   top.insertCell();
-  for (const label of grid.classes) heading(top, label, "col");
+  const names = grid.class_names?.length ? grid.class_names : grid.classes;
+  for (const name of names) heading(top, name, "col");
   const body = element.createTBody();
   grid.images.forEach((images, row) => {
     const line = body.insertRow();
     heading(line, grid.labels[row], "row");
     images.forEach((image, column) => {
-      const description = `class ${grid.classes[column]}, ${grid.labels[row]}`;
+      const name = grid.task_classes?.[row][column] ?? names[column]; // where tasks share no class, each shows its own
+      const description = `class ${name}, ${grid.labels[row]}`;
       line.insertCell().append(picture(Array.isArray(image[0][0]) ? mean(image) : image, scale, description));
     });
   });

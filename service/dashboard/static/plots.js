@@ -95,6 +95,7 @@ export class Plots {
     figure.tag = tag;
     figure.querySelector("[data-summary]").textContent = response.ok ? plot.summary : plot.detail;
     showLinks(figure.querySelector("[data-links]"), plot.links ?? {});
+    showWarnings(figure.querySelector("[data-warnings]"), plot.warnings ?? []);
     figure.classList.toggle("nothing", !plot.data?.length);
     if (plot.data?.length) await draw(figure.querySelector(".place"), plot, address);
   }
@@ -128,6 +129,18 @@ export class Plots {
     if (value === "0") return "before training";
     return value === max ? "after training" : `after epoch ${value} of ${max}`;
   }
+}
+
+// Sentences that begin with a capital and end with a full stop; nothing where there are none.
+export function showWarnings(place, warnings) {
+  place.hidden = !warnings.length;
+  place.replaceChildren(
+    ...warnings.map((warning) => {
+      const line = document.createElement("p");
+      line.textContent = `${warning[0].toUpperCase()}${warning.slice(1)}.`;
+      return line;
+    }),
+  );
 }
 
 function showLinks(place, links) {

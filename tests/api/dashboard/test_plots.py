@@ -22,7 +22,7 @@ from service.dashboard.traces import (
 from tgsh.analysis.clustering import dendrogram
 from tgsh.analysis.embedding import classical_mds
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
-from tgsh.schemas import GeometryStage
+from tgsh.schemas import GeometryStage, LeftOutReadout
 from tgsh.store.models import TaskRecord
 
 
@@ -68,7 +68,7 @@ def test_tree_is_scipys() -> None:
 def test_one_task_is_no_tree_and_no_map(tasks: int) -> None:
     matrix = matrix_of(tasks)
     assert not tree_plot(dendrogram(matrix)).data
-    assert not map_plot(classical_mds(matrix, 2), is_path=True).data
+    assert not map_plot(classical_mds(matrix, 2), None).data
 
 
 def test_means_say_which_tasks_they_are_of() -> None:
@@ -88,6 +88,20 @@ def test_accuracy_has_a_place_for_every_task() -> None:
     assert plot.data[0]["y"] == [0.5, None, 0.75]
     assert "mean 62.5%, from 50.0% to 75.0%" in plot.summary
     assert not accuracy_plot([task_of(0, [])]).data
+
+
+def test_balanced_accuracy_is_beside_it_and_chance_where_it_is_near() -> None:
+    def names_of(chance: float) -> tuple[list[str], str]:
+        task = task_of(0, [1.0], 0.98)
+        task.balanced, task.chance = 0.5, chance
+        plot = accuracy_plot([task, task_of(1, [])])
+        assert plot.data[1]["y"] == [0.5, None]
+        return [trace["name"] for trace in plot.data], plot.summary
+
+    assert names_of(0.98)[0] == ["accuracy", "balanced", "chance"]
+    names_far, summary = names_of(0.1)
+    assert names_far == ["accuracy", "balanced"]
+    assert "(balanced): 50.0%; always saying the commonest class (chance): 10.0%" in summary
 
 
 def test_losses_are_a_line_a_task_and_their_mean() -> None:
@@ -112,3 +126,10 @@ def test_distributions_are_densities() -> None:
     for trace in plot.data:
         assert np.sum(np.array(trace["y"][:-1]) * np.diff(edges)) == pytest.approx(1, abs=1e-3)
     assert "P(intra > inter) is 0.900" in plot.summary
+    assert "No parameter is read of tasks left out: measured by a version of tgsh that" in plot.summary
+    before, after = (
+        stage.model_copy(update={"left_out": LeftOutReadout(r2=r2, median_error=e, unit="°", reason=None)})
+        for r2, e in ((-0.45, 90.31), (0.9865, 1.92))
+    )
+    summary = geometry_plot(edges, before, after).summary
+    assert "with R² 0.99, median error 1.9 ° (before training R² −0.45, median error 90.3 °)." in summary

@@ -103,6 +103,26 @@ def test_a_custom_suite_is_composed(form: Page) -> None:
     assert len(set(ids)) == len(ids)  # labels lead to their own fields
 
 
+def test_several_datasets_say_which_classes_are_the_same(form: Page) -> None:
+    form.get_by_label("kind of suite").select_option("datasets")
+    form.locator("#form label").filter(has_text="mnist5k").locator("input").check()
+    expect(form.get_by_label("classes", exact=True)).to_have_value("names")
+    suite = as_json(form)["suite"]
+    assert suite == {"kind": "datasets", "datasets": ["mnist5k"], "classes": "names", "fit": "squash"}
+    form.get_by_label("classes", exact=True).select_option("nearest")
+    form.get_by_label("size", exact=True).fill("14 × 20")
+    form.get_by_label("channels", exact=True).select_option("3: colour")
+    form.get_by_label("fit", exact=True).select_option("crop")
+    expect(form.locator("#estimate")).to_contain_text("mnist5k are made 14 × 20 × 3 from 28 × 28")
+    suite = as_json(form)["suite"]
+    assert (suite["classes"], suite["size"], suite["channels"], suite["fit"]) == (
+        "nearest",
+        [14, 20],
+        3,
+        "crop",
+    )
+
+
 def test_a_problem_is_beside_its_field(form: Page, troubles: Troubles) -> None:
     troubles.allow("422")
     form.get_by_label("epochs").fill("0")

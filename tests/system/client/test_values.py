@@ -30,6 +30,7 @@ ANSWERS: dict[str, tuple[Ask, tuple[int, ...]]] = {
     "embedding": (lambda c, i: c.embedding(i, dimensions=3), (2, 3)),
     "context vectors": (lambda c, i: c.context_vectors(i), (2, 7840)),
     "accuracy": (lambda c, i: c.accuracy(i), (2,)),
+    "confusion": (lambda c, i: c.confusion(i, 1), (10, 10)),
     "accuracy matrix": (lambda c, i: c.accuracy_matrix(i), (2, 2)),
     "geometry": (lambda c, i: c.geometry(i), (100, 4)),
     "geometry and baseline": (lambda c, i: c.geometry(i, baseline=i), (100, 8)),
@@ -51,7 +52,7 @@ def test_arrays_and_tables_hold_the_same(answers: dict[str, LabelledResult], nam
     assert array.shape == shape
     assert np.array_equal(np.asarray(value, np.float32), array.astype(np.float32))
     table = value.to_dataframe()
-    numbers = table.drop(columns=["nearest", "seen"], errors="ignore")
+    numbers = table.drop(columns=["nearest", "seen", "balanced", "chance"], errors="ignore")
     assert np.allclose(numbers.to_numpy().ravel(), array.ravel(), equal_nan=True)
     assert repr(value).startswith(f"<{type(value).__name__}: ")
     assert len(repr(value)) < 120

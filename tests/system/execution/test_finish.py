@@ -62,6 +62,9 @@ def test_the_finish_measures_what_reads_need(tmp_path: Path) -> None:
     assert summaries["after"]["inter_mean"] > 0.2  # alike tasks have come closer
     assert summaries["after"]["task_accuracy"] > 0.9
     assert summaries["after"]["parameter_r2"] > 0.9
+    assert summaries["after"]["neighbour_mean"] > summaries["after"]["inter_mean"]
+    assert summaries["after"]["left_out"]["unit"] == "degrees"
+    assert summaries["after"]["left_out"]["r2"] > summaries["before"]["left_out"]["r2"]
 
 
 def test_tasks_that_change_values_are_measured_as_they_show_images(tmp_path: Path) -> None:

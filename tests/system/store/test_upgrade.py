@@ -80,6 +80,9 @@ def test_the_api_answers_from_it(old_home: Path) -> None:
             answer = http.get(f"{path}/{result}")
             assert answer.status_code == 200, answer.text
         assert len(http.get(f"{path}/similarity").json()["labels"]) == 2
+        left_out = http.get(f"{path}/geometry").json()["after"]["left_out"]
+        assert (left_out["r2"], left_out["median_error"], left_out["unit"]) == (None, None, None)
+        assert "--anew" in left_out["reason"]
 
 
 def test_what_was_begun_goes_on_from_its_checkpoint(

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tgsh.analysis import reconstruction
 from tgsh.analysis.comparison import Alternative, agreement, aligned, row_similarities
-from tgsh.analysis.similarity import similarity
+from tgsh.analysis.similarity import SimilarityMatrix, similarity
+from tgsh.analysis.transfer import transfer
 
 SEED = 5
 
@@ -101,6 +103,23 @@ def test_shuffled_tasks_are_no_agreement_and_constant_matrices_have_none() -> No
     for other in (one[:19, :19], one[:, :19]):
         with pytest.raises(ValueError, match="not matrices"):
             agreement(one, other, 99, "greater", SEED)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_number_that_is_not_finite_is_refused(value: float) -> None:
+    one, other = np.eye(4), np.eye(4)
+    other[1, 2] = other[2, 1] = value
+    for pair in ((one, other), (other, one)):
+        with pytest.raises(ValueError, match="not finite"):
+            agreement(*pair, 99, "greater", SEED)
+        with pytest.raises(ValueError, match="not finite"):
+            row_similarities(*pair, "cosine")
+    with pytest.raises(ValueError, match="not finite"):
+        SimilarityMatrix(other, ("",) * 4, tuple(range(4)), "cosine")
+    with pytest.raises(ValueError, match="not finite"):
+        reconstruction.agreement(other[None], one[None])
+    with pytest.raises(ValueError, match="not finite"):
+        transfer(np.zeros(4), other, np.zeros(4))
 
 
 def test_tasks_are_aligned_by_name_in_the_first_ones_order() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import struct
 import zipfile
 from collections import Counter
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from tests.support.uploads import coloured, grey, npz, picture, zipped
+from tgsh.datasets.uploads.copies import Copies
 from tgsh.datasets.uploads.image_folders import ImageOptions
 from tgsh.datasets.uploads.ingest import (
     IMAGES,
@@ -30,6 +33,7 @@ from tgsh.datasets.uploads.ingest import (
     ingest_in_subprocess,
 )
 from tgsh.errors import InvalidSpec
+from tgsh.rng import rng_for
 
 MB = 1 << 20
 several = settings(
@@ -187,6 +191,58 @@ def test_what_is_transparent_lies_on_black(tmp_path: Path) -> None:
     _, images, _ = unpacked(tmp_path, zipped(files), "zip")
     assert (images.reshape(-1, 4, 4, 3)[:, :2] == 0).all()
     assert (images.reshape(-1, 4, 4, 3)[:, 2:] == 200).all()
+
+
+def distinct(count: int, size: tuple[int, int] = (5, 6)) -> np.ndarray:
+    """Images of which no two are the same."""
+    images = rng_for(count, "distinct").integers(0, 256, (count, *size))
+    images[:, 0, 0], images[:, 0, 1] = np.arange(count) // 256, np.arange(count) % 256
+    return images.astype(np.uint8)
+
+
+def sides(found: IngestedDataset, images: np.ndarray) -> tuple[set[bytes], set[bytes]]:
+    """Distinct training images and test images."""
+    return ({each.tobytes() for each in part} for part in np.split(images, [found.train]))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("same_class", [True, False])
+def test_copies_stay_on_one_side_of_the_split(tmp_path: Path, same_class: bool) -> None:
+    x, rng = distinct(60), rng_for(0, "labels")
+    places = rng.permutation(np.repeat(np.arange(60), 5))
+    y = (rng.integers(0, 3, 60)[places] if same_class else rng.integers(0, 3, 300)).astype(int)
+    found, images, labels = unpacked(tmp_path, npz(x=x[places], y=y))
+    train, test = sides(found, images)
+    assert not train & test
+    assert len(train) + len(test) == 60
+    assert 0.1 <= found.test / 300 <= 0.3
+    assert set(labels[found.train :].tolist()) == {0, 1, 2}
+    assert (found.copies.copies, found.copies.overlap) == (240, 0)
+    assert (found.copies.contradictory > 0) == (not same_class)
+
+
+def test_without_copies_the_split_and_the_id_are_those_of_ever(tmp_path: Path) -> None:
+    """Digests that the version before copies were looked for wrote."""
+    found, *_ = unpacked(tmp_path, npz(x=distinct(50), y=np.arange(50) % 3))
+    assert found.sha256 == "3b1776ff03f391107b0d752edc1fe6344cc2df8d28c1f0b4de2d681994936ae5"
+    assert found.copies == Copies(0, 0, 0)
+
+
+def test_overlap_with_given_test_images_and_contradictions_are_counted(tmp_path: Path) -> None:
+    x = distinct(20)
+    train, test = x[[*range(16), 0, 1]], x[[2, 3, 16, 17]]
+    y, y_test = np.array([*[0, 1] * 8, 0, 0]), np.array([0, 0, 0, 1])  # 1 and 3 have another label there
+    found, *_ = unpacked(tmp_path, npz(x=train, y=y, x_test=test, y_test=y_test))
+    assert (found.train, found.test) == (18, 4)  # as they were sent
+    assert found.copies == Copies(copies=4, overlap=2, contradictory=4)
+    assert json.loads(json.dumps(asdict(found)))["copies"]["overlap"] == 2
+
+
+def test_a_class_of_one_image_is_on_both_sides_and_told(tmp_path: Path) -> None:
+    x = distinct(12)
+    x[6:] = x[6]
+    found, *_ = unpacked(tmp_path, npz(x=x, y=np.repeat([0, 1], 6)))
+    assert (found.train, found.test) == (10, 2)
+    assert found.copies == Copies(copies=5, overlap=1, contradictory=0)
 
 
 X, Y = grey()

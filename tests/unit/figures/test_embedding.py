@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
 
+from service.dashboard.traces import CYCLIC
 from tests.unit.figures.test_heatmaps import FORMATS, MAGIC
-from tgsh.analysis.embedding import TaskMap, pca
+from tgsh.analysis.embedding import TaskMap, TaskScale, pca
 from tgsh.figures import FigureFormat, embedding_figure, render
 from tgsh.figures.embedding import GAP
 from tgsh.rng import rng_for
@@ -19,8 +20,8 @@ def cloud(tasks: int, dimensions: int = 2, label: str = "{}°") -> TaskMap:
     return pca(vectors, [label.format(10 * k) for k in range(tasks)], range(tasks), dimensions)
 
 
-def ring(tasks: int, turn: float = 1.0) -> TaskMap:
-    angles = turn * 2 * np.pi * np.arange(tasks) / tasks
+def ring(tasks: int) -> TaskMap:
+    angles = 2 * np.pi * np.arange(tasks) / tasks
     points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return pca(points, [f"{k}" for k in range(tasks)], range(tasks), 2)
 
@@ -62,15 +63,36 @@ def test_a_name_is_beside_its_own_point() -> None:
         assert np.hypot(*text.xyann) < 8 * GAP  # type: ignore[attr-defined]
 
 
-def test_the_line_follows_the_suite_and_closes_where_the_suite_does() -> None:
-    def line(axes: Axes) -> np.ndarray:
-        return axes.lines[0].get_xydata()
+def test_the_line_follows_the_parameter_and_closes_where_it_goes_round() -> None:
+    def line(task_map: TaskMap, scale: TaskScale) -> np.ndarray:
+        return embedding_figure(task_map, title="t", scale=scale).axes[0].lines[0].get_xydata()
 
-    whole, half = ring(12), ring(12, turn=0.5)
-    closed = line(embedding_figure(whole, title="t").axes[0])
-    np.testing.assert_array_equal(closed, np.vstack([whole.points, whole.points[:1]]))
-    np.testing.assert_array_equal(line(embedding_figure(half, title="t").axes[0]), half.points)
-    assert len(line(embedding_figure(cloud(12), title="t").axes[0])) == 12
+    whole = ring(12)
+    angles = tuple(30.0 * k for k in range(12))
+    np.testing.assert_array_equal(
+        line(whole, TaskScale(angles, 360)), np.vstack([whole.points, whole.points[:1]])
+    )
+    np.testing.assert_array_equal(line(whole, TaskScale(angles, None)), whole.points)
+    order = [0, 5, 10, 3, 8, 1, 6, 11, 4, 9, 2, 7]  # turned by 150° each
+    turned = line(whole, TaskScale(tuple(150.0 * k for k in range(12)), 360))
+    np.testing.assert_array_equal(turned, whole.points[[*order, 0]])
+    half = TaskScale(angles[:6], 360)  # the others are not done yet
+    assert half.path == tuple(range(6))
+
+
+def test_tasks_in_no_order_have_no_line_and_one_colour() -> None:
+    axes = embedding_figure(ring(12), title="t").axes[0]
+    assert len(axes.lines) == 0
+    assert len(np.unique(axes.collections[0].get_facecolors(), axis=0)) == 1  # type: ignore[attr-defined]
+
+
+def test_colours_of_a_circle_close_and_are_those_of_the_browser() -> None:
+    scale = TaskScale(tuple(22.5 * k for k in range(16)), 360)
+    drawn = embedding_figure(ring(16), title="t", scale=scale).axes[0].collections[0]
+    colours = [to_hex(colour) for colour in drawn.get_facecolors()]  # type: ignore[attr-defined]
+    assert (*colours, colours[0]) == CYCLIC
+    gaps = np.abs(np.diff([to_rgb(colour) for colour in CYCLIC], axis=0)).max(axis=1)
+    assert gaps[-1] <= gaps.max()  # the step over the end is one like the others
 
 
 def test_both_axes_have_one_scale() -> None:

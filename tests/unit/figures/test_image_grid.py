@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from tgsh.figures import Panel, distributions_figure, image_grid, render
+from tests.support.documents import geometry, stage
+from tgsh.figures import Panel, distributions_figure, geometry_figure, image_grid, render
 
 
 def test_every_image_is_where_its_labels_say() -> None:
@@ -61,6 +62,16 @@ def test_histograms_are_densities() -> None:
     note = figure.axes[1].get_title(loc="left")
     assert note == "after\nmean intra 0.20, mean inter −0.50, P(intra > inter) = 0.90"
     assert render(figure, "svg") == render(drawn(), "svg")
+
+
+def test_a_geometry_tells_what_is_read_of_tasks_left_out() -> None:
+    read = {"r2": 0.9865, "median_error": 1.924, "unit": "degrees", "reason": None}
+    before, after = stage(0.4, 0.0), stage(0.36, 0.08) | {"left_out": read}
+    counts = {"intra": [0, 1], "inter": [1, 0]}
+    document = geometry(before | counts, after | counts).model_copy(update={"edges": [-1, 0, 1]})
+    first, second = (axes.get_title(loc="left") for axes in geometry_figure(document, title="t").axes)
+    assert second.endswith("\nγ of a task left out: R² 0.99, median error 1.92 degrees")
+    assert "left out" not in first, "an older experiment has no numbers"
 
 
 def test_histograms_in_columns() -> None:

@@ -15,6 +15,7 @@ from service.dashboard.plots import PLOT
 from service.results import FIGURES, RESULTS
 from service.results.base import NoParams, Params, Result, Source, source_itself
 from service.results.comparison import COMPARISON
+from service.results.confusion import CONFUSION
 from service.results.figures import BEFORE_AFTER
 from service.results.images import DATASET_SAMPLES, PREVIEW
 from service.subprocesses import FIGURE_FORMATS
@@ -25,6 +26,7 @@ from tgsh.specs.results import PICTURES, RESULT_SPECS, ResultSpec
 OTHERS: tuple[Result[Any, Any, Any, Any], ...] = (
     BEFORE_AFTER,
     COMPARISON,
+    CONFUSION,
     DATASET_SAMPLES,
     PREVIEW,
     PLOT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from pydantic import ValidationError
 
 from tgsh.errors import InvalidSpec
 from tgsh.execution.planning import plan
-from tgsh.specs import ExperimentSpec, ManifoldSuite, PermutationSuite, ShiftSuite
+from tgsh.specs import DatasetsSuite, ExperimentSpec, ManifoldSuite, PermutationSuite, ShiftSuite
 from tgsh.specs.presets import PRESETS, Submission
 
+SETS = {"kind": "datasets", "datasets": ["mnist5k", "kmnist"]}
 DIGESTS = {
     "augment-mnist": "91160ea756d5d6ba9e775343bba2d1a440d3ed5d5389c53440f63b34c320d258",
     "demo": "87b53c4518699bb9e7b0d78b4c8431369f445fa14843d493291895e33ecd9af8",
@@ -28,6 +30,30 @@ DIGESTS = {
 @pytest.mark.parametrize("name", DIGESTS)
 def test_digests_of_presets_never_change(name: str) -> None:
     assert PRESETS[name].digest() == DIGESTS[name]  # type: ignore[index]
+
+
+def test_specs_of_before_keep_their_digests() -> None:
+    stored = {"dataset": None, "suite": {"kind": "datasets", "datasets": ["mnist5k", "fashion-mnist"]}}
+    spec = ExperimentSpec.model_validate(stored)
+    assert spec.digest() == "934742d2e1b61ee4db7e8883baf77a5e3f37ab29e61cad83b7bdbe31f27a422e"
+    assert PRESETS["manifold"].digest() == "4bfda1771e610cd5f8643337020e372f4e8d143ad7333ee44b041f459cb061d7"
+    assert isinstance(spec.suite, DatasetsSuite)
+    assert spec.suite.classes == "order"
+    for key, value in {"classes": "names", "size": [28, 28], "channels": 3}.items():
+        suite = {**stored["suite"], key: value}  # type: ignore[dict-item]
+        assert ExperimentSpec.model_validate({**stored, "suite": suite}).digest() != spec.digest()
+
+
+def test_a_submission_writes_the_rule_for_classes_into_its_spec() -> None:
+    suite = {"kind": "datasets", "datasets": ["mnist5k", "kmnist"]}
+    for body in ({"suite": suite}, {"preset": "demo", "suite": suite, "dataset": None}):
+        spec = Submission.model_validate(body).spec()
+        assert spec.model_dump(mode="json")["suite"]["classes"] == "names"
+    for rule in ("order", "nearest", {"kmnist": {"o": "0"}}):
+        spec = Submission.model_validate_json(json.dumps({"suite": {**suite, "classes": rule}})).spec()
+        assert spec.model_dump(mode="json")["suite"]["classes"] == rule
+        assert ExperimentSpec.model_validate_json(spec.model_dump_json()) == spec
+        assert hash(spec) == hash(ExperimentSpec.model_validate(spec.model_dump(mode="json")))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -73,6 +99,8 @@ def test_the_manifold_suite_makes_its_own_images() -> None:
         ({"suite": {"kind": "manifold", "classes": 20, "test_images": 19}}, "suite.classes"),
         ({"suite": {"tasks": 101}, "accuracy_matrix": True}, "accuracy_matrix"),
         ({"suite": {"kind": "manifold"}, "normalisation": "dataset"}, "normalisation"),
+        ({"suite": {"tasks": 101}, "null_shuffles": 10}, "null_shuffles"),
+        ({"suite": {**SETS, "classes": {"kmnist": {"0": "o"}}}}, "suite.classes.kmnist.0"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_named(body: dict[str, Any], field: str) -> None:
@@ -84,6 +112,7 @@ def test_parts_that_do_not_fit_together_are_named(body: dict[str, Any], field: s
 def test_what_is_measured_does_not_change_what_is_learned() -> None:
     spec = PRESETS["rotation-mnist"]
     assert spec.model_copy(update={"accuracy_matrix": True}).digest() == spec.digest()
+    assert spec.model_copy(update={"null_shuffles": 5}).digest() == spec.digest()
 
 
 def test_later_keys_count_where_they_are_not_the_default() -> None:
@@ -113,6 +142,14 @@ def test_later_keys_count_where_they_are_not_the_default() -> None:
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
+    ({"suite": {**SETS, "classes": "nmaes"}}, "suite.classes"),
+    ({"suite": {**SETS, "classes": {"mnist": {}}}}, "suite.classes"),
+    ({"suite": {**SETS, "classes": {"kmnist": {"o": 0}}}}, "suite.classes"),
+    ({"suite": {**SETS, "size": [28, 129]}}, "suite.size.1"),
+    ({"suite": {**SETS, "size": 28}}, "suite.size"),
+    ({"suite": {**SETS, "channels": 2}}, "suite.channels"),
+    ({"suite": {**SETS, "fit": "crop"}}, "suite.fit"),
+    ({"null_shuffles": 101}, "null_shuffles"),
     ({"suite": {"kind": "shift", "tasks": 0}}, "suite.tasks"),
     ({"suite": {"kind": "shift", "step_pixels": 0}}, "suite.step_pixels"),
     ({"suite": {"kind": "shift", "step_pixels": 1.5}}, "suite.step_pixels"),

@@ -103,7 +103,7 @@ def test_each_dataset_is_a_task() -> None:
     own = DatasetInfo("a" * 16, "digits", 28, 28, 26, 500, 100)
     same = DatasetInfo("b" * 16, "digits", 28, 28, 4, 300, 50)
     info = joint_info([mnist, own, same])
-    assert (info.classes, info.common_classes, info.train_images, info.test_images) == (26, 4, 300, 50)
+    assert (info.classes, len(info.common_outputs), info.train_images, info.test_images) == (26, 4, 300, 50)
     tasks = build(DatasetsSuite(datasets=("mnist5k", own.name, same.name)), info)
     assert [task.label for task in tasks] == ["mnist5k", f"digits ({own.name})", f"digits ({same.name})"]
     assert [task.params["dataset"] for task in tasks] == ["mnist5k", own.name, same.name]

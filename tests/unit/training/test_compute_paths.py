@@ -67,9 +67,14 @@ def test_all_paths_learn_the_same_but_for_the_last_digits(digits: ImageDataset) 
         np.testing.assert_allclose(first, other, atol=1e-4)
     spec = training.small()
     tasks = training.chosen(spec, digits, [0, 1, 9])
-    accuracies = [
-        Trainer(spec, digits, training.CPU, path).accuracy(tasks, states) for path, states in results.items()
-    ]
+    trainers = [Trainer(spec, digits, training.CPU, path) for path in results]
+    accuracies = [one.accuracy(tasks, states) for one, states in zip(trainers, results.values(), strict=True)]
+    for trainer, states, shares in zip(trainers, results.values(), accuracies, strict=True):
+        confusions = trainer.confusion(tasks, states)
+        assert confusions.shape == (3, 10, 10)
+        for counts, share in zip(confusions, shares, strict=True):
+            np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(digits.test_labels))
+            assert share == int(np.trace(counts)) / len(digits.test_labels)  # as it was always divided
     np.testing.assert_allclose(accuracies[0], accuracies[1], atol=2e-3)  # two of 1,000 images
 
 

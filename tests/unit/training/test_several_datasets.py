@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,13 @@ from torch.nn.functional import cross_entropy
 from tests.support import plain_networks as plain
 from tests.support import training
 from tests.support.uploads import coloured
-from tgsh.datasets.base import (
-    DATASETS,
-    PAPER,
-    DatasetInfo,
-    ImageDataset,
-    Normalisation,
-    SeveralDatasets,
-    joint_info,
-)
+from tgsh.analysis.similarity import similarity, similarity_range
+from tgsh.datasets.base import DATASETS, PAPER, DatasetInfo, ImageDataset, Normalisation, joint_info
 from tgsh.datasets.downloads import missing_files
 from tgsh.datasets.mnist import load_dataset
 from tgsh.datasets.normalisation import MOMENTS, PLAIN, NormalisedSource, normalisation_of
+from tgsh.datasets.several import SeveralDatasets, several_datasets
+from tgsh.errors import Interrupted
 from tgsh.networks.inference import task_network
 from tgsh.networks.registry import context_of, random_base
 from tgsh.settings import Compute, StoreSettings
@@ -41,8 +37,9 @@ from tgsh.specs import (
     TrainingSpec,
     UploadedDataset,
 )
-from tgsh.suites import build
-from tgsh.training.measurements import measure
+from tgsh.suites import SuiteTask, build
+from tgsh.training.measurements import Measurement, measure
+from tgsh.training.shuffles import ShuffledSource, shuffled_vectors
 from tgsh.training.state import batch_order, fresh_state
 from tgsh.training.trainer import Trainer
 
@@ -207,6 +204,89 @@ def test_the_finish_measures_what_all_tasks_have() -> None:
     assert found["samples"][0]["images"].shape == (2, 3, 189)  # three classes are in both
     assert '"classes": 3' in found["geometry"][1]["sample"]
     assert np.isfinite(found["accuracy-matrix"][0]["matrix"]).all()
+
+
+def renamed(dataset: ImageDataset, *names: str) -> ImageDataset:
+    """The same images in classes of these names, numbered as a folder would number them."""
+    numbers = np.argsort(np.argsort(names))
+    info = replace(dataset.info, name="d" * 16, class_names=tuple(sorted(names)))
+    train, test = numbers[dataset.train_labels], numbers[dataset.test_labels]
+    return ImageDataset(info, dataset.train_images, train, dataset.test_images, test)
+
+
+def named(rule: str, other: ImageDataset) -> tuple[Trainer, list[SuiteTask]]:
+    """A trainer of ONE, whose classes are called 0 to 4, beside another dataset."""
+    suite = DatasetsSuite.model_validate({"datasets": (ONE.info.name, other.info.name), "classes": rule})
+    spec = spec_of(dataset=None, suite=suite, seed=3)
+    source = several_datasets(suite, joint_info([ONE.info, other.info], suite), [ONE, other])
+    return Trainer(spec, source, training.CPU), list(build(suite, source.info))
+
+
+def alike(trainer: Trainer, tasks: list[SuiteTask]) -> float:
+    """Cosine of the first two tasks."""
+    vectors = np.array([runs_of(trainer, task)[0].vectors[-1] for task in tasks])
+    return float(similarity(vectors, ["a", "b"], [0, 1]).values[0, 1])
+
+
+def test_classes_are_what_they_are_called() -> None:
+    """The same images twice: names undo other numbers, and images undo other names."""
+    same = alike(*named("names", renamed(ONE, *"01234")))
+    info = replace(ONE.info, name="e" * 16, class_names=tuple("43210"))
+    train, test = (4 - labels for labels in (ONE.train_labels, ONE.test_labels))
+    exchanged = ImageDataset(info, ONE.train_images, train, ONE.test_images, test)
+    assert alike(*named("names", exchanged)) == alike(*named("nearest", exchanged)) == same
+    assert alike(*named("order", exchanged)) < same - 0.3
+    words = renamed(ONE, "zero", "one", "two", "three", "four")
+    assert alike(*named("nearest", words)) == same
+    assert max(alike(*named(rule, words)) for rule in ("order", "names")) < same - 0.3
+
+
+def finished(trainer: Trainer, tasks: list[SuiteTask]) -> dict[str, Measurement]:
+    """What the finish measures."""
+    states = [runs_of(trainer, task)[0] for task in tasks]
+    vectors = np.stack([state.vectors for state in states], axis=1)
+    return measure(trainer, tasks, vectors, lambda index: states[index], training.never)
+
+
+def test_the_finish_measures_by_output() -> None:
+    trainer, tasks = named("names", renamed(ONE, *"34567"))  # 3 and 4 are in both
+    found = finished(trainer, tasks)
+    means = found["class-means"][0]["means"]
+    assert [np.flatnonzero(np.isfinite(own).all(axis=1)).tolist() for own in means] == [
+        [0, 1, 2, 3, 4],
+        [3, 4, 5, 6, 7],
+    ]
+    np.testing.assert_allclose(means[1, 3], means[0, 0])  # the same images under another name
+    assert found["samples"][0]["classes"].tolist() == [3, 4]
+    assert '"classes": 2' in found["geometry"][1]["sample"]
+    assert "members" not in found
+
+    trainer, tasks = named("names", renamed(ONE, *"abcde"))
+    found = finished(trainer, tasks)
+    assert found["samples"][0]["classes"].tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    np.testing.assert_array_equal(*found["samples"][0]["images"])
+    assert "geometry" not in found  # no class is in both: there is nothing to compare
+    assert "members" in finished(*named("nearest", renamed(ONE, *"abcde")))
+
+
+def test_shuffles_shuffle_the_classes_that_a_task_has() -> None:
+    trainer, tasks = named("names", renamed(ONE, *"56789"))
+    source = ShuffledSource(trainer.source, trainer.spec.seed)
+    labels = source.of(1).train_labels
+    assert source.of(1) is source.of(1)
+    assert set(labels.tolist()) == {5, 6, 7, 8, 9}
+    shuffled = dict(zip(trainer.source.of(1).train_labels.tolist(), labels.tolist(), strict=True))
+    assert len(set(shuffled.values())) == 5
+    source.number = 1
+    assert (source.of(1).train_labels != labels).any()
+    one = shuffled_vectors(trainer, tasks, 2, training.never)
+    assert one.shape == (2, 2, trainer.fresh(0).vectors.shape[1])
+    np.testing.assert_array_equal(shuffled_vectors(trainer, tasks, 1, training.never)[0], one[0])
+    low, high, mean = similarity_range(one)
+    values = [float(similarity(each, ["a", "b"], [0, 1]).values[0, 1]) for each in one]
+    assert (low, high, mean) == (min(values), max(values), pytest.approx(np.mean(values)))
+    with pytest.raises(Interrupted):
+        shuffled_vectors(trainer, tasks, 1, lambda: True)
 
 
 def runs_of(trainer: Trainer, task: object) -> list:  # type: ignore[type-arg]

@@ -35,6 +35,7 @@ class ResultMethods(References):
         order: schemas.Order = "task",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
+        null: int | None = None,
     ) -> results.Similarity:
         """Similarity matrix of the tasks.
 
@@ -50,6 +51,9 @@ class ResultMethods(References):
             Similarity of two context vectors: ``"cosine"`` or ``"correlation"``.
         layer : str | None, default=None
             Layer, such as ``"layer-1"``, whose part of the vectors is compared; None compares all of them.
+        null : int | None, default=None
+            Shuffles of the classes whose range of similarities is told beside the matrix (`null`), of an
+            experiment that was submitted with ``"null_shuffles"``; None tells all that were trained.
 
         Returns
         -------
@@ -62,7 +66,7 @@ class ResultMethods(References):
         >>> matrix.to_dataframe()
         """
         experiment = self.experiment_id(experiment)
-        params = {"stage": stage, "order": order, "measure": measure, "layer": layer}
+        params = {"stage": stage, "order": order, "measure": measure, "layer": layer, "null": null}
         return self._send(get_document(results.Similarity, experiment, "similarity", **params))
 
     def similarity_block(
@@ -271,10 +275,28 @@ class ResultMethods(References):
         Returns
         -------
         results.Accuracy
-            Accuracies, [T], each from 0 to 1.
+            Accuracies, [T], each from 0 to 1, beside balanced accuracy, chance, and recall of every class.
         """
         experiment = self.experiment_id(experiment)
         return self._send(get_document(results.Accuracy, experiment, "accuracy"))
+
+    def confusion(self, experiment: str, task: int) -> results.Confusion:
+        """Confusion of the classes of a task that has completed.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment, or the beginning of it.
+        task : int
+            Index of the task.
+
+        Returns
+        -------
+        results.Confusion
+            Test images, [K, K]: a row a class, a column a recognised class.
+        """
+        experiment = self.experiment_id(experiment)
+        return self._send(get_document(results.Confusion, experiment, "tasks", str(task), "confusion"))
 
     def accuracy_matrix(self, experiment: str) -> results.AccuracyMatrix:
         """Test accuracy with the context of each task on the data of every task.

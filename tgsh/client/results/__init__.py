@@ -4,6 +4,7 @@ from tgsh.client.results.experiments import Experiment, ExperimentPage
 from tgsh.client.results.measurements import (
     Accuracy,
     AccuracyMatrix,
+    Confusion,
     Geometry,
     Predictions,
     Reconstructions,
@@ -22,6 +23,7 @@ from tgsh.client.results.similarity import (
 __all__ = [
     "Accuracy",
     "AccuracyMatrix",
+    "Confusion",
     "ContextVectors",
     "Dendrogram",
     "Embedding",

@@ -92,7 +92,7 @@ class PlottableResult(LabelledResult):
         from tgsh.client import plotting  # imports matplotlib: only for plots
 
         if ax is None:
-            return plotting.figure(self)
+            return plotting.warned_figure(self)
         plotting.draw(self, ax)
         return ax
 
@@ -116,8 +116,11 @@ class PlottableResult(LabelledResult):
 
     def _html(self, png: Png | None) -> str:
         summary = escape(self._summary())
+        warnings = "".join(
+            f"<div><b>Warning:</b> {escape(each)}</div>" for each in getattr(self, "warnings", ())
+        )
         if png is None:
-            return f"<div>{summary}</div>"
+            return f"<div>{summary}</div>{warnings}"
         source = f"data:image/png;base64,{b64encode(png[0]).decode()}"
         return f'<div>{summary}</div><img alt="{summary}" width="{png[1]["width"]}" src="{source}">'
 

@@ -47,12 +47,43 @@ class Accuracy(PlottableResult, schemas.Accuracy):
         Returns
         -------
         pandas.DataFrame
-            Tasks in rows.
+            Tasks in rows: accuracy, balanced accuracy and chance (NaN where nobody counted).
         """
-        return labelled_table(self.to_numpy()[:, None], {"task": self.labels}, {"": ["accuracy"]})
+        names = ["accuracy", "balanced", "chance"]
+        rows = [[getattr(task, name) for name in names] for task in self.tasks]
+        numbers = np.array(rows, np.float64).reshape(-1, len(names))
+        return labelled_table(numbers, {"task": self.labels}, {"": names})
 
     def _summary(self) -> str:
         return label_range(self.labels) + ("" if self.mean is None else f", mean {self.mean:.3f}")
+
+
+class Confusion(PlottableResult, schemas.Confusion):
+    """Test images of a task by their class (rows) and the recognised class (columns), int64 [K, K]."""
+
+    def to_numpy(self) -> np.ndarray:
+        """The array without labels.
+
+        Returns
+        -------
+        np.ndarray
+            Images, int64 [K, K]: a row a class, a column a recognised class.
+        """
+        return np.array(self.counts, np.int64).reshape(len(self.class_names), len(self.class_names))
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The array with its labels.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Classes in rows, recognised classes in columns.
+        """
+        return labelled_table(self, {"class": self.class_names}, {"taken for": self.class_names})
+
+    def _summary(self) -> str:
+        numbers = f"accuracy {self.accuracy:.3f}, balanced {self.balanced:.3f}, chance {self.chance:.3f}"
+        return f"task {self.label}, {len(self.class_names)} classes, {numbers}"
 
 
 class AccuracyMatrix(PlottableResult, schemas.AccuracyMatrix):

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from tgsh.datasets.conversion import converted_picture
 from tgsh.errors import InvalidSpec
 
 MAX_PIXELS = 128 * 128 * 3
@@ -236,14 +237,11 @@ def _reader(
 
 def _pixels(picture: Image.Image, shape: tuple[int, int, int], file: _ImageFile) -> np.ndarray:
     """The pixels, uint8 [H·W·C]; transparent ones lie on black."""
-    height, width, channels = shape
     try:
         if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
             clear = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", clear.size, (0, 0, 0, 255)), clear)
-        plain = picture.convert("L" if channels == 1 else "RGB")
-        if plain.size != (width, height):
-            plain = plain.resize((width, height), Image.Resampling.BILINEAR)
+        plain = converted_picture(picture, shape)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise InvalidSpec("body", f"{file.name} cannot be read: {error}") from error
     return np.asarray(plain, np.uint8).ravel()

@@ -1,4 +1,4 @@
-"""Ingestion of an upload: sandboxed child process, canonical order, content id."""
+"""Ingestion of an upload: sandboxed child process, split, canonical order, content id."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import multiprocessing
 import signal
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from tgsh.datasets.conversion import counted_moments
+from tgsh.datasets.uploads.copies import Copies, copy_groups, count_copies
 from tgsh.datasets.uploads.image_folders import ImageOptions, LabelledImages, read_image_folders
 from tgsh.datasets.uploads.npz import read_npz
 from tgsh.errors import InvalidSpec
@@ -93,6 +95,8 @@ class IngestedDataset:
         Mean of the training images' pixels, 0 to 1.
     deviation : float
         Standard deviation of the training images' pixels, 0 to 1.
+    copies : Copies
+        Identical images; no part of the digest.
     """
 
     sha256: str
@@ -104,6 +108,7 @@ class IngestedDataset:
     test: int
     mean: float
     deviation: float
+    copies: Copies
 
 
 def ingest_in_subprocess(upload: Upload, folder: Path, seconds: float = TIMEOUT_SECONDS) -> IngestedDataset:
@@ -146,7 +151,8 @@ def ingest_in_subprocess(upload: Upload, folder: Path, seconds: float = TIMEOUT_
         raise InvalidSpec(report["field"], report["message"])
     if "errno" in report:
         raise OSError(report["errno"], report["strerror"])
-    return IngestedDataset(**{**report, "class_names": tuple(report["class_names"])})
+    found = {"class_names": tuple(report["class_names"]), "copies": Copies(**report["copies"])}
+    return IngestedDataset(**{**report, **found})
 
 
 def _ingest_and_report(upload: Upload, folder: Path, report_path: Path) -> None:
@@ -189,11 +195,23 @@ def ingest(upload: Upload, folder: Path) -> IngestedDataset:
             if upload.kind == "npz":
                 contents = read_npz(archive, folder, upload.max_bytes)
             else:
-                contents = read_image_folders(archive, upload.options, upload.max_bytes)
+                contents = _decoded(
+                    read_image_folders(archive, upload.options, upload.max_bytes), folder / "pixels.raw"
+                )
             return write_dataset(contents, folder / IMAGES, folder / LABELS)
     except ZIP_DAMAGE as error:
         problem = "no .npz as numpy.savez writes them" if upload.kind == "npz" else "no zip"
         raise InvalidSpec("body", f"is {problem}, or is damaged: {error}") from error
+
+
+def _decoded(contents: LabelledImages, scratch: Path) -> LabelledImages:
+    """The same images from a file: they are read twice, and decoding takes longest."""
+    count, rows = len(contents.labels), max(1, BLOCK_BYTES // contents.pixels)
+    with scratch.open("wb") as file:
+        for start in range(0, count, rows):
+            file.write(contents.read(np.arange(start, min(start + rows, count))).data)
+    pixels = np.memmap(scratch, np.uint8, "r", shape=(count, contents.pixels))
+    return replace(contents, read=lambda places: np.asarray(pixels[places]))
 
 
 def write_dataset(contents: LabelledImages, images_path: Path, labels_path: Path) -> IngestedDataset:
@@ -218,7 +236,9 @@ def write_dataset(contents: LabelledImages, images_path: Path, labels_path: Path
     InvalidSpec
         If a class lacks an image, or all training images are of one and the same grey.
     """
-    order, train = canonical_order(contents)
+    groups = copy_groups(contents)
+    is_test = _test_mask(contents, groups) if contents.is_test is None else contents.is_test
+    order, train = canonical_order(replace(contents, is_test=is_test))
     labels = contents.labels[order].astype("<u2")
     np.save(labels_path, labels, allow_pickle=False)
     height, width, channels = contents.shape
@@ -243,7 +263,7 @@ def write_dataset(contents: LabelledImages, images_path: Path, labels_path: Path
             histogram += np.bincount(block[: max(0, train - start)].ravel(), minlength=256)
             digest.update(block.data)
             file.write(block.data)
-    mean, deviation = _moments(histogram)
+    mean, deviation = counted_moments(histogram)
     if deviation == 0:
         raise InvalidSpec("x", "every pixel of every training image is the same; there is nothing to learn")
     return IngestedDataset(
@@ -256,6 +276,7 @@ def write_dataset(contents: LabelledImages, images_path: Path, labels_path: Path
         test=len(order) - train,
         mean=mean,
         deviation=deviation,
+        copies=count_copies(groups, contents.labels, is_test),
     )
 
 
@@ -282,7 +303,7 @@ def canonical_order(contents: LabelledImages) -> tuple[np.ndarray, int]:
     """
     labels, is_test = contents.labels, contents.is_test
     if is_test is None:
-        is_test = _test_mask(contents)
+        is_test = _test_mask(contents, copy_groups(contents))
     for name, part in (("training", ~is_test), ("test", is_test)):
         counts = np.bincount(labels[part], minlength=len(contents.class_names))
         if not counts.all():
@@ -292,16 +313,47 @@ def canonical_order(contents: LabelledImages) -> tuple[np.ndarray, int]:
     return np.concatenate([train, test]), len(train)
 
 
-def _test_mask(contents: LabelledImages) -> np.ndarray:
-    """Select test images: a fifth of each class, at least one, always the same ones."""
-    is_test = np.zeros(len(contents.labels), bool)
+def _test_mask(contents: LabelledImages, groups: np.ndarray) -> np.ndarray:
+    """Select test images: a fifth of each class, at least one, always the same ones.
+
+    Copies go together, whatever their classes. Where a class cannot have both training and test images then,
+    its own are split as if there were no copies.
+    """
+    labels = contents.labels
+    is_decided, is_test = np.zeros((2, int(groups.max()) + 1), bool)
+    shuffled: dict[int, np.ndarray] = {}
+    quotas: dict[int, int] = {}
     for label, name in enumerate(contents.class_names):
-        places = np.flatnonzero(contents.labels == label)
+        places = np.flatnonzero(labels == label)
         if len(places) < 2:
             raise InvalidSpec("y", f"class {name!r} has one image; it needs one to train on and one to test")
-        shuffled = rng_for(SPLIT_SEED, "uploaded", "split", label).permutation(len(places))
-        is_test[places[shuffled[: max(1, round(TEST_SHARE * len(places)))]]] = True
-    return is_test
+        order = rng_for(SPLIT_SEED, "uploaded", "split", label).permutation(len(places))
+        shuffled[label], quotas[label] = places[order], max(1, round(TEST_SHARE * len(places)))
+        _select_groups(groups[shuffled[label]], quotas[label], is_decided, is_test)
+    mask = np.asarray(is_test[groups])
+    for label, places in shuffled.items():
+        if mask[places].all() or not mask[places].any():
+            mask[places] = np.arange(len(places)) < quotas[label]
+    return mask
+
+
+def _select_groups(groups: np.ndarray, quota: int, is_decided: np.ndarray, is_test: np.ndarray) -> None:
+    """Decide the groups of a class, in their order: test images as long as they fit into its quota.
+
+    If none fits, the smallest one that leaves another to train on.
+    """
+    distinct, first, sizes = np.unique(groups, return_index=True, return_counts=True)
+    ordered = np.argsort(first)
+    distinct, sizes = distinct[ordered], sizes[ordered]
+    is_open = ~is_decided[distinct]
+    taken = int(sizes[is_test[distinct]].sum())
+    for group, size in zip(distinct[is_open].tolist(), sizes[is_open].tolist(), strict=True):
+        if taken + size <= quota:
+            is_test[group] = True
+            taken += size
+    if taken == 0 and is_open.any() and len(distinct) > 1:
+        is_test[distinct[is_open][sizes[is_open].argmin()]] = True
+    is_decided[distinct] = True
 
 
 def _interleaved(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -312,11 +364,3 @@ def _interleaved(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
     ranks = np.empty(len(chosen), np.int64)
     ranks[by_class] = np.arange(len(chosen)) - starts
     return np.asarray(places[np.lexsort((chosen, ranks))])
-
-
-def _moments(counts: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of pixels from 0 to 1 from the counts of each byte: exact, in any order."""
-    total, values = int(counts.sum()), range(256)
-    first = sum(value * int(count) for value, count in zip(values, counts, strict=True))
-    second = sum(value**2 * int(count) for value, count in zip(values, counts, strict=True))
-    return first / total / 255, float((second * total - first**2) ** 0.5 / total / 255)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tgsh.reproduce.claims import accuracy, similarity
+from tgsh.reproduce.claims import accuracy, augment, representations, similarity
 from tgsh.reproduce.claims.base import Claim
 from tgsh.reproduce.plan import DatasetChoice
 
@@ -12,6 +12,6 @@ def paper_claims(dataset: DatasetChoice) -> tuple[Claim, ...]:
     return (
         *accuracy.accuracy_claims(dataset),
         *similarity.similarity_claims(dataset),
-        *similarity.augment_claims(dataset),
-        *accuracy.representation_claims(dataset),
+        *augment.augment_claims(dataset),
+        *representations.representation_claims(dataset),
     )
