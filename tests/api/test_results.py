@@ -122,7 +122,7 @@ def title_of(services: Services, result: AnyResult, experiment_id: str, **params
     source = result.find(services, experiment_id, chosen)
     computed = Computed(result.compute(services, source.content, chosen), source.content, chosen)
     assert result.figure is not None
-    return next(arg for arg in reversed(result.figure(services, computed).args) if isinstance(arg, str))
+    return next(arg for arg in result.figure(services, computed).args if isinstance(arg, str) and ": " in arg)
 
 
 def test_before_training_there_are_no_updates(client: httpx.Client, done: str) -> None:

@@ -2,7 +2,8 @@
 
 Everything side by side with what it is compared to, as one table; without names, all of it: about 15 minutes
 on two cores. Full MNIST must lie under TGSH_DATA_DIR for classes, epochs, full and parts. Apart from it:
-python -m tests.benchmarks course --help, the sign of the paper's T7 over the epochs.
+python -m tests.benchmarks course --help, the sign of the paper's T7 over the epochs, and starts --help, the
+order of NeuroModNet's tasks by the start of its contexts.
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ NAMES: Mapping[str, str] = {
     "stop": "seconds from Ctrl-C to the end of tgsh demo, at ten moments",
 }
 
+SCIENCE = ("course", "starts")
+"""What is no matter of speed: each prints a table of its own."""
+
 
 def main() -> int:
-    if sys.argv[1:2] == ["course"]:
-        return int(import_module("tests.benchmarks.course").main(sys.argv[2:]))
+    if sys.argv[1:2] and sys.argv[1] in SCIENCE:
+        return int(import_module(f"tests.benchmarks.{sys.argv[1]}").main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; or parts: a profile")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")

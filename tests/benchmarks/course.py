@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -80,7 +79,3 @@ def _learned(spec: ExperimentSpec, index: int) -> np.ndarray:
     for _ in range(spec.training.epochs):
         [state] = trainer.epoch([task], [state], lambda: False)
     return state.vectors
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -144,8 +144,9 @@ class DatasetsSuite(Frozen):
 
     Images must have one size and as many channels, or `size` and `channels` say what they become. `classes`
     says which classes are the same in two datasets: those are learned by the same output of the network, and
-    what a dataset lacks never occurs in its task. Every dataset's pixels are normalised by its own mean and
-    deviation, so that a task learns what it learns in an experiment of its own.
+    what a dataset lacks never occurs in its task. Pixels are normalised as in an experiment of that dataset
+    alone: "auto" is MNIST's mean and deviation for every named one, and its own for an uploaded one;
+    "dataset" its own for each.
     """
 
     kind: Literal["datasets"] = "datasets"

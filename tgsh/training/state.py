@@ -22,7 +22,6 @@ from tgsh.errors import ArtifactCorrupt
 from tgsh.networks.registry import Context, context_of, vector_size
 from tgsh.rng import rng_for
 from tgsh.specs import ExperimentSpec
-from tgsh.training.determinism import cuda_conditions
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +205,20 @@ def _named(row: np.ndarray, context: Context) -> dict[str, np.ndarray]:
     }
 
 
+_conditions: dict[str, str] = {}
+
+
+def record_conditions(conditions: Mapping[str, str]) -> None:
+    """Add settings of this process that decide bytes to what `versions` tells.
+
+    Parameters
+    ----------
+    conditions : Mapping[str, str]
+        By name, such as "tf32".
+    """
+    _conditions.update(conditions)
+
+
 def versions() -> dict[str, str]:
     """Versions of the software that decides bytes, and on a GPU the settings that do.
 
@@ -222,7 +235,7 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         **torch,
         **numba,
-        **cuda_conditions(),
+        **_conditions,
     }
 
 

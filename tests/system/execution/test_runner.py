@@ -12,11 +12,14 @@ import pytest
 
 from tests.support.execution import SPEC, digest, never, run_all_jobs, submit, worker_context
 from tests.support.jobs import queued_jobs
+from tgsh.datasets.mnist import load_dataset
 from tgsh.execution import runner
-from tgsh.specs import ExperimentSpec
+from tgsh.specs import ExperimentSpec, FlyNetSpec
 from tgsh.store import experiments, jobs, leases, queries
 from tgsh.store.models import Job
 from tgsh.store.results import find_stage, load_stage
+from tgsh.suites import build
+from tgsh.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,28 @@ def test_a_second_run_has_the_same_bytes_and_another_seed_has_others(
     other = submit(context, SPEC.model_copy(update={"seed": 1}))
     run_all_jobs(context, other)
     assert digest(context, other) != undisturbed
+
+
+def test_the_choices_of_a_spec_reach_the_worker(tmp_path: Path, undisturbed: str) -> None:
+    context = worker_context(tmp_path)
+    network = FlyNetSpec(expansion=2, start="ones")
+    spec = SPEC.model_copy(update={"normalisation": "none", "network": network})
+    for other in (SPEC.model_copy(update={"normalisation": "none"}), spec):
+        experiment_id = submit(context, other)
+        run_all_jobs(context, experiment_id)
+        assert digest(context, experiment_id) != undisturbed
+    first, last, update = (
+        load_stage(context.artifacts, replace(find_stage(context.database, experiment_id, stage), **more))
+        for stage, more in (("before", {}), ("after", {}), ("after", {"is_update": True}))
+    )
+    assert (first == 1).all()
+    np.testing.assert_array_equal(update, last - first)
+    data = load_dataset("mnist5k", tmp_path)
+    trainer, [task, *_] = Trainer(spec, data, "cpu"), build(spec.suite, data.info)
+    state = trainer.fresh(0)
+    for _ in range(spec.training.epochs):
+        [state] = trainer.epoch([task], [state], never)
+    assert state.vectors[-1].tobytes() == last[0].tobytes()
 
 
 def test_tasks_in_any_order_and_on_several_threads_have_the_same_bytes(

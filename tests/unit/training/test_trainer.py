@@ -17,7 +17,7 @@ from tgsh.datasets.base import ImageDataset
 from tgsh.errors import Interrupted, InvalidSpec, MachineProblem, TrainingDiverged
 from tgsh.settings import Compute
 from tgsh.specs import AugmentSuite, FlyNetSpec, GshSpec, NetworkSpec, NeuroModNetSpec, TgshSpec
-from tgsh.training import determinism
+from tgsh.training import state as state_module
 from tgsh.training import trainer as module
 from tgsh.training.state import batch_order, fresh_state, from_tensors, to_tensors
 from tgsh.training.trainer import Trainer
@@ -210,9 +210,9 @@ def test_a_gpu_computes_what_it_can_compute_again_and_the_record_says_so(
     """No GPU is asked: settings are made before the first kernel."""
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "removed again at the end")
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
-    monkeypatch.setattr(determinism, "_conditions", {})
+    monkeypatch.setattr(state_module, "_conditions", {})
     Trainer(training.small(), digits, training.CPU, "torch")
-    assert determinism.cuda_conditions() == {}
+    assert "tf32" not in state_module.versions()
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
     try:
         Trainer(training.small(), digits, "cuda:0")
