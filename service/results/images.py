@@ -199,7 +199,7 @@ PREVIEW = Result(
     find=_find_preview,
     compute=_preview_grid,
     encoders={
-        "json": as_json(lambda computed: computed.content.document),
+        "json": lambda computed: computed.content.document.model_dump_json().encode(),
         **as_arrays(_grid_array, "npy", "safetensors"),
     },
     figure=_grid_figure,
