@@ -31,8 +31,8 @@ UPDATES = "updates v − v₀"
 LOST: Mapping[str, str] = {
     "rotation-neuromodnet-common": "From one random draw the tasks start alike and move apart: the more they "
     "train, the less of the order is left.",
-    "rotation-neuromodnet-ones": "From equal starts only what is within some tens of degrees stays alike: a quarter "
-    "and half a turn are about equally far.",
+    "rotation-neuromodnet-ones": "From equal starts neighbours stay alike, and a quarter and half a turn are "
+    "about equally far.",
 }
 """Reasons why an order is lost, by experiment."""
 
