@@ -29,6 +29,7 @@ from tgsh.analysis.embedding import TaskMap, TaskScale
 from tgsh.arrays import LabelledArray, table_csv, to_csv
 from tgsh.datasets.base import info_of
 from tgsh.errors import InvalidSpec
+from tgsh.networks.registry import shares_base
 from tgsh.schemas import ContextVectors, EmbeddingMethod, Measure
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store.results import StageRef
@@ -218,8 +219,10 @@ def _find_points(services: Services, experiment_id: str, params: EmbeddingParams
 
 
 def scale_of(services: Services, ref: StageRef) -> TaskScale | None:
-    """The parameter that orders the tasks of a stage; None where nothing does."""
+    """The parameter that orders the tasks of a stage; None where nothing does, or they share no base."""
     spec = base.spec_of(services, ref.experiment_id)
+    if not shares_base(spec.network):
+        return None
     return task_scale(spec.suite, info_of(spec, services.uploads.info), ref.tasks)
 
 

@@ -163,6 +163,8 @@ def test_what_shares_no_base_says_so_wherever_tasks_are_compared(
         [warning] = client.get(f"/experiments/{apart}/{name}").json()["warnings"]
         assert warning.startswith("every task of a gsh has a random base of its own")
         assert "warnings" not in client.get(f"/experiments/{shared}/{name}").json()
+    assert client.get(f"/experiments/{shared}/embedding").json()["parameter"] == [0, 10, 20, 30]
+    assert client.get(f"/experiments/{apart}/embedding").json()["parameter"] is None  # nor joined by a line
     assert client.get(f"/experiments/{apart}").json()["warnings"] == [warning]
     assert client.get(f"/experiments/{shared}").json()["warnings"] == []
     page = client.get(f"/dashboard/experiments/{apart}", headers={"Accept": "text/html"}).text

@@ -340,6 +340,14 @@ def test_classes_and_sizes_that_differ(client: httpx.Client, app: FastAPI, servi
     overlap = similarity["class_overlap"]
     assert (overlap["matching"], overlap["outputs"]) == ("nearest", list("0123456789"))
     assert overlap["classes"] == [list("0123456789"), list(WORDS)]
+    updates = client.get(f"{root}/similarity?measure=update").json()
+    assert updates["values"][0][1] > 0.5 > updates["null"]["high"]
+    for path in ("similarity", "similarity/block", "similarity/nearest", "dendrogram", "embedding"):
+        warnings = client.get(f"{root}/{path}").json()["warnings"]
+        assert any("matched by the means of their images" in warning for warning in warnings), path
+        assert any("words are made 28 × 28 from 28 × 42 × 3" in warning for warning in warnings), path
+    assert client.get(f"{root}/tasks/1/confusion").json()["class_names"] == list(WORDS)
+    assert client.get(f"{root}/accuracy").json()["class_names"] == list("0123456789")
     assert client.get(f"{root}/similarity?null=1").json()["null"]["shuffles"] == 1
     for query, status in (("null=3", 409), ("null=1&stage=before", 422), ("null=0", 422)):
         assert client.get(f"{root}/similarity?{query}").status_code == status, query
