@@ -59,7 +59,7 @@ def class_warnings_of(services: Services, experiment_id: str, spec: ExperimentSp
         return []
     info = read_info(services, experiment_id, spec)
     labels = [task.label for task in queries.tasks(services.database, experiment_id)]
-    return [*class_warnings(spec, info, labels), *conversions(info)]
+    return [*class_warnings(spec, info, labels), *conversions(info, labels)]
 
 
 def overlap_document(spec: ExperimentSpec, info: DatasetInfo) -> ClassOverlap | None:

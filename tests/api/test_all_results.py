@@ -345,7 +345,7 @@ def test_classes_and_sizes_that_differ(client: httpx.Client, app: FastAPI, servi
     for path in ("similarity", "similarity/block", "similarity/nearest", "dendrogram", "embedding"):
         warnings = client.get(f"{root}/{path}").json()["warnings"]
         assert any("matched by the means of their images" in warning for warning in warnings), path
-        assert any("words are made 28 × 28 from 28 × 42 × 3" in warning for warning in warnings), path
+        assert any("words are made 28 × 28 from 28 × 42 × 3" in warning for warning in warnings), warnings
     assert client.get(f"{root}/tasks/1/confusion").json()["class_names"] == list(WORDS)
     assert client.get(f"{root}/accuracy").json()["class_names"] == list("0123456789")
     assert client.get(f"{root}/similarity?null=1").json()["null"]["shuffles"] == 1

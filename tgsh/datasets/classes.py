@@ -178,22 +178,25 @@ def task_labels(info: DatasetInfo, task: int) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def conversions(info: DatasetInfo) -> list[str]:
+def conversions(info: DatasetInfo, labels: Sequence[str] | None = None) -> list[str]:
     """Say which datasets' images were given another size or other channels.
 
     Parameters
     ----------
     info : DatasetInfo
         Several datasets.
+    labels : Sequence[str] | None, default=None
+        What tasks are called; None: by their datasets' names.
 
     Returns
     -------
     list[str]
         A sentence for each that was converted.
     """
+    titles = labels or [_dataset_name(member) for member in info.members]
     return [
-        f"Images of {_dataset_name(each)} are made {_shape(each.shape)} from {_shape(each.source_shape)}"
-        for each in info.members
+        f"Images of {title} are made {_shape(each.shape)} from {_shape(each.source_shape)}"
+        for title, each in zip(titles, info.members, strict=True)
         if each.source_shape
     ]
 
