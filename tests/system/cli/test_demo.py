@@ -103,7 +103,8 @@ def test_ctrl_c_twice_is_no_quicker_way_to_leave_something(home: Path) -> None:
     stop(demo, home, signal.SIGINT)
 
 
-def test_a_demo_is_stopped_goes_on_tells_its_story_and_is_the_second(home: Path) -> None:
+@pytest.mark.timeout(300)
+def test_a_demo_is_stopped_goes_on_tells_its_story_and_is_compared_with_the_last(home: Path) -> None:
     folder = home.parent
     for number, least in ((signal.SIGINT, 40), (signal.SIGTERM, 140)):
         demo = start(folder)
@@ -149,16 +150,13 @@ def test_a_demo_is_stopped_goes_on_tells_its_story_and_is_the_second(home: Path)
     assert len(vectors) == earlier + 1
     assert len({hashlib.sha256(np.load(each).tobytes()).hexdigest() for each in vectors}) == 1
 
-
-def test_other_bytes_are_said_to_be_others_with_the_reason(home: Path) -> None:
-    for _ in range(2):
-        demo = start(home.parent, "--json")
-        out, story = demo.communicate(timeout=120)
-        assert demo.returncode == 0, story
-        # As if that run had been made by another version, and had come to other bytes.
-        with closing(sqlite3.connect(home / "tgsh.db")) as database, database:
-            database.execute("UPDATE experiments SET versions = json_set(versions, '$.numpy', '1.0')")
-            database.execute("UPDATE finishes SET results = json_set(results, '$.vectors[1]', 'other')")
+    # As if that run had been made by another version, and had come to other bytes.
+    with closing(sqlite3.connect(home / "tgsh.db")) as database, database:
+        database.execute("UPDATE experiments SET versions = json_set(versions, '$.numpy', '1.0')")
+        database.execute("UPDATE finishes SET results = json_set(results, '$.vectors[1]', 'other')")
+    demo = start(folder, "--json")
+    out, story = demo.communicate(timeout=120)
+    assert demo.returncode == 0, story
     assert json.loads(out)["earlier"]["same_bytes"] is False
     assert "not the same bytes" in story
     assert "  numpy: 1.0, now " in story
