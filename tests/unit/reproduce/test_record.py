@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from importlib import resources
 from io import StringIO
 from pathlib import Path
 from typing import Any, get_args
@@ -125,17 +126,24 @@ def test_what_is_no_record_is_refused(tmp_path: Path, text: str, dataset: str, c
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_what_is_shipped_is_a_record_of_todays_claims(dataset: DatasetChoice) -> None:
     shipped = shipped_record(dataset)
-    if shipped is None:
-        pytest.skip(f"nothing has been recorded of {dataset} yet")
+    assert shipped is not None
     assert shipped.dataset == dataset
     claims, experiments = paper_claims(dataset), planned_experiments(dataset)
-    if shipped.schema_version == 1:  # of claims that were judged by themselves
-        assert {claim.id for claim in claims} & set(shipped.verdicts())
-        return
     assert list(shipped.verdicts()) == [claim.id for claim in claims]
     assert {each.name for each in shipped.experiments} == {each.name for each in experiments}
     assert all(claim.decided_by and claim.why for claim in shipped.claims if claim.verdict != "not measured")
-    assert any(claim.verdict == "holds" for claim in shipped.claims)
+    assert {claim.verdict for claim in shipped.claims} == {"holds", "does not hold", "not informative"}
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_what_was_shipped_before_is_kept_to_compare_with(dataset: DatasetChoice) -> None:
+    folder = Path(str(resources.files("tgsh.reproduce") / "records" / "earlier"))
+    earlier = read_record(folder / f"{dataset}-0.3.0.json", dataset)
+    assert {claim.verdict for claim in earlier.claims} == {"holds", "does not hold"}
+    shipped = shipped_record(dataset)
+    assert shipped is not None
+    both = set(earlier.verdicts()) & set(shipped.verdicts())
+    assert any(shipped.verdicts()[id] == "not informative" for id in both)
 
 
 def test_nothing_is_shipped_of_an_unknown_dataset() -> None:

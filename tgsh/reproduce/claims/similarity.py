@@ -100,7 +100,7 @@ def every_second(fine: Similarity, coarse: Similarity) -> ClaimMeasurement:
     one, two = _off_diagonal(every_second_task), _off_diagonal(other)
     correlation = float(np.corrcoef(one, two)[0, 1])
     measured = {"correlation": correlation, "largest_difference": float(np.abs(one - two).max())}
-    return ClaimMeasurement.of(correlation >= MIN_CORRELATION, measured, f"{correlation:.4f}")
+    return ClaimMeasurement.of(correlation >= MIN_CORRELATION, measured, number(correlation, 4))
 
 
 def _values(matrix: Similarity) -> np.ndarray:
