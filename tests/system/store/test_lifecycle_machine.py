@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.support.lifecycle_machine import Lifecycle
 from tgsh.store.database import Database
 
-EXAMPLES = int(os.environ.get("TGSH_LIFECYCLE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("TGSH_LIFECYCLE_EXAMPLES", "40"))
 STEPS = 40
 
 

@@ -77,7 +77,6 @@ CASES = [  # each number of classes, fan-in and dtype is compiled anew, for seco
     Case(batch=1000),
     Case(classes=1, fan_in=1),
     Case(classes=11, fan_in=31, dtype=np.float32),
-    Case(classes=200),
     Case(classes=1000, fan_in=31, images=64, side=7),
     Case(classes=13, side=5, fan_in=3, expansion=33),  # fewer pixels than lanes
     Case(side=8, expansion=20),  # more units than a panel has
