@@ -11,7 +11,12 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
 from service import api_docs, errors
-from service.dashboard import experiment, guide, plots, rendering, routes
+from service.atlas import TaskIndex
+from service.dashboard import atlas as atlas_pages
+from service.dashboard import comparison as comparison_page
+from service.dashboard import experiment, guide, live, plots, rendering, routes, study_plots
+from service.dashboard import placements as placement_pages
+from service.dashboard import studies as study_pages
 from service.dashboard.rendering import ProblemPageMiddleware
 from service.dependencies import Services, require_known_parameters
 from service.event_feed import EventFeed
@@ -19,11 +24,14 @@ from service.metrics import RequestMetrics, RequestMetricsMiddleware, StoreColle
 from service.middleware import request_log
 from service.middleware.auth import AllowedHostsMiddleware, AuthMiddleware
 from service.middleware.final_responses import FinalResponseCacheMiddleware
+from service.middleware.head import HeadMiddleware
 from service.middleware.limits import BodyLimitMiddleware, StreamLimitMiddleware
+from service.middleware.quotas import SharedQuota
 from service.middleware.security import SecurityHeadersMiddleware
 from service.queue import JobQueue
-from service.responses import ByteCache
+from service.responses import ArrayCache, ByteCache
 from service.routers import (
+    bases,
     catalog,
     comparison,
     datasets,
@@ -31,11 +39,17 @@ from service.routers import (
     experiments,
     inference,
     operations,
+    placements,
     planning,
     results,
+    reuse,
+    studies,
+    study_results,
+    task_inference,
 )
 from service.settings import ServiceSettings, from_environment
 from service.subprocesses import AnalysisProcess, FigureProcess
+from service.threads import LIMITS, WritingThreads
 from service.uploads import UploadStaging
 from tgsh.execution.uploads import UploadedDatasets
 from tgsh.schemas import Problem
@@ -49,12 +63,19 @@ ROUTERS = (
     events.router,
     experiments.tasks_router,
     inference.router,
+    task_inference.router,
     results.router,
+    reuse.router,
+    placements.router,
+    placements.matrix_router,
     planning.router,
     planning.estimates_router,
     operations.workers_router,
     results.bundle_router,
     comparison.router,
+    studies.router,
+    study_results.router,
+    bases.router,
     datasets.router,
     catalog.router,
     operations.router,
@@ -92,6 +113,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.request_metrics = RequestMetrics()
+    app.state.request_quota = SharedQuota(settings.requests_a_minute, settings.redis)
     errors.install(app, html=rendering.preferred_error_page)
     # The last one added runs first: service/middleware/__init__.py has the whole stack.
     app.add_middleware(
@@ -106,16 +128,29 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         max_streams=settings.max_streams,
         max_per_client=settings.max_streams_per_client,
     )
-    app.add_middleware(AuthMiddleware, settings)
+    app.add_middleware(AuthMiddleware, settings, app.state.request_quota)
     app.add_middleware(AllowedHostsMiddleware, settings)
     app.add_middleware(ProblemPageMiddleware)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(request_log.RequestLogMiddleware)
     app.add_middleware(RequestMetricsMiddleware, app.state.request_metrics)
     api_docs.describe_keys(app)
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(require_known_parameters)])
-    for router in (api_docs.router, routes.router, experiment.router, plots.router, guide.router):
+    for router in (
+        api_docs.router,
+        routes.router,
+        live.router,
+        experiment.router,
+        comparison_page.router,
+        placement_pages.router,
+        study_pages.router,
+        atlas_pages.router,
+        study_plots.router,
+        plots.router,
+        guide.router,
+    ):
         app.include_router(router)
     rendering.mount(app)
     return app
@@ -125,7 +160,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     allow_many_files()  # one for each event stream
     settings: ServiceSettings = app.state.settings
-    database = Database(settings.database)
+    database = Database(settings.database, LIMITS)
     database.migrate()
     artifacts = Artifacts(settings.artifacts)
     registry = CollectorRegistry()
@@ -137,15 +172,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         artifacts=artifacts,
         queue=JobQueue(settings.redis),
         cache=ByteCache(settings.cache_bytes),
+        arrays=ArrayCache(settings.cache_bytes),
         figure_process=FigureProcess(),
         analysis_process=AnalysisProcess(artifacts),
         event_feed=EventFeed(database),
         upload_staging=UploadStaging(settings.home / "uploads"),
         uploads=UploadedDatasets(database, artifacts, settings.data),
         metrics=registry,
+        writing=WritingThreads(),
+        atlas=TaskIndex(database, artifacts, settings.atlas_bytes),
     )
     yield
+    await app.state.request_quota.close()
     await services.event_feed.close()
+    services.atlas.close()
     services.figure_process.close()
     services.analysis_process.close()
     services.queue.close()

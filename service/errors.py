@@ -10,9 +10,10 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from service.methods import methods_at
 from service.middleware.request_log import REQUEST
 from service.middleware.security import HEADERS
 from tgsh.errors import (
@@ -26,6 +27,7 @@ from tgsh.errors import (
     TgshError,
 )
 from tgsh.schemas import FieldError, Problem
+from tgsh.store.database import is_transient
 
 log = logging.getLogger(__name__)
 
@@ -183,15 +185,18 @@ def problem_for(error: TgshError, instance: str | None = None) -> Response:
 
 
 def install(app: FastAPI, html: HtmlRenderer | None = None) -> None:
-    """Answer every exception with a problem document. html: renders it for browsers."""
+    """Answer every exception with a problem document. html: renders it for browsers.
+
+    The handlers are coroutines: a refusal needs no thread, of which none may be free.
+    """
     app.add_exception_handler(TgshError, _on_tgsh_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(OperationalError, _on_database_error)
+    app.add_exception_handler(SQLAlchemyError, _on_database_error)
     app.add_exception_handler(Exception, partial(_on_unexpected_error, html=html))
 
 
-def _on_tgsh_error(request: Request, error: Exception) -> Response:
+async def _on_tgsh_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, TgshError)
     response = problem_for(error, request.url.path)
     if response.status_code >= 500:
@@ -199,7 +204,7 @@ def _on_tgsh_error(request: Request, error: Exception) -> Response:
     return response
 
 
-def _on_invalid_request(request: Request, error: Exception) -> Response:
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     mistakes = error.errors()
     fields = [FieldError(field=_field(item["loc"]), message=_message(item)) for item in mistakes[:MAX_FIELDS]]
@@ -230,7 +235,7 @@ def _message(item: dict[str, object]) -> str:
     return str(item["msg"])
 
 
-def _on_http_exception(request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
     kind = phrase.lower().replace(" ", "-")
@@ -241,18 +246,22 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
     fields = [FieldError(field="body", message=str(error.detail))] if error.status_code == 400 else []
     response = problem(error.status_code, kind, phrase, detail, request.url.path, fields)
     response.headers.update(error.headers or {})
+    if error.status_code == 405:  # the router tells the methods of one route, and a path may have several
+        response.headers["Allow"] = ", ".join(methods_at(request))
     return response
 
 
-def _on_database_error(request: Request, error: Exception) -> Response:
+async def _on_database_error(request: Request, error: Exception) -> Response:
+    if not is_transient(error):
+        raise error
     log.error("%s %s: the database: %s", request.method, request.url.path, error)
-    detail = "the database cannot be reached or is locked; try again soon"
+    detail = "the database cannot be reached, is locked or takes too long; try again soon"
     response = problem(503, "store-unavailable", "The store cannot be reached", detail, request.url.path)
     response.headers["Retry-After"] = RETRY_SECONDS
     return response
 
 
-def _on_unexpected_error(request: Request, _: Exception, html: HtmlRenderer | None) -> Response:
+async def _on_unexpected_error(request: Request, _: Exception, html: HtmlRenderer | None) -> Response:
     # Starlette logs the traceback; the client learns nothing of the inside.
     detail = "something unforeseen happened; the service's log has the details"
     response = problem(500, "internal-error", "The service failed", detail, request.url.path)

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +20,8 @@ from tgsh.store.database import Database
 from tgsh.store.models import EventRecord
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 POLL_SECONDS = 0.25
 
@@ -68,6 +71,15 @@ class Subscription:
         self._changed = asyncio.Event()
 
     @property
+    def version(self) -> tuple[int, bool, bool] | None:
+        """Differs after every change; None before the first poll."""
+        return (
+            None
+            if self.floor is None and not self.is_deleted
+            else (self.newest, self.is_over, self.is_deleted)
+        )
+
+    @property
     def changed(self) -> asyncio.Event:
         """Event that is set at the next change; get it before reading, wait for it afterwards."""
         return self._changed
@@ -82,6 +94,7 @@ class EventFeed:
         self._polling: asyncio.Task[None] | None = None
         self._one_thread = CapacityLimiter(1)
         self._few_threads = CapacityLimiter(4)  # a thousand streams that open at once leave threads to others
+        self._news = asyncio.Event()  # set at the next change of any experiment
 
     async def events(
         self, experiment_id: str, after: int, may_read: Callable[[], bool] | None = None
@@ -94,8 +107,15 @@ class EventFeed:
         with self._subscribed(experiment_id) as subscription:
             while not subscription.is_deleted:
                 if may_read is not None and time.monotonic() - checked_at > ACCESS_CHECK_SECONDS:
-                    if not await to_thread.run_sync(may_read, limiter=self._few_threads):
+                    try:
+                        if not await to_thread.run_sync(may_read, limiter=self._few_threads):
+                            return
+                    except NotFound:
                         return
+                    except SQLAlchemyError as error:  # and nothing more is sent until it is known
+                        log.warning("events of %s cannot be read, trying again: %s", experiment_id, error)
+                        await asyncio.sleep(1)
+                        continue
                     checked_at = time.monotonic()
                 changed, is_over = subscription.changed, False
                 events = subscription.events_after(seen)
@@ -116,6 +136,27 @@ class EventFeed:
                 if not events:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(changed.wait(), ACCESS_CHECK_SECONDS)
+
+    async def changes(self, experiment_ids: Sequence[str]) -> AsyncGenerator[Sequence[str], None]:
+        """The ids that changed, again and again: all at first, none where nothing happened for a while.
+
+        Does not end by itself. What is read after an id was yielded is at least as new as that change.
+        """
+        with contextlib.ExitStack() as held:
+            following = {id: held.enter_context(self._subscribed(id)) for id in experiment_ids}
+            seen: dict[str, object] = {}
+            while True:
+                news = self._news
+                versions = {id: each.version for id, each in following.items() if each.version is not None}
+                changed = [id for id, version in versions.items() if seen.get(id) != version]
+                seen |= versions
+                yield changed
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), ACCESS_CHECK_SECONDS)
+
+    async def in_thread(self, read: Callable[[], T]) -> T:
+        """The answer of a short query of a stream, in one of the few threads that all streams share."""
+        return await to_thread.run_sync(read, limiter=self._few_threads)
 
     async def close(self) -> None:
         """Stop polling."""
@@ -142,9 +183,15 @@ class EventFeed:
                 del self._subscriptions[experiment_id]
 
     async def _poll_while_subscribed(self) -> None:
+        is_silent = False
         while self._subscriptions:
             try:
                 await self._poll()
+                is_silent = False
+            except SQLAlchemyError as error:
+                if not is_silent:
+                    log.warning("events cannot be read, trying again: %s", error)
+                is_silent = True
             except Exception:
                 log.exception("events cannot be read, trying again")
             await asyncio.sleep(POLL_SECONDS)
@@ -157,6 +204,14 @@ class EventFeed:
         }
         limiter = self._one_thread
         news_by_id = await to_thread.run_sync(queries.new_events, self._database, newest, limiter=limiter)
+        before = [subscription.version for subscription in subscriptions.values()]
+        self._distribute(subscriptions, news_by_id)
+        if before != [subscription.version for subscription in subscriptions.values()]:
+            self._news.set()
+            self._news = asyncio.Event()
+
+    @staticmethod
+    def _distribute(subscriptions: dict[str, Subscription], news_by_id: dict[str, queries.NewEvents]) -> None:
         for experiment_id, subscription in subscriptions.items():
             news = news_by_id.get(experiment_id)
             if news is None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tgsh.datasets.downloads import TORCHVISION_CLASSES, missing_files, unreachable_reason
+from tgsh.datasets.downloads import TORCHVISION_CLASSES, absence, missing_files, unreachable_reason
+from tgsh.datasets.named_sets import NAMED_SETS
 from tgsh.errors import DatasetUnavailable, InvalidSpec
 from tgsh.execution.requirements import (
     image_fields,
@@ -40,6 +41,17 @@ def preview_refusal(spec: ExperimentSpec, workers: Sequence[WorkerRecord]) -> In
     return _refusal(suite_torch_fields(spec.suite), image_fields(spec), workers)
 
 
+def placement_refusal(
+    spec: ExperimentSpec, dataset: str | None, workers: Sequence[WorkerRecord]
+) -> InvalidSpec | None:
+    """The same for a placement in a trained experiment. dataset: the named one that is placed, if one is."""
+    placed = [] if dataset is None else [("dataset", dataset)]
+    of_experiment = [("experiment_id", name) for _, name in image_fields(spec)]
+    return _refusal(
+        [("experiment_id", name) for _, name in torch_fields(spec)], placed + of_experiment, workers
+    )
+
+
 def _refusal(torch: Fields, images: Fields, workers: Sequence[WorkerRecord]) -> InvalidSpec | None:
     problems: Fields = []
     if lack_torch(workers):
@@ -62,18 +74,24 @@ def images_reasons(names: Iterable[str], workers: Sequence[WorkerRecord]) -> dic
 def images_reason(name: str, workers: Sequence[WorkerRecord]) -> str | None:
     """The reason why no worker that lives has a dataset or could download it, and the remedy.
 
-    It is judged where all workers are on this machine: of the network of others nothing is known here.
+    A download is judged where all workers are on this machine: nothing is known of others' network.
     """
     here = socket.gethostname()
-    if name not in TORCHVISION_CLASSES or not lack_images(name, workers):
+    if name not in NAMED_SETS or not NAMED_SETS[name].files or not lack_images(name, workers):
         return None
+    if name not in TORCHVISION_CLASSES:
+        folders = sorted({str(worker.data_dir) for worker in workers})
+        files = ", ".join(NAMED_SETS[name].files)
+        return f"{absence(name)}\nPut {files} into {' and '.join(folders)}"
     if any(worker.host != here for worker in workers):
         return None
     cause = _mirrors.unreachable_reason(name)
     if cause is None:
         return None
-    folders = {str(worker.data_dir): missing_files(name, Path(str(worker.data_dir))) for worker in workers}
-    error = DatasetUnavailable(f"{name} is not here and cannot be downloaded: {cause}", folders)
+    lacking = {str(worker.data_dir): missing_files(name, Path(str(worker.data_dir))) for worker in workers}
+    if not all(lacking.values()):  # somebody has just put them there: the workers will say so
+        return None
+    error = DatasetUnavailable(f"{name} is not here and cannot be downloaded: {cause}", lacking)
     return f"{error}, or use mnist5k, which needs none"
 
 

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tgsh.store import datasets
+from tgsh.store import analyses, datasets
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.lifecycle import DURATION_BUCKETS
@@ -136,7 +136,7 @@ class ArtifactSizeCollector:
     def _compute(self) -> None:
         try:
             with self._database.read() as session:
-                uploaded = datasets.stored_bytes(session)
+                uploaded = datasets.stored_bytes(session) + analyses.stored_bytes(session)
             self._bytes = uploaded + results_bytes(self._database, self._artifacts)
         except Exception as error:
             log.warning("cannot tell how much is stored: %s", error)
@@ -185,7 +185,7 @@ class StoreCollector(Collector):
         stored: dict[tuple[str, ...], float] = {} if size is None else {(): size}
         yield _gauge(
             "tgsh_stored_bytes",
-            "What the artifacts of all experiments and uploaded datasets take.",
+            "What the artifacts of all experiments, placements and uploaded datasets take.",
             (),
             stored,
         )
@@ -203,7 +203,13 @@ def _gauge(
 def _store_metrics(current: Totals) -> Iterator[Metric]:
     by_status = _all_states(current.experiments)
     yield _gauge("tgsh_experiments", "Experiments, by status.", ("status",), by_status)
-    yield _gauge("tgsh_jobs", "Jobs (tasks and finishes), by status.", ("kind", "status"), _jobs(current))
+    yield _gauge("tgsh_studies", "Studies, by status.", ("status",), _all_states(current.studies))
+    yield _gauge(
+        "tgsh_jobs",
+        "Jobs (tasks, finishes, placements, accuracy matrices asked for later), by status.",
+        ("kind", "status"),
+        _jobs(current),
+    )
     oldest = "How long ago what has waited longest was submitted or resumed; 0: nothing waits."
     yield _gauge("tgsh_queue_oldest_seconds", oldest, (), {(): current.oldest_seconds or 0.0})
     yield from _counters(current.counters)
@@ -217,6 +223,8 @@ def _all_states(counts: Mapping[str, int]) -> dict[tuple[str, ...], float]:
 
 def _jobs(current: Totals) -> dict[tuple[str, ...], float]:
     labels = [("task", state) for state in STATES] + [("finish", state) for state in ("waiting", *STATES)]
+    short = ("queued", "running", "completed", "failed")
+    labels += [(kind, state) for kind in ("placement", "accuracy-matrix") for state in short]
     return {key: current.jobs.get(key, 0) for key in labels}
 
 
@@ -230,6 +238,12 @@ def _counters(counters: Mapping[str, Mapping[str, float]]) -> Iterator[Metric]:
     for kind in ("task", "finish"):
         recovered.add_metric((kind,), counters.get("recovered", {}).get(kind, 0.0))
     yield recovered
+    stalled = CounterMetricFamily(
+        "tgsh_jobs_stalled", "Jobs that made no progress, and whose process was killed.", labels=("kind",)
+    )
+    for kind in ("task", "finish"):
+        stalled.add_metric((kind,), counters.get("stalled", {}).get(kind, 0.0))
+    yield stalled
     ended = CounterMetricFamily("tgsh_experiments_ended", "Experiments that ended.", labels=("status",))
     for status in ("completed", "failed", "cancelled"):
         ended.add_metric((status,), counters.get("experiments", {}).get(status, 0.0))
@@ -259,15 +273,22 @@ def _workers(current: Totals) -> Iterator[Metric]:
         host = (worker.host,)
         workers[host] += 1
         memory[host] += worker.memory_bytes
-        for kind in _kinds(worker):
-            slots[worker.host, kind] += 1
+        for kind, state in _slots(worker):
+            slots[worker.host, kind, state] += 1
         if worker.device_memory_bytes is not None:
             devices[host] = max(devices[host], worker.device_memory_bytes)  # in use there, by whomever
     yield _gauge("tgsh_workers", "Workers that live.", ("host",), workers)
-    yield _gauge("tgsh_worker_slots", "Jobs that they can do at a time.", ("host", "device"), slots)
+    yield _gauge("tgsh_worker_slots", "Their processes, a job each.", ("host", "device", "state"), slots)
     yield _gauge("tgsh_worker_memory_bytes", "Memory of their processes.", ("host",), memory)
     yield _gauge("tgsh_device_memory_bytes", "Memory in use on their GPUs.", ("host",), devices)
 
 
-def _kinds(worker: WorkerRecord) -> list[str]:
-    return [str(slot).partition(":")[0] for slot in worker.slots]
+def _slots(worker: WorkerRecord) -> list[tuple[str, str]]:
+    """Kind of device and state of each of its slots; a version before 0.5 tells no state."""
+    if worker.children is None:
+        return [(_kind(slot), "unknown") for slot in worker.slots]
+    return [(_kind(child["slot"]), child["state"]) for child in worker.children]
+
+
+def _kind(slot: str) -> str:
+    return slot.partition(":")[0]

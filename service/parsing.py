@@ -233,6 +233,45 @@ def _available_range(available: tuple[int, ...]) -> str:
     return f"; there are {available[0]} to {available[-1]}" if available else " yet"
 
 
+MAX_WEIGHTS = 1_000
+"""Contexts in one mix."""
+
+MAX_WEIGHT = 1e6
+
+
+def parse_weights(text: str, available: tuple[int, ...], field: str = "weights") -> dict[int, float]:
+    """Weights of tasks in a list such as "8:0.5,10:0.5", divided by their sum; those of 0 are left out.
+
+    Raises InvalidSpec, naming `field`, with all that is wrong.
+    """
+    parts = text.split(",")
+    if len(parts) > MAX_WEIGHTS:
+        raise InvalidSpec(field, f"{len(parts):,} weights are more than {MAX_WEIGHTS:,}")
+    allowed, weights, wrong = set(available), dict[int, float](), []
+    for part in parts:
+        match = _WEIGHT.fullmatch(part.strip())
+        if match is None:
+            wrong.append(f'{part[:40]!r} is no task and weight; write "8:0.5,10:0.5"')
+            continue
+        task, weight = int(match[1]), float(match[2])
+        if task not in allowed:
+            wrong.append(f"task {task} is not there" + _available_range(available))
+        elif task in weights:
+            wrong.append(f"task {task} has two weights")
+        elif weight > MAX_WEIGHT:
+            wrong.append(f"the weight of task {task} is more than {MAX_WEIGHT:g}")
+        weights[task] = weight
+    total = sum(weights.values())
+    if not wrong and total <= 0:
+        wrong.append("sum to 0, and a mean needs a weight above 0")
+    if wrong:
+        raise InvalidSpec(field, wrong[0], [(field, message) for message in wrong[1:]])
+    return {task: weight / total for task, weight in weights.items() if weight > 0}
+
+
+_WEIGHT = re.compile(r"(\d{1,6}):(\d{1,12}(?:\.\d{0,12})?(?:e-?\d{1,2})?)", re.ASCII)
+
+
 MAX_CURSOR = 4_000
 """Characters of a cursor, which can contain a name of 200 characters."""
 

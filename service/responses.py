@@ -1,4 +1,4 @@
-"""Formats, ETags, cache of rendered results, concurrency limit."""
+"""Formats, ETags, caches of rendered results and of arrays, concurrency limit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import mimeparse
+import numpy as np
 from cachetools import LRUCache
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -87,6 +88,30 @@ class ByteCache:
             if len(body) <= self._bodies.maxsize:
                 self._bodies[key] = body
         return body
+
+
+class ArrayCache:
+    """Read-only arrays by a key that follows from their content, so that none can be out of date.
+
+    Results of one study share the matrices of its replicates. An array of more than a sixteenth is not kept:
+    a few of them would leave nothing else.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._arrays: LRUCache[str, np.ndarray] = LRUCache(max_bytes, getsizeof=lambda array: array.nbytes)
+        self._lock = threading.Lock()
+
+    def get(self, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """The array under `key`, made now if it is not there. Two that need it at once both make it."""
+        with self._lock:
+            array = self._arrays.get(key)
+        if array is None:
+            array = make()
+            array.flags.writeable = False
+            if array.nbytes <= self._arrays.maxsize // 16:
+                with self._lock:
+                    self._arrays[key] = array
+        return array
 
 
 MEDIA_TYPES = {

@@ -17,9 +17,9 @@ class ServiceSettings(StoreSettings):
     """Limits, hosts, keys and quotas, beside the settings of the store.
 
     TGSH_MAX_BODY_BYTES and TGSH_MAX_BODY_SECONDS bound a request's body, TGSH_MAX_UPLOAD_BYTES that of a
-    dataset, which is streamed to disk. TGSH_CACHE_BYTES bounds the memory of rendered responses, and
-    TGSH_MAX_STREAMS(_PER_CLIENT) open event streams. The last three fields are quotas of each API key;
-    without keys there are no quotas.
+    dataset, which is streamed to disk. TGSH_CACHE_BYTES bounds the memory of rendered responses,
+    TGSH_ATLAS_BYTES that of the index of learned tasks, and TGSH_MAX_STREAMS(_PER_CLIENT) open event streams.
+    The last three fields are quotas of each API key; without keys there are no quotas.
     """
 
     max_body_bytes: int = Field(1 << 20, gt=0)
@@ -28,6 +28,9 @@ class ServiceSettings(StoreSettings):
     max_streams: int = Field(300, gt=0)
     max_streams_per_client: int = Field(100, gt=0)
     cache_bytes: int = Field(32 << 20, ge=0)
+    atlas_bytes: int = Field(
+        512 << 20, ge=1 << 20, description="sketches of learned tasks in memory, about 4 KB each"
+    )
     host: str = Field("127.0.0.1", description="address on which it listens")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="host names of the service, beside localhost and the address of the machine"

@@ -17,9 +17,19 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 import numpy as np
 
 from tgsh.analysis.clustering import ClusterTree, cluster_order, dendrogram
+from tgsh.analysis.consensus import SupportedTree
 from tgsh.analysis.embedding import TaskMap, TaskScale, classical_mds, pca
+from tgsh.analysis.placements import interpolated_point
 from tgsh.analysis.similarity import SimilarityMatrix, Trajectory, similarity
-from tgsh.schemas import AccuracyMatrix, EmbeddingMethod, Geometry, Measure
+from tgsh.schemas import (
+    AccuracyMatrix,
+    EmbeddingMethod,
+    Geometry,
+    HashProperties,
+    Measure,
+    Scenarios,
+    TransferFit,
+)
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.results import StageRef, load_stage
 
@@ -147,6 +157,13 @@ def compute_embedding(
     return classical_mds(similarity(vectors, ref.labels, ref.tasks, measure), dimensions)
 
 
+def compute_placed_map(vectors: np.ndarray, ref: StageRef, placed: np.ndarray) -> tuple[TaskMap, np.ndarray]:
+    """Classical MDS of the tasks, and the point [2] of new data with these similarities."""
+    matrix = similarity(vectors, ref.labels, ref.tasks, "cosine")
+    task_map = classical_mds(matrix, 2)
+    return task_map, interpolated_point(task_map.points, matrix.values, placed)
+
+
 def compute_dendrogram(vectors: np.ndarray, ref: StageRef, method: str, measure: Measure) -> ClusterTree:
     """Hierarchical clustering of the tasks by 1 − similarity. method: the linkage."""
     return dendrogram(similarity(vectors, ref.labels, ref.tasks, measure), method)
@@ -233,6 +250,15 @@ def draw_dendrogram(tree: ClusterTree, matrix: SimilarityMatrix, title: str) -> 
     return dendrogram_figure(tree, matrix, title=title)
 
 
+def draw_placed_map(
+    task_map: TaskMap, scale: TaskScale | None, point: np.ndarray, name: str, title: str
+) -> Figure:
+    """Scatter plot of the tasks with the point of new data."""
+    from tgsh.figures import embedding_figure
+
+    return embedding_figure(task_map, title=title, scale=scale, new=(point, name))
+
+
 def draw_embedding(task_map: TaskMap, scale: TaskScale | None, title: str) -> Figure:
     """Scatter plot of the tasks. scale: their parameter; None: they are in no order."""
     from tgsh.figures import embedding_figure
@@ -252,12 +278,14 @@ def draw_accuracy(
     labels: Sequence[str],
     balanced: Sequence[float] | None,
     chance: Sequence[float] | None,
+    intervals: Sequence[tuple[float | None, float | None]] | None,
     title: str,
 ) -> Figure:
-    """Accuracy of each task, with mean and range, beside balanced accuracy and chance."""
+    """Accuracy of each task and its interval, with mean and range, beside balanced accuracy and chance."""
     from tgsh.figures import accuracy_figure
 
-    return accuracy_figure(values, labels, title=title, balanced=balanced, chance=chance)
+    ends = None if intervals is None else np.array(intervals, np.float64)
+    return accuracy_figure(values, labels, title=title, balanced=balanced, chance=chance, intervals=ends)
 
 
 def draw_confusion(counts: np.ndarray, class_names: Sequence[str], title: str) -> Figure:
@@ -272,3 +300,93 @@ def draw_accuracy_matrix(matrix: AccuracyMatrix, title: str) -> Figure:
     from tgsh.figures import accuracy_matrix_figure
 
     return accuracy_matrix_figure(matrix.values, matrix.labels, title=title)
+
+
+def draw_similarity_values(
+    values: np.ndarray,
+    labels: Sequence[str],
+    title: str,
+    measure: str,
+    note: str,
+    marks: np.ndarray | None = None,
+) -> Figure:
+    """Heatmap of numbers on the scale of similarities; NaN is grey. marks: cells with a dot."""
+    from tgsh.figures import similarity_figure
+
+    return similarity_figure(values, labels, title=title, measure=measure, note=note, marks=marks)
+
+
+def draw_spread(values: np.ndarray, labels: Sequence[str], title: str, note: str) -> Figure:
+    """Heatmap of standard deviations over replicates."""
+    from tgsh.figures import spread_figure
+
+    return spread_figure(values, labels, title=title, note=note)
+
+
+def draw_intervals(intervals: np.ndarray, names: Sequence[str], title: str, axis: str) -> Figure:
+    """Means with intervals [n, 3], a row each."""
+    from tgsh.figures import intervals_figure
+
+    return intervals_figure(intervals, names, title=title, axis=axis)
+
+
+def draw_ceilings(ceilings: np.ndarray, names: Sequence[str], title: str, note: str) -> Figure:
+    """Noise ceilings [n, 3]: lower, upper, between two replicates; a row each."""
+    from tgsh.figures import ceilings_figure
+
+    return ceilings_figure(ceilings, names, title=title, note=note)
+
+
+def draw_accuracy_intervals(
+    intervals: Sequence[np.ndarray], labels: Sequence[str], cells: Sequence[str], title: str
+) -> Figure:
+    """Accuracies with intervals [T, 3] of each cell."""
+    from tgsh.figures import accuracy_intervals_figure
+
+    return accuracy_intervals_figure(intervals, labels, cells, title=title)
+
+
+def draw_supported_tree(found: SupportedTree, matrix: SimilarityMatrix, title: str) -> Figure:
+    """Dendrogram of mean similarities with the support of its groups."""
+    from tgsh.figures import supported_tree_figure
+
+    return supported_tree_figure(found, matrix, title=title)
+
+
+def draw_spread_map(task_map: TaskMap, replicates: np.ndarray, scale: TaskScale | None, title: str) -> Figure:
+    """Scatter plot of the tasks with the points of single replicates."""
+    from tgsh.figures import spread_map_figure
+
+    return spread_map_figure(task_map, replicates, title=title, scale=scale)
+
+
+def draw_transfer(
+    similarities: np.ndarray, accuracies: np.ndarray, fit: TransferFit | None, title: str
+) -> Figure:
+    """Scatter plot of accuracies under other contexts by similarity."""
+    from tgsh.figures import transfer_figure
+
+    return transfer_figure(similarities, accuracies, fit, title=title)
+
+
+def draw_scenarios(scenarios: Scenarios, title: str) -> Figure:
+    """Accuracies of the settings of continual learning by images a batch."""
+    from tgsh.figures import scenarios_figure
+
+    return scenarios_figure(scenarios, title=title)
+
+
+def draw_hash_curves(properties: HashProperties, title: str) -> Figure:
+    """Agreement of codes by cosine, and precision of retrieval."""
+    from tgsh.figures import hash_figure
+
+    return hash_figure(properties, title=title)
+
+
+def draw_atlas(
+    points: np.ndarray, groups: Sequence[str], title: str, summary: str, axes: Sequence[str]
+) -> Figure:
+    """Scatter plot of the tasks of many experiments, coloured by group."""
+    from tgsh.figures import atlas_figure
+
+    return atlas_figure(points, groups, title=title, summary=summary, axes=axes)

@@ -169,6 +169,25 @@ class KeyFile:
                 raise NotFound(f"there is no key {name!r}; `tgsh keys list` shows them all")
             self._write(remaining)
 
+    def restore(self, content: bytes) -> None:
+        """Write the content of another key file.
+
+        Raises
+        ------
+        Conflict
+            Where there is a file already.
+        KeysUnreadable
+            Where the content is not that of a key file.
+        """
+        try:
+            keys = _KeyFileContents.model_validate_json(content).keys
+        except ValidationError as error:
+            raise KeysUnreadable(f"no content of a file of keys: {error.errors()[0]['msg']}") from None
+        with self._locked():
+            if self.path.exists():
+                raise Conflict(f"{self.path} is there already")
+            self._write(keys)
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import safetensors.numpy
 
-FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\ufeff\u200b-\u200f\u2060]*[=+\-@＝＋－＠﹦﹢﹣﹫])")
+"""Text that a spreadsheet may run: its sign may be a full-width or small one, which some take for the plain
+one, behind blanks and marks that cannot be seen, which some drop. Apostrophes before it are ours."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +87,15 @@ def table_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
 def csv_text(text: str) -> str:
     """Escape text that a spreadsheet would run as a formula, by a leading apostrophe.
 
-    Formulas begin with =, +, -, @, a tab or a line's end. Text that has apostrophes before one of these gets
-    one more, so that `csv_label` inverts this for any text.
+    Formulas begin with =, +, -, @, a tab or a line's end (see FORMULA). Text that has apostrophes before one
+    of these gets one more, so that `csv_label` inverts this for any text.
     """
-    return f"'{text}" if text.lstrip("'").startswith(FORMULAS) else text
+    return f"'{text}" if FORMULA.match(text) else text
 
 
 def csv_label(cell: str) -> str:
     """Label of a cell: the inverse of `csv_text`."""
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULAS) else cell
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def to_npy(array: LabelledArray) -> bytes:

@@ -56,8 +56,10 @@ def _remedy(missing: Mapping[str, Sequence[Path]], offer: bool) -> str:
     """A line that names the missing files and their folders."""
     folders: dict[str, list[str]] = {}  # by the files that they lack, mostly all of them
     for files in missing.values():
-        folders.setdefault(", ".join(file.name for file in files), []).append(str(files[0].parent))
-    places = "; ".join(f"{files} (or .gz) into {' and '.join(paths)}" for files, paths in folders.items())
+        idx = all("-idx" in file.name for file in files)
+        names = ", ".join(file.name for file in files) + (" (or .gz)" if idx else "")
+        folders.setdefault(names, []).append(str(files[0].parent))
+    places = "; ".join(f"{files} into {' and '.join(paths)}" for files, paths in folders.items())
     return f"Put {places}" + (", or use mnist5k, which needs none: --dataset mnist5k" if offer else "")
 
 
@@ -92,6 +94,13 @@ class ArtifactUnreachable(ArtifactError):
 
     def __init__(self, key: str, url: str, cause: str) -> None:
         super().__init__(f"artifact {key} cannot be fetched from {url}: {cause}")
+
+
+class ArtifactNotRemoved(ArtifactError):
+    """The disk or the object store keeps what was to be removed."""
+
+    def __init__(self, key: str, folder: Path | str, cause: str) -> None:
+        super().__init__(f"artifact {key} cannot be removed from {folder}: {cause}")
 
 
 class LeaseLost(TgshError):

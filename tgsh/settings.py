@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tgsh.logs import LogFormat
@@ -33,6 +33,11 @@ class StoreSettings(BaseSettings):
     lease_seconds: float = Field(
         60.0, gt=0, description="a job whose worker is silent this long is given to another"
     )
+    stall_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="a job without progress, not a batch, for so long loses its child, which is killed",
+    )
     max_attempts: int = Field(3, ge=1, description="a job that lost this many workers has failed")
     compute: Compute = Field(
         "auto",
@@ -41,16 +46,29 @@ class StoreSettings(BaseSettings):
     log_level: LogLevel = "INFO"
     log_format: LogFormat = Field("text", description="lines for people, or JSON for programs")
 
+    @field_validator("home", "data_dir", "api_keys_file", mode="before")
+    @classmethod
+    def _require_text(cls, value: object) -> object:
+        """Refuse names that no log line, document or table could repeat; any other name will do."""
+        if isinstance(value, (str, os.PathLike)):
+            try:
+                os.fspath(value).encode()
+            except UnicodeEncodeError:
+                raise ValueError(
+                    f"{os.fspath(value)!a} is not UTF-8: choose a folder or file of another name"
+                ) from None
+        return value
+
     @property
-    def database(self) -> str:
-        """The SQLAlchemy URL in force (it may hold a password)."""
+    def database(self) -> str | Path:
+        """The SQLAlchemy URL in force (it may hold a password), or the file of SQLite."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.home.absolute() / 'tgsh.db'}"
+        return self.home.absolute() / "tgsh.db"
 
     @property
     def artifacts(self) -> str:
-        """The artifact folder or URL in force."""
+        """The artifact folder or, where it has "://", URL in force."""
         return self.artifacts_url or str(self.home.absolute() / "artifacts")
 
     @property

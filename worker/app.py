@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
+import signal
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
 from celery.utils.log import get_task_logger
 from kombu import entity as kombu_entity
 
@@ -20,9 +20,11 @@ from tgsh.logs import formatter
 from tgsh.store.database import Database
 from tgsh.store.scheduling import QUEUE, RUN_JOB_TASK
 from tgsh.system import has_torch, limit_memory, memory, yield_to_others
-from worker import devices, tasks, transport
+from worker import devices, tasks, time_limit, transport
 from worker.settings import WorkerSettings
+from worker.stop_flag import stop_flag
 from worker.sweeper import Sweeper
+from worker.watch import worker_name
 
 log = get_task_logger(__name__)
 
@@ -30,8 +32,9 @@ REDIS = {
     "visibility_timeout": 86_400,
     "health_check_interval": 10,
     "socket_connect_timeout": 5,
-    "socket_timeout": 15,  # a Redis that hangs or is cut off counts as unreachable
+    "socket_timeout": 5,  # a Redis that hangs or is cut off counts as unreachable
     "socket_keepalive": True,
+    "ack_emulation": False,  # a message that is lost is replaced, and a full Redis would refuse its copy
 }
 
 NICENESS = 5
@@ -41,7 +44,7 @@ NICENESS = 5
 def create_app(settings: WorkerSettings) -> Celery:
     """The Celery application with its one task and its sweeper."""
     transport.use()
-    app = Celery("tgsh", broker=settings.redis)
+    app = Celery("tgsh", broker=settings.redis, events="worker.events:Events")
     app.conf.update(
         task_default_queue=QUEUE,
         task_queues=[_queue(name) for name in devices.queues()],
@@ -51,22 +54,40 @@ def create_app(settings: WorkerSettings) -> Celery:
         task_acks_late=False,
         worker_disable_prefetch=True,
         worker_prefetch_multiplier=1,
-        worker_proc_alive_timeout=300,  # a child may compile, or import torch, first
+        worker_pool="worker.pool:TaskPool",
+        worker_proc_alive_timeout=86_400,  # a child that cannot work waits, and one that hangs is seen
+        worker_max_tasks_per_child=settings.jobs_per_child,
+        worker_max_memory_per_child=settings.child_memory and max(1, settings.child_memory >> 10),
+        task_soft_time_limit=settings.job_seconds,
+        task_time_limit=settings.job_seconds and settings.job_seconds + time_limit.GRACE_SECONDS,
         worker_concurrency=len(devices.slots(settings.devices)),
         worker_hijack_root_logger=True,
         worker_send_task_events=True,  # for Flower; a few bytes a job message, and nobody has to listen
         worker_enable_remote_control=False,  # nobody needs it, and it could stop a worker
         worker_consumer=f"{transport.__name__}:Consumer",
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_enable_prefetch_count_reduction=False,
+        broker_channel_error_retry=True,  # what a full Redis refuses is no reason to end
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options=REDIS,
         task_store_errors_even_if_ignored=False,
     )
     app.conf["tgsh_settings"] = settings
-    app.steps["consumer"].add(Sweeper)
-    app.task(tasks.run_due_jobs, name=RUN_JOB_TASK)
+    app.steps["worker"].update((Signals, Sweeper))
+    app.task(tasks.run_job, name=RUN_JOB_TASK)
     return app
+
+
+class Signals(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no types
+    """Bootstep: SIGINT and SIGHUP stop a worker as SIGTERM does; Celery's would kill jobs, or start anew."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, _: Any) -> None:
+        """Install the handlers, after Celery's."""
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.getsignal(signal.SIGTERM))
 
 
 def _queue(name: str) -> Any:
@@ -78,7 +99,8 @@ def _queue(name: str) -> Any:
 @signals.after_setup_logger.connect
 @signals.after_setup_task_logger.connect
 def _format(logger: logging.Logger, **_: Any) -> None:
-    """Format Celery's own log lines as ours."""
+    """Format Celery's own log lines as ours; a job's end is told by its own line, which has its fields."""
+    logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
     for handler in logger.handlers:
         handler.setFormatter(formatter(app.conf["tgsh_settings"].log_format))
 
@@ -90,14 +112,15 @@ def _hide_banner(instance: Any, **_: Any) -> None:
 
 
 @signals.worker_init.connect
-def _prepare_parent(**_: Any) -> None:
-    """Migrate the schema and share the stop flag, before the pool forks; tell what this worker cannot do."""
+def _prepare_parent(sender: Any, **_: Any) -> None:
+    """Migrate the schema and share memory, before the pool forks; tell what this worker cannot do."""
     settings = WorkerSettings()
     if settings.compute == "torch" and not has_torch():
         raise SystemExit("TGSH_COMPUTE=torch needs torch: pip install 'tgsh[worker]'")
     if gpus := devices.unused_gpus(settings.devices):
         log.warning("%d GPUs are not used, as torch is not installed: pip install 'tgsh[worker]'", gpus)
-    tasks.stop_flag.prepare()
+    stop_flag.prepare()
+    tasks.board.prepare(sender.concurrency)
     database = Database(settings.database)
     try:
         database.migrate()
@@ -113,18 +136,20 @@ def _prepare_child(**_: Any) -> None:
 
     settings = WorkerSettings()
     slots = devices.slots(settings.devices)
-    slot = slots[getattr(current_process(), "index", 0) % len(slots)]
+    index = getattr(current_process(), "index", 0)
+    slot = slots[index % len(slots)]
+    tasks.start_child(index)
     yield_to_others(NICENESS)
     if slot == "cpu":  # CUDA reserves address space beyond the memory of a job
         limit_memory(settings.memory_limit or memory())
     device = devices.bind(slot)
-    tasks.open_context(settings, device, name=f"{socket.gethostname()}/{os.getppid()}/{os.getpid()}/{slot}")
+    tasks.open_context(settings, device, name=worker_name(os.getpid(), os.getppid(), slot))
 
 
 @signals.worker_shutting_down.connect
 def _stop_children(**_: Any) -> None:
     """On SIGTERM running jobs release their leases at the next batch, instead of being waited for."""
-    tasks.stop_flag.request()
+    stop_flag.request()
 
 
 app = create_app(WorkerSettings())

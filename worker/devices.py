@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Sequence
 
 from tgsh.errors import MachineProblem
 from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
@@ -62,8 +64,9 @@ def bind(slot: str) -> str:
     keep_freed_memory()
     kind, _, number = slot.partition(":")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if kind == "cuda" else []
-    if kind == "cuda":
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible[int(number)] if visible != [""] else number
+    if kind == "cuda":  # beyond the end of what is visible there is none
+        names = visible if visible != [""] else [str(index) for index in range(int(number) + 1)]
+        os.environ["CUDA_VISIBLE_DEVICES"] = names[int(number)].strip() if int(number) < len(names) else "-1"
     else:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if kind == "cuda" or "torch" in sys.modules:
@@ -76,13 +79,50 @@ def bind(slot: str) -> str:
 
 
 def _count_gpus() -> int:
-    """The number of GPUs that nvidia-smi lists and CUDA_VISIBLE_DEVICES allows."""
+    """The number of GPUs that CUDA would see."""
+    return len(visible_gpus())
+
+
+def visible_gpus() -> list[str]:
+    """Index or UUID of each GPU that nvidia-smi lists and CUDA_VISIBLE_DEVICES allows, as CUDA reads that.
+
+    CUDA takes what is listed up to the first name that means no GPU, such as -1 or Slurm's NoDevFiles.
+    """
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None and not allowed.strip():
-        return 0
+        return []
+    uuids, partitions = _listed()
+    if allowed is None:
+        return [str(index) for index in range(len(uuids))]
+    names: list[str] = []
+    seen: set[str] = set()
+    for part in allowed.split(","):
+        meant = _meant(part.strip(), uuids, partitions)
+        if meant is None or meant in seen:
+            break
+        seen.add(meant)
+        names.append(part.strip())
+    return names
+
+
+def _meant(name: str, uuids: Sequence[str], partitions: Sequence[str]) -> str | None:
+    """The UUID of the GPU, or of the part of one (MIG), that a name means; None where it means none."""
+    if name.isdecimal():
+        return uuids[int(name)] if int(name) < len(uuids) else None
+    found = [uuid for uuid in (*uuids, *partitions) if name and uuid.startswith(name)]
+    return found[0] if len(found) == 1 else None
+
+
+def _listed() -> tuple[list[str], list[str]]:
+    """UUIDs of this machine's GPUs, and of their partitions, as nvidia-smi lists them."""
     smi = shutil.which("nvidia-smi")
     if smi is None:
-        return 0
-    listing = subprocess.run([smi, "-L"], capture_output=True, text=True, timeout=30, check=False)
-    count = sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
-    return min(count, len(allowed.split(","))) if allowed is not None else count
+        return [], []
+    try:
+        listing = subprocess.run([smi, "-L"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return [], []
+    found = [match[1] for match in re.finditer(r"\(UUID: ((?:GPU|MIG)-[^)]+)\)", listing.stdout)]
+    return [uuid for uuid in found if uuid.startswith("GPU")], [
+        uuid for uuid in found if uuid.startswith("MIG")
+    ]

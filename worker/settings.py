@@ -16,4 +16,15 @@ class WorkerSettings(StoreSettings):
         gt=0,
         description="what a child may hold, such as 4GiB, or its job fails; unset: the memory of the machine",
     )
+    job_seconds: float | None = Field(
+        None, gt=0, description="what a job may take, or it fails; unset: as long as it makes progress"
+    )
+    jobs_per_child: int | None = Field(
+        None, ge=1, description="after so many jobs a child is replaced; unset: never"
+    )
+    child_memory: ByteSize | None = Field(
+        None,
+        gt=0,
+        description="a child that holds more after a job is replaced, such as 2GiB; unset: none is",
+    )
     sweep_seconds: float = Field(5.0, gt=0, description="how often lost work is looked for")

@@ -1,4 +1,4 @@
-"""The Celery task, which runs due jobs, and the stop flag that a worker's parent shares with its children.
+"""The Celery task, which runs one job, and what a child needs for it.
 
 The database decides which job is due, never a message: tgsh/docs/decisions/0002-one-message-one-job.md. The
 parent imports this module before it forks, so torch is imported inside functions only.
@@ -7,102 +7,164 @@ parent imports this module before it forks, so torch is imported inside function
 from __future__ import annotations
 
 import logging
-import mmap
-import os
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from billiard import pool
-
+from tgsh import progress
+from tgsh.store.messages import ERRORS, JobMessages
+from tgsh.store.models import AnalysisJob, Job, PreviewJob
+from tgsh.store.scheduling import QUEUE
+from worker.board import Activity, Board
 from worker.settings import WorkerSettings
+from worker.stop_flag import stop_flag
+from worker.time_limit import time_limit
 
 if TYPE_CHECKING:
     from tgsh.execution.context import WorkerContext
-    from tgsh.store.models import Job, PreviewJob
+    from tgsh.execution.runner import Work
 
-READ_TENTHS = 10
-"""Tenths of a second in which a parent that stops reads its children's last messages; billiard has 300."""
+NOTHING_DUE, STOPPING = "nothing due", "stopping"
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two attempts of a child that cannot work, at most."""
 
 log = logging.getLogger(__name__)
 
-
-class StopFlag:
-    """One byte of memory that a parent shares with the children it forks: whether they should stop.
-
-    Why: tgsh/docs/decisions/0005-stop-flag-in-shared-memory.md.
-    """
-
-    def __init__(self) -> None:
-        self._byte: mmap.mmap | None = None
-        self._parent = 0
-
-    def prepare(self) -> None:
-        """Map the byte; in the parent, before it forks."""
-        # A parent that stops reads no more, and its children would wait for that for half a minute, though
-        # nobody needs what Celery would be sent: the database has it.
-        pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = READ_TENTHS
-        self._byte = mmap.mmap(-1, 1)
-        self._parent = os.getpid()
-
-    def request(self) -> None:
-        """Request every child to stop."""
-        if self._byte is not None:
-            self._byte[0] = 1
-
-    def is_requested(self) -> bool:
-        """True if this process should stop: it was requested, or the parent has ended."""
-        if self._byte is None:
-            return False
-        return self._byte[0] == 1 or self._parent not in (os.getppid(), os.getpid())
+board = Board()
 
 
-stop_flag = StopFlag()
+@dataclass
+class _Place:
+    """The place where this child works."""
 
-_place: tuple[WorkerSettings, str, str] | None = None
-_context: WorkerContext | None = None
+    settings: WorkerSettings
+    device: str
+    context: WorkerContext
+    messages: JobMessages
 
 
-def run_due_jobs(*args: object, **kwargs: object) -> None:
-    """The Celery task RUN_JOB_TASK: run one due job after the other until none is due.
+_place: _Place | None = None
 
-    A repeated, late or forged message costs a query.
+
+def run_job(*args: object, **kwargs: object) -> dict[str, object]:
+    """The Celery task RUN_JOB_TASK: run the job that is most due, and no other; what was done.
+
+    On a device that trains several tasks at once, further tasks of its experiment are part of its batch. A
+    repeated, late or forged message costs a query.
     """
     if args or kwargs:
         log.error("refused a message that is no job message: it has arguments")
-        return
-    while not stop_flag.is_requested():
-        if run_one_job() is None:
-            return
-
-
-def run_one_job() -> Job | PreviewJob | None:
-    """Run the job that is most due now, and no other; that job, or None where none is due.
-
-    On a device that trains several tasks at once, further tasks of its experiment are part of its batch.
-    """
+        return _told("refused")
+    assert _place is not None, "no child of the pool"
+    if stop_flag.is_requested():
+        _publish({QUEUE: 1})
+        return _told(STOPPING)
     from tgsh.execution import runner
 
-    return runner.run_next(_open(), stop_flag.is_requested)
+    board.note(Activity.BUSY)
+    time_limit.start(_place.settings.job_seconds)
+    try:
+        work = runner.run_next(_place.context, _should_stop)
+    finally:
+        board.note(Activity.IDLE)
+    if work is None:
+        return _told(NOTHING_DUE)
+    _publish(work.due)
+    if "failed" in work.outcome:
+        _examine(_place)
+    return _told(work.outcome, work)
+
+
+def _should_stop() -> bool:
+    time_limit.check()
+    return stop_flag.is_requested()
+
+
+def _told(outcome: str, work: Work | None = None) -> dict[str, object]:
+    """The description of a turn for Celery, its events and its log."""
+    told: dict[str, object] = {"experiment": None, "task": None, "attempt": None, "seconds": 0.0}
+    if work is not None:
+        first = work.jobs[0]
+        names = [_name_of(job) for job in work.jobs]
+        told["experiment"] = None if isinstance(first, PreviewJob) else first.experiment_id
+        told["task"] = names[0] if len(names) == 1 else names
+        told["attempt"], told["seconds"] = work.attempt, round(work.seconds, 3)
+    return told | {"outcome": outcome}
+
+
+def _name_of(job: Job | PreviewJob | AnalysisJob) -> int | str:
+    if isinstance(job, Job):
+        return job.task
+    return "preview" if isinstance(job, PreviewJob) else job.kind
+
+
+def _publish(due: dict[str, int]) -> None:
+    """Publish messages for jobs that are due now, so that they need not wait for a sweep."""
+    assert _place is not None
+    try:
+        _place.messages.publish(due)
+    except ERRORS as error:
+        log.warning("%d jobs wait for the sweeper, as Redis takes no message: %s", sum(due.values()), error)
 
 
 def open_context(settings: WorkerSettings, device: str, name: str) -> None:
-    """Connect this child to its store and device, and warm up; once, after the fork."""
+    """Connect this child to its store and device, and warm up; once, after the fork.
+
+    A child that cannot work waits here, so that it gets no messages and leases nothing, and tries again.
+    """
     global _place
-    _place = settings, device, name
+    pause = 1.0
+    while (trouble := _prepare(settings, device, name)) is not None:
+        log.error("this child cannot work, and tries again in %g s: %s", pause, trouble)
+        board.note(Activity.BROKEN, trouble)
+        _sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+    board.note(Activity.IDLE)
+
+
+def _prepare(settings: WorkerSettings, device: str, name: str) -> str | None:
+    """Make the place of this child and do a little work on its device; the reason why that is impossible."""
+    global _place
     try:
-        context = _open()
         from tgsh.execution import runner
+        from tgsh.execution.context import WorkerContext
 
-        runner.warm_up(context)
-    except Exception:
-        log.exception("this child cannot work yet; it tries again at the next job message")
+        if _place is None:
+            context = WorkerContext.from_settings(settings, device, name)
+            _place = _Place(settings, device, context, JobMessages(settings.redis))
+        if (reason := _place.context.database.unreachable_reason()) is not None:
+            return f"the database cannot be reached: {reason}"
+        runner.warm_up(_place.context)
+    except Exception as error:
+        log.debug("cannot work", exc_info=True)
+        return f"{device}: {type(error).__name__}: {error}".splitlines()[0]
+    return None
 
 
-def _open() -> WorkerContext:
-    from tgsh.execution import runner  # noqa: F401 - brings numba, before the first job
-    from tgsh.execution.context import WorkerContext
+def _examine(place: _Place) -> None:
+    """After a failure on a GPU: end this child if the device is lost to it; the next one is examined."""
+    if place.device == "cpu":
+        return
+    from tgsh.execution import runner
 
-    global _context
-    if _context is None:
-        assert _place is not None, "no child of the pool"
-        _context = WorkerContext.from_settings(*_place)
-    return _context
+    try:
+        runner.warm_up(place.context)
+    except Exception as error:
+        log.error("%s is lost to this child, which ends: %s", place.device, error)
+        stop_flag.is_told = True
+
+
+def _sleep(seconds: float) -> None:
+    """Sleep unless the worker stops; a child that waits does not hang."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if stop_flag.is_requested():
+            raise SystemExit(0)
+        progress.step()
+        time.sleep(min(0.2, seconds))
+
+
+def start_child(slot: int) -> None:
+    """Take a slot of the board; wait, where the children before died while they started."""
+    _sleep(board.take(slot))

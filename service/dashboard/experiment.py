@@ -12,21 +12,27 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from service.dashboard.notes import as_html
 from service.dashboard.rendering import render
 from service.dependencies import CallerDep, ExperimentId, Services, ServicesDep
 from service.responses import ENDINGS, respond
 from service.results.base import NoParams, Result, Source, source_itself
 from service.results.warnings import warnings_of
 from tgsh.arrays import table_csv
-from tgsh.datasets.base import DatasetInfo, info_of
+from tgsh.datasets.base import DatasetInfo
+from tgsh.datasets.descriptions import info_of
 from tgsh.execution.planning import layers
-from tgsh.execution.presenters import experiment_view
+from tgsh.execution.presenters import change_view, experiment_view
 from tgsh.networks.registry import unavailable_reason
 from tgsh.schemas import TERMINAL
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.results import RESULT_SPECS, ResultSpec
 from tgsh.store import queries
+from tgsh.store.analyses import MATRIX
+from tgsh.store.annotations import history
 from tgsh.store.models import TaskRecord
+from tgsh.store.results import load_result
+from tgsh.store.studies import studies_of
 
 
 def as_json(spec: ExperimentSpec) -> str:
@@ -123,6 +129,9 @@ MAX_CHIPS = 60
 MAX_SUMMARIZED_TASKS = 1_000
 """Failed tasks, and running tasks, in the summary."""
 
+MAX_CHANGES = 50
+"""Changes of what is said of the experiment, the newest."""
+
 PRESELECTED = 6
 """Tasks of a gallery that are chosen at first, evenly spread."""
 
@@ -132,6 +141,7 @@ def page(
     experiment_id: ExperimentId, request: Request, services: ServicesDep, caller: CallerDep
 ) -> HTMLResponse:
     """The page; while the experiment runs, experiment.js fetches it again and replaces changed parts."""
+    at = queries.states(services.database, [experiment_id], None).get(experiment_id)  # the rest is newer
     experiment = experiment_view(queries.experiment(services.database, experiment_id))
     tasks = queries.tasks(services.database, experiment_id, limit=MAX_LISTED_TASKS)
     failed = queries.tasks(services.database, experiment_id, status="failed", limit=MAX_SUMMARIZED_TASKS)
@@ -142,8 +152,12 @@ def page(
         experiment=experiment,
         root=f"/experiments/{experiment_id}",
         is_over=experiment.status in TERMINAL,
+        newest=at.newest if at else 0,
         may_change=caller.may_change(experiment.owner),
         facts=_facts(spec),
+        notes=as_html(experiment.notes),
+        changes=[change_view(record) for record in history(services.database, experiment_id)[:MAX_CHANGES]],
+        studies=studies_of(services.database, experiment_id, caller.visible_to),
         tasks=tasks,
         failures=_by_reason(failed),
         warnings=warnings_of(services, experiment_id),
@@ -152,13 +166,19 @@ def page(
         layers=list(layers(spec, services.uploads.info)),
         gallery=_gallery(info_of(spec, services.uploads.info), tasks, experiment.progress.tasks_total),
         no_reconstructions=unavailable_reason(spec.network, "reconstructions"),
-        results=downloads(experiment_id, spec),
+        results=downloads(experiment_id, _with_later_results(services, experiment_id, spec)),
         codes=[
             ("curl", as_curl(spec, url, needs_key=caller.name is not None)),
             ("Python", as_python(spec, url)),
             ("JSON", as_json(spec)),
         ],
     )
+
+
+def _with_later_results(services: Services, experiment_id: str, spec: ExperimentSpec) -> ExperimentSpec:
+    """The spec with what was computed later as if it had asked for it."""
+    is_there = load_result(services.database, services.artifacts, experiment_id, MATRIX) is not None
+    return spec.model_copy(update={"accuracy_matrix": True}) if is_there else spec
 
 
 def _facts(spec: ExperimentSpec) -> list[str]:

@@ -42,7 +42,7 @@ router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
 MAX_ROWS = 500
 """Rows of a matrix or dendrogram with a row for each task: browsers draw 250,000 cells at once."""
 
-FORMAT = "tgsh.plot/2"
+FORMAT = "tgsh.plot/3"
 """Of what is drawn from the same numbers; another one is no longer what a browser keeps."""
 
 MEAN_ROWS = 250

@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.dashboard.study_words import cell_words, path_words
 from tgsh.schemas import Problem
 
 FOLDER = Path(__file__).parent / "static"
@@ -29,8 +30,13 @@ PROBLEM_TYPE = "application/problem+json"
 # No inline script and no eval. Styles are set inline by plotly and by the form.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
-    "img-src 'self' data: blob:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "worker-src 'self'; img-src 'self' data: blob:; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
 )
+
+# A worker has the policy of its own response, not that of the page.
+WORKER = "feed-worker.js"
+WORKER_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
 
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "private, no-cache", "Vary": "Accept"}
 
@@ -62,6 +68,8 @@ class CachedStaticFiles(StaticFiles):
         """The file with Cache-Control; private, as a key may be needed for it."""
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+        if path == WORKER:
+            response.headers["Content-Security-Policy"] = WORKER_POLICY
         return response
 
 
@@ -107,6 +115,8 @@ def format_time(at: datetime) -> str:
 
 
 FILTERS = {
+    "cell_words": cell_words,
+    "path_words": path_words,
     "seconds": format_seconds,
     "share": format_share,
     "bytes": format_bytes,

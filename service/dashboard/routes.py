@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
-from typing import Annotated, Literal, get_args
+from datetime import UTC, date, datetime
+from typing import Annotated, get_args
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BeforeValidator
 
 from service import parsing
 from service.dashboard.rendering import render
-from service.dependencies import ID, CallerDep, ServicesDep, require_visible
+from service.dependencies import CallerDep, HeldDep, Services, ServicesDep
+from service.experiment_table import MOST_EXPORTED, SPEC_PREFIX
+from service.middleware.auth import Caller
+from service.routers.operations import readyz
 from tgsh.datasets.base import DATASETS
-from tgsh.errors import NotFound
-from tgsh.execution.presenters import experiment_view
-from tgsh.schemas import Experiment, ExperimentStatus, Measure
+from tgsh.datasets.named_sets import NAMED_SETS
+from tgsh.errors import InvalidSpec, NotFound
+from tgsh.execution.presenters import dataset_view, deleted_view, experiment_view
+from tgsh.schemas import ExperimentStatus
+from tgsh.specs import FlyNetSpec, GshSpec, NeuroModNetSpec, TgshSpec
 from tgsh.specs.base import WITHOUT_NUL
+from tgsh.specs.paths import require_field
 from tgsh.specs.presets import PRESETS
-from tgsh.store import queries
+from tgsh.stack.state import troubles
+from tgsh.store import deleted
 from tgsh.store.queries import Filters, Sort, SortOrder, experiments, facets
+from tgsh.store.studies import study
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,14 +49,20 @@ COLUMNS: tuple[tuple[str, str, bool], ...] = (
 
 OWNER = ("owner", "Owner", False)
 
-MAX_COMPARED = 6
-"""Experiments side by side."""
+MAX_DELETED = 200
+"""Deleted experiments on their page; the API has all."""
 
-MAX_OFFERED = 20
-"""Experiments in the list to choose from; the search finds the others."""
+NETWORKS = tuple(
+    each.model_fields["kind"].default for each in (FlyNetSpec, NeuroModNetSpec, TgshSpec, GshSpec)
+)
+"""Kinds of network that the table is filtered by."""
 
 MAX_FAILED = 20
 """Failed experiments on the page of workers."""
+
+
+CHECKS = {"store": "Database", "redis": "Queue", "disk": "Disk", "workers": "Workers"}
+"""Checks of /readyz, as the banner calls them."""
 
 
 def _blank_is_none(value: object) -> object:
@@ -69,21 +83,89 @@ class TableQuery:
     suite: str | None
     dataset: str | None
     tag: str | None
+    study: str | None
+    network: str | None
+    project: str | None
+    created_after: date | None
+    created_before: date | None
+    where: str | None
     sort: Sort
     cursor: str | None
 
     def address(self, **changes: str | None) -> str:
         """The URL of the table with these changes, at its first page unless they contain a cursor."""
-        values = asdict(self) | {"cursor": None} | changes
-        values = {
-            key: value for key, value in values.items() if value and (key, value) != ("sort", "-created")
-        }
-        return f"/?{urlencode(values)}" if values else "/"
+        values = self._values() | changes
+        return f"/?{urlencode(values)}" if (values := {k: v for k, v in values.items() if v}) else "/"
+
+    def exported(self) -> str:
+        """The URL of what is found as CSV, in the same order."""
+        values = self._values()
+        fields = {f"{SPEC_PREFIX}{path}": value for path, value in self.spec}
+        return f"/experiments?{urlencode({'format': 'csv', **_present(values), **fields})}"
+
+    @property
+    def spec(self) -> tuple[tuple[str, str], ...]:
+        """Fields of the spec that `where` names, such as training.epochs=5; those that are wrong left out."""
+        parts = (part.strip().partition("=") for part in (self.where or "").split(","))
+        return tuple(
+            (path.strip(), value.strip()) for path, equals, value in parts if equals and path.strip()
+        )
+
+    def mistake(self) -> str | None:
+        """The mistake in `where`; None where there is none."""
+        written = [part for part in (self.where or "").split(",") if part.strip()]
+        if len(self.spec) < len(written):
+            return "write FIELD=VALUE, such as training.epochs=5, with commas between several"
+        try:
+            for path, _ in self.spec:
+                require_field(path, "where")
+        except InvalidSpec as error:
+            return "; ".join(message for _, message in error.fields)
+        return None
+
+    def filters(self, visible_to: str | None) -> Filters:
+        """The same for the store."""
+        return Filters(
+            status=self.status,
+            suite=self.suite,
+            dataset=self.dataset,
+            tag=self.tag,
+            text=self.q,
+            visible_to=visible_to,
+            study=self.study,
+            network=self.network,
+            project=self.project,
+            created_after=_midnight(self.created_after),
+            created_before=_midnight(self.created_before),
+            spec=() if self.mistake() else self.spec,
+        )
+
+    def _values(self) -> dict[str, str | None]:
+        values = asdict(self) | {"cursor": None}
+        if values["sort"] == "-created":
+            values["sort"] = None
+        return values
+
+    @property
+    def has_more_filters(self) -> bool:
+        """True where one of the filters is set that are folded away at first."""
+        return any((self.network, self.project, self.created_after, self.created_before, self.where))
 
     @property
     def is_filtered(self) -> bool:
         """True where any filter is set."""
-        return any((self.q, self.status, self.suite, self.dataset, self.tag))
+        first = (self.q, self.status, self.suite, self.dataset, self.tag, self.study)
+        return any(first) or self.has_more_filters
+
+
+def _present(values: dict[str, str | None]) -> dict[str, str]:
+    """Parameters of GET /experiments that have a value."""
+    return {key: str(value) for key, value in values.items() if value and key not in ("where", "cursor")}
+
+
+def _midnight(day: date | None) -> float | None:
+    """The beginning of a day in UTC, in seconds since 1970."""
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
 def _table_query(
@@ -92,10 +174,30 @@ def _table_query(
     suite: Words = None,
     dataset: Words = None,
     tag: Words = None,
+    study: Words = None,
+    network: Words = None,
+    project: Words = None,
+    created_after: Annotated[date | None, Blank] = None,
+    created_before: Annotated[date | None, Blank] = None,
+    where: Annotated[str | None, Query(max_length=500, pattern=WITHOUT_NUL), Blank] = None,
     sort: Sort = "-created",
     cursor: Annotated[str | None, Query(max_length=parsing.MAX_CURSOR), Blank] = None,
 ) -> TableQuery:
-    return TableQuery(q, status, suite, dataset, tag, sort, cursor)
+    return TableQuery(
+        q=q,
+        status=status,
+        suite=suite,
+        dataset=dataset,
+        tag=tag,
+        study=study,
+        network=network,
+        project=project,
+        created_after=created_after,
+        created_before=created_before,
+        where=where,
+        sort=sort,
+        cursor=cursor,
+    )
 
 
 @router.get("/")
@@ -106,7 +208,7 @@ def table(
     query: Annotated[TableQuery, Depends(_table_query)],
 ) -> HTMLResponse:
     """The page; for requests of htmx the table alone."""
-    filters = Filters(query.status, query.suite, query.dataset, query.tag, query.q, caller.visible_to)
+    filters = query.filters(caller.visible_to)
     order = SortOrder(query.sort)
     after = parsing.decode_cursor(query.cursor, order) if query.cursor else None
     snapshots = experiments(services.database, filters, ROWS + 1, after, order)
@@ -118,8 +220,13 @@ def table(
         request,
         "table_found.html" if is_part else "table.html",
         query=query,
+        study=_study_name(services, caller, query.study) if query.study else None,
         summary=facets(services.database, filters),
         statuses=get_args(ExperimentStatus),
+        networks=NETWORKS,
+        mistake=query.mistake(),
+        may_batch=caller.role != "read",
+        most_exported=MOST_EXPORTED,
         columns=[*COLUMNS, OWNER] if has_owners else COLUMNS,
         experiments=[(view, snapshot.record.dataset) for view, snapshot in zip(views, page, strict=True)],
         may_change=caller.may_change,
@@ -130,73 +237,31 @@ def table(
     return response
 
 
-@dataclass(frozen=True)
-class ComparisonQuery:
-    """Query parameters of the comparison: ids in the viewer's order, stage and measure of the matrices."""
-
-    ids: tuple[str, ...]
-    stage: str
-    measure: Measure
-
-    def address(self, path: str = "/dashboard/compare", **changes: object) -> str:
-        """The URL of the comparison with these changes, of the page or in the API."""
-        values = {"ids": ",".join(self.ids), "stage": self.stage, "measure": self.measure} | changes
-        return f"{path}?{urlencode(values, safe=',')}"
-
-    def with_one(self, experiment_id: str) -> str:
-        """The URL of the page with one more experiment."""
-        return self.address(ids=",".join((*self.ids, experiment_id)))
-
-    def without(self, experiment_id: str) -> str:
-        """The URL of the page with one experiment less."""
-        return self.address(ids=",".join(id for id in self.ids if id != experiment_id))
-
-
-@router.get("/dashboard/compare")
-def compare(
-    request: Request,
-    services: ServicesDep,
-    caller: CallerDep,
-    ids: Annotated[str, Query(max_length=400)] = "",
-    q: Annotated[str, Query(max_length=200)] = "",
-    stage: Literal["before", "after"] = "after",
-    measure: Measure = "cosine",
-) -> HTMLResponse:
-    """The page: chosen experiments, others to choose from, and the comparison, which compare.js fetches."""
-    requested = list(dict.fromkeys(part.strip() for part in ids.split(",") if part.strip()))
-    chosen: list[Experiment] = []
-    missing: list[str] = []
-    for experiment_id in requested:
-        try:
-            if not re.fullmatch(ID, experiment_id):
-                raise NotFound(experiment_id)
-            require_visible(services, caller, experiment_id)
-            chosen.append(experiment_view(queries.experiment(services.database, experiment_id)))
-        except NotFound:
-            missing.append(experiment_id)
-    query = ComparisonQuery(tuple(experiment.id for experiment in chosen[:MAX_COMPARED]), stage, measure)
-    filters = queries.Filters(text=q.strip() or None, visible_to=caller.visible_to)
-    snapshots = queries.experiments(services.database, filters, MAX_OFFERED + len(query.ids))
-    others = [snapshot for snapshot in snapshots if snapshot.record.id not in query.ids]
-    return render(
-        request,
-        "compare.html",
-        query=query,
-        chosen=chosen[:MAX_COMPARED],
-        missing=missing,
-        too_many=len(chosen) > MAX_COMPARED,
-        most=MAX_COMPARED,
-        q=q,
-        offered=[experiment_view(snapshot) for snapshot in others[:MAX_OFFERED]],
-    )
+def _study_name(services: Services, caller: Caller, study_id: str) -> str | None:
+    """Name of a study, or its id; None where the caller sees none of this id."""
+    try:
+        return study(services.database, study_id, caller.visible_to).record.name or study_id
+    except NotFound:
+        return None
 
 
 @router.get("/dashboard/datasets")
 def datasets(request: Request, caller: CallerDep) -> HTMLResponse:
     """The page; datasets.js fetches the uploaded datasets from GET /datasets."""
     return render(
-        request, "datasets.html", named=DATASETS.values(), me=caller.name, may_upload=caller.role != "read"
+        request,
+        "datasets.html",
+        named=[(info, NAMED_SETS[info.name]) for info in DATASETS.values()],
+        me=caller.name,
+        may_upload=caller.role != "read",
     )
+
+
+@router.get("/dashboard/datasets/{dataset_id}")
+def dataset(held: HeldDep, request: Request, caller: CallerDep) -> HTMLResponse:
+    """The page of an uploaded dataset; dataset.js fetches its report and saves what its owner says."""
+    may_change = caller.role != "read" and caller.may_change(held.owner)
+    return render(request, "dataset.html", dataset=dataset_view(held), may_change=may_change, me=caller.name)
 
 
 @router.get("/dashboard/submit")
@@ -205,6 +270,34 @@ def submit(request: Request, caller: CallerDep) -> HTMLResponse:
     presets = [(name, spec.title) for name, spec in PRESETS.items()]
     presets.sort(key=lambda preset: preset[0] != "demo")  # the first choice of a newcomer
     return render(request, "submit.html", presets=presets, may_submit=caller.role != "read")
+
+
+@router.get("/dashboard/health")
+def health(services: ServicesDep) -> dict[str, list[str]]:
+    """Lines for the banner of every page: checks of /readyz that fail, and what `tgsh up` starts again.
+
+    200 where the service is not ready, too: the request was right.
+    """
+    checks = readyz(services, Response()).checks
+    lines = [f"{CHECKS.get(name, name)}: {check.detail}" for name, check in checks.items() if not check.ok]
+    known = " ".join(lines)
+    dying = troubles(services.settings.home).items()  # some checks tell of them, too
+    told = [f"{name}: {sentence}" for name, sentence in dying if f"{name}: ended" not in known]
+    return {"lines": [*lines, *told]}
+
+
+@router.get("/dashboard/deleted")
+def deleted_experiments(request: Request, services: ServicesDep, caller: CallerDep) -> HTMLResponse:
+    """Experiments that can be brought back."""
+    records = deleted.listed(services.database, caller.visible_to, MAX_DELETED + 1)
+    return render(
+        request,
+        "deleted.html",
+        experiments=[deleted_view(record) for record in records[:MAX_DELETED]],
+        more=len(records) > MAX_DELETED,
+        days=deleted.KEPT_DAYS,
+        may_restore=caller.role != "read",
+    )
 
 
 @router.get("/dashboard/workers")

@@ -114,11 +114,13 @@ def map_plot(task_map: TaskMap, scale: TaskScale | None) -> Plot:
             "title": {"text": f"first axis, {task_map.explained[0]:.0%}"},
             "range": _padded_range(x, margin / 400),
             "zeroline": False,
+            "constrain": "domain",  # else each change of the window's size zooms out
         },
         "yaxis": {
             "title": {"text": f"second axis, {task_map.explained[1]:.0%}"},
             "range": _padded_range(y, 0.1),
             "zeroline": False,
+            "constrain": "domain",
             "scaleanchor": "x",
         },
         "showlegend": False,
@@ -341,10 +343,18 @@ def _geometry_summary(before: GeometryStage, after: GeometryStage) -> str:
     return (
         f"After training, two classes in one task have a mean cosine of {number(after.intra_mean)}, "
         f"one class in two tasks {number(after.inter_mean)}; P(intra > inter) is "
-        f"{number(after.p_intra_greater, 3)} "
+        f"{number(after.p_intra_greater, 3)}{_over_images(after)} "
         f"(before training {number(before.p_intra_greater, 3)}). A linear map names the task of "
         f"{after.task_accuracy:.1%} of the images. {_left_out_sentence(before, after)}"
     )
+
+
+def _over_images(stage: GeometryStage) -> str:
+    """The interval of P(intra > inter) over test images; nothing where there is none."""
+    ends, level = stage.intervals.p_intra_greater, stage.intervals.level
+    if ends is None:
+        return ""
+    return f", {level:.0%} interval over test images {number(ends.low, 3)} to {number(ends.high, 3)}"
 
 
 def _left_out_sentence(before: GeometryStage, after: GeometryStage) -> str:

@@ -1,4 +1,4 @@
-"""Allowed hosts, API keys, roles, and request quotas."""
+"""Allowed hosts, API keys and roles."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import base64
 import binascii
 import hmac
 import logging
-import math
 import re
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import Response
@@ -18,9 +15,10 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import Forbidden, NoKey, WrongHost, problem_for
+from service.middleware.quotas import SharedQuota
 from service.settings import ServiceSettings
 from tgsh.api_keys import Key, KeyFile, Role, digest, find
-from tgsh.errors import KeysUnreadable, QuotaExceeded, TgshError
+from tgsh.errors import KeysUnreadable, TgshError
 from tgsh.system import is_everywhere, is_loopback
 
 log = logging.getLogger(__name__)
@@ -28,8 +26,6 @@ log = logging.getLogger(__name__)
 PUBLIC_PATHS = ("/livez",)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-
-MINUTE = 60.0
 
 KEY_HELP = (
     "send it as `Authorization: Bearer …`, in TGSH_API_KEY, or as the password in a browser; "
@@ -129,26 +125,6 @@ def key_in(authorization: list[str]) -> str:
     raise NoKey(f"the Authorization header is neither Bearer nor Basic: {KEY_HELP}")
 
 
-class RequestQuota:
-    """Token bucket of requests for every key name, refilled steadily. Each process has its own."""
-
-    def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._a_minute = a_minute
-        self._clock = clock
-        self._buckets: dict[str, tuple[float, float]] = {}  # name -> tokens, and the time of that count
-
-    def take(self, name: str) -> None:
-        """Take one token. Raises QuotaExceeded."""
-        now = self._clock()
-        tokens, at = self._buckets.get(name, (float(self._a_minute), now))
-        tokens = min(float(self._a_minute), tokens + (now - at) * self._a_minute / MINUTE)
-        if tokens < 1:
-            self._buckets[name] = (tokens, now)
-            wait = math.ceil((1 - tokens) * MINUTE / self._a_minute)
-            raise QuotaExceeded(f"{self._a_minute} requests a minute are the most for {name}", wait)
-        self._buckets[name] = (tokens - 1, now)
-
-
 class AuthMiddleware:
     """ASGI middleware: authenticates a request and authorises its method.
 
@@ -156,11 +132,11 @@ class AuthMiddleware:
     tells if the key is still valid.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, quota: SharedQuota) -> None:
         self._app = app
         self._keyring = Keyring(KeyFile(settings.keys_file), settings.stack_key_sha256)
         self._allow_no_keys = settings.allow_no_keys
-        self._quota = RequestQuota(settings.requests_a_minute)
+        self._quota = quota
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed; respond to the rest with a problem document."""
@@ -172,7 +148,9 @@ class AuthMiddleware:
             try:
                 _refuse_cross_site(request)
                 caller = self._caller(request)
-                self._require_role(caller, request.method)
+                if caller.name is not None:
+                    await self._quota.take(caller.name)
+                _require_role(caller, request.method)
                 request.state.caller = caller
                 request.state.is_authenticated = lambda: self._is_still(caller, request)
             except TgshError as error:
@@ -189,17 +167,16 @@ class AuthMiddleware:
             return ANONYMOUS
         return self._keyring.caller(key_in(request.headers.getlist("authorization")))
 
-    def _require_role(self, caller: Caller, method: str) -> None:
-        if caller.name is not None:
-            self._quota.take(caller.name)
-        if caller.role == "read" and method not in SAFE_METHODS:
-            raise Forbidden(f"the key of {caller.name} may look only; {method} needs the role submit")
-
     def _is_still(self, caller: Caller, request: Request) -> bool:
         try:
             return self._caller(request) == caller
         except TgshError:
             return False
+
+
+def _require_role(caller: Caller, method: str) -> None:
+    if caller.role == "read" and method not in SAFE_METHODS:
+        raise Forbidden(f"the key of {caller.name} may look only; {method} needs the role submit")
 
 
 def _is_local(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from contextlib import suppress
 
@@ -15,9 +16,9 @@ from service.middleware.security import log_refusal
 from tgsh.errors import TgshError
 
 MIN_BYTES_PER_S = 64 << 10
-"""Average rate that a sender must reach after the first seconds."""
+"""Rate that a sender must keep up, but for so many seconds as the limit grants at any time."""
 
-UPLOAD = ("POST", "/datasets")
+UPLOAD = re.compile("POST /(datasets|experiments/[0-9a-f]{16}/placements)")
 """The request whose body is streamed to disk."""
 
 
@@ -27,7 +28,7 @@ class MeteredReceive:
     def __init__(self, receive: Receive, max_bytes: int, max_seconds: float) -> None:
         self._receive = receive
         self._max_bytes, self._max_seconds = max_bytes, max_seconds
-        self._received, self._waited = 0, 0.0
+        self._received, self._credit = 0, max_seconds
         self._is_complete = False
 
     async def __call__(self) -> Message:
@@ -36,17 +37,18 @@ class MeteredReceive:
             return await self._receive()
         loop = asyncio.get_running_loop()
         started_at = loop.time()
-        # Only time spent waiting counts, not the time of writing to disk.
-        remaining = self._max_seconds + self._received / MIN_BYTES_PER_S - self._waited
         try:
-            async with asyncio.timeout(max(0.0, remaining)):
+            async with asyncio.timeout(max(0.0, self._credit)):
                 message = await self._receive()
         except TimeoutError as error:
             raise TooSlow(
-                f"the body came more slowly than {MIN_BYTES_PER_S >> 10} KiB/s after {self._max_seconds:g} s"
+                f"the body came more slowly than {MIN_BYTES_PER_S >> 10} KiB/s for {self._max_seconds:g} s"
             ) from error
-        self._waited += loop.time() - started_at
-        self._received += len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        self._received += size
+        # Only time spent waiting counts, not that of writing to disk; who was fast at first saves up nothing.
+        waited = loop.time() - started_at
+        self._credit = min(self._max_seconds, self._credit - waited + size / MIN_BYTES_PER_S)
         if self._received > self._max_bytes:
             raise BodyTooLarge(f"the body is over {self._max_bytes:,} bytes (TGSH_MAX_UPLOAD_BYTES)")
         self._is_complete = message["type"] != "http.request" or not message.get("more_body", False)
@@ -66,8 +68,8 @@ class MeteredReceive:
 class BodyLimitMiddleware:
     """ASGI middleware: reads the body within the limits, then passes it on as a whole.
 
-    This includes the body of a GET, for which uvicorn would wait at the end of the response. Only the
-    upload of a dataset is streamed, with a limit of its own.
+    This includes the body of a GET, for which uvicorn would wait at the end of the response. Only uploads
+    of images are streamed, with a limit of their own.
     """
 
     def __init__(
@@ -84,7 +86,8 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        if self._max_upload_bytes is not None and (scope["method"], scope["path"]) == UPLOAD:
+        is_upload = UPLOAD.fullmatch(f"{scope['method']} {scope['path']}") is not None
+        if self._max_upload_bytes is not None and is_upload:
             await self._stream(request, self._max_upload_bytes, send)
             return
         try:

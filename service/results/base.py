@@ -5,12 +5,14 @@ Knows neither requests nor responses.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
+from cachetools import LRUCache
 from pydantic import BaseModel, ConfigDict
 
 from service.dependencies import Services
@@ -201,6 +203,24 @@ AnyResult = Result[str, Any, Any, Any]
 
 
 T = TypeVar("T")
+
+
+class KeptValues(Generic[T]):
+    """Values that took seconds, kept for the other formats of the same result. most: how many."""
+
+    def __init__(self, most: int = 16) -> None:
+        self._values: LRUCache[str, T] = LRUCache(most)
+        self._lock = threading.Lock()
+
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        """The value under a key from which it follows; two that come at once may both make it."""
+        with self._lock:
+            if (kept := self._values.get(key)) is not None:
+                return kept
+        made = make()
+        with self._lock:
+            self._values[key] = made
+        return made
 
 
 WHERE_THERE_IS_ONE = ("warnings", "null", "class_overlap")

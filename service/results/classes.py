@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from service.dependencies import Services
-from tgsh.datasets.base import DatasetInfo, info_of
+from tgsh.datasets.base import DatasetInfo
 from tgsh.datasets.classes import class_overlap, class_warnings, conversions
+from tgsh.datasets.descriptions import info_of
 from tgsh.datasets.several import members_from_text
 from tgsh.errors import Conflict
 from tgsh.schemas import ClassOverlap
-from tgsh.specs import DatasetsSuite, ExperimentSpec
+from tgsh.specs import DatasetsSuite, DomainsSuite, ExperimentSpec, SplitSuite, follows_images
 from tgsh.store import queries
 from tgsh.store.results import load_result
+
+SEVERAL = (DatasetsSuite, SplitSuite, DomainsSuite)
+"""Suites whose tasks may have different classes."""
 
 
 def read_info(services: Services, experiment_id: str, spec: ExperimentSpec) -> DatasetInfo:
     """The description of an experiment's images, with what its finish read of them, once it did."""
     info = info_of(spec, services.uploads.info)
-    return _completed(services, experiment_id, info) or info if _follows_images(spec) else info
+    return _completed(services, experiment_id, info) or info if follows_images(spec.suite) else info
 
 
 def info_to_run(services: Services, experiment_id: str, spec: ExperimentSpec) -> DatasetInfo:
@@ -27,7 +31,7 @@ def info_to_run(services: Services, experiment_id: str, spec: ExperimentSpec) ->
     Raises Conflict where outputs or normalisation follow from images that no finish has told of yet.
     """
     info = info_of(spec, services.uploads.info)
-    if not _follows_images(spec):
+    if not isinstance(spec.suite, DatasetsSuite) or not spec.suite.reads_images:
         return info
     if (completed := _completed(services, experiment_id, info)) is None:
         raise Conflict(
@@ -37,10 +41,6 @@ def info_to_run(services: Services, experiment_id: str, spec: ExperimentSpec) ->
     return completed
 
 
-def _follows_images(spec: ExperimentSpec) -> bool:
-    return isinstance(spec.suite, DatasetsSuite) and spec.suite.reads_images
-
-
 def _completed(services: Services, experiment_id: str, info: DatasetInfo) -> DatasetInfo | None:
     stored = load_result(services.database, services.artifacts, experiment_id, "members")
     return None if stored is None else members_from_text(info, stored[1])
@@ -48,14 +48,14 @@ def _completed(services: Services, experiment_id: str, info: DatasetInfo) -> Dat
 
 def overlap_of(services: Services, experiment_id: str, spec: ExperimentSpec) -> ClassOverlap | None:
     """Classes that the tasks share; None where all have the same. Cheap where they share one dataset."""
-    if not isinstance(spec.suite, DatasetsSuite):
+    if not isinstance(spec.suite, SEVERAL):
         return None
     return overlap_document(spec, read_info(services, experiment_id, spec))
 
 
 def class_warnings_of(services: Services, experiment_id: str, spec: ExperimentSpec) -> list[str]:
     """Warnings about the classes of its tasks, and sentences on images that were converted."""
-    if not isinstance(spec.suite, DatasetsSuite):
+    if not isinstance(spec.suite, SEVERAL):
         return []
     info = read_info(services, experiment_id, spec)
     labels = [task.label for task in queries.tasks(services.database, experiment_id)]

@@ -1,31 +1,45 @@
-"""Comparison of experiments: differences of their specs, agreement of their similarity matrices."""
+"""Comparison of experiments and studies: differences of specs, agreement of similarity matrices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from service.dependencies import Services
+from service.dependencies import ComparedId, Services
 from service.results import base
-from service.results.base import Computed, Result, Source, StageParams, as_json
-from service.results.warnings import comparison_warnings
+from service.results.base import Computed, Result, Source, as_json
+from service.results.compared_subjects import (
+    ComparedParams,
+    ComparedSubject,
+    find_subject,
+    subject_warnings,
+    too_large,
+)
+from service.results.study_replicates import MOST_NUMBERS, replicate_matrix
 from service.subprocesses import AnalysisProcess
-from tgsh.analysis.comparison import FEWEST, MatrixAgreement, agreement, aligned, row_similarities
+from tgsh.analysis.comparison import (
+    FEWEST,
+    MatrixAgreement,
+    agreement,
+    alignable,
+    aligned,
+    correlated,
+    row_similarities,
+)
+from tgsh.analysis.consensus import mean_similarity
+from tgsh.analysis.noise_ceilings import NoiseCeiling, StudyAgreement, noise_ceiling, study_agreement
+from tgsh.analysis.replicate_design import Replicates
 from tgsh.analysis.similarity import similarity
 from tgsh.arrays import table_csv
-from tgsh.errors import Conflict, InvalidSpec, NotFound
+from tgsh.errors import Conflict, InvalidSpec
 from tgsh.networks.registry import shares_base
-from tgsh.schemas import Alternative, Comparison, Measure
-from tgsh.specs import ExperimentSpec
+from tgsh.schemas import Alternative, Comparison, CorrelationName
 from tgsh.specs.results import ResultSpec
-from tgsh.store import queries
-from tgsh.store.models import ExperimentRecord
-from tgsh.store.results import StageRef, find_stage
-from tgsh.suites.task_identity import task_identity
 
 MOVED_HERE = 10_000_000
 """Entries that permutations move in a tenth of a second; more are moved in a process of their own."""
@@ -33,80 +47,147 @@ MOVED_HERE = 10_000_000
 MOST_MOVED = 1_000_000_000
 """Entries that all permutations of all pairs move: about ten seconds."""
 
+EXCHANGE_SLOWNESS = 10
+"""Times that an exchange of replicates takes of the time of a moved entry."""
+
+MOST_ORDERS = 250_000
+"""Permutations of all pairs, of few tasks: about ten seconds. Twenty experiments have 190 pairs."""
+
+PERMUTATIONS = 999
+"""Of Mantel's test, where nobody asks for others."""
+
+LARGE = (
+    f"its matrices and those of studies before it are more than {MOST_NUMBERS:,} numbers; compare fewer "
+    "studies at a time, or such of fewer tasks or replicates"
+)
+
 MOST_NAMED = 5
 """Tasks that an error names."""
 
 
-class ComparisonParams(StageParams):
-    """Vectors to compare, and the parameters of Mantel's test."""
+class ComparisonParams(ComparedParams):
+    """Vectors to compare, and the parameters of Mantel's test and of the test against replicates.
 
-    measure: Measure = "cosine"
-    permutations: int = 999
+    permutations: None for PERMUTATIONS, or no test where these take too long.
+    """
+
+    permutations: int | None = None
     alternative: Alternative = "greater"
     seed: int = 0
+    level: float = 0.95
 
 
 @dataclass(frozen=True)
-class AlignedStages:
-    """Experiments, where their vectors lie, and which of these are of the common tasks, by their labels."""
+class AlignedSubjects:
+    """Compared experiments and studies, with the places of their common tasks, by their labels.
 
-    records: Sequence[ExperimentRecord]
-    refs: Sequence[StageRef]
+    rows: none for one that is left out, as its note says.
+    """
+
+    subjects: Sequence[ComparedSubject]
     labels: Sequence[str]
     rows: Sequence[Sequence[int]]
+    notes: Sequence[str | None]
+
+    @property
+    def places(self) -> list[int]:
+        """Of those that are compared."""
+        return [place for place, note in enumerate(self.notes) if note is None]
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Places of all two of them."""
+        return list(combinations(self.places, 2))
+
+    @property
+    def numbers(self) -> int:
+        """Of all matrices that are shown."""
+        return len(self.places) * len(self.labels) ** 2
+
+    @property
+    def most_permutations(self) -> int:
+        """That all pairs together can have in some ten seconds."""
+        pairs = max(1, len(self.pairs))
+        return min(MOST_MOVED // (pairs * max(1, len(self.labels)) ** 2), MOST_ORDERS // pairs)
+
+    @property
+    def most_exchanges(self) -> int:
+        """Of replicates, that all pairs with a study together can have in some ten seconds."""
+        units = [len(subject.refs) for subject in self.subjects]
+        moved = sum(
+            (units[one] + units[other]) ** 2
+            for one, other in self.pairs
+            if self.subjects[one].is_study or self.subjects[other].is_study
+        )
+        return MOST_MOVED // (EXCHANGE_SLOWNESS * max(1, moved))
 
 
 @dataclass(frozen=True)
 class AlignedMatrices:
-    """Vectors [common tasks, H] and similarity matrices of each experiment.
+    """Matrices of each one that is compared, by its place, and vectors [common tasks, H] of experiments.
 
-    analysis: where long tests are done.
+    replicates: similarities [R, T, T], of an experiment one. analysis: where long tests are done.
     """
 
-    vectors: Sequence[np.ndarray]
-    matrices: Sequence[np.ndarray]
+    vectors: Mapping[int, np.ndarray]
+    matrices: Mapping[int, np.ndarray]
+    replicates: Mapping[int, np.ndarray]
+    ceilings: Mapping[int, Mapping[str, NoiseCeiling]]
     analysis: AnalysisProcess
 
 
-Compared = Computed[AlignedMatrices, AlignedStages, ComparisonParams]
+Compared = Computed[AlignedMatrices, AlignedSubjects, ComparisonParams]
 
 
-def _find(services: Services, ids: Sequence[str], params: ComparisonParams) -> Source[AlignedStages]:
-    refs = [base.measured_stage(_find_stage(services, id, params.stage), params.measure) for id in ids]
-    records = [queries.experiment(services.database, id).record for id in ids]
-    identities = [
-        [task_identity(ExperimentSpec.model_validate(record.spec).suite, label) for label in ref.labels]
-        for record, ref in zip(records, refs, strict=True)
+def _find(
+    services: Services, keys: Sequence[ComparedId], params: ComparisonParams
+) -> Source[AlignedSubjects]:
+    """Raises NotFound or InvalidSpec where nothing has this stage, or this layer."""
+    subjects = [find_subject(services, key, params) for key in keys]
+    problems = [each.problem for each in subjects if each.problem is not None]
+    if len(problems) == len(keys) and not any(isinstance(each, Conflict) for each in problems):
+        raise problems[0]  # a conflict ends, and what differs is told until then
+    out = too_large(subjects)
+    identities = [[] if place in out else each.identities for place, each in enumerate(subjects)]
+    kept = alignable(identities)
+    _, of_kept = aligned([identities[place] for place in kept]) if kept else ([], [])
+    rows: list[Sequence[int]] = [()] * len(keys)
+    for place, own in zip(kept, of_kept, strict=True):
+        rows[place] = own
+    labels = [subjects[kept[0]].labels[row] for row in rows[kept[0]]] if kept else []
+    notes = [
+        None if place in kept else LARGE if place in out else _note(each, labels)
+        for place, each in enumerate(subjects)
     ]
-    common, rows = aligned(identities)
-    labels = [refs[0].labels[row] for row in rows[0]]
-    if len(common) < FEWEST:
-        raise _too_few(common, refs)
-    of_each = (
-        f"{base.stage_digest(ref)} {record.name} {record.status} {record.mean_accuracy}"
-        for record, ref in zip(records, refs, strict=True)
-    )
-    content = AlignedStages(records, refs, labels, rows)
-    final = all(ref.finished for ref in refs)
-    return Source(content, "\n".join(of_each), "-".join(ids), final)
+    of_each = (f"{each.state} {note}" for each, note in zip(subjects, notes, strict=True))
+    content = AlignedSubjects(subjects, labels, rows, notes)
+    final = all(each.is_final for each in subjects)
+    return Source(content, "\n".join(of_each), _subject([key.name for key in keys]), final)
 
 
-def _find_stage(services: Services, experiment_id: str, stage: str) -> StageRef:
-    try:
-        return find_stage(services.database, experiment_id, stage)
-    except NotFound as error:
-        raise NotFound(f"{experiment_id}: {error}") from error
+def _subject(ids: Sequence[str]) -> str:
+    """Their name in file names: no file system has names of fifty ids."""
+    return "-".join(ids) if len(ids) <= MOST_NAMED + 1 else f"{ids[0]}-and-{len(ids) - 1}-more"
 
 
-def _too_few(common: Sequence[str], refs: Sequence[StageRef]) -> Conflict | InvalidSpec:
+def _note(subject: ComparedSubject, labels: Sequence[str]) -> str:
+    """Reason why one is left out."""
+    if subject.problem is not None:
+        return str(subject.problem)
+    wait = "" if subject.is_complete else "; more may come, as it is not complete at this stage"
+    others = f"the others are compared over {_first_labels(labels)}" if labels else "no two have as many"
+    return f"it has {_first_labels(subject.labels)}, and {FEWEST} common tasks are needed: {others}{wait}"
+
+
+def _too_few(content: AlignedSubjects) -> Conflict | InvalidSpec:
     """Tasks may be still to come, or experiments have others."""
-    what = (
-        f"{len(common)} task(s) are in all of them ({', '.join(common) or 'none'}), and {FEWEST} are needed"
-    )
-    has = "; ".join(f"{ref.experiment_id} has {_first_labels(ref.labels)}" for ref in refs)
-    if not all(ref.complete for ref in refs):
-        return Conflict(f"at this stage {what}: {has}. Wait until more tasks are done")
-    return InvalidSpec("ids", f"{what}: {has}")
+    there = [each for each in content.subjects if each.problem is None]
+    has = "; ".join(f"{each.name} has {_first_labels(each.labels)}" for each in there)
+    what = f"no two of them have {FEWEST} tasks in common: {has}"
+    waits = any(isinstance(each.problem, Conflict) for each in content.subjects)
+    if waits or not all(each.is_complete for each in there):
+        return Conflict(f"at this stage {what}. Wait until more tasks are done")
+    return InvalidSpec("ids", what)
 
 
 def _first_labels(labels: Sequence[str]) -> str:
@@ -114,74 +195,135 @@ def _first_labels(labels: Sequence[str]) -> str:
     return ", ".join(labels[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "") if labels else "none"
 
 
-def _check_size(stages: AlignedStages, params: ComparisonParams, _format: str) -> None:
-    tasks, experiments = len(stages.labels), len(stages.records)
-    if experiments * tasks**2 > base.MAX_TEXT_VALUES:
+def _check_size(content: AlignedSubjects, params: ComparisonParams, format: str) -> None:
+    if format == "csv" and not content.places:
+        raise _too_few(content)
+    if format == "csv" and content.numbers > base.MAX_TEXT_VALUES:
         raise InvalidSpec(
-            "ids",
-            f"{experiments} matrices of {tasks:,} common tasks are more than {base.MAX_TEXT_VALUES:,} "
-            "numbers; compare fewer experiments, or take similarity as npy",
+            "ids", f"{_too_large(content)}; compare fewer experiments, or take similarity as npy"
         )
-    moved = experiments * (experiments - 1) // 2 * tasks**2
-    if moved * params.permutations > MOST_MOVED:
-        raise InvalidSpec(
-            "permutations", f"take too long for so many tasks; {MOST_MOVED // moved:,} are possible here"
-        )
+    possible = content.most_permutations
+    if params.permutations is not None and params.permutations > possible and content.pairs:
+        raise InvalidSpec("permutations", f"take too long for so many tasks; {possible:,} are possible here")
 
 
-def _matrices(services: Services, stages: AlignedStages, params: ComparisonParams) -> AlignedMatrices:
-    vectors = [
-        base.vectors(services, ref, params.layer)[rows]
-        for ref, rows in zip(stages.refs, stages.rows, strict=True)
-    ]
-    matrices = [similarity(each, stages.labels, range(len(each)), params.measure).values for each in vectors]
-    return AlignedMatrices(vectors, matrices, services.analysis_process)
+def _too_large(content: AlignedSubjects) -> str:
+    return (
+        f"{len(content.places)} matrices of {len(content.labels):,} common tasks are more than "
+        f"{base.MAX_TEXT_VALUES:,} numbers"
+    )
+
+
+def _matrices(services: Services, content: AlignedSubjects, params: ComparisonParams) -> AlignedMatrices:
+    vectors, replicates, ceilings = {}, {}, {}
+    for place in content.places:
+        subject, rows = content.subjects[place], content.rows[place]
+        values = np.empty((len(subject.refs), len(rows), len(rows)))
+        for number, ref in enumerate(subject.refs):
+            if subject.is_study:
+                whole = replicate_matrix(services, ref, params.measure, params.layer)
+                values[number] = whole[np.ix_(rows, rows)]
+            else:
+                chosen = vectors[place] = base.vectors(services, ref, params.layer)[rows]
+                values[number] = similarity(chosen, content.labels, range(len(chosen)), params.measure).values
+        replicates[place] = values
+        ceilings[place] = {
+            correlation: noise_ceiling(values, _replicates(subject), None, correlation)
+            for correlation in get_args(CorrelationName)
+        }
+    matrices = {
+        place: mean_similarity(values, _replicates(content.subjects[place])).mean
+        for place, values in replicates.items()
+    }
+    return AlignedMatrices(vectors, matrices, replicates, ceilings, services.analysis_process)
+
+
+def _replicates(subject: ComparedSubject) -> Replicates:
+    """Seeds of a study's completed experiments, or those of an experiment."""
+    if subject.cell is not None:
+        return subject.cell.replicates
+    return Replicates((subject.spec.seed,), (subject.spec.base_seed,))
 
 
 def _table(compared: Compared) -> bytes:
-    labels = compared.content.labels
+    labels, matrices = compared.content.labels, compared.value.matrices
     rows = (
-        (labels[one], labels[other], *(float(matrix[one, other]) for matrix in compared.value.matrices))
+        (labels[one], labels[other], *(float(matrix[one, other]) for matrix in matrices.values()))
         for one, other in combinations(range(len(labels)), 2)
     )
-    return table_csv(["task", "other", *(record.id for record in compared.content.records)], rows)
+    ids = [compared.content.subjects[place].name for place in matrices]
+    return table_csv(["task", "other", *ids], rows)
 
 
 def _document(compared: Compared) -> Comparison:
-    stages, params = compared.content, compared.params
+    content, params = compared.content, compared.params
+    subjects = content.subjects
+    fits = content.numbers <= base.MAX_TEXT_VALUES
+    shown = {place: matrix.tolist() for place, matrix in compared.value.matrices.items() if fits}
+    is_tested = content.most_permutations >= (params.permutations or PERMUTATIONS)
+    bases = {each.base_id for each in subjects}
     return Comparison.model_validate(
         {
             "stage": params.stage,
             "measure": params.measure,
             "layer": params.layer,
-            "experiments": [_experiment(stages, place) for place in range(len(stages.refs))],
-            "differences": list(_differences([_compared_spec(record) for record in stages.records])),
-            "tasks": stages.labels,
-            "matrices": [matrix.tolist() for matrix in compared.value.matrices],
-            "pairs": [_pair(compared, *pair) for pair in combinations(range(len(stages.refs)), 2)],
-            "same_base": len({record.base_id for record in stages.records}) == 1,
+            "experiments": [_experiment(compared, place) for place in range(len(subjects))],
+            "differences": list(_differences([each.fields for each in subjects])),
+            "tasks": content.labels,
+            "matrices": [shown.get(place, []) for place in range(len(subjects))],
+            "pairs": [_pair(compared, *pair, is_tested) for pair in content.pairs],
+            "same_base": len(bases) == 1 and None not in bases,
+            "notes": list(_notes(content, fits, is_tested, params)),
             "warnings": list(compared.warnings),
         }
     )
 
 
-def _experiment(stages: AlignedStages, place: int) -> dict[str, Any]:
-    record, ref = stages.records[place], stages.refs[place]
-    return {
-        "id": record.id,
-        "name": record.name,
-        "status": record.status,
-        "base_id": record.base_id,
-        "digest": record.digest,
-        "mean_accuracy": record.mean_accuracy,
-        "complete": ref.complete,
-        "tasks": [ref.tasks[row] for row in stages.rows[place]],
+def _notes(content: AlignedSubjects, fits: bool, is_tested: bool, params: ComparisonParams) -> Iterator[str]:
+    if not fits:
+        yield f"no matrices: {_too_large(content)}; GET /experiments/ID/similarity has each as npy"
+    if not is_tested:
+        yield (
+            f"no Mantel test: {PERMUTATIONS} permutations of {len(content.pairs):,} pairs take too long; "
+            f"compare fewer experiments, or ask for permutations={content.most_permutations} or fewer"
+        )
+    if content.most_exchanges < (params.permutations or PERMUTATIONS):
+        yield "no test against replicates: so many pairs of studies take too long; compare fewer"
+    for subject in content.subjects:
+        inside = [
+            other.name
+            for other in content.subjects
+            if not other.is_study and other.name in subject.study.get("experiments", ())
+        ]
+        if inside:
+            yield f"{', '.join(inside)}: of the study {subject.name} itself, and so agrees the more with it"
+
+
+def _experiment(compared: Compared, place: int) -> dict[str, Any]:
+    subject = compared.content.subjects[place]
+    told = {
+        "id": subject.name,
+        "name": subject.title,
+        "status": subject.status,
+        "base_id": subject.base_id,
+        "digest": subject.digest,
+        "mean_accuracy": subject.mean_accuracy,
+        "complete": subject.is_complete,
+        "tasks": [subject.refs[0].tasks[row] for row in compared.content.rows[place]] if subject.refs else [],
+        "note": compared.content.notes[place],
     }
-
-
-def _compared_spec(record: ExperimentRecord) -> dict[str, Any]:
-    """Spec keys and measurements of an experiment, with defaults for keys newer than its record."""
-    return ExperimentSpec.model_validate(record.spec).model_dump(mode="json", exclude={"name", "tags"})
+    if not subject.is_study:
+        return told
+    ceilings = compared.value.ceilings.get(place, {})
+    names = ("over", "lower", "upper", "between", "replicates", "tasks", "reason")
+    return {
+        **told,
+        **subject.study,
+        "ceilings": [
+            {"measure": measure, **{name: getattr(each, name) for name in names}}
+            for measure, each in ceilings.items()
+        ],
+    }
 
 
 def _differences(specs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -206,19 +348,19 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from _flat(member, f"{path}.{name}" if path else str(name))
 
 
-def _pair(compared: Compared, one: int, other: int) -> dict[str, Any]:
-    agreed = _agreement(compared, one, other)
-    first, second = (compared.content.records[place] for place in (one, other))
-    is_tested = all(shares_base(ExperimentSpec.model_validate(each.spec).network) for each in (first, second))
-    mantel = agreed.mantel if is_tested else None
-    same_base, same_task = first.base_id == second.base_id, None
-    if same_base:
-        vectors = compared.value.vectors
+def _pair(compared: Compared, one: int, other: int, is_tested: bool) -> dict[str, Any]:
+    first, second = (compared.content.subjects[place] for place in (one, other))
+    agreed = _agreement(compared, one, other, is_tested)
+    is_evidence = all(shares_base(each.spec.network) for each in (first, second))
+    mantel = agreed.mantel if is_evidence else None
+    same_base, same_task = first.base_id is not None and first.base_id == second.base_id, None
+    vectors = compared.value.vectors
+    if same_base and one in vectors and other in vectors:
         rows = row_similarities(vectors[one], vectors[other], compared.params.measure)
         same_task = {"mean": float(rows.mean()), "values": rows.tolist()}
-    return {
-        "a": first.id,
-        "b": second.id,
+    pair = {
+        "a": first.name,
+        "b": second.name,
         "tasks": agreed.tasks,
         "pearson": agreed.pearson,
         "spearman": agreed.spearman,
@@ -226,20 +368,71 @@ def _pair(compared: Compared, one: int, other: int) -> dict[str, Any]:
         "same_base": same_base,
         "same_task": same_task,
     }
+    if not first.is_study and not second.is_study:
+        return pair
+    return {**pair, "replicates": _against_replicates(compared, one, other)}
 
 
-def _agreement(compared: Compared, one: int, other: int) -> MatrixAgreement:
+def _against_replicates(compared: Compared, one: int, other: int) -> dict[str, Any]:
+    """Comparison of a difference with those of replicates, in numbers and in words."""
+    value, params = compared.value, compared.params
+    subjects = [compared.content.subjects[place] for place in (one, other)]
+    replicates = (_replicates(subjects[0]), _replicates(subjects[1]))
+    matrices = (value.replicates[one], value.replicates[other])
+    ceilings = (value.ceilings[one]["pearson"], value.ceilings[other]["pearson"])
+    permutations = params.permutations or PERMUTATIONS
+    found = StudyAgreement("pearson", len(compared.content.labels), ceilings, reason="no test: see notes")
+    if compared.content.most_exchanges >= permutations:
+        test = partial(
+            study_agreement,
+            *matrices,
+            replicates,
+            permutations=permutations,
+            level=params.level,
+            seed=params.seed,
+            ceilings=ceilings,
+        )
+        units = sum(map(len, replicates))
+        moved = permutations * units**2 * EXCHANGE_SLOWNESS + units**2 * len(compared.content.labels) ** 2
+        found = test() if moved <= MOVED_HERE else value.analysis.call(test)
+    return {
+        "verdict": _verdict(found),
+        "as_alike": found.as_alike,
+        "level": params.level,
+        "p": found.p,
+        "least_p": found.least_p,
+        "permutations": found.permutations,
+        "agreement": found.agreement,
+        "a_with_b": found.one_by_other,
+        "b_with_a": found.other_by_one,
+        "between": found.between,
+        "within": found.within,
+        "over": "base_seeds" if any(each.varying != "seeds" for each in replicates) else "seeds",
+        "reason": found.reason,
+    }
+
+
+def _verdict(found: StudyAgreement) -> str:
+    if found.as_alike is None:
+        return f"not to be told: {found.reason}"
+    return "as alike as replicates are" if found.as_alike else "less alike than replicates are"
+
+
+def _agreement(compared: Compared, one: int, other: int, is_tested: bool) -> MatrixAgreement:
     first, second = (compared.value.matrices[place] for place in (one, other))
     params = compared.params
-    how = (params.permutations, params.alternative, params.seed)
-    if first.size * params.permutations <= MOVED_HERE:
+    if not is_tested:
+        return correlated(first, second)
+    permutations = params.permutations or PERMUTATIONS
+    how = (permutations, params.alternative, params.seed)
+    if first.size * permutations <= MOVED_HERE:
         return agreement(first, second, *how)
     return compared.value.analysis.call(agreement, first, second, *how)
 
 
 COMPARISON = Result(
     spec=ResultSpec("comparison", ("json", "csv")),
-    warnings=comparison_warnings,
+    warnings=subject_warnings,
     params=ComparisonParams,
     find=_find,
     compute=_matrices,
@@ -247,4 +440,4 @@ COMPARISON = Result(
     limits=_check_size,
     file_params=("stage", "layer"),
 )
-"""Of the ids of several experiments."""
+"""Of several experiments and cells of studies."""

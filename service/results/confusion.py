@@ -101,7 +101,7 @@ def _document(computed: ConfusionValue) -> Confusion:
         class_names=list(content.class_names),
         counts=content.counts.tolist(),
         warnings=list(computed.warnings),
-        **content.scores.model_dump(exclude={"index"}),
+        **content.scores.model_dump(include={"label", "accuracy", "balanced", "chance"}),
     )
 
 

@@ -27,8 +27,9 @@ from service.results.base import (
 from service.results.classes import read_info
 from tgsh.analysis.reconstruction import Decoder, agreement, codes
 from tgsh.arrays import LabelledArray
-from tgsh.datasets.base import DatasetInfo, info_of
+from tgsh.datasets.base import DatasetInfo
 from tgsh.datasets.classes import task_labels
+from tgsh.datasets.descriptions import info_of
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.networks.registry import FlyNetBase, random_base, unavailable_reason
 from tgsh.rng import rng_for
@@ -169,8 +170,8 @@ class DrawnPreview:
 
 
 def _find_preview(_services: Services, preview: DrawnPreview, _params: NoParams) -> Source[DrawnPreview]:
-    key = preview.record.key
-    return Source(preview, f"{key} {preview.record.artifact_sha256}", key[:12], final=True)
+    key, shown = preview.record.key, preview.document.model_dump_json()  # labels differ by who asks
+    return Source(preview, f"{key} {preview.record.artifact_sha256} {shown}", key[:12], final=True)
 
 
 def _preview_grid(services: Services, preview: DrawnPreview, _params: NoParams) -> ImageGrid:
@@ -185,7 +186,7 @@ def _preview_grid(services: Services, preview: DrawnPreview, _params: NoParams) 
         about={"preview": record.key},
         title=f"{spec.suite.kind} on {spec.dataset_key}{some}",
         tasks=tasks,
-        labels=[label for _, label in record.tasks],
+        labels=preview.document.tasks,
         classes=classes,
         names=names,
         images=images.reshape(*images.shape[:2], *info.shape),
@@ -303,6 +304,13 @@ MOST_PIXELS = 4_096
 """D: AᵀA takes D² numbers (134 MB), and its factor D³/3 multiplications (a second)."""
 
 
+NO_IMAGES_KEPT = (
+    "of each class the mean image is stored, not the images that it is of, so that none can be drawn anew; "
+    "a study has the spread over seeds and random bases"
+)
+"""Why a score has no interval over test images."""
+
+
 class ReconstructionParams(Params):
     """Parameters of Eq. 3, and the tasks and classes that are reconstructed."""
 
@@ -416,7 +424,7 @@ def _score(services: Services, content: Codes, images: np.ndarray) -> Reconstruc
     means = stored[0]["means"][np.ix_(content.tasks, content.classes)]
     present = np.isfinite(means).all(axis=(0, 2))  # classes that all of these tasks have
     score = agreement(images[:, present], means[:, present])
-    return None if score is None else ReconstructionScore.model_validate(asdict(score))
+    return None if score is None else ReconstructionScore(**asdict(score), reason=NO_IMAGES_KEPT)
 
 
 def _decoded_about(computed: DecodedCodes) -> dict[str, str]:

@@ -27,13 +27,20 @@ from service.results.base import (
     as_json,
     source_itself,
 )
-from service.results.classes import read_info
+from service.results.classes import SEVERAL, read_info
 from service.results.warnings import warnings_of
 from tgsh.analysis.confusion import recall
 from tgsh.analysis.transfer import transfer
 from tgsh.arrays import LabelledArray, table_csv
 from tgsh.errors import Conflict, InvalidSpec
-from tgsh.execution.presenters import MOST_RECALLS, accuracy_table, accuracy_view, accuracy_warnings
+from tgsh.execution.presenters import (
+    MOST_RECALLS,
+    accuracy_table,
+    accuracy_view,
+    accuracy_warnings,
+    too_many_to_resample,
+    with_intervals,
+)
 from tgsh.schemas import Accuracy, AccuracyMatrix, Geometry
 from tgsh.specs import DatasetsSuite, ExperimentSpec
 from tgsh.specs.results import RESULT_SPECS
@@ -44,6 +51,9 @@ from tgsh.store.results import load_result
 
 # --- accuracy
 
+
+RESAMPLED_HERE = 1_000
+"""Recalls of all tasks that are drawn anew in half a second; more are drawn in a process of their own."""
 
 AccuracyValue = Computed[Accuracy, Accuracy, NoParams]
 
@@ -59,6 +69,20 @@ def _find_accuracy(services: Services, experiment_id: str, _params: NoParams) ->
     matrix = accuracy_matrix(services, experiment_id)
     document = accuracy_view(experiment_id, tasks, mean, matrix, recalls, classes)
     return Source(document, document.model_dump_json(), experiment_id)
+
+
+def _with_intervals(services: Services, document: Accuracy, _params: NoParams) -> Accuracy:
+    """The document with intervals over test images, where they are not too many to be drawn anew."""
+    experiment_id, classes = document.experiment_id, document.class_names
+    if classes is None or not document.tasks:  # nobody counted, or too many: `reason` says so
+        return document
+    if (reason := too_many_to_resample(len(document.tasks), len(classes))) is not None:
+        return document.model_copy(update={"reason": document.reason or reason})
+    confusions = list(load_confusions(services.database, experiment_id))
+    digest = queries.experiment(services.database, experiment_id).record.digest
+    if len(confusions) * len(classes) <= RESAMPLED_HERE:
+        return with_intervals(document, confusions, digest)
+    return services.analysis_process.call(with_intervals, document, confusions, digest)  # seconds
 
 
 def _recalls(counts: np.ndarray) -> list[float | None]:
@@ -77,13 +101,11 @@ def overlap_warnings(services: Services, experiment_id: str) -> list[str]:
     """A warning for each uploaded dataset that has test images among its training images."""
     info = read_info(services, experiment_id, base.spec_of(services, experiment_id))
     found = []
-    for member in info.members or (info,):
-        report = content(services.database, member.name).report if member.is_uploaded else None
-        if report is not None and report["overlap"]:
-            share = f"{report['overlap']:,} of {member.test_images:,} test images"
-            found.append(
-                f"{share} of dataset {member.name} are among its training images: accuracy is too high"
-            )
+    for name in dict.fromkeys(each.name for each in info.members or (info,) if each.is_uploaded):
+        record = content(services.database, name)
+        if record.report is not None and record.report["overlap"]:
+            share = f"{record.report['overlap']:,} of {record.test:,} test images"
+            found.append(f"{share} of dataset {name} are among its training images: accuracy is too high")
     return found
 
 
@@ -104,7 +126,9 @@ def _accuracy_figure(services: Services, computed: AccuracyValue) -> Sketch:
     balanced = [task.balanced for task in tasks if task.balanced is not None]
     chance = [task.chance for task in tasks if task.chance is not None]
     beside = (balanced, chance) if len(balanced) == len(chance) == len(tasks) else (None, None)
-    return Sketch(subprocesses.draw_accuracy, (values, labels, *beside, f"{name}: test accuracy"))
+    ends = [(task.low, task.high) for task in tasks]
+    intervals = ends if any(low is not None for low, _ in ends) else None
+    return Sketch(subprocesses.draw_accuracy, (values, labels, *beside, intervals, f"{name}: test accuracy"))
 
 
 ACCURACY = Result(
@@ -112,7 +136,7 @@ ACCURACY = Result(
     warnings=accuracy_warnings_of,
     params=NoParams,
     find=_find_accuracy,
-    compute=source_itself,
+    compute=_with_intervals,
     encoders={"json": as_json(_accuracy_document), "csv": _accuracy_table},
     figure=_accuracy_figure,
     bundled={"accuracy.csv": (NoParams(), "csv")},
@@ -137,7 +161,10 @@ def _find_matrix(services: Services, experiment_id: str, _params: NoParams) -> S
     record = queries.experiment(services.database, experiment_id).record
     document = accuracy_matrix(services, experiment_id)
     if document is None and record.status == "completed":
-        raise Conflict('the accuracy matrix was not asked for: submit with "accuracy_matrix": true')
+        raise Conflict(
+            'the accuracy matrix was not asked for: submit with "accuracy_matrix": true, or have it computed '
+            "now, by POST …/accuracy/matrix"
+        )
     if document is None:
         raise Conflict(
             'the accuracy matrix is measured when an experiment submitted with "accuracy_matrix": true '
@@ -292,13 +319,14 @@ def measured_geometry(services: Services, experiment_id: str) -> MeasuredGeometr
 def require_common_classes(services: Services, experiment_id: str) -> None:
     """Refuse Definition 1 for tasks that share fewer than two classes. Raises Conflict."""
     spec = base.spec_of(services, experiment_id)
-    if not isinstance(spec.suite, DatasetsSuite):
+    if not isinstance(spec.suite, SEVERAL):
         return
     common = len(read_info(services, experiment_id, spec).common_outputs)
+    are_matched = isinstance(spec.suite, DatasetsSuite)
     if common < 2:
         raise Conflict(
-            f"Definition 1 compares images of one class in two tasks, and these share {common} classes; "
-            'match them otherwise: "classes": "nearest" or a map in the suite'
+            f"Definition 1 compares images of one class in two tasks, and these share {common} classes"
+            + ('; match them otherwise: "classes": "nearest" or a map in the suite' if are_matched else "")
         )
 
 

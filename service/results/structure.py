@@ -27,7 +27,7 @@ from tgsh import schemas
 from tgsh.analysis.clustering import METHODS, ClusterTree, newick
 from tgsh.analysis.embedding import TaskMap, TaskScale
 from tgsh.arrays import LabelledArray, table_csv, to_csv
-from tgsh.datasets.base import info_of
+from tgsh.datasets.descriptions import info_of
 from tgsh.errors import InvalidSpec
 from tgsh.networks.registry import shares_base
 from tgsh.schemas import ContextVectors, EmbeddingMethod, Measure
@@ -108,11 +108,12 @@ Tree = Computed[ClusterTree, StageRef, DendrogramParams]
 
 
 def _find_tree(services: Services, experiment_id: str, params: DendrogramParams) -> Source[StageRef]:
-    _check_method(params.method)
+    check_method(params.method)
     return find_params_stage(services, experiment_id, params)
 
 
-def _check_method(method: str) -> None:
+def check_method(method: str) -> None:
+    """Raise InvalidSpec for a linkage that cannot be had of similarities."""
     if method in ("ward", "centroid", "median"):
         raise InvalidSpec(
             "method",

@@ -1,87 +1,124 @@
-"""/datasets: upload, list, look, share, delete, samples."""
+"""/datasets: upload, list, look, change, delete, samples."""
 
 from __future__ import annotations
 
 import secrets
 import shutil
-import zipfile
-from collections.abc import AsyncIterator
-from dataclasses import asdict
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+import time
+from pathlib import Path
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 
 from service import parsing
-from service.dependencies import ID, CallerDep, Format, Services, ServicesDep
-from service.errors import MEDIA_TYPE, Forbidden, UnsupportedMediaType
+from service.dependencies import CallerDep, Format, HeldDep, Services, ServicesDep
+from service.errors import MEDIA_TYPE, Forbidden
 from service.middleware.auth import Caller
+from service.multipart import file_pieces
 from service.responses import documented, respond
 from service.results.images import DATASET_SAMPLES, DatasetSamplesParams
-from tgsh.datasets.uploads.image_folders import MAX_IMAGES, MAX_PIXELS, ImageOptions
+from service.threads import writing
 from tgsh.datasets.uploads.ingest import (
+    DOMAINS,
     IMAGES,
     LABELS,
     IngestedDataset,
     Upload,
-    UploadKind,
     ingest_in_subprocess,
 )
-from tgsh.errors import InvalidSpec
-from tgsh.execution.presenters import dataset_view
-from tgsh.schemas import Dataset, DatasetPage, DatasetSamples, Sharing
+from tgsh.datasets.uploads.labelled_images import MAX_IMAGES, MAX_PIXELS
+from tgsh.datasets.uploads.options import Duplicates, OnBad, UploadOptions
+from tgsh.execution.presenters import dataset_view, report_view
+from tgsh.schemas import Dataset, DatasetChanges, DatasetPage, DatasetSamples
 from tgsh.specs.base import WITHOUT_NUL
-from tgsh.store import datasets
+from tgsh.specs.suites import Fit
+from tgsh.store import datasets, removals
 from tgsh.store.datasets import StoredDataset
-from tgsh.store.models import DatasetRecord
+from tgsh.store.models import DatasetRecord, HolderRecord
 from tgsh.store.ownership import require_storage_quota
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
-
-KINDS: dict[str, UploadKind] = {"application/x-npz": "npz", "application/zip": "zip"}
 
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": (
-            "An .npz with `x`, uint8 [N, height, width] or [N, height, width, 3], and `y`, a class for each "
-            "(integers or text); `x_test` and `y_test` beside them, or a fifth of every class becomes the "
-            "test images. Or a zip of class folders with images, CLASS/image.png, below train/ and test/ or "
-            f"not. At most {MAX_IMAGES:,} images of {MAX_PIXELS:,} pixels (128 × 128 × 3), 2 to 1,000 "
-            "classes, and TGSH_MAX_UPLOAD_BYTES (2 GiB), packed and unpacked."
+            "Images with classes, in whatever they come: a zip or tar of class folders (below train/ and "
+            "test/ or not), an .npz with images and labels, four IDX files in an archive, a WebDataset, "
+            "Hugging Face's parquet, a .mat as SVHN has it. What it is follows from its bytes, never from a "
+            f"name or Content-Type. At most {MAX_IMAGES:,} images of {MAX_PIXELS:,} pixels (128 × 128 × 3), "
+            "2 to 1,000 classes, and TGSH_MAX_UPLOAD_BYTES (2 GiB), packed and unpacked."
         ),
         "content": {
-            "application/x-npz": {
+            "application/octet-stream": {
                 "schema": {"type": "string", "format": "binary"},
                 "examples": {
                     "file": {
-                        "summary": "a file that numpy.savez(file, x=images, y=classes) wrote",
-                        "description": "curl -T digits.npz -X POST -H 'Content-Type: application/x-npz'",
-                        "value": "digits.npz",
+                        "summary": "a file as it is",
+                        "description": "curl -T leaves.zip -X POST",
+                        "value": "leaves.zip",
                     }
                 },
             },
-            "application/zip": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                },
+            },
         },
     }
 }
 
 
-def _image_options(
-    size: Annotated[
-        str | None,
-        Query(pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$", description="of a zip: resize to HEIGHTxWIDTH"),
-    ] = None,
+def _choice(values: Any) -> dict[str, Any]:
+    return {"enum": list(get_args(values))}
+
+
+def _upload_options(
+    size: Annotated[str | None, Query(description="resize images to HEIGHTxWIDTH, such as 64x64")] = None,
     channels: Annotated[
-        Literal["1", "3"] | None, Query(description="of a zip: make all images grey (1) or colour (3)")
+        str | None,
+        Query(description="make all images grey (1) or colour (3)", json_schema_extra={"enum": ["1", "3"]}),
     ] = None,
-) -> ImageOptions:
-    height, _, width = (size or "").partition("x")
-    return ImageOptions(
-        (int(height), int(width)) if size else None, None if channels is None else int(channels)
-    )
+    fit: Annotated[
+        str | None,
+        Query(description="how images get another size; squash", json_schema_extra=_choice(Fit)),
+    ] = None,
+    background: Annotated[
+        str | None,
+        Query(description="colour under transparent pixels and of pad's margins, such as white or #ff8800"),
+    ] = None,
+    encoding: Annotated[
+        str | None, Query(description="of names in an archive that are not UTF-8, such as gbk or cp1252")
+    ] = None,
+    on_bad: Annotated[
+        str | None,
+        Query(description="files that cannot be read: refuse", json_schema_extra=_choice(OnBad)),
+    ] = None,
+    duplicates: Annotated[
+        str | None,
+        Query(
+            description="images with the same pixels: together, on one side of the split",
+            json_schema_extra=_choice(Duplicates),
+        ),
+    ] = None,
+    test_share: Annotated[
+        str | None,
+        Query(description="of every class, where the upload has no test images; above 0, below 1: 0.2"),
+    ] = None,
+    group_pattern: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="regular expression on paths: files that match it in the same text stay on one side "
+            "of the split, such as (patient\\d+)",
+        ),
+    ] = None,
+) -> UploadOptions:
+    return UploadOptions.parsed({name: value for name, value in locals().items() if value is not None})
 
 
 @router.post(
@@ -90,7 +127,7 @@ def _image_options(
     summary="Upload a dataset",
     openapi_extra=BODY,
     responses={
-        200: {"model": Dataset, "description": "it is there already"},
+        200: {"model": Dataset, "description": "it is there already, or it was a dry run"},
         507: {"description": "the disk is full", "content": {MEDIA_TYPE: {}}},
     },
 )
@@ -99,47 +136,37 @@ async def upload(
     response: Response,
     services: ServicesDep,
     caller: CallerDep,
-    options: Annotated[ImageOptions, Depends(_image_options)],
+    options: Annotated[UploadOptions, Depends(_upload_options)],
     name: Annotated[
         str | None, Query(min_length=1, max_length=64, pattern=WITHOUT_NUL, description="what to call it")
     ] = None,
     shared: Annotated[bool, Query(description="whether everybody with a key sees it")] = False,
+    dry_run: Annotated[bool, Query(description="tell what would be made of it, and keep nothing")] = False,
 ) -> Dataset:
     """Keep images of your own as a dataset; `{"dataset": {"id": …}}` in a spec uses it.
 
+    `report` tells everything that was done to the images, names and split; a refusal lists all that is wrong.
     The id follows from the content: the same images give the same one, whatever they came in. Within each
-    class images keep their order; a zip's are in the order of their names.
+    class images keep their order; files are in the order of their names.
     """
-    kind = _kind(request.headers.get("content-type"), options)
     declared = request.headers.get("content-length", "0")
     expected = int(declared[:20]) if declared.isdecimal() else 0
     await run_in_threadpool(_require_room, services, caller, expected)
     with services.upload_staging.room() as folder:
         target = folder / "upload"
-        await services.upload_staging.receive(_pieces(request), target)
-        sent = Upload(target, kind, options, services.settings.max_upload_bytes)
-        held, is_new = await run_in_threadpool(_keep, services, caller, sent, folder, name, shared)
+        await services.upload_staging.receive(file_pieces(request), target)
+        sent = Upload(target, options, services.settings.max_upload_bytes)
+        async with services.upload_staging.turn(caller.name):
+            unpacked = await run_in_threadpool(ingest_in_subprocess, sent, folder)
+            if dry_run:
+                response.status_code = 200
+                return await run_in_threadpool(_preview, services, caller, unpacked, folder, name)
+            held, is_new = await run_in_threadpool(_keep, services, caller, unpacked, folder, name, shared)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/datasets/{held.record.id}"
-    return dataset_view(held)
-
-
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    async for piece in request.stream():
-        yield piece
-
-
-def _kind(content_type: str | None, options: ImageOptions) -> UploadKind:
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type not in KINDS:
-        raise UnsupportedMediaType(
-            f"Content-Type: {content_type or 'none'} is no dataset; send an .npz as application/x-npz, or a "
-            "zip of class folders as application/zip"
-        )
-    if media_type == "application/x-npz" and options != ImageOptions():
-        field = "size" if options.size else "channels"
-        raise InvalidSpec(field, "is for the images of a zip; an array is taken as it is")
-    return KINDS[media_type]
+    same_as = None if is_new else held.holder.name
+    report = report_view(unpacked.report.as_dict())  # of this upload, which may be another than the first
+    return dataset_view(held).model_copy(update={"same_as": same_as, "report": report})
 
 
 def _require_room(services: Services, caller: Caller, more: int) -> None:
@@ -150,35 +177,62 @@ def _require_room(services: Services, caller: Caller, more: int) -> None:
 
 
 def _keep(
-    services: Services, caller: Caller, sent: Upload, folder: Path, name: str | None, shared: bool
+    services: Services,
+    caller: Caller,
+    unpacked: IngestedDataset,
+    folder: Path,
+    name: str | None,
+    shared: bool,
 ) -> tuple[StoredDataset, bool]:
-    """Unpack, store, record: files first, then the row. Second: whether it is new to the caller."""
-    if not zipfile.is_zipfile(sent.path):  # looks at its end only
-        raise InvalidSpec("body", "is neither what numpy.savez writes nor a zip")
-    unpacked = ingest_in_subprocess(sent, folder)
-    size = sum((folder / file).stat().st_size for file in (IMAGES, LABELS))
-    id = unpacked.sha256[:16]
-    _require_room(services, caller, size)
-    place = f"{datasets.FOLDER}/{id}-{secrets.token_hex(4)}"
+    """Store, record: files first, then the row. Second: whether it is new to the caller."""
+    record = _record(unpacked, folder)
+    _require_room(services, caller, record.bytes)
+    place = f"{datasets.FOLDER}/{record.id}-{secrets.token_hex(4)}"
     kept = False
     try:
-        record = _stored(services, place, unpacked, folder, size)
-        called = (name or "").strip() or f"dataset {id[:6]}"
-        kept, is_new = datasets.add(services.database, record, called, caller.name, shared)
+        for file in FILES_OF_COLUMNS:
+            _store(services, record, file, folder, place)
+        holder = _holder(caller, record, unpacked, name, shared)
+        kept, is_new = datasets.add(services.database, record, holder)
     finally:
         if not kept:  # somebody holds the same content, or something went wrong
-            services.artifacts.remove_all(place)
-    return datasets.get(services.database, id, caller.visible_to or caller.name), is_new
+            removals.discard(services.database, services.artifacts, [place], is_folder=True)
+    return datasets.get(services.database, record.id, caller.visible_to or caller.name), is_new
 
 
-def _stored(
-    services: Services, place: str, unpacked: IngestedDataset, folder: Path, size: int
-) -> DatasetRecord:
-    digests = {}
-    for file in (IMAGES, LABELS):
-        with services.artifacts.staged(f"{place}/{file}") as staged:
-            shutil.move(folder / file, staged.path)
-        digests[file] = staged.sha256
+def _preview(
+    services: Services, caller: Caller, unpacked: IngestedDataset, folder: Path, name: str | None
+) -> Dataset:
+    """The dataset that an upload would become, and the name under which the caller has it already."""
+    record = _record(unpacked, folder)
+    record.created_at = time.time()
+    known = datasets.find(services.database, record.id, caller.visible_to or caller.name)
+    holder = _holder(caller, record, unpacked, name, shared=False)
+    holder.created_at = record.created_at
+    is_own = known is not None and known.owner == caller.name
+    same_as = known.holder.name if known is not None and is_own else None
+    changes: dict[str, object] = {"stored": False, "same_as": same_as, "links": {}}
+    return dataset_view(StoredDataset(record, holder, 0)).model_copy(update=changes)
+
+
+def _holder(
+    caller: Caller, record: DatasetRecord, unpacked: IngestedDataset, name: str | None, shared: bool
+) -> HolderRecord:
+    return HolderRecord(
+        dataset_id=record.id,
+        owner=caller.name or "",
+        name=(name or "").strip() or f"dataset {record.id[:6]}",
+        shared=shared,
+        report=unpacked.report.as_dict(),
+    )
+
+
+FILES_OF_COLUMNS = {IMAGES: "images", LABELS: "labels", DOMAINS: "domain_labels"}
+"""Files that an upload becomes, and the columns of DatasetRecord that name them."""
+
+
+def _record(unpacked: IngestedDataset, folder: Path) -> DatasetRecord:
+    """The row of an upload whose files are not stored yet."""
     return DatasetRecord(
         id=unpacked.sha256[:16],
         sha256=unpacked.sha256,
@@ -190,13 +244,20 @@ def _stored(
         test=unpacked.test,
         mean=unpacked.mean,
         deviation=unpacked.deviation,
-        report=asdict(unpacked.copies),
-        bytes=size,
-        images=f"{place}/{IMAGES}",
-        images_sha256=digests[IMAGES],
-        labels=f"{place}/{LABELS}",
-        labels_sha256=digests[LABELS],
+        report={name: getattr(unpacked.report, name) for name in ("copies", "overlap", "contradictory")},
+        domains=list(unpacked.domains) or None,
+        bytes=sum((folder / file).stat().st_size for file in FILES_OF_COLUMNS if (folder / file).exists()),
     )
+
+
+def _store(services: Services, record: DatasetRecord, file: str, folder: Path, place: str) -> None:
+    if not (folder / file).exists():  # there are no domains
+        return
+    with services.artifacts.staged(f"{place}/{file}") as staged:
+        shutil.move(folder / file, staged.path)
+    column = FILES_OF_COLUMNS[file]
+    setattr(record, column, f"{place}/{file}")
+    setattr(record, f"{column}_sha256", staged.sha256)
 
 
 @router.get("", summary="List uploaded datasets, newest first")
@@ -218,18 +279,6 @@ def list_datasets(
     return DatasetPage(items=[dataset_view(held) for held in page], next=next_cursor)
 
 
-def _held(
-    dataset_id: Annotated[str, PathParameter(pattern=ID, description="as POST /datasets answered it")],
-    services: ServicesDep,
-    caller: CallerDep,
-) -> StoredDataset:
-    return datasets.get(services.database, dataset_id, caller.visible_to)
-
-
-HeldDep = Annotated[StoredDataset, Depends(_held)]
-"""The dataset whose id is in the path, where it is there for who asks."""
-
-
 def _own(held: HeldDep, caller: CallerDep) -> StoredDataset:
     if not caller.may_change(held.owner):
         whose = f"of {held.owner}, who shares it" if held.owner is not None else "of no key"
@@ -248,22 +297,27 @@ def _owner(caller: Caller) -> str | None:
 
 @router.get("/{dataset_id}", summary="Look at an uploaded dataset")
 def get(held: HeldDep) -> Dataset:
-    """Its size, its classes, and how many experiments use it."""
+    """Its size, its classes, and how many experiments that you see use it."""
     return dataset_view(held)
 
 
-@router.patch("/{dataset_id}", summary="Share a dataset")
-def patch(held: OwnDep, sharing: Sharing, services: ServicesDep, caller: CallerDep) -> Dataset:
-    """Let everybody with a key see and use a dataset, or its owner alone again."""
-    datasets.share(services.database, held.record.id, _owner(caller), sharing.shared)
+@router.patch("/{dataset_id}", summary="Rename, describe or share a dataset")
+@writing
+def patch(held: OwnDep, changes: DatasetChanges, services: ServicesDep, caller: CallerDep) -> Dataset:
+    """Change its name, notes, citation or licence; let everybody with a key see and use it, or not."""
+    values = {
+        name: None if value == "" else value for name, value in changes.model_dump(exclude_unset=True).items()
+    }
+    datasets.change(services.database, held.record.id, _owner(caller), values)
     return dataset_view(datasets.get(services.database, held.record.id, caller.visible_to))
 
 
 @router.delete("/{dataset_id}", status_code=204, summary="Delete a dataset")
+@writing
 def delete(held: OwnDep, services: ServicesDep, caller: CallerDep) -> None:
-    """Forget a dataset. One that experiments use stays (409, which names them)."""
-    for key in datasets.remove(services.database, held.record.id, _owner(caller), caller.visible_to):
-        services.artifacts.remove_all(str(PurePosixPath(key).parent))
+    """Forget a dataset. One that experiments use which you see stays (409, which names them)."""
+    folders = datasets.remove(services.database, held.record.id, _owner(caller), caller.visible_to)
+    removals.carry_out(services.database, services.artifacts, folders)
 
 
 @router.get(

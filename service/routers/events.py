@@ -6,10 +6,11 @@ from collections.abc import AsyncIterable
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.dependencies import AccessCheckDep, ExistingId, ServicesDep
+from service.middleware.head import IS_HEAD
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 
@@ -45,6 +46,7 @@ async def events(
     experiment_id: ExistingId,
     services: ServicesDep,
     may_read: AccessCheckDep,
+    request: Request,
     last_event_id: Annotated[int, Header(ge=0, description="go on behind this event")] = 0,
 ) -> AsyncIterable[ServerSentEvent]:
     """`status`, `task` and `progress` events from the first one, or from behind Last-Event-ID.
@@ -52,6 +54,8 @@ async def events(
     The stream ends with the experiment's terminal status. `task` events tell of tasks that workers
     started or ended; tasks that never ran because all were cancelled or failed have none.
     """
+    if request.scope.get(IS_HEAD):
+        return
     async with aclosing(services.event_feed.events(experiment_id, last_event_id, may_read)) as sent:
         async for event in sent:
             yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)

@@ -1,4 +1,4 @@
-"""/experiments/{id}/tasks/{index}/predictions and …/representations of images in the request."""
+"""/experiments/{id}/tasks/{index}/predictions, …/representations and …/codes of images in the request."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy as np
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from scipy.special import softmax
 
-from service.dependencies import ExperimentId, Format, Services, ServicesDep, Stage
+from service.dependencies import Bits, Body, ExperimentId, Format, Services, ServicesDep, Stage
 from service.parsing import IMAGES_BODY, images_in
 from service.responses import choose, documented, respond_once
-from service.results.base import ARRAY_WRITERS, check_text
+from service.results.base import ARRAY_WRITERS, check_text, spec_of
 from service.results.classes import info_to_run
+from service.results.hash_codes import check_bits
+from tgsh.analysis.hash_codes import hash_codes, packed
 from tgsh.arrays import LabelledArray, table_csv
 from tgsh.datasets.base import DatasetInfo
 from tgsh.datasets.classes import task_labels
@@ -22,7 +24,7 @@ from tgsh.datasets.normalisation import normalisation_of
 from tgsh.errors import ArtifactCorrupt, Conflict, InvalidSpec
 from tgsh.networks.inference import TaskNetwork, task_network
 from tgsh.networks.registry import context_of, random_base, vector_size
-from tgsh.schemas import Predictions, Representations
+from tgsh.schemas import HashCodes, HashKind, Predictions, Representations
 from tgsh.specs import MAX_TASKS, ExperimentSpec
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
@@ -34,6 +36,7 @@ router = APIRouter(prefix="/experiments", tags=["tasks"])
 
 PREDICTIONS = RESULT_SPECS["predictions"].formats
 REPRESENTATIONS = RESULT_SPECS["representations"].formats
+CODES = ("json", "csv", "npy")
 
 MAX_VALUES = 20_000_000
 """Numbers in one response (80 MB); networks of the paper's size stay far below it with all images."""
@@ -63,16 +66,12 @@ class InferenceParams:
         return f"{what}-{self.about['experiment_id']}-{self.task}"
 
 
-async def _body(request: Request) -> bytes:
-    return await request.body()
-
-
 def _inference_params(
     experiment_id: ExperimentId,
     index: Annotated[int, Path(ge=0, le=MAX_TASKS)],
     services: ServicesDep,
     request: Request,
-    body: Annotated[bytes, Depends(_body)],
+    body: Body,
     stage: Stage = "after",
     transform: Annotated[
         bool,
@@ -166,6 +165,47 @@ def representations(params: ParamsDep, request: Request, format: Format = None) 
     else:
         content = ARRAY_WRITERS[name](params.array(values))
     return respond_once(content, name, params.file_name("representations"))
+
+
+@router.post(
+    "/{experiment_id}/tasks/{index}/codes",
+    summary="Hash codes of your images under a task's context",
+    responses={200: documented(HashCodes, CODES, csv="image,code\n0,a17f0c3e\n")[200]},
+    response_class=Response,
+    openapi_extra=IMAGES_BODY,
+)
+def codes(
+    params: ParamsDep,
+    services: ServicesDep,
+    request: Request,
+    kind: Annotated[
+        HashKind, Query(description="signs of random products, or the largest units")
+    ] = "simhash",
+    bits: Bits = 256,
+    format: Format = None,
+) -> Response:
+    """Codes of r_t(x), packed: eight bits a byte, the first bit highest; as npy uint8 [n, bytes].
+
+    Planes of a SimHash follow from the base seed and the size of representations: codes of all tasks of
+    experiments over one base can be compared.
+    """
+    name = choose(request, format, CODES)
+    experiment_id, size = params.about["experiment_id"], params.network.size
+    check_bits(kind, bits, size)
+    if len(params.images) * size > MAX_VALUES:
+        raise InvalidSpec("images", f"each becomes {size:,} numbers; send {MAX_VALUES // size} at most")
+    seed = spec_of(services, experiment_id).base_seed
+    bools = hash_codes(params.network.representations(params.images), kind, bits, seed)
+    content_bytes = packed(bools)
+    texts = [row.tobytes().hex() for row in content_bytes]
+    if name == "json":
+        document = params.document(kind=kind, bits=bits, length=bools.shape[1], codes=texts)
+        content = HashCodes.model_validate(document).model_dump_json().encode()
+    elif name == "csv":
+        content = table_csv(["image", "code"], enumerate(texts))
+    else:
+        content = ARRAY_WRITERS[name](params.array(content_bytes))
+    return respond_once(content, name, params.file_name("codes"))
 
 
 def _network(

@@ -10,13 +10,18 @@ from prometheus_client import exposition
 from service.dependencies import CallerDep, Services, ServicesDep
 from service.middleware.auth import Caller
 from tgsh.schemas import Check, Queue, QueuedExperiment, Readiness, Worker, Workers, WorkingOn
+from tgsh.stack.state import troubles
 from tgsh.store.leases import live_workers
 from tgsh.store.models import WorkerRecord, as_datetime
+from tgsh.store.removals import overdue
 from tgsh.store.statistics import RunningJob, queue_figures, running_jobs
 
 router = APIRouter(tags=["health"])
 
 MIN_FREE_BYTES = 256 << 20
+
+MAX_TOLD = 3
+"""Slots that cannot work of which the reasons are told, at most."""
 
 
 ALIVE = {"status": "alive"}
@@ -28,8 +33,8 @@ ALIVE = {"status": "alive"}
     responses={200: {"content": {"application/json": {"example": ALIVE}}}},
     openapi_extra={"security": []},
 )
-def livez() -> dict[str, str]:
-    """Touches nothing."""
+async def livez() -> dict[str, str]:
+    """Touches nothing, and needs no thread."""
     return ALIVE
 
 
@@ -37,9 +42,11 @@ def livez() -> dict[str, str]:
 def readyz(services: ServicesDep, response: Response) -> Readiness:
     """Store, queue, disk and workers; 503 if one of them is not there."""
     checks = {"store": _store(services), "redis": _redis(services), "disk": _disk(services)}
-    checks["workers"] = (
-        _workers(services) if checks["store"].ok else Check(ok=False, detail="unknown without the store")
-    )
+    unknown = Check(ok=False, detail="unknown without the store")
+    checks["workers"] = _workers(services) if checks["store"].ok else unknown
+    if checks["store"].ok and (kept := overdue(services.database)):
+        detail = f"{checks['disk'].detail}; {kept} files or folders could not be removed so far"
+        checks["disk"] = Check(ok=checks["disk"].ok, detail=detail)
     ready = all(check.ok for check in checks.values())
     if not ready:
         response.status_code = 503
@@ -53,7 +60,7 @@ def _store(services: Services) -> Check:
 
 def _redis(services: Services) -> Check:
     trouble = services.queue.connection_error()
-    return Check(ok=trouble is None, detail=trouble or "answers")
+    return Check(ok=trouble is None, detail=trouble or "takes and gives messages")
 
 
 def _disk(services: Services) -> Check:
@@ -69,11 +76,24 @@ def _disk(services: Services) -> Check:
 def _workers(services: Services) -> Check:
     workers = live_workers(services.database)
     slots = sum(len(worker.slots) for worker in workers)
+    if workers and (lost := _lost_slots(workers)):
+        some = "; ".join(lost[:MAX_TOLD]) + ("; …" if len(lost) > MAX_TOLD else "")
+        return Check(ok=len(lost) < slots, detail=f"{len(lost)} of {slots} slots cannot work: {some}")
+    dying = [f"{name}: {sentence}" for name, sentence in troubles(services.settings.home).items()]
     if not workers:
-        return Check(
-            ok=False, detail="no worker was seen lately; start one with: celery -A worker.app worker"
-        )
-    return Check(ok=True, detail=f"{len(workers)} worker(s), {slots} job(s) at a time")
+        start = "no worker was seen lately; start one with: celery -A worker.app worker"
+        return Check(ok=False, detail="; ".join(dying) or start)
+    return Check(ok=True, detail="; ".join([f"{len(workers)} worker(s), {slots} job(s) at a time", *dying]))
+
+
+def _lost_slots(workers: Sequence[WorkerRecord]) -> list[str]:
+    """Of each slot in which no job can be done now: where it is, and why."""
+    return [
+        f"{child['slot']} of {worker.host}: {child['reason']}"
+        for worker in workers
+        for child in worker.children or ()
+        if child["state"] in ("broken", "stuck")
+    ]
 
 
 EXAMPLE = """# HELP tgsh_experiments Experiments, by status.
@@ -136,10 +156,18 @@ def _worker(record: WorkerRecord, jobs: Sequence[RunningJob], caller: Caller) ->
             "device_memory_bytes": record.device_memory_bytes,
             "torch": record.has_torch,
             "datasets": record.datasets,
+            "version": record.version,
+            "children": _children(record),
             "seen_at": as_datetime(record.seen_at),
             "working_on": [_job(job, caller) for job in jobs if job.worker.startswith(own)],
         }
     )
+
+
+def _children(record: WorkerRecord) -> list[dict[str, object]] | None:
+    if record.children is None:
+        return None
+    return [{**child, "since": as_datetime(child["since"])} for child in record.children]
 
 
 def _job(job: RunningJob, caller: Caller) -> WorkingOn:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Body, Path, Request, Response
+from pydantic import ValidatorFunctionWrapHandler, WrapValidator
 
 from service.dependencies import CallerDep, Format, Services, ServicesDep
 from service.errors import NotDrawn
@@ -16,8 +19,10 @@ from service.responses import choose, documented, respond
 from service.results.base import NoParams
 from service.results.classes import overlap_document
 from service.results.images import PREVIEW, DrawnPreview
-from tgsh.datasets.base import UploadInfo, info_of
+from service.study_submissions import planned
+from service.threads import note, writing
 from tgsh.datasets.classes import class_warnings, conversions
+from tgsh.datasets.descriptions import UploadInfo, info_of
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.execution.planning import (
     SECONDS_A_FINISHED_TASK,
@@ -28,14 +33,17 @@ from tgsh.execution.planning import (
     task_seconds,
 )
 from tgsh.execution.uploads import seen_by
-from tgsh.schemas import Estimate, Preview, PreviewStatus
-from tgsh.schemas.examples import SUBMISSIONS
+from tgsh.schemas import Estimate, Preview, PreviewStatus, StudyEstimate
+from tgsh.schemas.examples import ESTIMATE, SUBMISSIONS
+from tgsh.schemas.study_examples import SUBMISSIONS as STUDY_SUBMISSIONS
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.presets import Submission
+from tgsh.specs.studies import StudySubmission
 from tgsh.store import previews, queries, statistics
 from tgsh.store.database import Database
 from tgsh.store.leases import live_workers
 from tgsh.store.models import PreviewRecord
+from tgsh.suites import build
 
 router = APIRouter(prefix="/previews", tags=["experiments"])
 
@@ -59,6 +67,7 @@ Key = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="as POST /previe
     summary="Draw what the tasks of a spec look like",
     responses={200: {"model": Preview, "description": "it is drawn already"}},
 )
+@writing
 def draw(
     submission: Annotated[Submission, Body(openapi_examples=SUBMISSIONS)],
     services: ServicesDep,
@@ -74,9 +83,7 @@ def draw(
     preview_request = preview(spec, seen_by(services.database, caller.visible_to))
     _raise(preview_refusal(spec, live_workers(services.database)))
     if previews.request_preview(services.database, services.artifacts, preview_request):
-        background.add_task(
-            services.queue.wake_workers, services.database
-        )  # what gets lost, the sweeper finds
+        background.add_task(services.wake_workers)
     document = _view(services, previews.get(services.database, preview_request.key), caller)
     response.headers["Location"] = f"/previews/{preview_request.key}"
     if document.status == "ready":
@@ -93,7 +100,12 @@ def draw(
     response_class=Response,
 )
 def get(
-    key: Key, services: ServicesDep, caller: CallerDep, request: Request, format: Format = None
+    key: Key,
+    services: ServicesDep,
+    caller: CallerDep,
+    request: Request,
+    background: BackgroundTasks,
+    format: Format = None,
 ) -> Response:
     """How far a preview is, as JSON; its images in the other formats, once they are drawn (409 until then).
 
@@ -107,6 +119,7 @@ def get(
     except (NotFound, InvalidSpec):  # in the words for what is not there
         raise NotFound(f"there is no preview {key!r}; POST /previews has one drawn") from None
     document = _view(services, record, caller)
+    background.add_task(note, services, partial(previews.note_use, services.database, key))
     if document.status == "ready":
         return respond(request, services, PREVIEW, DrawnPreview(record, document), NoParams(), name)
     if name == "json":
@@ -132,11 +145,13 @@ def _view(services: Services, record: PreviewRecord, caller: Caller) -> Preview:
     if status == "ready" and not previews.is_whole(services.artifacts, record):
         status, reason = "failed", DAMAGED
     path = f"/previews/{record.key}"
+    # A label may be the name that a holder gave to a dataset: those who ask see their own, not the drawer's.
+    labels = {task.index: task.label for task in build(spec.suite, info)}
     return Preview(
         key=record.key,
         status=status,
         reason=reason,
-        tasks=[label for _, label in record.tasks],
+        tasks=[labels[index] for index, _ in record.tasks],
         indices=[index for index, _ in record.tasks],
         tasks_total=record.tasks_total,
         class_overlap=overlap_document(spec, info),
@@ -157,15 +172,16 @@ class _Pace:
 class _Paces:
     """The pace of each kind of experiment on a kind of device, queried once."""
 
-    def __init__(self, database: Database, uploads: UploadInfo, device: str) -> None:
+    def __init__(self, database: Database, uploads: UploadInfo, device: str, visible_to: str | None) -> None:
         self._database, self._uploads, self._device = database, uploads, device
+        self._visible_to = visible_to
         self._known: dict[tuple[str, ...], _Pace] = {}
 
     def of(self, spec: ExperimentSpec) -> _Pace:
         kind = (spec.suite.kind, spec.dataset_key, spec.network.kind)
         if kind not in self._known:
             self._known[kind] = _pace(
-                statistics.throughput(self._database, *kind, self._device), self._uploads
+                statistics.throughput(self._database, *kind, self._device, self._visible_to), self._uploads
             )
         return self._known[kind]
 
@@ -205,7 +221,7 @@ def estimate(
     _raise(refusal(spec, workers))
     slots = [str(slot) for worker in workers for slot in worker.slots]
     device = "cuda" if any(slot.startswith("cuda") for slot in slots) else "cpu"
-    paces = _Paces(database, uploads, device)
+    paces = _Paces(database, uploads, device, visible_to)
     own, a_task = paces.of(spec), paces.task_seconds(spec)
     ahead, count = statistics.backlog(database)
     more = count / len(ahead) if ahead else 1.0  # of those that were not looked at
@@ -233,18 +249,82 @@ def estimate(
     )
 
 
+MOST_CELLS = 20
+"""Cells of a study whose estimates are told apart."""
+
+
+def study_estimate(services: Services, caller: Caller, submission: StudySubmission) -> StudyEstimate:
+    """Cost of a study on today's workers. Writes nothing. Raises what a submission does."""
+    expansion, members, refused = planned(services, caller, submission)
+    new = [each for each in members if each.experiment_id is None and each.stored is None]
+    if new and refused is not None:
+        raise refused
+    database, uploads, visible_to = services.database, services.uploads.info, caller.visible_to
+    slots = [str(slot) for worker in live_workers(database) for slot in worker.slots]
+    device = "cuda" if any(slot.startswith("cuda") for slot in slots) else "cpu"
+    paces = _Paces(database, uploads, device, visible_to)
+    work, longest = 0.0, 0.0
+    for place, cell in enumerate(expansion.cells):
+        of_cell = [each for each in new if each.cell == place]
+        if of_cell:
+            tasks, a_task = len(of_cell[0].plan.tasks), paces.task_seconds(cell.spec)
+            info = info_of(cell.spec, uploads)
+            measured = crossing_seconds(cell.spec, info, tasks) + shuffle_seconds(cell.spec, info, tasks)
+            finish = paces.of(cell.spec).finish * tasks + paces.of(cell.spec).factor * measured
+            work += len(of_cell) * (tasks * a_task + finish)
+            longest = max(longest, math.ceil(tasks / max(len(slots), 1)) * a_task + finish)
+    ahead, count = statistics.backlog(database)
+    more = count / len(ahead) if ahead else 1.0
+    waited_for = [
+        min(each.epochs / one.training.epochs * paces.task_seconds(one), work)
+        for each, one in ((each, ExperimentSpec.model_validate(each.spec)) for each in ahead)
+    ]
+    cells = expansion.cells if submission.experiments is None else ()
+    return StudyEstimate(
+        experiments=len(members),
+        stored=len(members) - len(new),
+        tasks=sum(len(each.plan.tasks) for each in new),
+        task_epochs=sum(len(each.plan.tasks) * each.spec.training.epochs for each in new),
+        seconds=max(work / len(slots), longest) if slots else None,
+        queue_seconds=more * sum(waited_for) / len(slots) if slots else None,
+        workers=len(slots),
+        cells=[estimate(database, uploads, cell.spec, visible_to) for cell in cells[:MOST_CELLS]],
+    )
+
+
+STUDY_KEYS = ("spec", "experiments", "replicates", "grid")
+"""Keys of a body that make it a study."""
+
+
+def _submission(body: Any, _otherwise: ValidatorFunctionWrapHandler) -> Submission | StudySubmission:
+    """A study where the body has one of its keys, else a spec; errors name fields of that."""
+    is_study = isinstance(body, Mapping) and any(key in body for key in STUDY_KEYS)
+    return StudySubmission.model_validate(body) if is_study else Submission.model_validate(body)
+
+
 estimates_router = APIRouter(prefix="/estimates", tags=["experiments"])
 
 
-@estimates_router.post("", summary="Estimate what a spec would cost")
+@estimates_router.post(
+    "",
+    summary="Estimate what a spec or a study would cost",
+    responses={200: {"content": {"application/json": {"example": ESTIMATE}}}},
+)
 def post(
-    submission: Annotated[Submission, Body(openapi_examples=SUBMISSIONS)],
+    submission: Annotated[
+        Submission | StudySubmission,
+        WrapValidator(_submission),
+        Body(openapi_examples=SUBMISSIONS | STUDY_SUBMISSIONS),
+    ],
     services: ServicesDep,
     caller: CallerDep,
-) -> Estimate:
-    """Nothing is submitted and nothing is written. The body is that of POST /experiments.
+) -> Estimate | StudyEstimate:
+    """Nothing is submitted and nothing is written. The body is that of POST /experiments or POST /studies.
 
-    Seconds follow from experiments of the same suite, dataset and network that were trained here, scaled by
-    images, epochs and the network's size (`basis` measured), or else from what was measured elsewhere.
+    Seconds follow from experiments of the same suite, dataset and network that were trained here and that you
+    see, scaled by images, epochs and the network's size (`basis` measured), or else from what was measured
+    elsewhere.
     """
+    if isinstance(submission, StudySubmission):
+        return study_estimate(services, caller, submission)
     return estimate(services.database, services.uploads.info, submission.spec(), caller.visible_to)

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.dependencies import Services
-from service.middleware.auth import AuthMiddleware, RequestQuota
+from service.middleware.auth import AuthMiddleware
+from service.middleware.quotas import RequestQuota
 from service.settings import ServiceSettings
 from tests.api.conftest import SPEC, submit, work
 from tests.support.people import bearer, cancelled_experiment, people
@@ -182,7 +183,7 @@ def test_a_websocket_is_closed(app: FastAPI) -> None:
         sent.append(message)
 
     scope = {"type": "websocket", "path": "/experiments", "headers": []}
-    asyncio.run(AuthMiddleware(app, app.state.settings)(scope, None, send))  # type: ignore[arg-type]
+    asyncio.run(AuthMiddleware(app, app.state.settings, app.state.request_quota)(scope, None, send))  # type: ignore[arg-type]
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
@@ -251,7 +252,7 @@ class TestShares:
         path = f"/experiments/{experiment}"
         assert known["alice"].post(f"{path}/cancel").status_code == 202
         assert known["alice"].post("/experiments", json=SPEC).status_code == 429
-        assert known["alice"].delete(path).status_code == 204
+        assert known["alice"].delete(f"{path}?forever=true").status_code == 204
         submit(known["alice"])
 
     def test_nobody_is_counted_where_there_are_no_keys(self, client: httpx.Client) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from PIL import Image
 from pydantic import SecretStr
 
 from service.app import create_app
@@ -20,9 +23,10 @@ from service.results.base import AnyResult
 from service.settings import ServiceSettings
 from tests.api.test_trained_results import train
 from tests.support.serving import in_process
-from tests.support.uploads import coloured, upload
-from tgsh.datasets.base import info_of
+from tests.support.uploads import coloured, post, upload
+from tgsh.datasets.descriptions import info_of
 from tgsh.datasets.mnist import load_dataset
+from tgsh.datasets.named_sets import NAMED_SETS
 from tgsh.specs import FlyNetSpec
 from tgsh.specs.presets import Submission
 from tgsh.specs.results import RESULT_SPECS
@@ -67,6 +71,9 @@ SUITES = (
         "tasks": [{"label": "as it is"}, {"label": "=inverted", "transforms": [{"kind": "invert"}]}],
     },
     {"kind": "manifold", "tasks": 3, "side": 8, "train_images": 300, "test_images": 100},
+    {"kind": "split"},
+    {"kind": "split", "order": [["0", "1", "2"], ["1", "2", "3"]], "outputs": "own"},
+    {"kind": "corruption", "names": ["shot-noise", "zigzag"], "severities": [5, 1]},
 )
 
 
@@ -76,6 +83,8 @@ BESIDE_RESULTS = {
     "/tasks/{index}",
     "/tasks/{index}/confusion",
     "/events",
+    "/history",
+    "/placements",
     "/figures/{name}.{format}",
 }
 """GET below an experiment that is no result of the registry: resources, and results as figures."""
@@ -98,6 +107,10 @@ OTHER_VALUES: dict[str, str] = {
     "seed": "1",
     "ridge": "2.5",
     "null": "1",
+    "images": "1",
+    "rule": "entropy",
+    "kind": "top-share",
+    "bits": "64",
 }
 """A value of each parameter that is not its default; one that differs by result is the one that it takes."""
 
@@ -108,7 +121,9 @@ PICTURES = ("image/png", "image/svg+xml", "application/pdf")
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     home = tmp_path_factory.mktemp("home")
-    return create_app(ServiceSettings(home=home, redis_url=SecretStr("redis://127.0.0.1:1/0")))
+    return create_app(
+        ServiceSettings(home=home, data_dir=home / "data", redis_url=SecretStr("redis://127.0.0.1:1/0"))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +139,15 @@ def services(app: FastAPI, client: httpx.Client) -> Services:
     return services
 
 
+NOT_THERE = ("/restore", "/accuracy/matrix/job", "/{placement_id}")
+"""Parts of paths to what experiments of this module do not have: jobs, placements, a past."""
+
+
 def results(app: FastAPI, method: str) -> Iterator[tuple[str, list[str]]]:
     """Paths below an experiment that answer this method, with the media types that they list."""
     for path, operations in app.openapi()["paths"].items():
+        if any(part in path for part in NOT_THERE):
+            continue
         if path.startswith("/experiments/{experiment_id}") and method in operations:
             yield path, list(operations[method]["responses"].get("200", {}).get("content", {}))
 
@@ -137,6 +158,7 @@ def answers(
     root: str,
     network: str,
     pictures: Sequence[str] = ("image/png",),
+    without: Sequence[str] = (),
 ) -> int:
     """Ask for everything that the API page lists; how many answers there were.
 
@@ -152,6 +174,7 @@ def answers(
                 continue
             answer = client.get(f"{root}{below}", headers={"Accept": media_type})
             can = network == "flynet" or below.removeprefix("/") not in FLYNET_ALONE
+            can &= below.removeprefix("/") not in without
             assert answer.status_code == (200 if can else 409), (below, media_type, answer.text[:300])
             if can:
                 assert answer.headers["content-type"].split(";")[0] == media_type
@@ -160,15 +183,22 @@ def answers(
 
 
 def shown(client: httpx.Client, app: FastAPI, root: str, body: dict[str, Any]) -> None:
-    """Ask of a task's network what it sees in images."""
+    """Ask of a task's network what it sees in images, and of all tasks how they agree with a geometry."""
     uploads = app.state.services.uploads.info
     pixels = info_of(Submission.model_validate(body).spec(), uploads).pixels
-    images = np.random.default_rng(0).random((2, pixels)).tolist()
+    images = np.random.default_rng(0).random((4, pixels)).tolist()
+    kind = body.get("network", {}).get("kind", "flynet")
+    cannot = {"gsh": ("/predictions", "/mixtures"), "neuromodnet": ("/mixtures",)}.get(kind, ())
     for path, media_types in results(app, "post"):
         for media_type in media_types:
             below = path.removeprefix("/experiments/{experiment_id}").replace("{index}", "1")
-            answer = client.post(f"{root}{below}", json={"images": images}, headers={"Accept": media_type})
-            assert answer.status_code == 200, (below, media_type, answer.text[:300])
+            asked: dict[str, Any] = (
+                {"geometry": "abs(index)"} if below == "/agreement" else {"images": images}
+            )
+            params = {"/predictions": {"weights": "0:1,1:3"}, "/mixtures": {"labels": "0,1,0,1"}}.get(below)
+            answer = client.post(f"{root}{below}", params=params, json=asked, headers={"Accept": media_type})
+            wanted = 409 if below in cannot else 200
+            assert answer.status_code == wanted, (below, media_type, answer.text[:300])
 
 
 def lacking(app: FastAPI, registry: Sequence[AnyResult]) -> list[str]:
@@ -237,7 +267,7 @@ def test_every_network(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite["kind"])
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite["kind"] + suite.get("outputs", ""))
 def test_every_suite(client: httpx.Client, app: FastAPI, services: Services, suite: dict[str, Any]) -> None:
     body = {**SMALL, "suite": suite, "dataset": "synthetic" if suite["kind"] == "manifold" else "mnist5k"}
     root = train(client, services, **body)
@@ -363,3 +393,113 @@ def test_classes_and_sizes_that_differ(client: httpx.Client, app: FastAPI, servi
     again = client.post("/experiments", json={**body, "null_shuffles": 1, "name": "again"})
     assert (again.status_code, again.json()["links"]["self"]) == (200, root)
     assert client.post("/experiments", json={**body, "null_shuffles": 3}).status_code == 202
+
+
+def _check_parts(
+    client: httpx.Client, app: FastAPI, services: Services, body: dict[str, Any], without: Sequence[str] = ()
+) -> str:
+    """Everything is answered for an experiment of parts of a dataset; its path."""
+    root = train(client, services, **body)
+    assert answers(client, app, root, "flynet", PICTURES, without) > 35
+    shown(client, app, root, body)
+    similarity = client.get(f"{root}/similarity").json()
+    assert similarity["warnings"]
+    assert similarity["class_overlap"]["classes"] is not None
+    matrix = np.array(client.get(f"{root}/accuracy/matrix").json()["values"])
+    assert matrix.shape == (len(similarity["labels"]),) * 2
+    return root
+
+
+@pytest.mark.slow
+def test_classes_of_a_split_have_outputs_of_their_own(
+    client: httpx.Client, app: FastAPI, services: Services
+) -> None:
+    body = {**SMALL, "dataset": "mnist5k", "suite": {"kind": "split", "outputs": "own"}}
+    root = _check_parts(client, app, services, body, ["geometry"])
+    refused = client.get(f"{root}/geometry")
+    assert (refused.status_code, "these share 0 classes" in refused.text) == (409, True)
+    samples = client.get(f"{root}/samples").json()
+    assert samples["labels"] == ["0, 1", "2, 3", "4, 5", "6, 7", "8, 9"]
+    confusion = client.get(f"{root}/tasks/1/confusion").json()
+    counts = np.array(confusion["counts"])
+    assert counts.sum(axis=1).tolist() == [0, 0, 100, 100, 0, 0, 0, 0, 0, 0]
+    assert client.get(f"{root}/tasks/1").json()["accuracy"] > 0.8
+    per_class = client.get(f"{root}/accuracy").json()["per_class"][1]
+    assert [value is None for value in per_class] == [label not in (2, 3) for label in range(10)]
+
+
+@pytest.mark.slow
+def test_domains_that_lack_classes_and_test_images(
+    client: httpx.Client, app: FastAPI, services: Services
+) -> None:
+    classes, domains = NAMED_SETS["pacs"].class_names, NAMED_SETS["pacs"].domains
+    rng = np.random.default_rng(0)
+    for number, (domain, _) in enumerate(domains):
+        for label, name in enumerate(classes):
+            folder = services.settings.data / "PACS" / domain / name
+            folder.mkdir(parents=True)
+            # Photos know no guitars; art has too few horses for a test.
+            count = 0 if (number, label) == (2, 3) else 3 if (number, label) == (0, 4) else 11
+            for place in range(count):
+                pixels = np.full((32, 32, 3), 30 * label + 5 * number) + rng.integers(0, 30, (32, 32, 3))
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{place}.png")
+    network = {"kind": "flynet", "expansion": 1}
+    training = {"epochs": 1, "train_limit": 60, "batch_size": 16}
+    body = {
+        **SMALL,
+        "dataset": "pacs",
+        "suite": {"kind": "domains"},
+        "network": network,
+        "training": training,
+    }
+    root = _check_parts(client, app, services, body, ["reconstructions"])  # 12,288 pixels are too many
+    assert client.get(f"{root}/similarity").json()["labels"] == [domain for domain, _ in domains]
+    overlap = client.get(f"{root}/similarity").json()["class_overlap"]
+    assert [row.count(None) for row in overlap["classes"]] == [0, 0, 1, 0]
+    assert client.get(f"{root}/geometry").json()["sample"] == {
+        "tasks": [0, 1, 2, 3],
+        "classes": 6,
+        "images": 2,
+    }
+    assert client.get(f"{root}/accuracy").json()["per_class"][0][4] is None
+
+
+def test_a_dataset_without_domains_is_told_what_to_do(client: httpx.Client) -> None:
+    answer = client.post("/experiments", json={"dataset": "mnist5k", "suite": {"kind": "domains"}})
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["field"] == "suite.kind"
+    assert "mnist5k has no domains; upload folders domain/class" in error["message"]
+
+
+@pytest.mark.slow
+def test_domains_of_an_upload(client: httpx.Client, app: FastAPI, services: Services) -> None:
+    file, rng = io.BytesIO(), np.random.default_rng(0)
+    with zipfile.ZipFile(file, "w") as archive:
+        for number, domain in enumerate(("art", "photo")):
+            for label, name in enumerate(("cat", "dog", "fox")):
+                for place in range(12):
+                    pixels = np.full((9, 8, 3), 60 * label + 20 * number) + rng.integers(0, 20, (9, 8, 3))
+                    picture = io.BytesIO()
+                    Image.fromarray(pixels.astype(np.uint8)).save(picture, "PNG")
+                    archive.writestr(f"{domain}/{name}/{place}.png", picture.getvalue())
+    answer = post(client, file.getvalue(), "application/zip", name="pets")
+    assert answer.status_code == 201, answer.text
+    training = {"epochs": 2, "batch_size": 8}
+    body = {
+        **SMALL,
+        "dataset": {"id": answer.json()["id"]},
+        "suite": {"kind": "domains"},
+        "training": training,
+    }
+    root = train(client, services, **body)
+    assert answers(client, app, root, "flynet") > 35
+    shown(client, app, root, body)
+    similarity = client.get(f"{root}/similarity").json()
+    assert similarity["labels"] == ["art", "photo"]
+    assert not similarity.get("class_overlap")  # all domains have all classes
+    assert client.get(f"/datasets/{answer.json()['id']}").json()["used_by"] == 1
+    both = train(
+        client, services, **{**body, "suite": {"kind": "split", "order": [["cat", "dog"], ["cat", "fox"]]}}
+    )
+    assert client.get(f"{both}/similarity").json()["labels"] == ["cat, dog", "cat, fox"]

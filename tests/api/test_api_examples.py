@@ -29,6 +29,8 @@ from tgsh.specs.presets import Submission
 SHOWN = (
     "/experiments",
     "/comparison",
+    "/bases",
+    "/studies",
     "/datasets",
     "/previews",
     "/estimates",

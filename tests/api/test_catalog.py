@@ -35,7 +35,7 @@ def test_a_network_refuses_what_the_catalog_does_not_promise(
         refused = answer.status_code == 409 and f"a {kind} has no" in answer.json()["detail"]
         assert refused == (resource not in promised), answer.text
     links = client.get(f"/experiments/{experiment_id}").json()["links"]
-    assert set(links) - {"self", "tasks", "events", "bundle"} == set(promised)
+    assert set(links) - {"self", "tasks", "events", "bundle", "placements"} == set(promised)
 
 
 def test_only_flynet_reconstructs(networks: dict[str, dict[str, Any]]) -> None:

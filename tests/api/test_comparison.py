@@ -176,19 +176,26 @@ def test_what_takes_long_is_done_elsewhere_and_what_takes_too_long_not_at_all(
     assert refused.json()["errors"][0]["field"] == "permutations"
     assert "500 are possible" in refused.json()["detail"]
     assert compare(client, *ids, permutations=500).status_code == 200
+    untested = compare(client, *ids, seed=2).json()  # nobody asked for so many
+    assert (untested["pairs"][0]["mantel"], untested["pairs"][0]["pearson"]) == (None, pytest.approx(1))
+    assert untested["notes"][0].startswith("no Mantel test: 999 permutations of 1 pairs take too long")
     monkeypatch.setattr(base, "MAX_TEXT_VALUES", 2 * 12**2 - 1)
-    assert "2 matrices of 12" in compare(client, *ids, permutations=499).json()["detail"]
+    large = compare(client, *ids, permutations=499, seed=2).json()
+    assert (large["matrices"], len(large["pairs"])) == ([[], []], 1)
+    assert "2 matrices of 12" in large["notes"][0]
+    assert "2 matrices of 12" in compare(client, *ids, permutations=499, format="csv").json()["detail"]
 
 
 @pytest.mark.parametrize(
     ("ids", "words"),
     [
         ("", "is no id"),
-        ("{0}", "2 to 6 are compared, not 1"),
+        ("{0}", "2 to 50 are compared, not 1"),
         ("{0},", "is no id"),
         ("{0},{0}", "twice"),
         ("{0},../etc/passwd", "is no id"),
-        (",".join("0" * 15 + str(n) for n in range(7)), "not 7"),
+        (",".join(f"{n:016x}" for n in range(51)), "not 51"),
+        (",".join(f"{n:016x}" for n in range(80)), "1200"),
     ],
 )
 def test_bad_lists_of_ids_name_the_field(client: httpx.Client, ids: str, words: str) -> None:
@@ -215,32 +222,81 @@ def test_what_is_not_there_is_named(client: httpx.Client, pair: tuple[str, str])
     assert compare(client, *pair, format="png").status_code == 406
 
 
-def test_too_few_common_tasks_are_named(
+def test_nothing_in_common_leaves_what_differs(
     client: httpx.Client, services: Services, pair: tuple[str, str]
 ) -> None:
     other = trained(client, services, 4, suite={"kind": "shift", "tasks": 4})
-    none = compare(client, pair[0], other)
-    assert none.status_code == 422
-    assert "0 task(s)" in none.json()["detail"]
-    assert "0°, 10°, 20°, 30°, 40° and 1 more" in none.json()["detail"]
-    assert "0 px, 1 px, 2 px, 3 px" in none.json()["detail"]
-    two = trained(client, services, 3, suite={"kind": "rotation", "tasks": 3, "step_degrees": 50})
-    assert "2 task(s) are in all of them (0°, 50°)" in compare(client, pair[0], two).json()["detail"]
+    none = compare(client, pair[0], other).json()
+    assert (none["tasks"], none["matrices"], none["pairs"]) == ([], [[], []], [])
+    notes = [each["note"] for each in none["experiments"]]
+    assert notes[0].startswith("it has 0°, 10°, 20°, 30°, 40° and 1 more, and 3 common tasks are needed")
+    assert "0 px, 1 px, 2 px, 3 px" in notes[1]
+    assert none["differences"][0]["field"] == "suite.kind"
+    assert [each["mean_accuracy"] for each in none["experiments"]] == [0.625, 0.375]
+    table = compare(client, pair[0], other, format="csv")
+    assert (table.status_code, table.json()["errors"][0]["field"]) == (422, "ids")
+    assert "no two of them have 3 tasks in common" in table.json()["detail"]
     running = submit(client, suite=ROTATIONS)
-    waiting = compare(client, pair[0], running)
-    assert waiting.status_code == 409
-    assert f"{running} has none" in waiting.json()["detail"]
+    waiting = compare(client, pair[0], running).json()
+    assert waiting["experiments"][1]["note"].startswith("it has none")
+    assert "more may come" in waiting["experiments"][1]["note"]
+    assert compare(client, pair[0], running, format="csv").status_code == 409
+    etag = compare(client, pair[0], running).headers["ETag"]
     work(services, running, 1, 3, 5)
-    partial = compare(client, pair[0], running).json()
+    answer = compare(client, pair[0], running)
+    partial = answer.json()
+    assert answer.headers["ETag"] != etag
     assert partial["tasks"] == ["10°", "30°", "50°"]
     assert [each["complete"] for each in partial["experiments"]] == [True, False]
+    assert [each["note"] for each in partial["experiments"]] == [None, None]
+
+
+def test_what_cannot_be_aligned_is_left_out_with_a_note(
+    client: httpx.Client, services: Services, pair: tuple[str, str]
+) -> None:
+    shift = trained(client, services, 4, suite={"kind": "shift", "tasks": 4}, base_seed=3)
+    layered = trained(client, services, 6, suite=ROTATIONS, network={"kind": "neuromodnet", "layers": [3, 4]})
+    longer = submit(client, suite=ROTATIONS, training={"epochs": 7})
+    document = compare(client, shift, *pair, layered, longer).json()
+    assert [each["note"] is None for each in document["experiments"]] == [False, True, True, True, False]
+    assert document["tasks"] == ["0°", "20°", "40°"]
+    assert [len(matrix) for matrix in document["matrices"]] == [0, 3, 3, 3, 0]
+    assert [(each["a"], each["b"]) for each in document["pairs"]] == list(
+        itertools.combinations((*pair, layered), 2)
+    )
+    assert document["experiments"][0]["tasks"] == []
+    fields = {each["field"]: each["values"] for each in document["differences"]}
+    assert fields["suite.kind"] == ["shift", *["rotation"] * 4]
+    assert fields["training.epochs"] == [2, 2, 2, 2, 7]
+    header, *_ = csv.reader(io.StringIO(compare(client, shift, *pair, format="csv").text))
+    assert header == ["task", "other", *pair]
+    layer = compare(client, *pair, layered, layer="layer-2").json()
+    assert "layer-1" in layer["experiments"][0]["note"]
+    assert [each["note"] is None for each in layer["experiments"]] == [False, False, False]
+    stage = compare(client, *pair, longer, stage=7).json()
+    assert [each["note"] is None for each in stage["experiments"]] == [False, False, False]
+    assert f"{pair[0]}: there is no stage '7'" in stage["experiments"][0]["note"]
+
+
+def test_fifty_are_compared(client: httpx.Client, services: Services) -> None:
+    one, two = (trained(client, services, 4, suite={**ROTATIONS, "tasks": 4}, seed=seed) for seed in (0, 1))
+    waiting = [submit(client, seed=seed) for seed in range(2, 50)]
+    document = compare(client, one, two, *waiting).json()
+    assert len(document["experiments"]) == len(document["matrices"]) == 50
+    assert [place for place, each in enumerate(document["experiments"]) if each["note"] is None] == [0, 1]
+    assert document["differences"][-1] == {"field": "seed", "values": list(range(50))}
+    table = compare(client, one, two, *waiting, format="csv")
+    assert f"{one}-and-49-more" in table.headers["content-disposition"]
+    assert compare(client, one, two, *waiting, permutations=9_999).status_code == 200
 
 
 def test_permutations_of_other_seeds_are_other_tasks(client: httpx.Client, services: Services) -> None:
     suites = [{"kind": "permutation", "tasks": 4, "permutation_seed": seed} for seed in (0, 0, 1)]
     ids = [trained(client, services, 4, suite=suite, seed=seed) for seed, suite in enumerate(suites)]
     assert len(compare(client, ids[0], ids[1]).json()["tasks"]) == 4
-    assert "1 task(s) are in all of them (identity)" in compare(client, ids[0], ids[2]).json()["detail"]
+    notes = [each["note"] for each in compare(client, *ids).json()["experiments"]]
+    assert notes[:2] == [None, None]
+    assert "the others are compared over identity, permutation 1" in notes[2]
 
 
 def test_what_others_do_not_share_is_not_there(client: httpx.Client, services: Services) -> None:

@@ -14,7 +14,7 @@ from service.dependencies import Services
 from tests.api.conftest import SPEC, completed, finish, submit, work
 from tests.support.people import people
 from tgsh.client import Client
-from tgsh.datasets.base import info_of
+from tgsh.datasets.descriptions import info_of
 from tgsh.execution.planning import task_seconds
 from tgsh.specs.presets import Submission
 from tgsh.store import jobs, leases

@@ -111,14 +111,14 @@ def test_idle_streams_cost_one_query_a_look(tmp_path: Path) -> None:
 
 def test_streams_end_when_the_experiment_is_deleted_and_wait_through_a_resume(database: Database) -> None:
     experiment_id = submitted(database, tasks=1)
+    experiments.cancel(database, experiment_id)  # so that the history has an end in it
+    experiments.resume(database, experiment_id)
 
-    def cancel_resume_finish() -> None:
-        experiments.cancel(database, experiment_id)
-        experiments.resume(database, experiment_id)
+    def finish() -> None:
         time.sleep(0.6)
         finished(database, experiment_id)
 
-    expected = len(follow(database, experiment_id, [0], cancel_resume_finish)[0])
+    expected = len(follow(database, experiment_id, [0], finish)[0])
     assert expected == len(recorded(database, experiment_id))
     gone = submitted(database, tasks=1)
     (stream,) = follow(database, gone, [0], lambda: experiments.delete(database, gone))

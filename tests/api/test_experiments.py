@@ -96,9 +96,13 @@ def test_cancel_resume_delete(client: httpx.Client, services: Services) -> None:
     client.post(f"{path}/cancel")
     assert services.artifacts.keys(experiment_id)
     assert client.delete(path).status_code == 204
-    assert services.artifacts.keys(experiment_id) == []
     assert client.get(path).status_code == 404
     assert client.delete(path).status_code == 404
+    assert services.artifacts.keys(experiment_id)
+    assert client.post(f"{path}/restore").json()["id"] == experiment_id
+    assert client.delete(f"{path}?forever=true").status_code == 204
+    assert services.artifacts.keys(experiment_id) == []
+    assert client.post(f"{path}/restore").status_code == 404
 
 
 def test_a_failure_is_told_everywhere(client: httpx.Client, services: Services) -> None:
@@ -166,6 +170,9 @@ def test_the_catalog_describes_what_can_be_posted(client: httpx.Client) -> None:
         "shift",
         "permutation",
         "augment",
+        "split",
+        "domains",
+        "corruption",
         "manifold",
         "datasets",
         "custom",

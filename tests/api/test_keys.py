@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from service.dashboard.rendering import MOUNT, digest
 from tests.api.conftest import SPEC, submit
-from tests.support.people import YESTERDAY, bearer, cancelled_experiment, people
+from tests.support.people import YESTERDAY, bearer, cancelled_experiment, cancelled_study, people
 from tests.support.uploads import upload
 from tgsh.api_keys import KeyFile, new_key
 from tgsh.execution.planning import preview
@@ -22,7 +22,14 @@ from tgsh.specs.presets import Submission
 pytestmark = pytest.mark.attacks
 
 PREVIEW = preview(Submission.model_validate(SPEC).spec()).key
-FILLED = {"index": "0", "name": "similarity", "format": "png", "key": PREVIEW}
+FILLED = {
+    "placement_id": "e" * 16,
+    "index": "0",
+    "name": "similarity",
+    "format": "png",
+    "key": PREVIEW,
+    "base_id": "0" * 64,
+}
 GUIDE = {
     "/guide/{name:path}": "/guide/results",
     "/guide/images/{name}": "/guide/images/dendrogram.png",
@@ -43,12 +50,18 @@ def routes(router: Any) -> Iterator[tuple[str, str]]:
 
 
 def filled(path: str, id: str) -> str:
-    """A path with its parameters (of an experiment or a dataset), and a file below a folder of files."""
+    """A path with its parameters (of an experiment, dataset or study), and a file below a folder of files."""
     if path in GUIDE:
         return GUIDE[path]
-    path = path.format(experiment_id=id, dataset_id=id, **FILLED)
+    path = path.format(experiment_id=id, dataset_id=id, study_id=id, **FILLED)
     files = {"/static-offline-docs": "favicon.png", f"{MOUNT}/{digest()}": "dashboard.css"}
     return f"{path}/{files[path]}" if path in files else path
+
+
+def on_base(client: httpx.Client, path: str, experiment: str) -> str:
+    """A path below the random base of an experiment."""
+    query = f"?experiment={experiment}&task=0" if path.endswith("/nearest") else ""
+    return path.format(base_id=client.get(f"/experiments/{experiment}").json()["base_id"]) + query
 
 
 @pytest.fixture
@@ -111,13 +124,20 @@ def test_every_route_asks_for_a_key(app: FastAPI, client: httpx.Client, tmp_path
 def test_every_route_with_every_role(app: FastAPI, known: dict[str, httpx.Client]) -> None:
     assert known["alice"].post("/previews", json=SPEC).status_code == 202  # everybody's, as its images are
     for method, path in routes(app):
+        if "{placement_id}" in path:  # of a completed experiment: test_placement_rights.py
+            continue
         is_dataset, reads = "{dataset_id}" in path, method in ("GET", "HEAD")
-        of_one = is_dataset or "{experiment_id}" in path
+        is_study = "{study_id}" in path
+        is_base = "{base_id}" in path
+        of_one = is_dataset or is_study or is_base or "{experiment_id}" in path
         status = {}
         for name in ("rita", "bob", "alice", "root"):
-            make = upload if is_dataset else cancelled_experiment
+            make = upload if is_dataset else cancelled_study if is_study else cancelled_experiment
             private = make(known["alice"]) if of_one else ""  # a new one each, as some of it deletes
-            status[name] = known[name].request(method, filled(path, private)).status_code
+            if path.endswith("/restore"):
+                assert known["alice"].delete(f"/experiments/{private}").status_code == 204
+            address = on_base(known["alice"], path, private) if is_base else filled(path, private)
+            status[name] = known[name].request(method, address).status_code
         allowed = {"alice", "root"} if of_one else {"alice", "root", "bob", *({"rita"} if reads else ())}
         for name in allowed:
             assert status[name] not in (401, 403, 404, 405, 500), (method, path, name)

@@ -108,8 +108,12 @@ def test_an_event_stream_is_counted_when_it_begins(client: httpx.Client, service
 
 
 def test_what_the_store_has(client: httpx.Client, services: Services) -> None:
-    completed(client, services)
+    done = completed(client, services).rpartition("/")[2]
     waiting = submit(client)
+    gone = submit(client, seed=5)
+    for ids in ([done], [waiting], [gone]):
+        assert client.post("/studies", json={"experiments": ids}).status_code == 202
+    experiments.delete(services.database, gone)
     leased(services.database, waiting, 0)
     leases.heartbeat(services.database, "celery@gpu/1", "gpu", 1, ["cuda:0", "cuda:1"])
     leases.heartbeat(services.database, "celery@cpu/2", "cpu", 2, ["cpu"])
@@ -120,6 +124,13 @@ def test_what_the_store_has(client: httpx.Client, services: Services) -> None:
     assert value(samples, "tgsh_store_up") == 1
     assert value(samples, "tgsh_experiments", status="completed") == 1
     assert value(samples, "tgsh_experiments", status="failed") == 0
+    assert {status: value(samples, "tgsh_studies", status=status) for status in metrics.STATES} == {
+        "queued": 0,
+        "running": 1,
+        "completed": 1,
+        "failed": 0,
+        "cancelled": 1,  # its experiment was deleted
+    }
     assert value(samples, "tgsh_jobs", kind="task", status="completed") == 3
     assert value(samples, "tgsh_jobs", kind="task", status="queued") == 2
     assert value(samples, "tgsh_jobs", kind="task", status="running") == 1
@@ -128,8 +139,8 @@ def test_what_the_store_has(client: httpx.Client, services: Services) -> None:
     assert value(samples, "tgsh_task_epochs_total") == 6
     assert value(samples, "tgsh_experiments_ended_total", status="completed") == 1
     assert value(samples, "tgsh_workers", host="gpu") == 1
-    assert value(samples, "tgsh_worker_slots", host="gpu", device="cuda") == 2
-    assert value(samples, "tgsh_worker_slots", host="cpu", device="cpu") == 1
+    assert value(samples, "tgsh_worker_slots", host="gpu", device="cuda", state="unknown") == 2
+    assert value(samples, "tgsh_worker_slots", host="cpu", device="cpu", state="unknown") == 1
     assert value(samples, "tgsh_worker_memory_bytes", host="cpu") == 2000
     assert value(samples, "tgsh_device_memory_bytes", host="gpu") == 5
     assert ("tgsh_device_memory_bytes", (("host", "cpu"),)) not in samples

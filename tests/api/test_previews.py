@@ -33,7 +33,9 @@ def draw(services: Services, data_dir: Path | None = None) -> None:
     context = WorkerContext(
         services.database, services.artifacts, data_dir or services.settings.data, 60, "cpu", "test"
     )
-    assert isinstance(runner.run_next(context, lambda: False), PreviewJob)
+    work = runner.run_next(context, lambda: False)
+    assert work is not None
+    assert isinstance(work.jobs[0], PreviewJob)
 
 
 def asked(client: httpx.Client, **changes: object) -> str:

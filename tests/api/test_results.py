@@ -240,8 +240,8 @@ def test_accuracy(client: httpx.Client, done: str) -> None:
         True,
     )
     assert client.get(f"{done}/accuracy?format=csv").text.splitlines()[:2] == [
-        "task,label,accuracy,balanced,chance",
-        "0,0°,0.0,,",
+        "task,label,accuracy,balanced,chance,low,high,balanced low,balanced high",
+        "0,0°,0.0,,,,,,",
     ]
     assert document["per_class"] is None
     assert "submit it anew" in document["reason"]  # of a version that did not count

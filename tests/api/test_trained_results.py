@@ -41,6 +41,8 @@ def test_reconstructions_in_every_format(client: httpx.Client, trained: str) -> 
     assert document["score"]["correlation"] > 0.1
     assert document["score"]["right_class"] > 0.6
     assert document["score"]["right_task"] == 1.0
+    assert document["score"]["interval"] is None
+    assert "none can be drawn anew" in document["score"]["reason"]
     npy = np.load(io.BytesIO(client.get(f"{trained}/reconstructions?format=npy").content))
     np.testing.assert_allclose(npy, images, rtol=1e-6)
     for name, magic in {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}.items():

@@ -57,6 +57,40 @@ def test_who_works_on_what(client: httpx.Client, services: Services) -> None:
     assert claimed is not None
 
 
+def child(slot: str, state: str, reason: str = "") -> leases.ChildState:
+    return leases.ChildState(slot=slot, pid=11, state=state, since=1.7e9, reason=reason)
+
+
+def test_slots_that_cannot_work_are_told(client: httpx.Client, services: Services) -> None:
+    """By /workers, /readyz and metrics; a version before tells nothing and is believed."""
+
+    def checked() -> dict[str, Any]:
+        found: dict[str, Any] = client.get("/readyz").json()["checks"]["workers"]
+        return found
+
+    children = [child("cuda:0", "broken", "cuda:0: no driver"), child("cpu", "busy")]
+    leases.heartbeat(services.database, "w", "a", 10, ["cuda:0", "cpu"], children=children)
+    [worker] = client.get("/workers").json()["workers"]
+    assert worker["version"]
+    assert worker["children"][0] == {
+        "slot": "cuda:0",
+        "pid": 11,
+        "state": "broken",
+        "since": "2023-11-14T22:13:20Z",
+        "reason": "cuda:0: no driver",
+    }
+    assert checked() == {"ok": True, "detail": "1 of 2 slots cannot work: cuda:0 of a: cuda:0: no driver"}
+    samples = client.get("/metrics").text
+    assert 'tgsh_worker_slots{device="cuda",host="a",state="broken"} 1.0' in samples
+    assert 'tgsh_worker_slots{device="cpu",host="a",state="busy"} 1.0' in samples
+    children[1] = child("cpu", "stuck", "killed")
+    leases.heartbeat(services.database, "w", "a", 10, ["cuda:0", "cpu"], children=children)
+    assert (checked()["ok"], checked()["detail"][:27]) == (False, "2 of 2 slots cannot work: c")
+    leases.heartbeat(services.database, "before", "b", 10, ["cpu"])
+    assert checked()["ok"] is True
+    assert client.get("/workers").json()["workers"][0]["children"] is None
+
+
 def test_a_finish_is_work_too_and_oldest_is_since_the_last_resume(
     client: httpx.Client, services: Services
 ) -> None:

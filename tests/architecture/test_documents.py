@@ -33,7 +33,7 @@ from pydantic import ValidationError
 from service.errors import KINDS
 from tests.architecture import generate_client_reference as client_reference
 from tests.support.compose import ROOT
-from tgsh.cli import app
+from tgsh.cli.application import app
 from tgsh.specs.presets import Submission
 
 README = ROOT / "README.md"

@@ -3,7 +3,8 @@
 Everything side by side with what it is compared to, as one table; without names, all of it: about 15 minutes
 on two cores. Full MNIST must lie under TGSH_DATA_DIR for classes, epochs, full and parts. Apart from it:
 python -m tests.benchmarks course --help, the sign of the paper's T7 over the epochs, and starts --help, the
-order of NeuroModNet's tasks by the start of its contexts.
+order of NeuroModNet's tasks by the start of its contexts; placements --help, where new images fall; and
+inference --help, the numbers of the guide's page.
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ NAMES: Mapping[str, str] = {
     "reads": "similarity at T = 36, 1,000 and 10,000 against SciPy and a bare matrix product",
     "http": "GET /similarity against a bare FastAPI route",
     "pages": "the table of experiments with 10,000 of them",
+    "studies": "answers of a study of 36 tasks × 15 replicates",
     "queue": "what a job costs beside its training, and what a second worker brings",
+    "leases": "leases at 1, 8 and 40 workers and among 100,000 tasks, beside procrastinate",
     "processors": "bytes of FlyNet in code for other processors",
     "startup": "seconds until ready",
+    "atlas": "the nearest of 100,000 tasks across experiments, against an exact search",
     "classes": "similarity of the halves of MNIST, by how their classes are named and matched",
     "stop": "seconds from Ctrl-C to the end of tgsh demo, at ten moments",
 }
 
-SCIENCE = ("course", "starts")
+SCIENCE = ("course", "inference", "placements", "starts")
 """What is no matter of speed: each prints a table of its own."""
 
 
@@ -72,9 +76,11 @@ def _run(names: list[str], data_dir: Path, rounds: int, batches: int) -> list[Ro
         "classes": (data_dir,),
         "epochs": (data_dir, rounds, batches),
         "full": (data_dir,),
+        "leases": (rounds,),
         "pages": (rounds,),
         "queue": (rounds,),
         "startup": (rounds,),
+        "studies": (rounds,),
     }
     results: list[Row] = []
     for name in names:

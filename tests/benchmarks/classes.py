@@ -13,7 +13,8 @@ import numpy as np
 
 from tests.benchmarks.table import Row
 from tgsh.analysis.similarity import similarity, similarity_range
-from tgsh.datasets.base import ImageDataset, joint_info
+from tgsh.datasets.base import ImageDataset
+from tgsh.datasets.descriptions import joint_info
 from tgsh.datasets.mnist import load_dataset
 from tgsh.datasets.several import several_datasets
 from tgsh.specs import DatasetsSuite, ExperimentSpec

@@ -319,7 +319,8 @@ def _phases(lines: list[dict[str, Any]], began: float, ended: float) -> Start:
 def _redis() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="tgsh-benchmark-") as folder:
         config = RedisConfig(Path(folder))
-        process = subprocess.Popen([find_server(), str(config.write())], stdout=subprocess.DEVNULL)
+        command = config.command(find_server())
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
         try:
             wait_for_pong(config, lambda: None)
             yield config.url

@@ -51,6 +51,7 @@ class ComposeStack:
         with (self._folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 words,
+                cwd=self._source(name),  # Celery and uvicorn import from there first
                 env=self._environment(name),
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -115,8 +116,12 @@ class ComposeStack:
             **declared,
             **self._settings,
             "TGSH_TEST_FAULTS": str(self.faults),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(self._source(name)),
         }
+
+    def _source(self, name: str) -> Path:
+        """The checkout whose code a service runs."""
+        return ROOT
 
     def _local(self, word: str) -> str:
         """A container's host names, ports and folders as this machine's."""

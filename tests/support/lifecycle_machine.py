@@ -191,11 +191,7 @@ class Lifecycle(RuleBasedStateMachine):
     @precondition(lambda self: self.experiments)
     @rule(pick=Pick)
     def resume(self, pick: int) -> None:
-        experiment_id = of(self.experiments, pick)
-        if self._change(experiment_id, experiments.resume, ("failed", "cancelled")):
-            for job in set(self.attempts) - set(self.completed):
-                if job.experiment_id == experiment_id:
-                    del self.attempts[job]
+        self._resume(of(self.experiments, pick))
 
     @precondition(lambda self: self.experiments)
     @rule(pick=Pick)
@@ -203,10 +199,7 @@ class Lifecycle(RuleBasedStateMachine):
         experiment_id = of(self.experiments, pick)
         over = ("queued", "completed", "failed", "cancelled")
         if self._change(experiment_id, experiments.delete, over):
-            self.experiments.remove(experiment_id)
-            for by_job in (self.completed, self.attempts):
-                for job in [job for job in by_job if job.experiment_id == experiment_id]:
-                    del by_job[job]
+            self._forget(experiment_id)
 
     @invariant()
     def rows_are_sound(self) -> None:
@@ -219,6 +212,21 @@ class Lifecycle(RuleBasedStateMachine):
         for job, accuracy in self.completed.items():
             assert (rows.jobs[job]["status"], rows.jobs[job]["accuracy"]) == ("completed", accuracy)
         check(rows, MAX_ATTEMPTS)
+
+    def _resume(self, experiment_id: str) -> bool:
+        resumed = self._change(experiment_id, experiments.resume, ("failed", "cancelled"))
+        if resumed:
+            for job in set(self.attempts) - set(self.completed):
+                if job.experiment_id == experiment_id:
+                    del self.attempts[job]
+        return resumed
+
+    def _forget(self, experiment_id: str) -> None:
+        """Take a deleted experiment out of the model."""
+        self.experiments.remove(experiment_id)
+        for by_job in (self.completed, self.attempts):
+            for job in [job for job in by_job if job.experiment_id == experiment_id]:
+                del by_job[job]
 
     def _rows(self) -> Rows:
         return rows_of(self.database)

@@ -12,7 +12,15 @@ from sqlalchemy import select
 from tests.support.jobs import EPOCHS
 from tgsh.schemas import TERMINAL
 from tgsh.store.database import Database
-from tgsh.store.models import Base, EventRecord, ExperimentRecord, FinishRecord, Job, TaskRecord
+from tgsh.store.models import (
+    Base,
+    EventRecord,
+    ExperimentRecord,
+    ExperimentTurnRecord,
+    FinishRecord,
+    Job,
+    TaskRecord,
+)
 
 Row = dict[str, Any]
 ACTIVE = ("queued", "running")
@@ -34,6 +42,7 @@ class Rows:
     experiments: dict[str, Row]
     jobs: dict[Job, Row]
     events: dict[str, list[Row]]
+    turns: frozenset[str]
 
     @property
     def waiting(self) -> set[Job]:
@@ -56,7 +65,8 @@ def rows_of(database: Database) -> Rows:
         events: dict[str, list[Row]] = {id: [] for id in experiments}
         for row in session.scalars(select(EventRecord).order_by(EventRecord.id)):
             events[row.experiment_id].append(_values(row))
-    return Rows(experiments, tasks | finishes, events)
+        turns = frozenset(session.scalars(select(ExperimentTurnRecord.experiment_id)))
+    return Rows(experiments, tasks | finishes, events, turns)
 
 
 def _values(row: Base) -> Row:
@@ -67,6 +77,7 @@ def check(rows: Rows, max_attempts: int) -> None:
     """Raises AssertionError where an experiment, its jobs and its events do not fit together."""
     tokens = [row["token"] for row in rows.jobs.values() if row["token"] is not None]
     assert len(tokens) == len(set(tokens))
+    assert rows.turns == {job.experiment_id for job in rows.waiting if job.index is not None}
     for job, row in rows.jobs.items():
         _check_job(job, row, max_attempts)
     for id, experiment in rows.experiments.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.api.conftest import submit
+from tests.api.conftest import SPEC, submit
 from tests.support.serving import another
 from tgsh.api_keys import KeyFile, Role
 
@@ -38,3 +38,11 @@ def cancelled_experiment(client: httpx.Client, **changes: object) -> str:
     experiment_id = submit(client, **changes)
     assert client.post(f"/experiments/{experiment_id}/cancel").status_code == 202
     return experiment_id
+
+
+def cancelled_study(client: httpx.Client, **changes: object) -> str:
+    """Id of a new study of one experiment that has ended, so that its event stream ends."""
+    submitted = client.post("/studies", params={"anew": True}, json={"spec": {**SPEC, **changes}})
+    study_id = str(submitted.json()["id"])
+    assert client.post(f"/studies/{study_id}/cancel").status_code == 202
+    return study_id

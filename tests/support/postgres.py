@@ -34,16 +34,9 @@ def running_postgres(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     data = folder / "data"
-    # The server refuses to run as root, so root lends the folder to another user.
-    become: dict[str, object] = {}
-    if os.geteuid() == 0:
-        user = pwd.getpwnam("postgres" if _has_user("postgres") else "nobody")
-        for path in (folder, *folder.parents):
-            if path.owner() == "root" and str(path).startswith("/tmp/"):
-                path.chmod(0o755)
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        become = {"user": user.pw_uid, "group": user.pw_gid, "cwd": str(folder)}
+    become = _become(folder)
     if inside:
+        user = _user()
         inside = [*inside, "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
         become = {"cwd": str(folder)}
     options = f"-c listen_addresses={host} -p {port} -c unix_socket_directories={folder} -c fsync=off"
@@ -57,6 +50,30 @@ def running_postgres(
         yield f"postgresql+psycopg://tgsh@{host}:{port}/postgres"
     finally:
         _call([*inside, pg_ctl, "-D", str(data), "-m", "immediate", "-w", "stop"], become)
+
+
+def restart_postgres(folder: Path) -> None:
+    """Kill the server of `running_postgres` if it lives, and start it again with the same arguments."""
+    pg_ctl = find_tool("pg_ctl")
+    assert pg_ctl is not None
+    words = ["-D", str(folder / "data"), "-m", "immediate", "-w", "-l", str(folder / "log"), "restart"]
+    _call([pg_ctl, *words], _become(folder))
+
+
+def _become(folder: Path) -> dict[str, object]:
+    """How a server tool is called: it refuses to run as root, so root lends the folder to another user."""
+    if os.geteuid() != 0:
+        return {}
+    user = _user()
+    for path in (folder, *folder.parents):
+        if path.owner() == "root" and str(path).startswith("/tmp/"):
+            path.chmod(0o755)
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return {"user": user.pw_uid, "group": user.pw_gid, "cwd": str(folder)}
+
+
+def _user() -> pwd.struct_passwd:
+    return pwd.getpwnam("postgres" if _has_user("postgres") else "nobody")
 
 
 def _has_user(name: str) -> bool:

@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.bundles import npy, packed_bundle, unpack
-from tgsh.cli import app
+from tgsh.bundles.writer import STUDY_FORMAT, Member, pack
+from tgsh.cli.application import app
 from tgsh.client import Client
 from tgsh.errors import ServiceProblem
 from tgsh.schemas import Experiment
@@ -107,7 +108,12 @@ def test_experiments_are_compared(tgsh: Tgsh, client: Client, done: Experiment) 
     assert all(word in shown.stdout for word in (done.id, other.id, "seed", "pearson", "5 permutations"))
     assert json.loads(tgsh("compare", done.id, other.id, "--json").stdout)["same_base"] is True
     alone = tgsh("compare", done.id)
-    assert (alone.returncode, "2 to 6 are compared" in alone.stderr) == (2, True)
+    assert (alone.returncode, "2 to 50 are compared" in alone.stderr) == (2, True)
+    agreed = tgsh("agree", done.id[:8], "circular(angle)", "--partial", other.id)
+    assert agreed.returncode == 0, agreed.stderr
+    assert all(word in agreed.stdout for word in ("pearson", "3 tasks", "other orders"))
+    refused = tgsh("agree", done.id, "circle(angle)")
+    assert (refused.returncode, "circular, abs, same" in " ".join(refused.stderr.split())) == (2, True)
     client.cancel(other.id) if other.status == "running" else client.delete(other.id)
 
 
@@ -198,3 +204,26 @@ def test_another_seed_and_another_compute_path_are_told(
         assert f"task {index} ({label}): from epoch 0 on" in replayed.stdout
     assert "numba" in replayed.stdout
     assert "1 thread here" in replayed.stdout
+
+
+def test_a_study_is_bundled_and_replayed(tgsh: Tgsh, client: Client, tmp_path: Path) -> None:
+    study = client.study({**TINY, "training": {"epochs": 1, "train_limit": 500}}, seeds=2, name="two seeds")
+    assert client.wait_study(study.id, timeout=120, progress=False).status == "completed"
+    assert tgsh("bundle", study.id[:8], "-o", "study.zip").returncode == 0
+    replayed = tgsh("replay", "study.zip", "--workers", "1", "--json")
+    assert replayed.returncode == 0, replayed.stderr
+    found = json.loads(replayed.stdout)
+    assert sorted(found) == sorted(each.experiment or "" for each in study.members)
+    assert all(each["same"] for each in found.values())
+    files = unpack((tmp_path / "study.zip").read_bytes())
+    name = f"experiments/{study.members[1].experiment}.zip"
+    inside = unpack(files[name])
+    vectors = np.load(io.BytesIO(inside["vectors.npy"]))
+    vectors[1, 2, 3] += 1
+    del inside["manifest.json"], files["manifest.json"]
+    files[name] = packed_bundle({**inside, "vectors.npy": npy(vectors)})
+    members = (Member(each, len(content), (content,)) for each, content in files.items())
+    (tmp_path / "changed.zip").write_bytes(b"".join(pack(members, {}, STUDY_FORMAT)))
+    changed = tgsh("replay", "changed.zip", "--workers", "1")
+    assert changed.returncode == 1
+    assert (changed.stdout.count("The same bytes"), "task 2" in changed.stdout) == (1, True)

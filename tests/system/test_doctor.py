@@ -172,8 +172,8 @@ def redis_url(tmp_path: Path) -> Iterator[Callable[..., str]]:
     def start(*words: str) -> str:
         (tmp_path / "redis").mkdir()
         config = RedisConfig(tmp_path / "redis")
-        command = [find_server(), str(config.write()), *words]
-        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        command = [*config.command(find_server()), *words]
+        started.append(subprocess.Popen(command, cwd=config.folder, stdout=subprocess.DEVNULL))
         wait_for_pong(config, lambda: None)
         return config.url
 

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.system.test_stack import kin
-from tgsh.cli import app
+from tgsh.cli.application import app
 from tgsh.client import Client
 from tgsh.datasets.downloads import FILES
 from tgsh.reproduce.claims import accuracy, similarity

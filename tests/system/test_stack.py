@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -18,11 +20,11 @@ import pytest
 
 from tgsh.cli.machine import print_locations
 from tgsh.client import Client
-from tgsh.errors import MachineProblem
 from tgsh.stack import guard
-from tgsh.stack.processes import MAX_DEATHS, ManagedProcess, Stopped, StopSignals, Supervisor
+from tgsh.stack.processes import ManagedProcess, Stopped, StopSignals, Supervisor
 from tgsh.stack.redis import INSTALL
-from tgsh.stack.stack import Home, Stack, running_url
+from tgsh.stack.stack import Stack
+from tgsh.stack.state import Home, Trouble, running_url, troubles
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 TINY = {"preset": "demo", "suite": {"tasks": 2}, "training": {"epochs": 1, "train_limit": 500}}
@@ -89,6 +91,20 @@ def test_ctrl_c_while_starting_leaves_nothing(home: Path, delay: float) -> None:
     output, _ = process.communicate(timeout=20)
     assert kin(home) == [], output
     assert not (home / "up.json").exists()
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.05, 0.1, 0.15, 0.2, 0.3])
+def test_ctrl_c_ends_the_command_line_without_a_traceback(home: Path, delay: float) -> None:
+    program = [*RUN[:2], f"print(flush=True)\n{RUN[2]}"]
+    command = [*program, "up", "--port", "0", "--workers", "1", "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # Python has started
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert "Traceback" not in said
+    assert process.returncode == 130
 
 
 def test_up_serves_then_ctrl_c_twice_leaves_nothing(home: Path) -> None:
@@ -210,20 +226,97 @@ def test_without_any_redis_one_line_says_what_to_install(home: Path) -> None:
 
 
 @pytest.mark.faults
-def test_a_part_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
+def test_a_worker_that_keeps_dying_takes_nothing_away(home: Path) -> None:
+    process = up(home)
+    url = wait_for_url(home, process)
+    api = json.loads((home / "up.json").read_text())["pids"]["api"]
+    ends = 0
+    with Client(url) as client:
+        while ends < 6:  # five within a minute ended it all
+            guard_pid = json.loads((home / "up.json").read_text())["pids"]["worker"]
+            with contextlib.suppress(psutil.NoSuchProcess, ValueError):
+                (child,) = psutil.Process(guard_pid).children()
+                child.kill()
+                ends += 1
+                assert until(lambda: not psutil.pid_exists(guard_pid), 10)  # noqa: B023
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.05)
+        assert until(lambda: "ended 6 times" in troubles(home).get("worker", ""), 20)
+        assert list(client.experiments()) == []
+        assert json.loads((home / "up.json").read_text())["pids"]["api"] == api
+        assert until(lambda: _is_ready(client), 60)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, output
+    assert "worker ended unexpectedly, 6 times within 10 minutes; starting it again in 8.0 s" in output
+    assert troubles(home) == {}
+    assert kin(home) == []
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Home]:
+    """The home of parts that a test starts; none of them outlives it."""
     home = Home(tmp_path / "home")
     home.lock()
-    part = ManagedProcess(
-        "api", ["sh", "-c", "echo no luck; exit 3"], os.environ, home.logs / "api.log", home.lock_fd
-    )
-    part.start()
-    said: list[str] = []
-    supervisor = Supervisor([part], start=ManagedProcess.start, report=said.append, changed=lambda: None)
-    with pytest.raises(MachineProblem, match=rf"(?s)api ended {MAX_DEATHS} times.*no luck"):
-        supervisor.run()
-    assert len(said) == MAX_DEATHS - 1
-    part.kill()
+    yield home
     home.unlock()
+    for process in kin(home.path):
+        process.kill()
+
+
+def part_of(home: Home, name: str, script: str) -> ManagedProcess:
+    environment = dict(os.environ) | {"TGSH_HOME": str(home.path)}
+    return ManagedProcess(name, ["sh", "-c", script], environment, home.logs / f"{name}.log", home.lock_fd)
+
+
+def test_pauses_grow_and_a_steady_life_ends_the_trouble(
+    locked: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tgsh.stack.processes.LONGEST_PAUSE", 1.0)
+    monkeypatch.setattr("tgsh.stack.processes.STEADY", 3.0)
+    recovered = locked.path / "recovered"
+    part = part_of(locked, "worker", f"test -e {recovered} && exec sleep 60; echo no luck; exit 3")
+    said: list[str] = []
+    seen: list[dict[str, Trouble]] = []
+
+    def changed(found: Mapping[str, Trouble]) -> None:
+        locked.publish("http://here", {}, found)
+        seen.append(dict(found))
+        if len(said) == 5:
+            recovered.touch()
+        if len(said) >= 5 and not found:
+            raise Stopped(signal.SIGTERM)
+
+    part.start()
+    with pytest.raises(Stopped):
+        Supervisor([part], start=ManagedProcess.start, report=said.append, changed=changed).run()
+    assert [line.partition("again in ")[2].split(" s")[0] for line in said] == [
+        "0.2",
+        "0.5",
+        "1.0",
+        "1.0",
+        "1.0",
+    ]
+    assert "5 times within 10 minutes" in said[-1]
+    assert said[-1].endswith(": no luck")
+    assert [len(found["worker"].ended_at) for found in seen if found][-1] == 5
+    assert part.running
+    part.kill()
+
+
+def test_troubles_are_told_in_sentences(locked: Home) -> None:
+    assert troubles(locked.path) == {}
+    now = time.time()
+    waits = Trouble([now - 40, now - 20, now], now + 31.6, "RuntimeError: no CUDA")
+    locked.publish("http://here", {}, {"worker": waits, "redis": Trouble([now - 9, now - 5], None, "")})
+    found = troubles(locked.path)
+    pattern = (
+        r"ended 3 times within 10 minutes; it is started again in 3[12] s; the end of its log: Run.*CUDA"
+    )
+    assert re.fullmatch(pattern, found["worker"])
+    assert re.fullmatch(r"ended 2 times within 10 minutes; it runs again since [56] s", found["redis"])
+    (locked.path / "up.json").write_text('{"pid": 1, "troubles": {"worker": 5}}')
+    assert troubles(locked.path) == {}
 
 
 @pytest.mark.faults
@@ -244,10 +337,25 @@ def test_a_part_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path)
     home.unlock()
 
 
+def guarded(log: Path, grace: float, *command: str) -> subprocess.Popen[bytes]:
+    """A guard with its command, as ManagedProcess starts it."""
+    output, write_end = socket.socketpair()
+    options = ["-I", "-S", guard.__file__, str(grace), str(log), str(output.fileno())]
+    process = subprocess.Popen(
+        [sys.executable, *options, *command],
+        stdin=subprocess.PIPE,
+        stdout=write_end.fileno(),
+        pass_fds=(output.fileno(),),
+        start_new_session=True,
+    )
+    output.close()
+    write_end.close()
+    return process
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
-def test_a_command_ends_when_its_guard_is_killed() -> None:
-    command = [sys.executable, "-I", "-S", guard.__file__, "5", "sleep", "60"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+def test_a_command_ends_when_its_guard_is_killed(tmp_path: Path) -> None:
+    process = guarded(tmp_path / "log", 5, "sleep", "60")
     assert until(lambda: bool(psutil.Process(process.pid).children()), 10)
     (child,) = psutil.Process(process.pid).children()
     assert until(lambda: child.name() == "sleep", 10)
@@ -257,8 +365,7 @@ def test_a_command_ends_when_its_guard_is_killed() -> None:
 
 
 def test_the_guard_ends_its_command_when_its_input_closes(tmp_path: Path) -> None:
-    command = [sys.executable, "-I", "-S", guard.__file__, "0.3", "sh", "-c", "trap '' TERM; sleep 60 & wait"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    process = guarded(tmp_path / "log", 0.3, "sh", "-c", "trap '' TERM; sleep 60 & wait")
     assert until(lambda: len(psutil.Process(process.pid).children(recursive=True)) == 2, 5)
     below = psutil.Process(process.pid).children(recursive=True)
     assert process.stdin
@@ -285,6 +392,15 @@ def test_the_first_signal_raises_once_and_later_ones_hurry() -> None:
         time.sleep(0.01)
         assert signals.repeated
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_start_that_takes_long_says_what_it_waits_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tgsh.stack.stack.SAY_AFTER", 0.0)
+    said: list[str] = []
+    with Stack(home, workers=1, say=said.append):
+        pass
+    assert any(line.startswith("Still waiting: ") for line in said)
+    assert len(said) == len(set(said))  # each once
 
 
 def test_a_stack_that_was_killed_is_not_found(tmp_path: Path) -> None:

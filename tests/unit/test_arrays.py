@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 
 import numpy as np
 import pytest
@@ -20,8 +21,16 @@ DANGEROUS = [
     "\n=1+1",
     '=HYPERLINK("http://evil.example";"look")',
     "=cmd|' /C calc'!A0",
+    *(f"{sign}1+1" for sign in "＝＋－＠﹦﹢﹣﹫"),
+    *(
+        f"{hidden}{sign}1"
+        for hidden in (" ", "  ", "\ufeff", "\u200b", "\u3000", "\u00a0 ")
+        for sign in "=@＝"
+    ),
+    "\tplain",
+    "\x0b=1",
 ]
-HARMLESS = ["", "10°", "1-2", " =1", "'quoted'", "'", "''x", "a=b", 'say "x", then', "two\nlines"]
+HARMLESS = ["", "10°", "1-2", " 1", "\ufeffx", "'quoted'", "'", "''x", "a=b", 'say "x", then', "two\nlines"]
 
 
 def rows(content: bytes) -> list[list[str]]:
@@ -33,7 +42,9 @@ def rows(content: bytes) -> list[list[str]]:
 def test_labels_do_not_run_and_come_back(label: str) -> None:
     header, *body = rows(table_csv(["task", label], [(0, label), (1, -0.5)]))
     for cell in (header[1], body[0][1]):
-        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+        shown = unicodedata.normalize("NFKC", cell).lstrip().lstrip("\ufeff\u200b ")
+        assert not shown.startswith(("=", "+", "-", "@"))
+        assert not cell.startswith(("\t", "\r", "\n"))
         assert csv_label(cell) == label
     assert body[1] == ["1", "-0.5"], "a number is no formula"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,7 +157,7 @@ def _distances(matrix: SimilarityMatrix) -> np.ndarray:
     return condensed
 
 
-def newick(tree: ClusterTree) -> str:
+def newick(tree: ClusterTree, support: Sequence[float | None] = ()) -> str:
     """Write a tree in Newick; the path between two leaves is as long as their cophenetic distance.
 
     A group that was joined at distance d therefore lies d/2 above its leaves. No recursion: a chain of 10,000
@@ -166,6 +167,8 @@ def newick(tree: ClusterTree) -> str:
     ----------
     tree : ClusterTree
         The tree of T tasks.
+    support : Sequence[float | None], default=()
+        A share for each of the T − 1 groups, which becomes its label; None for no label.
 
     Returns
     -------
@@ -191,7 +194,8 @@ def newick(tree: ClusterTree) -> str:
             continue
         left, right = (int(child) for child in tree.linkage[node - tasks, :2])
         pieces.append("(")
-        stack += [f"){length}", (right, height), ",", (left, height)]
+        share = support[node - tasks] if support else None
+        stack += [f"){'' if share is None else f'{share:.3g}'}{length}", (right, height), ",", (left, height)]
     return "".join(pieces) + ";"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,9 @@ import scipy  # its parts are loaded when they are used: the service starts with
 from tgsh.analysis.similarity import Measure, in_float64
 
 Alternative = Literal["greater", "less", "two-sided"]
+
+Correlation = Literal["pearson", "spearman", "kendall", "cosine"]
+"""Correlations of two matrices' entries above their diagonals; ``"kendall"`` is τ-b."""
 
 FEWEST = 3
 """Tasks that can be compared: two have one similarity, and that has no order."""
@@ -92,6 +95,46 @@ def aligned(names: Sequence[Sequence[str]]) -> tuple[list[str], list[list[int]]]
     return [name for name, _ in common], [[place_of[name] for name in common] for place_of in places]
 
 
+def alignable(names: Sequence[Sequence[str]], fewest: int = FEWEST) -> list[int]:
+    """Choose sequences that have enough names in common, leaving out as few as that takes.
+
+    One after the other goes without which the others have most in common; of equals, that which shares the
+    fewest names with others, and then the last.
+
+    Parameters
+    ----------
+    names : Sequence[Sequence[str]]
+        Sequences of names.
+    fewest : int, default=FEWEST
+        Names that the chosen ones have in common at least.
+
+    Returns
+    -------
+    list[int]
+        Places of two or more sequences, in their order; none where no two have enough in common.
+    """
+    members = [set(_with_occurrence(sequence)) for sequence in names]
+    counts = Counter(name for each in members for name in each)
+    kept = list(range(len(names)))
+    while len(kept) > 1:
+        in_all = sum(count == len(kept) for count in counts.values())
+        if in_all >= fewest:
+            return kept
+        in_all_but_one = {name for name, count in counts.items() if count == len(kept) - 1}
+        gains = {
+            place: (
+                len(in_all_but_one - members[place]),
+                -sum(counts[name] - 1 for name in members[place]),
+                place,
+            )
+            for place in kept
+        }
+        odd = max(gains, key=gains.__getitem__)
+        kept.remove(odd)
+        counts -= Counter(members[odd])
+    return []
+
+
 def _with_occurrence(names: Sequence[str]) -> list[tuple[str, int]]:
     """Each name with how often it came before."""
     counts: Counter[str] = Counter()
@@ -132,6 +175,32 @@ def agreement(
     ValueError
         If shapes do not fit, there are fewer than three tasks, or a number is not finite.
     """
+    found = correlated(one, other)
+    if found.pearson is None:
+        return found
+    return replace(found, mantel=_mantel(one, other, permutations, alternative, seed))
+
+
+def correlated(one: np.ndarray, other: np.ndarray) -> MatrixAgreement:
+    """Correlate two symmetric matrices of the same tasks, without a test.
+
+    Parameters
+    ----------
+    one : np.ndarray
+        float [T, T], symmetric, T ≥ 3.
+    other : np.ndarray
+        float [T, T], symmetric, the same tasks in the same order.
+
+    Returns
+    -------
+    MatrixAgreement
+        As of `agreement`; `mantel` is None.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, there are fewer than three tasks, or a number is not finite.
+    """
     if one.shape != other.shape or one.ndim != 2 or one.shape[0] != one.shape[1] or len(one) < FEWEST:
         raise ValueError(f"{one.shape} and {other.shape} are not matrices of the same {FEWEST} or more tasks")
     if not (np.isfinite(one).all() and np.isfinite(other).all()):
@@ -144,7 +213,7 @@ def agreement(
         len(one),
         float(scipy.stats.pearsonr(ones, others).statistic),
         float(scipy.stats.spearmanr(ones, others).statistic),
-        _mantel(one, other, permutations, alternative, seed),
+        None,
     )
 
 
@@ -177,6 +246,83 @@ def _standardised(matrix: np.ndarray) -> np.ndarray:
     above = matrix[np.triu_indices(len(matrix), 1)]
     centred = matrix - above.mean()
     return np.asarray(centred / np.linalg.norm(above - above.mean()))
+
+
+def entries_above(matrices: np.ndarray) -> np.ndarray:
+    """Take the entries above the diagonals.
+
+    Parameters
+    ----------
+    matrices : np.ndarray
+        [..., T, T].
+
+    Returns
+    -------
+    np.ndarray
+        [..., T(T − 1)/2], row after row.
+    """
+    above = np.triu_indices(matrices.shape[-1], 1)
+    return np.asarray(matrices[..., above[0], above[1]])
+
+
+def unit_scores(entries: np.ndarray, correlation: Correlation) -> np.ndarray:
+    """Scale entries so that inner products of two rows are their correlation.
+
+    Parameters
+    ----------
+    entries : np.ndarray
+        float [..., n].
+    correlation : Correlation
+        ``"pearson"`` centres, ``"spearman"`` ranks and centres, ``"cosine"`` does neither. ``"kendall"`` is
+        no inner product of n numbers: its rows are scaled as ``"spearman"``.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [..., n], of length 1; NaN for a row that is constant, or 0 everywhere for ``"cosine"``.
+    """
+    scores = np.array(entries, np.float64)
+    if not scores.shape[-1]:
+        return scores
+    constant = np.ptp(scores, axis=-1) <= 10.0**-DIGITS
+    if correlation == "cosine":
+        constant = np.abs(scores).max(axis=-1) <= 10.0**-DIGITS
+    else:
+        if correlation != "pearson":
+            scores = scipy.stats.rankdata(scores, axis=-1)
+        scores -= scores.mean(axis=-1, keepdims=True)
+    lengths = np.where(constant, np.nan, np.linalg.norm(scores, axis=-1))
+    return np.asarray(scores / lengths[..., None])
+
+
+def correlations(ones: np.ndarray, others: np.ndarray, correlation: Correlation) -> np.ndarray:
+    """Correlate the entries of every matrix with those of every other one.
+
+    Parameters
+    ----------
+    ones : np.ndarray
+        float [A, n], entries as of `entries_above`.
+    others : np.ndarray
+        float [B, n].
+    correlation : Correlation
+        Which one; ``"kendall"`` takes n·log n steps a pair, the others n.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [A, B], −1 to 1; NaN where a row is constant.
+    """
+    if correlation != "kendall":
+        return np.asarray(np.clip(unit_scores(ones, correlation) @ unit_scores(others, correlation).T, -1, 1))
+    return np.array([[_kendall(one, other) for other in others] for one in ones]).reshape(
+        len(ones), len(others)
+    )
+
+
+def _kendall(one: np.ndarray, other: np.ndarray) -> float:
+    if min(np.ptp(one), np.ptp(other)) <= 10.0**-DIGITS:
+        return np.nan
+    return float(scipy.stats.kendalltau(one, other).statistic)
 
 
 def row_similarities(ones: np.ndarray, others: np.ndarray, measure: Measure) -> np.ndarray:

@@ -189,13 +189,19 @@ def _principal_axes(products: np.ndarray, dimensions: int) -> tuple[np.ndarray, 
         if above.any():
             explained[:available] = above[::-1][:available] / above.sum()
             positive = float(above.sum() / np.abs(values).sum())
-        _fix_signs(points)
+        fix_signs(points)
     points.flags.writeable = False
     return points, tuple(explained.tolist()), positive
 
 
-def _fix_signs(points: np.ndarray) -> None:
-    """Make the first of each axis's farthest points positive: an eigenvector has no sign of its own."""
+def fix_signs(points: np.ndarray) -> None:
+    """Make the first of each axis's farthest points positive: an eigenvector has no sign of its own.
+
+    Parameters
+    ----------
+    points : np.ndarray
+        float64 [T, dimensions]; changed in place.
+    """
     for axis in points.T:
         far = np.abs(axis)
         first = int(np.argmax(far >= (1 - 1e-9) * far.max()))  # equals differ by rounding

@@ -54,6 +54,58 @@ class CosineGeometry:
     neighbour_mean: float | None
 
 
+@dataclass(frozen=True, eq=False)
+class PairCosines:
+    """Cosines of pairs of representations, each pair once.
+
+    Attributes
+    ----------
+    shape : tuple[int, int, int]
+        T tasks, K classes, n images of each class.
+    intra : list[np.ndarray]
+        float32, an array for each task: pairs of different classes.
+    inter : list[np.ndarray]
+        float32, an array for each class: pairs of different tasks.
+    neighbour_mean : float | None
+        Mean cosine of the inter pairs of two tasks that follow one another; None without such pairs.
+    """
+
+    shape: tuple[int, int, int]
+    intra: list[np.ndarray]
+    inter: list[np.ndarray]
+    neighbour_mean: float | None
+
+
+def pair_cosines(representations: np.ndarray) -> PairCosines:
+    """Compute the cosines that Definition 1 of Hong & Pavlic (2023) is about.
+
+    Parameters
+    ----------
+    representations : np.ndarray
+        r_t(x), float32 [T, K, n, M]: n images of each of K classes as T tasks represent them.
+
+    Returns
+    -------
+    PairCosines
+        Of intra and inter pairs.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    _require_finite(representations)
+    tasks, classes, images, width = representations.shape
+    lengths = np.linalg.norm(representations, axis=3, keepdims=True)
+    rows = np.divide(representations, lengths, out=np.zeros_like(representations), where=lengths > 0)
+    return PairCosines(
+        (tasks, classes, images),
+        [_cosines_of_groups(rows[t].reshape(-1, width), images) for t in range(tasks)],
+        [_cosines_of_groups(rows[:, k].reshape(-1, width), images) for k in range(classes)],
+        _neighbour_mean(rows),
+    )
+
+
 def geometry(representations: np.ndarray) -> CosineGeometry:
     """Measure a task-specific geometric-sensitive hash: Definition 1 of Hong & Pavlic (2023).
 
@@ -72,13 +124,36 @@ def geometry(representations: np.ndarray) -> CosineGeometry:
     ValueError
         If a number is not finite.
     """
-    _require_finite(representations)
-    tasks, classes, images, width = representations.shape
-    lengths = np.linalg.norm(representations, axis=3, keepdims=True)
-    rows = np.divide(representations, lengths, out=np.zeros_like(representations), where=lengths > 0)
-    intra = [_pair_cosines(rows[t].reshape(-1, width), images) for t in range(tasks)]
-    inter = [_pair_cosines(rows[:, k].reshape(-1, width), images) for k in range(classes)]
-    return _summarise(_concatenated(intra), _concatenated(inter), _neighbour_mean(rows))
+    return summarise(pair_cosines(representations))
+
+
+def summarise(cosines: PairCosines) -> CosineGeometry:
+    """Summarise the cosines of pairs.
+
+    Parameters
+    ----------
+    cosines : PairCosines
+        As of `pair_cosines`.
+
+    Returns
+    -------
+    CosineGeometry
+        Histograms, means and P(intra > inter).
+    """
+    intra, inter = _concatenated(cosines.intra), _concatenated(cosines.inter)
+    edges = np.linspace(-1, 1, BINS + 1)
+    counts = [np.histogram(values, edges)[0] for values in (intra, inter)]
+    both = len(intra) > 0 and len(inter) > 0
+    return CosineGeometry(
+        edges=edges,
+        intra=counts[0],
+        inter=counts[1],
+        intra_mean=float(intra.mean(dtype=np.float64)) if len(intra) else None,
+        inter_mean=float(inter.mean(dtype=np.float64)) if len(inter) else None,
+        overlap=float(np.minimum(counts[0] / len(intra), counts[1] / len(inter)).sum()) if both else None,
+        p_intra_greater=_probability_greater(intra, inter) if both else None,
+        neighbour_mean=cosines.neighbour_mean,
+    )
 
 
 def _require_finite(representations: np.ndarray) -> None:
@@ -94,7 +169,7 @@ def _neighbour_mean(rows: np.ndarray) -> float | None:
     return float(np.einsum("tkm,tkm->tk", means[:-1], means[1:]).mean())
 
 
-def _pair_cosines(rows: np.ndarray, images: int) -> np.ndarray:
+def _cosines_of_groups(rows: np.ndarray, images: int) -> np.ndarray:
     """Cosines of all pairs of different groups, each once; rows [groups · images, M] have length 1."""
     group = np.repeat(np.arange(len(rows) // images), images)
     products = rows @ rows.T  # of a matrix with itself, BLAS makes one half
@@ -104,22 +179,6 @@ def _pair_cosines(rows: np.ndarray, images: int) -> np.ndarray:
 def _concatenated(parts: list[np.ndarray]) -> np.ndarray:
     values = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     return np.clip(values, -1, 1)
-
-
-def _summarise(intra: np.ndarray, inter: np.ndarray, neighbour_mean: float | None) -> CosineGeometry:
-    edges = np.linspace(-1, 1, BINS + 1)
-    counts = [np.histogram(values, edges)[0] for values in (intra, inter)]
-    both = len(intra) > 0 and len(inter) > 0
-    return CosineGeometry(
-        edges=edges,
-        intra=counts[0],
-        inter=counts[1],
-        intra_mean=float(intra.mean(dtype=np.float64)) if len(intra) else None,
-        inter_mean=float(inter.mean(dtype=np.float64)) if len(inter) else None,
-        overlap=float(np.minimum(counts[0] / len(intra), counts[1] / len(inter)).sum()) if both else None,
-        p_intra_greater=_probability_greater(intra, inter) if both else None,
-        neighbour_mean=neighbour_mean,
-    )
 
 
 def _probability_greater(intra: np.ndarray, inter: np.ndarray) -> float:

@@ -118,7 +118,7 @@ def agreement(images: np.ndarray, means: np.ndarray) -> ImageAgreement | None:
         return None
     if not (np.isfinite(images).all() and np.isfinite(means).all()):
         raise ValueError("images hold a number that is not finite")
-    directions, mean_directions = _centred(images), _centred(means)
+    directions, mean_directions = centred_directions(images), centred_directions(means)
     correlations = np.einsum("tkd,tkd->tk", directions, mean_directions)
     by_class = np.einsum("tkd,tjd->tkj", directions, mean_directions).argmax(axis=2)
     by_task = np.einsum("tkd,skd->tks", directions, mean_directions, optimize=True).argmax(axis=2)
@@ -129,8 +129,19 @@ def agreement(images: np.ndarray, means: np.ndarray) -> ImageAgreement | None:
     )
 
 
-def _centred(images: np.ndarray) -> np.ndarray:
-    """Subtract the class average and the image's mean, scale to length 1: products are correlations."""
+def centred_directions(images: np.ndarray) -> np.ndarray:
+    """Subtract the class average and the image's mean, scale to length 1: products are correlations.
+
+    Parameters
+    ----------
+    images : np.ndarray
+        float [T, K, D].
+
+    Returns
+    -------
+    np.ndarray
+        float [T, K, D], of length 1, or 0 where nothing is left.
+    """
     centred = images - images.mean(axis=1, keepdims=True)
     centred -= centred.mean(axis=2, keepdims=True)
     lengths = np.linalg.norm(centred, axis=2, keepdims=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +19,11 @@ from tgsh.bundles.writer import (
     EXPERIMENT,
     FORMAT,
     MANIFEST,
+    MEMBERS,
     REQUIRED_FILES,
     SPEC,
+    STUDY,
+    STUDY_FORMAT,
     VECTORS,
     Manifest,
 )
@@ -26,6 +31,9 @@ from tgsh.errors import InvalidSpec
 from tgsh.specs import ExperimentSpec
 
 MAX_FILES = 1_000
+MAX_STUDY_FILES = 12_000
+"""A study of 1,000 cells has nine files a cell, and a bundle an experiment."""
+
 MAX_TEXT_BYTES = 16 << 20
 CHUNK = 1 << 20
 ENCRYPTED = 0x1
@@ -86,14 +94,48 @@ class Bundle:
             return content.reshape(shape)
 
 
+@dataclass(frozen=True)
+class StudyBundle:
+    """A bundle of a study whose hashes have been verified; experiments: names of the bundles in it."""
+
+    path: Path
+    experiments: tuple[str, ...]
+
+    @contextmanager
+    def experiment(self, name: str) -> Iterator[Bundle]:
+        """The bundle of one experiment, as a file of its own for this block. Raises InvalidSpec."""
+        with tempfile.TemporaryDirectory(prefix="tgsh-bundle-") as folder:
+            file = Path(folder) / PurePosixPath(name).name
+            with _open_zip(self.path) as zip, zip.open(name) as packed, file.open("wb") as target:
+                shutil.copyfileobj(packed, target, CHUNK)
+            yield read(file)
+
+
+def is_study(path: Path) -> bool:
+    """True if a file says that it is the bundle of a study; it is not trusted yet. Raises InvalidSpec."""
+    with _open_zip(path) as zip:
+        infos = {info.filename: info for info in _checked_members(path, zip, MAX_STUDY_FILES)}
+        return Manifest.model_validate_json(_read_text(path, zip, infos, MANIFEST)).format == STUDY_FORMAT
+
+
+def read_study(path: Path) -> StudyBundle:
+    """Verify the bundle of a study; those of its experiments are verified when they are read.
+
+    Raises InvalidSpec, with the reason, where it cannot be trusted.
+    """
+    with _open_zip(path) as zip:
+        manifest, _ = _verified(path, zip, STUDY_FORMAT, {STUDY, MEMBERS})
+    folder = "experiments/"
+    inside = [name for name in manifest.files if name.startswith(folder) and name.endswith(".zip")]
+    if not inside:
+        raise _invalid(path, "has no experiment")
+    return StudyBundle(path, tuple(sorted(inside)))
+
+
 def read(path: Path) -> Bundle:
     """Verify and read a bundle. Raises InvalidSpec, with the reason, where it cannot be trusted."""
     with _open_zip(path) as zip:
-        infos = {info.filename: info for info in _checked_members(path, zip)}
-        manifest = _read_manifest(path, zip, infos)
-        for name, entry in manifest.files.items():
-            if infos[name].file_size != entry.bytes or _sha256(zip, infos[name]) != entry.sha256:
-                raise _invalid(path, f"{name} is not what was packed: its SHA-256 is not the manifest's")
+        manifest, infos = _verified(path, zip, FORMAT, REQUIRED_FILES)
         spec = ExperimentSpec.model_validate_json(_read_text(path, zip, infos, SPEC))
         recorded = RecordedTraining.model_validate_json(_read_text(path, zip, infos, EXPERIMENT))
         images = DatasetDigests.model_validate_json(_read_text(path, zip, infos, DATASETS)).images
@@ -116,10 +158,10 @@ def _open_zip(path: Path) -> Iterator[ZipFile]:
         raise _invalid(path, f"is no whole zip: {error}") from error
 
 
-def _checked_members(path: Path, zip: ZipFile) -> list[ZipInfo]:
+def _checked_members(path: Path, zip: ZipFile, most: int = MAX_FILES) -> list[ZipInfo]:
     """Members of a zip whose files are all plain, stored uncompressed, unique, and inside the folder."""
     infos = zip.infolist()
-    if len(infos) > MAX_FILES or len({info.filename for info in infos}) < len(infos):
+    if len(infos) > most or len({info.filename for info in infos}) < len(infos):
         raise _invalid(path, "has too many files, or one twice")
     for info in infos:
         name = PurePosixPath(info.filename)
@@ -134,13 +176,28 @@ def _checked_members(path: Path, zip: ZipFile) -> list[ZipInfo]:
     return infos
 
 
-def _read_manifest(path: Path, zip: ZipFile, infos: dict[str, ZipInfo]) -> Manifest:
+def _verified(
+    path: Path, zip: ZipFile, format: str, required: set[str]
+) -> tuple[Manifest, dict[str, ZipInfo]]:
+    """The manifest, with which all files agree, and these."""
+    most = MAX_STUDY_FILES if format == STUDY_FORMAT else MAX_FILES
+    infos = {info.filename: info for info in _checked_members(path, zip, most)}
+    manifest = _read_manifest(path, zip, infos, format, required)
+    for name, entry in manifest.files.items():
+        if infos[name].file_size != entry.bytes or _sha256(zip, infos[name]) != entry.sha256:
+            raise _invalid(path, f"{name} is not what was packed: its SHA-256 is not the manifest's")
+    return manifest, infos
+
+
+def _read_manifest(
+    path: Path, zip: ZipFile, infos: dict[str, ZipInfo], format: str, required: set[str]
+) -> Manifest:
     manifest = Manifest.model_validate_json(_read_text(path, zip, infos, MANIFEST))
-    if manifest.format != FORMAT:
-        raise _invalid(path, f"is of the format {manifest.format[:40]!r}; this version reads {FORMAT}")
+    if manifest.format != format:
+        raise _invalid(path, f"is of the format {manifest.format[:40]!r}; this version reads {format}")
     if unmatched := infos.keys() ^ {*manifest.files, MANIFEST}:
         raise _invalid(path, f"{min(unmatched)[:80]!r} is in the zip or in its manifest, not in both")
-    if missing := REQUIRED_FILES - manifest.files.keys():
+    if missing := required - manifest.files.keys():
         raise _invalid(path, f"{min(missing)} is missing")
     return manifest
 

@@ -15,10 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tgsh.arrays import table_csv
 from tgsh.specs import ExperimentSpec
-from tgsh.store.models import ExperimentRecord, TaskRecord, as_datetime
+from tgsh.store.models import ExperimentRecord, StudyRecord, TaskRecord, as_datetime
 from tgsh.store.results import Origin
+from tgsh.store.studies import StudyReplicate
 
 FORMAT = "tgsh.bundle/1"
+STUDY_FORMAT = "tgsh.study-bundle/1"
+STUDY, MEMBERS = "study.json", "members.csv"
 MANIFEST, SPEC, VECTORS = "manifest.json", "spec.json", "vectors.npy"
 EXPERIMENT, DATASETS = "experiment.json", "datasets.json"
 REQUIRED_FILES = {SPEC, EXPERIMENT, DATASETS, VECTORS}
@@ -73,6 +76,27 @@ Read it with NumPy:
 
     vectors = numpy.load("vectors.npy")          # [stage, task, unit]
     tasks = list(csv.DictReader(open("tasks.csv", encoding="utf-8")))
+"""
+
+STUDY_README = """\
+{name}
+
+A study by tgsh: {count} experiments that differ in seeds and in a grid of values, and what follows from them.
+
+study.json        what POST /studies takes
+members.csv       cell, seed, base seed and id of every experiment
+accuracy.csv      mean, sd and interval of the test accuracy of every task
+effects.csv       a row for each task of each experiment, for statistics of your own
+cells/N/          mean, sd and interval of the similarities, noise ceiling, tree with support, map
+experiments/      a bundle of each experiment: spec, digests of the images, vectors of every stage
+manifest.json     SHA-256 and size of every other file; what was left out, and why
+
+Replay it:
+
+    pip install 'tgsh[worker]'
+    tgsh replay BUNDLE.zip
+
+checks every hash, trains every experiment anew and compares all vectors byte by byte.
 """
 
 CITATION = """\
@@ -156,6 +180,29 @@ def experiment_files(
     }
 
 
+def study_files(
+    record: StudyRecord, replicates: Sequence[StudyReplicate], experiments: Sequence[str]
+) -> dict[str, bytes]:
+    """Text files of a study's bundle, by name, that are made from its rows. experiments: ids inside."""
+    body = {
+        "name": record.name,
+        "spec": ExperimentSpec.model_validate(record.spec).model_dump(mode="json"),
+        "replicates": record.replicates,
+        "grid": record.grid,
+    }
+    rows = [
+        (each.cell, each.seed, each.base_seed, each.record.id, each.record.status)
+        for each in replicates
+        if each.record is not None
+    ]
+    return {
+        "CITATION.cff": citation(version("tgsh")).encode(),
+        "README.txt": STUDY_README.format(name=record.name, count=len(experiments)).encode(),
+        STUDY: _json_bytes(body),
+        MEMBERS: table_csv(("cell", "seed", "base_seed", "experiment", "status"), rows),
+    }
+
+
 def readme(*, title: str, version: str, tasks: int, id: str, made: str) -> str:
     """Text of README.txt of an experiment's bundle."""
     width = max(map(len, DESCRIPTIONS)) + 2
@@ -168,7 +215,7 @@ def citation(version: str) -> str:
     return CITATION.format(version=version)
 
 
-def pack(members: Iterable[Member], left_out: Mapping[str, str]) -> Iterator[bytes]:
+def pack(members: Iterable[Member], left_out: Mapping[str, str], format: str = FORMAT) -> Iterator[bytes]:
     """Chunks of a zip of these files, in their order, with their manifest as the last file.
 
     left_out: reasons by name; read after all members have been packed.
@@ -184,7 +231,7 @@ def pack(members: Iterable[Member], left_out: Mapping[str, str]) -> Iterator[byt
                     file.write(chunk)
                     yield buffer.drain()
             files[member.name] = ManifestEntry(sha256=digest.hexdigest(), bytes=size)
-        manifest = Manifest(format=FORMAT, files=files, left_out=dict(left_out))
+        manifest = Manifest(format=format, files=files, left_out=dict(left_out))
         zip.writestr(_zip_info(MANIFEST, 0), manifest.model_dump_json(indent=2) + "\n")
     yield buffer.drain()
 

@@ -1,72 +1,47 @@
-"""Typer application of the command `tgsh`."""
+"""The command `tgsh`: Ctrl-C ends it without a traceback, however early it comes."""
 
 from __future__ import annotations
 
-import typer
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # nothing is imported before the try below
+    from typing import Any
 
-from tgsh.cli import datasets, demo, experiments, keys, machine, reproduce, results
-from tgsh.cli.errors import EXIT_STATUS_HELP, ErrorHandlingGroup
+interrupts: list[int] = []
+"""Signals that raised KeyboardInterrupt in a command."""
 
-app = typer.Typer(
-    cls=ErrorHandlingGroup,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="How do learning tasks relate to one another? Start with: tgsh demo",
-    epilog=EXIT_STATUS_HELP,
-)
 
-EXAMPLES = {
-    "demo": ("tgsh demo --output results",),
-    "up": ("tgsh up", "tgsh up --host 0.0.0.0 --port 8000 --home /srv/tgsh", "tgsh up --json | jq -r .url"),
-    "run": ("tgsh run spec.json -o results", "tgsh run rotation-mnist --dataset mnist5k -o results"),
-    "reproduce": ("tgsh reproduce", "tgsh reproduce --dataset mnist --figures-format pdf"),
-    "backup": ("tgsh backup everything.tar",),
-    "restore": ("tgsh restore everything.tar --home new-home",),
-    "submit": ("tgsh submit rotation-mnist --watch", "tgsh submit spec.json --json | jq -r .id"),
-    "watch": ("tgsh watch 4734",),
-    "list": ("tgsh list --status running", "tgsh list --tag paper --json | jq -r '.[].id'"),
-    "show": ("tgsh show 4734",),
-    "open": ("tgsh open 4734",),
-    "delete": ("tgsh delete 4734 --yes",),
-    "fetch": (
-        "tgsh fetch 4734 similarity -o similarity.png",
-        "tgsh fetch 4734 similarity -o before.csv --stage before --order cluster",
-        "tgsh fetch 4734 context-vectors -o vectors.npy",
-    ),
-}
+def app(**options: Any) -> None:
+    """Import and run the application."""
+    try:
+        import signal
 
-for panel, commands in {
-    "On this machine": (
-        demo.demo,
-        machine.up,
-        machine.run,
-        results.replay,
-        reproduce.reproduce,
-        machine.backup,
-        machine.restore,
-        machine.doctor,
-    ),
-    "Experiments": (
-        experiments.estimate,
-        experiments.submit,
-        experiments.watch,
-        experiments.list_,
-        experiments.show,
-        experiments.open_,
-        experiments.cancel,
-        experiments.resume,
-        experiments.share,
-        experiments.delete,
-        results.fetch,
-        experiments.compare,
-        results.bundle,
-    ),
-    "Other": (experiments.workers, experiments.catalog, machine.version),
-}.items():
-    for command in commands:
-        name = command.__name__.rstrip("_")
-        examples = "\n\n".join(("For example:", *EXAMPLES[name])) if name in EXAMPLES else None
-        app.command(name, rich_help_panel=panel, epilog=examples)(command)
-app.add_typer(datasets.app, name="datasets", rich_help_panel="Experiments")
-app.add_typer(keys.app, name="keys", rich_help_panel="On this machine")
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _quit)
+        from tgsh.cli.application import app as application
+
+        application(**options)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception:
+        if interrupts:  # an import has made another error of it
+            raise SystemExit(130) from None
+        raise
+
+
+def allow_interrupts() -> None:
+    """Have Ctrl-C raise KeyboardInterrupt: a command begins, which may leave something behind."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is _quit:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _quit(*_: object) -> None:
+    import os
+
+    os._exit(130)  # an exception may be swallowed, or printed, by what is being imported
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    interrupts.append(number)
+    raise KeyboardInterrupt

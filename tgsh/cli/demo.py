@@ -114,7 +114,7 @@ def _perform(run: _DemoRun, story: Story, signals: StopSignals) -> dict[str, Any
 
     _require_writable(run.output)
     _require_room(run.home)
-    records = _Records(StoreSettings(home=run.home))
+    records = _Records(StoreSettings(home=run.home), signals)
 
     def tell_start(_: str) -> None:
         run.is_started = True
@@ -357,17 +357,18 @@ class _Comparison:
 class _Records:
     """The records of a home: leases of its workers, and digests of results."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, signals: StopSignals) -> None:
         self._settings = settings
+        self._signals = signals
         self._database: Database | None = None
 
     def are_jobs_held(self) -> bool:
         """True if a worker holds a job, and where the database cannot tell."""
         if not self._is_made():
             return False
-        from tgsh.store.leases import lease_holders  # takes long to import: only where there may be some
-
         try:
+            from tgsh.store.leases import lease_holders  # takes long to import: only where there may be some
+
             return bool(lease_holders(self._open()))
         except Exception:  # whatever the database has: then the workers have their time
             return True
@@ -380,7 +381,9 @@ class _Records:
         from contextlib import suppress
 
         from tgsh.stack.processes import is_running
-        from tgsh.store.leases import release_ended
+
+        with self._signals.deferred():  # an import that is cut off leaves broken modules, needed for the stop
+            from tgsh.store.leases import release_ended
 
         with suppress(Exception):  # then the leases run out by themselves
             release_ended(self._open(), socket.gethostname(), is_running)

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from tgsh.cli import allow_interrupts
 from tgsh.errors import (
     Conflict,
     DatasetUnavailable,
@@ -71,6 +72,7 @@ class ErrorHandlingGroup(TyperGroup):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # "°" on a terminal that knows ASCII only
         try:
+            allow_interrupts()
             return super().invoke(ctx)
         except (TgshError, OSError, ValueError) as error:
             if (user_error := _as_user_error(error)) is None:

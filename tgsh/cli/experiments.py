@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tgsh.cli.errors import FAILED, WorkFailed
+from tgsh.cli.errors import WorkFailed
 from tgsh.cli.options import Dataset, Id, Json, Spec, Url, complete_experiments, connect
 from tgsh.cli.output import print_json, print_warnings
+from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from tgsh.client import Client
-    from tgsh.schemas import Estimate, Experiment
+    from tgsh.schemas import Agreement, Estimate, Experiment
 
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Two to six ids, or their beginnings.")]
+Ids = Annotated[
+    list[str],
+    typer.Argument(metavar="ID", help="Ids of experiments and studies, or their beginnings; ID:1 is a cell."),
+]
 
 
 def submit(
@@ -24,16 +28,39 @@ def submit(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay and show progress to the end.")] = False,
     shared: Annotated[bool, typer.Option("--shared", help="Let everybody with a key see it.")] = False,
     anew: Annotated[bool, typer.Option("--anew", help="Train it though it was computed before.")] = False,
+    priority: Annotated[
+        int | None, typer.Option(min=-10, max=10, help="Among your own experiments the greater goes first.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Changes the spec, such as training.epochs=5."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Changes the seed.")] = None,
+    name: Annotated[str | None, typer.Option(help="Its name.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
+    project: Annotated[str | None, typer.Option(help="What it belongs to.")] = None,
+    notes: Annotated[str | None, typer.Option(help="Markdown.")] = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
-    """Submit an experiment: a spec file, - for standard input, or a preset."""
-    from tgsh.cli.options import override_dataset, read_body
+    """Submit an experiment: a spec file, - for standard input, a preset, or the id of one to do again."""
+    from tgsh.cli.options import override_dataset, parse_changes, read_body
 
-    body = read_body(spec)
+    fields = parse_changes(changes)
+    fields |= {
+        key: value for key, value in (("seed", seed), ("name", name), ("tags", tag)) if value is not None
+    }
     with connect(url) as client:
-        body = override_dataset(body, dataset, client)
-        experiment = client.submit(body, shared=shared or None, anew=anew)
+        body = override_dataset(read_body(spec, client), dataset, client)
+        experiment = client.submit(
+            body,
+            shared=shared or None,
+            anew=anew,
+            priority=priority,
+            notes=notes,
+            project=project,
+            **fields,
+        )
         if experiment.stored_answer:
             typer.echo(_stored_text(experiment), err=as_json)
         elif watch:
@@ -60,8 +87,22 @@ def list_(
     ] = None,
     suite: Annotated[str | None, typer.Option(help="Such as rotation.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Such as mnist.")] = None,
+    network: Annotated[str | None, typer.Option(help="Such as flynet.")] = None,
     tag: Annotated[str | None, typer.Option(help="Has this tag.")] = None,
-    q: Annotated[str | None, typer.Option("--search", "-q", help="Looked for in the name.")] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Belongs to the study of this id, or of its beginning.")
+    ] = None,
+    project: Annotated[str | None, typer.Option(help="Belongs to it.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Submitted by this key.")] = None,
+    after: Annotated[str | None, typer.Option(help="Submitted since this date, such as 2026-11-28.")] = None,
+    before: Annotated[str | None, typer.Option(help="Submitted before this date.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=VALUE", help="A field of the spec: training.epochs=5."),
+    ] = None,
+    q: Annotated[
+        str | None, typer.Option("--search", "-q", help="Looked for in name, tags, notes, project and id.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many.")] = 50,
     as_json: Json = False,
     url: Url = None,
@@ -69,11 +110,25 @@ def list_(
     """List experiments, newest first."""
     from itertools import islice
 
+    from tgsh.cli.options import parse_changes
     from tgsh.cli.tables import print_experiments
 
+    filters = {
+        "status": status,
+        "suite": suite,
+        "dataset": dataset,
+        "network": network,
+        "tag": tag,
+        "study": study,
+        "project": project,
+        "owner": owner,
+        "created_after": after,
+        "created_before": before,
+        "q": q,
+        **parse_changes(where),
+    }
     with connect(url) as client:
-        filters = {"status": status, "suite": suite, "dataset": dataset, "tag": tag, "q": q}
-        matches = client.experiments(**filters)  # type: ignore[arg-type]  # the service checks the status
+        matches = client.experiments(**filters)
         page = list(islice(matches, limit + 1))
     if as_json:
         print_json([experiment.model_dump(mode="json") for experiment in page[:limit]])
@@ -148,40 +203,6 @@ def resume(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
     typer.echo(f"Resumed {experiment.id}. Follow it with: tgsh watch {experiment.id[:6]}")
 
 
-def share(
-    experiment_id: Id,
-    off: Annotated[bool, typer.Option("--off", help="Let its owner alone see it again.")] = False,
-    as_json: Json = False,
-    url: Url = None,
-) -> None:
-    """Let everybody with a key see an experiment."""
-    with connect(url) as client:
-        experiment = client.share(experiment_id, not off)
-    if as_json:
-        print_json(experiment)
-        return
-    typer.echo(f"{experiment.id} is seen by " + ("its owner alone" if off else "everybody with a key"))
-
-
-def delete(
-    experiment_id: Id,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: Json = False,
-    url: Url = None,
-) -> None:
-    """Delete an experiment and all its results."""
-    with connect(url) as client:
-        experiment = client.get(experiment_id)
-        question = f"Delete {experiment.id} ({experiment.spec.title}) and its results?"
-        if not yes and not typer.confirm(question, err=True):
-            raise typer.Exit(FAILED)
-        client.delete(experiment.id)
-    if as_json:
-        print_json({"id": experiment.id, "deleted": True})
-        return
-    typer.echo(f"Deleted {experiment.id}")
-
-
 def estimate(spec: Spec, dataset: Dataset = None, as_json: Json = False, url: Url = None) -> None:
     """Tell what an experiment would cost, without submitting it."""
     from tgsh.cli.options import override_dataset, read_body
@@ -200,13 +221,16 @@ def compare(
     stage: Annotated[str, typer.Option(help="after, before, or the number of an epoch.")] = "after",
     measure: Annotated[str, typer.Option(help="cosine, correlation or update (of v − v₀).")] = "cosine",
     layer: Annotated[str | None, typer.Option(help="One layer's part only, such as layer-1.")] = None,
-    permutations: Annotated[int, typer.Option(help="Of Mantel's test.")] = 999,
+    permutations: Annotated[
+        int | None, typer.Option(help="Of Mantel's test; 999, or no test where that takes too long.")
+    ] = None,
     alternative: Annotated[str, typer.Option(help="greater, less or two-sided.")] = "greater",
     seed: Annotated[int, typer.Option(help="Decides the permutations.")] = 0,
+    level: Annotated[float, typer.Option(help="Of studies: they differ at p up to 1 - level.")] = 0.95,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
-    """Compare experiments: what differs in their specs, and whether their similarities agree."""
+    """Compare experiments and studies: what differs in their specs, and whether their similarities agree."""
     from tgsh.cli.tables import print_comparison
 
     with connect(url) as client:
@@ -218,12 +242,78 @@ def compare(
             permutations,
             alternative,  # type: ignore[arg-type]
             seed,
+            level,
         )
     print_warnings(comparison.warnings)
     if as_json:
         print_json(comparison)
     else:
         print_comparison(comparison)
+
+
+def agree(
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="Of an experiment or a study, or the beginning of it.",
+            autocompletion=complete_experiments,
+        ),
+    ],
+    geometry: Annotated[
+        str,
+        typer.Argument(help="circular(angle), abs(shift), same(transform); a matrix (.csv, .npy); or an id."),
+    ],
+    partial: Annotated[str | None, typer.Option(help="Another geometry, which is held constant.")] = None,
+    correlation: Annotated[str, typer.Option(help="pearson, spearman, kendall or cosine.")] = "pearson",
+    stage: Annotated[str, typer.Option(help="after, before, or the number of an epoch.")] = "after",
+    measure: Annotated[str, typer.Option(help="cosine, correlation or update (of v − v₀).")] = "cosine",
+    layer: Annotated[str | None, typer.Option(help="One layer's part only, such as layer-1.")] = None,
+    permutations: Annotated[int, typer.Option(help="Of the tasks.")] = 9_999,
+    alternative: Annotated[str, typer.Option(help="greater, less or two-sided.")] = "greater",
+    seed: Annotated[int, typer.Option(help="Decides the permutations.")] = 0,
+    cell: Annotated[
+        int | None, typer.Option(min=0, help="Of a study: the cell, where it has several.")
+    ] = None,
+    over: Annotated[
+        str | None, typer.Option(help="Of a study: seeds, base_seeds or both; default: what varies.")
+    ] = None,
+    level: Annotated[float | None, typer.Option(help="Of a study: confidence of the interval; 0.95.")] = None,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Correlate the similarities of an experiment, or of a study's replicates, with a geometry of yours."""
+    from tgsh.cli.options import read_geometry
+    from tgsh.cli.tables import print_agreement
+
+    question: dict[str, Any] = {
+        "partial": None if partial is None else read_geometry(partial),
+        "stage": stage,
+        "measure": measure,
+        "layer": layer,
+        "correlation": correlation,
+        "permutations": permutations,
+        "alternative": alternative,
+        "seed": seed,
+    }
+    stated = read_geometry(geometry)
+    options: dict[str, Any] = {"cell": cell, "over": over, "level": level}
+    of_study = {name: value for name, value in options.items() if value is not None}
+    agreement: Agreement
+    with connect(url) as client:
+        kind, id = client.experiment_or_study_id(reference)
+        if kind == "study":
+            agreement = client.study_agreement(id, stated, **question, **of_study)
+        elif of_study:
+            option = f"--{next(iter(of_study))}"
+            raise InvalidSpec(option, f"is of studies, and {id} is an experiment: it has no replicates")
+        else:
+            agreement = client.agreement(id, stated, **question)
+    print_warnings(agreement.warnings)
+    if as_json:
+        print_json(agreement)
+    else:
+        print_agreement(agreement)
 
 
 def workers(as_json: Json = False, url: Url = None) -> None:

@@ -18,6 +18,7 @@ from tgsh.cli.output import message_printer, print_json
 if TYPE_CHECKING:
     from tgsh.doctor.services import Finding
     from tgsh.stack.stack import Stack
+    from tgsh.store.backup import BackupSummary
 
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A .tar file.")]
@@ -112,7 +113,8 @@ def doctor(
 
 
 def backup(file: File, home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
-    """Copy database and results to one file, while everything runs."""
+    """Copy database, results and API keys to one file, while everything runs. Keep it private."""
+    from tgsh.api_keys import KeyFile
     from tgsh.settings import StoreSettings
     from tgsh.store import backup
     from tgsh.store.artifacts import Artifacts
@@ -120,27 +122,39 @@ def backup(file: File, home: Home = DEFAULT_HOME, as_json: Json = False) -> None
 
     settings = StoreSettings(home=home)
     database = Database(settings.database)
-    saved = backup.backup(database, Artifacts(settings.artifacts), file)
+    saved = backup.backup(database, Artifacts(settings.artifacts), KeyFile(settings.keys_file), file)
     database.dispose()
     for key in saved.damaged:
         report_error(f"left out, as it is damaged: {key} (resume its experiment to compute it again)")
     if as_json:
         print_json({"file": file, **asdict(saved)})
     else:
-        typer.echo(f"Wrote {file}: {saved.experiments} experiments, {saved.files} files of results")
+        typer.echo(f"Wrote {file}: {_contents(saved)}")
     if saved.damaged:
         raise typer.Exit(FAILED)
 
 
 def restore(file: File, home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
     """Make a new home of such a file; then: tgsh up --home HOME."""
+    from tgsh.api_keys import KeyFile
+    from tgsh.settings import StoreSettings
     from tgsh.store import backup
 
-    saved = backup.restore(file, home)
+    saved = backup.restore(file, home, KeyFile(StoreSettings(home=home).keys_file))
+    if not saved.is_complete:
+        report_error(
+            "An earlier version made this backup, and left out the API keys: as it is, this home lets in "
+            "everybody who reaches it. Put its keys.json there, or make keys with: tgsh keys add NAME"
+        )
     if as_json:
         print_json({"home": home, **asdict(saved)})
     else:
-        typer.echo(f"Made {home}: {saved.experiments} experiments, {saved.files} files of results")
+        typer.echo(f"Made {home}: {_contents(saved)}")
+
+
+def _contents(saved: BackupSummary) -> str:
+    keys = "no API keys" if saved.keys is None else f"{saved.keys} API keys"
+    return f"{saved.experiments} experiments, {saved.files} files of results, {keys}"
 
 
 def version(as_json: Json = False) -> None:
@@ -168,8 +182,6 @@ def locations(stack: Stack) -> dict[str, Any]:
     """URLs, addresses and folders of a running stack, without any password."""
     import os
 
-    from sqlalchemy.engine import make_url
-
     from tgsh.settings import StoreSettings
     from tgsh.store.database import Database
     from tgsh.store.leases import live_workers
@@ -186,7 +198,7 @@ def locations(stack: Stack) -> dict[str, Any]:
         "workers": workers,
         "redis": f"127.0.0.1:{stack.redis_port}",
         "home": str(stack.home.path),
-        "database": make_url(settings.database).render_as_string(hide_password=True),
+        "database": database.url.render_as_string(hide_password=True),
         "artifacts": settings.artifacts,
         "data": str(settings.data),
         "logs": str(stack.home.logs),

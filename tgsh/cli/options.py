@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 
 DEFAULT_HOME = Path("tgsh-home")
+EXPERIMENT_ID = re.compile("[0-9a-f]{1,16}")
+"""An id, or the beginning of one."""
+
 COMPLETION_TIMEOUT = 0.5  # seconds
 MAX_COMPLETIONS = 50  # experiments, the newest
 Completions = list[tuple[str, str]]
@@ -104,16 +109,36 @@ Workers = Annotated[
 def connect(url: str | None, timeout: float = 30.0) -> Client:
     """Client of the service at --url, else TGSH_URL, else of the stack on TGSH_HOME, else on port 8000."""
     from tgsh.client import Client
-    from tgsh.stack.stack import running_url
+    from tgsh.stack.state import running_url
 
     home = Path(os.environ.get("TGSH_HOME") or DEFAULT_HOME)
     return Client(url or os.environ.get("TGSH_URL") or running_url(home), timeout=timeout)
 
 
-def read_body(source: str) -> dict[str, Any]:
-    """Body of POST /experiments from a file, standard input or a preset's name.
+def parse_changes(texts: Sequence[str] | None) -> dict[str, Any]:
+    """Values by path from texts such as training.epochs=5: JSON where they are that, else text.
 
-    Raises: InvalidSpec where it is no JSON object.
+    Raises: InvalidSpec for a text without "=" or with an unknown path.
+    """
+    from tgsh.specs.paths import require_field
+
+    found: dict[str, Any] = {}
+    for text in texts or ():
+        path, equals, value = text.partition("=")
+        if not equals or not path:
+            raise InvalidSpec(text, "write FIELD=VALUE, such as training.epochs=5")
+        require_field(path, path)
+        try:
+            found[path] = json.loads(value)
+        except ValueError:
+            found[path] = value
+    return found
+
+
+def read_body(source: str, client: Client | None = None) -> dict[str, Any]:
+    """Body of POST /experiments from a file, standard input, a preset's name or an experiment's id.
+
+    client: of the service that has the experiment. Raises: InvalidSpec where it is no JSON object.
     """
     if source == "-":
         return _parse_body("standard input", sys.stdin.read())
@@ -122,7 +147,31 @@ def read_body(source: str) -> dict[str, Any]:
         return _parse_body(source, _read_text(path))
     if path.parent != Path() or path.suffix:
         raise InvalidSpec(source, "no such file")
+    if client is not None and EXPERIMENT_ID.fullmatch(source):
+        return client.get(source).spec.model_dump(mode="json")
     return {"preset": source}
+
+
+def read_geometry(source: str) -> Any:
+    """A geometry that is stated: a formula, a matrix from a .csv or .npy file, or an experiment by its id.
+
+    A table may have labels in its first row and column, as `tgsh fetch ID similarity` writes them; an empty
+    cell is NaN. Raises: InvalidSpec where a file holds no matrix.
+    """
+    path = Path(source)
+    if path.suffix.lower() not in (".csv", ".npy"):
+        return source if "(" in source else {"experiment": source}
+    import numpy as np
+
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path, allow_pickle=False)
+        rows = list(csv.reader(_read_text(path).splitlines()))
+        if rows and rows[0] and not rows[0][0].strip():
+            rows = [row[1:] for row in rows[1:]]
+        return np.array([[float(cell) if cell.strip() else np.nan for cell in row] for row in rows])
+    except (OSError, ValueError) as error:
+        raise InvalidSpec(source, f"is no matrix of numbers: {error}") from error
 
 
 def override_dataset(

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tgsh.cli.errors import FAILED, report_error
-from tgsh.cli.options import Id, Json, Url, Workers, complete_results, connect
+from tgsh.cli.errors import FAILED, WorkFailed, report_error
+from tgsh.cli.options import Id, Json, Url, Workers, complete_experiments, complete_results, connect
 from tgsh.cli.output import print_json, print_warnings
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
+    from tgsh.bundles.reader import Bundle
     from tgsh.client import Client
     from tgsh.execution.local import Replayed
 
@@ -93,20 +94,27 @@ def fetch(
 
 
 def bundle(
-    experiment_id: Id,
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="Of an experiment or a study, or the beginning of it.",
+            autocompletion=complete_experiments,
+        ),
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write; default: tgsh-ID.zip.")
     ] = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
-    """Write an experiment with all its results to one file, which `tgsh replay` checks."""
+    """Write an experiment or a study with all its results to one file, which `tgsh replay` checks."""
     with connect(url) as client:
-        experiment = client.experiment_id(experiment_id)
-        target = output or Path(f"tgsh-{experiment}.zip")
+        kind, id = client.experiment_or_study_id(reference)
+        target = output or Path(f"tgsh-study-{id}.zip" if kind == "study" else f"tgsh-{id}.zip")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            path = client.bundle(experiment, target)
+            path = client.study_bundle(id, target) if kind == "study" else client.bundle(id, target)
         except OSError as error:
             raise InvalidSpec(str(target), f"cannot be written: {error.strerror}") from error
     size = path.stat().st_size
@@ -130,34 +138,54 @@ def replay(
 ) -> None:
     """Check a bundle's hashes, train it anew in this shell, and compare all vectors byte by byte.
 
-    Exit status 0: the same bytes. 1: others, or it could not be trained. 2: the file cannot be trusted.
+    Of a study every experiment is trained, one after the other. Exit status 0: the same bytes. 1: others, or
+    it could not be trained. 2: the file cannot be trusted.
     """
     import os
 
-    from tgsh.bundles.reader import read
+    from tgsh.bundles.reader import is_study, read, read_study
+
+    if home is not None:
+        os.environ["TGSH_HOME"] = str(home)
+    if not is_study(file):
+        replayed = _replay(read(file), output, workers)
+        if as_json:
+            print_json(replayed)
+        else:
+            _print_replay(replayed)
+        if not replayed.same:
+            raise typer.Exit(FAILED)
+        return
+    study, found = read_study(file), {}
+    for name in study.experiments:
+        with study.experiment(name) as contents:
+            id = contents.recorded.id
+            found[id] = _replay(contents, None if output is None else output / id, workers)
+        if not as_json:
+            typer.echo(f"{id} ({len(found)} of {len(study.experiments)})")
+            _print_replay(found[id])
+    if as_json:
+        print_json({id: each.model_dump(mode="json") for id, each in found.items()})
+    if not all(each.same for each in found.values()):
+        raise typer.Exit(FAILED)
+
+
+def _replay(contents: Bundle, output: Path | None, workers: int | None) -> Replayed:
+    """Train an experiment's bundle anew and compare. Raises: WorkFailed where it did not complete."""
     from tgsh.cli.experiments import exit_by_status
     from tgsh.cli.output import display, print_downloads
-
-    contents = read(file)
     from tgsh.execution.local import (  # takes long to import: only once the file is known to be whole
         fetch_images,
         replay,
     )
 
-    if home is not None:
-        os.environ["TGSH_HOME"] = str(home)
     print_downloads(fetch_images(contents.spec, offer=False))
     with _results_folder(output) as folder, display(contents.spec.title) as progress_display:
         experiment, replayed = replay(contents, folder, workers, progress_display.update)
     if replayed is None:
         exit_by_status(experiment)
-        return
-    if as_json:
-        print_json(replayed)
-    else:
-        _print_replay(replayed)
-    if not replayed.same:
-        raise typer.Exit(FAILED)
+        raise WorkFailed(f"{contents.recorded.id} was not compared")
+    return replayed
 
 
 def write_atomically(path: Path, content: bytes) -> None:

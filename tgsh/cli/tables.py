@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what these import is heavy, and `tgsh --help` must be quick
     from tgsh.api_keys import Key
     from tgsh.client.results import Experiment
     from tgsh.schemas import (
+        Agreement,
         Catalog,
         CatalogEntry,
         ComparedPair,
@@ -96,9 +97,9 @@ def print_experiments(experiments: Sequence[Experiment]) -> None:
     rows = [
         (
             each.id,
-            _status(each.status),
+            status_text(each.status),
             f"{each.progress.fraction:.0%}",
-            _decimals(each.mean_accuracy),
+            decimals(each.mean_accuracy),
             f"{each.timings.created_at.astimezone():%y-%m-%d %H:%M}",
             each.spec.title,
             differences,
@@ -111,7 +112,7 @@ def print_experiments(experiments: Sequence[Experiment]) -> None:
 def print_experiment(experiment: Experiment, tasks: Sequence[Task]) -> None:
     """Print all fields of an experiment, and its tasks."""
     console = Console()
-    _print_fields(console, _experiment_fields(experiment))
+    print_fields(console, _experiment_fields(experiment))
     console.print()
     columns = (
         Column("task"),
@@ -123,10 +124,10 @@ def print_experiment(experiment: Experiment, tasks: Sequence[Task]) -> None:
         (
             str(task.index),
             task.label,
-            _status(task.status),
-            _decimals(task.accuracy),
-            _decimals(task.balanced),
-            _decimals(task.chance),
+            status_text(task.status),
+            decimals(task.accuracy),
+            decimals(task.balanced),
+            decimals(task.chance),
             f"{task.loss[-1]:.4f}" if task.loss else "",
             f"{task.seconds:.1f} s" if task.seconds else "",
             task.reason or "",
@@ -181,7 +182,7 @@ def print_dataset(dataset: Dataset) -> None:
         name.replace("_", " "): ", ".join(value) if isinstance(value, list) else str(value)
         for name, value in fields.items()
     }
-    _print_fields(Console(), values)
+    print_fields(Console(), values)
 
 
 def print_catalog(catalog: Catalog) -> None:
@@ -229,10 +230,18 @@ def print_comparison(comparison: Comparison) -> None:
     fields = {
         "name": [each.name for each in comparison.experiments],
         "status": [each.status for each in comparison.experiments],
-        "accuracy": [_decimals(each.mean_accuracy) for each in comparison.experiments],
+        "accuracy": [decimals(each.mean_accuracy) for each in comparison.experiments],
+        **_study_fields(comparison),
         **{each.field: [_value(value) for value in each.values] for each in comparison.differences},
     }
     _print_side_by_side(console, [each.id for each in comparison.experiments], fields)
+    left_out = [
+        f"{each.id} is left out: {each.note}" for each in comparison.experiments if each.note is not None
+    ]
+    for note in (*left_out, *comparison.notes):
+        console.print(note, highlight=False, markup=False)
+    if not comparison.pairs:
+        return
     titles = ("", "", "tasks", "pearson", "spearman", "Mantel p", "same task")
     rows = [(pair.a, pair.b, str(pair.tasks), *_agreement(pair)) for pair in comparison.pairs]
     print_table(console, [Column(title) for title in titles], rows)
@@ -243,6 +252,77 @@ def print_comparison(comparison: Comparison) -> None:
             "same task: mean similarity of its two vectors, where the base is the same",
             highlight=False,
         )
+    _print_replicates(console, comparison)
+
+
+def _study_fields(comparison: Comparison) -> dict[str, list[str]]:
+    """Replicates and noise ceilings, where one of those that are compared is a study."""
+    from tgsh.schemas import ComparedStudy
+
+    those = [each if isinstance(each, ComparedStudy) else None for each in comparison.experiments]
+    if not any(those):
+        return {}
+    ceilings = [
+        next((c for c in each.ceilings if c.lower is not None), None) if each else None for each in those
+    ]
+    return {
+        "replicates": [str(each.replicates) if each else "" for each in those],
+        "noise ceiling": [f"{decimals(c.lower)} to {decimals(c.upper)}" if c else "" for c in ceilings],
+    }
+
+
+def _print_replicates(console: Console, comparison: Comparison) -> None:
+    """Print of each pair with a study whether it differs more than replicates do."""
+    from tgsh.schemas import ComparedStudyPair
+
+    pairs = [pair for pair in comparison.pairs if isinstance(pair, ComparedStudyPair)]
+    if not pairs:
+        return
+    columns = (*(Column(title) for title in ("", "", "between", "within", "p")), Column("", wraps=True))
+    rows: list[Row] = [
+        (
+            pair.a,
+            pair.b,
+            *(
+                decimals(each)
+                for each in (pair.replicates.between, pair.replicates.within, pair.replicates.p)
+            ),
+            pair.replicates.verdict,
+        )
+        for pair in pairs
+    ]
+    print_table(console, columns, rows)
+    console.print(
+        "between, within: mean agreement of replicates of different ones, and of the same one; p: that they "
+        "differ no more",
+        highlight=False,
+    )
+
+
+def print_agreement(agreement: Agreement) -> None:
+    """Print how similarities agree with a stated geometry, one number a line."""
+    console = Console()
+    numbers = {
+        agreement.correlation: decimals(agreement.agreement),
+        "partial": decimals(agreement.partial),
+        "interval": f"{decimals(agreement.low)} to {decimals(agreement.high)}",
+        "noise ceiling": f"{decimals(agreement.ceiling.lower)} to {decimals(agreement.ceiling.upper)}",
+        "p": decimals(agreement.p),
+    }
+    missing = {
+        "partial": agreement.partial is None,
+        "interval": agreement.low is None,
+        "noise ceiling": agreement.ceiling.lower is None,
+    }
+    rows = [(name, value) for name, value in numbers.items() if not missing.get(name)]
+    print_table(console, [Column("of the similarities with the geometry"), Column("")], rows)
+    console.print(
+        f"{len(agreement.tasks)} tasks, {agreement.measure} similarities, stage {agreement.stage}; p: "
+        f"{agreement.alternative}, {agreement.permutations} other orders of the tasks, seed {agreement.seed}",
+        highlight=False,
+    )
+    if agreement.reason is not None:
+        console.print(f"Missing numbers: {agreement.reason}", highlight=False, markup=False)
 
 
 def _needed(columns: Sequence[Column], rows: Sequence[Sequence[Text]], gap: int) -> int:
@@ -280,7 +360,8 @@ def _line(cells: Sequence[Text], widths: Sequence[int | None]) -> Table:
     return line
 
 
-def _print_fields(console: Console, fields: Mapping[str, Text | str]) -> None:
+def print_fields(console: Console, fields: Mapping[str, Text | str]) -> None:
+    """Print names and values, a line each."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -310,11 +391,11 @@ def _experiment_fields(e: Experiment) -> dict[str, Text | str]:
     fields: dict[str, Text | str] = {
         "id": e.id,
         "name": e.spec.title,
-        "status": _status(e.status),
+        "status": status_text(e.status),
         "reason": Text(e.reason or "", style="red"),
         "progress": f"{e.progress.fraction:.0%}, {e.progress.tasks_done} of {e.progress.tasks_total} tasks",
         "time left": duration(e.progress.eta_seconds) if e.progress.eta_seconds else "",
-        "accuracy": _decimals(e.mean_accuracy),
+        "accuracy": decimals(e.mean_accuracy),
         "dataset": e.spec.dataset_key,
         "suite": e.spec.suite.kind,
         "network": e.spec.network.kind,
@@ -389,10 +470,15 @@ def _job_text(job: WorkingOn | None) -> Text:
         return Text("nothing", style="dim")
     if job.kind == "preview":
         return Text("a preview")
-    part = "its finish" if job.kind == "finish" else f"task {job.task_index} ({job.label})"
+    parts = {
+        "finish": "its finish",
+        "placement": "a placement",
+        "accuracy-matrix": "its accuracy matrix",
+        "task": f"task {job.task_index} ({job.label})",
+    }
     if job.experiment_id is None:
         return Text(f"a {job.kind} of others", style="dim")
-    return Text(f"{job.experiment_id} {job.name}: {part}")
+    return Text(f"{job.experiment_id} {job.name}: {parts[job.kind]}")
 
 
 def _print_queue(console: Console, queue: Queue) -> None:
@@ -407,15 +493,16 @@ def _print_queue(console: Console, queue: Queue) -> None:
 def _agreement(pair: ComparedPair) -> tuple[str, ...]:
     """Cells of a pair: Pearson, Spearman, Mantel's p, mean similarity of the same task."""
     p_value = "" if pair.mantel is None else f"{pair.mantel.p_value:.4g}"
-    same = "" if pair.same_task is None else _decimals(pair.same_task.mean)
-    return _decimals(pair.pearson), _decimals(pair.spearman), p_value, same
+    same = "" if pair.same_task is None else decimals(pair.same_task.mean)
+    return decimals(pair.pearson), decimals(pair.spearman), p_value, same
 
 
 def _owner(owned: Experiment | Dataset) -> str:
     return (owned.owner or "") + (" (shared)" if owned.owner and owned.shared else "")
 
 
-def _status(status: str) -> Text:
+def status_text(status: str) -> Text:
+    """A status in its colour."""
     return Text(status, style=COLOURS.get(status, ""))
 
 
@@ -423,5 +510,6 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _decimals(value: float | None) -> str:
+def decimals(value: float | None) -> str:
+    """A number with three decimals; "" for none."""
     return "" if value is None else f"{value:.3f}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import uuid
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,12 +19,14 @@ from pydantic import BaseModel, ValidationError
 
 from tgsh import schemas
 from tgsh.client.results import Experiment, ExperimentPage, Predictions
+from tgsh.client.uploads import UploadBody, file_body, folder_body, npz_body
 from tgsh.errors import InvalidSpec, ServiceProblem
 from tgsh.specs import ExperimentSpec
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 Event = schemas.ProgressEvent | schemas.TaskEvent | schemas.StatusEvent
+StudyEvent = schemas.StudyExperimentEvent | schemas.StudyProgressEvent | schemas.StatusEvent
 Spec = ExperimentSpec | Mapping[str, Any] | str
 Images = np.ndarray | Sequence[Any]
 
@@ -34,13 +38,21 @@ EVENT_TIMEOUT = 60.0
 UPLOAD_TIMEOUT = 900.0
 """Seconds to wait for the response to an upload: the service unpacks gigabytes first."""
 
-UPLOAD_MEDIA_TYPES = {".npz": "application/x-npz", ".zip": "application/zip"}
-
 _EVENT_TYPES: Mapping[
     str, type[schemas.ProgressEvent] | type[schemas.TaskEvent] | type[schemas.StatusEvent]
 ] = {
     "progress": schemas.ProgressEvent,
     "task": schemas.TaskEvent,
+    "status": schemas.StatusEvent,
+}
+
+
+_STUDY_EVENT_TYPES: Mapping[
+    str,
+    type[schemas.StudyExperimentEvent] | type[schemas.StudyProgressEvent] | type[schemas.StatusEvent],
+] = {
+    "experiment": schemas.StudyExperimentEvent,
+    "progress": schemas.StudyProgressEvent,
     "status": schemas.StatusEvent,
 }
 
@@ -54,7 +66,7 @@ class ApiRequest(Generic[T]):
     parse: Callable[[httpx.Response], T]  # of a successful response
     params: Mapping[str, Any] = field(default_factory=dict)
     json: Any = None  # body; None sends none
-    content: bytes | Path | None = None  # body as bytes, or a file that is streamed
+    content: bytes | UploadBody | None = None  # body as bytes, or files that are streamed
     headers: Mapping[str, str] = field(default_factory=dict)
     idempotent: bool = True  # may be sent again after a lost connection
     save_to: Path | None = None  # file into which a successful response is streamed
@@ -86,9 +98,9 @@ def build_request(
         Request ready to be sent.
     """
     headers = dict(request.headers)
-    if isinstance(request.content, Path):
+    if isinstance(request.content, UploadBody):
         # otherwise httpx sends chunks without a length, and the service cannot refuse a large one at once
-        headers["Content-Length"] = str(request.content.stat().st_size)
+        headers["Content-Length"] = str(request.content.size)
     return http.build_request(
         request.method,
         request.path,
@@ -143,7 +155,7 @@ def without_none(**params: Any) -> dict[str, Any]:
 # ---- Requests about any resource --------------------------------------------------------------------------
 
 
-def get_document(kind: type[M], experiment: str, *parts: str | int, **params: Any) -> ApiRequest[M]:
+def get_document(kind: type[M], experiment: str, /, *parts: str | int, **params: Any) -> ApiRequest[M]:
     """GET an experiment, or a resource below it, as a JSON document."""
     return ApiRequest(
         "GET", experiment_path(experiment, *parts), parse_model(kind), params=without_none(**params)
@@ -155,9 +167,9 @@ def get_file(path: str, /, **params: Any) -> ApiRequest[bytes]:
     return ApiRequest("GET", path, lambda response: response.content, params=without_none(**params))
 
 
-def patch_shared(kind: type[M], path: str, shared: bool) -> ApiRequest[M]:
-    """PATCH the visibility of an experiment or a dataset."""
-    return ApiRequest("PATCH", path, parse_model(kind), json=schemas.Sharing(shared=shared).model_dump())
+def patch(kind: type[M], path: str, **changes: Any) -> ApiRequest[M]:
+    """PATCH an experiment or a dataset."""
+    return ApiRequest("PATCH", path, parse_model(kind), json=changes)
 
 
 def delete_resource(path: str) -> ApiRequest[None]:
@@ -169,7 +181,10 @@ def delete_resource(path: str) -> ApiRequest[None]:
 
 
 def post_experiment(
-    spec: Spec, idempotency_key: str | None, *, shared: bool | None, anew: bool
+    spec: Spec,
+    idempotency_key: str | None,
+    *,
+    anew: bool,
 ) -> ApiRequest[Experiment]:
     """POST a submission; without an idempotency key under a random one, so that it may be repeated."""
     return ApiRequest(
@@ -177,25 +192,73 @@ def post_experiment(
         "/experiments",
         parse_model(Experiment),
         params={"anew": True} if anew else {},
-        json=_submission(spec) | without_none(shared=shared),
+        json=submission_of(spec),
         headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
     )
 
 
 def post_estimate(spec: Spec) -> ApiRequest[schemas.Estimate]:
     """POST a submission to /estimates."""
-    return ApiRequest("POST", "/estimates", parse_model(schemas.Estimate), json=_submission(spec))
+    return ApiRequest("POST", "/estimates", parse_model(schemas.Estimate), json=submission_of(spec))
 
 
 def post_preview(spec: Spec) -> ApiRequest[schemas.Preview]:
     """POST a submission to /previews."""
-    return ApiRequest("POST", "/previews", parse_model(schemas.Preview), json=_submission(spec))
+    return ApiRequest("POST", "/previews", parse_model(schemas.Preview), json=submission_of(spec))
 
 
-def _submission(spec: Spec) -> dict[str, Any]:
+def submission_of(spec: Spec) -> dict[str, Any]:
+    """Body of a submission: a spec as it is, a mapping, or a preset by name."""
     if isinstance(spec, ExperimentSpec):
         return spec.model_dump(mode="json")
     return {"preset": spec} if isinstance(spec, str) else dict(spec)
+
+
+def changed_submission(spec: Spec, changes: Mapping[str, object]) -> dict[str, Any]:
+    """Body of POST /experiments of a spec with some fields changed, by their dotted paths.
+
+    A changed spec is another experiment: it has the name and tags of the first only where they are given.
+    """
+    body = submission_of(spec)
+    if not changes:
+        return body
+    if "preset" not in body:
+        body = {key: value for key, value in body.items() if key not in ("name", "tags")}
+    elif not any(path in changes for path in ("name", "tags")):
+        body |= {"name": "", "tags": []}
+    for path, value in changes.items():
+        place = body
+        *above, last = path.split(".")
+        for part in above:
+            inner = place.get(part)
+            place[part] = dict(inner) if isinstance(inner, Mapping) else {}
+            place = place[part]
+        if last == "kind" and place.get("kind") != value:
+            place.clear()  # another kind has its own fields
+        place[last] = value.item() if isinstance(value, np.generic) else value
+    return body
+
+
+def spec_filters(fields: Mapping[str, object]) -> dict[str, str]:
+    """Query parameters of the fields of a spec by their paths."""
+    return {
+        f"spec.{path}": value if isinstance(value, str) else json.dumps(value)
+        for path, value in fields.items()
+    }
+
+
+def get_deleted_page(cursor: str | None) -> ApiRequest[schemas.DeletedPage]:
+    """GET one page of deleted experiments, the last deleted first."""
+    params = without_none(cursor=cursor)
+    return ApiRequest("GET", "/experiments/deleted", parse_model(schemas.DeletedPage), params=params)
+
+
+def post_batch(action: str, ids: list[str], value: str | None) -> ApiRequest[schemas.BatchOutcomes]:
+    """POST one action on many experiments."""
+    body = {"action": action, "ids": ids} | without_none(value=value)
+    return ApiRequest(
+        "POST", "/experiments/batch", parse_model(schemas.BatchOutcomes), json=body, idempotent=False
+    )
 
 
 def get_experiment_page(cursor: str | None, **filters: Any) -> ApiRequest[ExperimentPage]:
@@ -227,6 +290,50 @@ def post_representations(experiment: str, task: int, images: Images, **params: A
     return _post_images(path, images, parse_npy, {**params, "format": "npy"})
 
 
+def post_images(
+    kind: type[M], experiment: str, parts: Sequence[str | int], images: Images, /, **params: Any
+) -> ApiRequest[M]:
+    """POST images to a resource of an experiment that answers a document."""
+    return _post_images(
+        experiment_path(experiment, *parts), images, parse_model(kind), without_none(**params)
+    )
+
+
+def post_codes(experiment: str, task: int, images: Images, **params: Any) -> ApiRequest[np.ndarray]:
+    """POST images to the hash codes of a task's network."""
+    path = experiment_path(experiment, "tasks", task, "codes")
+    return _post_images(path, images, parse_npy, {**params, "format": "npy"})
+
+
+def weights_text(weights: Mapping[int, float] | str) -> str:
+    """Weights of contexts as the service reads them, such as ``"8:0.5,10:0.5"``."""
+    if isinstance(weights, str):
+        return weights
+    return ",".join(f"{task}:{float(weight):.12g}" for task, weight in weights.items())
+
+
+def post_agreement(experiment: str, question: Mapping[str, Any]) -> ApiRequest[schemas.Agreement]:
+    """POST a geometry to compare the similarities of an experiment with; nothing is stored."""
+    path = experiment_path(experiment, "agreement")
+    return ApiRequest("POST", path, parse_model(schemas.Agreement), json=question)
+
+
+def geometry_json(geometry: object) -> object:
+    """A formula as it is; a matrix as lists of numbers, None where it has NaN.
+
+    Raises InvalidSpec for what is neither.
+    """
+    if isinstance(geometry, str):
+        return geometry
+    try:
+        matrix = np.asarray(geometry, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidSpec("geometry", "is neither a formula nor a matrix of numbers") from error
+    if matrix.ndim != 2 or np.isinf(matrix).any():
+        raise InvalidSpec("geometry", "is no matrix of finite numbers; NaN stands for tasks without a place")
+    return [[None if np.isnan(value) else value for value in row] for row in matrix.tolist()]
+
+
 def _post_images(
     path: str, images: Images, parse: Callable[[httpx.Response], T], params: Mapping[str, Any]
 ) -> ApiRequest[T]:
@@ -250,17 +357,41 @@ def _npy(images: Images) -> bytes:
 # ---- Requests about datasets ------------------------------------------------------------------------------
 
 
+def upload_body(
+    source: str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any] | None, arrays: Mapping[str, Any]
+) -> UploadBody:
+    """Body of images: a file, a folder, or arrays; arguments and errors as of `post_dataset`."""
+    if isinstance(source, Mapping):
+        arrays = {**source, **arrays}
+        source = None
+    elif isinstance(source, Sequence) and not isinstance(source, str):
+        if len(source) != 2:
+            raise InvalidSpec("source", f"has {len(source)} parts; (images, classes) has two")
+        arrays = {"x": source[0], "y": source[1], **arrays}
+        source = None
+    if source is None and not arrays:
+        raise InvalidSpec("source", "upload a file, a folder, or arrays x and y")
+    if source is None:
+        return npz_body(arrays)
+    if arrays:
+        raise InvalidSpec("source", "upload a file or arrays, not both")
+    path = Path(source)
+    return folder_body(path) if path.is_dir() else file_body(path)
+
+
 def post_dataset(
-    source: str | Path | None, arrays: Mapping[str, Any], **params: Any
+    source: str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any] | None,
+    arrays: Mapping[str, Any],
+    **params: Any,
 ) -> ApiRequest[schemas.Dataset]:
     """POST a dataset.
 
     Parameters
     ----------
-    source : str | Path | None
-        File to upload, an .npz or a .zip, which is streamed.
+    source : str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any] | None
+        File or folder, which is streamed; arrays by name; or (images, classes).
     arrays : Mapping[str, Any]
-        Arrays to upload as .npz, by name, in place of a file.
+        Further arrays by name, or all of them.
     **params : Any
         Query parameters; None leaves one out.
 
@@ -272,43 +403,20 @@ def post_dataset(
     Raises
     ------
     InvalidSpec
-        If there are both a file and arrays, or neither, if the file cannot be read, or if an array holds
-        Python objects.
+        If there are both a file and arrays, or neither, if a file cannot be read, or if an array holds
+        something else than numbers and text.
     """
-    if (source is None) == (not arrays):
-        raise InvalidSpec("source", "upload a file, or arrays x and y")
-    content, media_type = (
-        (_npz(arrays), UPLOAD_MEDIA_TYPES[".npz"]) if source is None else _upload_file(Path(source))
-    )
+    body = upload_body(source, arrays)
     return ApiRequest(
         "POST",
         "/datasets",
         parse_model(schemas.Dataset),
         params=without_none(**params),
-        content=content,
-        headers={"Content-Type": media_type},
+        content=body,
+        headers={"Content-Type": "application/octet-stream"},
         idempotent=False,  # gigabytes; sending them again by hand makes no second dataset
         read_timeout=UPLOAD_TIMEOUT,
     )
-
-
-def _upload_file(file: Path) -> tuple[Path, str]:
-    if file.suffix.lower() not in UPLOAD_MEDIA_TYPES:
-        raise InvalidSpec("source", f"{file.name} is neither an .npz nor a .zip")
-    try:
-        file.open("rb").close()
-    except OSError as error:
-        raise InvalidSpec("source", f"{file} cannot be read: {error.strerror}") from error
-    return file, UPLOAD_MEDIA_TYPES[file.suffix.lower()]
-
-
-def _npz(arrays: Mapping[str, Any]) -> bytes:
-    file, converted = io.BytesIO(), {name: np.asarray(array) for name, array in arrays.items()}
-    for name, array in converted.items():
-        if array.dtype.hasobject:
-            raise InvalidSpec(name, "holds Python objects; upload numbers, or classes as integers or text")
-    np.savez(file, **converted)  # type: ignore[arg-type]  # its stubs take an array for allow_pickle
-    return file.getvalue()
 
 
 def get_dataset_page(cursor: str | None, limit: int | None) -> ApiRequest[schemas.DatasetPage]:
@@ -326,11 +434,11 @@ def get_dataset(dataset: str) -> ApiRequest[schemas.Dataset]:
 
 
 def parse_model(kind: type[M]) -> Callable[[httpx.Response], M]:
-    """Parser of a JSON document; an experiment keeps the base URL that it was read from."""
+    """Parser of a JSON document; an experiment or a study keeps the base URL that it was read from."""
 
     def parse(response: httpx.Response) -> M:
         url = str(response.request.url).partition("?")[0]
-        service_url = url.rpartition("/experiments")[0]
+        service_url = url.rpartition("/experiments")[0] or url.rpartition("/studies")[0]
         return kind.model_validate_json(response.content, context={"service": service_url})
 
     return parse
@@ -424,8 +532,17 @@ def parse_event(message: ServerSentEvent) -> Event | None:
         raise _unreadable(f"event {message.event!r}", error) from error
 
 
-def is_terminal(event: Event) -> bool:
-    """True if an event ends an experiment; a resumed one has several such events in its history."""
+def parse_study_event(message: ServerSentEvent) -> StudyEvent | None:
+    """The same of a study's event stream."""
+    try:
+        kind = _STUDY_EVENT_TYPES.get(message.event)
+        return kind.model_validate_json(message.data) if kind else None
+    except ValidationError as error:
+        raise _unreadable(f"event {message.event!r}", error) from error
+
+
+def is_terminal(event: object) -> bool:
+    """True if an event ends an experiment or a study; a resumed one has several such in its history."""
     return isinstance(event, schemas.StatusEvent) and event.status in schemas.TERMINAL
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from tgsh import figures, schemas
 from tgsh.analysis import clustering, embedding, similarity
+from tgsh.figures.atlas import draw_atlas
 from tgsh.figures.confusion import SHARES, draw_confusion
 from tgsh.figures.curves import draw_accuracy, draw_trajectories
 from tgsh.figures.dendrogram import draw_named_tree
@@ -27,6 +28,8 @@ from tgsh.figures.heatmaps import (
 )
 from tgsh.figures.histograms import ACROSS, NAMES, draw_panel, stage_panel
 from tgsh.figures.image_grid import draw_image_grid
+from tgsh.figures.replicates import draw_intervals
+from tgsh.figures.reuse import draw_collisions, draw_scenarios, draw_sources
 from tgsh.figures.style import display_size, render, rotate_crowded_labels, text
 
 
@@ -184,13 +187,25 @@ def _(value: schemas.Accuracy) -> Figure:
         title=value.experiment_id,
         balanced=_each(value, "balanced"),
         chance=_each(value, "chance"),
+        intervals=_intervals(value),
     )
 
 
 @draw.register
 def _(value: schemas.Accuracy, axes: Axes) -> None:
-    draw_accuracy(axes, *_accuracies(value), _each(value, "balanced"), _each(value, "chance"))
+    beside = (_each(value, "balanced"), _each(value, "chance"))
+    draw_accuracy(axes, *_accuracies(value), *beside, _intervals(value))
     rotate_crowded_labels(axes)
+
+
+@figure.register
+def _(value: schemas.Placement) -> Figure:
+    return figures.intervals_figure(*_ranking(value), title=value.name, axis=COSINE)
+
+
+@draw.register
+def _(value: schemas.Placement, axes: Axes) -> None:
+    draw_intervals(axes, *_ranking(value), axis=COSINE)
 
 
 @figure.register
@@ -253,9 +268,68 @@ def _(value: schemas.Samples, axes: Axes) -> None:
     draw_image_grid(axes, *_images(value), across="class of the image", scale=(0, 1))
 
 
+@figure.register
+def _(value: schemas.ContextTransfer) -> Figure:
+    return figures.sources_figure(value, title=value.experiment_id)
+
+
+@draw.register
+def _(value: schemas.ContextTransfer, axes: Axes) -> None:
+    """Accuracies under the chosen contexts by similarity, with what is expected."""
+    draw_sources(axes, value)
+
+
+@figure.register
+def _(value: schemas.Scenarios) -> Figure:
+    return figures.scenarios_figure(value, title=value.experiment_id)
+
+
+@draw.register
+def _(value: schemas.Scenarios, axes: Axes) -> None:
+    draw_scenarios(axes, value)
+
+
+@figure.register
+def _(value: schemas.HashProperties) -> Figure:
+    return figures.hash_figure(value, title=value.experiment_id)
+
+
+@draw.register
+def _(value: schemas.HashProperties, axes: Axes) -> None:
+    """The collision curves."""
+    draw_collisions(axes, value)
+
+
 def _title(experiment: str, stage: str, measure: str | None = None) -> str:
     when = f"{stage} training" if stage in {"before", "after"} else f"epoch {stage}"
     return f"{experiment}, updates v − v₀, {when}" if measure == "update" else f"{experiment}, {when}"
+
+
+@figure.register
+def _(value: schemas.AtlasMap) -> Figure:
+    points, groups = _atlas_points(value)
+    counts = f"{len(points):,} tasks of {len(value.experiments):,} experiments; {value.method}"
+    title = f"random base {value.base_id[:12]}: learned tasks"
+    summary = f"{counts}; stress {value.stress:.2f}"
+    return figures.atlas_figure(points, groups, title=title, summary=summary, axes=_atlas_axes(value))
+
+
+@draw.register
+def _(value: schemas.AtlasMap, axes: Axes) -> None:
+    points, groups = _atlas_points(value)
+    draw_atlas(axes, points, groups, axes=_atlas_axes(value))
+
+
+def _atlas_points(value: schemas.AtlasMap) -> tuple[np.ndarray, list[str]]:
+    """Points [N, 2], and the experiment of each."""
+    names = [each.name or each.id for each in value.experiments]
+    points = np.array([(point.x, point.y) for point in value.points], np.float64).reshape(-1, 2)
+    return points, [names[point.experiment] for point in value.points]
+
+
+def _atlas_axes(value: schemas.AtlasMap) -> list[str]:
+    names = [f"axis {number} ({share:.1%})" for number, share in enumerate(value.explained, start=1)]
+    return names or ["", ""]
 
 
 def _figure_of(axes: Axes) -> Figure:
@@ -315,6 +389,27 @@ def _each(value: schemas.Accuracy, name: str) -> np.ndarray | None:
     """A number of every task; None where one has none."""
     numbers = [getattr(task, name) for task in value.tasks]
     return None if None in numbers else np.array(numbers, np.float64)
+
+
+COSINE = "cosine, with 95 % interval over replicates"
+
+MOST_RANKED = 40
+"""Tasks of a ranking that is drawn, the most alike ones."""
+
+
+def _ranking(value: schemas.Placement) -> tuple[np.ndarray, list[str]]:
+    """Similarity and ends of the most alike tasks [n, 3], and their names. Raises ValueError for none."""
+    rows = value.tasks[:MOST_RANKED]
+    if not rows:
+        raise ValueError(f"the placement is {value.status}, so there is nothing to draw")
+    numbers = np.array([(row.similarity, row.low, row.high) for row in rows], np.float64)
+    return numbers, [row.label for row in rows]
+
+
+def _intervals(value: schemas.Accuracy) -> np.ndarray | None:
+    """Ends of the intervals of every task [T, 2], NaN where there are none; None where no task has one."""
+    ends = np.array([(task.low, task.high) for task in value.tasks], np.float64).reshape(-1, 2)
+    return ends if np.isfinite(ends).any() else None
 
 
 def _mean_images(value: schemas.Reconstructions) -> tuple[np.ndarray, list[str], list[str]]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
-from tgsh.schemas import Experiment, Progress
+from tgsh.schemas import Experiment, Progress, Study
 
 if TYPE_CHECKING:
     from tqdm.auto import tqdm
@@ -38,20 +38,20 @@ class ProgressBar:
     ) -> None:
         self._stack.close()
 
-    def update(self, experiment: Experiment) -> None:
+    def update(self, experiment: Experiment | Study) -> None:
         """Display the current progress.
 
         Parameters
         ----------
-        experiment : Experiment
-            Current state of the experiment.
+        experiment : Experiment | Study
+            Current state of the experiment or the study.
         """
         if not self._enabled:
             return
         if self._bar is None:
             from tqdm.auto import tqdm
 
-            title = experiment.spec.title
+            title = experiment.name or experiment.spec.title
             self._bar = tqdm(total=1.0, desc=title, bar_format=BAR_FORMAT, dynamic_ncols=True)
             self._stack.callback(self._bar.close)
         self._bar.n, self._bar.unit = experiment.progress.fraction, _summary(experiment)
@@ -70,7 +70,7 @@ def in_notebook() -> bool:
     return ipython is not None and "IPKernelApp" in getattr(ipython.get_ipython(), "config", {})
 
 
-def _summary(experiment: Experiment) -> str:
+def _summary(experiment: Experiment | Study) -> str:
     tasks = f"{experiment.progress.tasks_done}/{experiment.progress.tasks_total} tasks"
     return f"{tasks}, {_time_left(experiment.status, experiment.progress)}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from tgsh.datasets.base import DatasetInfo
-from tgsh.specs import DatasetsSuite, ExperimentSpec
+from tgsh.specs import DatasetsSuite, ExperimentSpec, SuiteSpec
 
 MOST_TOLD = 3
 """Pairs of tasks, and classes, that a warning names."""
@@ -39,20 +39,30 @@ class SharedClasses:
     shared: tuple[tuple[int, ...], ...] | None
 
 
-def matching_of(suite: DatasetsSuite) -> str:
+def matching_of(suite: SuiteSpec, info: DatasetInfo) -> str:
     """Name the rule by which a suite matches classes.
 
     Parameters
     ----------
-    suite : DatasetsSuite
+    suite : SuiteSpec
         The suite.
+    info : DatasetInfo
+        Its tasks' images.
 
     Returns
     -------
     str
-        ``"names"``, ``"nearest"``, ``"order"`` or ``"map"``.
+        ``"names"``, ``"nearest"``, ``"order"`` or ``"map"``. Parts of one dataset match by name where each
+        class has an output of its own, and by order where they share the first ones.
     """
-    return suite.classes if isinstance(suite.classes, str) else "map"
+    if isinstance(suite, DatasetsSuite):
+        return suite.classes if isinstance(suite.classes, str) else "map"
+    is_own = all(
+        info.class_names[output] == name
+        for member in info.members
+        for output, name in zip(member.class_outputs, member.class_names, strict=True)
+    )
+    return "names" if is_own else "order"
 
 
 def class_overlap(spec: ExperimentSpec, info: DatasetInfo) -> SharedClasses | None:
@@ -70,7 +80,7 @@ def class_overlap(spec: ExperimentSpec, info: DatasetInfo) -> SharedClasses | No
     SharedClasses | None
         None where all tasks have the same classes, by name, at the same outputs.
     """
-    if not isinstance(spec.suite, DatasetsSuite) or len(info.members) < 2:
+    if len(info.members) < 2:
         return None
     outputs = [_outputs(spec.suite, info, place) for place in range(len(info.members))]
     names = [
@@ -79,7 +89,7 @@ def class_overlap(spec: ExperimentSpec, info: DatasetInfo) -> SharedClasses | No
     ]
     if all(each is not None and each == names[0] for each in names):
         return None
-    matching, known = matching_of(spec.suite), [each for each in names if each is not None]
+    matching, known = matching_of(spec.suite, info), [each for each in names if each is not None]
     if len(known) < len(names):
         return SharedClasses(matching, output_names(info), None, None)
     few = len(known) * info.classes <= MOST_TOLD_CLASSES
@@ -131,6 +141,8 @@ def class_warnings(spec: ExperimentSpec, info: DatasetInfo, labels: Sequence[str
         return []
     titles = labels or [_dataset_name(member) for member in info.members]
     warnings = []
+    if info.members[0].is_part:
+        return [_part_warning(overlap, titles)]
     if overlap.matching == "order" and (differing := _differing(overlap)) is not None:
         output, one, other = differing
         warnings.append(
@@ -154,6 +166,23 @@ def class_warnings(spec: ExperimentSpec, info: DatasetInfo, labels: Sequence[str
             "Classes were matched by the means of their images, not by names: class_overlap tells which"
         )
     return warnings
+
+
+def _part_warning(overlap: SharedClasses, titles: Sequence[str]) -> str:
+    """Say what the outputs of parts of one dataset stand for."""
+    if overlap.matching == "order":
+        example = ""
+        if overlap.classes is not None:
+            one, other = (f"{_name(overlap, task, 0)!r} of {titles[task]}" for task in (0, 1))
+            example = f": output 0 is {one} and {other}"
+        return (
+            f"Tasks have classes of their own at shared outputs{example}. Their similarity compares "
+            "different classes"
+        )
+    return (
+        "Tasks do not have the same classes, and each class has an output of its own: tasks that share few "
+        "classes are less alike for that reason alone"
+    )
 
 
 def task_labels(info: DatasetInfo, task: int) -> tuple[str, ...]:
@@ -202,17 +231,17 @@ def conversions(info: DatasetInfo, labels: Sequence[str] | None = None) -> list[
 
 
 def _dataset_name(info: DatasetInfo) -> str:
-    return info.title if info.is_uploaded else info.name
+    return info.title if info.is_uploaded or info.is_part else info.name
 
 
 def _shape(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _outputs(suite: DatasetsSuite, info: DatasetInfo, place: int) -> tuple[int, ...] | None:
+def _outputs(suite: SuiteSpec, info: DatasetInfo, place: int) -> tuple[int, ...] | None:
     """Outputs of a task's classes; None where they follow from images that were not read here."""
     member = info.members[place]
-    if suite.classes == "nearest" and not member.outputs:
+    if isinstance(suite, DatasetsSuite) and suite.classes == "nearest" and not member.outputs:
         return None
     return member.class_outputs
 

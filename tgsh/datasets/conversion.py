@@ -15,7 +15,12 @@ BLOCK_BYTES = 16 << 20
 """Of images whose moments are counted at a time."""
 
 
-def converted_picture(picture: Image.Image, shape: tuple[int, int, int], fit: Fit = "squash") -> Image.Image:
+def converted_picture(
+    picture: Image.Image,
+    shape: tuple[int, int, int],
+    fit: Fit = "squash",
+    margins: tuple[int, int, int] = (0, 0, 0),
+) -> Image.Image:
     """Convert one picture: channels first, then its size (bilinear).
 
     Parameters
@@ -25,7 +30,9 @@ def converted_picture(picture: Image.Image, shape: tuple[int, int, int], fit: Fi
     shape : tuple[int, int, int]
         Height, width and channels; one channel is ITU-R 601 luma, three are grey repeated.
     fit : Fit, default="squash"
-        ``"squash"`` stretches; ``"crop"`` scales and cuts margins; ``"pad"`` scales and adds black ones.
+        ``"squash"`` stretches; ``"crop"`` scales and cuts margins; ``"pad"`` scales and adds new ones.
+    margins : tuple[int, int, int], default=(0, 0, 0)
+        Colour of those that are added.
 
     Returns
     -------
@@ -40,7 +47,9 @@ def converted_picture(picture: Image.Image, shape: tuple[int, int, int], fit: Fi
         case "crop":
             return ImageOps.fit(plain, (width, height), Image.Resampling.BILINEAR)
         case "pad":
-            return ImageOps.pad(plain, (width, height), Image.Resampling.BILINEAR)
+            luma = Image.new("RGB", (1, 1), margins).convert("L").tobytes()[0]
+            ground = margins if channels == 3 else luma
+            return ImageOps.pad(plain, (width, height), Image.Resampling.BILINEAR, color=ground)
         case _:
             return plain.resize((width, height), Image.Resampling.BILINEAR)
 
@@ -97,7 +106,7 @@ def converted_dataset(dataset: ImageDataset, info: DatasetInfo, fit: Fit) -> Ima
             for images in (dataset.train_images, dataset.test_images)
         )
         described = replace(info, normalisation=moments(train))
-        known[key] = ImageDataset(described, train, dataset.train_labels, test, dataset.test_labels)
+        known[key] = replace(dataset, info=described, train_images=train, test_images=test)
     return known[key]
 
 

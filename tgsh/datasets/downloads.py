@@ -1,4 +1,4 @@
-"""Files of the MNIST family in torchvision's layout, and their download: as published, or not at all."""
+"""Missing files of named datasets, and download of the MNIST family: as published, or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import os
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -18,6 +19,8 @@ from types import MappingProxyType
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from tgsh import progress
+from tgsh.datasets.named_sets import IDX_FILES, NAMED_SETS
 from tgsh.errors import DatasetUnavailable
 
 TIMEOUT = 10.0
@@ -28,17 +31,15 @@ PROBE_TIMEOUT = 3.0
 
 CHUNK_BYTES = 1 << 16
 
+TURN_SECONDS = 0.2
+"""The pause between two looks whether another process has finished its download."""
+
 TORCHVISION_CLASSES: Mapping[str, str] = MappingProxyType(
     {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 )
-"""The torchvision class of a dataset; it names the folder too."""
+"""The torchvision class of a dataset that is downloaded here; it names the folder too."""
 
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+FILES = IDX_FILES
 
 
 @dataclass(frozen=True)
@@ -108,17 +109,14 @@ def missing_files(name: str, data_dir: Path) -> list[Path]:
     name : str
         Key of DATASETS.
     data_dir : Path
-        Torchvision's root folder.
+        Folder of the named datasets, torchvision's root.
 
     Returns
     -------
     list[Path]
         Unpacked names, of files that are not there gzipped either; empty where nothing is missing.
     """
-    if name not in TORCHVISION_CLASSES:
-        return []
-    folder = data_dir / TORCHVISION_CLASSES[name] / "raw"
-    return [folder / file for file in FILES if not _is_there(folder / file)]
+    return [data_dir / file for file in NAMED_SETS[name].files if not _is_there(data_dir / file)]
 
 
 def _is_there(path: Path) -> bool:
@@ -126,7 +124,7 @@ def _is_there(path: Path) -> bool:
 
 
 def fetch_missing(names: Iterable[str], data_dir: Path, *, offer: bool = True) -> dict[str, Path]:
-    """Download what named datasets lack.
+    """Download what named datasets lack, where they are downloaded here at all: the MNIST family.
 
     Parameters
     ----------
@@ -145,9 +143,12 @@ def fetch_missing(names: Iterable[str], data_dir: Path, *, offer: bool = True) -
     Raises
     ------
     DatasetUnavailable
-        If a download fails; names everything that is missing then. Nothing half-made is left.
+        If a download fails, or files of another dataset are missing; names everything that is missing then.
+        Nothing half-made is left.
     """
     missing = {name: files for name in dict.fromkeys(names) if (files := missing_files(name, data_dir))}
+    if causes := [absence(name) for name in missing if name not in TORCHVISION_CLASSES]:
+        raise DatasetUnavailable("\n".join(causes), missing, offer=offer)
     for name, files in missing.items():
         try:
             download(name, [file.name for file in files], files[0].parent)
@@ -156,6 +157,22 @@ def fetch_missing(names: Iterable[str], data_dir: Path, *, offer: bool = True) -
             cause = f"{name} cannot be downloaded: {error}"
             raise DatasetUnavailable(cause, still_missing, offer=offer) from error
     return {name: files[0].parent for name, files in missing.items()}
+
+
+def absence(name: str) -> str:
+    """Say that a dataset is not here and is not downloaded, and where to get it.
+
+    Parameters
+    ----------
+    name : str
+        Key of DATASETS.
+
+    Returns
+    -------
+    str
+        A sentence without its last full stop.
+    """
+    return f"{name} is not here, and is not downloaded by itself; get it by {NAMED_SETS[name].source}"
 
 
 def download(dataset: str, files: Sequence[str], folder: Path) -> None:
@@ -254,11 +271,21 @@ def _turn(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            while not _locked(descriptor):
+                progress.step()  # the other one gets on, or is ended
+                time.sleep(TURN_SECONDS)
         folder.mkdir(parents=True, exist_ok=True)  # one that failed meanwhile has removed it
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _fetch(publication: Publication, files: list[str]) -> dict[str, bytes]:
@@ -287,6 +314,7 @@ def _fetch_file(url: str, md5: str) -> bytes:
                 digest.update(chunk)
                 content += chunk
                 bar.update(len(chunk))
+                progress.step()
     if digest.hexdigest() != md5:
         raise OSError(f"{name} arrived with another checksum than the published one")
     return bytes(content)

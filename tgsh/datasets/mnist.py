@@ -1,12 +1,10 @@
-"""The MNIST family: IDX files, download, mnist5k."""
+"""Named datasets in memory: the MNIST family (download, mnist5k), and sets whose files are at hand."""
 
 from __future__ import annotations
 
-import gzip
-import mmap
-import os
-import struct
+import zipfile
 import zlib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,17 +12,18 @@ import numpy as np
 
 from tgsh.datasets.base import DATASETS, DatasetInfo, ImageDataset
 from tgsh.datasets.downloads import FILES, TORCHVISION_CLASSES, fetch_missing
+from tgsh.datasets.idx import read_idx
+from tgsh.datasets.named_files import read_named_set
+from tgsh.datasets.named_sets import NAMED_SETS
 from tgsh.errors import DatasetUnavailable
 
 TRAIN_PER_CLASS = 400
 """mnist5k: the first 400 digits of each class are for training, the last 100 for testing."""
 
-UNSIGNED_BYTE = 0x08
 
-
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def load_dataset(name: str, data_dir: Path) -> ImageDataset:
-    """Load a named dataset; missing files are downloaded, once, with a progress bar on stderr.
+    """Load a named dataset; missing files of the MNIST family are downloaded, once, with a progress bar.
 
     Parameters
     ----------
@@ -36,15 +35,17 @@ def load_dataset(name: str, data_dir: Path) -> ImageDataset:
     Returns
     -------
     ImageDataset
-        The dataset, cached in this process. Unpacked images are mapped (`read_idx`), so that all processes
-        share them; gzipped ones and mnist5k are copies.
+        The dataset, cached in this process. Unpacked images of the MNIST family are mapped (`read_idx`), so
+        that all processes share them; all others are copies.
 
     Raises
     ------
     DatasetUnavailable
-        If a download fails or a file is damaged; names the cause, the folder and the files.
+        If a download fails, files are missing or damaged; names the cause, the folder and the files.
     """
     info = DATASETS[name]
+    if name not in TORCHVISION_CLASSES and name != "mnist5k":
+        return _read_from_files(info, data_dir)
     arrays = _mnist5k(info) if name == "mnist5k" else _torchvision_arrays(info, data_dir)
     for array in arrays:
         array.flags.writeable = False
@@ -59,6 +60,22 @@ def _torchvision_arrays(info: DatasetInfo, data_dir: Path) -> list[np.ndarray]:
     except (OSError, ValueError) as error:
         remedy = "replace it, or remove it to have it downloaded"
         raise DatasetUnavailable(f"{info.name} in {folder} cannot be read: {error}; {remedy}") from error
+
+
+def _read_from_files(info: DatasetInfo, data_dir: Path) -> ImageDataset:
+    named = NAMED_SETS[info.name]
+    fetch_missing([info.name], data_dir)
+    try:
+        train, test = read_named_set(named, data_dir)
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetUnavailable(
+            f"{info.name} in {data_dir} cannot be read: {error}; replace it: {named.source}"
+        ) from error
+    info = replace(info, train_images=len(train.images), test_images=len(test.images))
+    for array in (*train, *test):
+        if array is not None:
+            array.flags.writeable = False
+    return ImageDataset(info, *train[:2], *test[:2], train.domains, test.domains)
 
 
 def _read_idx_files(info: DatasetInfo, folder: Path) -> list[np.ndarray]:
@@ -82,53 +99,3 @@ def _mnist5k(info: DatasetInfo) -> list[np.ndarray]:
     train = table[by_class[:, :TRAIN_PER_CLASS].T.ravel()]
     test = table[by_class[:, TRAIN_PER_CLASS:].T.ravel()]
     return [np.ascontiguousarray(part) for split in (train, test) for part in (split[:, :-1], split[:, -1])]
-
-
-def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Read an IDX file of unsigned bytes, plain or gzipped.
-
-    Parameters
-    ----------
-    path : Path
-        The file; without it, the one with ``.gz`` appended is read.
-    shape : tuple[int, ...]
-        Expected shape.
-
-    Returns
-    -------
-    np.ndarray
-        uint8 of that shape. Of a plain file, its pages in memory, which processes share; writing to the
-        array would change neither them nor the file. Of a gzipped one, a copy.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is neither file.
-    ValueError
-        If its bytes are not exactly an array of unsigned bytes of that shape; names the file.
-    """
-    data = _file_contents(path)
-    header = struct.pack(f">HBB{len(shape)}I", 0, UNSIGNED_BYTE, len(shape), *shape)
-    if data[: len(header)] != header:
-        raise ValueError(f"{path.name} does not begin like an IDX file of {_format_shape(shape)} bytes")
-    expected = len(header) + int(np.prod(shape))
-    if len(data) != expected:
-        raise ValueError(f"{path.name} has {len(data)} bytes, not {expected}: truncated or damaged")
-    return np.frombuffer(data, np.uint8, offset=len(header)).reshape(shape)
-
-
-def _file_contents(path: Path) -> bytearray | mmap.mmap:
-    packed = path.with_name(path.name + ".gz")
-    if path.exists() or not packed.exists():
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                return bytearray()  # there is nothing to map
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    try:
-        return bytearray(gzip.decompress(packed.read_bytes()))
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{packed.name} cannot be unpacked: {error}") from error
-
-
-def _format_shape(shape: tuple[int, ...]) -> str:
-    return " × ".join(f"{size:,}" for size in shape)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from tgsh.datasets.base import DatasetInfo, ImageDataset, ImageSource, Normalisation
+from tgsh.datasets.named_sets import NAMED_SETS
 from tgsh.specs import NormalisationChoice
 
 PLAIN = Normalisation(0.0, 1.0)
 """Leaves pixels from 0 to 1 as they are."""
 
 MOMENTS: Mapping[str, Normalisation] = MappingProxyType(
-    {
+    {name: Normalisation(*named.normalisation) for name, named in NAMED_SETS.items() if named.is_measured}
+    | {
         "mnist": Normalisation(0.1306604762738429, 0.3081078038564627),
         "mnist5k": Normalisation(0.13085988895558223, 0.3080155648353563),
         # The two sets below were not at hand: four digits, as published with their loaders' examples
@@ -22,7 +24,7 @@ MOMENTS: Mapping[str, Normalisation] = MappingProxyType(
         "kmnist": Normalisation(0.1918, 0.3483),
     }
 )
-"""Mean and standard deviation of all training pixels of each named dataset, from 0 to 1."""
+"""Mean and standard deviation of all training pixels, from 0 to 1, of the named datasets that tell them."""
 
 
 def normalisation_of(choice: NormalisationChoice, info: DatasetInfo) -> Normalisation:
@@ -31,7 +33,7 @@ def normalisation_of(choice: NormalisationChoice, info: DatasetInfo) -> Normalis
     Parameters
     ----------
     choice : NormalisationChoice
-        "auto": that of the description: the paper's for named datasets, its own for an uploaded one.
+        "auto": that of the description: the paper's for MNIST's family, its own for every other.
         "dataset": by the moments of all its training images. "none": pixels stay from 0 to 1.
     info : DatasetInfo
         One dataset. Of several, each has its own: `DatasetInfo.of_task`.

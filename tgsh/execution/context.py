@@ -40,6 +40,8 @@ class WorkerContext:
         The backend; see `tgsh.training.backends`.
     has_torch : bool, default=True
         Without it, jobs that need torch are left to others.
+    stall_seconds : float, default=inf
+        Seconds without progress after which leases are no longer renewed.
     """
 
     database: Database
@@ -51,6 +53,7 @@ class WorkerContext:
     at_once: int = 1
     compute: Compute = "auto"
     has_torch: bool = True
+    stall_seconds: float = float("inf")
 
     @cached_property
     def uploads(self) -> UploadedDatasets:
@@ -85,4 +88,5 @@ class WorkerContext:
             at_once=1 if device == "cpu" else GPU_TASKS,
             compute=settings.compute,
             has_torch=has_torch(),
+            stall_seconds=settings.stall_seconds,
         )

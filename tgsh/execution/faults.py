@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -54,6 +55,8 @@ def _inject(name: str, fault: dict[str, Any]) -> None:
             )
     if action == "sleep":
         time.sleep(fault.get("seconds", 1))
+    if action == "hang":  # in C, and with the interpreter's lock: no thread and no signal handler runs
+        ctypes.PyDLL(None).pause()
     if action == "exit":
         os._exit(1)
     if action == "allocate":

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
 
+from tgsh import progress
 from tgsh.errors import ArtifactCorrupt, DatasetUnavailable, Interrupted, LeaseLost, TgshError
 from tgsh.execution import faults
 from tgsh.execution.context import WorkerContext
 from tgsh.specs import ExperimentSpec
-from tgsh.store import jobs, previews, queries
+from tgsh.store import jobs, previews, queries, removals
 from tgsh.store.database import is_transient, retry_transient
 from tgsh.store.jobs import JobLease, LeaseState
 from tgsh.store.leases import LeaseRenewer
@@ -38,7 +39,7 @@ def run_finish(
     lease: JobLease,
     trainer_of: Callable[[ExperimentSpec], Trainer],
     should_stop: Callable[[], bool],
-) -> None:
+) -> int:
     """Write the results of an experiment whose tasks are trained, and remove files that no row names.
 
     Damaged checkpoints are trained again instead; the finish is due once more when that is done.
@@ -53,6 +54,11 @@ def run_finish(
         A spec's trainer.
     should_stop : callable
         Called between measurements; True ends the finish.
+
+    Returns
+    -------
+    int
+        The number of tasks that are trained again.
 
     Raises
     ------
@@ -69,16 +75,17 @@ def run_finish(
             raise ArtifactCorrupt(f"checkpoints of tasks {damaged} are damaged again and again")
         log.warning("%s: checkpoints of tasks %s are damaged; training them again", experiment_id, damaged)
         requeue_tasks(context.database, lease, damaged)
-        return
+        return len(damaged)
     faults.fault_point("before the results")
     results: dict[str, tuple[str, str]] = {}
     try:
         _write_results(context, lease, trainer_of(lease.spec), should_stop, results)
         retry_transient(lambda: jobs.complete_finish(context.database, lease, results), context.lease_seconds)
     except LeaseLost:
-        context.artifacts.remove(key for key, _ in results.values())
+        removals.discard(context.database, context.artifacts, (key for key, _ in results.values()))
         raise
     remove_leftovers(context.database, context.artifacts, experiment_id)
+    return 0
 
 
 def _write_results(
@@ -108,7 +115,7 @@ def _write_results(
     faults.fault_point("before finishing")
 
 
-def run_preview(context: WorkerContext, stop: Callable[[], bool]) -> PreviewJob | None:
+def run_preview(context: WorkerContext, stop: Callable[[], bool]) -> tuple[PreviewJob, int, str] | None:
     """Lease the preview that has waited longest, make it and record its end.
 
     Parameters
@@ -120,20 +127,27 @@ def run_preview(context: WorkerContext, stop: Callable[[], bool]) -> PreviewJob 
 
     Returns
     -------
-    PreviewJob or None
-        The preview; None where none waits.
+    tuple[PreviewJob, int, str] or None
+        The preview, its attempt and how it ended (see `tgsh.execution.runner.Work`); None where none waits.
     """
     lease = previews.lease_next(context.database, context.worker, context.lease_seconds, context.has_torch)
     if lease is None:
         return None
-    with LeaseRenewer(context.database, [lease], context.lease_seconds) as renewer:
+    limits = context.lease_seconds, context.stall_seconds
+    with LeaseRenewer(context.database, [lease], *limits) as renewer:
+
+        def should_stop() -> bool:
+            progress.step()
+            return stop() or renewer.should_stop
+
+        outcome = "completed"
         try:
-            _make_preview(context, lease, lambda: stop() or renewer.should_stop)
+            _make_preview(context, lease, should_stop)
         except Exception as error:
-            _record_failure(context, lease, renewer, error)
+            outcome = _record_failure(context, lease, renewer, error)
         finally:
             renewer.drop(lease)
-    return lease.job
+    return lease.job, lease.attempt, outcome
 
 
 def _make_preview(context: WorkerContext, lease: PreviewLease, should_stop: Callable[[], bool]) -> None:
@@ -151,7 +165,7 @@ def _make_preview(context: WorkerContext, lease: PreviewLease, should_stop: Call
     try:
         retry_transient(lambda: previews.complete(context.database, lease, sha256), retry_seconds)
     except LeaseLost:
-        context.artifacts.remove([key])
+        removals.discard(context.database, context.artifacts, [key])
         raise
 
 
@@ -173,17 +187,21 @@ def log_failure(job: object, error: Exception) -> None:
 
 def _record_failure(
     context: WorkerContext, lease: PreviewLease, renewer: LeaseRenewer, error: Exception
-) -> None:
+) -> str:
+    """Record why a preview was not made; the outcome."""
     try:
         if isinstance(error, LeaseLost) or renewer.state(lease) is LeaseState.LOST:
             log.warning("%s: %s", lease.job, error)
         elif isinstance(error, Interrupted):
             retry_transient(lambda: previews.release(context.database, lease), context.lease_seconds)
+            return "released"
         elif isinstance(error, DBAPIError) and is_transient(error):
             log.error("%s: the database is away; the lease runs out by itself", lease.job, exc_info=error)
         else:
             log_failure(lease.job, error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
             retry_transient(lambda: previews.fail(context.database, lease, reason), context.lease_seconds)
+            return "failed"
     except LeaseLost as lost:
         log.warning("%s: %s", lease.job, lost)
+    return "lost"

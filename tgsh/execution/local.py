@@ -19,13 +19,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tgsh.arrays import LabelledArray, table_csv, to_csv, to_safetensors
-from tgsh.datasets.base import info_of
 from tgsh.datasets.classes import class_warnings, conversions
+from tgsh.datasets.descriptions import info_of
 from tgsh.datasets.downloads import fetch_missing, missing_files
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.planning import plan
-from tgsh.execution.presenters import accuracy_table, accuracy_view, experiment_view
+from tgsh.execution.presenters import accuracy_table, accuracy_view, experiment_view, with_intervals
 from tgsh.execution.requirements import image_fields, require_torch_here
 from tgsh.schemas import TERMINAL, Experiment, Progress
 from tgsh.settings import Compute, StoreSettings
@@ -33,6 +33,7 @@ from tgsh.specs import DatasetsSuite, ExperimentSpec
 from tgsh.specs.base import UploadedDataset
 from tgsh.store import experiments, queries, results
 from tgsh.store.artifacts import Artifacts
+from tgsh.store.confusions import load_confusions
 from tgsh.store.database import Database
 from tgsh.store.experiments import ExperimentPlan
 from tgsh.store.leases import expire_leases
@@ -227,7 +228,7 @@ def _train(
         try:
             while True:
                 expire_leases(database, settings.max_attempts)
-                for _ in range(min(count_queued(database, workers), workers - len(futures))):
+                for _ in range(min(count_queued(database), workers - len(futures))):
                     futures.add(pool.submit(_run_jobs))
                 done, futures = wait(futures, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -290,6 +291,7 @@ def _export(database: Database, artifacts: Artifacts, experiment: Experiment, fo
     (folder / "spec.json").write_text(experiment.spec.model_dump_json(indent=2) + "\n")
     (folder / "experiment.json").write_text(experiment.model_dump_json(indent=2) + "\n")
     accuracy = accuracy_view(experiment.id, queries.tasks(database, experiment.id), experiment.mean_accuracy)
+    accuracy = with_intervals(accuracy, load_confusions(database, experiment.id), experiment.digest)
     (folder / "accuracy.csv").write_bytes(table_csv(*accuracy_table(accuracy)))
     ref = find_stage(database, experiment.id, "after")
     if not ref.tasks:

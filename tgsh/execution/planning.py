@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
-from tgsh.datasets.base import DatasetInfo, UploadInfo, check_train_limit, info_of, no_upload_info
+from tgsh.datasets.base import DatasetInfo, check_train_limit
+from tgsh.datasets.descriptions import UploadInfo, info_of, no_upload_info
 from tgsh.errors import InvalidSpec
 from tgsh.execution.requirements import suite_torch_fields, torch_fields
 from tgsh.networks.registry import base_id_of, context_of
@@ -51,7 +52,7 @@ def plan(spec: ExperimentSpec, uploads: UploadInfo = no_upload_info) -> Experime
             f"{spec.null_shuffles} of {len(tasks):,} tasks are {trainings:,} trainings, and "
             f"{MOST_SHUFFLED:,} are the most",
         )
-    used = [each.name for each in info.members or (info,) if each.is_uploaded]
+    used = list(dict.fromkeys(each.name for each in info.members or (info,) if each.is_uploaded))
     base_id = base_id_of(spec.network, info.pixels, info.classes, spec.base_seed)
     return ExperimentPlan(tasks, base_id, used, needs_torch=bool(torch_fields(spec)))
 
@@ -79,6 +80,9 @@ SECONDS_A_MULTIPLICATION: Mapping[str, float] = MappingProxyType(
 SECONDS_A_PIXEL: Mapping[str, float] = MappingProxyType(
     {
         "invert": 1.4e-10,
+        "color-jitter": 8.0e-9,
+        "gaussian-noise": 1.6e-8,
+        "impulse-noise": 1.6e-8,
         "random-erasing": 1.9e-9,
         "gaussian-blur": 2.0e-9,
         "affine": 2.1e-9,

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
-from tgsh.networks.registry import available_results
+import numpy as np
+
+from tgsh.analysis.image_bootstrap import LEVEL, RESAMPLES, accuracy_intervals, seed_from
+from tgsh.datasets.uploads.report import report_from
+from tgsh.networks.registry import available_results, shares_base
 from tgsh.schemas import (
     Accuracy,
     AccuracyMatrix,
     AccuracyMatrixSummary,
     Dataset,
     DatasetReport,
+    DeletedExperiment,
     Experiment,
+    ExperimentChange,
     Task,
     TaskAccuracy,
     Timings,
 )
 from tgsh.specs import ExperimentSpec
 from tgsh.store.datasets import StoredDataset
-from tgsh.store.models import TaskRecord, as_datetime
+from tgsh.store.deleted import KEPT_SECONDS
+from tgsh.store.models import ChangeRecord, DeletedRecord, TaskRecord, as_datetime
 from tgsh.store.queries import Snapshot
 
 MOST_NAMED = 5
@@ -31,7 +39,8 @@ def experiment_view(snapshot: Snapshot) -> Experiment:
     record = snapshot.record
     root = f"/experiments/{record.id}"
     spec = ExperimentSpec.model_validate(record.spec)
-    below = ("tasks", "events", "bundle", *available_results(spec.network))
+    placed = ("placements",) if shares_base(spec.network) else ()
+    below = ("tasks", "events", "bundle", *placed, *available_results(spec.network))
     return Experiment.model_validate(
         {
             "id": record.id,
@@ -47,8 +56,40 @@ def experiment_view(snapshot: Snapshot) -> Experiment:
             "versions": record.versions,
             "owner": record.owner,
             "shared": record.shared,
+            "priority": record.priority,
+            "notes": record.notes,
+            "project": record.project,
             "timings": _timings(snapshot),
             "links": {"self": root, **{name: f"{root}/{name}" for name in below}},
+        }
+    )
+
+
+def change_view(record: ChangeRecord) -> ExperimentChange:
+    """One change of what people say of an experiment."""
+    return ExperimentChange.model_validate(
+        {
+            "field": record.field,
+            "before": record.before,
+            "after": record.after,
+            "changed_at": as_datetime(record.changed_at),
+            "changed_by": record.changed_by,
+        }
+    )
+
+
+def deleted_view(record: DeletedRecord) -> DeletedExperiment:
+    """An experiment that can be brought back, and until when."""
+    return DeletedExperiment.model_validate(
+        {
+            "id": record.id,
+            "name": record.name,
+            "owner": record.owner,
+            "tasks": record.tasks_total,
+            "created_at": as_datetime(record.created_at),
+            "deleted_at": as_datetime(record.deleted_at),
+            "deleted_by": record.deleted_by,
+            "kept_until": as_datetime(record.deleted_at + KEPT_SECONDS),
         }
     )
 
@@ -98,6 +139,9 @@ def task_view(record: TaskRecord) -> Task:
 NOT_COUNTED = "a version that did not count what test images were recognised as completed {}; submit it anew"
 MOST_RECALLS = 1_000_000
 
+MOST_RESAMPLED, MOST_RESAMPLED_CLASSES = 10_000, 1_000
+"""Recalls of all tasks that are drawn anew (five seconds), and of one task (a second and 80 MB)."""
+
 Recalls = Mapping[int, Sequence[float | None]]
 """Share of each class that is recognised by the index of the task; None for a class without test images."""
 
@@ -139,6 +183,43 @@ def accuracy_view(
     )
 
 
+def too_many_to_resample(tasks: int, classes: int) -> str | None:
+    """Reason why so many tasks of so many classes have no intervals; None where they have."""
+    if tasks * classes <= MOST_RESAMPLED and classes <= MOST_RESAMPLED_CLASSES:
+        return None
+    return (
+        f"no intervals: {tasks:,} tasks of {classes:,} classes are too many to draw test images anew; "
+        f"{MOST_RESAMPLED:,} in all and {MOST_RESAMPLED_CLASSES:,} classes are the most. Counts are in "
+        "tasks/INDEX/confusion"
+    )
+
+
+def with_intervals(accuracy: Accuracy, confusions: Iterable[tuple[int, np.ndarray]], digest: str) -> Accuracy:
+    """Accuracies with intervals over the test images of each task.
+
+    confusions: index and confusion counts of each task that has them. digest: of the experiment's spec, from
+    which the resamples follow. Tasks of no counts, of no test image, or too many keep nulls.
+    """
+    seed, count = seed_from(digest), len(accuracy.tasks)
+    ends = {
+        index: _ends(counts, seed)
+        for index, counts in confusions
+        if counts.any() and too_many_to_resample(count, len(counts)) is None
+    }
+    tasks = [task.model_copy(update=ends.get(task.index, {})) for task in accuracy.tasks]
+    return accuracy.model_copy(update={"tasks": tasks})
+
+
+def _ends(counts: np.ndarray, seed: int) -> dict[str, float]:
+    found = accuracy_intervals(counts, LEVEL, RESAMPLES, seed)
+    return {
+        "low": float(found.accuracy.low),
+        "high": float(found.accuracy.high),
+        "balanced_low": float(found.balanced.low),
+        "balanced_high": float(found.balanced.high),
+    }
+
+
 def _why_null(done: Sequence[TaskAccuracy], classes: int) -> str | None:
     missing = [task.label for task in done if task.balanced is None]
     if missing:
@@ -164,35 +245,29 @@ def accuracy_warnings(tasks: Sequence[TaskAccuracy]) -> list[str]:
 def accuracy_table(accuracy: Accuracy) -> tuple[list[str], list[tuple[object, ...]]]:
     """Header and rows of the accuracies, a row a task; empty where nobody counted."""
     header = ["task", "label", "accuracy", "balanced", "chance"]
+    header += ["low", "high", "balanced low", "balanced high"]
     header += [f"recall of {name}" for name in accuracy.class_names or ()]
     per_class = accuracy.per_class or [[] for _ in accuracy.tasks]
     return header, [
-        (task.index, task.label, task.accuracy, task.balanced, task.chance, *recalls)
+        (task.index, task.label, task.accuracy, task.balanced, task.chance, *_interval_cells(task), *recalls)
         for task, recalls in zip(accuracy.tasks, per_class, strict=True)
     ]
 
 
-def report_view(report: Mapping[str, int]) -> DatasetReport:
-    """Counts of what was found in an upload, and sentences of them."""
-    copies, overlap, contradictory = (report[name] for name in ("copies", "overlap", "contradictory"))
-    found = (
-        (copies, "image", "{is} of others; where the split is made here, copies stay together"),
-        (overlap, "test image", "{in} the training images, too: accuracy will be too high"),
-        (contradictory, "image", "{has} a copy in another class: one of the two labels is wrong"),
-    )
-    verbs = {"is": ("is a copy", "are copies"), "in": ("is among", "are among"), "has": ("has", "have")}
-    sentences = [
-        f"{count:,} {noun}{'' if count == 1 else 's'} "
-        + words.format(**{verb: forms[count > 1] for verb, forms in verbs.items()})
-        for count, noun, words in found
-        if count
-    ]
-    return DatasetReport(copies=copies, overlap=overlap, contradictory=contradictory, sentences=sentences)
+def _interval_cells(task: TaskAccuracy) -> tuple[float | None, ...]:
+    return task.low, task.high, task.balanced_low, task.balanced_high
+
+
+def report_view(document: Mapping[str, Any]) -> DatasetReport:
+    """Report of an upload, and sentences of it."""
+    report = report_from(document)
+    return DatasetReport.model_validate({**report.as_dict(), "sentences": report.sentences()})
 
 
 def dataset_view(dataset: StoredDataset) -> Dataset:
     """An uploaded dataset under the name of one of its holders."""
     record, holder = dataset.record, dataset.holder
+    report = holder.report or record.report
     root = f"/datasets/{record.id}"
     return Dataset.model_validate(
         {
@@ -213,7 +288,11 @@ def dataset_view(dataset: StoredDataset) -> Dataset:
             "used_by": dataset.used_by,
             "owner": dataset.owner,
             "shared": holder.shared,
-            "report": None if record.report is None else report_view(record.report),
+            "domains": record.domains or [],
+            "notes": holder.notes,
+            "citation": holder.citation,
+            "licence": holder.licence,
+            "report": None if report is None else report_view(report),
             "links": {"self": root, "samples": f"{root}/samples"},
         }
     )

@@ -7,13 +7,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import groupby
 
 import numpy as np
 from sqlalchemy.exc import DBAPIError
 
+from tgsh import progress
 from tgsh.analysis.confusion import accuracy, balanced_accuracy, chance
 from tgsh.datasets.base import DatasetInfo
 from tgsh.errors import (
@@ -25,16 +26,18 @@ from tgsh.errors import (
     TgshError,
 )
 from tgsh.execution import faults
+from tgsh.execution.analyses import run_analysis
 from tgsh.execution.context import WorkerContext
 from tgsh.execution.finish import log_failure, run_finish, run_preview
 from tgsh.logs import log_context
 from tgsh.specs import ExperimentSpec, SuiteSpec
-from tgsh.store import jobs
+from tgsh.store import jobs, removals
 from tgsh.store.confusions import RecognisedCounts
 from tgsh.store.database import STORAGE_ERRORS, is_transient, retry_transient
 from tgsh.store.jobs import JobLease, LeaseState
-from tgsh.store.leases import LeaseRenewer
-from tgsh.store.models import Job, PreviewJob
+from tgsh.store.leases import LeaseRenewer, needs_torch
+from tgsh.store.models import AnalysisJob, Job, PreviewJob
+from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
 from tgsh.suites import SuiteTask, build
 from tgsh.suites.sources import source_of
 from tgsh.system import description
@@ -46,6 +49,32 @@ log = logging.getLogger(__name__)
 
 KEPT_EXPERIMENTS = 4
 """Experiments of which a process keeps images and buffers (some 100 MB each at most), as they take turns."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The outcome of a turn: the job that was most due, or on a GPU several tasks of one experiment.
+
+    Attributes
+    ----------
+    jobs : list[Job], list[PreviewJob] or list[AnalysisJob]
+        The jobs.
+    attempt : int
+        Of the first of them.
+    outcome : str
+        How it ended: completed, failed, cancelled, released, repairing (of a finish: damaged checkpoints are
+        trained again) or lost (to another worker). Several: of a batch whose tasks ended differently.
+    seconds : float
+        From the lease to the end.
+    due : dict[str, int]
+        Jobs that are queued because of it, by the queue of their messages.
+    """
+
+    jobs: Sequence[Job | PreviewJob | AnalysisJob]
+    attempt: int
+    outcome: str
+    seconds: float
+    due: dict[str, int] = field(default_factory=dict)
 
 
 def warm_up(context: WorkerContext) -> None:
@@ -76,7 +105,7 @@ def run(context: WorkerContext, job: Job, stop: Callable[[], bool]) -> None:
         _run_lease(context, lease, stop)
 
 
-def run_next(context: WorkerContext, stop: Callable[[], bool]) -> Job | PreviewJob | None:
+def run_next(context: WorkerContext, stop: Callable[[], bool]) -> Work | None:
     """Lease the job that is most due, run it and record its end.
 
     Parameters
@@ -88,30 +117,55 @@ def run_next(context: WorkerContext, stop: Callable[[], bool]) -> Job | PreviewJ
 
     Returns
     -------
-    Job, PreviewJob or None
-        The job that was run; None where none waits.
+    Work or None
+        What was done; None where no job waits that can be run here.
     """
     faults.fault_point("before claim")
+    began = time.monotonic()
     if (preview := run_preview(context, stop)) is not None:
-        return preview
+        job, attempt, outcome = preview
+        return Work([job], attempt, outcome, time.monotonic() - began)
+    if (analysed := _run_analysis(context, stop, began, in_turn=True)) is not None:
+        return analysed
     lease = jobs.lease_next(context.database, context.worker, context.lease_seconds, context.has_torch)
-    if lease is None:
+    if lease is not None:
+        return _run_lease(context, lease, stop)
+    return _run_analysis(context, stop, began, in_turn=False)  # nobody else waits any more
+
+
+def _run_analysis(
+    context: WorkerContext, stop: Callable[[], bool], began: float, *, in_turn: bool
+) -> Work | None:
+    done = run_analysis(context, partial(_trainer, context), stop, in_turn=in_turn)
+    if done is None:
         return None
-    _run_lease(context, lease, stop)
-    return lease.job
+    job, attempt, outcome, queue = done
+    due = {queue: 1} if outcome == "released" else {}
+    return Work([job], attempt, outcome, time.monotonic() - began, due)
 
 
-def _run_lease(context: WorkerContext, first: JobLease, stop: Callable[[], bool]) -> None:
+def _run_lease(context: WorkerContext, first: JobLease, stop: Callable[[], bool]) -> Work:
     """Run a leased job, on a GPU with other tasks of the experiment in the same batch."""
     faults.fault_point("after claim", first.job.index)
+    began = time.monotonic()
     leases = [first, *_lease_siblings(context, first)]
     with (
         log_context(experiment=first.job.experiment_id, worker=context.worker),
         _about(leases),
-        LeaseRenewer(context.database, leases, context.lease_seconds) as renewer,
+        LeaseRenewer(context.database, leases, context.lease_seconds, context.stall_seconds) as renewer,
     ):
-        _run_renewed(context, leases, renewer, stop)
+        due = _run_renewed(context, leases, renewer, stop)
         log.info("worked on %s", first.job)
+    outcomes = [renewer.outcome(lease) for lease in leases]
+    due += outcomes.count("released")
+    queue = TORCH_QUEUE if due and needs_torch(context.database, first.job.experiment_id) else QUEUE
+    return Work(
+        [lease.job for lease in leases],
+        first.attempt,
+        ", ".join(dict.fromkeys(outcomes)),
+        time.monotonic() - began,
+        {queue: due} if due else {},
+    )
 
 
 def _about(leases: Sequence[JobLease]) -> AbstractContextManager[None]:
@@ -123,26 +177,35 @@ def _about(leases: Sequence[JobLease]) -> AbstractContextManager[None]:
 
 def _run_renewed(
     context: WorkerContext, leases: list[JobLease], renewer: LeaseRenewer, stop: Callable[[], bool]
-) -> None:
-    """Run the finish, or train the tasks of the leases."""
+) -> int:
+    """Run the finish, or train the tasks of the leases; the number of jobs that are due thereby."""
     first, should_stop = leases[0], _stop_condition(renewer, stop)
     if first.job.index is None:
-        _run_recorded(
+        return _run_recorded(
             context,
             first,
             renewer,
-            lambda: run_finish(context, first, partial(_trainer, context), should_stop),
+            lambda: _finish(context, first, renewer, should_stop),
         )
-        return
     try:
         groups = _groups(context, leases)
     except Exception as error:
         for lease in leases:
             _record_failure(context, lease, renewer, error)
-        return
+        return 0
+    due = 0
     for group in groups:
         with _about([item.lease for item in group]):
-            _train_group(context, group, renewer, stop)
+            due += _train_group(context, group, renewer, stop)
+    return due
+
+
+def _finish(
+    context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, should_stop: Callable[[], bool]
+) -> int:
+    damaged = run_finish(context, lease, partial(_trainer, context), should_stop)
+    renewer.drop(lease, "repairing" if damaged else "completed")
+    return damaged
 
 
 def _lease_siblings(context: WorkerContext, first: JobLease) -> list[JobLease]:
@@ -212,22 +275,23 @@ def _start(context: WorkerContext, trainer: Trainer, lease: JobLease) -> TaskSta
 
 def _train_group(
     context: WorkerContext, group: list[_LeasedTask], renewer: LeaseRenewer, stop: Callable[[], bool]
-) -> None:
+) -> int:
     """Train a group; if it fails as a group, each task alone, so that one's failure is its own."""
     if len(group) == 1:
-        _run_recorded(context, group[0].lease, renewer, lambda: _train(context, group, renewer, stop))
-        return
+        return _run_recorded(context, group[0].lease, renewer, lambda: _train(context, group, renewer, stop))
     try:
-        _train(context, group, renewer, stop)
+        return _train(context, group, renewer, stop)
+    except Interrupted:  # no task alone would be let go on either
+        return sum(_train_group(context, [item], renewer, stop) for item in group)
     except Exception:
         log.exception("a batch of %d tasks failed; training them one by one", len(group))
-        for item in group:
-            _train_group(context, [item], renewer, stop)
+        return sum(_train_group(context, [item], renewer, stop) for item in group)
 
 
 def _train(
     context: WorkerContext, group: list[_LeasedTask], renewer: LeaseRenewer, stop: Callable[[], bool]
-) -> None:
+) -> int:
+    """Train and test the tasks; the number of finishes that are due now, one at most."""
     trainer = _trainer(context, group[0].lease.spec)
     tasks = [item.task for item in group]
     states = [item.state for item in group]
@@ -243,17 +307,19 @@ def _train(
     began = time.perf_counter()
     confusions = trainer.confusion(tasks, states)
     seconds = (time.perf_counter() - began) / len(group)
+    finishes = 0
     for item, counts in zip(group, confusions, strict=True):
         faults.fault_point("before completing", item.task.index)
-        _complete(context, item.lease, counts, trainer.compute, seconds)
-        renewer.drop(item.lease)
+        finishes += _complete(context, item.lease, counts, trainer.compute, seconds)
+        renewer.drop(item.lease, "completed")
+    return finishes
 
 
 def _complete(
     context: WorkerContext, lease: JobLease, counts: np.ndarray, compute: str, seconds: float
-) -> None:
+) -> bool:
     tested = RecognisedCounts(counts, balanced_accuracy(counts), chance(counts))
-    retry_transient(
+    return retry_transient(
         lambda: jobs.complete_task(
             context.database, lease, accuracy(counts), compute, versions(), seconds, tested
         ),
@@ -287,24 +353,33 @@ def _checkpoint(
             lambda: jobs.record_epoch(context.database, lease, losses, seconds, key, sha256), retry_seconds
         )
     except LeaseLost:
-        context.artifacts.remove([key])
+        removals.discard(context.database, context.artifacts, [key])
         raise
-    context.artifacts.remove([f"{root}-e{state.epoch - 1}-{attempt}.safetensors"])
+    if state.epoch > 1:
+        earlier = f"{root}-e{state.epoch - 1}-{attempt}.safetensors"
+        removals.discard(context.database, context.artifacts, [earlier])
     faults.fault_point("after the row", state.index)
 
 
 def _stop_condition(renewer: LeaseRenewer, stop: Callable[[], bool]) -> Callable[[], bool]:
-    return lambda: stop() or renewer.should_stop
+    """Of the loops over batches and measurements, which call it before each: that is progress."""
+
+    def should_stop() -> bool:
+        progress.step()
+        return stop() or renewer.should_stop
+
+    return should_stop
 
 
 def _run_recorded(
-    context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, work: Callable[[], None]
-) -> None:
-    """Do the work; an exception ends the lease and is recorded."""
+    context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, work: Callable[[], int]
+) -> int:
+    """Do the work; an exception ends the lease and is recorded. The number of jobs that are due thereby."""
     try:
-        work()
+        return work()
     except Exception as error:
         _record_failure(context, lease, renewer, error)
+        return 0
 
 
 def _record_failure(context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, error: Exception) -> None:
@@ -314,13 +389,16 @@ def _record_failure(context: WorkerContext, lease: JobLease, renewer: LeaseRenew
 
 def _end_lease(context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, error: Exception) -> None:
     """End a lease as its state and the error require: stop, release, fail, or nothing where it was lost."""
+    outcome = "lost"
     try:
         if isinstance(error, LeaseLost) or renewer.state(lease) is LeaseState.LOST:
             log.warning("%s: %s", lease.job, error)
         elif renewer.state(lease) is LeaseState.CANCELLED:
             jobs.stop_cancelled(context.database, lease)
+            outcome = "cancelled"
         elif isinstance(error, Interrupted):
             retry_transient(lambda: jobs.release(context.database, lease), context.lease_seconds)
+            outcome = "released"
         elif isinstance(error, DBAPIError) and is_transient(error):
             log.error("%s: the database is away; the lease runs out by itself", lease.job, exc_info=error)
         else:
@@ -331,7 +409,8 @@ def _end_lease(context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, e
                 lambda: jobs.fail(context.database, lease, reason, with_siblings=affects_siblings),
                 context.lease_seconds,
             )
+            outcome = "failed"
     except LeaseLost as lost:
         log.warning("%s: %s", lease.job, lost)
     finally:
-        renewer.drop(lease)
+        renewer.drop(lease, outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -29,6 +30,7 @@ def dataset_info(record: DatasetRecord, title: str = "") -> DatasetInfo:
         train_images=record.train,
         test_images=record.test,
         normalisation=Normalisation(record.mean, record.deviation),
+        domains=tuple(record.domains or ()),
     )
 
 
@@ -70,4 +72,8 @@ class UploadedDatasets:
         labels = self._artifacts.load_shared(record.labels, record.labels_sha256, cache)
         train = slice(record.train)
         test = slice(record.train, None)
-        return ImageDataset(dataset_info(record), images[train], labels[train], images[test], labels[test])
+        loaded = ImageDataset(dataset_info(record), images[train], labels[train], images[test], labels[test])
+        if record.domain_labels is None or record.domain_labels_sha256 is None:
+            return loaded
+        domains = self._artifacts.load_shared(record.domain_labels, record.domain_labels_sha256, cache)
+        return replace(loaded, train_domains=domains[train], test_domains=domains[test])

@@ -1,5 +1,6 @@
 """Matplotlib figures of results, without pyplot: a figure of documents or arrays, and its file's bytes."""
 
+from tgsh.figures.atlas import atlas_figure
 from tgsh.figures.confusion import confusion_figure
 from tgsh.figures.curves import accuracy_figure, trajectories_figure
 from tgsh.figures.dendrogram import dendrogram_figure, tree_figure
@@ -12,6 +13,15 @@ from tgsh.figures.heatmaps import (
 )
 from tgsh.figures.histograms import Panel, distributions_figure, geometry_figure
 from tgsh.figures.image_grid import image_grid
+from tgsh.figures.replicates import (
+    accuracy_intervals_figure,
+    ceilings_figure,
+    intervals_figure,
+    spread_figure,
+    spread_map_figure,
+    supported_tree_figure,
+)
+from tgsh.figures.reuse import hash_figure, scenarios_figure, sources_figure, transfer_figure
 from tgsh.figures.style import FigureFormat, render
 from tgsh.figures.warnings import add_warnings
 
@@ -19,18 +29,29 @@ __all__ = [
     "FigureFormat",
     "Panel",
     "accuracy_figure",
+    "accuracy_intervals_figure",
     "accuracy_matrix_figure",
     "add_warnings",
+    "atlas_figure",
     "before_after_figure",
+    "ceilings_figure",
     "confusion_figure",
     "dendrogram_figure",
     "distributions_figure",
     "embedding_figure",
     "geometry_figure",
+    "hash_figure",
     "image_grid",
+    "intervals_figure",
     "render",
+    "scenarios_figure",
     "similarity_figure",
+    "sources_figure",
+    "spread_figure",
+    "spread_map_figure",
+    "supported_tree_figure",
     "trajectories_figure",
+    "transfer_figure",
     "tree_figure",
     "vectors_figure",
 ]

@@ -170,6 +170,7 @@ def accuracy_figure(
     title: str,
     balanced: ArrayLike | None = None,
     chance: ArrayLike | None = None,
+    intervals: ArrayLike | None = None,
 ) -> Figure:
     """Plot the test accuracy of T tasks, with a line at the mean and a band from the least to the greatest.
 
@@ -187,6 +188,9 @@ def accuracy_figure(
         float [T], balanced accuracies, drawn as hollow diamonds; None where they were not counted.
     chance : ArrayLike | None, default=None
         float [T], shares of the commonest class, drawn as dashes where they are not far below.
+    intervals : ArrayLike | None, default=None
+        float [T, 2], ends of the intervals of the values over test images, drawn as bars; NaN where there are
+        none.
 
     Returns
     -------
@@ -206,7 +210,7 @@ def accuracy_figure(
     figure = NotebookFigure(figsize=(width, HEIGHT + min(0.06 * longest, 1.4)), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
     axes = figure.add_subplot(facecolor="white")
-    draw_accuracy(axes, shares, labels, balanced, chance)
+    draw_accuracy(axes, shares, labels, balanced, chance, intervals)
     write_title(axes, title, width - 0.6)
     return figure
 
@@ -217,6 +221,7 @@ def draw_accuracy(
     labels: Sequence[str],
     balanced: ArrayLike | None = None,
     chance: ArrayLike | None = None,
+    intervals: ArrayLike | None = None,
 ) -> None:
     """Plot accuracies into axes, as `accuracy_figure` does.
 
@@ -232,13 +237,16 @@ def draw_accuracy(
         float [T], balanced accuracies.
     chance : ArrayLike | None, default=None
         float [T], shares of the commonest class.
+    intervals : ArrayLike | None, default=None
+        float [T, 2], ends of the intervals of the accuracies.
     """
     beside = {
         name: 100 * np.asarray(numbers, np.float64)
         for name, numbers in (("balanced", balanced), ("chance", chance))
         if numbers is not None and len(shares)
     }
-    _draw_points(axes, 100 * shares, beside)
+    ends = None if intervals is None else 100 * np.asarray(intervals, np.float64).reshape(-1, 2)
+    _draw_points(axes, 100 * shares, beside, ends)
     open_frame(axes)
     label_columns(axes, labels)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
@@ -246,13 +254,20 @@ def draw_accuracy(
     axes.set_ylabel("test accuracy (%)", **text(9))
 
 
-def _draw_points(axes: Axes, percent: np.ndarray, beside: Mapping[str, np.ndarray]) -> None:
+def _draw_points(
+    axes: Axes, percent: np.ndarray, beside: Mapping[str, np.ndarray], ends: np.ndarray | None
+) -> None:
     low, mean, high = percent.min(), percent.mean(), percent.max()
     axes.axhspan(low, high, color=COLOURS[0], alpha=0.08, linewidth=0)
     axes.axhline(mean, color=FAINT, linewidth=0.8)
     size = 4 if len(percent) <= MAX_MARKED_TASKS else 1
     axes.plot(percent, linestyle="", marker="o", markersize=size, color=COLOURS[0], clip_on=False)
     summary = f"mean {format_number(mean, 1)} %, from {format_number(low, 1)} to {format_number(high, 1)} %"
+    if ends is not None and np.isfinite(ends).any():
+        places = np.arange(len(percent))
+        axes.vlines(places, *ends.T, color=COLOURS[0], alpha=0.55, linewidth=size / 3, clip_on=False)
+        low, high = min(low, np.nanmin(ends)), max(high, np.nanmax(ends))
+        summary += "\n| 95 % interval over test images"
     for name, marks in beside.items():
         summary += f"\n{MARKS[name][1]} {name} {format_number(marks.mean(), 1)} %"
         if name == "chance" and marks.max() < low - NEAR_CHANCE:
@@ -268,6 +283,7 @@ def _draw_points(axes: Axes, percent: np.ndarray, beside: Mapping[str, np.ndarra
         )
         low, high = min(low, marks.min()), max(high, marks.max())
     pad = max(0.12 * (high - low), 0.5)
-    axes.set_ylim(max(low - pad, 0), high + (2.2 + 1.2 * len(beside)) * pad)
+    lines = len(beside) + (ends is not None)
+    axes.set_ylim(max(low - pad, 0), high + (2.2 + 1.2 * lines) * pad)
     axes.set_xlim(-0.6, len(percent) - 0.4)
     axes.text(0.99, 0.97, summary, transform=axes.transAxes, ha="right", va="top", **text(8))

@@ -108,7 +108,7 @@ def draw_tree(axes: Axes, tree: ClusterTree) -> None:
     tree : ClusterTree
         Tree over T tasks.
     """
-    brackets = _brackets(tree)
+    brackets = brackets_of(tree)
     axes.add_collection(LineCollection(list(brackets), colors=INK, linewidths=0.8, capstyle="projecting"))
     highest = float(tree.linkage[:, 2].max(initial=0)) or 1.0
     axes.set_xlim(1.04 * highest, 0)  # the leaves touch the matrix
@@ -120,8 +120,19 @@ def draw_tree(axes: Axes, tree: ClusterTree) -> None:
     axes.set_xlabel("1 − similarity", labelpad=4, **text(9))
 
 
-def _brackets(tree: ClusterTree) -> np.ndarray:
-    """The T − 1 joints as open polygons, float64 [T − 1, 4, 2]: (distance, row)."""
+def brackets_of(tree: ClusterTree) -> np.ndarray:
+    """Compute the joints of a tree.
+
+    Parameters
+    ----------
+    tree : ClusterTree
+        Tree over T tasks.
+
+    Returns
+    -------
+    np.ndarray
+        T − 1 open polygons, float64 [T − 1, 4, 2]: (distance, row).
+    """
     tasks = len(tree.tasks)
     rows = np.zeros(tasks + len(tree.linkage))
     heights = np.concatenate([np.zeros(tasks), tree.linkage[:, 2]])

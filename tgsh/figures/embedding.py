@@ -27,11 +27,18 @@ SIDE = 4.4  # inches of a panel's frame
 LEFT, BELOW, ABOVE, BETWEEN, RIGHT = 0.75, 0.6, 0.7, 0.85, 0.2  # inches around the panels
 NAME, GAP = 7.0, 6.0  # size of a task's name, and its way from its point, in typographic points
 UNORDERED = "#0072B2"  # of tasks in no order: a scale of colours would say that there is one
+NEW = "#D55E00"  # of data that are no task
 SEQUENTIAL, CYCLIC = "cividis", "twilight_shifted"
 MARGIN = 0.14  # of the frame, on every side: room for the names of the outermost points
 
 
-def embedding_figure(embedding: TaskMap, *, title: str, scale: TaskScale | None = None) -> Figure:
+def embedding_figure(
+    embedding: TaskMap,
+    *,
+    title: str,
+    scale: TaskScale | None = None,
+    new: tuple[np.ndarray, str] | None = None,
+) -> Figure:
     """Plot the first two axes against each other; of three dimensions, the first and third beside them.
 
     Both axes of a panel have the same scale, so that distances can be read. A line and colours follow the
@@ -46,6 +53,8 @@ def embedding_figure(embedding: TaskMap, *, title: str, scale: TaskScale | None 
         Title, taken literally.
     scale : TaskScale | None, default=None
         Parameter of the T tasks; None where they are in no order, and no line joins them.
+    new : tuple[np.ndarray, str] | None, default=None
+        Point [dimensions] and name of data that are no task of the map; drawn as a star.
 
     Returns
     -------
@@ -66,7 +75,7 @@ def embedding_figure(embedding: TaskMap, *, title: str, scale: TaskScale | None 
     for panel in range(panels):
         left = LEFT + panel * (SIDE + BETWEEN)
         frame = (left / width, BELOW / height, SIDE / width, SIDE / height)
-        draw_points(figure.add_axes(frame, facecolor="white"), embedding, panel + 1, SIDE, scale)
+        draw_points(figure.add_axes(frame, facecolor="white"), embedding, panel + 1, SIDE, scale, new)
     top = {"x": LEFT / width, "ha": "left", "va": "baseline"}
     line = printable(title, int(12 * (width - LEFT - RIGHT)))
     figure.text(y=1 - 0.3 / height, s=line, **top, **text(10))
@@ -82,7 +91,12 @@ def _fit_summary(embedding: TaskMap) -> str:
 
 
 def draw_points(
-    axes: Axes, embedding: TaskMap, second: int, side: float, scale: TaskScale | None = None
+    axes: Axes,
+    embedding: TaskMap,
+    second: int,
+    side: float,
+    scale: TaskScale | None = None,
+    new: tuple[np.ndarray, str] | None = None,
 ) -> None:
     """Plot the first axis against another.
 
@@ -98,16 +112,25 @@ def draw_points(
         Width and height of the axes, inches; decides which names there is room for.
     scale : TaskScale | None, default=None
         Parameter of the T tasks; None where they are in no order.
+    new : tuple[np.ndarray, str] | None, default=None
+        Point [dimensions] and name of data that are no task of the map; drawn as a star.
     """
     points = embedding.points[:, [0, second]]
-    _set_limits(axes, points)
+    labels = embedding.labels
+    if new is not None:
+        star = np.asarray(new[0])[[0, second]]
+        axes.scatter(star[:1], star[1:], s=170, marker="*", c=NEW, edgecolors=INK, linewidths=0.6, zorder=4)
+        _set_limits(axes, np.vstack([points, star]))
+        _write_labels(axes, np.vstack([points, star]), (*labels, new[1]), side)
+    else:
+        _set_limits(axes, points)
+        _write_labels(axes, points, labels, side)
     colours: Any = UNORDERED
     if scale is not None:
         path = points[list(scale.path)]
         axes.plot(path[:, 0], path[:, 1], color=FAINT, linewidth=0.6, zorder=1)
         colours = colormaps[SEQUENTIAL if scale.period is None else CYCLIC](scale.shares)
     axes.scatter(points[:, 0], points[:, 1], s=26, c=colours, edgecolors=INK, linewidths=0.5, zorder=2)
-    _write_labels(axes, points, embedding.labels, side)
     for axis, number in ((axes.xaxis, 0), (axes.yaxis, second)):
         share = 100 * embedding.explained[number]
         axis.set_label_text(f"axis {number + 1} ({share:.1f} %)", **text(9))

@@ -35,6 +35,7 @@ from tgsh.figures.style import (
 
 SIDES = (3.0, 5.2)  # inches, of few and of many tasks: labels not counted
 PIXELS = 1024  # more rows than this are averaged: no page and no screen shows them apart
+MAX_MARKED = 60  # rows; in more cells a dot would cover what it marks
 MAX_NUMBERS = 10  # values are written into the cells up to here
 DARK = 0.5  # luma below which white can be read better than ink
 VECTORS_WIDTH = 6.4  # inches
@@ -213,7 +214,13 @@ def _write_values(axes: Axes, matrix: NDArray[Any], scale: Scale) -> None:
 
 
 def similarity_figure(
-    values: ArrayLike, labels: Sequence[str], *, title: str, measure: str, note: str = ""
+    values: ArrayLike,
+    labels: Sequence[str],
+    *,
+    title: str,
+    measure: str,
+    note: str = "",
+    marks: ArrayLike | None = None,
 ) -> Figure:
     """Draw a similarity matrix with its task labels on both axes, the first task at the top left.
 
@@ -231,6 +238,8 @@ def similarity_figure(
         Measure of the values, written at the colour bar.
     note : str, default=""
         Sentence below the matrix, taken literally.
+    marks : ArrayLike | None, default=None
+        bool [T, T], cells with a dot in their upper right corner; of very many tasks none is drawn.
 
     Returns
     -------
@@ -247,11 +256,32 @@ def similarity_figure(
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(measure)
     draw_heatmap(axes, np.asarray(values), labels, scale)
+    if marks is not None and len(labels) <= MAX_MARKED:
+        _mark(axes, np.asarray(marks, bool), len(labels))
     write_title(axes, title, side)
     if note:
         axes.set_xlabel(wrapped(note, side), loc="left", labelpad=6, **text(8))
     add_colour_bar(figure, axes, scale)
     return figure
+
+
+def _mark(axes: Axes, marks: NDArray[np.bool_], tasks: int) -> None:
+    """Draw dots that can be seen on every colour, beside the numbers of small matrices."""
+    if marks.shape != (tasks, tasks):
+        raise ValueError(f"marks of shape {marks.shape} do not fit {tasks} labels")
+    rows, columns = np.nonzero(marks)
+    aside = 0.36 if tasks <= MAX_NUMBERS else 0.0
+    size = 3.2 if tasks <= MAX_NUMBERS else max(1.2, 3.2 - 0.04 * tasks)
+    axes.plot(
+        columns + aside,
+        rows - aside,
+        linestyle="",
+        marker="o",
+        markersize=size,
+        markerfacecolor="white",
+        markeredgecolor=INK,
+        markeredgewidth=0.6,
+    )
 
 
 def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, title: str) -> Figure:

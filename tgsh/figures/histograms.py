@@ -34,6 +34,8 @@ class Panel:
         P(first > second); None where it is not defined.
     note : str, default=""
         A line below the summary, taken literally.
+    p_interval : tuple[float, float] | None, default=None
+        Ends of the interval of `p_greater`.
     """
 
     title: str
@@ -41,6 +43,7 @@ class Panel:
     means: tuple[float | None, float | None]
     p_greater: float | None
     note: str = ""
+    p_interval: tuple[float, float] | None = None
 
 
 def distributions_figure(
@@ -133,7 +136,8 @@ def _summary(panel: Panel, names: tuple[str, str]) -> str:
     means = zip((first, second), panel.means, strict=True)
     parts = [f"mean {name} {format_number(mean)}" for name, mean in means if mean is not None]
     if panel.p_greater is not None:
-        parts.append(f"P({first} > {second}) = {format_number(panel.p_greater)}")
+        ends = "" if panel.p_interval is None else f" ({' to '.join(map(format_number, panel.p_interval))})"
+        parts.append(f"P({first} > {second}) = {format_number(panel.p_greater)}{ends}")
     return ", ".join(parts)
 
 
@@ -177,10 +181,13 @@ def stage_panel(stage: GeometryStage, title: str) -> Panel:
     Returns
     -------
     Panel
-        Histograms, means, P(intra > inter), and how well the parameter of a task left out is read.
+        Histograms, means, P(intra > inter) with its interval over test images where there is one, and how
+        well the parameter of a task left out is read.
     """
-    means = (stage.intra_mean, stage.inter_mean)
-    return Panel(title, (stage.intra, stage.inter), means, stage.p_intra_greater, _left_out_note(stage))
+    means, p = (stage.intra_mean, stage.inter_mean), stage.p_intra_greater
+    interval = stage.intervals.p_intra_greater
+    ends = None if interval is None else (interval.low, interval.high)
+    return Panel(title, (stage.intra, stage.inter), means, p, _left_out_note(stage), ends)
 
 
 def _left_out_note(stage: GeometryStage) -> str:

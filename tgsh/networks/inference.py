@@ -131,23 +131,48 @@ def task_network(
             )
 
 
+def flynet_features(base: FlyNetBase, images: np.ndarray) -> np.ndarray:
+    """φ(x) = ReLU(Ax − mean(Ax)) of images, in units of bytes.
+
+    Sums of bytes are below 2^24 at the paper's size: exact in float32.
+
+    Parameters
+    ----------
+    base : FlyNetBase
+        A.
+    images : np.ndarray
+        [n, D], uint8 from 0 to 255 or floats from 0 to 1.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [n, H], the transpose of an array in memory.
+    """
+    # A copy even of one image, whose transpose is contiguous.
+    pixels = np.array(images.T, np.float32, order="C")
+    if images.dtype != np.uint8:
+        pixels *= 255
+    features = np.asarray(_matrix(base, len(pixels)) @ pixels)
+    degrees = np.bincount(base.indices.ravel(), minlength=len(pixels)).astype(np.float32)
+    features -= degrees @ pixels / np.float32(base.units)
+    return _relu(features).T
+
+
+def _matrix(base: FlyNetBase, pixels: int) -> csr_array:
+    """A [H, D]."""
+    ones = np.ones(base.indices.size, np.float32)
+    starts = np.arange(0, base.indices.size + 1, base.indices.shape[1], dtype=np.int32)
+    return csr_array((ones, base.indices.ravel(), starts), shape=(base.units, pixels))
+
+
 class _FlyNet:
-    """v ⊙ φ(x), v in units of bytes. Sums of them are below 2^24 at the paper's size: exact in float32."""
+    """v ⊙ φ(x), v in units of bytes."""
 
     def __init__(self, base: FlyNetBase, v: np.ndarray) -> None:
-        self._indices, self._units, self._v = base.indices.ravel(), base.units, v
-        self._ones = np.ones(base.indices.size, np.float32)
-        self._starts = np.arange(0, base.indices.size + 1, base.indices.shape[1], dtype=np.int32)
+        self._base, self._v = base, v
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        pixels = np.ascontiguousarray(images.T, np.float32)
-        if images.dtype != np.uint8:
-            pixels *= 255
-        a = csr_array((self._ones, self._indices, self._starts), shape=(self._units, len(pixels)))
-        degrees = np.bincount(self._indices, minlength=len(pixels)).astype(np.float32)
-        features: np.ndarray = a @ pixels
-        features -= degrees @ pixels / np.float32(self._units)
-        modulated: np.ndarray = _relu(features).T * self._v
+        modulated: np.ndarray = flynet_features(self._base, images) * self._v
         return modulated
 
 
@@ -161,7 +186,7 @@ class _NeuroModNet:
         self._normalisation = normalisation
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        h = _normalised(images, self._normalisation)
+        h = normalised_pixels(images, self._normalisation)
         h *= self._contexts[0]
         for weights, context in zip(self._hidden, self._contexts[1:], strict=True):
             h = _relu(h @ weights.T)
@@ -176,13 +201,26 @@ class _Hash:
         self._first, self._b, self._normalisation = first, b, normalisation
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        phi = _relu(_normalised(images, self._normalisation) @ self._first.T)
+        phi = _relu(normalised_pixels(images, self._normalisation) @ self._first.T)
         hashes: np.ndarray = phi @ self._b.T
         return hashes
 
 
-def _normalised(images: np.ndarray, by: Normalisation) -> np.ndarray:
-    """(p − mean)/deviation of pixels p from 0 to 1, float32."""
+def normalised_pixels(images: np.ndarray, by: Normalisation) -> np.ndarray:
+    """(p − mean)/deviation of pixels p from 0 to 1.
+
+    Parameters
+    ----------
+    images : np.ndarray
+        [n, D], uint8 from 0 to 255 or floats from 0 to 1.
+    by : Normalisation
+        Mean and deviation.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [n, D].
+    """
     scale = 255 if images.dtype == np.uint8 else 1
     pixels = images.astype(np.float32)
     pixels *= np.float32(1 / (scale * by.deviation))

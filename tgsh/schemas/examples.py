@@ -37,6 +37,7 @@ EXPERIMENT: Example = {
     "versions": {"torch": "2.15.0", "numpy": "2.3.4"},
     "owner": "alice",
     "shared": True,
+    "priority": 0,
     "stored_answer": False,
     "timings": {
         "created_at": "2026-11-24T06:55:29Z",
@@ -142,11 +143,34 @@ RECONSTRUCTIONS: Example = {
     "labels": ["0°"],
     "classes": [1],
     "class_names": ["1"],
-    "score": {"correlation": 0.3, "right_class": 1.0, "right_task": 0.71},
+    "score": {
+        "correlation": 0.3,
+        "right_class": 1.0,
+        "right_task": 0.71,
+        "interval": None,
+        "reason": "of each class the mean image is stored, not the images that it is of, so that none can be "
+        "drawn anew; a study has the spread over seeds and random bases",
+    },
     "images": [[[[[-0.02, 0.31, 0.01], [0.04, 0.28, -0.03]]]]],
 }
 
 _TRANSFERS: Example = {"forgetting": [0.0, 0.0, 0.0], "mean_forgetting": 0.0, "forward_transfer": 0.72}
+
+
+def _accuracy(index: int, label: str, accuracy: float, balanced: float) -> Example:
+    ends = {"low": accuracy - 0.0045, "high": accuracy + 0.0044}
+    ends |= {"balanced_low": balanced - 0.0045, "balanced_high": balanced + 0.0045}
+    rounded = {name: round(end, 4) for name, end in ends.items()}
+    return {
+        "index": index,
+        "label": label,
+        "accuracy": accuracy,
+        "balanced": balanced,
+        "chance": 0.1135,
+        **rounded,
+    }
+
+
 ACCURACY: Example = {
     "experiment_id": ID,
     "complete": True,
@@ -154,9 +178,9 @@ ACCURACY: Example = {
     "min": 0.9447,
     "max": 0.9461,
     "tasks": [
-        {"index": 0, "label": "0°", "accuracy": 0.9447, "balanced": 0.944, "chance": 0.1135},
-        {"index": 1, "label": "10°", "accuracy": 0.9461, "balanced": 0.9453, "chance": 0.1135},
-        {"index": 2, "label": "20°", "accuracy": 0.9454, "balanced": 0.9446, "chance": 0.1135},
+        _accuracy(0, "0°", 0.9447, 0.944),
+        _accuracy(1, "10°", 0.9461, 0.9453),
+        _accuracy(2, "20°", 0.9454, 0.9446),
     ],
     "class_names": ["0", "1"],
     "per_class": [[0.98, 0.99], [0.981, 0.988], [0.979, 0.989]],
@@ -183,6 +207,13 @@ ACCURACY_MATRIX: Example = {
     **_TRANSFERS,
 }
 
+
+def _intervals(*ends: tuple[float, float]) -> Example:
+    names = ("intra_mean", "inter_mean", "overlap", "p_intra_greater", "neighbour_mean")
+    intervals = {name: {"low": low, "high": high} for name, (low, high) in zip(names, ends, strict=True)}
+    return {**intervals, "level": 0.95, "resamples": 2000, "reason": None}
+
+
 _UNTRAINED: Example = {
     "intra": [0, 0, 58320],
     "inter": [0, 37800, 0],
@@ -194,6 +225,7 @@ _UNTRAINED: Example = {
     "parameter_r2": 0.83,
     "neighbour_mean": 0.0,
     "left_out": {"r2": -0.4, "median_error": 106.0, "unit": "degrees", "reason": None},
+    "intervals": _intervals((0.42, 0.44), (-0.01, 0.01), (0.0, 0.0), (1.0, 1.0), (-0.02, 0.02)),
 }
 _TRAINED: Example = {
     "intra": [0, 9120, 49200],
@@ -206,6 +238,7 @@ _TRAINED: Example = {
     "parameter_r2": 0.98,
     "neighbour_mean": 0.32,
     "left_out": {"r2": 0.985, "median_error": 1.9, "unit": "degrees", "reason": None},
+    "intervals": _intervals((0.35, 0.37), (0.07, 0.09), (0.21, 0.25), (0.94, 0.96), (0.31, 0.33)),
 }
 GEOMETRY: Example = {
     "experiment_id": ID,
@@ -297,11 +330,24 @@ DATASET: Example = {
     "used_by": 2,
     "owner": "alice",
     "shared": False,
+    "notes": "from the yard, autumn",
+    "licence": "CC BY 4.0",
     "report": {
+        "sentences": [
+            "1300 images in 2 classes from a zip read as class: 1,040 to train on, 260 to test",
+            "12 images were turned upright, as their EXIF orientation says (beech/7.jpg and 11 more)",
+            "3 images are copies of others; copies stay on one side of the split",
+        ],
+        "container": "zip",
+        "layout": "class",
+        "found": 1300,
+        "images": 1300,
+        "ignored": [{"kind": "documents", "count": 1, "names": ["README.md"], "detail": ""}],
+        "done": [{"kind": "turned", "count": 12, "names": ["beech/7.jpg"], "detail": ""}],
+        "counts": {"train": {"beech": 520, "oak": 520}, "test": {"beech": 130, "oak": 130}},
         "copies": 3,
         "overlap": 0,
         "contradictory": 0,
-        "sentences": ["3 images are copies of others; copies stay on one side of the split"],
     },
     "links": {"self": f"/datasets/{DATASET_ID}", "samples": f"/datasets/{DATASET_ID}/samples"},
 }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from tgsh.schemas import examples
 from tgsh.schemas.base import ExperimentStatus, TaskStatus, WireModel
 from tgsh.schemas.similarity import ClassOverlap
 from tgsh.specs import ExperimentSpec
+from tgsh.specs.base import MAX_TAGS, Name, Notes, Project, Tag
+from tgsh.specs.presets import Priority
 
 PreviewStatus = Literal["queued", "drawing", "ready", "failed"]
 
@@ -49,6 +51,9 @@ class Experiment(WireModel):
     versions: dict[str, str] = Field(default_factory=dict, description="software that trained it")
     owner: str | None = Field(None, description="the key that made it; null: nobody's, everybody sees it")
     shared: bool = Field(False, description="whether others see it, too")
+    priority: int = Field(0, description="among its owner's experiments the greater goes first")
+    notes: str | None = Field(None, description="Markdown; what people say of it")
+    project: str | None = Field(None, description="what it belongs to")
     stored_answer: bool = Field(
         False, description="answers a submission without training anew, as this was computed before"
     )
@@ -60,12 +65,157 @@ class Experiment(WireModel):
     )
 
 
-class Sharing(WireModel):
-    """Who sees an experiment or a dataset beside its owner: nobody, or everybody with a key."""
+class ExperimentChanges(WireModel):
+    """What is to be changed of an experiment; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"shared": True}]})
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"name": "five epochs", "tags": ["pilot"], "notes": "T7 is odd"}]},
+    )
 
-    shared: bool
+    name: Name | None = None
+    tags: list[Tag] | None = Field(None, max_length=MAX_TAGS, description="all that it has from now on")
+    notes: Notes | None = Field(None, description="Markdown; null or empty removes them")
+    project: Project | None = Field(None, description="null removes it")
+    shared: bool | None = Field(None, description="whether everybody with a key sees it, not its owner alone")
+    priority: Priority | None = Field(
+        None, description="among its owner's experiments the greater goes first; takes nothing from others"
+    )
+
+    @model_validator(mode="after")
+    def _change_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("changes nothing; send name, tags, notes, project, shared or priority")
+        for field in ("name", "tags", "shared", "priority"):
+            if field in self.model_fields_set and getattr(self, field) is None:
+                raise ValueError(f"{field} cannot be null; leave it out to keep it")
+        if self.name is not None and not self.name.strip():
+            raise ValueError("name cannot be empty; leave it out to keep it")
+        return self
+
+
+class ExperimentChange(WireModel):
+    """One change of what people say of an experiment."""
+
+    field: str
+    before: Any = None
+    after: Any = None
+    changed_at: datetime
+    changed_by: str | None = Field(description="name of the key; null: without a key")
+
+
+class ExperimentHistory(WireModel):
+    """Who changed what of an experiment, the newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "field": "tags",
+                            "before": [],
+                            "after": ["pilot"],
+                            "changed_at": "2026-11-29T12:00:00Z",
+                            "changed_by": "alice",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
+    items: list[ExperimentChange]
+
+
+class DeletedExperiment(WireModel):
+    """An experiment that was deleted and can be brought back."""
+
+    id: str
+    name: str
+    owner: str | None = None
+    tasks: int
+    created_at: datetime
+    deleted_at: datetime
+    deleted_by: str | None = None
+    kept_until: datetime = Field(description="then its files go, and nothing brings it back")
+
+
+class DeletedPage(WireModel):
+    """A page of deleted experiments, the last deleted first; `next` is the cursor of the page after."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "id": "4be0643f1d98573b",
+                            "name": "RotationMNIST",
+                            "owner": "alice",
+                            "tasks": 36,
+                            "created_at": "2026-11-29T12:00:00Z",
+                            "deleted_at": "2026-11-29T15:00:00Z",
+                            "deleted_by": "alice",
+                            "kept_until": "2026-12-06T15:00:00Z",
+                        }
+                    ],
+                    "next": None,
+                }
+            ]
+        }
+    )
+
+    items: list[DeletedExperiment]
+    next: str | None = None
+
+
+BatchAction = Literal["cancel", "resume", "delete", "restore", "tag", "untag", "project"]
+
+MOST_IN_BATCH = 1_000
+
+
+class Batch(WireModel):
+    """One action on many experiments. value: the tag, or the project; null takes them out of theirs."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"action": "tag", "ids": ["4be0643f1d98573b"], "value": "pilot"}]},
+    )
+
+    action: BatchAction
+    ids: list[str] = Field(min_length=1, max_length=MOST_IN_BATCH)
+    value: Project | None = None
+
+    @model_validator(mode="after")
+    def _has_its_value(self) -> Self:
+        if self.action in ("tag", "untag") and self.value is None:
+            raise ValueError(f"{self.action} needs a value: the tag")
+        if self.action not in ("tag", "untag", "project") and self.value is not None:
+            raise ValueError(f"{self.action} takes no value")
+        return self
+
+
+class BatchOutcome(WireModel):
+    """What became of one experiment of a batch."""
+
+    id: str
+    done: bool
+    detail: str | None = Field(None, description="why it was not done")
+
+
+class BatchOutcomes(WireModel):
+    """One outcome for each id, in the order in which they came."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"outcomes": [{"id": "4be0643f1d98573b", "done": True, "detail": None}]}]
+        }
+    )
+
+    outcomes: list[BatchOutcome]
 
 
 class ExperimentPage(WireModel):

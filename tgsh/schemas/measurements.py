@@ -20,6 +20,12 @@ class TaskAccuracy(WireModel):
     chance: float | None = Field(
         None, description="share of the commonest class in the test images: the accuracy of always saying it"
     )
+    low: float | None = Field(
+        None, description="lower end of the interval of `accuracy` over test images; null as `reason` says"
+    )
+    high: float | None = Field(None, description="upper end")
+    balanced_low: float | None = Field(None, description="lower end of the interval of `balanced`")
+    balanced_high: float | None = Field(None, description="upper end")
 
 
 class Transfers(WireModel):
@@ -58,7 +64,11 @@ class Accuracy(WireModel):
         description="share of the test images of each class that are recognised, a row for each of `tasks`: "
         "T×K; null where a class has no test image",
     )
-    reason: str | None = Field(None, description="why `balanced`, `chance` or `per_class` are null")
+    level: float = Field(0.95, description="confidence of the intervals `low` to `high` of `tasks`")
+    resamples: int = Field(2_000, description="of the test images, behind the intervals")
+    reason: str | None = Field(
+        None, description="why `balanced`, `chance`, `per_class` or ends of intervals are null"
+    )
     matrix: AccuracyMatrixSummary | None = Field(
         None, description="of every context on every task; null before the finish, or where not asked for"
     )
@@ -96,12 +106,23 @@ class AccuracyMatrix(Transfers):
 ReconstructionMethod = Literal["pinv", "ridge"]
 
 
+class Interval(WireModel):
+    """Values that other test images of the same kind would give."""
+
+    low: float
+    high: float
+
+
 class ReconstructionScore(WireModel):
     """Reconstructions against mean images of class and task, over the tasks and classes asked for."""
 
     correlation: float = Field(description="mean class-centred correlation with the mean image")
     right_class: float | None = Field(description="share whose own class, of these classes, fits best")
     right_task: float | None = Field(description="share whose own task, of these tasks, fits best")
+    interval: Interval | None = Field(
+        None, description="over test images, of the correlation; null: they are not kept, as `reason` says"
+    )
+    reason: str | None = Field(None, description="why there is no interval, or null")
 
 
 class Reconstructions(WireModel):
@@ -160,6 +181,19 @@ class LeftOutReadout(WireModel):
     reason: str | None = Field(NOT_MEASURED_THEN, description="why there are no numbers, or null")
 
 
+class GeometryIntervals(WireModel):
+    """Intervals over test images, drawn anew in all tasks at once; null where the measure is."""
+
+    intra_mean: Interval | None = None
+    inter_mean: Interval | None = None
+    overlap: Interval | None = None
+    p_intra_greater: Interval | None = None
+    neighbour_mean: Interval | None = None
+    level: float = Field(0.95, description="confidence")
+    resamples: int = Field(2_000, description="of the test images, within each class")
+    reason: str | None = Field(NOT_MEASURED_THEN, description="why there are none, or null")
+
+
 class GeometryStage(WireModel):
     """Cosines of representations: intra (one task, different classes), inter (one class, different tasks)."""
 
@@ -179,6 +213,9 @@ class GeometryStage(WireModel):
     )
     left_out: LeftOutReadout = Field(
         default_factory=lambda: LeftOutReadout(), description="of tasks that are not in the fit"
+    )
+    intervals: GeometryIntervals = Field(
+        default_factory=lambda: GeometryIntervals(), description="of the measures above, over test images"
     )
 
 

@@ -1,4 +1,4 @@
-"""Schemas of workers, queue, uploaded datasets, catalog and readiness."""
+"""Schemas of workers, queue, catalog and readiness."""
 
 from __future__ import annotations
 
@@ -14,13 +14,26 @@ from tgsh.schemas.base import WireModel
 class WorkingOn(WireModel):
     """A job that a worker does. What it is of is told to those who may see it."""
 
-    kind: Literal["task", "finish", "preview"]
+    kind: Literal["task", "finish", "preview", "placement", "accuracy-matrix"]
     experiment_id: str | None = Field(None, description="null for a preview, and where others own it")
     name: str | None = None
     task_index: int | None = Field(None, description="null but for a task")
     label: str | None = None
     since: datetime
     device: str
+
+
+class WorkerChild(WireModel):
+    """A process of a worker, which does one job at a time."""
+
+    slot: str = Field(description="its device")
+    pid: int
+    state: Literal["starting", "idle", "busy", "stuck", "broken"] = Field(
+        description="stuck: its job got nowhere, so that it was killed, and nobody is in its place yet; "
+        "broken: it cannot work, and takes no jobs"
+    )
+    since: datetime
+    reason: str = Field("", description="why it is stuck or broken")
 
 
 class Worker(WireModel):
@@ -38,6 +51,10 @@ class Worker(WireModel):
     datasets: list[str] | None = Field(
         None,
         description="named datasets whose files it has; null from an earlier version, which does not tell",
+    )
+    version: str | None = Field(None, description="of tgsh; null from a version before 0.5")
+    children: list[WorkerChild] | None = Field(
+        None, description="its processes; null from a version before 0.5"
     )
     seen_at: datetime
     working_on: list[WorkingOn]
@@ -70,66 +87,6 @@ class Workers(WireModel):
 
     workers: list[Worker]
     queue: Queue
-
-
-Pictures = list[list[list[list[float]]]] | list[list[list[list[list[float]]]]]
-"""[row][image][row of pixels][column], and three numbers a pixel in colour."""
-
-
-class DatasetReport(WireModel):
-    """What was found in an upload."""
-
-    copies: int = Field(description="images whose pixels are those of an image before them")
-    overlap: int = Field(description="test images whose pixels are those of a training image")
-    contradictory: int = Field(description="images of which an identical one has another class")
-    sentences: list[str] = Field(default_factory=list, description="the same in words")
-
-
-class Dataset(WireModel):
-    """A dataset that somebody uploaded; its id follows from its content."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.DATASET]})
-
-    id: str
-    name: str = Field(description="what its owner calls it")
-    images: int
-    train: int = Field(description="training images")
-    test: int = Field(description="test images")
-    classes: int
-    class_names: list[str]
-    height: int
-    width: int
-    channels: int = Field(description="1: grey, 3: colour")
-    mean: float = Field(description="of the training images' pixels, from 0 to 1; a network's input is "
-                                    "(pixel − mean)/deviation")  # fmt: skip
-    deviation: float
-    bytes: int = Field(description="what it takes on the disk, and of its owner's share")
-    created_at: datetime
-    used_by: int = Field(description="experiments that use it, and keep it from being deleted")
-    owner: str | None = Field(None, description="the key that uploaded it; null: nobody's, everybody sees it")
-    shared: bool = Field(False, description="whether others see it, too")
-    report: DatasetReport | None = Field(None, description="null: uploaded before copies were counted")
-    links: dict[str, str] = Field(default_factory=dict)
-
-
-class DatasetPage(WireModel):
-    """A page of datasets, newest first; `next` is the cursor of the page after, null on the last."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.DATASET_PAGE]})
-
-    items: list[Dataset]
-    next: str | None = None
-
-
-class DatasetSamples(WireModel):
-    """The first training images of some classes: images[class][example][row][column], 0 to 255."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.DATASET_SAMPLES]})
-
-    id: str
-    classes: list[int]
-    class_names: list[str]
-    images: Pictures
 
 
 class CatalogEntry(WireModel):

@@ -21,6 +21,22 @@ WITHOUT_NUL = r"^[^\x00]*$"
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
+MAX_NAME = 200
+
+MAX_TAGS = 32
+
+MAX_NOTES = 10_000
+
+Name = Annotated[str, StringConstraints(max_length=MAX_NAME, pattern=WITHOUT_NUL)]
+Tag = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=WITHOUT_NUL)
+]
+Notes = Annotated[str, StringConstraints(max_length=MAX_NOTES, pattern=WITHOUT_NUL)]
+Project = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=WITHOUT_NUL)
+]
+"""What people call an experiment or a study, and say of it."""
+
 
 class Frozen(BaseModel):
     """A strict, immutable value: no unknown keys, no silent conversions, no NaN."""
@@ -58,12 +74,22 @@ def _unknown_kind(kind: Any, kinds: list[str], *, missing: bool) -> ValidationEr
     )
 
 
-DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "mnist5k", "synthetic"]
+DatasetName = Literal[
+    "mnist", "fashion-mnist", "kmnist", "mnist5k",
+    "emnist-balanced", "emnist-letters", "emnist-digits", "qmnist", "usps", "svhn", "cifar10", "cifar100",
+    "medmnist-pathmnist", "medmnist-dermamnist", "medmnist-octmnist", "medmnist-pneumoniamnist",
+    "medmnist-retinamnist", "medmnist-breastmnist", "medmnist-bloodmnist", "medmnist-tissuemnist",
+    "medmnist-organamnist", "medmnist-organcmnist", "medmnist-organsmnist",
+    "omniglot", "mnist-m", "syn-digits", "notmnist", "pacs",
+    "synthetic",
+]  # fmt: skip
+"""Names of published datasets (`tgsh.datasets.named_sets`), and of generated images."""
 
 ID_PATTERN = "^[0-9a-f]{16}$"
 """An uploaded dataset's id: the first 16 hexadecimal digits of the SHA-256 of its content."""
 
-DatasetKey = Annotated[str, StringConstraints(pattern=f"^(mnist|fashion-mnist|kmnist|mnist5k)$|{ID_PATTERN}")]
+_NAMED = "|".join(name for name in get_args(DatasetName) if name != "synthetic")
+DatasetKey = Annotated[str, StringConstraints(pattern=f"^({_NAMED})$|{ID_PATTERN}")]
 """A dataset's name, or an uploaded one's id."""
 
 

@@ -6,17 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from tgsh.specs.base import WITHOUT_NUL, DatasetSpec, Frozen, Seed, UploadedDataset
+from tgsh.specs.base import MAX_TAGS, WITHOUT_NUL, DatasetSpec, Frozen, Seed, Tag, UploadedDataset
 from tgsh.specs.networks import FlyNetSpec, NetworkSpec
 from tgsh.specs.suites import RotationSuite, SuiteSpec
-
-Tag = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=WITHOUT_NUL)
-]
 
 NormalisationChoice = Literal["auto", "dataset", "none"]
 
@@ -32,7 +28,10 @@ class TrainingSpec(Frozen):
     batch_size: int = Field(128, ge=1, le=65_536)
     learning_rate: float = Field(0.01, gt=0, le=10)
     train_limit: int | None = Field(
-        None, ge=1, description="train on the first this many images only; null: all of them"
+        None,
+        ge=1,
+        description="train on the first this many images of each task only; null: all of them. Tasks of "
+        "split and domains that have fewer train on all of theirs",
     )
 
 
@@ -54,8 +53,8 @@ class ExperimentSpec(Frozen):
     normalisation: NormalisationChoice = Field(
         "auto",
         description="of pixels from 0 to 1, (p − mean)/deviation; auto: by 0.1307 and 0.3081 (MNIST's, the "
-        "paper's) for every named set, by its own for an uploaded one; dataset: by the mean and deviation of "
-        "all training images of the dataset; none: pixels stay from 0 to 1",
+        "paper's) for mnist, mnist5k, fashion-mnist and kmnist, by its own for every other; dataset: by the "
+        "mean and deviation of all training images of the dataset; none: pixels stay from 0 to 1",
     )
     suite: SuiteSpec = RotationSuite()
     network: NetworkSpec = FlyNetSpec()
@@ -72,7 +71,7 @@ class ExperimentSpec(Frozen):
         description="also train every task this many times on classes that are shuffled at random: what "
         "similarity tasks of unrelated labels would have",
     )
-    tags: tuple[Tag, ...] = Field((), max_length=32, strict=False)
+    tags: tuple[Tag, ...] = Field((), max_length=MAX_TAGS, strict=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -118,7 +117,13 @@ LATER_KEYS: Mapping[str, Any] = MappingProxyType(
     {
         "normalisation": "auto",
         "network": {"start": "independent"},
-        "suite": {"classes": "order", "size": None, "channels": None, "fit": "squash"},
+        "suite": {
+            "classes": "order",
+            "size": None,
+            "channels": None,
+            "fit": "squash",
+            "tasks": {"transforms": {"fill": 0.0}},
+        },
     }
 )
 """Keys that came later. At these defaults the digest leaves them out, so that older specs keep theirs."""
@@ -130,7 +135,10 @@ _STARTS = {"independent": "", "common": "one start for all", "ones": "start at o
 def _leave_out_defaults(dumped: dict[str, Any], defaults: Mapping[str, Any]) -> None:
     for key, default in defaults.items():
         if isinstance(default, Mapping):
-            _leave_out_defaults(dumped[key], default)
+            value = dumped.get(key)  # an object, a list of them, or a number in another kind of suite
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, dict):
+                    _leave_out_defaults(each, default)
         elif key in dumped and dumped[key] == default:
             del dumped[key]
 

@@ -90,6 +90,17 @@ _DECLARED = (
         network=FlyNetSpec,
         reason="they invert FlyNet's matrix A",
     ),
+    ResultSpec(
+        "transfer",
+        ("json", "csv", *PICTURES),
+        title="Contexts to reuse",
+        at_finish=True,
+        option="accuracy_matrix",
+    ),
+    ResultSpec(
+        "scenarios", ("json", "csv", *PICTURES), title="Settings of continual learning", at_finish=True
+    ),
+    ResultSpec("hashing", ("json", "csv", *PICTURES), title="Hash codes", at_finish=True),
 )
 
 BUNDLE = ResultSpec("bundle", ("zip",))

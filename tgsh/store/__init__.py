@@ -13,11 +13,13 @@ datasets.py     uploaded datasets
 scheduling.py   the order in which jobs are served; the number of job messages
 jobs.py         leases of jobs, and the fenced writes of workers
 previews.py     the same for preview jobs
+analyses.py     the same for placements and accuracy matrices
 leases.py       renewal and expiry of leases; heartbeats of workers
 
 queries.py      experiments, tasks and events: filters, sort orders, pages, facets
 results.py      context vectors, measured results, provenance
 statistics.py   queue, throughput, totals
 maintenance.py  damaged, orphaned and reusable results
+removals.py     files that are to be removed, until they are
 backup.py       online backup and restore
 """

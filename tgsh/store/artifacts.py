@@ -15,17 +15,19 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import fsspec
 import numpy as np
 import safetensors.numpy
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.spec import AbstractFileSystem
 from safetensors import SafetensorError, safe_open
 
 from tgsh.errors import (
     ArtifactCorrupt,
     ArtifactMissing,
+    ArtifactNotRemoved,
     ArtifactUnreachable,
     ArtifactUnwritable,
     MachineProblem,
@@ -65,18 +67,13 @@ class StagedFile:
 class Artifacts:
     """Files by key, such as ``0f3a…/tasks/00012-a1-e3.safetensors``.
 
-    Raises MachineProblem where the package for the URL's kind of store is not installed.
+    url: a folder, or where it has "://" a URL of fsspec. Raises MachineProblem where the package for the
+    URL's kind of store is not installed.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        # Other processes write there too: listings are not cached.
-        try:
-            self._fs, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
-        except ImportError as error:
-            scheme = url.partition("://")[0]
-            extra = "pip install 'tgsh[s3]'" if scheme in ("s3", "s3a") else "install fsspec's package for it"
-            raise MachineProblem(f"artifacts in {scheme}:// need a package ({error}): {extra}") from error
+    def __init__(self, url: str | Path) -> None:
+        self._url = str(url)
+        self._fs, self._root = _file_system(url)
         self._is_local = isinstance(self._fs, LocalFileSystem)
         self._cache: LocalCache | None = None
         if self._is_local:
@@ -85,6 +82,11 @@ class Artifacts:
         else:
             self._cache = LocalCache()
             self._folder = self._cache.folder
+
+    @property
+    def location(self) -> str:
+        """The folder or URL."""
+        return self._url
 
     @contextmanager
     def staged(self, key: str) -> Iterator[StagedFile]:
@@ -245,27 +247,63 @@ class Artifacts:
         """Bytes of all artifacts under a prefix (a folder)."""
         return sum(file["size"] for file in self._list(prefix).values())
 
-    def _list(self, prefix: str) -> Mapping[str, Mapping[str, int]]:
+    def _list(self, prefix: str) -> Mapping[str, Mapping[str, Any]]:
         with suppress(ArtifactMissing), self._translate_errors(prefix):  # a bucket that does not exist yet
-            files: Mapping[str, Mapping[str, int]] = self._fs.find(f"{self._root}/{prefix}", detail=True)
+            files: Mapping[str, Mapping[str, Any]] = self._fs.find(f"{self._root}/{prefix}", detail=True)
             return files
         return {}
 
+    def folders(self) -> list[str]:
+        """Names of the folders at the top."""
+        with suppress(ArtifactMissing), self._translate_errors(""):
+            entries = self._fs.ls(self._root, detail=True)
+            return sorted(Path(entry["name"]).name for entry in entries if entry["type"] == "directory")
+        return []
+
+    def is_older(self, folder: str, seconds: float) -> bool:
+        """True if nothing in a folder is younger than `seconds`, nor is a local folder itself."""
+        with suppress(ArtifactMissing), self._translate_errors(folder):
+            before = datetime.now(UTC) - timedelta(seconds=seconds)
+            if self._is_local and self._fs.modified(f"{self._root}/{folder}") >= before:
+                return False  # it may be empty as yet
+            files = self._list(folder).items()
+            return all((file.get("LastModified") or self._fs.modified(path)) < before for path, file in files)
+        return False
+
     def remove(self, keys: Iterable[str]) -> None:
-        """Remove artifacts; one that does not exist is no error."""
+        """Remove artifacts; one that does not exist is no error. Raises ArtifactNotRemoved."""
         for key in keys:
-            if self._cache is None:
-                (self._folder / key).unlink(missing_ok=True)
-                continue
-            self._cache.discard(key)
-            with suppress(ArtifactMissing), self._translate_errors(key):
+            with self._removing(key):
+                if self._cache is None:
+                    (self._folder / key).unlink(missing_ok=True)
+                    continue
+                self._cache.discard(key)
                 self._fs.rm_file(f"{self._root}/{key}")
 
     def remove_all(self, prefix: str) -> None:
-        """Remove all artifacts under a prefix (a folder)."""
+        """Remove all artifacts under a prefix (a folder); what can be removed is, whatever cannot.
+
+        Raises ArtifactNotRemoved where something is left.
+        """
         shutil.rmtree(self._folder / prefix, ignore_errors=True)
-        with suppress(ArtifactMissing), self._translate_errors(prefix):
-            self._fs.rm(f"{self._root}/{prefix}", recursive=True)
+        with self._removing(prefix):
+            if not self._is_local:
+                self._fs.rm(f"{self._root}/{prefix}", recursive=True)
+                if left := self.keys(
+                    prefix
+                ):  # s3fs says nothing of single files that a store refuses to delete
+                    raise OSError(f"the store keeps {len(left)} files, such as {left[0]}")
+            elif (self._folder / prefix).exists():
+                shutil.rmtree(self._folder / prefix)  # again, to be told why
+
+    @contextmanager
+    def _removing(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            pass
+        except Exception as error:  # whatever the file system's own library raises
+            raise ArtifactNotRemoved(key, self._url, _reason(error)) from error
 
     def unwritable_reason(self) -> str | None:
         """None if a file can be written to the folder or local cache, else the reason."""
@@ -317,6 +355,21 @@ class LocalCache:
             (self.folder / key).unlink(missing_ok=True)
 
 
+def _file_system(url: str | Path) -> tuple[AbstractFileSystem, str]:
+    """The file system of a store, and its root there."""
+    if isinstance(url, Path) or "://" not in url:
+        # Not by URL: fsspec takes "::" in a folder's name for a chain of file systems.
+        return LocalFileSystem(), str(Path(url).absolute())
+    try:
+        # Other processes write there too: listings are not cached.
+        fs, root = fsspec.url_to_fs(url, use_listings_cache=False)
+    except ImportError as error:
+        scheme = url.partition("://")[0]
+        extra = "pip install 'tgsh[s3]'" if scheme in ("s3", "s3a") else "install fsspec's package for it"
+        raise MachineProblem(f"artifacts in {scheme}:// need a package ({error}): {extra}") from error
+    return fs, str(root)
+
+
 def download_to(path: Path, download: Callable[[str], None]) -> None:
     """Create `path` atomically: `download` writes to a temporary path, which is removed if it fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -352,7 +405,7 @@ def _file_digest(path: Path) -> str | None:
     return _digest(path, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32_768)  # the atlas has a file of thousands of experiments at hand
 def _digest(path: Path, _state: tuple[int, ...]) -> str:
     """SHA-256 (hex) of a file; read again when its inode, times or size change."""
     with path.open("rb") as file:

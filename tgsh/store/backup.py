@@ -1,63 +1,116 @@
-"""Online backup of SQLite and artifacts as one tar file, and its restore."""
+"""Online backup of SQLite, artifacts and the file of keys as one tar file, and its restore."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from sqlalchemy import select
 
+from tgsh.api_keys import KeyFile
 from tgsh.errors import ArtifactCorrupt, ArtifactError, MachineProblem
+from tgsh.store.analyses import files as analysis_files
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.datasets import files as dataset_files
 from tgsh.store.models import FinishRecord, TaskRecord
 
-FORMAT = "tgsh.backup/1"
-MANIFEST, DATABASE, FILES = "manifest.json", "tgsh.db", "artifacts"
+FORMAT, FORMAT_WITHOUT_KEYS = "tgsh.backup/2", "tgsh.backup/1"
+MANIFEST, DATABASE, FILES, KEYS = "manifest.json", "tgsh.db", "artifacts", "keys.json"
+
+UNFINISHED = ".tgsh-backup-"
+"""Prefix of the folder beside the target in which a backup is made, locked as long as its process lives."""
+
+LOCK_SECONDS = 60.0
+"""A folder younger than this may not be locked yet by its process."""
+
 ATTEMPTS = 3
 """Snapshots of the database that are tried, as artifacts may be deleted before they are copied."""
 
 
 @dataclass(frozen=True)
 class BackupSummary:
-    """Content of a backup. damaged: artifacts of the store that were damaged, and are left out."""
+    """Content of a backup.
+
+    keys: number of API keys; None: no file of keys. damaged: artifacts of the store that were damaged, and
+    are left out. is_complete: False for a backup of an earlier version, which left out the keys.
+    """
 
     experiments: int
     files: int
+    keys: int | None
     damaged: tuple[str, ...] = ()
+    is_complete: bool = True
 
 
-def backup(database: Database, artifacts: Artifacts, target: Path) -> BackupSummary:
-    """Write database and artifacts to the file `target`, atomically.
+def backup(database: Database, artifacts: Artifacts, keys: KeyFile, target: Path) -> BackupSummary:
+    """Write database, artifacts and keys to the file `target`, atomically, readable by its owner only.
 
-    Raises MachineProblem for a database that is not SQLite, and where the file cannot be written.
+    Previews, downloaded datasets, Redis and logs are left out: they are made again. Raises MachineProblem for
+    a database that is not SQLite, and where the file cannot be written; KeysUnreadable.
     """
     if not database.is_sqlite or not database.url.database:
-        raise MachineProblem("this backs up SQLite; copy PostgreSQL with pg_dump, then the artifacts' folder")
+        raise MachineProblem(
+            f"this backs up SQLite. To back up PostgreSQL copy three things, in this order: the database "
+            f"{database.url.render_as_string(hide_password=True)}, with pg_dump; the artifacts, "
+            f"{artifacts.location}; the file of API keys, {keys.path}, readable by its owner only, "
+            "without which the restored service lets in everybody"
+        )
     if not Path(database.url.database).exists():
         raise MachineProblem(f"there is no database at {database.url.database}; choose another --home")
     try:
-        target.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".backup-") as folder:
-            saved = _write(database, artifacts, Path(folder))
-            (Path(folder) / "whole.tar").replace(target)
+        folder = target.absolute().parent
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_unfinished(folder)
+        with _locked_folder(folder) as unfinished:
+            saved = _write(database, artifacts, keys, unfinished)
+            (unfinished / "part").replace(target)
     except OSError as error:
         raise MachineProblem(f"cannot write {target}: {error.strerror or error}") from error
     return saved
 
 
-def _write(database: Database, artifacts: Artifacts, folder: Path) -> BackupSummary:
+@contextmanager
+def _locked_folder(parent: Path) -> Iterator[Path]:
+    """A temporary folder, which other backups leave alone as long as this process lives."""
+    with tempfile.TemporaryDirectory(dir=parent, prefix=UNFINISHED) as name:
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):  # a network file system without locks: the folder's age protects it
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield Path(name)
+        finally:
+            os.close(descriptor)
+
+
+def _remove_unfinished(parent: Path) -> None:
+    """Remove what backups that were killed have left in a folder."""
+    for folder in parent.glob(f"{UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime < LOCK_SECONDS:
+                continue
+            descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+            finally:
+                os.close(descriptor)
+
+
+def _write(database: Database, artifacts: Artifacts, keys: KeyFile, folder: Path) -> BackupSummary:
     for last in (*[False] * (ATTEMPTS - 1), True):
         copy_path = folder / DATABASE
         copy_path.unlink(missing_ok=True)
@@ -67,23 +120,37 @@ def _write(database: Database, artifacts: Artifacts, folder: Path) -> BackupSumm
         ):
             live.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-        with (folder / "whole.tar").open("wb") as file:
-            saved = _pack(artifacts, copy_path, file)
+        with _create_private(folder / "part") as file:
+            saved = _pack(artifacts, copy_path, keys, file)
             os.fsync(file.fileno())
         if last or not saved.damaged:
             return saved
+        (folder / "part").unlink()
     raise AssertionError("the last round returns")
 
 
-def _pack(artifacts: Artifacts, copy_path: Path, file: IO[bytes]) -> BackupSummary:
-    """Write a copy of the database, and all artifacts that it references, as a tar."""
-    snapshot = Database(f"sqlite:///{copy_path}")
+def _create_private(path: Path) -> IO[bytes]:
+    """A new file that only its owner can read, from its first byte."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)  # whatever the umask
+    return os.fdopen(descriptor, "w+b")
+
+
+def _pack(artifacts: Artifacts, copy_path: Path, keys: KeyFile, file: IO[bytes]) -> BackupSummary:
+    """Write a copy of the database, all artifacts that it references, and the keys as a tar."""
+    snapshot = Database(copy_path)
     needed, optional = _referenced(snapshot)
     snapshot.dispose()
     digests = {DATABASE: _sha256(copy_path)}
     damaged = []
+    entries = keys.read()
     with tarfile.open(fileobj=file, mode="w") as tar:
-        tar.add(copy_path, DATABASE)
+        with copy_path.open("rb") as copy:
+            _add(tar, DATABASE, copy, copy_path.stat().st_size)
+        if entries is not None:
+            content = keys.path.read_bytes()
+            digests[KEYS] = hashlib.sha256(content).hexdigest()
+            _add(tar, KEYS, io.BytesIO(content), len(content))
         for key, sha256 in sorted({**optional, **needed}.items()):
             try:
                 content = artifacts.path(key, sha256).read_bytes()
@@ -91,12 +158,13 @@ def _pack(artifacts: Artifacts, copy_path: Path, file: IO[bytes]) -> BackupSumma
                 damaged += [key] if key in needed else []
                 continue
             digests[f"{FILES}/{key}"] = sha256
-            _add(tar, f"{FILES}/{key}", content)
-        manifest = {"format": FORMAT, "sha256": digests}
-        _add(tar, MANIFEST, json.dumps(manifest, indent=1).encode())
-    with closing(sqlite3.connect(copy_path)) as connection:
-        (experiments,) = connection.execute("SELECT count(*) FROM experiments").fetchone()
-    return BackupSummary(experiments, len(digests) - 1, tuple(damaged))
+            _add(tar, f"{FILES}/{key}", io.BytesIO(content), len(content))
+        manifest = json.dumps({"format": FORMAT, "sha256": digests}, indent=1).encode()
+        _add(tar, MANIFEST, io.BytesIO(manifest), len(manifest))
+    files = sum(name.startswith(f"{FILES}/") for name in digests)
+    return BackupSummary(
+        _count_experiments(copy_path), files, None if entries is None else len(entries), tuple(damaged)
+    )
 
 
 def _referenced(snapshot: Database) -> tuple[dict[str, str], dict[str, str]]:
@@ -112,16 +180,19 @@ def _referenced(snapshot: Database) -> tuple[dict[str, str], dict[str, str]]:
         for results in session.scalars(select(FinishRecord.results)):
             needed |= {str(key): str(sha256) for key, sha256 in results.values()}
         needed |= dataset_files(session)
+        needed |= analysis_files(session)
     return needed, optional
 
 
-def restore(source: Path, home: Path) -> BackupSummary:
+def restore(source: Path, home: Path, keys: KeyFile | None = None) -> BackupSummary:
     """Restore a backup to the folder `home`.
 
-    Raises MachineProblem where `home` has a database already or the file is no backup, and ArtifactCorrupt,
-    leaving nothing, where any file of it is damaged.
+    keys: the file to which API keys are restored; None: in `home`. Raises MachineProblem where `home` has a
+    database already, there would be two files of keys, or the file is no backup, and ArtifactCorrupt, leaving
+    nothing, where any file of it is damaged.
     """
     home = home.absolute()
+    keys = keys or KeyFile(home / KEYS)
     if (home / DATABASE).exists() or (home / FILES).exists():
         raise MachineProblem(f"{home} holds a database or artifacts already; choose a new --home")
     try:
@@ -130,7 +201,14 @@ def restore(source: Path, home: Path) -> BackupSummary:
             folder = Path(name)
             (folder / FILES).mkdir(mode=0o700)
             saved = _unpack(source, folder)
+            if saved.keys is not None and keys.path.exists():
+                raise MachineProblem(
+                    f"{keys.path} is there already, and the backup may have other keys: move it away, or "
+                    "restore without TGSH_API_KEYS_FILE"
+                )
             (folder / FILES).replace(home / FILES)
+            if saved.keys is not None:
+                keys.restore((folder / KEYS).read_bytes())  # before the database: never open, however short
             (folder / DATABASE).replace(home / DATABASE)  # last: a home with a database is whole
     except tarfile.TarError as error:
         raise MachineProblem(f"{source} is no backup of tgsh: {error}") from error
@@ -141,32 +219,41 @@ def restore(source: Path, home: Path) -> BackupSummary:
 
 def _unpack(source: Path, folder: Path) -> BackupSummary:
     with tarfile.open(source) as tar:
-        digests = _manifest(tar, source)
+        is_complete, digests = _manifest(tar, source)
         for member, name in _checked_members(tar, digests, source):
             path = folder / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             content = tar.extractfile(member)
             assert content is not None, "a regular file"
-            with path.open("wb") as file:
-                file.write(content.read())
+            with _create_private(path) as file:
+                shutil.copyfileobj(content, file)
+                file.flush()
                 os.fsync(file.fileno())
             if _sha256(path) != digests.pop(name):
                 raise ArtifactCorrupt(f"{source}: {name} is not what was written: its SHA-256 differs")
     if digests:
         raise ArtifactCorrupt(f"{source}: {min(digests)} is missing")
-    with closing(sqlite3.connect(folder / DATABASE)) as connection:
-        (experiments,) = connection.execute("SELECT count(*) FROM experiments").fetchone()
     files = sum(path.is_file() for path in (folder / FILES).rglob("*"))
-    return BackupSummary(experiments, files)
+    keys = KeyFile(folder / KEYS).read()
+    experiments = _count_experiments(folder / DATABASE)
+    return BackupSummary(experiments, files, None if keys is None else len(keys), is_complete=is_complete)
 
 
-def _manifest(tar: tarfile.TarFile, source: Path) -> dict[str, str]:
+def _count_experiments(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        (experiments,) = connection.execute("SELECT count(*) FROM experiments").fetchone()
+    return int(experiments)
+
+
+def _manifest(tar: tarfile.TarFile, source: Path) -> tuple[bool, dict[str, str]]:
+    """Completeness of the backup's format, and the digests of its files."""
     try:
         file = tar.extractfile(MANIFEST)
         manifest = json.loads(file.read()) if file is not None else {}
-        if manifest["format"] != FORMAT or DATABASE not in manifest["sha256"]:
+        if manifest["format"] not in (FORMAT, FORMAT_WITHOUT_KEYS) or DATABASE not in manifest["sha256"]:
             raise ValueError(f"format {manifest['format']!r}")
-        return {str(name): str(sha256) for name, sha256 in manifest["sha256"].items()}
+        digests = {str(name): str(sha256) for name, sha256 in manifest["sha256"].items()}
+        return manifest["format"] == FORMAT, digests
     except (KeyError, TypeError, ValueError) as error:
         raise MachineProblem(f"{source} is no backup of tgsh that this version can read: {error}") from error
 
@@ -185,10 +272,10 @@ def _checked_members(
         yield member, member.name
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None:
     info = tarfile.TarInfo(name)
-    info.size, info.mode = len(content), 0o600
-    tar.addfile(info, io.BytesIO(content))
+    info.size, info.mode = size, 0o600
+    tar.addfile(info, content)
 
 
 def _sha256(path: Path) -> str:

@@ -26,11 +26,16 @@ class RecognisedCounts:
     chance: float
 
 
-def record_counts(task: TaskRecord, tested: RecognisedCounts | None) -> None:
-    """Set a task's counts, or (None) forget them."""
-    task.balanced = None if tested is None else tested.balanced
-    task.chance = None if tested is None else tested.chance
-    task.confusion = None if tested is None else _packed(tested.counts)
+def packed_counts(tested: RecognisedCounts | None) -> dict[str, object]:
+    """The columns of a task's row that hold its counts; None: without any."""
+    if tested is None:
+        return {"balanced": None, "chance": None, "confusion": None}
+    return {"balanced": tested.balanced, "chance": tested.chance, "confusion": _packed(tested.counts)}
+
+
+def forget_counts(task: TaskRecord) -> None:
+    """Set a task's row to one without counts."""
+    task.balanced = task.chance = task.confusion = None
 
 
 def load_confusion(database: Database, experiment_id: str, index: int) -> np.ndarray | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, tuple_, update
 from sqlalchemy import delete as delete_rows
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, make_transient
+from sqlalchemy.orm import Session
 
 from tgsh.errors import Conflict, NotFound
+from tgsh.store import removals
 from tgsh.store.database import Database
+from tgsh.store.insertion import insert_absent
 from tgsh.store.models import DatasetRecord, ExperimentRecord, HolderRecord, UseRecord, db_now
+from tgsh.store.visibility import is_visible_to
 
 FOLDER = "datasets"
 """Folder of the artifacts; it is no experiment's, as their ids are hexadecimal."""
@@ -27,7 +30,7 @@ MAX_NAMED = 10
 class StoredDataset:
     """A dataset with the holder whose name for it a caller sees.
 
-    used_by: the number of experiments that use it, of all owners.
+    used_by: the number of experiments that use it and that the caller sees.
     """
 
     record: DatasetRecord
@@ -40,51 +43,38 @@ class StoredDataset:
         return self.holder.owner or None
 
 
-def add(
-    database: Database, record: DatasetRecord, name: str, owner: str | None, shared: bool
-) -> tuple[bool, bool]:
-    """Add an owner as a holder of a dataset; (whether its content is new, whether the holder is).
+def add(database: Database, record: DatasetRecord, holder: HolderRecord) -> tuple[bool, bool]:
+    """Add a holder of a dataset; (whether its content is new, whether the holder is).
 
     Where the content is stored already, its row stays, and the caller removes the files that `record` names.
     """
-    try:
-        return _add(database, record, name, owner, shared)
-    except IntegrityError:  # another transaction inserted the same content at this moment
-        make_transient(record)
-        return _add(database, record, name, owner, shared)
-
-
-def _add(
-    database: Database, record: DatasetRecord, name: str, owner: str | None, shared: bool
-) -> tuple[bool, bool]:
-    with database.write() as session:
-        stored = session.get(DatasetRecord, record.id, with_for_update=True)
-        if stored is not None and stored.sha256 != record.sha256:
-            raise Conflict(f"another dataset has the id {record.id}; change an image")
-        created_at = session.scalar(select(db_now())) or 0.0
-        if stored is None:
-            record.created_at = created_at
-            session.add(record)
-            session.flush()
-        elif stored.report is None:  # from before copies were counted
-            stored.report = record.report
-        holder = session.get(HolderRecord, (record.id, owner or ""))
-        if holder is None:
-            session.add(
-                HolderRecord(
-                    dataset_id=record.id, owner=owner or "", name=name, shared=shared, created_at=created_at
-                )
-            )
-        return stored is None, holder is None
+    while True:
+        with database.write() as session:
+            record.created_at = holder.created_at = session.scalar(select(db_now())) or 0.0
+            is_new = insert_absent(session, record)
+            stored = session.get(DatasetRecord, record.id, with_for_update=True)
+            if stored is None:  # it was there, and another transaction has deleted it since
+                continue
+            if stored.sha256 != record.sha256:
+                raise Conflict(f"another dataset has the id {record.id}; change an image")
+            if stored.report is None:  # from before copies were counted
+                stored.report = record.report
+            return is_new, insert_absent(session, holder)
 
 
 def get(database: Database, dataset_id: str, visible_to: str | None) -> StoredDataset:
     """A dataset as a key of that name sees it (None: as an admin). Raises NotFound."""
-    with database.read() as session:
-        datasets = _load(session, _visible_datasets(visible_to).where(DatasetRecord.id == dataset_id))
-    if not datasets:
+    dataset = find(database, dataset_id, visible_to)
+    if dataset is None:
         raise NotFound(f"there is no dataset {dataset_id!r}")
-    return datasets[0]
+    return dataset
+
+
+def find(database: Database, dataset_id: str, visible_to: str | None) -> StoredDataset | None:
+    """The same, or None."""
+    with database.read() as session:
+        query = _visible_datasets(visible_to).where(DatasetRecord.id == dataset_id)
+        return next(iter(_load(session, query, visible_to)), None)
 
 
 def page(
@@ -97,7 +87,7 @@ def page(
         query = query.where(position < tuple_(*after))
     query = query.order_by(HolderRecord.created_at.desc(), HolderRecord.dataset_id.desc()).limit(limit)
     with database.read() as session:
-        return _load(session, query)
+        return _load(session, query, visible_to)
 
 
 def content(database: Database, dataset_id: str) -> DatasetRecord:
@@ -109,21 +99,20 @@ def content(database: Database, dataset_id: str) -> DatasetRecord:
     return record
 
 
-def share(database: Database, dataset_id: str, owner: str | None, shared: bool) -> None:
-    """Share an owner's dataset, or no longer (owner None: that of every holder). Raises NotFound."""
-    with database.write() as session:
-        holders = list(session.scalars(select(HolderRecord).where(*_holder_filter(dataset_id, owner))))
-        if not holders:
+def change(database: Database, dataset_id: str, owner: str | None, values: Mapping[str, object]) -> None:
+    """Change columns of an owner's hold on a dataset (owner None: that of every holder). Raises NotFound."""
+    changed = update(HolderRecord).where(*_holder_filter(dataset_id, owner)).values(**values)
+    with database.write() as session:  # in one statement: it may be deleted at this moment
+        if not session.scalars(changed.returning(HolderRecord.owner)).all():
             raise NotFound(f"there is no dataset {dataset_id!r}")
-        for holder in holders:
-            holder.shared = shared
 
 
 def remove(database: Database, dataset_id: str, owner: str | None, visible_to: str | None) -> list[str]:
-    """Remove an owner from a dataset's holders (None: all holders); the artifacts to remove afterwards.
+    """Remove an owner from a dataset's holders (None: all holders); the folders that are noted for removal.
 
-    Raises Conflict where it is still used: by the owner's experiments, or by any where no other holder is
-    left. It names the experiments that a key of the name `visible_to` sees. Raises NotFound.
+    Raises Conflict where it is still used: by the owner's experiments, or where no other holder is left by
+    any that a key of the name `visible_to` sees; it names them. Experiments that this key does not see keep
+    the content, which then has no holder, and tell nothing (see `forget_unheld`). Raises NotFound.
     """
     with database.write() as session:
         record = session.get(DatasetRecord, dataset_id, with_for_update=True)
@@ -135,21 +124,55 @@ def remove(database: Database, dataset_id: str, owner: str | None, visible_to: s
             select(func.count()).select_from(HolderRecord).where(HolderRecord.dataset_id == dataset_id)
         )
         is_last = holders == len(owners)
-        _require_unused(session, dataset_id, None if is_last else owners, visible_to)
+        _require_unused(session, dataset_id, owner, visible_to, is_last)
         session.execute(delete_rows(HolderRecord).where(*conditions))
-        if not is_last:
+        if not is_last or _is_used(session, dataset_id):
             return []
-        files = [record.images, record.labels]
+        folders = [str(PurePosixPath(record.images).parent)]
+        removals.note(session, folders, is_folder=True)
         session.delete(record)
-        return files
+        return folders
 
 
-def use(session: Session, experiment_id: str, dataset_ids: Iterable[str]) -> None:
-    """Record the datasets that an experiment being inserted uses. Raises NotFound."""
-    for dataset_id in sorted(set(dataset_ids)):  # in one order: no deadlock
+def forget_unheld(database: Database) -> int:
+    """Delete the rows of content that no owner holds and no experiment uses any more; their number.
+
+    Its files are then orphans, see `remove_orphans` in maintenance.py.
+    """
+    query = select(DatasetRecord.id).where(
+        ~exists().where(HolderRecord.dataset_id == DatasetRecord.id),
+        ~exists().where(UseRecord.dataset_id == DatasetRecord.id),
+    )
+    with database.read() as session:
+        unheld = session.scalars(query).all()
+    return sum(_forget(database, dataset_id) for dataset_id in unheld)
+
+
+def _forget(database: Database, dataset_id: str) -> bool:
+    with database.write() as session:
+        record = session.get(DatasetRecord, dataset_id, with_for_update=True)
+        is_held = exists().where(HolderRecord.dataset_id == dataset_id)
+        if record is None or session.scalar(select(is_held)) or _is_used(session, dataset_id):
+            return False
+        session.delete(record)
+        return True
+
+
+def _is_used(session: Session, dataset_id: str) -> bool:
+    return bool(session.scalar(select(exists().where(UseRecord.dataset_id == dataset_id))))
+
+
+def use_all(session: Session, used: Mapping[str, Iterable[str]]) -> None:
+    """Record the datasets that experiments being inserted use, by their ids. Raises NotFound."""
+    for dataset_id in sorted({each for ids in used.values() for each in ids}):  # in one order: no deadlock
         if session.get(DatasetRecord, dataset_id, with_for_update={"read": True}) is None:
             raise NotFound(f"there is no dataset {dataset_id!r}")
-        session.add(UseRecord(experiment_id=experiment_id, dataset_id=dataset_id))
+    session.add_all(
+        UseRecord(experiment_id=experiment_id, dataset_id=dataset_id)
+        for experiment_id, ids in used.items()
+        for dataset_id in sorted(set(ids))
+    )
+    session.flush()
 
 
 def stored_bytes(session: Session, owner: str | None = None) -> int:
@@ -168,10 +191,12 @@ def files(session: Session) -> dict[str, str]:
         DatasetRecord.images_sha256,
         DatasetRecord.labels,
         DatasetRecord.labels_sha256,
+        DatasetRecord.domain_labels,
+        DatasetRecord.domain_labels_sha256,
     )
     digests: dict[str, str] = {}
-    for images, images_sha256, labels, labels_sha256 in session.execute(select(*columns)):
-        digests |= {images: images_sha256, labels: labels_sha256}
+    for row in session.execute(select(*columns)):
+        digests |= {str(key): str(sha256) for key, sha256 in zip(row[::2], row[1::2], strict=True) if key}
     return digests
 
 
@@ -211,39 +236,36 @@ def _visible_datasets(visible_to: str | None) -> DatasetQuery:
     )
 
 
-def _load(session: Session, query: DatasetQuery) -> list[StoredDataset]:
+def _load(session: Session, query: DatasetQuery, visible_to: str | None) -> list[StoredDataset]:
     rows = session.execute(query).all()
     counts = (
         select(UseRecord.dataset_id, func.count())
         .where(UseRecord.dataset_id.in_({record.id for record, _ in rows}))
         .group_by(UseRecord.dataset_id)
     )
+    if visible_to is not None:
+        counts = counts.join(ExperimentRecord, ExperimentRecord.id == UseRecord.experiment_id)
+        counts = counts.where(is_visible_to(visible_to))
     used = {row[0]: row[1] for row in session.execute(counts)}
     return [StoredDataset(record, holder, used.get(record.id, 0)) for record, holder in rows]
 
 
 def _require_unused(
-    session: Session, dataset_id: str, owners: list[str] | None, visible_to: str | None
+    session: Session, dataset_id: str, owner: str | None, visible_to: str | None, is_last: bool
 ) -> None:
-    """Raise Conflict where experiments of these owners use the dataset (None: any experiments)."""
-    columns = ExperimentRecord.id, ExperimentRecord.name, ExperimentRecord.owner, ExperimentRecord.shared
+    """Raise Conflict where experiments use the dataset that keep this owner (None: everybody) its holder."""
     query = (
-        select(*columns)
+        select(ExperimentRecord.id, ExperimentRecord.name)
         .join(UseRecord, UseRecord.experiment_id == ExperimentRecord.id)
         .where(UseRecord.dataset_id == dataset_id)
         .order_by(ExperimentRecord.created_at)
     )
-    if owners is not None:
-        query = query.where(func.coalesce(ExperimentRecord.owner, "").in_(owners))
+    if owner is not None:
+        own = func.coalesce(ExperimentRecord.owner, "") == owner
+        query = query.where(or_(own, is_visible_to(visible_to)) if is_last and visible_to else own)
     users = session.execute(query).all()
     if not users:
         return
-    visible = [
-        f"{row.id} ({row.name})"
-        for row in users
-        if visible_to is None or row.shared or row.owner in (None, visible_to)
-    ]
-    named = ", ".join(visible[:MAX_NAMED])
-    rest = len(users) - len(visible[:MAX_NAMED])
-    more = f"{' and ' if named else ''}{rest} {'more' if named else 'of others'}" if rest else ""
+    named = ", ".join(f"{row.id} ({row.name})" for row in users[:MAX_NAMED])
+    more = f" and {len(users) - MAX_NAMED} more" if len(users) > MAX_NAMED else ""
     raise Conflict(f"experiments use dataset {dataset_id}: {named}{more}; delete them first")

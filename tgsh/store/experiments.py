@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
-from tgsh.errors import Conflict, InvalidSpec
+from tgsh.errors import Conflict, InvalidSpec, TgshError
 from tgsh.schemas import TERMINAL
 from tgsh.specs import ExperimentSpec
+from tgsh.store import analyses, removals
 from tgsh.store.database import Database
-from tgsh.store.datasets import use
-from tgsh.store.lifecycle import advance, append_status_event
+from tgsh.store.datasets import use_all
+from tgsh.store.lifecycle import advance, append_status_event, append_status_events
 from tgsh.store.models import (
+    AnalysisRecord,
     ExperimentRecord,
     FinishRecord,
     IdempotencyRecord,
@@ -28,6 +31,7 @@ from tgsh.store.models import (
     lock_experiment,
 )
 from tgsh.store.ownership import NO_OWNER, Owner, require_queue_quota
+from tgsh.store.scheduling import give_turn, give_turns, take_turn
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,17 @@ class ExperimentPlan:
     needs_torch: bool = False
 
 
+@dataclass(frozen=True)
+class Remarks:
+    """Remarks of a person on an experiment. notes: Markdown. project: what it belongs to."""
+
+    notes: str | None = None
+    project: str | None = None
+
+
+NO_REMARKS = Remarks()
+
+
 class Submitted(NamedTuple):
     """The experiment of a submission.
 
@@ -72,8 +87,10 @@ def submit(
     *,
     stored: str | None = None,
     anew: bool = False,
-    refusal: InvalidSpec | None = None,
+    refusal: TgshError | None = None,
     experiment_id: str | None = None,
+    priority: int = 0,
+    remarks: Remarks = NO_REMARKS,
 ) -> Submitted:
     """Insert an experiment with all its tasks, unless one that exists can be returned.
 
@@ -84,16 +101,17 @@ def submit(
     Raises QuotaExceeded, `refusal` where it would be a new one, and NotFound where a dataset was just
     deleted.
     """
-    request = spec.model_dump_json() + " shared" * shared + " anew" * anew
+    request = _request(spec, shared, anew, priority, remarks)
     with database.write() as session:
         if idempotency_key is not None:
+            lock_key(session, owner, idempotency_key)
             earlier = session.get(IdempotencyRecord, (owner.name or "", idempotency_key))
             if earlier is not None:
                 return _replayed(earlier, request)
         submitted = _reused(session, stored)
         if submitted is None and refusal is not None:
             raise refusal
-        submitted = submitted or _create(session, spec, plan, owner, shared, experiment_id)
+        submitted = submitted or _create(session, spec, plan, owner, shared, experiment_id, priority, remarks)
         if idempotency_key is not None:
             session.add(
                 IdempotencyRecord(
@@ -105,6 +123,41 @@ def submit(
                 )
             )
         return submitted
+
+
+def replayed(
+    database: Database,
+    spec: ExperimentSpec,
+    idempotency_key: str,
+    owner: Owner = NO_OWNER,
+    shared: bool = False,
+    *,
+    anew: bool = False,
+    priority: int = 0,
+    remarks: Remarks = NO_REMARKS,
+) -> Submitted | None:
+    """The experiment of an earlier submission with this key; None where there was none.
+
+    To be asked before anything that may refuse a new one, as quotas or workers that have gone. Raises
+    InvalidSpec where the body was another.
+    """
+    with database.read() as session:
+        earlier = session.get(IdempotencyRecord, (owner.name or "", idempotency_key))
+    return None if earlier is None else _replayed(earlier, _request(spec, shared, anew, priority, remarks))
+
+
+def _request(spec: ExperimentSpec, shared: bool, anew: bool, priority: int, remarks: Remarks) -> str:
+    words = " shared" * shared + " anew" * anew + (f" priority {priority}" if priority else "")
+    said = "" if remarks == NO_REMARKS else json.dumps([remarks.notes, remarks.project])
+    return spec.model_dump_json() + words + said
+
+
+def lock_key(session: Session, owner: Owner, idempotency_key: str) -> None:
+    """Wait for another transaction with this key, which may be inserting it. SQLite has one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        words = f"{owner.name or ''}\n{idempotency_key}"
+        number = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], signed=True)
+        session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
 def _replayed(earlier: IdempotencyRecord, request: str) -> Submitted:
@@ -136,57 +189,76 @@ def _create(
     owner: Owner,
     shared: bool,
     experiment_id: str | None,
+    priority: int,
+    remarks: Remarks,
 ) -> Submitted:
     require_queue_quota(session, owner, len(plan.tasks))
     experiment_id = experiment_id or secrets.token_hex(8)
-    _insert(session, experiment_id, spec, plan, owner, shared)
+    insert_all(session, [NewExperiment(experiment_id, spec, plan, remarks)], owner, shared, priority)
     return Submitted(experiment_id, True)
 
 
-def _insert(
-    session: Session,
-    experiment_id: str,
-    spec: ExperimentSpec,
-    plan: ExperimentPlan,
-    owner: Owner,
-    shared: bool,
+@dataclass(frozen=True)
+class NewExperiment:
+    """An experiment to insert."""
+
+    id: str
+    spec: ExperimentSpec
+    plan: ExperimentPlan
+    remarks: Remarks = NO_REMARKS
+
+
+def insert_all(
+    session: Session, new: Sequence[NewExperiment], owner: Owner, shared: bool, priority: int
 ) -> None:
+    """Insert experiments with all their tasks, queued. The caller has seen to the owner's quota.
+
+    Raises NotFound where a dataset was just deleted.
+    """
     created_at = session.scalar(select(db_now()))
-    session.add(
-        ExperimentRecord(
-            id=experiment_id,
-            name=spec.title,
-            spec=spec.model_dump(mode="json"),
-            digest=spec.digest(),
-            base_id=plan.base_id,
-            suite=spec.suite.kind,
-            dataset=spec.dataset_key,
-            status="queued",
-            tasks_total=len(plan.tasks),
-            epochs_total=len(plan.tasks) * spec.training.epochs,
-            created_at=created_at,
-            queued_at=created_at,
-            owner=owner.name,
-            shared=shared,
-            needs_torch=plan.needs_torch,
-        )
-    )
-    session.flush()
-    use(session, experiment_id, plan.datasets)
-    session.add_all(TagRecord(experiment_id=experiment_id, tag=tag) for tag in dict.fromkeys(spec.tags))
-    session.add(FinishRecord(experiment_id=experiment_id, status="waiting"))
+    records = [
+        {
+            "id": each.id,
+            "name": each.spec.title,
+            "spec": each.spec.model_dump(mode="json"),
+            "digest": each.spec.digest(),
+            "base_id": each.plan.base_id,
+            "suite": each.spec.suite.kind,
+            "dataset": each.spec.dataset_key,
+            "status": "queued",
+            "tasks_total": len(each.plan.tasks),
+            "epochs_total": len(each.plan.tasks) * each.spec.training.epochs,
+            "created_at": created_at,
+            "queued_at": created_at,
+            "owner": owner.name,
+            "shared": shared,
+            "needs_torch": each.plan.needs_torch,
+            "priority": priority,
+            "notes": each.remarks.notes,
+            "project": each.remarks.project,
+        }
+        for each in new
+    ]
+    session.execute(insert(ExperimentRecord), records)
+    use_all(session, {each.id: each.plan.datasets for each in new})
+    tags = [{"experiment_id": each.id, "tag": tag} for each in new for tag in dict.fromkeys(each.spec.tags)]
+    if tags:
+        session.execute(insert(TagRecord), tags)
+    session.execute(insert(FinishRecord), [{"experiment_id": each.id, "status": "waiting"} for each in new])
     rows = [
         {
-            "experiment_id": experiment_id,
+            "experiment_id": each.id,
             "index": index,
             "label": task.label,
             "params": task.params,
             "status": "queued",
         }
-        for index, task in enumerate(plan.tasks)
+        for each in new
+        for index, task in enumerate(each.plan.tasks)
     ]
     session.execute(insert(TaskRecord), rows)
-    append_status_event(session, experiment_id, "queued")
+    give_turns(session, records)
+    append_status_events(session, [each.id for each in new], "queued")
 
 
 def cancel(database: Database, experiment_id: str) -> None:
@@ -200,6 +272,7 @@ def cancel(database: Database, experiment_id: str) -> None:
                 f"the experiment is {experiment.status}; only queued or running ones can be cancelled"
             )
         experiment.cancel_requested = True
+        take_turn(session, experiment_id)
         for record in (TaskRecord, FinishRecord):
             session.execute(
                 update(record)
@@ -244,14 +317,22 @@ def resume(database: Database, experiment_id: str, max_queued: int | None = None
         experiment.finished_at = None
         experiment.pace_since = None
         experiment.queued_at = session.scalar(select(db_now()))
+        if missing:
+            give_turn(session, experiment)
         append_status_event(session, experiment_id, "queued")
         advance(session, experiment)
 
 
 def delete(database: Database, experiment_id: str) -> None:
-    """Delete the experiment and all its rows. The caller removes its artifacts afterwards."""
+    """Delete the experiment and all its rows, and note its artifacts for removal (see removals.py)."""
     with database.write() as session:
         experiment = lock_experiment(session, experiment_id)
         if experiment.status == "running":
             raise Conflict("the experiment is running; cancel it first")
+        folders = [experiment_id]
+        if session.scalar(
+            select(AnalysisRecord.id).where(AnalysisRecord.experiment_id == experiment_id).limit(1)
+        ):
+            folders.append(analyses.folder_of(experiment_id))
+        removals.note(session, folders, is_folder=True)
         session.execute(delete_rows(ExperimentRecord).where(ExperimentRecord.id == experiment_id))

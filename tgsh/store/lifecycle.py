@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Insert,
+    UpdateBase,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from tgsh.schemas import Progress, ProgressEvent, StatusEvent, TaskEvent
-from tgsh.store.models import CounterRecord, EventRecord, ExperimentRecord, FinishRecord, TaskRecord, db_now
+from tgsh.store.insertion import insert_into
+from tgsh.store.models import (
+    CounterRecord,
+    EventRecord,
+    ExperimentRecord,
+    FinishRecord,
+    TaskRecord,
+    db_now,
+    table_of,
+)
 
 LANES = 16
 """Rows of one counter: workers that commit at the same moment seldom wait for each other's lock."""
@@ -106,45 +126,82 @@ def progress_of(experiment: ExperimentRecord, at: float) -> Progress:
 
 def append_status_event(session: Session, experiment_id: str, status: Any, reason: str | None = None) -> None:
     """Append a `status` event."""
-    _append(session, experiment_id, "status", StatusEvent(status=status, reason=reason))
+    append_event(session, experiment_id, "status", StatusEvent(status=status, reason=reason))
+
+
+def append_status_events(session: Session, experiment_ids: Sequence[str], status: Any) -> None:
+    """Append the same `status` event to experiments that this transaction inserts."""
+    data = StatusEvent(status=status).model_dump(mode="json")
+    rows = [{"experiment_id": each, "kind": "status", "data": data} for each in experiment_ids]
+    session.execute(insert(EventRecord), rows)
 
 
 def append_task_event(session: Session, task: TaskRecord) -> None:
     """Append a `task` event with the task's state."""
-    event = TaskEvent.model_validate(
-        {
-            "index": task.index,
-            "label": task.label,
-            "status": task.status,
-            "attempt": task.attempts,
-            "accuracy": task.accuracy,
-            "reason": task.reason,
-        }
-    )
-    _append(session, task.experiment_id, "task", event)
+    event = task_event(task.index, task.label, task.status, task.attempts, task.accuracy, task.reason)
+    append_event(session, task.experiment_id, "task", event)
 
 
-def append_progress_event(
-    session: Session, experiment: ExperimentRecord, index: int, epoch: int, loss: float
-) -> None:
-    """Append a `progress` event: an epoch of a task was recorded."""
-    at = session.scalar(select(db_now())) or 0.0
-    event = ProgressEvent(index=index, epoch=epoch, loss=loss, progress=progress_of(experiment, at))
-    _append(session, experiment.id, "progress", event)
+def task_event(
+    index: int,
+    label: str,
+    status: str,
+    attempt: int,
+    accuracy: float | None = None,
+    reason: str | None = None,
+) -> TaskEvent:
+    """A `task` event."""
+    values = {"index": index, "label": label, "status": status, "attempt": attempt}
+    return TaskEvent.model_validate({**values, "accuracy": accuracy, "reason": reason})
 
 
-def _append(
+def append_event(
     session: Session, experiment_id: str, kind: str, event: StatusEvent | TaskEvent | ProgressEvent
 ) -> None:
+    """Append an event; the caller holds the experiment's lock, so that ids and commits have one order."""
     session.add(EventRecord(experiment_id=experiment_id, kind=kind, data=event.model_dump(mode="json")))
     session.flush()
 
 
+@cache
+def append_statement(kind: str) -> Insert:
+    """A statement that locks the experiment and appends an event. Parameters: of_experiment, event."""
+    e = ExperimentRecord
+    locked = select(e.id).where(e.id == bindparam("of_experiment")).with_for_update(key_share=True).subquery()
+    event = select(locked.c.id, literal(kind), bindparam("event", type_=JSON()))
+    return insert(table_of(EventRecord)).from_select(["experiment_id", "kind", "data"], event)
+
+
 def add_to_counter(session: Session, worker: str | None, *steps: Step) -> None:
     """Add to counters, in this transaction. worker: the one whose work is counted; None: a user's request."""
-    lane = zlib.crc32(worker.encode()) % LANES if worker else 0
+    lane = lane_of(worker)
     rows = [{"name": name, "label": label, "lane": lane, "value": value} for name, label, value in steps]
     session.connection().execute(_increment(session.get_bind().dialect.name), rows)
+
+
+def lane_of(worker: str | None) -> int:
+    """The lane of a worker's counts; that of users is nobody else's."""
+    return zlib.crc32(worker.encode()) % LANES if worker else LANES
+
+
+def add_if(
+    dialect: str, name: str, label: ColumnElement[str], lane: ColumnElement[int], value: Any, condition: Any
+) -> UpdateBase:
+    """A statement that adds to a counter where a condition holds."""
+    row = select(
+        literal(name).label("name"),
+        label.label("label"),
+        lane.label("lane"),
+        value.label("value"),
+    ).where(condition)
+    into = _into_counters(dialect).from_select(["name", "label", "lane", "value"], row)
+    statement: UpdateBase = _added(into)
+    return statement
+
+
+def duration_bucket(seconds: float) -> float:
+    """The bucket of the histogram of job durations."""
+    return next(bound for bound in DURATION_BUCKETS if seconds <= bound)
 
 
 def count_ended_job(
@@ -153,7 +210,7 @@ def count_ended_job(
     """Count a job that ended. kind: task or finish. seconds: of its last attempt; None: it never started."""
     if seconds is None:
         return
-    bound = next(bound for bound in DURATION_BUCKETS if seconds <= bound)
+    bound = duration_bucket(seconds)
     add_to_counter(
         session,
         worker,
@@ -175,8 +232,15 @@ def counter_totals(session: Session) -> dict[str, dict[str, float]]:
 
 @cache  # building the statement takes longer than running it
 def _increment(dialect: str) -> Any:
-    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
-    statement: Any = insert(CounterRecord)
+    return _added(_into_counters(dialect))
+
+
+def _into_counters(dialect: str) -> Any:
+    return insert_into(dialect, table_of(CounterRecord))
+
+
+def _added(statement: Any) -> Any:
+    """The insert, adding to rows that are there already."""
     return statement.on_conflict_do_update(
         index_elements=["name", "label", "lane"],
         set_={"value": CounterRecord.value + statement.excluded.value},

@@ -17,8 +17,11 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Table,
     Text,
+    false,
     select,
+    text,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -44,9 +47,11 @@ class Base(DeclarativeBase):
 class ExperimentRecord(Base):
     """An experiment; `spec` is the truth, the columns beside it are for filters.
 
-    queued_at: when it was submitted or last resumed. served_at: when a worker last leased one of its jobs.
+    queued_at: when it was submitted or last resumed. served_at: written by versions before 0.5, and read by
+    their workers where they run beside new ones; see ExperimentTurnRecord.
     owner: the name of the API key that submitted it; None: submitted without a key, visible to everybody.
     shared: whether other owners see it too. needs_torch: whether workers without torch leave its jobs alone.
+    priority: among the experiments of the same owner, the greater first.
     """
 
     __tablename__ = "experiments"
@@ -77,8 +82,85 @@ class ExperimentRecord(Base):
     owner: Mapped[str | None] = mapped_column(String(64), index=True)
     shared: Mapped[bool] = mapped_column(default=False)
     needs_torch: Mapped[bool] = mapped_column(default=False)
+    priority: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    notes: Mapped[str | None] = mapped_column(Text)
+    project: Mapped[str | None] = mapped_column(String(64), index=True)
 
     __table_args__ = (Index("ix_experiments_newest", "created_at", "id"),)
+
+
+class ChangeRecord(Base):
+    """One change of what people say of an experiment. changed_by: the name of an API key; None: no key."""
+
+    __tablename__ = "experiment_changes"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), index=True)
+    changed_at: Mapped[float]
+    changed_by: Mapped[str | None] = mapped_column(String(64))
+    field: Mapped[str] = mapped_column(String(64))
+    before: Mapped[Any | None] = mapped_column(JSON)
+    after: Mapped[Any | None] = mapped_column(JSON)
+
+
+class DeletedRecord(Base):
+    """An experiment that was deleted lately and can be brought back. rows: of all its tables, by their names.
+
+    The other columns are for lists, and as of the experiment.
+    """
+
+    __tablename__ = "deleted_experiments"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    owner: Mapped[str | None] = mapped_column(String(64), index=True)
+    name: Mapped[str]
+    tasks_total: Mapped[int]
+    created_at: Mapped[float]
+    deleted_at: Mapped[float] = mapped_column(index=True)
+    deleted_by: Mapped[str | None] = mapped_column(String(64))
+    rows: Mapped[dict[str, Any]] = mapped_column(deferred=True)
+
+
+class ExperimentTurnRecord(Base):
+    """An experiment with queued tasks: what the look for the next task reads, in the order of its indexes.
+
+    It exists as long as a task of the experiment is queued and no cancel is requested. owner: "" for none.
+    served_at: when one of its tasks was last leased; 0: never since it was queued. token: of that lease.
+    """
+
+    __tablename__ = "experiment_turns"
+
+    experiment_id: Mapped[str] = mapped_column(
+        ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True
+    )
+    owner: Mapped[str] = mapped_column(String(64))
+    priority: Mapped[int]
+    needs_torch: Mapped[bool]
+    served_at: Mapped[float]
+    created_at: Mapped[float]
+    token: Mapped[str | None] = mapped_column(String(32), index=True)
+
+    __table_args__ = (
+        Index("ix_experiment_turns_owner", "owner", "priority", "served_at", "created_at", "experiment_id"),
+        Index(
+            "ix_experiment_turns_needs_torch_owner",
+            "needs_torch",
+            "owner",
+            "priority",
+            "served_at",
+            "created_at",
+            "experiment_id",
+        ),
+    )
+
+
+class OwnerTurnRecord(Base):
+    """An owner of tasks ("": none). served_at: when one of them was last leased; 0: never."""
+
+    __tablename__ = "owner_turns"
+
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True)
+    served_at: Mapped[float]
 
 
 class TagRecord(Base):
@@ -97,6 +179,8 @@ class Leasable:
 
     status: waiting (finish only), queued, running, completed, failed, cancelled.
     token: random, new with every lease; every write of a worker must carry it (the fencing token).
+    lease_seconds: the length of the lease, which it never exceeds, whatever the clock does; None: leased by
+    a version that did not note it.
     """
 
     status: Mapped[str] = mapped_column(String(16), index=True)
@@ -104,6 +188,7 @@ class Leasable:
     attempts: Mapped[int] = mapped_column(default=0)
     token: Mapped[str | None] = mapped_column(String(32))
     lease_until: Mapped[float | None]
+    lease_seconds: Mapped[float | None]
     worker: Mapped[str | None]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
@@ -203,12 +288,41 @@ class PreviewRecord(Leasable, Base):
     needs_torch: Mapped[bool] = mapped_column(default=False)
 
 
+class AnalysisRecord(Leasable, Base):
+    """A short job about a completed experiment, which it leaves as it is: a placement, an accuracy matrix.
+
+    kind: see ANALYSES. owner: the name of the API key that asked for it; None: no key. params: what was asked
+    for. images, images_sha256: the artifact of images that came with the request. status: queued, running,
+    completed, failed. summary: the small numbers of what was found; artifact: the arrays. bytes: of both
+    artifacts. needs_torch: whether workers without torch leave it alone.
+    """
+
+    __tablename__ = "analyses"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(24))
+    owner: Mapped[str | None] = mapped_column(String(64), index=True)
+    params: Mapped[dict[str, Any]]
+    images: Mapped[str | None]
+    images_sha256: Mapped[str | None] = mapped_column(String(64))
+    summary: Mapped[dict[str, Any] | None]
+    artifact: Mapped[str | None]
+    artifact_sha256: Mapped[str | None] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    needs_torch: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float]
+
+    __table_args__ = (Index("ix_analyses_experiment_id_kind", "experiment_id", "kind", "created_at", "id"),)
+
+
 class WorkerRecord(Base):
     """The last heartbeat of a worker.
 
     memory_bytes: resident memory of its processes. device_memory_bytes: in use on its GPUs, by any process.
     has_torch: whether torch is installed there. datasets: the named ones whose files are in data_dir; None:
-    an earlier version, which does not tell.
+    an earlier version, which does not tell. children: the state of each of its children, see
+    `tgsh.store.leases.ChildState`; None: an earlier version. version: of tgsh.
     """
 
     __tablename__ = "workers"
@@ -222,7 +336,26 @@ class WorkerRecord(Base):
     has_torch: Mapped[bool] = mapped_column(default=True)
     datasets: Mapped[list[Any] | None]
     data_dir: Mapped[str | None] = mapped_column(Text)
+    children: Mapped[list[Any] | None]
+    version: Mapped[str | None] = mapped_column(String(32))
     seen_at: Mapped[float]
+
+
+class RemovalRecord(Base):
+    """A file or folder of the artifact store that is to be removed, until it is.
+
+    key: of a file, or of a folder with all that is in it (is_folder). attempts, reason: how often that
+    failed, and why it did last. retry_at: when it is tried again.
+    """
+
+    __tablename__ = "removals"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    is_folder: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float]
+    retry_at: Mapped[float] = mapped_column(index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str | None] = mapped_column(Text)
 
 
 class CounterRecord(Base):
@@ -240,8 +373,8 @@ class DatasetRecord(Base):
     """The content of an uploaded dataset, stored once for all its holders.
 
     id: the first 16 digits of sha256, that of the content. images, labels: keys of artifacts, uint8 [N, D]
-    and uint16 [N], the training images first. bytes: of both. report: counts of
-    copies; None: uploaded before they were counted.
+    and uint16 [N], the training images first. domains: their names; domain_labels: as labels, where there are
+    domains. bytes: of all files. report: counts of copies; None: from before they were counted.
     """
 
     __tablename__ = "datasets"
@@ -262,14 +395,18 @@ class DatasetRecord(Base):
     images_sha256: Mapped[str] = mapped_column(String(64))
     labels: Mapped[str]
     labels_sha256: Mapped[str] = mapped_column(String(64))
+    domains: Mapped[list[Any] | None]
+    domain_labels: Mapped[str | None]
+    domain_labels_sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[float]
 
 
 class HolderRecord(Base):
-    """An owner's hold on an uploaded dataset, with the owner's name for it and whether others see it.
+    """An owner's hold on an uploaded dataset: the owner's name for it, words about it, whether others see it.
 
     owner: the name of an API key; "" where there are no keys. Two owners who upload the same content hold
-    the same dataset, and neither learns of the other.
+    the same dataset, and neither learns of the other. report: all that was done to this owner's upload;
+    None: from a version that counted copies only, see DatasetRecord.
     """
 
     __tablename__ = "dataset_holders"
@@ -278,6 +415,10 @@ class HolderRecord(Base):
     owner: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
     name: Mapped[str]
     shared: Mapped[bool] = mapped_column(default=False)
+    notes: Mapped[str | None]
+    citation: Mapped[str | None]
+    licence: Mapped[str | None]
+    report: Mapped[dict[str, Any] | None]
     created_at: Mapped[float]
 
     __table_args__ = (Index("ix_dataset_holders_newest", "created_at", "dataset_id"),)
@@ -292,6 +433,59 @@ class UseRecord(Base):
         ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True
     )
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True, index=True)
+
+
+class StudyRecord(Base):
+    """A study: experiments that differ in seeds and in a grid of values only.
+
+    spec: what they have in common. replicates: seeds and base_seeds. grid: values by path. cells: values of
+    each cell by path, in order. owner, shared, priority: as of an experiment. status and progress follow from
+    the members.
+    """
+
+    __tablename__ = "studies"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    owner: Mapped[str | None] = mapped_column(String(64), index=True)
+    name: Mapped[str]
+    tags: Mapped[list[Any]] = mapped_column(default=list)
+    notes: Mapped[str | None] = mapped_column(Text)
+    project: Mapped[str | None] = mapped_column(String(64))
+    shared: Mapped[bool] = mapped_column(default=False, server_default=false())
+    priority: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    spec: Mapped[dict[str, Any]]
+    replicates: Mapped[dict[str, Any]]
+    grid: Mapped[dict[str, Any]]
+    cells: Mapped[list[Any]]
+    created_at: Mapped[float]
+
+    __table_args__ = (Index("ix_studies_newest", "created_at", "id"),)
+
+
+class StudyMemberRecord(Base):
+    """The place of an experiment in a study; experiment_id: None once the experiment is deleted."""
+
+    __tablename__ = "study_members"
+
+    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True)
+    cell: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    seed: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    base_seed: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    experiment_id: Mapped[str | None] = mapped_column(
+        ForeignKey("experiments.id", ondelete="SET NULL"), index=True
+    )
+
+
+class StudyKeyRecord(Base):
+    """An Idempotency-Key of an owner ("": no API key) for studies: the same body returns the same study."""
+
+    __tablename__ = "study_keys"
+
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_digest: Mapped[str] = mapped_column(String(64))
+    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[float]
 
 
 @dataclass(frozen=True)
@@ -314,12 +508,31 @@ class PreviewJob:
     key: str
 
 
+@dataclass(frozen=True)
+class AnalysisJob:
+    """One unit of work: a placement or an accuracy matrix, see AnalysisRecord."""
+
+    id: str
+    experiment_id: str
+    kind: str
+
+
 def lock_experiment(session: Session, experiment_id: str) -> ExperimentRecord:
-    """The experiment's row, locked until the transaction ends: its changes happen one by one."""
-    experiment = session.get(ExperimentRecord, experiment_id, with_for_update=True)
+    """The experiment's row, locked until the transaction ends: its changes and events happen one by one.
+
+    Everybody locks in this order: a job, its experiment, the experiment's turn, its queued jobs, counters.
+    """
+    experiment = find_and_lock(session, experiment_id)
     if experiment is None:
         raise NotFound(f"there is no experiment {experiment_id!r}")
     return experiment
+
+
+def find_and_lock(session: Session, experiment_id: str) -> ExperimentRecord | None:
+    """The same; None where there is no such experiment."""
+    return session.get(
+        ExperimentRecord, experiment_id, with_for_update={"key_share": True}, populate_existing=True
+    )
 
 
 def job_model(job: Job) -> type[TaskRecord] | type[FinishRecord]:
@@ -341,6 +554,11 @@ def lock_job(
     record: Any = job_model(job)
     query = select(record).where(*job_filter(job), *conditions).with_for_update()
     return cast("TaskRecord | FinishRecord | None", session.scalars(query).one_or_none())
+
+
+def table_of(record: type[Base]) -> Table:
+    """The table of a model, for statements that bring no objects."""
+    return cast("Table", record.__table__)
 
 
 class db_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is

@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, func, or_, select, text
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from tgsh.errors import NotFound, QuotaExceeded
 from tgsh.schemas import TERMINAL
-from tgsh.store import datasets
+from tgsh.store import analyses, datasets
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.store.deleted import kept_ids
 from tgsh.store.models import ExperimentRecord, TaskRecord
 
 QUEUE_RETRY_SECONDS = 60
 STORAGE_RETRY_SECONDS = 3600
 """Retry-After of the two quotas."""
+
+
+_FOREVER = " ({:.1f} GB are of deleted experiments, which stay for a week unless deleted with ?forever=true)"
 
 
 @dataclass(frozen=True)
@@ -45,21 +49,6 @@ def owner_of(database: Database, experiment_id: str) -> tuple[str | None, bool]:
     if row is None:
         raise NotFound(f"there is no experiment {experiment_id!r}")
     return row.owner, row.shared
-
-
-def is_visible_to(name: str) -> ColumnElement[bool]:
-    """The condition that selects the experiments an owner sees: its own, shared ones, those without owner."""
-    owner = ExperimentRecord.owner
-    return or_(owner == name, owner.is_(None), ExperimentRecord.shared)
-
-
-def share(database: Database, experiment_id: str, shared: bool) -> None:
-    """Share an experiment with other owners, or no longer. Raises NotFound."""
-    with database.write() as session:
-        experiment = session.get(ExperimentRecord, experiment_id)
-        if experiment is None:
-            raise NotFound(f"there is no experiment {experiment_id!r}")
-        experiment.shared = shared
 
 
 def require_queue_quota(session: Session, owner: Owner, tasks: int) -> None:
@@ -90,12 +79,14 @@ def require_storage_quota(
 ) -> None:
     """Raise QuotaExceeded if the owner's results and datasets with `new_bytes` more reach `max_bytes`."""
     with database.read() as session:
-        uploaded = datasets.stored_bytes(session, name)
+        uploaded = datasets.stored_bytes(session, name) + analyses.stored_bytes(session, name)
+        put_away = kept_ids(session, name)
     stored = uploaded + results_bytes(database, artifacts, ExperimentRecord.owner == name)
+    stored += (away := sum(artifacts.size(id) for id in put_away))
     if stored + new_bytes >= max_bytes:
         raise QuotaExceeded(
             f"the results and datasets of {name} take {stored / 1e9:.1f} GB of {max_bytes / 1e9:.1f}: "
-            "delete some",
+            f"delete some{_FOREVER.format(away / 1e9) if away else ''}",
             STORAGE_RETRY_SECONDS,
         )
 

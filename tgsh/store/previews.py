@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, delete, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from tgsh.errors import ArtifactError, LeaseLost, NotFound, QuotaExceeded
+from tgsh.store import removals
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
+from tgsh.store.insertion import insert_absent
 from tgsh.store.models import PreviewJob, PreviewRecord, db_now
 
 FOLDER = "previews"
@@ -53,6 +54,7 @@ class PreviewLease:
     token: str
     spec: dict[str, Any]
     tasks: Sequence[tuple[int, str]]
+    attempt: int = 1
 
     @property
     def artifact(self) -> str:
@@ -66,34 +68,38 @@ def request_preview(database: Database, artifacts: Artifacts, request: PreviewRe
     One that failed, or whose images are damaged or gone, is queued again. Raises QuotaExceeded where
     MAX_QUEUED are queued already.
     """
-    try:
-        with database.write() as session:
-            record = session.get(PreviewRecord, request.key, with_for_update=True)
-            now = session.scalar(select(db_now())) or 0.0
-            if record is None:
-                _require_queue_quota(session)
-                session.add(
-                    PreviewRecord(
-                        key=request.key,
-                        spec=request.spec,
-                        tasks=list(map(list, request.tasks)),
-                        tasks_total=request.tasks_total,
-                        needs_torch=request.needs_torch,
-                        created_at=now,
-                        used_at=now,
-                        status="queued",
-                    )
-                )
-                return True
-            record.used_at = now
-            if record.status in ("queued", "running") or is_whole(artifacts, record):
-                return record.status == "queued"
+    with database.read() as session:
+        seen = session.get(PreviewRecord, request.key)
+    drawn = seen.artifact if seen is not None and is_whole(artifacts, seen) else None  # reads a file: no lock
+    with database.write() as session:
+        now = session.scalar(select(db_now())) or 0.0
+        if session.get(PreviewRecord, request.key, with_for_update=True) is None:
             _require_queue_quota(session)
-            record.status, record.attempts, record.reason, record.created_at = "queued", 0, None, now
-            record.artifact = record.artifact_sha256 = record.finished_at = None
-            return True
-    except IntegrityError:  # another request for the same preview at the same moment
+            if insert_absent(session, _queued(request, now)):
+                return True
+        record = session.get(PreviewRecord, request.key, with_for_update=True)
+        if record is None:  # one that was removed since it was seen
+            return insert_absent(session, _queued(request, now))
+        record.used_at = now
+        if record.status in ("queued", "running") or (drawn is not None and record.artifact == drawn):
+            return record.status == "queued"
+        _require_queue_quota(session)
+        record.status, record.attempts, record.reason, record.created_at = "queued", 0, None, now
+        record.artifact = record.artifact_sha256 = record.finished_at = None
         return True
+
+
+def _queued(request: PreviewRequest, now: float) -> PreviewRecord:
+    return PreviewRecord(
+        key=request.key,
+        spec=request.spec,
+        tasks=list(map(list, request.tasks)),
+        tasks_total=request.tasks_total,
+        needs_torch=request.needs_torch,
+        created_at=now,
+        used_at=now,
+        status="queued",
+    )
 
 
 def _require_queue_quota(session: Session) -> None:
@@ -114,16 +120,22 @@ def is_whole(artifacts: Artifacts, record: PreviewRecord) -> bool:
 
 
 def get(database: Database, key: str) -> PreviewRecord:
-    """A preview; updates `used_at`. Raises NotFound."""
+    """A preview; changes nothing, see `note_use`. Raises NotFound."""
     with database.read() as session:
         record = session.get(PreviewRecord, key)
-        if record is None:
-            raise NotFound(f"there is no preview {key!r}; POST /previews has one drawn")
-        is_old = record.used_at < (session.scalar(select(db_now())) or 0.0) - USE_SECONDS
-    if is_old:
-        with database.write(durable=False) as session:
-            session.execute(update(PreviewRecord).where(PreviewRecord.key == key).values(used_at=db_now()))
+    if record is None:
+        raise NotFound(f"there is no preview {key!r}; POST /previews has one drawn")
     return record
+
+
+def note_use(database: Database, key: str) -> None:
+    """Update `used_at` of a preview that was looked at, to the hour; most calls write nothing."""
+    is_old = PreviewRecord.key == key, PreviewRecord.used_at < db_now() - USE_SECONDS
+    with database.read() as session:
+        if session.scalar(select(PreviewRecord.key).where(*is_old)) is None:
+            return
+    with database.write(durable=False) as session:
+        session.execute(update(PreviewRecord).where(*is_old).values(used_at=db_now()))
 
 
 def lease_next(
@@ -147,12 +159,11 @@ def lease_next(
                     started_at=db_now(),
                     reason=None,
                 )
-                .returning(PreviewRecord.spec, PreviewRecord.tasks)
+                .returning(PreviewRecord.spec, PreviewRecord.tasks, PreviewRecord.attempts)
             ).one_or_none()
             if row is not None:
-                return PreviewLease(
-                    PreviewJob(key), token, row.spec, [(index, label) for index, label in row.tasks]
-                )
+                tasks = [(index, label) for index, label in row.tasks]
+                return PreviewLease(PreviewJob(key), token, row.spec, tasks, row.attempts)
             key = session.scalar(_oldest_queued(has_torch))  # another worker leased it
     return None
 
@@ -220,17 +231,22 @@ def release(database: Database, lease: PreviewLease) -> None:
 
 def expire_leases(database: Database, max_attempts: int) -> int:
     """Queue previews whose lease has expired again, or fail them at the attempt cap; their number."""
-    is_expired = PreviewRecord.status == "running", PreviewRecord.lease_until < db_now()
+    return end_leases(database, PreviewRecord.lease_until < db_now(), "its worker fell silent", max_attempts)
+
+
+def end_leases(database: Database, whose: ColumnElement[bool], reason: str, max_attempts: int) -> int:
+    """Queue running previews again, or fail them at the attempt cap for a reason; their number."""
+    is_meant = PreviewRecord.status == "running", whose
     with database.read() as session:
-        if session.scalar(select(PreviewRecord.key).where(*is_expired).limit(1)) is None:
+        if session.scalar(select(PreviewRecord.key).where(*is_meant).limit(1)) is None:
             return 0
     with database.write() as session:
-        rows = session.scalars(select(PreviewRecord).where(*is_expired).with_for_update()).all()
+        rows = session.scalars(select(PreviewRecord).where(*is_meant).with_for_update()).all()
         for row in rows:
             row.token = row.lease_until = None
             row.status = "queued" if row.attempts < max_attempts else "failed"
             if row.status == "failed":
-                row.reason = f"its worker fell silent {row.attempts} times, the last one was {row.worker}"
+                row.reason = f"{reason} {row.attempts} times, the last one was {row.worker}"
                 row.finished_at = session.scalar(select(db_now()))
         return len(rows)
 
@@ -252,8 +268,7 @@ def remove_unused(
     referenced = {row.artifact for row in rows} | {
         _artifact_key(row.key, row.token) for row in rows if row.token
     }
-    artifacts.remove(files - referenced)
-    return len(files - referenced)
+    return removals.discard(database, artifacts, files - referenced)
 
 
 def _artifact_key(key: str, token: str) -> str:

@@ -8,15 +8,25 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Double, cast, func, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Double, Select, String, cast, func, or_, select, tuple_
+from sqlalchemy.orm import Session, defer
 
 from tgsh.errors import NotFound
 from tgsh.schemas import TERMINAL, Progress
+from tgsh.specs.paths import later_default, texts_of
 from tgsh.store.database import Database
 from tgsh.store.lifecycle import progress_of
-from tgsh.store.models import EventRecord, ExperimentRecord, TagRecord, TaskRecord, UseRecord, db_now
-from tgsh.store.ownership import is_visible_to
+from tgsh.store.models import (
+    EventRecord,
+    ExperimentRecord,
+    StudyMemberRecord,
+    StudyRecord,
+    TagRecord,
+    TaskRecord,
+    UseRecord,
+    db_now,
+)
+from tgsh.store.visibility import is_study_visible_to, is_visible_to
 
 Sort = Literal[
     "created", "name", "status", "suite", "dataset", "tasks", "progress", "accuracy", "seconds", "owner",
@@ -104,9 +114,12 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Filters:
-    """Conditions on a list of experiments; None: no condition. text: a substring of the name.
+    """Conditions on a list of experiments; None: no condition.
 
-    visible_to: the name of an API key; experiments that it does not see are left out.
+    text: part of the name, a tag, the notes or the project, or the beginning of the id. spec: values by
+    dotted path, as text. created_after, created_before: seconds since 1970. visible_to: the name of an API
+    key; experiments that it does not see are left out. study: id of a study that they belong to; of one
+    that it does not see there are none.
     """
 
     status: str | None = None
@@ -115,10 +128,22 @@ class Filters:
     tag: str | None = None
     text: str | None = None
     visible_to: str | None = None
+    network: str | None = None
+    project: str | None = None
+    owner: str | None = None
+    created_after: float | None = None
+    created_before: float | None = None
+    spec: Sequence[tuple[str, str]] = ()
+    study: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """SQL conditions for a query of ExperimentRecord."""
-        columns = ((ExperimentRecord.status, self.status), (ExperimentRecord.suite, self.suite))
+        columns = (
+            (ExperimentRecord.status, self.status),
+            (ExperimentRecord.suite, self.suite),
+            (ExperimentRecord.project, self.project),
+            (ExperimentRecord.owner, self.owner),
+        )
         conditions: list[ColumnElement[bool]] = [
             column == value for column, value in columns if value is not None
         ]
@@ -129,10 +154,51 @@ class Filters:
             tagged = select(TagRecord.experiment_id).where(TagRecord.tag == self.tag)
             conditions.append(ExperimentRecord.id.in_(tagged))
         if self.text is not None:
-            conditions.append(ExperimentRecord.name.icontains(self.text, autoescape=True))
+            conditions.append(_says(self.text))
+        if self.study is not None:
+            conditions.append(ExperimentRecord.id.in_(_members_of(self.study, self.visible_to)))
+        if self.created_after is not None:
+            conditions.append(ExperimentRecord.created_at >= self.created_after)
+        if self.created_before is not None:
+            conditions.append(ExperimentRecord.created_at < self.created_before)
+        network = () if self.network is None else (("network.kind", self.network),)
+        conditions += [_has_value(path, value) for path, value in (*network, *self.spec)]
         if self.visible_to is not None:
             conditions.append(is_visible_to(self.visible_to))
         return conditions
+
+
+def _says(text: str) -> ColumnElement[bool]:
+    """The condition that a name, tag, project or notes contain a text, or an id begins with it."""
+    columns = (ExperimentRecord.name, ExperimentRecord.notes, ExperimentRecord.project)
+    tagged = select(TagRecord.experiment_id).where(TagRecord.tag.icontains(text, autoescape=True))
+    return or_(
+        *(column.icontains(text, autoescape=True) for column in columns),
+        ExperimentRecord.id.istartswith(text, autoescape=True),
+        ExperimentRecord.id.in_(tagged),
+    )
+
+
+def _has_value(path: str, value: str) -> ColumnElement[bool]:
+    """The condition that the spec has this value at a path, or lacks the key where that is its default."""
+    place = tuple(int(part) if part.isdigit() else part for part in path.split("."))
+    found = cast(ExperimentRecord.spec[place].as_string(), String)
+    texts = texts_of(value)
+    if value == "null" or later_default(path) in texts:
+        return or_(found.in_(texts), found.is_(None))
+    return found.in_(texts)
+
+
+def _members_of(study_id: str, visible_to: str | None) -> Select[Any]:
+    """Ids of the experiments of a study; none where the key does not see it."""
+    query = select(StudyMemberRecord.experiment_id).where(
+        StudyMemberRecord.study_id == study_id, StudyMemberRecord.experiment_id.is_not(None)
+    )
+    if visible_to is None:
+        return query
+    return query.join(StudyRecord, StudyRecord.id == StudyMemberRecord.study_id).where(
+        is_study_visible_to(visible_to)
+    )
 
 
 def experiment(database: Database, experiment_id: str) -> Snapshot:
@@ -267,11 +333,32 @@ def _new_events(
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Status and progress of an experiment, and the id of its newest event."""
+
+    status: str
+    progress: Progress
+    newest: int
+
+
+def states(database: Database, ids: Sequence[str], visible_to: str | None) -> dict[str, Standing]:
+    """The state of each experiment that exists and that this key (None: any) sees. ids: at most MAX_IDS."""
+    newest = select(func.max(EventRecord.id)).where(EventRecord.experiment_id == ExperimentRecord.id)
+    query = select(ExperimentRecord, newest.scalar_subquery()).where(ExperimentRecord.id.in_(ids))
+    if visible_to is not None:
+        query = query.where(is_visible_to(visible_to))
+    with database.read() as session:
+        rows = session.execute(query.options(defer(ExperimentRecord.spec))).all()
+        at = session.scalar(select(db_now())) or 0.0
+        return {record.id: Standing(record.status, progress_of(record, at), top or 0) for record, top in rows}
+
+
+@dataclass(frozen=True)
 class Facets:
     """Facet counts of a list. matching: experiments that the filters select, by status.
 
-    all: the number of visible experiments without filters. suites, datasets, tags: those of all visible
-    experiments; of tags, the MAX_TAGS used most.
+    all: the number of visible experiments without filters. suites, datasets, tags, projects: those of all
+    visible experiments; of tags, the MAX_TAGS used most.
     """
 
     matching: Mapping[str, int]
@@ -279,6 +366,7 @@ class Facets:
     suites: Sequence[str]
     datasets: Sequence[str]
     tags: Sequence[str]
+    projects: Sequence[str]
 
 
 def facets(database: Database, filters: Filters) -> Facets:
@@ -295,6 +383,7 @@ def facets(database: Database, filters: Filters) -> Facets:
             suites=sorted({suite for suite, *_ in rows}),
             datasets=sorted({dataset for _, dataset, _ in rows}),
             tags=_tags(session, visible),
+            projects=_projects(session, visible),
         )
 
 
@@ -302,6 +391,12 @@ def _by_status(session: Session, filters: Filters) -> dict[str, int]:
     status = ExperimentRecord.status
     query = select(status, func.count()).where(*filters.conditions()).group_by(status)
     return {name: count for name, count in session.execute(query)}  # noqa: C416 - rows are no tuples to mypy
+
+
+def _projects(session: Session, visible: Filters) -> list[str]:
+    project = ExperimentRecord.project
+    query = select(project).where(project.is_not(None), *visible.conditions()).group_by(project)
+    return [name for name in session.scalars(query.order_by(project).limit(MAX_TAGS)) if name is not None]
 
 
 def _tags(session: Session, visible: Filters) -> list[str]:

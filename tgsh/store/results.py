@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tgsh import progress
 from tgsh.errors import ArtifactCorrupt, NotFound
-from tgsh.specs import ExperimentSpec
+from tgsh.specs import ExperimentSpec, TrainingSpec
 from tgsh.store import queries
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -60,31 +61,60 @@ def find_stage(database: Database, experiment_id: str, stage: str) -> StageRef:
 
     Raises NotFound for an unknown experiment or stage.
     """
+    return find_stages(database, [experiment_id], stage)[0]
+
+
+def find_stages(database: Database, experiment_ids: Sequence[str], stage: str) -> list[StageRef]:
+    """References to the vectors of a stage of several experiments, in three queries.
+
+    Raises NotFound for the first unknown experiment, or the first that has no such stage.
+    """
     with database.read() as session:
-        experiment = session.get(ExperimentRecord, experiment_id)
-        if experiment is None:
-            raise NotFound(f"there is no experiment {experiment_id!r}")
-        epochs = ExperimentSpec.model_validate(experiment.spec).training.epochs
-        epoch = epoch_of(stage, epochs)
-        finish = session.get_one(FinishRecord, experiment_id)
-        rows = session.execute(
-            select(TaskRecord.index, TaskRecord.label, TaskRecord.checkpoint, TaskRecord.checkpoint_sha256)
-            .where(TaskRecord.experiment_id == experiment_id, TaskRecord.epochs_done >= max(epoch, 1))
-            .order_by(TaskRecord.index)
-        ).all()
-        finished = finish.status == "completed"
-        sources = [finish.results["vectors"]] if finished else [(row[2], row[3]) for row in rows]
-        return StageRef(
-            experiment_id=experiment_id,
-            base_id=experiment.base_id,
-            stage=stage,
-            epoch=epoch,
-            complete=len(rows) == experiment.tasks_total,
-            finished=finished,
-            tasks=tuple(row[0] for row in rows),
-            labels=tuple(row[1] for row in rows),
-            sources=tuple((str(key), str(sha)) for key, sha in sources),
+        e, t, f = ExperimentRecord, TaskRecord, FinishRecord
+        columns = (e.id, e.base_id, e.spec, e.tasks_total)
+        there = {row.id: row for row in session.execute(select(*columns).where(e.id.in_(experiment_ids)))}
+        missing = [id for id in experiment_ids if id not in there]
+        if missing:
+            raise NotFound(f"there is no experiment {missing[0]!r}")
+        epochs = {id: _epoch_of(there[id].spec, stage) for id in dict.fromkeys(experiment_ids)}
+        done = select(f.experiment_id, f.status, f.results).where(f.experiment_id.in_(experiment_ids))
+        vectors = {
+            id: results["vectors"] for id, status, results in session.execute(done) if status == "completed"
+        }
+        query = (
+            select(t.experiment_id, t.index, t.label, t.checkpoint, t.checkpoint_sha256, t.epochs_done)
+            .where(t.experiment_id.in_(experiment_ids), t.epochs_done >= max(1, min(epochs.values())))
+            .order_by(t.experiment_id, t.index)
         )
+        rows: dict[str, list[Any]] = {id: [] for id in epochs}
+        for id, *row, epochs_done in session.execute(query):
+            if epochs_done >= max(epochs[id], 1):
+                rows[id].append(row)
+    return [
+        StageRef(
+            experiment_id=id,
+            base_id=there[id].base_id,
+            stage=stage,
+            epoch=epochs[id],
+            complete=len(rows[id]) == there[id].tasks_total,
+            finished=id in vectors,
+            tasks=tuple(row[0] for row in rows[id]),
+            labels=tuple(row[1] for row in rows[id]),
+            sources=tuple(
+                (str(key), str(sha))
+                for key, sha in ([vectors[id]] if id in vectors else [(row[2], row[3]) for row in rows[id]])
+            ),
+        )
+        for id in experiment_ids
+    ]
+
+
+def _epoch_of(spec: Mapping[str, Any], stage: str) -> int:
+    """The epoch that a stage names in an experiment of this spec. Raises NotFound."""
+    if stage == "before":
+        return 0
+    training = TrainingSpec.model_validate(spec.get("training", {}))  # the rest decides nothing here
+    return epoch_of(stage, training.epochs)
 
 
 def epoch_of(stage: str, epochs: int) -> int:
@@ -144,6 +174,7 @@ def _write_rows(path: Path, shape: tuple[int, int, int], trajectories: Iterable[
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()
         for row, trajectory in enumerate(trajectories):
+            progress.step()
             if trajectory.shape != (epochs, width):
                 raise ArtifactCorrupt(
                     f"the vectors of task {row} are {trajectory.shape}, not {(epochs, width)}"
@@ -264,7 +295,12 @@ def damaged_tasks(database: Database, artifacts: Artifacts, experiment_id: str) 
             .where(TaskRecord.experiment_id == experiment_id, TaskRecord.checkpoint.is_not(None))
             .order_by(TaskRecord.index)
         ).all()
-    return [index for index, key, sha256 in rows if not artifacts.is_whole(str(key), str(sha256))]
+    damaged = []
+    for index, key, sha256 in rows:
+        if not artifacts.is_whole(str(key), str(sha256)):
+            damaged.append(index)
+        progress.step()
+    return damaged
 
 
 def damaged_results(database: Database, artifacts: Artifacts, experiment_id: str) -> list[str]:
@@ -281,6 +317,7 @@ def collect_provenance(database: Database, artifacts: Artifacts, experiment_id: 
     of_task = []
     for task in queries.tasks(database, experiment_id):
         origin = _parse_origin(artifacts.metadata(str(task.checkpoint), str(task.checkpoint_sha256)))
+        progress.step()
         if origin not in origins:
             origins.append(origin)
         of_task.append(origins.index(origin))

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, literal, null, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, null, or_, select, union_all
 from sqlalchemy.orm import Session
 
+from tgsh.store.clock import is_recent
 from tgsh.store.database import Database
 from tgsh.store.leases import ALIVE_SECONDS
 from tgsh.store.lifecycle import counter_totals
-from tgsh.store.models import ExperimentRecord, FinishRecord, PreviewRecord, TaskRecord, WorkerRecord, db_now
-from tgsh.store.ownership import is_visible_to
+from tgsh.store.models import (
+    AnalysisRecord,
+    ExperimentRecord,
+    FinishRecord,
+    PreviewRecord,
+    StudyMemberRecord,
+    StudyRecord,
+    TaskRecord,
+    WorkerRecord,
+    db_now,
+)
+from tgsh.store.studies import Tally
+from tgsh.store.visibility import is_visible_to
 
 MAX_LISTED = 100
 """Most experiments of the queue that are listed; the numbers beside them are of all."""
@@ -86,10 +99,19 @@ def running_jobs(database: Database) -> list[RunningJob]:
         .join_from(f, e, e.id == f.experiment_id)
         .where(f.status == "running")
     )
+    a = AnalysisRecord
+    # Whoever else's it is, it is about images that only its owner may know of.
+    its_owner = func.coalesce(a.owner, e.owner)
+    is_shared = and_(a.owner.is_(None), e.shared)
+    analyses = (
+        select(a.kind, a.worker, a.started_at, e.id, e.name, its_owner, is_shared, null(), null())
+        .join_from(a, e, e.id == a.experiment_id)
+        .where(a.status == "running")
+    )
     no_experiment = null(), null(), null(), literal(True), null(), null()
     previews = select(literal("preview"), p.worker, p.started_at, *no_experiment).where(p.status == "running")
     with database.read() as session:
-        rows: list[Any] = list(session.execute(union_all(tasks, finishes, previews)))
+        rows: list[Any] = list(session.execute(union_all(tasks, finishes, analyses, previews)))
     return sorted((RunningJob(*row) for row in rows), key=lambda job: job.since)
 
 
@@ -108,7 +130,7 @@ def queue_figures(database: Database, visible_to: str | None) -> QueueFigures:
 
 def _jobs_by_status(session: Session) -> Mapping[str, int]:
     totals: dict[str, int] = {}
-    for record in (*JOB_MODELS, PreviewRecord):
+    for record in (*JOB_MODELS, PreviewRecord, AnalysisRecord):
         counts = (
             select(record.status, func.count())
             .where(record.status.in_(("queued", "running")))
@@ -120,14 +142,17 @@ def _jobs_by_status(session: Session) -> Mapping[str, int]:
 
 
 def _oldest_queued_seconds(session: Session) -> float | None:
-    """Seconds since the oldest queued job was queued: with its experiment, or as a preview."""
+    """Seconds since the oldest queued job was queued: with its experiment, as a preview or an analysis."""
     has_queued = or_(
         *(exists().where(r.experiment_id == ExperimentRecord.id, r.status == "queued") for r in JOB_MODELS)
     )
     is_unfinished = ExperimentRecord.status.in_(("queued", "running"))
     experiments = select(func.min(ExperimentRecord.queued_at)).where(is_unfinished, has_queued)
-    previews = select(func.min(PreviewRecord.created_at)).where(PreviewRecord.status == "queued")
-    times = [at for at in (session.scalar(experiments), session.scalar(previews)) if at is not None]
+    short = (
+        select(func.min(record.created_at)).where(record.status == "queued")
+        for record in (PreviewRecord, AnalysisRecord)
+    )
+    times = [at for at in map(session.scalar, (experiments, *short)) if at is not None]
     return max(0.0, (session.scalar(select(db_now())) or 0.0) - min(times)) if times else None
 
 
@@ -157,12 +182,14 @@ def _waiting_experiments(visible_to: str | None) -> Select[Any]:
 class Totals:
     """Totals of the store at one moment.
 
-    experiments: counts by status. jobs: counts by kind (task, finish) and status.
+    experiments, studies: counts by status.
+    jobs: counts by kind (task, finish, placement, accuracy-matrix) and status.
     oldest_seconds: since the oldest experiment with queued jobs was queued; None: there is none.
     workers: those with a recent heartbeat. counters: values since the store was made, by name and label.
     """
 
     experiments: Mapping[str, int]
+    studies: Mapping[str, int]
     jobs: Mapping[tuple[str, str], int]
     oldest_seconds: float | None
     workers: Sequence[WorkerRecord]
@@ -177,11 +204,13 @@ def totals(database: Database) -> Totals:
         finishes = _by_status(session, FinishRecord)
         return Totals(
             experiments=_by_status(session, ExperimentRecord),
+            studies=_studies_by_status(session),
             jobs={("task", status): count for status, count in tasks.items()}
-            | {("finish", status): count for status, count in finishes.items()},
+            | {("finish", status): count for status, count in finishes.items()}
+            | _analyses_by_status(session),
             oldest_seconds=session.scalar(_oldest_experiment()),
             workers=session.scalars(
-                select(WorkerRecord).where(WorkerRecord.seen_at > db_now() - ALIVE_SECONDS)
+                select(WorkerRecord).where(is_recent(WorkerRecord.seen_at, ALIVE_SECONDS))
             ).all(),
             counters=counter_totals(session),
         )
@@ -192,6 +221,28 @@ def _by_status(
 ) -> dict[str, int]:
     query = select(record.status, func.count()).where(*conditions).group_by(record.status)  # type: ignore[arg-type]
     return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _studies_by_status(session: Session) -> dict[str, int]:
+    m, e = StudyMemberRecord, ExperimentRecord
+    query = (
+        select(StudyRecord.id, e.status, func.count())
+        .outerjoin(m, m.study_id == StudyRecord.id)
+        .outerjoin(e, e.id == m.experiment_id)
+        .group_by(StudyRecord.id, e.status)
+    )
+    members: dict[str, dict[str, int]] = {}
+    for study_id, status, count in session.execute(query):
+        of_study = members.setdefault(study_id, {})
+        if status is not None:  # else they were deleted
+            of_study[status] = count
+    return Counter(Tally(by_status=counts).status for counts in members.values())
+
+
+def _analyses_by_status(session: Session) -> dict[tuple[str, str], int]:
+    kind, status = AnalysisRecord.kind, AnalysisRecord.status
+    query = select(kind, status, func.count()).group_by(kind, status)
+    return {(row[0], row[1]): row[2] for row in session.execute(query)}
 
 
 def _oldest_experiment() -> Select[float]:
@@ -227,11 +278,18 @@ class Backlog:
     epochs: int
 
 
-def throughput(database: Database, suite: str, dataset: str, network: str, device: str) -> list[Throughput]:
-    """The newest completed experiments with these kinds of specs. device: "cpu" or "cuda"."""
+def throughput(
+    database: Database, suite: str, dataset: str, network: str, device: str, visible_to: str | None = None
+) -> list[Throughput]:
+    """The newest completed experiments with these kinds of specs. device: "cpu" or "cuda".
+
+    visible_to: the name of an API key, which learns of no others than it sees; None: all.
+    """
     e, t, f = ExperimentRecord, TaskRecord, FinishRecord
     newest = e.created_at.desc(), e.id.desc()
-    of_kind = e.status == "completed", e.suite == suite, e.dataset == dataset
+    of_kind = [e.status == "completed", e.suite == suite, e.dataset == dataset]
+    if visible_to is not None:
+        of_kind.append(is_visible_to(visible_to))
     recent = select(e.id).where(*of_kind).order_by(*newest).limit(MAX_CANDIDATES)
     alike = (
         select(e.id, e.spec, e.created_at)

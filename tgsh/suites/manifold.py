@@ -6,7 +6,8 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from tgsh.datasets.base import DatasetInfo, ImageDataset, manifold_info
+from tgsh.datasets.base import DatasetInfo, ImageDataset
+from tgsh.datasets.descriptions import manifold_info
 from tgsh.rng import rng_for
 from tgsh.specs import ManifoldSuite
 from tgsh.suites.pixel_maps import PixelMap

@@ -137,8 +137,8 @@ def _pipeline_step(transform: TransformSpec, height: int, width: int) -> Pipelin
 
 def _as_pixel_map(transform: MovesPixels, height: int, width: int) -> PixelMap:
     match transform:
-        case Rotate(degrees=degrees):
-            return rotation_map(degrees, height, width)
+        case Rotate(degrees=degrees, fill=fill):
+            return rotation_map(degrees, height, width, fill=fill)
         case Shift(right=right, down=down):
             return roll_map(right, down, height, width)
         case HorizontalFlip():

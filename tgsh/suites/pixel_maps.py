@@ -11,6 +11,9 @@ from PIL import Image
 from tgsh.rng import rng_for
 from tgsh.specs.transforms import Affine
 
+WHITE = 255
+"""The highest grey level."""
+
 
 @dataclass(frozen=True, eq=False)
 class PixelMap:
@@ -19,20 +22,24 @@ class PixelMap:
     Attributes
     ----------
     source : np.ndarray
-        int32 [D], read-only: pixel numbers, or D where the result is zero.
+        int32 [D], read-only: pixel numbers, D where the result is zero, and D + g where it is the grey level
+        g of 255.
 
     Raises
     ------
     ValueError
-        If a number is not in 0 … D.
+        If a number is not in 0 … D + 255.
     """
 
     source: np.ndarray
 
     def __post_init__(self) -> None:
         source = np.array(self.source, np.int32)
-        if source.ndim != 1 or source.min(initial=0) < 0 or source.max(initial=0) > source.size:
-            raise ValueError(f"a pixel map of shape {source.shape} must hold values from 0 to {source.size}")
+        if source.ndim != 1 or source.min(initial=0) < 0 or source.max(initial=0) > source.size + WHITE:
+            raise ValueError(
+                f"a pixel map of shape {source.shape} must hold values from 0 to {source.size}, and up to "
+                f"{WHITE} more for greys"
+            )
         source.flags.writeable = False
         object.__setattr__(self, "source", source)
 
@@ -52,13 +59,18 @@ class PixelMap:
         """
         return cls(np.arange(pixels, dtype=np.int32))
 
+    @property
+    def fills(self) -> bool:
+        """True where the result has pixels of another grey than black, which no network can be wired to."""
+        return bool((self.source > self.source.size).any())
+
     def apply(self, images: np.ndarray) -> np.ndarray:
         """Transform images.
 
         Parameters
         ----------
         images : np.ndarray
-            Any dtype, [N, D].
+            [N, D], integers from 0 to 255 or floats from 0 to 1.
 
         Returns
         -------
@@ -72,9 +84,10 @@ class PixelMap:
         """
         if images.ndim != 2 or images.shape[1] != self.source.size:
             raise ValueError(f"images of shape {images.shape} do not have {self.source.size} pixels")
-        outside = self.source == self.source.size
+        outside = self.source >= self.source.size
         transformed = images[:, np.where(outside, 0, self.source)]
-        transformed[:, outside] = 0
+        levels = self.source[outside] - self.source.size
+        transformed[:, outside] = levels if images.dtype.kind in "iu" else levels / WHITE
         return transformed
 
     def then(self, other: PixelMap) -> PixelMap:
@@ -97,7 +110,8 @@ class PixelMap:
         """
         if other.source.size != self.source.size:
             raise ValueError("maps of different sizes cannot be composed")
-        return PixelMap(np.append(self.source, self.source.size)[other.source])
+        greys = np.arange(self.source.size, self.source.size + WHITE + 1, dtype=np.int32)
+        return PixelMap(np.append(self.source, greys)[other.source])
 
     def of_channels(self, channels: int) -> PixelMap:
         """Extend the map to images with several numbers a pixel, which move together.
@@ -115,8 +129,8 @@ class PixelMap:
         if channels == 1:
             return self
         numbers = self.source[:, None] * np.int32(channels) + np.arange(channels, dtype=np.int32)
-        outside = self.source[:, None] == self.source.size
-        return PixelMap(np.where(outside, self.source.size * channels, numbers).ravel())
+        levels = self.source[:, None] - self.source.size
+        return PixelMap(np.where(levels >= 0, self.source.size * channels + levels, numbers).ravel())
 
 
 def pixel_numbers(height: int, width: int) -> np.ndarray:
@@ -137,13 +151,15 @@ def pixel_numbers(height: int, width: int) -> np.ndarray:
     return np.arange(1, height * width + 1, dtype=np.int32).reshape(height, width)
 
 
-def map_from_numbers(moved: object) -> PixelMap:
+def map_from_numbers(moved: object, fill: float = 0.0) -> PixelMap:
     """Read a pixel map from an image of pixel numbers that a transform moved.
 
     Parameters
     ----------
     moved : object
         Array or PIL image [height, width], made of `pixel_numbers`.
+    fill : float, default=0.0
+        Grey of pixels outside, from 0 to 1; becomes the nearest of 256 levels.
 
     Returns
     -------
@@ -151,11 +167,11 @@ def map_from_numbers(moved: object) -> PixelMap:
         The map of that transform.
     """
     numbers = np.asarray(moved).ravel()
-    return PixelMap(np.where(numbers == 0, numbers.size, numbers - 1))
+    return PixelMap(np.where(numbers == 0, numbers.size + round(WHITE * fill), numbers - 1))
 
 
-def rotation_map(degrees: float, height: int, width: int, channels: int = 1) -> PixelMap:
-    """Rotate counter-clockwise about the centre, nearest neighbour, zero fill: PIL's `Image.rotate`.
+def rotation_map(degrees: float, height: int, width: int, channels: int = 1, fill: float = 0.0) -> PixelMap:
+    """Rotate counter-clockwise about the centre, nearest neighbour: PIL's `Image.rotate`.
 
     That is what torchvision.transforms.functional.rotate calls for a PIL image. Here it rotates an image of
     pixel numbers.
@@ -170,6 +186,8 @@ def rotation_map(degrees: float, height: int, width: int, channels: int = 1) -> 
         Pixels.
     channels : int, default=1
         Numbers a pixel.
+    fill : float, default=0.0
+        Grey of pixels outside, from 0 to 1.
 
     Returns
     -------
@@ -178,7 +196,7 @@ def rotation_map(degrees: float, height: int, width: int, channels: int = 1) -> 
     """
     picture = Image.fromarray(pixel_numbers(height, width))
     rotated = picture.rotate(degrees, Image.Resampling.NEAREST, fillcolor=0)
-    return map_from_numbers(rotated).of_channels(channels)
+    return map_from_numbers(rotated, fill).of_channels(channels)
 
 
 def roll_map(right: int, down: int, height: int, width: int, channels: int = 1) -> PixelMap:
@@ -251,14 +269,14 @@ def permutation_map(seed: int, index: int, pixels: int, channels: int = 1) -> Pi
 
 
 def affine_map(step: Affine, height: int, width: int) -> PixelMap:
-    """Transform affinely, nearest neighbour, zero fill.
+    """Transform affinely, nearest neighbour.
 
     That is torchvision.transforms.functional.affine on a PIL image.
 
     Parameters
     ----------
     step : Affine
-        Angle in degrees, translation in pixels, scale, shear in degrees.
+        Angle in degrees, translation in pixels, scale, shear in degrees, fill from 0 to 1.
     height : int
         Pixels.
     width : int
@@ -274,7 +292,7 @@ def affine_map(step: Affine, height: int, width: int) -> PixelMap:
     moved = picture.transform(
         (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST, fillcolor=0
     )
-    return map_from_numbers(moved)
+    return map_from_numbers(moved, step.fill)
 
 
 def inverse_matrix(step: Affine, center: tuple[float, float]) -> tuple[float, ...]:

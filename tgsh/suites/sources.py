@@ -5,18 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from tgsh.datasets.base import (
-    DATASETS,
-    DatasetInfo,
-    ImageDataset,
-    ImageSource,
-    info_of,
-    no_upload_info,
-)
+from tgsh.datasets.base import DATASETS, DatasetInfo, ImageDataset, ImageSource
+from tgsh.datasets.descriptions import info_of, no_upload_info
 from tgsh.datasets.mnist import load_dataset
 from tgsh.datasets.several import several_datasets
+from tgsh.datasets.subsets import DatasetParts
 from tgsh.errors import NotFound
-from tgsh.specs import DatasetsSuite, ExperimentSpec, ManifoldSuite
+from tgsh.specs import CorruptionSuite, DatasetsSuite, DomainsSuite, ExperimentSpec, ManifoldSuite, SplitSuite
+from tgsh.suites.corruption import CorruptedImages
 from tgsh.suites.manifold import ManifoldImages
 
 
@@ -140,10 +136,42 @@ def source_of(spec: ExperimentSpec, data_dir: Path, uploads: UploadSource = NO_U
     if isinstance(spec.suite, ManifoldSuite):
         return ManifoldImages(spec.suite)
     if isinstance(spec.suite, DatasetsSuite):
-        datasets = tuple(_load(name, data_dir, uploads) for name in spec.suite.datasets)
+        datasets = tuple(load_images(name, data_dir, uploads) for name in spec.suite.datasets)
         return several_datasets(spec.suite, info_of(spec, uploads.info), datasets)
-    return _load(spec.dataset_key, data_dir, uploads)
+    dataset = load_images(spec.dataset_key, data_dir, uploads)
+    match spec.suite:
+        case SplitSuite() | DomainsSuite():
+            return DatasetParts(spec.suite, dataset)
+        case CorruptionSuite():
+            return CorruptedImages(spec.suite, dataset)
+        case _:
+            return dataset
 
 
-def _load(name: str, data_dir: Path, uploads: UploadSource) -> ImageDataset:
+def load_images(name: str, data_dir: Path, uploads: UploadSource) -> ImageDataset:
+    """Load one dataset.
+
+    Parameters
+    ----------
+    name : str
+        Of a named dataset, or the id of an uploaded one.
+    data_dir : Path
+        Folder of the named datasets, torchvision's root.
+    uploads : UploadSource
+        Uploaded datasets.
+
+    Returns
+    -------
+    ImageDataset
+        The dataset.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If a named dataset cannot be read or downloaded.
+    NotFound
+        If there is no uploaded dataset of that id.
+    ArtifactError
+        If the files of an uploaded dataset are missing, damaged or out of reach.
+    """
     return load_dataset(name, data_dir) if name in DATASETS else uploads.load(name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tgsh.analysis.embedding import TaskScale, goes_round
 from tgsh.datasets.base import DatasetInfo
-from tgsh.specs import ManifoldSuite, PermutationSuite, RotationSuite, ShiftSuite, SuiteSpec
+from tgsh.specs import ManifoldSuite, PermutationSuite, RotationSuite, ShiftSuite, SplitSuite, SuiteSpec
 from tgsh.suites.manifold import task_identifier
 from tgsh.suites.task import SuiteTask
 
@@ -37,6 +37,8 @@ def task_identity(suite: SuiteSpec, label: str) -> str:
     match suite:
         case PermutationSuite() if label != "identity":
             return f"{label} of permutation_seed {suite.permutation_seed}"
+        case SplitSuite():
+            return f"{label} by {suite.outputs} outputs"
         case ManifoldSuite():
             parameters = suite.model_dump(exclude=AMOUNTS)
             return f"{label} of " + ", ".join(f"{name} {value}" for name, value in parameters.items())

@@ -1,4 +1,4 @@
-"""The rotation, shift, permutation, augment (Table 1), custom and datasets suites."""
+"""The rotation, shift, permutation, augment (Table 1), custom, datasets, split and domains suites."""
 
 from __future__ import annotations
 
@@ -185,6 +185,8 @@ def _parameters(transforms: Sequence[TransformSpec]) -> Iterator[tuple[str, floa
     yield "transforms", ", ".join(transform.kind for transform in transforms) or "identity"
     for place, transform in enumerate(transforms):
         for name, value in transform.model_dump(mode="json", exclude={"kind"}).items():
+            if name == "fill" and value == 0:  # as it was before there was a choice
+                continue
             yield from _flat(f"{place}.{transform.kind}.{name}", value)
 
 
@@ -219,6 +221,51 @@ def datasets_tasks(info: DatasetInfo) -> tuple[SuiteTask, ...]:
             partial(PixelMap.identity, info.pixels),
         )
         for index, (label, member) in enumerate(zip(labels, info.members, strict=True))
+    )
+
+
+def split_tasks(info: DatasetInfo) -> tuple[SuiteTask, ...]:
+    """Build the tasks of a split suite: one for each group of classes, images as they are (Split-MNIST).
+
+    Parameters
+    ----------
+    info : DatasetInfo
+        Description with a member for each task.
+
+    Returns
+    -------
+    tuple[SuiteTask, ...]
+        Tasks labelled by their classes, with the parameter ``classes``, their names.
+    """
+    return _part_tasks(info, [{"classes": ", ".join(member.class_names)} for member in info.members])
+
+
+def domains_tasks(info: DatasetInfo) -> tuple[SuiteTask, ...]:
+    """Build the tasks of a domains suite: one for each domain, its images as they are (PACS).
+
+    Parameters
+    ----------
+    info : DatasetInfo
+        Description with a member for each task.
+
+    Returns
+    -------
+    tuple[SuiteTask, ...]
+        Tasks labelled by their domains, with the parameter ``domain``.
+    """
+    return _part_tasks(info, [{"domain": member.title} for member in info.members])
+
+
+def _part_tasks(info: DatasetInfo, params: Sequence[dict[str, str]]) -> tuple[SuiteTask, ...]:
+    times = Counter(member.title for member in info.members)
+    return tuple(
+        SuiteTask(
+            index,
+            member.title if times[member.title] == 1 else f"{member.title} #{index}",
+            own,
+            partial(PixelMap.identity, info.pixels),
+        )
+        for index, (member, own) in enumerate(zip(info.members, params, strict=True))
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tgsh import progress
 from tgsh.analysis.confusion import confusion_counts
 from tgsh.datasets.base import ImageSource, Normalisation
 from tgsh.networks.flynet_simd import instruction_set
@@ -121,6 +122,7 @@ class FusedBackend:
         networks = self._networks.of(tasks)
         predicted = np.empty((len(tasks), len(split)), np.int64)
         for start in range(0, len(split), self._evaluated_at_once):
+            progress.step()
             places = np.arange(start, min(start + self._evaluated_at_once, len(split)))
             for task, network in enumerate(networks):
                 [batch], [rows] = inputs[task].batches(places[None])

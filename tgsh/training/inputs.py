@@ -161,14 +161,18 @@ class Inputs:
     ) -> None:
         self._images = list(images)
         self._transformed: Callable[[np.ndarray], np.ndarray] | None = None
-        if not all(isinstance(task.transform, PixelMap) for task in tasks):
+        maps = [task.transform for task in tasks if isinstance(task.transform, PixelMap)]
+        if len(maps) == len(tasks):
+            if any(pixel_map.fills for pixel_map in maps):
+                self._transformed = _moved_batches(images, maps)
+        else:
             from tgsh.training.torch_inputs import transformed_batches  # such transforms compute in torch
 
             self._transformed = transformed_batches(images, info, tasks, rngs)
 
     @property
     def changes_values(self) -> bool:
-        """True if a task changes values of pixels; else all networks read the images as they are stored."""
+        """True if a task changes or fills pixels; else all networks read the images as they are stored."""
         return self._transformed is not None
 
     def batches(self, places: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -195,8 +199,21 @@ class Inputs:
         return list(batch), [np.arange(places.shape[1])] * len(places)
 
 
+def _moved_batches(
+    images: Sequence[np.ndarray], maps: Sequence[PixelMap]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Places int64 [T, B] to moved images uint8 [T, B, D]."""
+
+    def batch(places: np.ndarray) -> np.ndarray:
+        # What moves pixels leaves them in columns; compiled code takes rows.
+        rows = zip(images, maps, places, strict=True)
+        return np.stack([np.ascontiguousarray(each.apply(own[chosen])) for own, each, chosen in rows])
+
+    return batch
+
+
 def wiring_of(task: SuiteTask, pixels: int) -> PixelMap:
-    """The pixel map that is left to the network: the whole transform where it only moves pixels.
+    """The pixel map that is left to the network: the whole transform where it only moves pixels, over black.
 
     Parameters
     ----------
@@ -208,9 +225,10 @@ def wiring_of(task: SuiteTask, pixels: int) -> PixelMap:
     Returns
     -------
     PixelMap
-        The task's transform, or the identity where that changes values.
+        The task's transform, or the identity where that changes values or fills with greys.
     """
-    return task.transform if isinstance(task.transform, PixelMap) else PixelMap.identity(pixels)
+    own = task.transform
+    return own if isinstance(own, PixelMap) and not own.fills else PixelMap.identity(pixels)
 
 
 class WiredNetworks(Generic[N]):

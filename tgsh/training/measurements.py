@@ -8,16 +8,19 @@ from functools import lru_cache
 
 import numpy as np
 
-from tgsh.analysis.geometry import LeftOut, geometry, recoverability
+from tgsh.analysis.geometry import LeftOut, PairCosines, pair_cosines, recoverability, summarise
+from tgsh.analysis.geometry_bootstrap import GEOMETRY_SCORES, cosine_intervals
+from tgsh.analysis.image_bootstrap import LEVEL, RESAMPLES, seed_from
 from tgsh.datasets.base import ImageDataset, ImageSource
 from tgsh.datasets.several import members_to_text
 from tgsh.errors import Interrupted
 from tgsh.networks.registry import units_of
-from tgsh.specs import DatasetsSuite
+from tgsh.specs import ExperimentSpec, follows_images, shares_images
 from tgsh.suites import SuiteTask, evenly_spaced
 from tgsh.suites.pixel_maps import PixelMap
 from tgsh.suites.task_identity import parameter_unit, task_parameters
 from tgsh.training.inputs import TaskTransforms
+from tgsh.training.probe import probe
 from tgsh.training.shuffles import NULL, shuffled_vectors
 from tgsh.training.state import TaskState
 from tgsh.training.trainer import Trainer
@@ -49,12 +52,13 @@ def geometry_of(trainer: Trainer, tasks: Sequence[SuiteTask], vectors: np.ndarra
     Measurement
         Tensors "edges" of the bins and counts "before.intra", "before.inter", "after.intra",
         "after.inter". Metadata, as JSON: "summaries" of either stage, with what a linear map reads of the
-        task, and the "sample".
+        task and intervals over the test images, and the "sample".
     """
     compared = _compared_classes(trainer, tasks)
     classes = len(compared)
     batches = [_test_images(trainer.source, task, compared, IMAGES_A_CLASS) for task in tasks]
     images = min(map(len, batches)) // classes
+    batches = [_fewer(batch, classes, images) for batch in batches]
     gamma = task_parameters(trainer.spec.suite, tasks, trainer.info)
     unit, period = parameter_unit(trainer.spec.suite, trainer.info)
     tensors: dict[str, np.ndarray] = {}
@@ -66,7 +70,8 @@ def geometry_of(trainer: Trainer, tasks: Sequence[SuiteTask], vectors: np.ndarra
                 for task, batch in zip(tasks, batches, strict=True)
             ]
         )
-        cosines = geometry(representations.reshape(len(tasks), classes, images, -1))
+        of_pairs = pair_cosines(representations.reshape(len(tasks), classes, images, -1))
+        cosines = summarise(of_pairs)
         recovered = recoverability(representations, gamma, period)
         tensors |= {"edges": cosines.edges, f"{stage}.intra": cosines.intra, f"{stage}.inter": cosines.inter}
         summaries[stage] = {
@@ -78,6 +83,7 @@ def geometry_of(trainer: Trainer, tasks: Sequence[SuiteTask], vectors: np.ndarra
             "parameter_r2": recovered.parameter_r2,
             "neighbour_mean": cosines.neighbour_mean,
             "left_out": _left_out(recovered.left_out, gamma, unit),
+            "intervals": _geometry_intervals(trainer.spec, of_pairs),
         }
     sample = {"tasks": [task.index for task in tasks], "classes": classes, "images": images}
     return tensors, {"summaries": json.dumps(summaries), "sample": json.dumps(sample)}
@@ -93,6 +99,20 @@ def _left_out(scores: LeftOut | None, gamma: np.ndarray | None, unit: str) -> di
         else "the parameter has fewer than three values among these tasks"
     )
     return {"r2": None, "median_error": None, "unit": None, "reason": reason}
+
+
+def _geometry_intervals(spec: ExperimentSpec, cosines: PairCosines) -> dict[str, object]:
+    """Intervals of the measures over test images as JSON, or the reason why there are none."""
+    reason = None
+    if not shares_images(spec.suite):
+        reason = "tasks of this suite have different images, so that no image can be drawn in all of them"
+    elif cosines.shape[2] < 2:
+        reason = "of one image a class nothing is known about others"
+    intervals: dict[str, object] = dict.fromkeys(GEOMETRY_SCORES)
+    if reason is None:
+        for name, ends in cosine_intervals(cosines, LEVEL, RESAMPLES, seed_from(spec.digest())).items():
+            intervals[name] = None if ends is None else {"low": ends.low, "high": ends.high}
+    return {**intervals, "level": LEVEL, "resamples": RESAMPLES, "reason": reason}
 
 
 def samples(
@@ -155,20 +175,22 @@ def class_means(trainer: Trainer, tasks: Sequence[SuiteTask]) -> Measurement:
 
     @lru_cache(maxsize=1)
     def chosen(data: ImageDataset) -> np.ndarray:
-        return first_of_each_class(data.train_images, data.train_labels, data.info.class_outputs, most)
+        images = first_of_each_class(data.train_images, data.train_labels, _trained_outputs(data), most)
+        return images.reshape(len(_trained_outputs(data)), -1, data.info.pixels)
 
     @lru_cache(maxsize=1)
     def unmoved(data: ImageDataset) -> np.ndarray:
-        return np.asarray((chosen(data).astype(np.float32) / 255).reshape(_shape(data)).mean(axis=1))
+        return np.asarray((chosen(data).astype(np.float32) / 255).mean(axis=1))
 
     def means(task: SuiteTask) -> np.ndarray:
         data = trainer.source.of(task.index)
         if isinstance(task.transform, PixelMap):  # the mean of moved images is the moved mean
             images = task.transform.apply(unmoved(data))
         else:
-            images = trainer.transforms.apply(task, chosen(data)).reshape(_shape(data)).mean(axis=1)
+            flat = chosen(data).reshape(-1, data.info.pixels)
+            images = trainer.transforms.apply(task, flat).reshape(chosen(data).shape).mean(axis=1)
         of_outputs = np.full((info.classes, images.shape[1]), np.nan, images.dtype)
-        of_outputs[list(data.info.class_outputs)] = images
+        of_outputs[_trained_outputs(data)] = images
         return of_outputs
 
     return {"means": np.stack([means(task) for task in tasks])}, {}
@@ -219,15 +241,23 @@ def accuracy_matrix(
     return {"matrix": np.array(matrix), "untrained": untrained}, {}
 
 
-def _shape(data: ImageDataset) -> tuple[int, int, int]:
-    """Classes, images of each, pixels."""
-    return (data.info.classes, -1, data.info.pixels)
+def _trained_outputs(data: ImageDataset) -> list[int]:
+    """Outputs of the classes that have training images: a domain may have one for testing alone."""
+    present = set(np.unique(data.train_labels).tolist())
+    return [each for each in data.info.class_outputs if each in present]
 
 
 def _compared_classes(trainer: Trainer, tasks: Sequence[SuiteTask]) -> tuple[int, ...]:
     """As many classes as have representations that fit in memory; two at least, where all tasks have them."""
     a_class = len(tasks) * IMAGES_A_CLASS * units_of(trainer.base)
     return trainer.info.common_outputs[: min(MOST_CLASSES, max(2, REPRESENTED_NUMBERS // a_class))]
+
+
+def _fewer(batch: np.ndarray, classes: int, images: int) -> np.ndarray:
+    """The first images of each class of a batch that has as many of all."""
+    if len(batch) == classes * images:
+        return batch
+    return batch.reshape(classes, -1, batch.shape[1])[:, :images].reshape(classes * images, -1)
 
 
 def first_of_each_class(
@@ -257,8 +287,21 @@ def first_of_each_class(
 
 
 def _test_images(source: ImageSource, task: SuiteTask, classes: Sequence[int], most: int) -> np.ndarray:
+    """Test images of every class, equally many; training images of one that has no others."""
     dataset = source.of(task.index)
-    return first_of_each_class(dataset.test_images, dataset.test_labels, classes, most)
+    is_tested = np.isin(classes, dataset.test_labels)
+    if is_tested.all():
+        return first_of_each_class(dataset.test_images, dataset.test_labels, classes, most)
+    parts = [
+        (dataset.test_images, dataset.test_labels) if tested else (dataset.train_images, dataset.train_labels)
+        for tested in is_tested.tolist()
+    ]
+    each = [
+        first_of_each_class(images, labels, [label], most)
+        for (images, labels), label in zip(parts, classes, strict=True)
+    ]
+    fewest = min(map(len, each))
+    return np.concatenate([images[:fewest] for images in each])
 
 
 MOST_TASKS = 36
@@ -295,7 +338,8 @@ def measure(
     dict[str, Measurement]
         "samples" of MOST_TASKS tasks at most, evenly spread, and "geometry" where they share two classes;
         "class-means" of all, where they are not too many; "accuracy-matrix" and "null-shuffles" where
-        the spec says so; "members", what follows from the images of several datasets.
+        the spec says so; "members", what follows from the images of several datasets; "probe" and
+        "calibration", see `tgsh.training.probe`.
 
     Raises
     ------
@@ -304,9 +348,9 @@ def measure(
     """
     measured_tasks = evenly_spaced(tasks, MOST_TASKS)
     measurements = {"samples": samples(trainer.transforms, measured_tasks, should_stop)}
-    if len(trainer.info.common_outputs) > 1:  # Definition 1 compares one class in two tasks
+    if len(_compared_classes(trainer, measured_tasks)) > 1:  # Definition 1 compares one class in two tasks
         measurements["geometry"] = geometry_of(trainer, measured_tasks, vectors)
-    if isinstance(trainer.spec.suite, DatasetsSuite) and trainer.spec.suite.reads_images:
+    if follows_images(trainer.spec.suite):
         measurements["members"] = {}, members_to_text(trainer.info)
     numbers = len(tasks) * trainer.info.classes * trainer.info.pixels
     if len(tasks) <= MOST_CLASS_MEANS and numbers <= MOST_MEAN_NUMBERS:
@@ -317,4 +361,4 @@ def measure(
     if shuffles := trainer.spec.null_shuffles:
         shuffled = shuffled_vectors(trainer, tasks, shuffles, should_stop)
         measurements[NULL] = {"vectors": shuffled}, {}
-    return measurements
+    return measurements | probe(trainer, tasks, vectors[-1], should_stop)

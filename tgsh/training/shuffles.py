@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -73,10 +73,12 @@ class ShuffledSource:
             shuffled = shuffled_outputs(data.info, self.seed, self.number, task)
             self._latest = (
                 (self.number, task),
-                replace(
-                    data,
-                    train_labels=shuffled[data.train_labels],
-                    test_labels=shuffled[data.test_labels],
+                ImageDataset(
+                    data.info,
+                    data.train_images,
+                    shuffled[data.train_labels],
+                    data.test_images,
+                    shuffled[data.test_labels],
                 ),
             )
         return self._latest[1]

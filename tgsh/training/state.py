@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from tgsh.datasets.base import UploadInfo, info_of, no_upload_info
+from tgsh.datasets.descriptions import UploadInfo, info_of, no_upload_info
 from tgsh.errors import ArtifactCorrupt
 from tgsh.networks.registry import Context, context_of, vector_size
 from tgsh.rng import rng_for

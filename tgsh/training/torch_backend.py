@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tgsh import progress
 from tgsh.analysis.confusion import confusion_counts
 from tgsh.datasets.base import ImageSource
 from tgsh.networks.registry import Context, RandomBase
@@ -213,6 +214,7 @@ class TorchBackend:
         with torch.inference_mode():
             networks.load_parameters(self._stacked([state.parameters for state in states]))
             for start in range(0, len(split), size):
+                progress.step()
                 batch = inputs.batch(places[start : start + size].expand(len(tasks), -1))
                 predicted[:, start : start + size] = networks.logits(batch).argmax(dim=1)
         counted = zip(split.labels.cpu().numpy(), predicted.cpu().numpy(), strict=True)
@@ -358,6 +360,7 @@ class TorchEpoch:
         with torch.inference_mode():
             self._networks.load_parameters(self._optimiser.parameters)
             for first in range(0, batch.shape[1], self._chunk):
+                progress.step()
                 places = batch[:, first : first + self._chunk]
                 logits = self._networks.logits(self._inputs.batch(places))
                 errors = self._errors(logits, self._labels.gather(1, places), batch.shape[1])

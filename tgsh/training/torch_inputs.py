@@ -13,7 +13,7 @@ from torch import Tensor
 from tgsh.datasets.base import DatasetInfo, ImageDataset, ImageSource
 from tgsh.suites import SuiteTask
 from tgsh.suites.pipeline import ImageTransform
-from tgsh.training.transforms import Operation, drawn
+from tgsh.training.transforms import Moved, Operation, drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +153,7 @@ class DeviceInputs:
         self._channels = info.channels
         self._shared = all(each is images[0] for each in images)
         self._operations: list[Operation | None] = [
-            drawn(task.transform, len(each), self._size, rng, each.device)
-            if isinstance(task.transform, ImageTransform)
-            else None
+            self._operation(task, len(each), rng, each.device)
             for task, each, rng in zip(tasks, images, rngs, strict=True)
         ]
         self._unchanged = not any(self._operations)
@@ -171,7 +169,7 @@ class DeviceInputs:
         Returns
         -------
         Tensor
-            uint8 or float32 [T, B, D]; uint8 where no task changes values of pixels, else float32 from 0 to
+            uint8 or float32 [T, B, D]; uint8 where no task changes or fills pixels, else float32 from 0 to
             1.
         """
         batch = self._gathered(places)
@@ -179,9 +177,19 @@ class DeviceInputs:
             return batch
         batch = batch.to(torch.float32).div_(255)
         for row, operation in enumerate(self._operations):
-            if operation is not None:
+            if isinstance(operation, Moved):  # of all channels
+                batch[row] = operation(batch[row], places[row])
+            elif operation is not None:
                 batch[row] = self._transformed(operation, batch[row], places[row])
         return batch
+
+    def _operation(
+        self, task: SuiteTask, count: int, rng: np.random.Generator, device: torch.device
+    ) -> Operation | None:
+        """The operation before the network; None for pixels that its wiring moves."""
+        if isinstance(task.transform, ImageTransform):
+            return drawn(task.transform, count, self._size, rng, device, self._channels)
+        return Moved(task.transform, device) if task.transform.fills else None
 
     def _transformed(self, operation: Operation, images: Tensor, places: Tensor) -> Tensor:
         """Channels are taken for so many images, to which the same happens."""

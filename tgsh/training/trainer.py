@@ -87,22 +87,24 @@ class Trainer:
         """
         data = self.source.info_of(task.index)
         limit = self.spec.training.train_limit
-        return data.train_images if limit is None else limit, data.test_images
+        return min(data.train_images, limit or data.train_images), data.test_images
 
-    def with_source(self, source: ImageSource) -> Trainer:
+    def with_source(self, source: ImageSource, spec: ExperimentSpec | None = None) -> Trainer:
         """A trainer of the same experiment on other images or labels.
 
         Parameters
         ----------
         source : ImageSource
             Images of the same sizes.
+        spec : ExperimentSpec | None, default=None
+            The experiment with another seed or recipe; None: as it is.
 
         Returns
         -------
         Trainer
             With the same random base, on the same device and backend.
         """
-        return Trainer(self.spec, source, self._device, self._compute)
+        return Trainer(spec or self.spec, source, self._device, self._compute)
 
     def fresh(self, index: int) -> TaskState:
         """A task before training.

@@ -11,143 +11,20 @@ from torch.nn.functional import grid_sample
 
 from tgsh.specs.transforms import (
     Affine,
+    ColorJitter,
     GaussianBlur,
+    GaussianNoise,
+    ImpulseNoise,
     Invert,
     RandomErasing,
     RandomPerspective,
     RandomResizedCrop,
 )
 from tgsh.suites.pipeline import ImageTransform, PipelineStep
-from tgsh.suites.pixel_maps import PixelMap, inverse_matrix
-
-ATTEMPTS = 10
-"""Rectangles that torchvision draws at most until one fits."""
-
-
-def crops(
-    rng: np.random.Generator,
-    count: int,
-    size: tuple[int, int],
-    scale: tuple[float, float],
-    ratio: tuple[float, float],
-) -> np.ndarray:
-    """Rectangles of torchvision's RandomResizedCrop.
-
-    Parameters
-    ----------
-    rng : np.random.Generator
-        Generator of the parameters.
-    count : int
-        N, images.
-    size : tuple[int, int]
-        Height and width of an image, in pixels.
-    scale : tuple[float, float]
-        Lowest and highest share of the image's area.
-    ratio : tuple[float, float]
-        Lowest and highest width/height.
-
-    Returns
-    -------
-    np.ndarray
-        int64 [N, 4]: top, left, height, width, in pixels.
-    """
-    height, width = size
-    w, h = _sides(rng, count, height * width, scale, ratio)
-    fits, h, w = _first(h, w, (h > 0) & (h <= height) & (w > 0) & (w <= width))
-    h, w = (np.where(fits, side, whole) for side, whole in zip((h, w), _central(size, ratio), strict=True))
-    top = np.where(fits, rng.integers(0, height - h + 1), (height - h) // 2)
-    left = np.where(fits, rng.integers(0, width - w + 1), (width - w) // 2)
-    return np.stack([top, left, h, w], axis=1)
-
-
-def erasures(
-    rng: np.random.Generator,
-    count: int,
-    size: tuple[int, int],
-    scale: tuple[float, float],
-    ratio: tuple[float, float],
-) -> np.ndarray:
-    """Rectangles of torchvision's RandomErasing; empty where none would fit.
-
-    Parameters
-    ----------
-    rng : np.random.Generator
-        Generator of the parameters.
-    count : int
-        N, images.
-    size : tuple[int, int]
-        Height and width of an image, in pixels.
-    scale : tuple[float, float]
-        Lowest and highest share of the image's area.
-    ratio : tuple[float, float]
-        Lowest and highest width/height.
-
-    Returns
-    -------
-    np.ndarray
-        int64 [N, 4]: top, left, height, width, in pixels.
-    """
-    height, width = size
-    h, w = _sides(rng, count, height * width, scale, ratio)
-    fits, h, w = _first(h, w, (h < height) & (w < width))
-    h, w = np.where(fits, h, 0), np.where(fits, w, 0)
-    return np.stack([rng.integers(0, height - h + 1), rng.integers(0, width - w + 1), h, w], axis=1)
-
-
-def corners(rng: np.random.Generator, count: int, size: tuple[int, int], distortion: float) -> np.ndarray:
-    """End points of torchvision's RandomPerspective.
-
-    Parameters
-    ----------
-    rng : np.random.Generator
-        Generator of the parameters.
-    count : int
-        N, images.
-    size : tuple[int, int]
-        Height and width of an image, in pixels.
-    distortion : float
-        Share of half the image that a corner moves at most.
-
-    Returns
-    -------
-    np.ndarray
-        int64 [N, 4, 2]: x and y, from the top left corner clockwise, in pixels.
-    """
-    height, width = size
-    across, down = int(distortion * (width // 2)), int(distortion * (height // 2))
-    x, y = rng.integers(0, across + 1, (count, 4)), rng.integers(0, down + 1, (count, 4))
-    # torchvision's low ends are width − across − 1 and height − down − 1: the mirror image of the others.
-    x[:, 1:3] += width - across - 1
-    y[:, 2:4] += height - down - 1
-    return np.stack([x, y], axis=2)
-
-
-def _sides(
-    rng: np.random.Generator, count: int, area: int, scale: tuple[float, float], ratio: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """√(area·aspect) and √(area/aspect), rounded to even as Python does: int64 [N, ATTEMPTS] each."""
-    areas = area * rng.uniform(*scale, (count, ATTEMPTS))
-    aspects = np.exp(rng.uniform(np.log(ratio[0]), np.log(ratio[1]), (count, ATTEMPTS)))
-    return (
-        np.rint(np.sqrt(areas * aspects)).astype(np.int64),
-        np.rint(np.sqrt(areas / aspects)).astype(np.int64),
-    )
-
-
-def _first(h: np.ndarray, w: np.ndarray, fits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """True where an attempt fits, and the sides of the first that does."""
-    rows, first = np.arange(len(fits)), fits.argmax(axis=1)
-    return np.any(fits, axis=1), h[rows, first], w[rows, first]
-
-
-def _central(size: tuple[int, int], ratio: tuple[float, float]) -> tuple[int, int]:
-    """The crop of last resort: as much as the aspect ratio allows; (height, width)."""
-    height, width = size
-    if width / height < ratio[0]:
-        return round(width / ratio[0]), width
-    if width / height > ratio[1]:
-        return height, round(height * ratio[1])
-    return height, width
+from tgsh.suites.pixel_maps import WHITE, PixelMap, inverse_matrix
+from tgsh.training.colours import Jittered, jitters
+from tgsh.training.noise import GaussianNoised, ImpulseNoised, noise_key
+from tgsh.training.random_places import corners, crops, erasures
 
 
 def sample(images: Tensor, grid: Tensor) -> Tensor:
@@ -232,12 +109,12 @@ def _blur_matrix(step: GaussianBlur, side: int) -> np.ndarray:
 
 
 class AffineMoved:
-    """torchvision.transforms.functional.affine on a tensor, bilinear, zero outside.
+    """torchvision.transforms.functional.affine on a tensor, bilinear.
 
     Parameters
     ----------
     step : Affine
-        Degrees, translation, scale and shear.
+        Degrees, translation, scale, shear and fill.
     size : tuple[int, int]
         Height and width of an image, in pixels.
     device : torch.device
@@ -252,6 +129,8 @@ class AffineMoved:
         )
         x, y = a * u + b * v + x0, c * u + d * v + y0
         self._grid = torch.stack([x * (2 / width), y * (2 / height)], dim=2)
+        self._fill = step.fill
+        self._mask = sample(torch.ones(1, 1, height, width, device=device), self._grid.unsqueeze(0)).squeeze()
 
     def __call__(self, images: Tensor, _: Tensor) -> Tensor:
         """Transform images.
@@ -266,7 +145,9 @@ class AffineMoved:
         Tensor
             float32 [B, H, W].
         """
-        return sample(images.unsqueeze(1), self._grid.expand(len(images), -1, -1, -1)).squeeze(1)
+        moved = sample(images.unsqueeze(1), self._grid.expand(len(images), -1, -1, -1)).squeeze(1)
+        # With a fill, and only then, torchvision fades the image with a mask where it ends.
+        return moved * self._mask + (1 - self._mask) * self._fill if self._fill else moved
 
 
 class Inverted:
@@ -300,7 +181,11 @@ class Moved:
     """
 
     def __init__(self, pixel_map: PixelMap, device: torch.device) -> None:
-        outside = pixel_map.source == pixel_map.source.size
+        outside = pixel_map.source >= pixel_map.source.size
+        levels = np.where(outside, pixel_map.source - pixel_map.source.size, 0)
+        self._greys = (
+            torch.tensor(levels / WHITE, dtype=torch.float32, device=device) if levels.any() else None
+        )
         self._source = torch.tensor(np.where(outside, 0, pixel_map.source), dtype=torch.int64, device=device)
         self._inside = torch.tensor(~outside, dtype=torch.float32, device=device)
 
@@ -317,7 +202,8 @@ class Moved:
         Tensor
             float32 [B, H, W].
         """
-        return (images.flatten(1)[:, self._source] * self._inside).view_as(images)
+        moved = images.flatten(1)[:, self._source] * self._inside
+        return (moved if self._greys is None else moved.add_(self._greys)).view_as(images)
 
 
 BEYOND = 2.0
@@ -362,7 +248,7 @@ def coefficients(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 class Perspective:
-    """torchvision.transforms.functional.perspective, bilinear, fill 0.
+    """torchvision.transforms.functional.perspective, bilinear.
 
     Parameters
     ----------
@@ -372,9 +258,14 @@ class Perspective:
         Height and width of an image, in pixels.
     device : torch.device
         Where it is computed.
+    fill : float, default=0.0
+        Grey outside, from 0 to 1.
     """
 
-    def __init__(self, corners: np.ndarray, size: tuple[int, int], device: torch.device) -> None:
+    def __init__(
+        self, corners: np.ndarray, size: tuple[int, int], device: torch.device, fill: float = 0.0
+    ) -> None:
+        self._fill = fill
         height, width = size
         maps = coefficients(corners, size)
         # Pixels to grid_sample's [−1, 1]; the −1 that is missing is taken off after the division.
@@ -405,7 +296,8 @@ class Perspective:
         grid = grid.nan_to_num_(nan=BEYOND, posinf=BEYOND, neginf=-BEYOND)
         # torchvision samples a mask too, and fades the image with it where it ends.
         faded = sample(torch.stack([images, torch.ones_like(images)], dim=1), grid)
-        return faded[:, 0] * faded[:, 1]
+        seen = faded[:, 0] * faded[:, 1]
+        return seen + (1 - faded[:, 1]) * self._fill if self._fill else seen
 
 
 class Erasing:
@@ -519,6 +411,7 @@ def drawn(
     size: tuple[int, int],
     rng: np.random.Generator,
     device: torch.device,
+    channels: int = 1,
 ) -> Operation:
     """A transform with its random parameters drawn.
 
@@ -537,13 +430,15 @@ def drawn(
         Generator of the parameters.
     device : torch.device
         Where it is computed.
+    channels : int, default=1
+        Channels of a pixel, which come as so many images, all of the first channel before the second's.
 
     Returns
     -------
     Operation
         Callable with images float32 [B, H, W] and their numbers int64 [B].
     """
-    operations = [_operation(step, count, size, rng, device) for step in transform.steps]
+    operations = [_operation(step, count, size, rng, device, channels) for step in transform.steps]
 
     def carry_out(images: Tensor, chosen: Tensor) -> Tensor:
         for operation in operations:
@@ -554,7 +449,12 @@ def drawn(
 
 
 def _operation(
-    step: PipelineStep, count: int, size: tuple[int, int], rng: np.random.Generator, device: torch.device
+    step: PipelineStep,
+    count: int,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    device: torch.device,
+    channels: int,
 ) -> Operation:
     match step:
         case PixelMap():
@@ -565,9 +465,15 @@ def _operation(
             return Blurred(step, size, device)
         case Affine():
             return AffineMoved(step, size, device)
-        case RandomPerspective(distortion_scale=distortion):
-            return Perspective(corners(rng, count, size, distortion), size, device)
+        case RandomPerspective(distortion_scale=distortion, fill=fill):
+            return Perspective(corners(rng, count, size, distortion), size, device, fill)
         case RandomErasing(scale=scale, ratio=ratio, value=value):
             return Erasing(erasures(rng, count, size, scale, ratio), value, size, device)
         case RandomResizedCrop(scale=scale, ratio=ratio):
             return ResizedCrop(crops(rng, count, size, scale, ratio), size, device)
+        case ColorJitter():
+            return Jittered(jitters(rng, count, step), channels, device)
+        case GaussianNoise(deviation=deviation):
+            return GaussianNoised(deviation, noise_key(rng), channels)
+        case ImpulseNoise(share=share):
+            return ImpulseNoised(share, noise_key(rng), channels)

@@ -3,7 +3,9 @@
 import {call} from "./api.js";
 import {draw, showWarnings} from "./plots.js";
 
-const LETTERS = "ABCDEF";
+// A to Z, AA to AX: fifty at most.
+const LETTERS = ["", "A"].flatMap((tens) => [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].map((letter) => tens + letter));
+const MANY = 6; // above it, plots are small and the table of differences has a row an experiment
 
 const place = document.getElementById("comparison");
 const summaryLine = place.querySelector("[data-summary]");
@@ -17,6 +19,10 @@ function cell(row, text, {head = false, right = false} = {}) {
   row.append(element);
 }
 
+function hasSeveralBases(experiments, {a, b}) {
+  return experiments.some(({id, base_id: base}) => (id === a || id === b) && base === null);
+}
+
 function showPairs({experiments, pairs, warnings = []}) {
   const letter = (id) => LETTERS[experiments.findIndex((experiment) => experiment.id === id)];
   const body = place.querySelector("[data-pairs] tbody");
@@ -26,7 +32,7 @@ function showPairs({experiments, pairs, warnings = []}) {
     for (const text of [number(pair.pearson), number(pair.spearman), pair.mantel ? number(pair.mantel.p_value) : "no test"]) {
       cell(row, text, {right: true});
     }
-    cell(row, pair.same_base ? "the same" : "another");
+    cell(row, pair.same_base ? "the same" : hasSeveralBases(experiments, pair) ? "several" : "another");
   }
   const test = pairs.find((pair) => pair.mantel)?.mantel;
   place.querySelector("[data-test]").textContent = test
@@ -36,13 +42,51 @@ function showPairs({experiments, pairs, warnings = []}) {
       : "Correlations are of the similarities of all pairs of tasks; they are unknown where a matrix is constant.";
 }
 
+// Of pairs with a study: whether they differ more than replicates do.
+function showReplicates({experiments, pairs}) {
+  const part = place.querySelector("[data-replicates]");
+  const letter = (id) => LETTERS[experiments.findIndex((experiment) => experiment.id === id)];
+  for (const {a, b, replicates} of pairs.filter((pair) => pair.replicates)) {
+    const row = part.querySelector("tbody").insertRow();
+    cell(row, `${letter(a)} and ${letter(b)}`, {head: true});
+    cell(row, replicates.verdict);
+    for (const value of [replicates.p, replicates.between, replicates.within]) cell(row, number(value), {right: true});
+    part.hidden = false;
+  }
+}
+
 // Warnings with letters in place of ids.
 function named({experiments, warnings = []}) {
   return warnings.map((warning) => experiments.reduce((text, {id}, index) => text.replaceAll(id, LETTERS[index]), warning));
 }
 
+// What was left out, and why.
+function showNotes({experiments, notes = []}) {
+  const leftOut = experiments.flatMap(({note, name}, index) => (note ? [`${LETTERS[index]} (${name}) is left out: ${note}`] : []));
+  showWarnings(place.querySelector("[data-notes]"), [...leftOut, ...named({experiments, warnings: notes})]);
+}
+
+function written(value) {
+  return value === null ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+// A row an experiment, with its accuracy: fifty columns would be too many.
+function showManyDifferences(table, {experiments, differences}) {
+  for (const text of ["Letter", "Experiment", "Accuracy", ...differences.map(({field}) => field)]) cell(table.tHead.rows[0], text, {head: true});
+  for (const [index, {name, mean_accuracy: accuracy}] of experiments.entries()) {
+    const row = table.tBodies[0].insertRow();
+    cell(row, LETTERS[index], {head: true});
+    for (const text of [name, number(accuracy)]) cell(row, text);
+    for (const {values} of differences) cell(row, written(values[index]));
+  }
+}
+
 function showDifferences({experiments, differences}) {
   const table = place.querySelector("[data-differences]");
+  if (experiments.length > MANY) {
+    showManyDifferences(table, {experiments, differences});
+    return;
+  }
   if (!differences.length) {
     cell(table.tBodies[0].insertRow(), "Nothing that has influence on the result.");
     return;
@@ -51,7 +95,7 @@ function showDifferences({experiments, differences}) {
   for (const {field, values} of differences) {
     const row = table.tBodies[0].insertRow();
     cell(row, field, {head: true});
-    for (const value of values) cell(row, value === null ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value));
+    for (const value of values) cell(row, written(value));
   }
 }
 
@@ -67,11 +111,20 @@ function figure(title, summary, where = "[data-plots]") {
 }
 
 function showPlots({experiments, tasks, matrices, pairs}) {
-  const plots = experiments.map(({name}, index) => {
+  const shown = experiments.map((_, index) => index).filter((index) => matrices[index].length);
+  const isMany = shown.length > MANY;
+  place.querySelector("[data-plots]").classList.toggle("many", isMany);
+  const plots = shown.map((index) => {
     const {plot, summary} = similarityPlot(tasks, matrices[index]);
-    return draw(figure(`${LETTERS[index]}: ${name}`, summary), plot, "comparison");
+    if (isMany) small(plot);
+    const {name, replicates} = experiments[index];
+    const title = replicates ? `${name}, mean of ${replicates}` : name;
+    return draw(figure(`${LETTERS[index]}: ${title}`, summary), plot, "comparison");
   });
-  if (experiments.length === 2) {
+  if (shown.length > MANY) {
+    const {plot, summary} = agreementPlot(experiments, pairs);
+    plots.push(draw(figure("Pearson of every pair", summary, "[data-plane]"), plot, "comparison"));
+  } else if (shown.length === 2 && experiments.length === 2) {
     const difference = differencePlot(tasks, ...matrices);
     plots.push(draw(figure("A − B", difference.summary), difference.plot, "comparison"));
     const {plot, summary} = scatterPlot(tasks, ...matrices, pairs[0]);
@@ -83,15 +136,23 @@ function showPlots({experiments, tasks, matrices, pairs}) {
 async function show() {
   try {
     const {document: comparison} = await call("GET", place.dataset.from);
-    summaryLine.textContent = `${comparison.tasks.length} tasks that all ${comparison.experiments.length} have. `;
-    const link = document.createElement("a");
-    link.href = `${place.dataset.from}&format=csv`;
-    link.download = "";
-    link.textContent = "All similarities as csv";
-    summaryLine.append(link);
+    const compared = comparison.experiments.filter(({note}) => !note).length;
+    if (compared) {
+      summaryLine.textContent = `${comparison.tasks.length} tasks that all ${compared} have. `;
+      const link = document.createElement("a");
+      link.href = `${place.dataset.from}&format=csv`;
+      link.download = "";
+      link.textContent = "All similarities as csv";
+      summaryLine.append(link);
+    } else {
+      summaryLine.textContent = "No two of them have three tasks in common: what differs is below.";
+    }
     place.querySelector("[data-tables]").hidden = false;
+    place.querySelector("[data-agree]").hidden = !comparison.pairs.length;
+    showNotes(comparison);
     showWarnings(place.querySelector("[data-warnings]"), named(comparison));
     showPairs(comparison);
+    showReplicates(comparison);
     showDifferences(comparison);
     await showPlots(comparison);
   } catch (problem) {
@@ -138,11 +199,32 @@ function heatmap(tasks, values) {
   };
 }
 
-// The similarities of one experiment.
+// The similarities of one experiment, or the mean of a study.
 function similarityPlot(tasks, values) {
   const all = pairsOf(tasks).map(([i, k]) => values[i][k]);
   const summary = all.length ? `Mean of all pairs ${number(mean(all), 2)}, from ${number(Math.min(...all), 2)} to ${number(Math.max(...all), 2)}.` : "";
   return {plot: heatmap(tasks, values), summary};
+}
+
+// A heatmap without labels and colour bar, one of many.
+function small(plot) {
+  plot.layout.margin = {t: 4, b: 4, l: 4, r: 4};
+  for (const axis of [plot.layout.xaxis, plot.layout.yaxis]) axis.showticklabels = false;
+  plot.layout.coloraxis = {showscale: false};
+}
+
+// Pearson of every pair of experiments.
+function agreementPlot(experiments, pairs) {
+  const compared = experiments.flatMap(({note}, index) => (note ? [] : [index]));
+  const placeOf = new Map(compared.map((index, row) => [experiments[index].id, row]));
+  const values = compared.map((_, i) => compared.map((__, k) => (i === k ? 1 : null)));
+  for (const {a, b, pearson} of pairs) {
+    const [i, k] = [placeOf.get(a), placeOf.get(b)];
+    values[i][k] = values[k][i] = pearson;
+  }
+  const known = pairs.map(({pearson}) => pearson).filter((pearson) => pearson !== null);
+  const summary = known.length ? `From ${number(Math.min(...known), 2)} to ${number(Math.max(...known), 2)}, mean ${number(mean(known), 2)}.` : "";
+  return {plot: heatmap(compared.map((index) => LETTERS[index]), values), summary};
 }
 
 // The difference a − b, on a scale of its own.

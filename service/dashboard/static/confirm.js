@@ -6,7 +6,7 @@
 import {call, say} from "./api.js";
 
 // Resolves to true where the person agrees; Escape is no.
-function isConfirmed(question, yes) {
+export function isConfirmed(question, yes) {
   const dialog = document.createElement("dialog");
   dialog.innerHTML = `<form method="dialog" class="question"><p id="question"></p>
     <div class="buttons"><button value="no" class="secondary" autofocus>No</button><button value="yes"></button></div></form>`;

@@ -3,6 +3,8 @@
 import {call, say} from "./api.js";
 import {showTimes, formatBytes} from "./format.js";
 import {element, replace, table} from "./table.js";
+import {reportOf} from "./report.js";
+import {droppedFiles, tarOf} from "./tar.js";
 import {upload} from "./upload.js";
 
 const at = (id) => document.getElementById(id);
@@ -32,7 +34,7 @@ function show() {
   if (!items.length) return replace(at("uploaded"), element("p", {className: "quiet"}, "Nothing has been uploaded yet."));
   const headings = ["Name", "Images", "Size", "Classes", "Takes", "Uploaded", "Used by", ""];
   const rows = items.map((item) => [
-    element("span", {}, item.name, element("br"), element("small", {className: "quiet"}, item.id), ...found(item)),
+    element("span", {}, element("a", {href: `/dashboard/datasets/${item.id}`, textContent: item.name}), element("br"), element("small", {className: "quiet"}, item.id), ...troublesOf(item)),
     item.images,
     `${item.height} × ${item.width}${item.channels > 1 ? ` × ${item.channels}` : ""}`,
     element("span", {title: (item.class_names ?? []).join(", ")}, String(item.classes)),
@@ -46,9 +48,12 @@ function show() {
   showTimes(at("uploaded"));
 }
 
-// What was found in an upload, a line each.
-function found(item) {
-  return (item.report?.sentences ?? []).map((sentence) => element("small", {className: "found"}, sentence));
+// What would make results wrong, a line each; its page tells the rest.
+function troublesOf({report}) {
+  const lines = [];
+  if (report?.overlap) lines.push(`${report.overlap.toLocaleString()} test images are among the training images, too`);
+  if (report?.contradictory) lines.push(`${report.contradictory.toLocaleString()} images have a copy in another class`);
+  return lines.map((line) => element("small", {className: "found"}, line));
 }
 
 function actions(item) {
@@ -80,40 +85,84 @@ function lookAt(item) {
   at("look").showModal();
 }
 
+// What was chosen: {name, content}, a file or a folder as one tar; and the report on it, once it was looked at.
+let chosen = null, looked = null;
+
+const OPTIONS = ["size", "channels", "fit", "background", "encoding", "on_bad", "duplicates", "test_share", "group_pattern"];
+
+function query(more) {
+  const options = OPTIONS.map((name) => [name, at(`option-${name}`).value.trim()]).filter(([, value]) => value);
+  return new URLSearchParams([["name", (at("name").value.trim() || chosen.name).slice(0, 64)], ...options, ...more]);
+}
+
 async function send(event) {
   event.preventDefault();
-  const [file] = at("file").files, button = at("send");
-  if (!file || button.getAttribute("aria-busy")) return;
+  const button = at("send");
+  if (!chosen || button.getAttribute("aria-busy")) return;
+  const isFinal = looked !== null;
   button.setAttribute("aria-busy", "true");
   at("progress").hidden = false;
-  at("told").textContent = "";
+  if (!isFinal) at("told").textContent = "";
   try {
-    const path = `/datasets?name=${encodeURIComponent(at("name").value || file.name)}`;
-    const {status, document: dataset} = await upload(path, file, showProgress);
-    at("told").textContent = status === 200 ? `${dataset.name} was there already: the same images.` : `${dataset.name}: ${dataset.images.toLocaleString()} images in ${dataset.classes} classes are there.`;
-    at("told").append(...found(dataset));
-    event.target.reset();
-    showChosen();
-    await load();
+    const {status, document: dataset} = await upload(`/datasets?${query(isFinal ? [] : [["dry_run", "true"]])}`, chosen.content, showProgress);
+    if (isFinal) await tellKept(status, dataset, event.target);
+    else tellSeen(dataset);
   } catch (problem) {
     const lines = problem.errors.length ? problem.errors.map(({field, message}) => `${field}: ${message}`) : [problem.message];
     at("told").replaceChildren(...lines.map((line) => element("p", {className: "problem"}, line)));
+    at("options").open ||= problem.errors.length > 0;
   } finally {
     button.removeAttribute("aria-busy");
     at("progress").hidden = true;
+    showButton();
   }
+}
+
+function tellSeen(dataset) {
+  looked = dataset;
+  at("told").replaceChildren(element("p", {className: "quiet", textContent: "Nothing is kept yet. This would be made of it:"}), reportOf(dataset));
+  if (dataset.same_as) at("told").prepend(element("p", {textContent: `You have these images already, as “${dataset.same_as}”.`}));
+}
+
+async function tellKept(status, dataset, form) {
+  const link = element("a", {href: `/dashboard/datasets/${dataset.id}`, textContent: dataset.name});
+  const words = status === 200 ? " was there already: the same images." : `: ${dataset.images.toLocaleString()} images in ${dataset.classes} classes are there.`;
+  at("told").replaceChildren(link, words);
+  form.reset();
+  choose(null);
+  await load();
 }
 
 function showProgress(share) {
   at("progress").value = share;
-  at("send").textContent = share < 1 ? `Uploading, ${Math.round(100 * share)} %` : "Reading the images …";
+  at("send").textContent = share < 1 ? `Sending, ${Math.round(100 * share)} %` : "Reading the images …";
 }
 
-function showChosen() {
-  const [file] = at("file").files;
-  at("send").disabled = !file;
-  at("send").textContent = "Upload";
-  if (file && !at("name").value) at("name").value = file.name.replace(/\.(npz|zip)$/i, "");
+function showButton() {
+  at("send").disabled = !chosen;
+  at("send").textContent = looked ? "Keep it" : "Check it";
+}
+
+// Another file or other options: what was seen of it is no longer what would be made.
+function forget() {
+  if (looked) at("told").textContent = "";
+  looked = null;
+  showButton();
+}
+
+function choose(next) {
+  chosen = next;
+  looked = null;
+  at("chosen").textContent = chosen ? `${chosen.words ?? chosen.name} is chosen` : "";
+  if (chosen && !at("name").value) at("name").value = chosen.name.replace(/(\.tar)?\.[A-Za-z0-9]{1,7}$/, "").slice(0, 64);
+  showButton();
+}
+
+function chooseFiles(entries) {
+  if (!entries.length) return choose(null);
+  if (entries.length === 1 && !entries[0].path.includes("/")) return choose({name: entries[0].file.name, content: entries[0].file});
+  const name = entries[0].path.split("/")[0];
+  choose({name, content: tarOf(entries), words: `${name} with ${entries.length.toLocaleString()} files`});
 }
 
 function takeDrops(place) {
@@ -123,18 +172,19 @@ function takeDrops(place) {
       place.classList.toggle("over", kind === "dragenter" || kind === "dragover");
     });
   }
-  place.addEventListener("drop", ({dataTransfer}) => {
-    if (!dataTransfer.files.length) return;
-    at("file").files = dataTransfer.files;
-    showChosen();
-    say(`${dataTransfer.files[0].name} is chosen`);
+  place.addEventListener("drop", async ({dataTransfer}) => {
+    at("told").textContent = "";
+    chooseFiles(await droppedFiles(dataTransfer.items));
+    if (chosen) say(`${chosen.words ?? chosen.name} is chosen`);
     at("send").focus();
   });
 }
 
 if (at("upload")) {
   at("upload").addEventListener("submit", send);
-  at("file").addEventListener("change", showChosen);
+  at("file").addEventListener("change", () => chooseFiles([...at("file").files].map((file) => ({path: file.name, file}))));
+  at("folder").addEventListener("change", () => chooseFiles([...at("folder").files].map((file) => ({path: file.webkitRelativePath, file}))));
+  at("options").addEventListener("input", forget);
   takeDrops(at("upload"));
 }
 at("uploaded").addEventListener("click", ({target}) => {

@@ -1,4 +1,4 @@
-// The cost of a spec before it is submitted: POST /estimates, which also validates the spec.
+// The cost of a spec or of a study before it is submitted: POST /estimates, which also validates the spec.
 
 import {call} from "./api.js";
 import {formatSeconds} from "./format.js";
@@ -13,7 +13,8 @@ export async function showEstimate(spec, onProblem) {
   try {
     const {document} = await call("POST", "/estimates", {body: spec, signal: request.signal});
     onProblem(null);
-    show(document);
+    if ("experiments" in document) showStudy(document);
+    else show(document);
   } catch (error) {
     if (error.name === "AbortError") return;
     reset();
@@ -44,17 +45,41 @@ function show(estimate) {
     [`On today's ${estimate.workers === 1 ? "worker" : `${estimate.workers} workers`}`, time(estimate)],
     ["Place in the queue", queue(estimate)],
   ];
-  const list = document.createElement("dl");
-  for (const [name, value] of rows) {
-    list.append(Object.assign(document.createElement("dt"), {textContent: name}));
-    list.append(Object.assign(document.createElement("dd"), {textContent: value}));
-  }
-  const parts = [list];
+  const parts = [listOf(rows)];
   if (!estimate.workers) parts.push(line("No worker is there: it would wait until one is started.", "problem"));
   if (estimate.stored) parts.push(line("This was computed before, with the same result to the byte."));
   for (const warning of estimate.warnings ?? []) parts.push(line(`${warning}.`, "problem"));
   at("estimate").replaceChildren(...parts);
   if (estimate.stored) offerStored(estimate.stored);
+}
+
+function listOf(rows) {
+  const list = document.createElement("dl");
+  for (const [name, value] of rows) {
+    list.append(Object.assign(document.createElement("dt"), {textContent: name}));
+    list.append(Object.assign(document.createElement("dd"), {textContent: value}));
+  }
+  return list;
+}
+
+function showStudy(study) {
+  reset();
+  const {experiments, stored, cells, queue_seconds: wait} = study;
+  const isNew = stored < experiments;
+  const basis = cells.some((cell) => cell.basis === "typical") ? "typical" : "measured";
+  const rows = [
+    ["Experiments", experiments.toLocaleString()],
+    ["Computed before", stored ? `${stored.toLocaleString()}, at no cost` : "none"],
+    ["Tasks to train", study.tasks.toLocaleString()],
+    ["Task-epochs", study.task_epochs.toLocaleString()],
+    [`On today's ${study.workers === 1 ? "worker" : `${study.workers} workers`}`, isNew ? time({...study, basis}) : "nothing to do"],
+    ["Longer for what waits", isNew && wait ? `about ${formatSeconds(wait)}` : "–"],
+  ];
+  const parts = [listOf(rows)];
+  if (!study.workers && isNew) parts.push(line("No worker is there: it would wait until one is started.", "problem"));
+  for (const warning of new Set(cells.flatMap((cell) => cell.warnings ?? []))) parts.push(line(`${warning}.`, "problem"));
+  at("estimate").replaceChildren(...parts);
+  at("send").textContent = `Submit study of ${experiments.toLocaleString()} experiment${experiments === 1 ? "" : "s"}`;
 }
 
 function offerStored(id) {

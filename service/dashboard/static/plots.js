@@ -69,9 +69,10 @@ dark.addEventListener("change", () => {
 });
 
 // Every <figure data-plot="path">, drawn from {summary, data, layout, links} at that path. The values of `form` are the
-// query, there and in the page's own address.
+// query, there and in the page's own address. onShown(figure, plot): called after a plot is another than before.
 export class Plots {
-  constructor(root, form) {
+  constructor(root, form, onShown = () => {}) {
+    this.onShown = onShown;
     this.figures = [...root.querySelectorAll("[data-plot]")];
     this.form = form;
     this.#restore();
@@ -82,7 +83,8 @@ export class Plots {
   // Fetch every figure; those that did not change come from the browser's cache, and are not drawn again.
   refresh() {
     const query = this.#query();
-    this.form.querySelector("output").value = this.#stage();
+    const stage = this.form.querySelector("output");
+    if (stage) stage.value = this.#stage();
     return Promise.all(this.figures.map((figure) => this.#show(figure, `${figure.dataset.plot}?${query}`)));
   }
 
@@ -97,7 +99,12 @@ export class Plots {
     showLinks(figure.querySelector("[data-links]"), plot.links ?? {});
     showWarnings(figure.querySelector("[data-warnings]"), plot.warnings ?? []);
     figure.classList.toggle("nothing", !plot.data?.length);
-    if (plot.data?.length) await draw(figure.querySelector(".place"), plot, address);
+    this.onShown(figure, plot);
+    if (!plot.data?.length) return;
+    const {height, ...layout} = plot.layout; // of the place: a plot is resized with it
+    const place = figure.querySelector(".place");
+    if (height) place.style.height = `${height}px`;
+    await draw(place, {...plot, layout}, address);
   }
 
   #update() {
@@ -110,7 +117,7 @@ export class Plots {
   #query() {
     const query = new URLSearchParams();
     for (const element of this.form.elements) {
-      const isDefault = element.type === "radio" ? element.defaultChecked : element.value === element.defaultValue;
+      const isDefault = element.type === "radio" ? element.defaultChecked : element.value === (element.defaultValue ?? element.options?.[0].value);
       if (!element.name || isDefault || (element.type === "radio" && !element.checked) || element.value === "") continue;
       query.set(element.name, element.value);
     }

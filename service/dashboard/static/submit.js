@@ -1,15 +1,16 @@
-// The page /dashboard/submit: a spec as a form or as JSON, its estimate, its preview, its submission.
+// The page /dashboard/submit: a spec or a study as a form or as JSON, its estimate, its preview, its submission.
 
 import {Problem, call, say} from "./api.js";
 import {showEstimate} from "./estimate.js";
 import {SpecForm, formSchema, lack} from "./form.js";
 import {showPreview} from "./preview.js";
+import {StudyFields, bodyOf, isStudy} from "./replicates.js";
 
 const at = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const WAIT = 500; // ms after the last keystroke
 
-let catalog, form, timer;
+let catalog, form, study, timer;
 let key = {}; // {body, value}: the same body again gets the same experiment
 
 async function begin() {
@@ -17,16 +18,18 @@ async function begin() {
   catalog = response.document;
   const named = catalog.datasets.map((entry) => ({value: entry.name, title: `${entry.name}: ${entry.description}${lack(entry)}`}));
   const uploads = uploaded.map(({id, name, images}) => ({value: `id:${id}`, title: `${name} (uploaded, ${images} images)`}));
-  form = new SpecForm(at("form"), formSchema(catalog, [...named, ...uploads]), changed);
+  form = new SpecForm(at("fields"), formSchema(catalog, [...named, ...uploads]), changed);
+  study = new StudyFields(at("study"), () => form.paths, changed);
   for (const entry of catalog.presets.filter(({unavailable}) => unavailable)) {
     at("preset").querySelector(`[value="${CSS.escape(entry.name)}"]`)?.append(lack(entry));
   }
-  await form.ready;
   at("form").removeAttribute("aria-busy");
   const preset = query.get("preset") ?? at("preset").value;
   at("preset").value = query.has("from") ? "" : preset;
   form.spec = query.has("from") ? await specOf(query.get("from")) : presetSpec(preset);
   if (query.has("dataset")) form.spec = {...form.spec, dataset: {id: query.get("dataset")}};
+  if (query.has("study")) study.open();
+  changed();
 }
 
 async function uploadedDatasets() {
@@ -50,9 +53,9 @@ async function specOf(id) {
 
 const isJson = () => document.querySelector("[name=view]:checked").value === "json";
 
-// The spec as it would be sent. Throws Problem where the text is no JSON.
+// The spec or study as it would be sent. Throws Problem where the text is no JSON.
 function current() {
-  if (!isJson()) return form.spec;
+  if (!isJson()) return bodyOf(form.spec, study.value);
   try {
     return JSON.parse(at("text").value);
   } catch (error) {
@@ -66,14 +69,16 @@ function changed() {
 }
 
 function refresh() {
-  let spec;
+  let body;
   try {
-    spec = current();
+    body = current();
   } catch (problem) {
     return showProblem(problem);
   }
-  showEstimate(spec, showProblem);
-  showPreview(spec);
+  study.renew();
+  showEstimate(body, showProblem);
+  const spec = isStudy(body) ? body.spec : body;
+  if (spec) showPreview(spec);
 }
 
 // problem: null where the spec is valid. Moves no focus: it comes while somebody types.
@@ -106,12 +111,13 @@ async function send(event) {
   clearTimeout(timer);
   button.setAttribute("aria-busy", "true");
   try {
-    const spec = current();
-    const path = button.dataset.anew ? "/experiments?anew=true" : "/experiments";
-    const headers = {"Idempotency-Key": keyFor(path + JSON.stringify(spec))};
-    const {document: experiment} = await call("POST", path, {body: spec, headers});
+    const body = current();
+    const kind = isStudy(body) ? "studies" : "experiments";
+    const path = button.dataset.anew ? `/${kind}?anew=true` : `/${kind}`;
+    const headers = {"Idempotency-Key": keyFor(path + JSON.stringify(body))};
+    const {document: made} = await call("POST", path, {body, headers});
     key = {};
-    location.assign(`/dashboard/experiments/${experiment.id}`);
+    location.assign(`/dashboard/${kind}/${made.id}`);
   } catch (problem) {
     showProblem(problem);
     say(problem.message);
@@ -122,12 +128,10 @@ async function send(event) {
 }
 
 function switchView() {
-  if (isJson()) at("text").value = JSON.stringify(form.spec, null, 2);
+  if (isJson()) at("text").value = JSON.stringify(bodyOf(form.spec, study.value), null, 2);
   else {
     try {
-      const spec = JSON.parse(at("text").value);
-      const {preset, ...changes} = spec;
-      form.spec = preset ? merged(presetSpec(preset), changes) : {...blank(), ...spec};
+      fill(JSON.parse(at("text").value));
     } catch (error) {
       document.querySelector("[value=json]").checked = true;
       return showProblem(new Problem({title: "No JSON", detail: `cannot be shown as a form: ${error.message}`}));
@@ -137,6 +141,17 @@ function switchView() {
   at("json").hidden = !isJson();
   showProblem(null);
   changed();
+}
+
+// Throws Error for what has no form.
+function fill(body) {
+  const {spec, replicates, grid, name, ...others} = isStudy(body) ? body : {spec: body};
+  const [other] = Object.keys(others);
+  if (other) throw new Error(`${other} of a study has no form`);
+  const {preset, ...changes} = spec ?? {};
+  const named = name ? {name} : {};
+  form.spec = {...(preset ? merged(presetSpec(preset), changes) : {...blank(), ...spec}), ...named};
+  study.value = {replicates, grid};
 }
 
 // As the service reads a preset: objects merge unless their kind differs.
@@ -154,10 +169,11 @@ at("submission").addEventListener("submit", send);
 at("text").addEventListener("input", changed);
 at("preset").addEventListener("change", () => {
   form.spec = presetSpec(at("preset").value);
-  at("text").value = JSON.stringify(form.spec, null, 2);
+  at("text").value = JSON.stringify(bodyOf(form.spec, study.value), null, 2);
+  changed();
 });
 for (const radio of document.querySelectorAll("[name=view]")) radio.addEventListener("change", switchView);
 begin().catch((problem) => {
   at("form").removeAttribute("aria-busy");
-  at("form").textContent = problem.message;
+  at("fields").textContent = problem.message;
 });

@@ -1,6 +1,7 @@
 // Tables: built from documents of the API (a cell is text, a number, or an element), and the choice of
-// experiments to compare in the table of the start page.
+// experiments in the table of the start page, to compare them or to do one thing to all.
 
+import {batchActions} from "./batch.js";
 import {showTimes} from "./format.js";
 
 export function table(name, headings, rows) {
@@ -39,17 +40,33 @@ export function replace(place, ...parts) {
   window.Idiomorph.morph(place, next.childNodes, {morphStyle: "innerHTML", ignoreActiveValue: true});
 }
 
-// The start page: chosen rows, for the button "Compare". They stay chosen when htmx brings the table again.
+// The start page: chosen rows, for the button "Compare" and the tool bar. They stay chosen when htmx brings the table again.
 function chooseForComparison(compare) {
   const chosen = new Set();
+  const bar = document.getElementById("batch");
+  if (bar) batchActions(bar, chosen, show);
 
   function show() {
     for (const box of document.querySelectorAll(".choose")) box.checked = chosen.has(box.value);
+    const boxes = [...document.querySelectorAll(".choose")];
+    const page = document.getElementById("choose-page");
+    if (page) {
+      page.checked = boxes.length > 0 && boxes.every((box) => box.checked);
+      page.indeterminate = !page.checked && boxes.some((box) => box.checked);
+    }
+    if (bar) {
+      bar.hidden = !chosen.size;
+      document.getElementById("batch-count").textContent = `${chosen.size} chosen`;
+    }
     compare.textContent = chosen.size ? `Compare ${chosen.size}` : "Compare";
     compare.href = chosen.size ? `/dashboard/compare?ids=${[...chosen].join(",")}` : "/dashboard/compare";
   }
 
   document.addEventListener("change", ({target}) => {
+    if (target.id === "choose-page") {
+      for (const box of document.querySelectorAll(".choose")) chosen[target.checked ? "add" : "delete"](box.value);
+      return show();
+    }
     if (!target.classList.contains("choose")) return;
     chosen[target.checked ? "add" : "delete"](target.value);
     show();

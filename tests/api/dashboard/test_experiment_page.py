@@ -131,10 +131,10 @@ def test_only_who_may_change_it_is_offered_to(tmp_path: Path, client: httpx.Clie
     with people(tmp_path, client) as who:
         owned = cancelled_experiment(who["alice"], shared=True)
         own, others = (page(who[name], owned) for name in ("alice", "bob"))
-        assert "data-share" in own
+        assert 'id="share"' in own
         assert 'data-method="DELETE"' in own
         assert "data-method" not in others
-        assert "data-share" not in others
+        assert 'id="share"' not in others
         assert "$TGSH_API_KEY" in own  # the command takes a key where one is needed
         assert "by <b>alice</b>, shared" in others
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.dashboard.rendering import FOLDER, MOUNT, POLICY, digest, static_url
+from service.dashboard.rendering import FOLDER, MOUNT, POLICY, WORKER, WORKER_POLICY, digest, static_url
 from service.dependencies import Services
 from tests.support.many_experiments import fill
 from tests.support.people import people
@@ -38,7 +38,6 @@ def test_files_are_kept_under_an_address_of_their_version(client: httpx.Client) 
     assert {Path(file).name for file in found} >= {
         "dashboard.css",
         "pico.min.css",
-        "jsoneditor.js",
         "submit.js",
     }
     for file in found:
@@ -88,3 +87,18 @@ def test_what_failed_can_be_tried_again_by_its_owner(client: httpx.Client, servi
     assert page.count('data-path="/experiments/') == 20
     assert "MemoryError" in page
     assert 'href="/?status=failed"' in page
+
+
+def test_the_banner_says_what_readyz_says(client: httpx.Client, tmp_path: Path) -> None:
+    ready, banner = client.get("/readyz"), client.get("/dashboard/health")
+    assert (ready.status_code, banner.status_code) == (503, 200)  # there is no queue, and no worker
+    failing = [check["detail"] for check in ready.json()["checks"].values() if not check["ok"]]
+    assert [line.partition(": ")[0] for line in banner.json()["lines"]] == ["Queue", "Workers"]
+    assert [line.partition(": ")[2] for line in banner.json()["lines"]] == failing
+
+
+def test_the_worker_of_the_pages_may_connect_and_nothing_else(client: httpx.Client) -> None:
+    answer = client.get(static_url(WORKER))
+    assert answer.headers["content-security-policy"] == WORKER_POLICY
+    assert "worker-src 'self'" in POLICY
+    assert client.get(static_url("frame.js")).headers["content-security-policy"] != WORKER_POLICY

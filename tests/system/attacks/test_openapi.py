@@ -23,7 +23,7 @@ pytestmark = pytest.mark.attacks
 def test_every_answer_is_one_that_the_document_describes(tmp_path: Path) -> None:
     app = create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
     with serving(app) as client:
-        told = fuzz(client, app.state.services, examples=6, derandomize=True)
+        told = fuzz(client, app.state.services, examples=4, derandomize=True)
         paths = client.get("/openapi.json").json()["paths"]
     print(told)
     operations = {f"{method.upper()} {path}" for path, item in paths.items() for method in item}
@@ -31,7 +31,7 @@ def test_every_answer_is_one_that_the_document_describes(tmp_path: Path) -> None
     assert {status for _, status in told.statuses} >= {200, 202, 204, 404, 409, 422}
 
 
-ASKING = {"root": 3, "alice": 3, "rita": 3, "nobody": 2, "a stranger": 1}
+ASKING = {"root": 2, "alice": 2, "rita": 2, "nobody": 2, "a stranger": 1}
 """Who asks, and how many requests of theirs are sent to every operation."""
 
 

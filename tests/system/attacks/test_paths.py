@@ -108,6 +108,9 @@ def test_every_parameter_of_every_route(tmp_path: Path) -> None:
         right = {
             "experiment_id": ids["completed"],
             "dataset_id": client.get("/datasets").json()["items"][0]["id"],
+            "study_id": client.post("/studies", json={"spec": SPEC, "replicates": {"seeds": 2}}).json()["id"],
+            "placement_id": "0" * 16,
+            "base_id": client.get(f"/experiments/{ids['completed']}").json()["base_id"],
             "key": client.post("/previews", json=SPEC).json()["key"],
             "index": "0",
             "name": "accuracy",

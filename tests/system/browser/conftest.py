@@ -142,14 +142,12 @@ def troubles(request: pytest.FixtureRequest) -> Iterator[Troubles | None]:
 
 
 @pytest.fixture
-def screenshot(page: Page, tmp_path: Path) -> Callable[[str], Path]:
-    """Keeps a picture of the page, whole, in TGSH_SCREENSHOTS or in the test's folder."""
-    folder = Path(os.environ.get("TGSH_SCREENSHOTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
+def screenshot(page: Page) -> Callable[[str], None]:
+    """Keeps a picture of the page, whole, in TGSH_SCREENSHOTS: for eyes alone, so nothing without that."""
+    folder = os.environ.get("TGSH_SCREENSHOTS")
 
-    def keep(name: str) -> Path:
-        path = folder / f"{name}.png"
-        page.screenshot(path=path, full_page=True)
-        return path
+    def keep(name: str) -> None:
+        if folder is not None:
+            page.screenshot(path=Path(folder, f"{name}.png"), full_page=True, timeout=60_000)
 
     return keep

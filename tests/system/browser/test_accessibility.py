@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +17,7 @@ PAGES = {
     "/dashboard/submit": "text=learning rate",
     "/dashboard/workers": "#queue:not(:text('Asking'))",
     "/dashboard/datasets": "text=KMNIST",
+    "/dashboard/atlas": "h1",
     "/guide": "text=Where to go from here",
     "/guide/results": "text=cophenetic",
     "/guide/python-reference": "text=Client.submit",
@@ -61,7 +61,7 @@ def test_axe_has_no_complaint(page: Page, troubles: Troubles, path: str, scheme:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_phone_shows_it_whole(
-    page: Page, troubles: Troubles, path: str, screenshot: Callable[[str], Path]
+    page: Page, troubles: Troubles, path: str, screenshot: Callable[[str], None]
 ) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     visit(page, troubles, path)

@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -59,7 +58,7 @@ def test_experiments_are_found_and_chosen_by_name(page: Page, two: list[str]) ->
 
 
 def test_two_are_compared(
-    page: Page, http: httpx.Client, two: list[str], screenshot: Callable[[str], Path]
+    page: Page, http: httpx.Client, two: list[str], screenshot: Callable[[str], None]
 ) -> None:
     found = http.get("/comparison", params={"ids": ",".join(two)}).json()
     go(page, two)
@@ -91,7 +90,7 @@ def test_two_are_compared(
 
 
 def test_three_are_compared_on_a_narrow_dark_page(
-    page: Page, http: httpx.Client, two: list[str], screenshot: Callable[[str], Path]
+    page: Page, http: httpx.Client, two: list[str], screenshot: Callable[[str], None]
 ) -> None:
     third = completed(http, TASKS, 2, name="third", base_seed=5)
     page.emulate_media(color_scheme="dark")
@@ -106,13 +105,38 @@ def test_three_are_compared_on_a_narrow_dark_page(
     assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found.response["violations"]] == []
 
 
-def test_what_cannot_be_compared_is_said(
-    page: Page, http: httpx.Client, two: list[str], troubles: Any
-) -> None:
-    troubles.allow("409|422")
+def test_what_cannot_be_compared_is_said(page: Page, http: httpx.Client, two: list[str]) -> None:
     other = completed(http, 1, name="one task")
     go(page, [two[0], other])
-    expect(page.locator("#comparison .problem")).to_contain_text("They cannot be compared")
+    expect(page.locator("[data-summary]")).to_contain_text("No two of them have three tasks in common")
+    expect(page.locator("[data-notes]")).to_contain_text("B (one task) is left out: it has 0°")
+    expect(page.locator("[data-differences] tbody")).to_contain_text("suite.tasks")
+    expect(page.locator("[data-agree]")).to_be_hidden()
+    go(page, [*two, other])
+    assert len(matrices_on(page)) == 2
+    expect(page.locator("[data-pairs] tbody tr")).to_have_count(1)
+    expect(page.locator("[data-notes]")).to_contain_text("C (one task) is left out")
+
+
+def test_many_are_small(
+    page: Page, http: httpx.Client, two: list[str], screenshot: Callable[[str], None]
+) -> None:
+    more = [completed(http, TASKS, 1, name=f"one of many {seed}", seed=seed) for seed in range(2, 8)]
+    go(page, [*two, *more])
+    assert len(matrices_on(page)) == 8
+    titles = page.locator("[data-plots] h3").all_inner_texts()
+    assert titles[-1] == "H: one of many 7"
+    expect(page.locator("[data-plane] h3")).to_have_text("Pearson of every pair")
+    expect(page.locator("[data-pairs] tbody tr")).to_have_count(28)
+    expect(page.locator("[data-differences] tbody tr")).to_have_count(8)
+    expect(page.locator("[data-differences] thead")).to_contain_text("training.epochs")
+    screenshot("compare-many")
+    page.set_viewport_size({"width": 400, "height": 800})
+    go(page, [*two, *more])
+    screenshot("compare-many-narrow")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    found = Axe().run(page)
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found.response["violations"]] == []
 
 
 def test_missing_and_too_many_are_told(page: Page, two: list[str]) -> None:
@@ -120,3 +144,35 @@ def test_missing_and_too_many_are_told(page: Page, two: list[str]) -> None:
     expect(page.get_by_role("alert")).to_have_count(2)
     expect(page.get_by_role("alert").last).to_contain_text("<script>")
     expect(page.locator("ol.chosen li")).to_have_count(1)
+
+
+def test_a_study_beside_an_experiment(
+    page: Page, http: httpx.Client, two: list[str], screenshot: Callable[[str], None]
+) -> None:
+    members = [
+        completed(http, TASKS, 2, name="of a study", seed=seed, base_seed=base)
+        for base in (5, 6)
+        for seed in (7, 8)
+    ]
+    made = http.post("/studies", json={"experiments": members, "name": "four <i>replicates</i>"}).json()["id"]
+    page.goto(f"/dashboard/compare?ids={two[0]}")
+    page.get_by_role("searchbox").fill("replicates")
+    page.locator("#offered li").get_by_role("link", name="four <i>replicates</i>").click()
+    page.wait_for_url(f"**/dashboard/compare?ids={two[0]},{made}&*")
+    expect(page.locator("#comparison")).not_to_have_attribute("aria-busy", "true")
+    found = http.get("/comparison", params={"ids": f"{two[0]},{made}"}).json()
+    assert np.allclose(matrices_on(page)[1], found["matrices"][1])
+    assert page.locator("[data-plots] h3").all_inner_texts()[1] == "B: four <i>replicates</i>, mean of 4"
+    expect(page.locator("[data-pairs] tbody tr td").last).to_have_text("several")
+    row = page.locator("[data-replicates] tbody tr")
+    expect(row).to_contain_text(found["pairs"][0]["replicates"]["verdict"])
+    expect(page.locator("[data-differences] tbody")).to_contain_text("[7,8]")
+    expect(page.locator("ol.chosen")).to_contain_text("study, 4 replicates")
+    screenshot("compare-study")
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    go(page, [two[0], made])
+    screenshot("compare-study-narrow-dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    violations = Axe().run(page).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in violations] == []

@@ -37,7 +37,7 @@ def go(page: Page, experiment_id: str, query: str = "") -> None:
 
 
 def test_page_fills_in_while_the_experiment_runs(
-    page: Page, http: httpx.Client, screenshot: Callable[[str], Path]
+    page: Page, http: httpx.Client, screenshot: Callable[[str], None]
 ) -> None:
     experiment = submit(http, 12, 40, name="fills in", seed=7)
     page.goto(f"/dashboard/experiments/{experiment['id']}")
@@ -103,7 +103,7 @@ def test_toggles_show_other_matrices_and_stand_in_the_address(
 
 
 def test_every_plot_is_drawn_and_says_what_it_shows(
-    page: Page, http: httpx.Client, done: str, screenshot: Callable[[str], Path]
+    page: Page, http: httpx.Client, done: str, screenshot: Callable[[str], None]
 ) -> None:
     go(page, done)
     accuracy = http.get(f"/experiments/{done}/accuracy").json()
@@ -219,6 +219,40 @@ def test_cancel_resume_and_delete_ask_first(page: Page, http: httpx.Client) -> N
     assert http.get(f"/experiments/{experiment['id']}").status_code == 404
 
 
+def test_its_owner_changes_the_priority(
+    page: Page, http: httpx.Client, troubles: Any, screenshot: Callable[[str], None]
+) -> None:
+    experiment = submit(http, 4, 1000, name="may wait", seed=4, priority=-2)
+    path = f"/experiments/{experiment['id']}"
+    try:
+        page.goto(f"/dashboard{path}")
+        priority = page.get_by_label("priority")
+        expect(priority).to_have_value("-2")
+        with page.expect_response(re.compile(f"/dashboard{path}$")):  # it would be refreshed
+            priority.fill("7")
+        page.wait_for_timeout(300)
+        expect(priority).to_have_value("7")  # what is typed stays
+        priority.press("Enter")
+        expect(page.locator("#said")).to_have_text("Its priority is 7 now.")
+        assert http.get(path).json()["priority"] == 7
+        priority.fill("99")
+        priority.press("Tab")
+        expect(page.locator("#said")).to_contain_text("10")  # in the browser's words
+        expect(priority).to_have_value("7")
+        assert http.get(path).json()["priority"] == 7
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            for width in (1440, 768, 390):
+                page.set_viewport_size({"width": width, "height": 900})
+                until(page, lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+                screenshot(f"experiment-{width}-{scheme}")
+    finally:
+        http.post(f"{path}/cancel")
+    expect(page.locator("h1 .status")).to_have_text("cancelled")
+    expect(priority).to_have_count(0)
+    expect(page.get_by_text("priority 7")).to_be_visible()
+
+
 def test_page_asks_now_and_then_where_there_is_no_stream(
     page: Page, http: httpx.Client, troubles: Any
 ) -> None:
@@ -232,7 +266,7 @@ def test_page_asks_now_and_then_where_there_is_no_stream(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_narrow_and_dark_pages_are_whole(
-    page: Page, done: str, scheme: Any, screenshot: Callable[[str], Path]
+    page: Page, done: str, scheme: Any, screenshot: Callable[[str], None]
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 400, "height": 800})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,12 +12,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.system.browser.conftest import Troubles
+from tgsh.specs import SplitSuite
 from tgsh.specs.presets import PRESETS, Submission
 
 
 @pytest.fixture
-def form(page: Page) -> Page:
+def form(page: Page, troubles: Troubles) -> Page:
     """The page with its form, filled with the demo."""
+    troubles.allow("422")  # asked of specs being changed, and of data not at hand
     page.goto("/dashboard/submit")
     expect(page.get_by_label("epochs")).to_have_value("10")
     return page
@@ -42,7 +43,7 @@ def small(page: Page, name: str) -> None:
 
 
 def test_the_demo_is_submitted_and_learned(
-    form: Page, http: httpx.Client, screenshot: Callable[[str], Path]
+    form: Page, http: httpx.Client, screenshot: Callable[[str], None]
 ) -> None:
     small(form, "from the form")
     screenshot("submit")
@@ -54,6 +55,20 @@ def test_the_demo_is_submitted_and_learned(
     form.goto("/")
     row = form.get_by_role("row").filter(has_text="from the form")
     expect(row.get_by_text("completed")).to_be_visible()
+
+
+def test_the_priority_is_sent(form: Page, http: httpx.Client, screenshot: Callable[[str], None]) -> None:
+    small(form, "has a priority")
+    form.get_by_label("priority").fill("3")
+    for scheme in ("light", "dark"):
+        form.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for width in (1440, 768, 390):
+            form.set_viewport_size({"width": width, "height": 900})
+            assert form.evaluate("document.documentElement.scrollWidth") == width
+            screenshot(f"submit-{width}-{scheme}")
+    form.get_by_role("button", name="Submit").click()
+    form.wait_for_url(re.compile(r"/dashboard/experiments/[0-9a-f]{16}$"))
+    assert http.get(f"/experiments/{form.url[-16:]}").json()["priority"] == 3
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -84,8 +99,30 @@ def test_what_no_worker_can_run_says_so_in_every_list(page: Page, http: httpx.Cl
         preset.get_by_role("option", name=re.compile(r"\(augment-mnist\) \(needs torch\)$"))
     ).to_have_count(1)
     preset.select_option("augment-mnist")
-    expect(page.get_by_label("kind of suite")).to_have_value("augment (needs torch)")
+    expect(page.get_by_label("kind of suite")).to_have_value("augment")
     assert Submission.model_validate(as_json(page)).spec() == PRESETS["augment-mnist"]
+
+
+def test_corruptions_are_ticked_and_a_split_is_chosen(form: Page) -> None:
+    form.get_by_label("kind of suite").select_option("corruption")
+    expect(form.get_by_text("Task 0 has the clean images")).to_be_visible()
+    expect(form.get_by_label("glass-blur")).to_be_checked()
+    form.get_by_label("glass-blur").uncheck()
+    form.get_by_label("zigzag").check()
+    form.get_by_label("3", exact=True).uncheck()
+    suite = as_json(form)["suite"]
+    assert suite["names"] == ["gaussian-noise", "fog", "contrast", "zigzag"]
+    assert suite["severities"] == [1, 5]
+    form.get_by_label("Form", exact=True).check()
+    form.get_by_label("kind of suite").select_option("split")
+    expect(form.get_by_text("Each task has some of the classes")).to_be_visible()
+    form.get_by_label("outputs").select_option("own")
+    form.get_by_label("order", exact=True).select_option("random")
+    spec = Submission.model_validate(as_json(form)).spec()
+    assert spec.suite == SplitSuite(order="random", outputs="own")
+    form.get_by_label("Form", exact=True).check()
+    form.get_by_label("kind of suite").select_option("domains")
+    expect(form.get_by_text("Each domain of one dataset is a task")).to_be_visible()
 
 
 def test_a_custom_suite_is_composed(form: Page) -> None:
@@ -123,8 +160,7 @@ def test_several_datasets_say_which_classes_are_the_same(form: Page) -> None:
     )
 
 
-def test_a_problem_is_beside_its_field(form: Page, troubles: Troubles) -> None:
-    troubles.allow("422")
+def test_a_problem_is_beside_its_field(form: Page) -> None:
     form.get_by_label("epochs").fill("0")
     form.get_by_label("fan in").fill("many")
     form.get_by_role("button", name="Submit").click()
@@ -137,7 +173,7 @@ def test_a_problem_is_beside_its_field(form: Page, troubles: Troubles) -> None:
     assert form.url.endswith("/dashboard/submit")
 
 
-def test_what_is_no_json_is_told(form: Page, troubles: Troubles) -> None:
+def test_what_is_no_json_is_told(form: Page) -> None:
     form.get_by_role("radio", name="JSON").check()
     form.get_by_label("The body of").fill('{"preset": "demo"')
     form.get_by_role("button", name="Submit").click()
@@ -151,7 +187,6 @@ def test_what_is_no_json_is_told(form: Page, troubles: Troubles) -> None:
     form.get_by_role("radio", name="Form").check()
     expect(form.get_by_label("epochs")).to_have_value("4")
     expect(form.get_by_label("batch size")).to_have_value("128")
-    troubles.allow("422")
     form.get_by_role("radio", name="JSON").check()
     form.get_by_label("The body of").fill('{"preset": "demo", "colour": "blue"}')
     form.get_by_role("button", name="Submit").click()

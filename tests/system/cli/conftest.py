@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tgsh.cli import app
+from tgsh.cli.application import app
 from tgsh.client import Client
 from tgsh.stack.stack import Stack
 

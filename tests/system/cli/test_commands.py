@@ -140,7 +140,7 @@ def test_bad_specs_name_what_is_wrong(tgsh: Tgsh, tmp_path: Path) -> None:
         assert len(refused.stderr.splitlines()) == 1
     preset = tgsh("submit", "no-such-preset")
     assert preset.returncode == 2
-    assert "preset: Input should be 'augment-mnist', 'demo'" in preset.stderr
+    assert "preset: Input should be '5-datasets', 'augment-mnist', 'demo'" in preset.stderr
     assert len(preset.stderr.splitlines()) == 1
 
 

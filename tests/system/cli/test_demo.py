@@ -18,7 +18,7 @@ import pytest
 
 from tests.system.faults.disks import small_disk
 from tests.system.test_stack import kin, until
-from tgsh.stack.stack import Home, running_url
+from tgsh.stack.state import Home, running_url
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 

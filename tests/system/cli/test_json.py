@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 from tests.system.cli.conftest import SLOW, TINY, Tgsh, document, problem
-from tgsh.cli import app
+from tgsh.cli.application import app
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -40,7 +40,11 @@ def test_an_experiment_from_submit_to_delete(tgsh: Tgsh) -> None:
     assert document(tgsh("list", "--search", "tiny", "--json"))[0]["id"] == made
     fetched = document(tgsh("fetch", made, "similarity", "-o", "s.csv", "--json"))
     assert fetched == {"file": "s.csv", "bytes": Path("s.csv").stat().st_size}
-    assert document(tgsh("delete", made, "--yes", "--json")) == {"id": made, "deleted": True}
+    assert document(tgsh("delete", made, "--yes", "--json")) == {
+        "id": made,
+        "deleted": True,
+        "forever": False,
+    }
 
 
 def test_cancel_and_resume(tgsh: Tgsh, slow: str) -> None:

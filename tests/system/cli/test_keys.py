@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tgsh.api_keys import KeyFile, find
-from tgsh.cli import app
+from tgsh.cli.application import app
 
 
 @pytest.fixture(autouse=True)

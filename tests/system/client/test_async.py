@@ -19,6 +19,7 @@ from tests.system.client.cutting import CuttingProxy
 from tgsh.client import AsyncClient, Client
 from tgsh.client._requests import ApiRequest
 from tgsh.client.results import Experiment
+from tgsh.client.uploads import file_body
 from tgsh.errors import ServiceProblem, ServiceUnreachable
 from tgsh.stack.stack import Stack
 
@@ -141,7 +142,8 @@ def test_files_are_streamed_with_their_length_by_both(tmp_path: Path, size: int)
         await request.aread()
         return note(request)
 
-    request = ApiRequest("POST", "/somewhere", lambda response: response.json(), content=tmp_path / "file")
+    body = file_body(tmp_path / "file")
+    request = ApiRequest("POST", "/somewhere", lambda response: response.json(), content=body)
     with Client("http://lab", transport=httpx.MockTransport(note)) as client:
         assert client._send(request) == {}
 

@@ -23,6 +23,7 @@ ELSEWHERE = ("/livez", "/metrics", "/dashboard")
 """For machines and browsers."""
 
 ARGUMENTS: dict[str, Any] = {
+    "geometry": "abs(index)",
     "experiment": "0" * 16,
     "spec": "demo",
     "task": 0,
@@ -30,16 +31,37 @@ ARGUMENTS: dict[str, Any] = {
     "name": "similarity",
     "images": np.zeros((1, 2, 2)),
     "experiments": ["0" * 16, "1" * 16],
+    "study": "0" * 16,
+    "pairs": "0-1:2-3",
     "dataset": "0" * 16,
     "path": "bundle.zip",
     "key": "0" * 64,
+    "priority": 1,
+    "action": "tag",
+    "experiment_id": "0" * 16,
+    "placement": "0" * 16,
+    "weights": {0: 1.0},
+    "labels": [0],
+    "base": "0" * 64,
+    "format": "csv",
 }
-BESIDE: dict[str, dict[str, Any]] = {"upload": {"x": np.zeros((1, 2, 2), np.uint8), "y": [0]}}
+BESIDE: dict[str, dict[str, Any]] = {
+    "upload": {"x": np.zeros((1, 2, 2), np.uint8), "y": [0]},
+    "study": {"spec": "demo"},
+    "place": {"dataset": "mnist5k"},
+    "change_study": {"name": "renamed"},
+}
 """What a method needs though no argument of it is required."""
-ANY_PATH = {"fetch"}
-"""Methods that could ask for whatever is below an experiment: they prove nothing."""
-LOCAL = {"close", "experiment_id", "dataset_id"}
-"""Methods that send nothing; of a whole id."""
+ANY_PATH = {"fetch", "study_file"}
+"""Methods that could ask for whatever is below an experiment or a study: they prove nothing."""
+LATER = {
+    ("GET", "/experiments/{experiment_id}/placements/{placement_id}/samples"),  # placement_file(of="samples")
+    ("GET", "/experiments/{experiment_id}/accuracy/matrix/job"),  # compute_accuracy_matrix
+    ("GET", "/bases/{base_id}/nearest"),  # atlas_nearest, of the experiment's base
+}
+"""What a method asks for after its first request, or by an argument."""
+LOCAL = {"close", "experiment_id", "dataset_id", "study_id", "experiment_or_study_id", "base_id"}
+"""Methods that send nothing of their own; of a whole id."""
 
 
 def asked_by_methods() -> Iterator[tuple[str, str, str]]:
@@ -56,7 +78,11 @@ def asked_by_methods() -> Iterator[tuple[str, str, str]]:
                 continue
             method = getattr(client, name)
             parameters = inspect.signature(method).parameters.values()
-            required = [each.name for each in parameters if each.default is each.empty]
+            required = [
+                each.name
+                for each in parameters
+                if each.default is each.empty and each.kind != each.VAR_KEYWORD
+            ]
             with suppress(TgshError):
                 made = method(**{each: ARGUMENTS[each] for each in required}, **BESIDE.get(name, {}))
                 next(iter(made))
@@ -89,6 +115,7 @@ def test_each_has_the_other(offered: list[tuple[str, str]]) -> None:
         (method, template)
         for method, template in offered
         if not template.startswith(ELSEWHERE)
+        and (method, template) not in LATER
         and not any(method == known and matches(template, path) for _, known, path in asked)
     ]
     assert not without

@@ -174,7 +174,7 @@ def test_settings_understand_the_environment(
         monkeypatch.setenv(variable, value)
     settings = kind()
     assert settings.redis == f"redis://:{PASSWORD}@redis:6379/0"
-    assert settings.database == "sqlite:////var/lib/tgsh/tgsh.db"
+    assert settings.database == Path("/var/lib/tgsh/tgsh.db")
     assert settings.artifacts == "/var/lib/tgsh/artifacts"
 
 

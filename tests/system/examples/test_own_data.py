@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.uploads import coloured, npz, picture, zipped
-from tgsh.cli import app
+from tgsh.cli.application import app
 from tgsh.client import Client
 from tgsh.errors import InvalidSpec, ServiceProblem
-from tgsh.examples import own_data
+from tgsh.examples import own_data, own_photos
 from tgsh.stack.stack import Stack
 
 
@@ -62,15 +62,48 @@ def test_the_same_images_again_are_the_same_dataset(client: Client, tmp_path: Pa
     assert client.dataset_samples(first.id).startswith(b"\x89PNG")
 
 
+def test_photos_of_a_phone_go_in_with_one_call(stack: Stack, client: Client, tmp_path: Path) -> None:
+    """Twelve classes with German names, three broken files, two orientations, what systems leave there."""
+    command = [sys.executable, "-m", "tgsh.examples.own_photos", "--url", stack.url]
+    command += ["--output", str(tmp_path), "--photos", str(tmp_path / "Blätter")]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TGSH_")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=170, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "357 images in 12 classes" in done.stdout
+    assert "3 files could not be read and were left out" in done.stdout
+    assert "turned upright" in done.stdout
+    assert sorted(file.name for file in tmp_path.glob("*.png")) == [
+        "leaves-reconstructions.png",
+        "leaves-similarity.png",
+    ]
+    dataset = client.dataset("Blätter")
+    assert sorted(dataset.class_names) == sorted(own_photos.NAMES)
+    assert (dataset.height, dataset.width, dataset.channels) == (24, 32, 3)
+    [experiment] = [each for each in client.experiments() if each.name == "leaves, rotated"]
+    assert (experiment.mean_accuracy or 0) > 0.5  # by chance 0.08
+    assert "Haselnuß" in client.confusion(experiment.id, 0).class_names
+    # the command takes the folder, too, and the same photos are the same dataset
+    status, text = typed(
+        stack, "add", str(tmp_path / "Blätter"), "--size", "24x32", "--on-bad", "skip", "--dry-run"
+    )
+    assert (status, "357 images in 12 classes" in text) == (0, True)
+    assert "You have these images already, as Blätter" in text
+    refused = typed(stack, "add", str(tmp_path / "Blätter"))
+    assert refused[0] == 2
+    for name in ("Ahorn", "Kürbis", "Ulme", "on_bad=skip"):
+        assert name in refused[1]
+
+
 def test_what_is_no_dataset_is_told_before_or_after_it_is_sent(client: Client, tmp_path: Path) -> None:
     x, y = coloured(2, 4)
-    with pytest.raises(ServiceProblem, match="multiply by 255"):
-        client.upload(x=x / 255, y=y)
+    with pytest.raises(ServiceProblem, match="y"):
+        client.upload(x=x)
     for arguments in (
         {},
         {"source": "x.npz", "x": x},
         {"source": tmp_path / "absent.npz"},
-        {"source": "x.csv"},
+        {"source": (x, y, y)},
+        {"source": tmp_path},
     ):
         with pytest.raises(InvalidSpec, match="source"):
             client.upload(**arguments)  # type: ignore[arg-type]
@@ -98,10 +131,16 @@ def test_the_commands(stack: Stack, client: Client, tmp_path: Path) -> None:
     drawn = tmp_path / "leaves.svg"
     assert "class names" in typed(stack, "show", "leaves", "-o", str(drawn))[1]
     assert "<svg" in drawn.read_text()
+    edited = ("--name", "Blatt", "--notes", "from the yard", "--licence", "CC0")
+    assert "Blatt" in typed(stack, "edit", "leaves", *edited)[1]
+    assert client.dataset("Blatt").notes == "from the yard"
+    assert typed(stack, "edit", "Blatt")[0] == 2
+    assert typed(stack, "edit", "Blatt", "--name", "leaves")[0] == 0
     assert "everybody" in typed(stack, "share", "leaves")[1]
     assert client.dataset(added["id"]).shared
     assert json.loads(typed(stack, "share", "leaves", "--off", "--json")[1])["shared"] is False
     assert typed(stack, "delete", "leaves", "--yes")[0] == 0
     assert typed(stack, "show", "leaves")[0] == 4
     assert typed(stack, "add", str(file), "--size", "six")[0] == 2
+    assert typed(stack, "add", str(file), str(file), "--name", "two")[0] == 2
     assert typed(stack, "add", str(tmp_path / "absent.npz"))[0] == 2

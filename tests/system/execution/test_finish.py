@@ -30,7 +30,15 @@ def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
     ref = find_stage(context.database, experiment_id, "after")
     kept = set(context.artifacts.keys(experiment_id)) - named
     names = {key.split("/")[1].rsplit("-", 1)[0] for key in kept}
-    assert names == {"vectors", "class-means", "geometry", "samples", "provenance"}
+    assert names == {
+        "vectors",
+        "class-means",
+        "geometry",
+        "samples",
+        "provenance",
+        "probe",
+        "calibration",
+    }
     assert ref.sources[0][0] in kept
     assert load_stage(context.artifacts, ref).shape == (3, 1568)
 

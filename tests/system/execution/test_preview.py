@@ -18,7 +18,7 @@ from tgsh.specs import ExperimentSpec
 from tgsh.specs.presets import Submission
 from tgsh.store import previews
 from tgsh.store.leases import expire_leases
-from tgsh.store.models import PreviewJob, PreviewRecord
+from tgsh.store.models import Job, PreviewJob, PreviewRecord
 from tgsh.store.results import load_result
 
 SMALL: dict[str, Any] = {"dataset": "mnist5k", "training": {"epochs": 1, "train_limit": 50}, "seed": 5}
@@ -45,6 +45,12 @@ def spec_of(**changes: Any) -> ExperimentSpec:
     return Submission.model_validate({**SMALL, **changes}).spec()
 
 
+def assert_draws(context: WorkerContext, key: str) -> None:
+    work = runner.run_next(context, never)
+    assert work is not None
+    assert work.jobs == [PreviewJob(key)]
+
+
 def asked(context: WorkerContext, spec: ExperimentSpec) -> str:
     wanted = preview(spec)
     assert previews.request_preview(context.database, context.artifacts, wanted)
@@ -62,7 +68,7 @@ def test_it_shows_what_the_finish_keeps(tmp_path: Path, changes: dict[str, Any])
     context = worker_context(tmp_path)
     spec = spec_of(**changes)
     key = asked(context, spec)
-    assert runner.run_next(context, never) == PreviewJob(key)
+    assert_draws(context, key)
     record, tensors = drawn(context, key)
     experiment_id = submit(context, spec)
     run_all_jobs(context, experiment_id)
@@ -102,10 +108,11 @@ def test_it_goes_before_tasks_and_its_company_is_trained_after_it(tmp_path: Path
     context = worker_context(tmp_path)
     experiment_id = submit(context)
     key = asked(context, spec_of())
-    assert runner.run_next(context, never) == PreviewJob(key)
-    job = runner.run_next(context, never)
-    assert job is not None
-    assert not isinstance(job, PreviewJob)
+    assert_draws(context, key)
+    work = runner.run_next(context, never)
+    assert work is not None
+    [job] = work.jobs
+    assert isinstance(job, Job)
     assert job.experiment_id == experiment_id
 
 
@@ -120,7 +127,7 @@ def test_missing_images_fail_it_and_asking_again_tries_again(tmp_path: Path) -> 
     assert "train-images-idx3-ubyte" in str(record.reason)
     assert runner.run_next(context, never) is None
     asked(context, spec)
-    assert runner.run_next(context, never) == PreviewJob(key)
+    assert_draws(context, key)
 
 
 def test_a_stop_gives_it_back(tmp_path: Path) -> None:
@@ -151,7 +158,7 @@ def test_who_lost_it_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         runner.run_next(successor, never)
 
     monkeypatch.setattr("tgsh.execution.faults.fault_point", be_succeeded)
-    assert runner.run_next(context, never) == PreviewJob(key)
+    assert_draws(context, key)
     record, _ = drawn(context, key)
     assert (record.worker, record.attempts) == ("successor", 2)
     assert context.artifacts.keys("previews") == [record.artifact]

@@ -28,6 +28,8 @@ if __name__ == "__main__":
 """
 
 SUITES = {
+    "split": {"kind": "split"},
+    "corruption": {"kind": "corruption", "names": ["glass-blur", "zigzag"], "severities": [2]},
     "rotation": {"kind": "rotation", "tasks": 3},
     "custom": {
         "kind": "custom",
@@ -37,6 +39,7 @@ SUITES = {
                 "label": "moved",
                 "transforms": [{"kind": "rotate", "degrees": 40}, {"kind": "horizontal-flip"}],
             },
+            {"label": "on grey", "transforms": [{"kind": "rotate", "degrees": 40, "fill": 0.5}]},
         ],
     },
 }
@@ -98,7 +101,7 @@ def test_the_same_bytes_where_torch_is_not_installed(suite: str, tmp_path: Path)
     ordinary = run(spec_of(suite), tmp_path / "with", tmp_path, torch=True)
     assert "torch" in ordinary
     results = digests(tmp_path / "with")
-    measured = {"vectors", "geometry", "samples", "class-means", "accuracy-matrix"}
+    measured = {"vectors", "geometry", "samples", "class-means", "accuracy-matrix", "probe", "calibration"}
     exported = {"accuracy.csv", "similarity.csv", "similarity.png", "context-vectors.safetensors"}
     assert set(results) == measured | exported | {"spec.json"}
     assert digests(tmp_path / "without") == results

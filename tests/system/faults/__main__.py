@@ -24,6 +24,9 @@ def main() -> int:
     load.add_argument("--streams", type=int, default=100)
     idle = commands.add_parser("idle", help="what event streams cost on which nothing happens")
     idle.add_argument("--streams", type=int, default=1000)
+    chaos = commands.add_parser("chaos", help="random faults of every kind over experiments of two owners")
+    chaos.add_argument("--count", type=int, default=100)
+    chaos.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tgsh-faults-") as folder:
         if chosen.command == "load":
@@ -37,6 +40,13 @@ def main() -> int:
 
             print(measure(Path(folder), chosen.streams))
             return 0
+        if chosen.command == "chaos":
+            from tests.system.faults.chaos import bring_chaos
+
+            Path(folder).chmod(0o755)  # the database is another user's
+            aftermath = bring_chaos(Path(folder), chosen.count, chosen.seed)
+            print(aftermath.report())
+            return 0 if aftermath.kept else 1
         from tests.system.faults.kills import disturb
 
         data_dir = os.environ.get("TGSH_DATA_DIR")

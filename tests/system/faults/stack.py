@@ -81,7 +81,7 @@ class FaultStack(ComposeStack):
 
     def database(self) -> Database:
         """The store's records."""
-        return Database(f"sqlite:///{self.home}/tgsh.db")
+        return Database(self._settings.get("TGSH_DATABASE_URL") or f"sqlite:///{self.home}/tgsh.db")
 
     def artifacts(self) -> Artifacts:
         """The store's files."""

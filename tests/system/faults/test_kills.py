@@ -1,10 +1,12 @@
-"""SIGKILL for everybody, at every named point of a job and at any other moment."""
+"""SIGKILL for everybody at every named point of a job; who was stopped for longer than a lease."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,6 @@ import pytest
 
 from tests.support.compose_stack import WORKER
 from tests.system.faults.conftest import SPEC
-from tests.system.faults.kills import disturb
 from tests.system.faults.stack import FaultStack, User, looked_after, running
 from tests.system.faults.verdict import judge
 
@@ -56,19 +57,6 @@ def test_whoever_is_killed_at_whatever_point_the_results_are_those_of_an_undistu
     assert verdict.digest == undisturbed
 
 
-@pytest.mark.timeout(400)
-def test_kills_at_random_times_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
-    larger = {
-        "suite": {"kind": "rotation", "tasks": 12},
-        "network": {"kind": "flynet"},
-        "training": {"epochs": 10},
-    }
-    outcome = disturb(tmp_path, SPEC | larger, count=4, seed=3)
-    assert outcome.kept, outcome.report()
-    assert outcome.killed.total() >= 2, outcome.report()
-    assert outcome.verdict.left_over == ()
-
-
 @pytest.mark.timeout(300)
 def test_a_zombie_writes_nothing(stack: FaultStack, user: User, undisturbed: str) -> None:
     """Stopped for longer than the lease, in an epoch and before its row; then they go on."""
@@ -80,7 +68,8 @@ def test_a_zombie_writes_nothing(stack: FaultStack, user: User, undisturbed: str
         while not is_taken:
             status = user.look(path)["status"]
             is_taken = user.ask("GET", task["path"]).json()["attempts"] > task["attempts"]
-            assert is_taken or status == "running"  # in this order: it may be completed soon after
+            # in this order: it may be completed soon after
+            assert is_taken or status in ("queued", "running")
             time.sleep(0.1)
         stack.faults.unlink()
         zombie.resume()
@@ -103,6 +92,17 @@ def _stop_one_at_work(stack: FaultStack, user: User, path: str) -> tuple[psutil.
             child.suspend()
             task["path"] = f"{path}/tasks/{task['index']}"
             again = user.ask("GET", task["path"]).json()
-            if all(again[key] == task[key] for key in ("status", "attempts", "worker")):
+            if all(again[key] == task[key] for key in ("status", "attempts", "worker")) and _may_write(stack):
                 return child, task
             child.resume()
+
+
+def _may_write(stack: FaultStack) -> bool:
+    """Whether the child was not stopped while it held SQLite's one write lock, at which all would wait."""
+    with closing(sqlite3.connect(stack.home / "tgsh.db", timeout=2, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return False
+    return True

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tests.support.compose_stack import WORKER
 from tests.system.faults.conftest import SPEC
 from tests.system.faults.stack import PATIENCE, FaultStack, User, looked_after
-from tgsh.cli import app
+from tgsh.cli.application import app
 from tgsh.store.models import PreviewRecord
 
 MEGABYTE = 1 << 20

@@ -16,6 +16,7 @@ from tests.system.faults.conftest import SPEC
 from tests.system.faults.stack import PATIENCE, FaultStack, User, looked_after
 from tests.system.faults.verdict import judge
 from tgsh.store import leases
+from tgsh.store.messages import job_message
 from tgsh.store.scheduling import QUEUE, RUN_JOB_TASK
 
 SMALL: dict[str, Any] = {**SPEC, "training": {"epochs": 1, "train_limit": 200}}
@@ -127,19 +128,22 @@ def test_a_redis_that_is_restarted_and_emptied_in_mid_run_costs_nothing(
     assert user.digest(path) == undisturbed
 
 
-def test_without_redis_a_post_is_accepted_and_resumes_by_itself(stack: FaultStack, user: User) -> None:
+def test_without_redis_a_post_is_accepted_and_done(stack: FaultStack, user: User) -> None:
+    """Idle children get their turns of their own parent, one after the other."""
     stack.stop("redis")
     try:
         paths = [user.submit({**SMALL, "name": f"without Redis {number}"}) for number in range(3)]
-        time.sleep(8)  # pauses between attempts to reconnect grow
-        found = {user.look(path)["status"] for path in paths}
+        assert [user.wait(path)["status"] for path in paths] == ["completed"] * 3
+        assert stack.parent(WORKER).is_running()
+        assert user.http.get("/readyz").json()["checks"]["redis"]["ok"] is False
+        assert len(user.http.get("/workers").json()["workers"]) == 1  # it has not signed off
     finally:
         stack.start("redis")
-    assert found == {"queued"}  # no worker was awake
     _until(lambda: _answers(stack))
-    back = time.monotonic()
-    assert [user.wait(path)["status"] for path in paths] == ["completed"] * 3
-    print(f"resumed and done {time.monotonic() - back:.1f} s after Redis was back")
+    _until(lambda: user.http.get("/readyz").status_code == 200)
+    with redis.Redis.from_url(stack.redis_url) as queue:
+        _until(lambda: queue.llen(QUEUE) == 0)
+    assert user.wait(user.submit({**SMALL, "name": "Redis is back"}))["status"] == "completed"
 
 
 def test_a_redis_that_hangs_holds_up_no_post_and_no_work(stack: FaultStack, user: User) -> None:
@@ -148,23 +152,77 @@ def test_a_redis_that_hangs_holds_up_no_post_and_no_work(stack: FaultStack, user
     frozen.suspend()
     try:
         paths = [user.submit({**SMALL, "name": f"a frozen Redis {number}"}) for number in range(3)]
-        time.sleep(5)
+        assert [user.wait(path)["status"] for path in paths] == ["completed"] * 3
     finally:
         frozen.resume()
-    assert [user.wait(path)["status"] for path in paths] == ["completed"] * 3
+    _until(lambda: user.http.get("/readyz").status_code == 200)
+    assert user.wait(user.submit({**SMALL, "name": "Redis is awake"}))["status"] == "completed"
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["", "worker started meanwhile"])
+def test_a_full_redis_is_told_and_holds_up_no_work(stack: FaultStack, user: User, restarted: bool) -> None:
+    """With noeviction it gives what it has, and takes nothing."""
+    with redis.Redis.from_url(stack.redis_url) as queue:
+        queue.config_set("maxmemory", 1)
+        try:
+            with stack.lock:
+                if restarted:
+                    stack.stop(WORKER)
+                    stack.start(WORKER)
+            paths = [user.submit({**SMALL, "name": f"a full Redis {number}"}) for number in range(3)]
+            answer = user.http.get("/readyz")
+            assert answer.status_code == 503
+            check = answer.json()["checks"]["redis"]
+            assert (check["ok"], "maxmemory" in check["detail"]) == (False, True)
+            assert [user.wait(path)["status"] for path in paths] == ["completed"] * 3
+            assert queue.llen(QUEUE) == 0
+        finally:
+            queue.config_set("maxmemory", 0)
+    _until(lambda: user.http.get("/readyz").status_code == 200)
+    assert user.wait(user.submit({**SMALL, "name": "there is room"}))["status"] == "completed"
+
+
+def test_lost_messages_are_replaced_and_surplus_goes(stack: FaultStack, user: User) -> None:
+    """While the worker has other things to do: its children are stopped."""
+    children = stack.children()
+    with redis.Redis.from_url(stack.redis_url) as queue:
+        for child in children:
+            child.suspend()
+        try:
+            path = user.submit({**SMALL, "name": "lost and found"})
+            _until(lambda: queue.llen(QUEUE) > 0)
+            _until(lambda: queue.llen(QUEUE) == 8 - len(children))  # the parent holds one for each child
+            queue.delete(QUEUE)
+            _until(lambda: queue.llen(QUEUE) == 8)
+            for _ in range(30):
+                queue.lpush(QUEUE, json.dumps(job_message(QUEUE)))
+            _until(lambda: queue.llen(QUEUE) == 8)
+        finally:
+            for child in children:
+                child.resume()
+        assert user.wait(path)["status"] == "completed"
+        _until(lambda: queue.llen(QUEUE) == 0)
 
 
 @pytest.mark.timeout(300)
-def test_a_deaf_worker_notices_and_ends_to_be_started_again(stack: FaultStack, user: User) -> None:
+def test_a_deaf_worker_works_and_ends_to_be_started_again(stack: FaultStack, user: User) -> None:
     """It is alive and connected, and listens to another queue."""
+    stack.faults.write_text(json.dumps([{"point": "mid-epoch", "action": "sleep", "seconds": 0.3}]))
     with stack.lock:
         stack.stop(WORKER)
         deaf = stack.start(WORKER, "-Q", "elsewhere")
-        path = user.submit({**SMALL, "name": "nobody hears"})
+        path = user.submit(
+            {
+                **SPEC,
+                "training": {"epochs": 3, "train_limit": 1000},
+                "suite": {"kind": "rotation", "tasks": 200, "step_degrees": 1},
+                "name": "nobody hears",
+            }
+        )
         _until(lambda: deaf.poll() is not None)
+        stack.faults.unlink()
         assert deaf.returncode != 0
         assert "nothing is heard" in stack.log(WORKER)
-        assert user.look(path)["status"] == "queued"
         database = stack.database()
         assert not [w for w in leases.live_workers(database) if w.pid == deaf.pid]  # it signed off
         database.dispose()

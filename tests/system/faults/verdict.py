@@ -65,16 +65,16 @@ def _events(database: Database, experiment_id: str) -> list[EventRecord]:
 
 
 def _recorded(events: list[EventRecord]) -> Counter[tuple[object, ...]]:
-    """How often each thing was recorded that may happen once only."""
+    """How often each thing was recorded that may happen once only; what failed may complete when resumed."""
     counted: Counter[tuple[object, ...]] = Counter()
     for event in events:
         data = event.data
         if event.kind == "progress":
             counted[("epoch", data["index"], data["epoch"])] += 1
         elif event.kind == "task" and data["status"] in TERMINAL:
-            counted[("task", data["index"])] += 1
+            counted[("task", data["index"], data["status"])] += 1
         elif event.kind == "status" and data["status"] in TERMINAL:
-            counted[("end",)] += 1
+            counted[("end", data["status"])] += 1
     return counted
 
 

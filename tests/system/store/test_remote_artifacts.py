@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.s3 import running_s3
+from tests.support.s3 import s3_in_process
 from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnreachable, ArtifactUnwritable
 from tgsh.store.artifacts import Artifacts, LocalCache, download_to
 from tgsh.store.database import is_transient
@@ -24,11 +24,7 @@ with warnings.catch_warnings():
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server, and fsspec of this process set to it as the environment of a service sets it."""
-    with running_s3(tmp_path_factory.mktemp("s3")) as environment, pytest.MonkeyPatch.context() as patch:
-        conf: dict[str, dict[str, object]] = {}
-        fsspec.config.set_conf_env(conf, environment)
-        patch.setitem(fsspec.config.conf, "s3", conf["s3"])
-        patch.setenv("AWS_DEFAULT_REGION", environment["AWS_DEFAULT_REGION"])
+    with s3_in_process(tmp_path_factory.mktemp("s3")) as environment:
         yield environment["FSSPEC_S3_ENDPOINT_URL"]
 
 

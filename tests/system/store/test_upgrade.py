@@ -110,7 +110,9 @@ def test_what_came_later_works_on_it(context: WorkerContext) -> None:
     assert (waiting.oldest_seconds or 0) > 0
     wanted = preview(ExperimentSpec(dataset="mnist5k"))
     assert previews.request_preview(context.database, context.artifacts, wanted)
-    assert runner.run_next(context, never) == PreviewJob(wanted.key)
+    work = runner.run_next(context, never)
+    assert work is not None
+    assert work.jobs == [PreviewJob(wanted.key)]
     assert previews.is_whole(context.artifacts, previews.get(context.database, wanted.key))
     leases.heartbeat(context.database, "w", "h", 1, ["cpu"], 5 << 30, None)
     [worker] = leases.live_workers(context.database)

@@ -25,10 +25,12 @@ settings = WorkerSettings()
 tasks.open_context(settings, devices.bind("cpu"), "test")
 from tgsh.networks.flynet_numba import learn, logits
 counts = [sum(each.stats.cache_misses.values()) for each in (learn, logits)]
-tasks._context.database.migrate()
-experiment_id = submitted(tasks._context.database, tasks=2, dataset="mnist5k", train_limit=10)
-tasks.run_due_jobs()
-status = queries.experiment(tasks._context.database, experiment_id).record.status
+database = tasks._place.context.database
+database.migrate()
+experiment_id = submitted(database, tasks=2, dataset="mnist5k", train_limit=10)
+while tasks.run_job()["outcome"] == "completed":
+    pass
+status = queries.experiment(database, experiment_id).record.status
 print(json.dumps([status, counts, learn.stats.cache_path, "torch" in sys.modules]))
 """
 
@@ -63,7 +65,7 @@ from celery.worker import WorkController
 from worker.app import app
 
 worker = WorkController(app=app, pool_cls="solo", hostname="test")
-print(*sorted(type(step).__name__ for step in worker.consumer.steps))
+print(*sorted(type(step).__name__ for step in (*worker.steps, *worker.consumer.steps)))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60

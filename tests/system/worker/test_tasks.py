@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.support.jobs import submitted
 from tgsh.store import queries
@@ -17,17 +18,20 @@ from tgsh.store.database import Database
 from tgsh.store.scheduling import RUN_JOB_TASK
 from worker import tasks
 from worker.settings import WorkerSettings
+from worker.stop_flag import stop_flag
+from worker.time_limit import time_limit
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """The store of this process's context."""
-    tasks.open_context(WorkerSettings(home=tmp_path, data_dir=tmp_path), "cpu", "test")
-    assert tasks._context is not None
-    tasks._context.database.migrate()
-    yield tasks._context.database
-    tasks._context.database.dispose()
-    tasks._context = None
+    settings = WorkerSettings(home=tmp_path, data_dir=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0"))
+    tasks.open_context(settings, "cpu", "test")
+    assert tasks._place is not None
+    tasks._place.context.database.migrate()
+    yield tasks._place.context.database
+    tasks._place.context.database.dispose()
+    tasks._place = None
 
 
 @pytest.mark.parametrize(
@@ -37,29 +41,47 @@ def test_a_message_that_is_no_job_message_is_refused_and_logged(
     database: Database, arguments: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     experiment_id = submitted(database)
-    tasks.run_due_jobs(**arguments)
-    tasks.run_due_jobs("positional")
+    assert tasks.run_job(**arguments)["outcome"] == "refused"
+    assert tasks.run_job("positional")["outcome"] == "refused"
     assert caplog.text.count("refused a message") == 2
     assert {task.status for task in queries.tasks(database, experiment_id)} == {"queued"}
 
 
 def test_a_job_message_where_nothing_is_to_be_done_is_a_look(database: Database) -> None:
-    tasks.run_due_jobs()
+    nothing = {"experiment": None, "task": None, "attempt": None, "seconds": 0.0, "outcome": "nothing due"}
+    assert tasks.run_job() == nothing
 
 
-def test_one_job_message_is_enough_for_all_that_waits(database: Database) -> None:
+def test_a_job_message_is_one_job_and_tells_what_was_done(database: Database) -> None:
     ids = [submitted(database, tasks=2, dataset="mnist5k", train_limit=10) for _ in range(2)]
-    tasks.run_due_jobs()
+    told = [tasks.run_job() for _ in range(6)]
+    assert {turn["outcome"] for turn in told} == {"completed"}
+    assert sorted((str(turn["experiment"]), str(turn["task"])) for turn in told) == sorted(
+        (experiment_id, task) for experiment_id in ids for task in ("0", "1", "finish")
+    )
+    assert all(turn["attempt"] == 1 and float(str(turn["seconds"])) > 0 for turn in told)
     assert [queries.experiment(database, experiment_id).record.status for experiment_id in ids] == [
         "completed"
     ] * 2
+    assert tasks.run_job()["outcome"] == "nothing due"
+
+
+def test_a_job_that_takes_too_long_fails_and_names_the_setting(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where Celery's soft time limit is reached, whose signal is this call."""
+    experiment_id = submitted(database, tasks=1, dataset="mnist5k", train_limit=10)
+    monkeypatch.setattr(stop_flag, "is_requested", lambda: time_limit.reached())
+    told = tasks.run_job()
+    assert told["outcome"] == "failed"
+    assert "TGSH_JOB_SECONDS" in str(queries.task(database, experiment_id, 0).reason)
 
 
 @pytest.mark.parametrize("end", ["stop_flag.request(); os.wait()", "os.kill(os.getpid(), 9)"])
 def test_children_stop_when_asked_and_when_their_parent_is_gone(end: str) -> None:
     code = f"""
 import os, time
-from worker.tasks import stop_flag
+from worker.stop_flag import stop_flag
 stop_flag.prepare()
 heard, said = os.pipe()
 if os.fork() == 0:

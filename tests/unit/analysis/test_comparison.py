@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from tgsh.analysis import reconstruction
-from tgsh.analysis.comparison import Alternative, agreement, aligned, row_similarities
+from tgsh.analysis.comparison import Alternative, agreement, alignable, aligned, correlated, row_similarities
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.analysis.transfer import transfer
 
@@ -138,3 +138,32 @@ def test_rows_are_compared_as_in_a_matrix(measure: str) -> None:
     found = row_similarities(ones, others, measure)  # type: ignore[arg-type]
     np.testing.assert_allclose(found, np.diagonal(whole[:4, 4:]), atol=1e-12)
     assert found[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (["abcd", "abcd"], [0, 1]),
+        (["abcd", "xyz", "bcda"], [0, 2]),
+        (["xyz", "abcd", "bcda"], [1, 2]),
+        (["abc", "abc", "xyz", "xyz"], [0, 1]),
+        (["abcdef", "abc", "def", "abcdef"], [0, 1, 3]),
+        (["ab", "ab"], []),
+        (["abc", ""], []),
+        (["aaab", "aaa"], [0, 1]),
+        (["abc"], []),
+        ([], []),
+    ],
+)
+def test_as_few_as_possible_are_left_out(names: list[str], kept: list[int]) -> None:
+    assert alignable(names) == kept
+
+
+def test_a_correlation_without_a_test_is_that_of_the_test() -> None:
+    rng = np.random.default_rng(8)
+    one, other = (values + values.T for values in rng.standard_normal((2, 5, 5)))
+    tested, untested = agreement(one, other, 99, "greater", 0), correlated(one, other)
+    assert (untested.pearson, untested.spearman) == (tested.pearson, tested.spearman)
+    assert untested.mantel is None
+    with pytest.raises(ValueError, match="not finite"):
+        correlated(one, np.full((5, 5), np.nan))

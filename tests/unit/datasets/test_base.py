@@ -20,7 +20,8 @@ from tgsh.suites.sources import source_of
 def test_every_dataset_that_a_spec_may_name_is_known() -> None:
     assert {*DATASETS, "synthetic"} == set(get_args(DatasetName))
     assert all(
-        name == info.name and info.pixels == info.height * info.width for name, info in DATASETS.items()
+        name == info.name and info.pixels == info.height * info.width * info.channels
+        for name, info in DATASETS.items()
     )
 
 

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from tests.support.uploads import coloured
-from tgsh.datasets.base import DATASETS, DatasetInfo, ImageDataset, info_of, joint_info
+from tgsh.datasets.base import DATASETS, DatasetInfo, ImageDataset
 from tgsh.datasets.class_names import outputs_by_name
 from tgsh.datasets.classes import class_overlap, class_warnings, conversions, task_labels
 from tgsh.datasets.conversion import converted_images, moments
+from tgsh.datasets.descriptions import info_of, joint_info
 from tgsh.datasets.several import members_from_text, members_to_text, nearest_outputs, several_datasets
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.specs import DatasetsSuite, ExperimentSpec

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tgsh.datasets.base import info_of
+from tgsh.datasets.descriptions import info_of
 from tgsh.execution.planning import crossing_seconds, image_seconds, task_seconds
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.presets import Submission

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tgsh.datasets.base import info_of
+from tgsh.datasets.descriptions import info_of
 from tgsh.execution.planning import plan, preview
 from tgsh.execution.requirements import image_fields, torch_fields
 from tgsh.specs import ExperimentSpec

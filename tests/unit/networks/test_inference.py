@@ -9,7 +9,8 @@ import torch
 from tests.support import plain_networks as plain
 from tests.unit.networks.test_torch_registry import NETWORKS
 from tgsh.networks import inference
-from tgsh.networks.inference import TaskNetwork, task_network
+from tgsh.networks.flynet import flynet_base
+from tgsh.networks.inference import TaskNetwork, flynet_features, task_network
 from tgsh.networks.registry import context_of, random_base
 from tgsh.networks.torch_registry import Learner, learner
 from tgsh.rng import rng_for
@@ -107,3 +108,12 @@ def test_every_task_of_the_baseline_has_its_own_network() -> None:
     vector = context.vector(context.draw(rng_for(5, "context")))
     one, other = (task_network(base, context, vector, index).logits(images("uint8")) for index in (0, 1))
     assert not np.allclose(one, other)
+
+
+def test_the_images_that_are_sent_stay_as_they_are() -> None:
+    """Of one image in floats, too, whose transpose is contiguous."""
+    base = flynet_base(FlyNetSpec(expansion=2, fan_in=3), 10, 2, 0)
+    image = np.linspace(0, 1, 10, dtype=np.float32)[None]
+    before = image.copy()
+    flynet_features(base, image)
+    np.testing.assert_array_equal(image, before)

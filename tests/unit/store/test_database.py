@@ -16,11 +16,10 @@ from sqlalchemy import inspect, select, text
 from tests.support.jobs import submitted
 from tgsh.errors import MachineProblem
 from tgsh.specs import AugmentSuite, ExperimentSpec, NeuroModNetSpec
-from tgsh.store import queries
+from tgsh.store import jobs, queries
 from tgsh.store.database import Database
 from tgsh.store.migrations import config
 from tgsh.store.models import Base, ExperimentRecord, Job, WorkerRecord
-from tgsh.store.scheduling import next_experiment, next_job
 
 
 def test_the_migrations_make_the_records(database: Database) -> None:
@@ -96,8 +95,9 @@ def test_the_second_schema_keeps_what_the_first_one_held(tmp_path: Path) -> None
         ):
             connection.exec_driver_sql(statement)
     database.migrate()
-    with database.read() as session:
-        assert (next_experiment(session), next_job(session, "e")) == ("e", Job("e", 0))
+    lease = jobs.lease_next(database, "w", 60)
+    assert lease is not None
+    assert lease.job == Job("e", 0)
 
 
 def test_what_waits_from_before_keeps_away_from_workers_without_torch(tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ from sqlalchemy import inspect
 from tgsh.errors import NotFound, QuotaExceeded
 from tgsh.specs import ExperimentSpec
 from tgsh.store import experiments, queries
+from tgsh.store.annotations import annotate
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.experiments import ExperimentPlan, PlannedTask
 from tgsh.store.migrations import config
-from tgsh.store.ownership import Owner, owner_of, require_storage_quota, share
+from tgsh.store.ownership import Owner, owner_of, require_storage_quota
 from tgsh.store.queries import Filters
 
 PLAN = ExperimentPlan([PlannedTask("0°", {}), PlannedTask("10°", {})], "b" * 64)
@@ -34,8 +35,8 @@ def test_owners_and_sharing(database: Database) -> None:
     shared = made(database, "bob", shared=True)
     assert owner_of(database, of_alice) == ("alice", False)
     assert owner_of(database, shared) == ("bob", True)
-    share(database, of_bob, True)
-    share(database, shared, False)
+    annotate(database, of_bob, {"shared": True})
+    annotate(database, shared, {"shared": False})
 
     def seen(name: str | None) -> set[str]:
         return {found.record.id for found in queries.experiments(database, Filters(visible_to=name), 10)}
@@ -44,7 +45,7 @@ def test_owners_and_sharing(database: Database) -> None:
     assert seen("bob") == {of_bob, shared, nobodys}
     assert seen("") == {of_bob, nobodys}
     assert seen(None) == {of_alice, of_bob, shared, nobodys}
-    for act in (lambda: owner_of(database, "f" * 16), lambda: share(database, "f" * 16, True)):
+    for act in (lambda: owner_of(database, "f" * 16), lambda: annotate(database, "f" * 16, {"shared": True})):
         with pytest.raises(NotFound):
             act()
 

@@ -6,10 +6,10 @@ import pytest
 
 from tests.support.jobs import EPOCHS, completed, leased, submitted
 from tgsh.store import experiments, jobs, previews, queries, statistics
+from tgsh.store.annotations import annotate
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.models import ExperimentRecord, FinishRecord, Job, TaskRecord
-from tgsh.store.ownership import share
 from tgsh.store.previews import PreviewRequest
 
 
@@ -68,7 +68,7 @@ def test_the_queue_of_everybody_and_of_one(database: Database, artifacts: Artifa
     assert found.oldest_seconds == pytest.approx(500, abs=60)
     assert [(e.name, e.queued, e.running) for e in found.experiments] == [("second", 1, 1), ("first", 3, 0)]
     assert [e.id for e in statistics.queue_figures(database, "alice").experiments] == [first]
-    share(database, second, True)
+    annotate(database, second, {"shared": True})
     assert [e.id for e in statistics.queue_figures(database, "alice").experiments] == [second, first]
     assert statistics.queue_figures(database, "alice").queued_jobs == 5
     experiments.cancel(database, first)

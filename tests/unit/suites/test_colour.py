@@ -12,7 +12,8 @@ from PIL import Image
 from torchvision.transforms import functional
 
 from tests.support.uploads import coloured
-from tgsh.datasets.base import DatasetInfo, joint_info
+from tgsh.datasets.base import DatasetInfo
+from tgsh.datasets.descriptions import joint_info
 from tgsh.datasets.mnist import DATASETS, load_dataset
 from tgsh.errors import InvalidSpec
 from tgsh.rng import rng_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tgsh.datasets.base import info_of
+from tgsh.datasets.descriptions import info_of
 from tgsh.rng import rng_for
 from tgsh.specs import ExperimentSpec, ManifoldSuite
 from tgsh.suites import build

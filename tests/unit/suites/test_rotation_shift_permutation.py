@@ -183,7 +183,7 @@ def test_composition_is_one_after_the_other() -> None:
         assert (both == second.apply(first.apply(RANDOM_IMAGES))).all()
 
 
-@pytest.mark.parametrize("source", [[-1, 0], [0, 3], [[0, 1], [1, 0]]])
+@pytest.mark.parametrize("source", [[-1, 0], [0, 258], [[0, 1], [1, 0]]])
 def test_what_is_no_map_is_refused(source: list[object]) -> None:
     with pytest.raises(ValueError, match="pixel map"):
         PixelMap(np.array(source))

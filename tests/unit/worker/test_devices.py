@@ -60,6 +60,45 @@ def test_devices_by_name() -> None:
             devices.slots(bad)
 
 
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        ("-1", []),
+        ("NoDevFiles", []),
+        ("none", []),
+        ("0,-1,1", ["0"]),
+        ("1,0", ["1", "0"]),
+        ("0,0", ["0"]),
+        ("1,7,0", ["1"]),
+        ("GPU-2", ["GPU-2"]),
+        ("GPU-2,GPU-1,GPU-9", ["GPU-2", "GPU-1"]),
+        ("GPU-", []),  # means both
+        (" 1 , 0", ["1", "0"]),
+    ],
+)
+def test_only_gpus_that_cuda_would_see_count(
+    nvidia_smi: Path, monkeypatch: pytest.MonkeyPatch, visible: str, names: list[str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices.visible_gpus() == names
+    expected = [f"cuda:{index}" for index in range(len(names))]
+    assert devices.slots("auto") == (expected or ["cpu"] * len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver",
+        "No devices were found",
+        "GPU 0: Unable to determine the device handle for gpu 0000:3B:00.0: Unknown Error",
+    ],
+)
+def test_lines_about_gpus_that_fail_are_no_gpus(nvidia_smi: Path, said: str) -> None:
+    nvidia_smi.write_text(f"#!/bin/sh\necho {said!r}\n" if "'" not in said else f'#!/bin/sh\necho "{said}"\n')
+    assert devices.visible_gpus() == []
+    assert set(devices.slots("auto")) == {"cpu"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("slot", "visible", "expected"),
@@ -67,6 +106,7 @@ def test_devices_by_name() -> None:
         ("cpu", "0,1", "cpu||1"),
         ("cuda:1", "", "cuda:0|1|1"),
         ("cuda:1", "4,7", "cuda:0|7|1"),
+        ("cuda:1", "4", "cuda:0|-1|1"),
     ],
 )
 def test_a_child_sees_its_device_alone_and_has_one_thread(slot: str, visible: str, expected: str) -> None:

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import httpx
 
+from tgsh.client._async.atlas import AsyncAtlasMethods
+from tgsh.client._async.comparisons import AsyncComparisonMethods
 from tgsh.client._async.datasets import AsyncDatasetMethods
 from tgsh.client._async.experiments import AsyncExperimentMethods
+from tgsh.client._async.inference import AsyncInferenceMethods
+from tgsh.client._async.notebook import AsyncNotebookMethods
+from tgsh.client._async.placements import AsyncPlacementMethods
 from tgsh.client._async.results import AsyncResultMethods
 from tgsh.client._async.service import AsyncServiceMethods
+from tgsh.client._async.studies import AsyncStudyMethods
+from tgsh.client._async.study_results import AsyncStudyResultMethods
 
 
-class AsyncClient(AsyncExperimentMethods, AsyncResultMethods, AsyncDatasetMethods, AsyncServiceMethods):
+class AsyncClient(
+    AsyncExperimentMethods,
+    AsyncNotebookMethods,
+    AsyncResultMethods,
+    AsyncInferenceMethods,
+    AsyncPlacementMethods,
+    AsyncComparisonMethods,
+    AsyncStudyMethods,
+    AsyncStudyResultMethods,
+    AsyncAtlasMethods,
+    AsyncDatasetMethods,
+    AsyncServiceMethods,
+):
     """Connection to the service; use it as a context manager.
 
     Every method raises ServiceUnreachable if no service responds at the URL, and ServiceProblem if the
     service refuses the request. Requests that may be repeated are sent again after a lost connection, and
     event streams resume where they broke off, so that a client survives a restart of the service.
 
-    In place of an experiment's id its beginning will do, in place of a dataset's also its name; NotFound is
-    raised if none or several fit.
+    In place of an experiment's or a study's id its beginning will do, in place of a dataset's also its name;
+    NotFound is raised if none or several fit.
 
     Parameters
     ----------

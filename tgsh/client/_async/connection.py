@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -12,21 +12,21 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx
-from httpx_sse import EventSource, SSEError
+from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from tgsh.client._requests import (
     ApiRequest,
-    Event,
     build_event_request,
     build_request,
     is_terminal,
-    parse_event,
     parse_problem,
     parse_response,
 )
+from tgsh.client.uploads import UploadBody
 from tgsh.errors import ServiceUnreachable
 
 T = TypeVar("T")
+E = TypeVar("E")
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 MAX_ATTEMPTS = 8  # in a row; their pauses add up to 16 s, enough for an API to restart
@@ -87,7 +87,7 @@ class AsyncConnection:
                 return response
 
     async def _send_once(self, request: ApiRequest[Any]) -> httpx.Response:
-        if not isinstance(request.content, Path):
+        if not isinstance(request.content, UploadBody):
             http_request = build_request(self._http, request, request.content)
             return await self._receive(http_request, request.save_to)
         async with aclosing(_read_chunks(request.content)) as chunks:
@@ -106,8 +106,10 @@ class AsyncConnection:
                     await file.write(chunk)
         return response
 
-    async def _follow(self, path: str, last_event_id: str | None) -> AsyncGenerator[Event, None]:
-        """Events of an experiment to its end; after a lost connection the stream is resumed."""
+    async def _follow(
+        self, path: str, last_event_id: str | None, parse: Callable[[ServerSentEvent], E | None]
+    ) -> AsyncGenerator[E, None]:
+        """Events of an experiment or a study to its end; after a lost connection the stream is resumed."""
         ended, failures = False, 0
         while not ended:
             error: Exception | None = None
@@ -119,7 +121,7 @@ class AsyncConnection:
                     # Read on after a terminal status: the history of a resumed experiment has several.
                     async for message in EventSource(response).aiter_sse():
                         failures, last_event_id = 0, message.id or last_event_id
-                        if (event := parse_event(message)) is not None:
+                        if (event := parse(message)) is not None:
                             ended = is_terminal(event)
                             yield event
             except (httpx.TransportError, SSEError) as lost:
@@ -158,8 +160,14 @@ class AsyncConnection:
         )
 
 
-async def _read_chunks(path: Path) -> AsyncGenerator[bytes, None]:
-    """Content of a file, in chunks."""
-    async with await anyio.Path(path).open("rb") as file:
-        while chunk := await file.read(CHUNK_BYTES):
-            yield chunk
+async def _read_chunks(body: UploadBody) -> AsyncGenerator[bytes, None]:
+    """Content of files and what is around them, in chunks."""
+    for part in body.parts:
+        if part.head:
+            yield part.head
+        if part.path is not None:
+            async with await anyio.Path(part.path).open("rb") as file:
+                while chunk := await file.read(CHUNK_BYTES):
+                    yield chunk
+        if part.tail:
+            yield part.tail

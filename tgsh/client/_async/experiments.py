@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -15,14 +16,17 @@ from tgsh.client._async.references import AsyncReferences
 from tgsh.client._requests import (
     Event,
     Spec,
-    delete_resource,
+    changed_submission,
     experiment_path,
     get_bundle,
     get_document,
     get_experiment_page,
-    patch_shared,
+    is_id,
+    parse_event,
     post_action,
     post_experiment,
+    spec_filters,
+    without_none,
 )
 from tgsh.client.progress import ProgressBar, note_on_interrupt
 from tgsh.client.results import Experiment
@@ -40,6 +44,10 @@ class AsyncExperimentMethods(AsyncReferences):
         *,
         shared: bool | None = None,
         anew: bool = False,
+        priority: int | None = None,
+        notes: str | None = None,
+        project: str | None = None,
+        **changes: object,
     ) -> Experiment:
         """Submit an experiment.
 
@@ -48,7 +56,8 @@ class AsyncExperimentMethods(AsyncReferences):
         Parameters
         ----------
         spec : Spec
-            Spec, mapping (``{"preset": …}`` and what differs from it), or name of a preset.
+            Spec, mapping (``{"preset": …}`` and what differs from it), name of a preset, or the whole id of
+            an experiment, whose spec it is then.
         idempotency_key : str | None, default=None
             The service creates one experiment per key; None uses a random key, so that a retry after a lost
             connection creates no second experiment.
@@ -56,6 +65,14 @@ class AsyncExperimentMethods(AsyncReferences):
             Whether everybody with a key may see it; None uses the default of the service.
         anew : bool, default=False
             Whether to train even if the results are already stored.
+        priority : int | None, default=None
+            Rank among the experiments of the same owner, from -10 to 10; None uses the default, 0.
+        notes : str | None, default=None
+            Markdown; what is to be remembered of it.
+        project : str | None, default=None
+            What it belongs to.
+        **changes : object
+            Fields of the spec that differ from it, by their paths: ``seed=3``, ``**{"training.epochs": 5}``.
 
         Returns
         -------
@@ -64,9 +81,13 @@ class AsyncExperimentMethods(AsyncReferences):
 
         Examples
         --------
-        >>> experiment = await client.submit({"preset": "demo", "training": {"epochs": 3}})
+        >>> experiment = await client.submit("demo", seed=3, **{"training.epochs": 3})
         """
-        return await self._send(post_experiment(spec, idempotency_key, shared=shared, anew=anew))
+        if isinstance(spec, str) and is_id(spec):
+            spec = (await self.get(spec)).spec
+        remarks = {"shared": shared, "priority": priority, "notes": notes, "project": project}
+        body = changed_submission(spec, changes) | without_none(**remarks)
+        return await self._send(post_experiment(body, idempotency_key, anew=anew))
 
     async def experiments(
         self,
@@ -74,9 +95,16 @@ class AsyncExperimentMethods(AsyncReferences):
         status: schemas.ExperimentStatus | None = None,
         suite: str | None = None,
         dataset: str | None = None,
+        network: str | None = None,
         tag: str | None = None,
+        study: str | None = None,
+        project: str | None = None,
+        owner: str | None = None,
+        created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
         q: str | None = None,
         page_size: int | None = None,
+        **spec: object,
     ) -> AsyncIterator[Experiment]:
         """All experiments that match every filter, newest first.
 
@@ -88,19 +116,46 @@ class AsyncExperimentMethods(AsyncReferences):
             Kind of the suite, such as ``"rotation"``.
         dataset : str | None, default=None
             Name or id of the dataset.
+        network : str | None, default=None
+            Kind of the network, such as ``"flynet"``.
         tag : str | None, default=None
             One of its tags.
+        study : str | None, default=None
+            Id of a study that it belongs to, or the beginning of it.
+        project : str | None, default=None
+            What it belongs to.
+        owner : str | None, default=None
+            Name of the key that submitted it.
+        created_after : datetime | str | None, default=None
+            Moment or date, such as ``"2026-11-28"``; in UTC where it names no zone.
+        created_before : datetime | str | None, default=None
+            Likewise.
         q : str | None, default=None
-            Part of its name.
+            Part of its name, a tag, its notes or its project, or the beginning of its id.
         page_size : int | None, default=None
             Experiments per request; None uses the default of the service.
+        **spec : object
+            Fields of the spec by their paths, such as ``**{"training.epochs": 5}``.
 
         Yields
         ------
         Experiment
             The next experiment; pages are fetched as they are needed.
         """
-        filters = {"status": status, "suite": suite, "dataset": dataset, "tag": tag, "q": q}
+        filters: dict[str, object] = {
+            "status": status,
+            "suite": suite,
+            "dataset": dataset,
+            "network": network,
+            "tag": tag,
+            "study": None if study is None else await self.study_id(study),
+            "project": project,
+            "owner": owner,
+            "created_after": created_after,
+            "created_before": created_before,
+            "q": q,
+            **spec_filters(spec),
+        }
         cursor: str | None = None
         while True:
             page = await self._send(get_experiment_page(cursor, limit=page_size, **filters))
@@ -156,35 +211,6 @@ class AsyncExperimentMethods(AsyncReferences):
         """
         experiment = await self.experiment_id(experiment)
         return await self._send(post_action(experiment, "resume"))
-
-    async def share(self, experiment: str, shared: bool = True) -> Experiment:
-        """Share an experiment with everybody who has a key, or with its owner alone again.
-
-        Parameters
-        ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
-        shared : bool, default=True
-            Whether everybody with a key may see it.
-
-        Returns
-        -------
-        Experiment
-            The changed experiment.
-        """
-        experiment = await self.experiment_id(experiment)
-        return await self._send(patch_shared(Experiment, experiment_path(experiment), shared))
-
-    async def delete(self, experiment: str) -> None:
-        """Delete an experiment and all its results.
-
-        Parameters
-        ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
-        """
-        experiment = await self.experiment_id(experiment)
-        await self._send(delete_resource(experiment_path(experiment)))
 
     async def bundle(self, experiment: str, path: str | Path) -> Path:
         """Download a completed experiment with all its results as a zip.
@@ -304,6 +330,7 @@ class AsyncExperimentMethods(AsyncReferences):
         """
         experiment = await self.experiment_id(experiment)
         path = experiment_path(experiment, "events")
-        async with aclosing(self._follow(path, last_event_id)) as events:
+        stream: AsyncGenerator[Event, None] = self._follow(path, last_event_id, parse_event)
+        async with aclosing(stream) as events:
             async for event in events:
                 yield event

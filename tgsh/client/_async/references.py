@@ -1,12 +1,16 @@
-"""Ids of experiments and datasets from their beginnings, for the methods of `AsyncClient`."""
+"""Ids of experiments, studies and datasets from their beginnings, for the methods of `AsyncClient`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
 
 from tgsh.client._async.connection import AsyncConnection
-from tgsh.client._requests import get_dataset_page, get_experiment_page, is_id
-from tgsh.errors import NotFound
+from tgsh.client._requests import ApiRequest, get_dataset_page, get_document, get_experiment_page, is_id
+from tgsh.client._study_requests import ReferenceKind, get_study_document, get_study_page
+from tgsh.client.results import Experiment, Study
+from tgsh.errors import NotFound, ServiceProblem
 
 PAGE_SIZE = 200  # the most that the service sends at once
 MAX_CANDIDATES = 8  # named in an error
@@ -38,6 +42,20 @@ class AsyncReferences(AsyncConnection):
         beginning = experiment.strip().lower()
         if is_id(beginning):
             return beginning
+        matches = await self._experiments_like(beginning)
+        return _only(matches, experiment, "experiment's id begins with", "tgsh list")
+
+    async def _is_there(self, request: ApiRequest[Any]) -> bool:
+        try:
+            await self._send(request)
+        except ServiceProblem as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        return True
+
+    async def _experiments_like(self, beginning: str) -> list[tuple[str, str]]:
+        """Ids of experiments that begin so, each with what a person knows it by."""
         matches: list[tuple[str, str]] = []
         cursor: str | None = None
         while True:
@@ -48,7 +66,7 @@ class AsyncReferences(AsyncConnection):
                 if each.id.startswith(beginning)
             ]
             if (cursor := page.next) is None:
-                return _only(matches, experiment, "experiment's id begins with", "tgsh list")
+                return matches
 
     async def dataset_id(self, dataset: str) -> str:
         """Id of the one uploaded dataset of that name, or whose id begins as given.
@@ -85,6 +103,82 @@ class AsyncReferences(AsyncConnection):
             ]
             if (cursor := page.next) is None:
                 return _only(matches, dataset, "dataset is called", "tgsh datasets list")
+
+    async def experiment_or_study_id(self, reference: str) -> tuple[ReferenceKind, str]:
+        """Kind and id of the one experiment or study whose id begins as given.
+
+        Parameters
+        ----------
+        reference : str
+            Id of an experiment or of a study, or the beginning of it.
+
+        Returns
+        -------
+        tuple[ReferenceKind, str]
+            ``"experiment"`` or ``"study"``, and the whole id.
+
+        Raises
+        ------
+        NotFound
+            If no id begins so, or several do, which it names.
+        """
+        beginning = reference.strip().lower()
+        if is_id(beginning):
+            if await self._is_there(get_document(Experiment, beginning)):
+                return "experiment", beginning
+            if await self._is_there(get_study_document(Study, beginning)):
+                return "study", beginning
+            raise NotFound(f"there is no experiment and no study {beginning!r}")
+        experiments = await self._experiments_like(beginning)
+        studies = await self._studies_like(beginning)
+        found = _only(
+            [(id, f"experiment  {about}") for id, about in experiments]
+            + [(id, f"study       {about}") for id, about in studies],
+            reference,
+            "id of an experiment or a study begins with",
+            "tgsh list` and `tgsh studies list",
+        )
+        return ("study" if any(id == found for id, _ in studies) else "experiment"), found
+
+    async def study_id(self, study: str) -> str:
+        """Id of the one study whose id begins as given; a whole id costs no request.
+
+        Every method that takes a study accepts the beginning of its id, too.
+
+        Parameters
+        ----------
+        study : str
+            Id of the study, or the beginning of it.
+
+        Returns
+        -------
+        str
+            The whole id.
+
+        Raises
+        ------
+        NotFound
+            If no id begins so, or several do, which it names.
+        """
+        beginning = study.strip().lower()
+        if is_id(beginning):
+            return beginning
+        matches = await self._studies_like(beginning)
+        return _only(matches, study, "study's id begins with", "tgsh studies list")
+
+    async def _studies_like(self, beginning: str) -> list[tuple[str, str]]:
+        """Ids of studies that begin so, each with what a person knows it by."""
+        matches: list[tuple[str, str]] = []
+        cursor: str | None = None
+        while True:
+            page = await self._send(get_study_page(cursor, limit=PAGE_SIZE))
+            matches += [
+                (each.id, f"{each.status:9}  {each.name}")
+                for each in page.items
+                if each.id.startswith(beginning)
+            ]
+            if (cursor := page.next) is None:
+                return matches
 
 
 def _only(matches: Sequence[tuple[str, str]], reference: str, meant: str, command: str) -> str:

@@ -6,21 +6,40 @@ from __future__ import annotations
 
 import httpx
 
+from tgsh.client._sync.atlas import AtlasMethods
+from tgsh.client._sync.comparisons import ComparisonMethods
 from tgsh.client._sync.datasets import DatasetMethods
 from tgsh.client._sync.experiments import ExperimentMethods
+from tgsh.client._sync.inference import InferenceMethods
+from tgsh.client._sync.notebook import NotebookMethods
+from tgsh.client._sync.placements import PlacementMethods
 from tgsh.client._sync.results import ResultMethods
 from tgsh.client._sync.service import ServiceMethods
+from tgsh.client._sync.studies import StudyMethods
+from tgsh.client._sync.study_results import StudyResultMethods
 
 
-class Client(ExperimentMethods, ResultMethods, DatasetMethods, ServiceMethods):
+class Client(
+    ExperimentMethods,
+    NotebookMethods,
+    ResultMethods,
+    InferenceMethods,
+    PlacementMethods,
+    ComparisonMethods,
+    StudyMethods,
+    StudyResultMethods,
+    AtlasMethods,
+    DatasetMethods,
+    ServiceMethods,
+):
     """Connection to the service; use it as a context manager.
 
     Every method raises ServiceUnreachable if no service responds at the URL, and ServiceProblem if the
     service refuses the request. Requests that may be repeated are sent again after a lost connection, and
     event streams resume where they broke off, so that a client survives a restart of the service.
 
-    In place of an experiment's id its beginning will do, in place of a dataset's also its name; NotFound is
-    raised if none or several fit.
+    In place of an experiment's or a study's id its beginning will do, in place of a dataset's also its name;
+    NotFound is raised if none or several fit.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -14,21 +14,21 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-from httpx_sse import EventSource, SSEError
+from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from tgsh.client._requests import (
     ApiRequest,
-    Event,
     build_event_request,
     build_request,
     is_terminal,
-    parse_event,
     parse_problem,
     parse_response,
 )
+from tgsh.client.uploads import UploadBody
 from tgsh.errors import ServiceUnreachable
 
 T = TypeVar("T")
+E = TypeVar("E")
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 MAX_ATTEMPTS = 8  # in a row; their pauses add up to 16 s, enough for an API to restart
@@ -89,7 +89,7 @@ class Connection:
                 return response
 
     def _send_once(self, request: ApiRequest[Any]) -> httpx.Response:
-        if not isinstance(request.content, Path):
+        if not isinstance(request.content, UploadBody):
             http_request = build_request(self._http, request, request.content)
             return self._receive(http_request, request.save_to)
         with closing(_read_chunks(request.content)) as chunks:
@@ -108,8 +108,10 @@ class Connection:
                     file.write(chunk)
         return response
 
-    def _follow(self, path: str, last_event_id: str | None) -> Generator[Event, None, None]:
-        """Events of an experiment to its end; after a lost connection the stream is resumed."""
+    def _follow(
+        self, path: str, last_event_id: str | None, parse: Callable[[ServerSentEvent], E | None]
+    ) -> Generator[E, None, None]:
+        """Events of an experiment or a study to its end; after a lost connection the stream is resumed."""
         ended, failures = False, 0
         while not ended:
             error: Exception | None = None
@@ -121,7 +123,7 @@ class Connection:
                     # Read on after a terminal status: the history of a resumed experiment has several.
                     for message in EventSource(response).iter_sse():
                         failures, last_event_id = 0, message.id or last_event_id
-                        if (event := parse_event(message)) is not None:
+                        if (event := parse(message)) is not None:
                             ended = is_terminal(event)
                             yield event
             except (httpx.TransportError, SSEError) as lost:
@@ -160,8 +162,14 @@ class Connection:
         )
 
 
-def _read_chunks(path: Path) -> Generator[bytes, None, None]:
-    """Content of a file, in chunks."""
-    with Path(path).open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
+def _read_chunks(body: UploadBody) -> Generator[bytes, None, None]:
+    """Content of files and what is around them, in chunks."""
+    for part in body.parts:
+        if part.head:
+            yield part.head
+        if part.path is not None:
+            with Path(part.path).open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    yield chunk
+        if part.tail:
+            yield part.tail

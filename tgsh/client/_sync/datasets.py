@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from tgsh.client._requests import (
     get_dataset,
     get_dataset_page,
     get_file,
-    patch_shared,
+    patch,
     post_dataset,
+    without_none,
 )
 from tgsh.client._sync.references import References
 
@@ -26,67 +28,112 @@ class DatasetMethods(References):
 
     def upload(
         self,
-        source: str | Path | None = None,
+        source: str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any] | None = None,
         *,
         x: Any = None,
         y: Any = None,
         x_test: Any = None,
         y_test: Any = None,
+        groups: Any = None,
+        class_names: Any = None,
         name: str | None = None,
         shared: bool | None = None,
         size: tuple[int, int] | None = None,
         channels: int | None = None,
+        fit: str | None = None,
+        background: str | None = None,
+        encoding: str | None = None,
+        on_bad: str | None = None,
+        duplicates: str | None = None,
+        test_share: float | None = None,
+        group_pattern: str | None = None,
+        dry_run: bool | None = None,
     ) -> schemas.Dataset:
-        """Upload images with classes: a file, or arrays.
+        """Upload images with classes: a file, a folder, or arrays.
 
-        The same images again are the same dataset. ``{"dataset": {"id": …}}`` in a spec uses it.
+        `report` of the answer tells everything that was done to them. The same images again are the same
+        dataset. ``{"dataset": {"id": …}}`` in a spec uses it.
 
         Parameters
         ----------
-        source : str | Path | None, default=None
-            File: an .npz with the arrays below, or a .zip with one folder of images per class.
+        source : str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any] | None, default=None
+            Folder of class folders; file of any kind that the service reads (zip, tar, npz, parquet, …);
+            arrays by name; or (images, classes).
         x : Any, default=None
-            Training images, array [n, height, width] or [n, height, width, 3], uint8 (0 to 255) or floats
-            (0 to 1).
+            Training images, array or tensor [n, height, width] or with channels first or last; uint8, uint16
+            or floats.
         y : Any, default=None
-            Classes of the training images, integers or text [n].
+            Classes of the training images: integers, text or one-hot, as array, tensor or column [n].
         x_test : Any, default=None
             Test images, as `x`.
         y_test : Any, default=None
             Classes of the test images, as `y`.
+        groups : Any, default=None
+            Group of each image [n]; the images of a group stay on one side of the split.
+        class_names : Any, default=None
+            Names of the integer classes 0, 1, ….
         name : str | None, default=None
-            Name to display; None uses the name of the file.
+            Name to display; None uses the name of the file or folder.
         shared : bool | None, default=None
             Whether everybody with a key may use it; None uses the default of the service, False.
         size : tuple[int, int] | None, default=None
-            Height and width in pixels to which the images of a .zip are resized.
+            Height and width in pixels to which images are resized.
         channels : int | None, default=None
-            Channels into which the images of a .zip are converted: 1 (grey) or 3 (colour).
+            Channels into which images are converted: 1 (grey) or 3 (colour).
+        fit : str | None, default=None
+            How images get another size: ``"squash"``, ``"crop"`` or ``"pad"``.
+        background : str | None, default=None
+            Colour under transparent pixels and of the margins of ``"pad"``.
+        encoding : str | None, default=None
+            Encoding of names in an archive that are not UTF-8.
+        on_bad : str | None, default=None
+            ``"skip"`` leaves files out that cannot be read; ``"refuse"`` refuses the upload.
+        duplicates : str | None, default=None
+            Images with identical pixels: ``"together"`` on one side of the split, ``"keep"`` or ``"refuse"``.
+        test_share : float | None, default=None
+            Share of every class that becomes test images, where there are none.
+        group_pattern : str | None, default=None
+            Regular expression; files whose paths match it in the same text are a group.
+        dry_run : bool | None, default=None
+            True: tell what would be made of it, and keep nothing.
 
         Returns
         -------
         schemas.Dataset
-            The dataset with its id.
+            The dataset with its id and report.
 
         Raises
         ------
         InvalidSpec
-            If there are both a file and arrays, or neither, if the file cannot be read, or if an array holds
-            Python objects.
+            If there are both a file and arrays, or neither, if a file cannot be read, or if an array holds
+            something else than numbers and text.
 
         Examples
         --------
-        >>> leaves = client.upload(x=images, y=labels, name="leaves")
+        >>> leaves = client.upload("leaves/", size=(64, 64))
+        >>> digits = client.upload((images, labels), name="digits")
         >>> experiment = client.submit({"preset": "demo", "dataset": {"id": leaves.id}})
         """
-        parameters = {"x": x, "y": y, "x_test": x_test, "y_test": y_test}
-        arrays = {key: value for key, value in parameters.items() if value is not None}
-        if name is None and source is not None:
-            name = Path(source).stem[:64] or None
-        resize = None if size is None else "{}x{}".format(*size)
-        return self._send(
-            post_dataset(source, arrays, name=name, shared=shared, size=resize, channels=channels)
-        )
+        given = {"x": x, "y": y, "x_test": x_test, "y_test": y_test}
+        given |= {"groups": groups, "class_names": class_names}
+        arrays = {key: value for key, value in given.items() if value is not None}
+        if name is None and isinstance(source, (str, os.PathLike)):
+            name = Path(source).resolve().stem[:64] or None
+        options = {
+            "name": name,
+            "shared": shared,
+            "size": None if size is None else "{}x{}".format(*size),
+            "channels": channels,
+            "fit": fit,
+            "background": background,
+            "encoding": encoding,
+            "on_bad": on_bad,
+            "duplicates": duplicates,
+            "test_share": test_share,
+            "group_pattern": group_pattern,
+            "dry_run": dry_run,
+        }
+        return self._send(post_dataset(source, arrays, **options))
 
     def datasets(self, *, page_size: int | None = None) -> Iterator[schemas.Dataset]:
         """All uploaded datasets that the key may see, newest first.
@@ -154,6 +201,39 @@ class DatasetMethods(References):
         path = f"{dataset_path(dataset)}/samples"
         return self._send(get_file(path, format=format, classes=classes, examples=examples))
 
+    def change_dataset(
+        self,
+        dataset: str,
+        *,
+        name: str | None = None,
+        notes: str | None = None,
+        citation: str | None = None,
+        licence: str | None = None,
+    ) -> schemas.Dataset:
+        """Rename or describe a dataset; what is None stays as it is, and empty text empties.
+
+        Parameters
+        ----------
+        dataset : str
+            Id of the dataset, the beginning of it, or its name.
+        name : str | None, default=None
+            New name.
+        notes : str | None, default=None
+            Words about it.
+        citation : str | None, default=None
+            How to cite it.
+        licence : str | None, default=None
+            Terms under which it may be used.
+
+        Returns
+        -------
+        schemas.Dataset
+            The changed dataset.
+        """
+        dataset = self.dataset_id(dataset)
+        changes = without_none(name=name, notes=notes, citation=citation, licence=licence)
+        return self._send(patch(schemas.Dataset, dataset_path(dataset), **changes))
+
     def share_dataset(self, dataset: str, shared: bool = True) -> schemas.Dataset:
         """Share a dataset with everybody who has a key, or with its owner alone again.
 
@@ -170,7 +250,7 @@ class DatasetMethods(References):
             The changed dataset.
         """
         dataset = self.dataset_id(dataset)
-        return self._send(patch_shared(schemas.Dataset, dataset_path(dataset), shared))
+        return self._send(patch(schemas.Dataset, dataset_path(dataset), shared=shared))
 
     def delete_dataset(self, dataset: str) -> None:
         """Delete a dataset; experiments that use it have to be deleted first.

@@ -12,15 +12,12 @@ import numpy as np
 from tgsh import schemas
 from tgsh.client import results
 from tgsh.client._requests import (
-    ApiRequest,
     Images,
     experiment_path,
     get_document,
     get_file,
-    parse_model,
     post_predictions,
     post_representations,
-    without_none,
 )
 from tgsh.client._sync.references import References
 
@@ -398,53 +395,6 @@ class ResultMethods(References):
         """
         experiment = self.experiment_id(experiment)
         return self._send(get_document(results.Samples, experiment, "samples", tasks=tasks))
-
-    def comparison(
-        self,
-        experiments: Iterable[str],
-        stage: str | int = "after",
-        measure: schemas.Measure = "cosine",
-        layer: str | None = None,
-        permutations: int = 999,
-        alternative: schemas.Alternative = "greater",
-        seed: int = 0,
-    ) -> schemas.Comparison:
-        """Comparison of the similarity matrices of experiments, over the tasks that all of them have.
-
-        Parameters
-        ----------
-        experiments : Iterable[str]
-            Ids of two to six experiments, or the beginnings of them.
-        stage : str | int, default='after'
-            ``"before"`` or ``"after"`` training, or the number of an epoch.
-        measure : schemas.Measure, default='cosine'
-            Similarity of two context vectors: ``"cosine"`` or ``"correlation"``.
-        layer : str | None, default=None
-            Layer whose part of the vectors is compared; None compares all of them.
-        permutations : int, default=999
-            Permutations of Mantel's test, 99 to 9,999.
-        alternative : schemas.Alternative, default='greater'
-            Alternative hypothesis of Mantel's test: ``"greater"``, ``"less"`` or ``"two-sided"``.
-        seed : int, default=0
-            Seed of the permutations.
-
-        Returns
-        -------
-        schemas.Comparison
-            Differences of the specs, and for each pair of experiments Pearson's and Spearman's correlation
-            and Mantel's test.
-        """
-        params = {
-            "ids": ",".join([self.experiment_id(each) for each in experiments]),
-            "stage": stage,
-            "measure": measure,
-            "layer": layer,
-            "permutations": permutations,
-            "alternative": alternative,
-            "seed": seed,
-        }
-        parse = parse_model(schemas.Comparison)
-        return self._send(ApiRequest("GET", "/comparison", parse, params=without_none(**params)))
 
     def predictions(
         self,

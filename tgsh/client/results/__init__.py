@@ -1,6 +1,14 @@
 """Results as the client returns them: documents of `tgsh.schemas` with arrays, tables and plots."""
 
+from tgsh.client.results.atlas import AtlasMap, NearestElsewhere
 from tgsh.client.results.experiments import Experiment, ExperimentPage
+from tgsh.client.results.inference import (
+    ContextTransfer,
+    HashProperties,
+    MixedPredictions,
+    Scenarios,
+    TaskInference,
+)
 from tgsh.client.results.measurements import (
     Accuracy,
     AccuracyMatrix,
@@ -10,6 +18,7 @@ from tgsh.client.results.measurements import (
     Reconstructions,
     Samples,
 )
+from tgsh.client.results.placements import Placement
 from tgsh.client.results.similarity import (
     ContextVectors,
     Dendrogram,
@@ -19,22 +28,52 @@ from tgsh.client.results.similarity import (
     SimilarityBlock,
     SimilarityEpochs,
 )
+from tgsh.client.results.studies import (
+    Study,
+    StudyAccuracy,
+    StudyCeiling,
+    StudyDendrogram,
+    StudyDifferences,
+    StudyEffects,
+    StudyEmbedding,
+    StudyPage,
+    StudySimilarity,
+    StudySummary,
+)
 
 __all__ = [
     "Accuracy",
     "AccuracyMatrix",
+    "AtlasMap",
     "Confusion",
+    "ContextTransfer",
     "ContextVectors",
     "Dendrogram",
     "Embedding",
     "Experiment",
     "ExperimentPage",
     "Geometry",
+    "HashProperties",
+    "MixedPredictions",
+    "NearestElsewhere",
     "NearestTasks",
+    "Placement",
     "Predictions",
     "Reconstructions",
     "Samples",
+    "Scenarios",
     "Similarity",
     "SimilarityBlock",
     "SimilarityEpochs",
+    "Study",
+    "StudyAccuracy",
+    "StudyCeiling",
+    "StudyDendrogram",
+    "StudyDifferences",
+    "StudyEffects",
+    "StudyEmbedding",
+    "StudyPage",
+    "StudySimilarity",
+    "StudySummary",
+    "TaskInference",
 ]

@@ -47,9 +47,10 @@ class Accuracy(PlottableResult, schemas.Accuracy):
         Returns
         -------
         pandas.DataFrame
-            Tasks in rows: accuracy, balanced accuracy and chance (NaN where nobody counted).
+            Tasks in rows: accuracy, balanced accuracy, chance, and the ends of the intervals of both
+            accuracies over test images (NaN where nobody counted).
         """
-        names = ["accuracy", "balanced", "chance"]
+        names = ["accuracy", "balanced", "chance", "low", "high", "balanced_low", "balanced_high"]
         rows = [[getattr(task, name) for name in names] for task in self.tasks]
         numbers = np.array(rows, np.float64).reshape(-1, len(names))
         return labelled_table(numbers, {"task": self.labels}, {"": names})

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tgsh.datasets.uploads.image_folders import LabelledImages
-
-BLOCK_BYTES = 16 << 20
-"""Of images in memory at a time."""
+from tgsh.datasets.uploads.labelled_images import BLOCK_BYTES, LabelledImages
 
 DIGEST_BYTES = 16
 
@@ -52,7 +49,7 @@ def copy_groups(contents: LabelledImages) -> np.ndarray:
     for start in range(0, len(digests), rows):
         places = np.arange(start, min(start + rows, len(digests)))
         for place, image in zip(places, contents.read(places), strict=True):
-            digest = hashlib.blake2b(image.tobytes(), digest_size=DIGEST_BYTES).digest()
+            digest = hashlib.blake2b(image.data, digest_size=DIGEST_BYTES).digest()
             digests[place] = np.frombuffer(digest, np.uint8)
     _, groups = np.unique(digests.view(f"V{DIGEST_BYTES}").ravel(), return_inverse=True)
     return np.asarray(groups, np.int64)

@@ -94,7 +94,7 @@ def seen_in_reconstructions(reconstructions: Reconstructions) -> ClaimMeasuremen
         raise NotMeasured("the reconstructions have no score")
     right = score.right_class >= RIGHT_CLASS and score.right_task >= RIGHT_TASK
     summary = f"{number(score.correlation)}, {score.right_class:.0%}, {score.right_task:.0%}"
-    return ClaimMeasurement.of(right, score.model_dump(), summary)
+    return ClaimMeasurement.of(right, score.model_dump(exclude={"interval", "reason"}), summary)
 
 
 def _hash_claim(about: str, expected: str) -> Claim:

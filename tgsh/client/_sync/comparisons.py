@@ -1,0 +1,226 @@
+# Generated from tgsh/client/_async/comparisons.py: do not edit. To generate it again:
+# python -m tests.architecture.generate_sync
+"""Methods of `Client` that compare: experiments with one another, and with a geometry that is stated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from numpy.typing import ArrayLike
+
+from tgsh import schemas
+from tgsh.client._requests import (
+    ApiRequest,
+    geometry_json,
+    is_id,
+    parse_model,
+    post_agreement,
+    without_none,
+)
+from tgsh.client._study_requests import post_study_agreement
+from tgsh.client._sync.references import References
+
+
+class ComparisonMethods(References):
+    """Comparisons of similarities."""
+
+    def comparison(
+        self,
+        experiments: Iterable[str],
+        stage: str | int = "after",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+        permutations: int | None = None,
+        alternative: schemas.Alternative = "greater",
+        seed: int = 0,
+        level: float = 0.95,
+    ) -> schemas.Comparison:
+        """Comparison of the similarity matrices of experiments and studies, over the tasks that all have.
+
+        Parameters
+        ----------
+        experiments : Iterable[str]
+            Ids of two to fifty experiments and studies, or the beginnings of them. A study stands for all its
+            cells, ``"ID:1"`` for one.
+        stage : str | int, default='after'
+            ``"before"`` or ``"after"`` training, or the number of an epoch.
+        measure : schemas.Measure, default='cosine'
+            Similarity of two context vectors: ``"cosine"`` or ``"correlation"``.
+        layer : str | None, default=None
+            Layer whose part of the vectors is compared; None compares all of them.
+        permutations : int | None, default=None
+            Permutations of Mantel's test, 99 to 9,999; None for 999, or no test where that takes too long.
+        alternative : schemas.Alternative, default='greater'
+            Alternative hypothesis of Mantel's test: ``"greater"``, ``"less"`` or ``"two-sided"``.
+        seed : int, default=0
+            Seed of the permutations.
+        level : float, default=0.95
+            Of studies: two differ where p is at most 1 − level.
+
+        Returns
+        -------
+        schemas.Comparison
+            Differences of the specs, and for each pair Pearson's and Spearman's correlation and Mantel's
+            test; with studies, whether they differ more than replicates do. What cannot be aligned with the
+            others is left out, as its `note` says.
+        """
+        params = {
+            "ids": ",".join([self._compared_id(each) for each in experiments]),
+            "stage": stage,
+            "measure": measure,
+            "layer": layer,
+            "permutations": permutations,
+            "alternative": alternative,
+            "seed": seed,
+            "level": level,
+        }
+        parse = parse_model(schemas.Comparison)
+        return self._send(ApiRequest("GET", "/comparison", parse, params=without_none(**params)))
+
+    def _compared_id(self, reference: str) -> str:
+        """A whole id, with the number of a cell where the reference has one."""
+        beginning, colon, cell = reference.strip().lower().partition(":")
+        if not is_id(beginning):
+            beginning = (self.experiment_or_study_id(beginning))[1]
+        return f"{beginning}{colon}{cell}"
+
+    def agreement(
+        self,
+        experiment: str,
+        geometry: str | ArrayLike | Mapping[str, str],
+        *,
+        partial: str | ArrayLike | Mapping[str, str] | None = None,
+        stage: str | int = "after",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+        correlation: schemas.AgreementCorrelation = "pearson",
+        permutations: int = 9_999,
+        alternative: schemas.Alternative = "greater",
+        seed: int = 0,
+    ) -> schemas.Agreement:
+        """Agreement of the similarities of the tasks with a stated geometry.
+
+        Parameters
+        ----------
+        experiment : str
+            Id of the experiment, or the beginning of it.
+        geometry : str | ArrayLike | Mapping[str, str]
+            Formula over the parameters of the tasks, such as ``"circular(angle)"``, ``"abs(shift)"`` or
+            ``"same(transform)"``; similarities [T, T], symmetric, NaN for tasks that have no place; or
+            ``{"experiment": id}``, the similarities of another experiment.
+        partial : str | ArrayLike | Mapping[str, str] | None, default=None
+            Another geometry, which is held constant.
+        stage : str | int, default='after'
+            ``"before"`` or ``"after"`` training, or the number of an epoch.
+        measure : schemas.Measure, default='cosine'
+            Similarity of two context vectors: ``"cosine"`` or ``"correlation"``.
+        layer : str | None, default=None
+            Layer whose part of the vectors is compared; None compares all of them.
+        correlation : schemas.AgreementCorrelation, default='pearson'
+            Of the entries above the diagonals: ``"pearson"``, ``"spearman"``, ``"kendall"`` or ``"cosine"``.
+        permutations : int, default=9999
+            Permutations of the tasks behind p, 99 to 9,999.
+        alternative : schemas.Alternative, default='greater'
+            Alternative hypothesis: ``"greater"``, ``"less"`` or ``"two-sided"``.
+        seed : int, default=0
+            Seed of the permutations.
+
+        Returns
+        -------
+        schemas.Agreement
+            Correlation, partial correlation and p.
+
+        Examples
+        --------
+        >>> (client.agreement(experiment.id, "circular(angle)")).agreement
+        """
+        question = {
+            "geometry": self._stated(geometry),
+            "partial": None if partial is None else self._stated(partial),
+            "stage": str(stage),
+            "measure": measure,
+            "layer": layer,
+            "correlation": correlation,
+            "permutations": permutations,
+            "alternative": alternative,
+            "seed": seed,
+        }
+        return self._send(post_agreement(self.experiment_id(experiment), question))
+
+    def study_agreement(
+        self,
+        study: str,
+        geometry: str | ArrayLike | Mapping[str, str],
+        *,
+        partial: str | ArrayLike | Mapping[str, str] | None = None,
+        cell: int = 0,
+        level: float = 0.95,
+        over: schemas.Over | None = None,
+        stage: str | int = "after",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+        correlation: schemas.AgreementCorrelation = "pearson",
+        permutations: int = 9_999,
+        alternative: schemas.Alternative = "greater",
+        seed: int = 0,
+    ) -> schemas.StudyGeometryAgreement:
+        """Agreement of the replicates of a study with a stated geometry, against their noise ceiling.
+
+        Parameters
+        ----------
+        study : str
+            Id of the study, or the beginning of it.
+        geometry : str | ArrayLike | Mapping[str, str]
+            Formula, matrix or experiment, as `agreement` takes it.
+        partial : str | ArrayLike | Mapping[str, str] | None, default=None
+            Another geometry, which is held constant.
+        cell : int, default=0
+            Number of the cell, where the grid has several.
+        level : float, default=0.95
+            Confidence of the interval.
+        over : schemas.Over | None, default=None
+            What interval and ceiling generalise over: ``"seeds"``, ``"base_seeds"`` or ``"both"``; None for
+            what varies.
+        stage : str | int, default='after'
+            ``"before"`` or ``"after"`` training, or the number of an epoch.
+        measure : schemas.Measure, default='cosine'
+            Similarity of two context vectors: ``"cosine"``, ``"correlation"`` or ``"update"``.
+        layer : str | None, default=None
+            Layer whose part of the vectors is compared; None compares all of them.
+        correlation : schemas.AgreementCorrelation, default='pearson'
+            Of the entries above the diagonals: ``"pearson"``, ``"spearman"``, ``"kendall"`` or ``"cosine"``.
+        permutations : int, default=9999
+            Permutations of the tasks behind p, 99 to 9,999.
+        alternative : schemas.Alternative, default='greater'
+            Alternative hypothesis: ``"greater"``, ``"less"`` or ``"two-sided"``.
+        seed : int, default=0
+            Seed of the permutations.
+
+        Returns
+        -------
+        schemas.StudyGeometryAgreement
+            Mean agreement with interval, p, and the noise ceiling.
+
+        Examples
+        --------
+        >>> (client.study_agreement(study.id, "circular(angle)", over="both")).within_ceiling
+        """
+        question = {
+            "geometry": self._stated(geometry),
+            "partial": None if partial is None else self._stated(partial),
+            "stage": str(stage),
+            "measure": measure,
+            "layer": layer,
+            "correlation": correlation,
+            "permutations": permutations,
+            "alternative": alternative,
+            "seed": seed,
+        }
+        params = {"cell": cell, "level": level, "over": over}
+        return self._send(post_study_agreement(self.study_id(study), question, **params))
+
+    def _stated(self, geometry: str | ArrayLike | Mapping[str, str]) -> object:
+        """A geometry as JSON has it, with the whole id of an experiment."""
+        if isinstance(geometry, Mapping):
+            return {name: self.experiment_id(value) for name, value in geometry.items()}
+        return geometry_json(geometry)
