@@ -16,6 +16,7 @@ from service.dashboard import atlas as atlas_pages
 from service.dashboard import comparison as comparison_page
 from service.dashboard import experiment, guide, live, plots, rendering, routes, study_plots
 from service.dashboard import placements as placement_pages
+from service.dashboard import reuse as reuse_page
 from service.dashboard import studies as study_pages
 from service.dashboard.rendering import ProblemPageMiddleware
 from service.dependencies import Services, require_known_parameters
@@ -145,6 +146,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         experiment.router,
         comparison_page.router,
         placement_pages.router,
+        reuse_page.router,
         study_pages.router,
         atlas_pages.router,
         study_plots.router,

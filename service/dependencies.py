@@ -23,8 +23,10 @@ from service.settings import ServiceSettings
 from service.subprocesses import AnalysisProcess, FigureProcess
 from service.threads import WritingThreads
 from service.uploads import UploadStaging
+from tgsh.datasets.uploads.options import OnBad
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.execution.uploads import UploadedDatasets
+from tgsh.specs.suites import Fit
 from tgsh.store import datasets, queries, studies
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database, is_transient
@@ -288,6 +290,34 @@ async def _body(request: Request) -> bytes:
 Body = Annotated[bytes, Depends(_body)]
 """The bytes of the request, read before a plain endpoint runs in a thread."""
 
+
+def _conversion(
+    size: Annotated[str | None, Query(description="resize images to HEIGHTxWIDTH, such as 28x28")] = None,
+    channels: Annotated[str | None, Query(description="make all images grey (1) or colour (3)")] = None,
+    fit: Annotated[
+        str | None,
+        Query(
+            description="how images get another size; squash", json_schema_extra={"enum": list(Fit.__args__)}
+        ),
+    ] = None,
+    background: Annotated[
+        str | None, Query(description="colour under transparent pixels and of pad's margins, such as white")
+    ] = None,
+    encoding: Annotated[
+        str | None, Query(description="of names in an archive that are not UTF-8, such as gbk")
+    ] = None,
+    on_bad: Annotated[
+        str | None,
+        Query(
+            description="files that cannot be read: refuse", json_schema_extra={"enum": list(OnBad.__args__)}
+        ),
+    ] = None,
+) -> dict[str, str]:
+    return {key: value for key, value in locals().items() if value is not None}
+
+
+ConversionDep = Annotated[dict[str, str], Depends(_conversion)]
+"""Options of a file of images that are in the query, as text."""
 
 Stage = Annotated[
     str, Query(max_length=8, description='"before" or "after" training, or the number of an epoch')

@@ -16,6 +16,15 @@ FIELD = "file"
 HOW = "send the file itself as the body (curl -T), or one form field: curl -F file=@NAME"
 
 
+FILES = (FORM, "application/octet-stream", "application/zip", "application/x-tar")
+"""Types of bodies that are files where an array might come, too."""
+
+
+def is_file(content_type: str | None) -> bool:
+    """True where a body is a file, not an array, by its Content-Type."""
+    return (content_type or "").partition(";")[0].strip().lower() in FILES
+
+
 def file_pieces(request: Request) -> AsyncIterator[bytes]:
     """The pieces of the file that a request carries: its form's, or else the body as it is.
 

@@ -80,6 +80,40 @@ IMAGES_BODY: dict[str, Any] = {
 }
 """The request body of images, for the OpenAPI document."""
 
+FILE_OR_IMAGES_BODY: dict[str, Any] = {
+    "requestBody": {
+        **IMAGES_BODY["requestBody"],
+        "description": (
+            f"{IMAGES_BODY['requestBody']['description']} Or a file, which is what application/octet-stream, "
+            "application/zip and multipart/form-data are taken for: a zip or tar of pictures, one picture, "
+            "an .npz or .npy, or an IDX file, with options in the query; its limit is TGSH_MAX_UPLOAD_BYTES. "
+            "Folders and labels in it are of no meaning."
+        ),
+        "content": {
+            **IMAGES_BODY["requestBody"]["content"],
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary"},
+                "examples": {
+                    "file": {
+                        "summary": "a file as it is",
+                        "description": "curl --data-binary @photos.zip "
+                        "-H 'Content-Type: application/octet-stream'",
+                        "value": "photos.zip",
+                    }
+                },
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                },
+            },
+        },
+    }
+}
+"""The same where a file may come, too."""
+
 
 def images_in(body: bytes, content_type: str | None, info: DatasetInfo) -> np.ndarray:
     """The images in a request's body, [n, D]: uint8 from 0 to 255, or float32 from 0 to 1.
@@ -98,15 +132,28 @@ def images_in(body: bytes, content_type: str | None, info: DatasetInfo) -> np.nd
     )
 
 
+def images_of(array: np.ndarray, info: DatasetInfo) -> np.ndarray:
+    """The images in an array, as `images_in` has those of a body. Raises InvalidSpec."""
+    dtype = array.dtype
+    if dtype != np.uint8 and not (dtype.kind == "f" and dtype.itemsize <= 8):
+        raise _no_pixels(dtype)
+    _check_shape(array.shape, info)
+    return _pixels(array).reshape(-1, info.pixels)
+
+
+def _no_pixels(dtype: np.dtype[Any]) -> InvalidSpec:
+    return InvalidSpec(
+        "images",
+        f"numbers of type {dtype} are no pixels; send uint8 (0 to 255), or float16, float32 or "
+        "float64 (0 to 1), such as images.astype(numpy.uint8)",
+    )
+
+
 def _from_npy(body: bytes, info: DatasetInfo) -> np.ndarray:
     """The array in the bytes of a .npy file; a view of them, so that no header can ask for memory."""
     shape, fortran, dtype, start = _npy_header(body)
     if dtype != np.uint8 and not (dtype.kind == "f" and dtype.itemsize <= 8):
-        raise InvalidSpec(
-            "images",
-            f"numbers of type {dtype} are no pixels; send uint8 (0 to 255), or float16, float32 or "
-            "float64 (0 to 1), such as images.astype(numpy.uint8)",
-        )
+        raise _no_pixels(dtype)
     _check_shape(shape, info)
     expected, actual = prod(shape) * dtype.itemsize, len(body) - start
     if expected != actual:

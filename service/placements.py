@@ -25,6 +25,7 @@ from tgsh.specs.base import UploadedDataset
 from tgsh.specs.placements import PlacementOptions, PlacementSubmission
 from tgsh.store import analyses, queries, removals
 from tgsh.store.analyses import AnalysisRequest
+from tgsh.store.idempotency import IdempotentRequest
 from tgsh.store.leases import live_workers
 from tgsh.store.models import AnalysisRecord
 from tgsh.store.ownership import require_storage_quota
@@ -61,9 +62,18 @@ def target_of(services: Services, experiment_id: str, dataset: str | None = None
 
 
 def submit_dataset(
-    services: Services, caller: Caller, experiment_id: str, submission: PlacementSubmission
+    services: Services,
+    caller: Caller,
+    experiment_id: str,
+    submission: PlacementSubmission,
+    sent: IdempotentRequest | None = None,
 ) -> AnalysisRecord:
-    """Queue the placement of a dataset. Raises what is wrong, all at once where it can be told apart."""
+    """Queue the placement of a dataset, or find that of an earlier request with the same idempotency key.
+
+    Raises what is wrong, all at once where it can be told apart.
+    """
+    if sent is not None and (first := analyses.replayed(services.database, caller.name, sent)) is not None:
+        return first
     dataset = submission.dataset
     if dataset is None or dataset == "synthetic":
         raise InvalidSpec("dataset", "name a dataset, or send images as the body of the request")
@@ -78,7 +88,7 @@ def submit_dataset(
     wrong += _class_problems(submission, info.names, target.info)
     _refuse(wrong)
     params = _params(submission) | {"dataset": key, "title": info.title if is_uploaded else key}
-    return _queue(services, caller, target, analyses.new_id(), params)
+    return _queue(services, caller, target, analyses.new_id(), params, sent=sent)
 
 
 def submit_images(
@@ -88,8 +98,13 @@ def submit_images(
     options: PlacementOptions,
     ingested: IngestedDataset,
     folder: Path,
+    sent: IdempotentRequest | None = None,
 ) -> AnalysisRecord:
-    """Store the images that came with a request, and queue their placement. Raises what is wrong."""
+    """Store the images that came with a request, and queue their placement.
+
+    Where another request with the same idempotency key was quicker, its placement is the answer. Raises what
+    is wrong.
+    """
     target = target_of(services, experiment_id)
     images, labels = (np.load(folder / name, mmap_mode="r") for name in (IMAGES, LABELS))
     shape = (ingested.height, ingested.width, *([ingested.channels] if ingested.channels > 1 else []))
@@ -113,8 +128,8 @@ def submit_images(
     try:
         sha256 = services.artifacts.save(key, tensors, {})
         params = _params(options) | {"dataset": None, "class_names": list(ingested.class_names)}
-        record = _queue(services, caller, target, analysis_id, params, (key, sha256, size))
-        kept = True
+        record = _queue(services, caller, target, analysis_id, params, (key, sha256, size), sent)
+        kept = record.id == analysis_id
     finally:
         if not kept:
             removals.discard(services.database, services.artifacts, [key])
@@ -132,13 +147,14 @@ def _queue(
     analysis_id: str,
     params: dict[str, Any],
     images: tuple[str, str, int] | None = None,
+    sent: IdempotentRequest | None = None,
 ) -> AnalysisRecord:
     key, sha256, size = images or (None, None, 0)
     needs_torch = bool(torch_fields(target.spec))
     request = AnalysisRequest(
         analysis_id, target.id, "placement", caller.name, params, needs_torch, key, sha256, size
     )
-    return analyses.create(services.database, request)
+    return analyses.create(services.database, request, sent)
 
 
 def _shape_problems(

@@ -13,13 +13,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import BodyTooLarge, TooManyStreams, TooSlow, UnsupportedEncoding, problem_for
 from service.middleware.security import log_refusal
+from service.multipart import is_file
 from tgsh.errors import TgshError
 
 MIN_BYTES_PER_S = 64 << 10
 """Rate that a sender must keep up, but for so many seconds as the limit grants at any time."""
 
 UPLOAD = re.compile("POST /(datasets|experiments/[0-9a-f]{16}/placements)")
-"""The request whose body is streamed to disk."""
+"""The requests whose bodies are streamed to disk."""
+
+FILE_OR_ARRAY = re.compile("POST /experiments/[0-9a-f]{16}/inference")
+"""The request whose body is streamed to disk where it is a file by its Content-Type."""
 
 
 class MeteredReceive:
@@ -86,7 +90,10 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        is_upload = UPLOAD.fullmatch(f"{scope['method']} {scope['path']}") is not None
+        target = f"{scope['method']} {scope['path']}"
+        is_upload = UPLOAD.fullmatch(target) is not None or (
+            FILE_OR_ARRAY.fullmatch(target) is not None and is_file(request.headers.get("content-type"))
+        )
         if self._max_upload_bytes is not None and is_upload:
             await self._stream(request, self._max_upload_bytes, send)
             return

@@ -11,10 +11,13 @@ from service.dependencies import Services
 from service.errors import NotAcceptable
 from service.results import base
 from service.results.base import AnyResult, Computed, NoParams, Params, Result, Sketch, Source, stage_source
+from service.results.hash_codes import HASHING
 from service.results.images import RECONSTRUCTIONS, SAMPLES
 from service.results.measurements import ACCURACY, ACCURACY_MATRIX, GEOMETRY
+from service.results.scenarios import SCENARIOS
 from service.results.similarity import EPOCHS, SIMILARITY
 from service.results.structure import DENDROGRAM, EMBEDDING
+from service.results.transfer import TRANSFER
 from service.results.warnings import warnings_of
 from service.subprocesses import FIGURE_FORMATS
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
@@ -80,6 +83,9 @@ FIGURES: Mapping[str, tuple[AnyResult, Params]] = MappingProxyType(
         "samples": (SAMPLES, SAMPLES.params()),
         "accuracy": (ACCURACY, ACCURACY.params()),
         "accuracy-matrix": (ACCURACY_MATRIX, ACCURACY_MATRIX.params()),
+        "transfer": (TRANSFER, TRANSFER.params()),
+        "scenarios": (SCENARIOS, SCENARIOS.params()),
+        "hashing": (HASHING, HASHING.params()),
     }
 )
 """Each drawn as its own endpoint draws it when nothing more is asked."""

@@ -213,7 +213,8 @@ class HashedSample:
         return HashRetrieval(name=name, query=query, database=database, **found)
 
 
-def _document(computed: HashValue) -> HashProperties:
+def hashing_document(computed: HashValue) -> HashProperties:
+    """Curves and retrieval with what a reader must know."""
     return computed.value.model_copy(update={"warnings": list(computed.warnings)})
 
 
@@ -251,7 +252,8 @@ HASHING = Result(
     params=HashParams,
     find=_find,
     compute=_compute,
-    encoders={"json": as_json(_document), "csv": _table},
+    encoders={"json": as_json(hashing_document), "csv": _table},
     figure=_figure,
+    bundled={"hashing.json": (HashParams(), "json")},
     warnings=warnings_of,
 )

@@ -104,6 +104,8 @@ def _document(
     p = [None] * len(scores) if divisor is None else softmax(scores / divisor).tolist()
     labels = task_labels(loaded.info, ref.tasks[order[0]])
     confidence = softmax(np.asarray(logits, np.float64) / temperature, axis=1).max(axis=1)
+    measured = None if calibration is None else _calibration(calibration, rule, len(logits))
+    best = order[0]
     return TaskInference(
         **loaded.about,
         rule=rule,
@@ -116,10 +118,25 @@ def _document(
         ],
         classes=[labels[output] for output in logits.argmax(axis=1).tolist()],
         confidence=confidence.tolist(),
-        calibration=None if calibration is None else _calibration(calibration, rule, len(logits)),
+        calibration=measured,
         reason=_reason(ref.stage, rule, calibration, divisor),
+        sentence=_sentence(ref.labels[best], p[best], len(logits), measured),
         warnings=warnings,
     )
+
+
+def _sentence(
+    label: str, probability: float | None, images: int, measured: InferenceCalibration | None
+) -> str:
+    """The answer in words, with how often such an answer was right."""
+    yours = "Your image is" if images == 1 else f"Your {images:,} images are"
+    if probability is None:
+        return f"{yours} most like those of {label}."
+    answer = f"{yours} most likely from {label} (probability {probability:.2f})."
+    if measured is None or measured.task_right is None or measured.images is None:
+        return answer
+    batches = "1 image" if measured.images == 1 else f"{measured.images:,} images"
+    return f"{answer} Of batches of {batches} the right task came first in {measured.task_right:.0%}."
 
 
 def _calibration(calibration: Calibration, rule: InferenceRule, images: int) -> InferenceCalibration:

@@ -141,7 +141,8 @@ def _warnings(services: Services, experiment_id: str) -> list[str]:
     return [*warnings_of(services, experiment_id), *few]
 
 
-def _document(computed: ScenarioValue) -> Scenarios:
+def scenarios_document(computed: ScenarioValue) -> Scenarios:
+    """The accuracies with what a reader must know."""
     return computed.value.model_copy(update={"warnings": list(computed.warnings)})
 
 
@@ -170,7 +171,8 @@ SCENARIOS = Result(
     params=ScenarioParams,
     find=_find,
     compute=_compute,
-    encoders={"json": as_json(_document), "csv": _table},
+    encoders={"json": as_json(scenarios_document), "csv": _table},
     figure=_figure,
+    bundled={"scenarios.json": (ScenarioParams(), "json")},
     warnings=_warnings,
 )

@@ -93,7 +93,8 @@ def _compute(
     return values, services.analysis_process.call(source_choices, values, content.accuracies)
 
 
-def _document(computed: TransferValue) -> ContextTransfer:
+def transfer_document(computed: TransferValue) -> ContextTransfer:
+    """The agreement, the sources and the fit."""
     ref, (_, found) = computed.content.ref, computed.value
     reason = None
     if found.fit is None:
@@ -165,7 +166,7 @@ COLUMNS = ("task", "label", "chosen", "chosen_label", "similarity", "accuracy", 
 
 def _table(computed: TransferValue) -> bytes:
     names = [*COLUMNS, "own", "expected", "low", "high"]
-    rows = ([getattr(source, name) for name in names] for source in _document(computed).sources)
+    rows = ([getattr(source, name) for name in names] for source in transfer_document(computed).sources)
     return table_csv([name.replace("_", " ") for name in names], rows)
 
 
@@ -173,7 +174,8 @@ def _figure(_services: Services, computed: TransferValue) -> Sketch:
     values, _ = computed.value
     title = f"{computed.content.name}: accuracy under the contexts of other tasks"
     return Sketch(
-        subprocesses.draw_transfer, (values, computed.content.accuracies, _document(computed).fit, title)
+        subprocesses.draw_transfer,
+        (values, computed.content.accuracies, transfer_document(computed).fit, title),
     )
 
 
@@ -182,7 +184,8 @@ TRANSFER = Result(
     params=TransferParams,
     find=_find,
     compute=_compute,
-    encoders={"json": as_json(_document), "csv": _table},
+    encoders={"json": as_json(transfer_document), "csv": _table},
     figure=_figure,
+    bundled={"transfer.json": (TransferParams(), "json")},
     warnings=warnings_of,
 )

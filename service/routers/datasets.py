@@ -24,11 +24,11 @@ from tgsh.datasets.uploads.ingest import (
     IMAGES,
     LABELS,
     IngestedDataset,
-    Upload,
     ingest_in_subprocess,
 )
 from tgsh.datasets.uploads.labelled_images import MAX_IMAGES, MAX_PIXELS
 from tgsh.datasets.uploads.options import Duplicates, OnBad, UploadOptions
+from tgsh.datasets.uploads.sandbox import Upload
 from tgsh.execution.presenters import dataset_view, report_view
 from tgsh.schemas import Dataset, DatasetChanges, DatasetPage, DatasetSamples
 from tgsh.specs.base import WITHOUT_NUL

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from service import parsing
-from service.dependencies import ID, CallerDep, ExperimentId, Format, OwnId, Services, ServicesDep
+from service.dependencies import (
+    ID,
+    CallerDep,
+    ConversionDep,
+    ExperimentId,
+    Format,
+    OwnId,
+    Services,
+    ServicesDep,
+)
 from service.errors import BodyTooLarge, Forbidden
 from service.fleet import refusal
 from service.middleware.auth import Caller
@@ -28,8 +39,9 @@ from service.results.placements import (
     has_worker,
 )
 from service.threads import writing
-from tgsh.datasets.uploads.ingest import Upload, ingest_in_subprocess
-from tgsh.datasets.uploads.options import OnBad, UploadOptions
+from tgsh.datasets.uploads.ingest import ingest_in_subprocess
+from tgsh.datasets.uploads.options import UploadOptions
+from tgsh.datasets.uploads.sandbox import Upload
 from tgsh.errors import InvalidSpec
 from tgsh.execution.placement_views import matrix_job_view, summary_view
 from tgsh.execution.planning import MOST_CROSSED
@@ -38,9 +50,9 @@ from tgsh.schemas import MatrixJob, PlacedSamples, Placement, PlacementMap, Plac
 from tgsh.schemas.placement_examples import SUBMISSIONS
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.placements import PlacementOptions, PlacementSubmission
-from tgsh.specs.suites import Fit
 from tgsh.store import analyses, queries, removals
 from tgsh.store.analyses import MATRIX, AnalysisRequest
+from tgsh.store.idempotency import IdempotentRequest
 from tgsh.store.leases import live_workers
 from tgsh.store.models import AnalysisRecord
 from tgsh.store.results import load_result
@@ -109,31 +121,6 @@ def _query(
     return {key: value for key, value in locals().items() if value is not None}
 
 
-def _conversion(
-    size: Annotated[str | None, Query(description="resize images to HEIGHTxWIDTH, such as 28x28")] = None,
-    channels: Annotated[str | None, Query(description="make all images grey (1) or colour (3)")] = None,
-    fit: Annotated[
-        str | None,
-        Query(
-            description="how images get another size; squash", json_schema_extra={"enum": list(Fit.__args__)}
-        ),
-    ] = None,
-    background: Annotated[
-        str | None, Query(description="colour under transparent pixels and of pad's margins, such as white")
-    ] = None,
-    encoding: Annotated[
-        str | None, Query(description="of names in an archive that are not UTF-8, such as gbk")
-    ] = None,
-    on_bad: Annotated[
-        str | None,
-        Query(
-            description="files that cannot be read: refuse", json_schema_extra={"enum": list(OnBad.__args__)}
-        ),
-    ] = None,
-) -> dict[str, str]:
-    return {key: value for key, value in locals().items() if value is not None}
-
-
 @router.post(
     "/{experiment_id}/placements",
     status_code=202,
@@ -148,7 +135,11 @@ async def place(
     caller: CallerDep,
     background: BackgroundTasks,
     options: Annotated[dict[str, str], Depends(_query)],
-    conversion: Annotated[dict[str, str], Depends(_conversion)],
+    conversion: ConversionDep,
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=255, description="the same key and body: the same placement"),
+    ] = None,
 ) -> Placement:
     """Learn contexts for labelled images on the experiment's base, and rank its tasks by their similarity.
 
@@ -159,9 +150,11 @@ async def place(
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == JSON:
-        record = await _place_dataset(request, experiment_id, services, caller)
+        record = await _place_dataset(request, experiment_id, services, caller, idempotency_key)
     else:
-        record = await _place_images(request, experiment_id, services, caller, options, conversion)
+        record = await _place_images(
+            request, experiment_id, services, caller, options, conversion, idempotency_key
+        )
     background.add_task(services.wake_workers)
     response.headers["Location"] = f"/experiments/{experiment_id}/placements/{record.id}"
     response.headers["Retry-After"] = POLL_SECONDS
@@ -169,7 +162,7 @@ async def place(
 
 
 async def _place_dataset(
-    request: Request, experiment_id: str, services: Services, caller: Caller
+    request: Request, experiment_id: str, services: Services, caller: Caller, key: str | None
 ) -> AnalysisRecord:
     if request.query_params:
         raise InvalidSpec(*_misplaced(request)[0], _misplaced(request)[1:])
@@ -184,7 +177,14 @@ async def _place_dataset(
         raise RequestValidationError(
             [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
         ) from error
-    return await services.writing.run(lambda: submit_dataset(services, caller, experiment_id, submission))
+    sent = _sent(key, experiment_id, submission.model_dump_json())
+    return await services.writing.run(
+        lambda: submit_dataset(services, caller, experiment_id, submission, sent)
+    )
+
+
+def _sent(key: str | None, experiment_id: str, *body: str) -> IdempotentRequest | None:
+    return None if key is None else IdempotentRequest(key, "\n".join([experiment_id, *body]))
 
 
 def _misplaced(request: Request) -> list[tuple[str, str]]:
@@ -201,19 +201,36 @@ async def _place_images(
     caller: Caller,
     options: dict[str, str],
     conversion: dict[str, str],
+    key: str | None,
 ) -> AnalysisRecord:
     parsed, upload_options = _parsed(options, conversion)
-    await run_in_threadpool(target_of, services, experiment_id)  # before anything is sent
+    if key is None:
+        await run_in_threadpool(target_of, services, experiment_id)  # before anything is sent
     await run_in_threadpool(services.upload_staging.require_space, 0)
     with services.upload_staging.room() as folder:
         target = folder / "upload"
         await services.upload_staging.receive(file_pieces(request), target)
+        request_sent = None
+        if key is not None:  # before all that may refuse a new one
+            digest = await run_in_threadpool(_digest, target)
+            described = json.dumps([options, conversion], sort_keys=True)
+            request_sent = _sent(key, experiment_id, described, digest)
+            assert request_sent is not None
+            first = await run_in_threadpool(analyses.replayed, services.database, caller.name, request_sent)
+            if first is not None:
+                return first
+            await run_in_threadpool(target_of, services, experiment_id)
         sent = Upload(target, upload_options, services.settings.max_upload_bytes)
         async with services.upload_staging.turn(caller.name):
             ingested = await run_in_threadpool(ingest_in_subprocess, sent, folder)
         return await services.writing.run(
-            lambda: submit_images(services, caller, experiment_id, parsed, ingested, folder)
+            lambda: submit_images(services, caller, experiment_id, parsed, ingested, folder, request_sent)
         )
+
+
+def _digest(file: FilePath) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _parsed(options: dict[str, str], conversion: dict[str, str]) -> tuple[PlacementOptions, UploadOptions]:
@@ -365,7 +382,7 @@ def compute_matrix(
     analyses.require_completed(record)
     if load_result(services.database, services.artifacts, experiment_id, MATRIX) is not None:
         response.status_code = 200
-        return _matrix_job(services, experiment_id)
+        return describe_matrix_job(services, experiment_id)
     if record.tasks_total > MOST_CROSSED:
         raise InvalidSpec(
             "experiment_id",
@@ -381,7 +398,7 @@ def compute_matrix(
     background.add_task(services.wake_workers)
     response.headers["Location"] = f"/experiments/{experiment_id}/accuracy/matrix/job"
     response.headers["Retry-After"] = POLL_SECONDS
-    return _matrix_job(services, experiment_id)
+    return describe_matrix_job(services, experiment_id)
 
 
 @matrix_router.get(
@@ -390,10 +407,11 @@ def compute_matrix(
 def matrix_job(experiment_id: ExperimentId, services: ServicesDep) -> MatrixJob:
     """Status of the job of POST …/accuracy/matrix; completed too where the finish measured the matrix."""
     queries.experiment(services.database, experiment_id)
-    return _matrix_job(services, experiment_id)
+    return describe_matrix_job(services, experiment_id)
 
 
-def _matrix_job(services: Services, experiment_id: str) -> MatrixJob:
+def describe_matrix_job(services: Services, experiment_id: str) -> MatrixJob:
+    """Status of the job that computes the matrix; completed too where the finish measured it."""
     record = analyses.latest_matrix(services.database, experiment_id)
     is_there = load_result(services.database, services.artifacts, experiment_id, MATRIX) is not None
     return matrix_job_view(experiment_id, record, is_there, has_worker(services))

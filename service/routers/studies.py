@@ -38,9 +38,10 @@ from tgsh.specs.studies import (
     further_seeds,
 )
 from tgsh.store import experiments, removals, studies
+from tgsh.store.idempotency import IdempotentRequest
 from tgsh.store.maintenance import reopen_damaged
 from tgsh.store.ownership import Owner
-from tgsh.store.studies import IdempotentRequest, NewStudy, StudyFilters
+from tgsh.store.studies import NewStudy, StudyFilters
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 

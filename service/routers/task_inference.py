@@ -3,14 +3,36 @@ contexts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from scipy.special import softmax
 
-from service.dependencies import Body, ExperimentId, Format, ServicesDep, Stage
-from service.parsing import IMAGES_BODY, images_in, parse_indices, parse_weights
+from service.dependencies import (
+    Body,
+    CallerDep,
+    ConversionDep,
+    ExperimentId,
+    Format,
+    Services,
+    ServicesDep,
+    Stage,
+)
+from service.middleware.auth import Caller
+from service.multipart import file_pieces, is_file
+from service.parsing import (
+    FILE_OR_IMAGES_BODY,
+    IMAGES_BODY,
+    MAX_IMAGES,
+    images_in,
+    images_of,
+    parse_indices,
+    parse_weights,
+)
 from service.responses import choose, documented, respond_once
 from service.results.base import ARRAY_WRITERS, WHERE_THERE_IS_ONE
 from service.results.context_mixtures import best_mixture, mixed_network, parse_labels, weight_documents
@@ -18,7 +40,12 @@ from service.results.inferred_tasks import infer_task
 from service.results.task_networks import load_networks
 from tgsh import schemas
 from tgsh.arrays import LabelledArray, table_csv
+from tgsh.datasets.base import DatasetInfo
 from tgsh.datasets.classes import task_labels
+from tgsh.datasets.uploads.options import UploadOptions
+from tgsh.datasets.uploads.sandbox import Upload
+from tgsh.datasets.uploads.unlabelled import read_unlabelled
+from tgsh.errors import InvalidSpec
 from tgsh.schemas import InferenceRule
 from tgsh.specs import Seed
 
@@ -40,13 +67,14 @@ MIXTURES = ("json", "csv")
         )[200]
     },
     response_class=Response,
-    openapi_extra=IMAGES_BODY,
+    openapi_extra=FILE_OR_IMAGES_BODY,
 )
-def inference(
+async def inference(
     experiment_id: ExperimentId,
     services: ServicesDep,
+    caller: CallerDep,
     request: Request,
-    body: Body,
+    conversion: ConversionDep,
     rule: Annotated[
         InferenceRule,
         Query(
@@ -64,20 +92,47 @@ def inference(
     `infomax`: mutual information of image and class over the batch. `blind-hash`: SimHash of φ(x) against
     the mean images of all tasks, which needs no context at all and is the best rule for a single image.
 
-    Images are taken as the task's network would see them. All must come from one task; the answer says how
+    Images are taken as the task's network would see them; those of a file are converted as the query says.
+    All must come from one task; the answer says how
     often that task is named for batches of about this size. What is like no task gets a first task, too.
     """
     name = choose(request, format, INFERENCE)
-    with services.cache.turns.turn():
-        loaded = load_networks(services, experiment_id, stage)
-        images = images_in(body, request.headers.get("content-type"), loaded.info)
-        document = infer_task(services, experiment_id, stage, rule, loaded, images)
-    if name == "json":
-        content = _json(document)
-    else:
-        rows = ([each.task, each.label, each.score, each.probability] for each in document.tasks)
-        content = table_csv(["task", "label", "score", "probability"], rows)
-    return respond_once(content, name, f"inference-{experiment_id}")
+    content_type = request.headers.get("content-type")
+
+    def respond(read: Callable[[DatasetInfo], np.ndarray]) -> Response:
+        with services.cache.turns.turn():
+            loaded = load_networks(services, experiment_id, stage)
+            document = infer_task(services, experiment_id, stage, rule, loaded, read(loaded.info))
+        if name == "json":
+            content = _json(document)
+        else:
+            rows = ([each.task, each.label, each.score, each.probability] for each in document.tasks)
+            content = table_csv(["task", "label", "score", "probability"], rows)
+        return respond_once(content, name, f"inference-{experiment_id}")
+
+    if is_file(content_type):
+        await run_in_threadpool(load_networks, services, experiment_id, stage)  # before anything is sent
+        found = await _images_in_file(request, services, caller, UploadOptions.parsed(conversion))
+        return await run_in_threadpool(respond, lambda info: images_of(found, info))
+    if conversion:
+        first, *others = [
+            (each, "is an option of a file; arrays are taken as they are") for each in conversion
+        ]
+        raise InvalidSpec(*first, others)
+    body = await request.body()
+    return await run_in_threadpool(respond, lambda info: images_in(body, content_type, info))
+
+
+async def _images_in_file(
+    request: Request, services: Services, caller: Caller, options: UploadOptions
+) -> np.ndarray:
+    await run_in_threadpool(services.upload_staging.require_space, 0)
+    with services.upload_staging.room() as folder:
+        target = folder / "upload"
+        await services.upload_staging.receive(file_pieces(request), target)
+        sent = Upload(target, options, services.settings.max_upload_bytes)
+        async with services.upload_staging.turn(caller.name):
+            return await run_in_threadpool(read_unlabelled, sent, folder, MAX_IMAGES)
 
 
 @router.post(

@@ -15,6 +15,7 @@ import pytest
 
 from service.dependencies import Services
 from service.results import FIGURES
+from service.results.bundle import DRAWN
 from tests.api.conftest import Measured, finish, submit, work
 from tests.api.test_trained_results import train
 from tests.support.bundles import unpack
@@ -54,8 +55,9 @@ def test_everything_is_in_it(client: httpx.Client, services: Services, tmp_path:
         digest = hashlib.sha256(files[name]).hexdigest()
         assert known == {"sha256": digest, "bytes": len(files[name])}
     figures = {f"figures/{name}.{format}" for name in FIGURES for format in ("png", "svg")}
-    assert figures - files.keys() == {"figures/accuracy-matrix.png", "figures/accuracy-matrix.svg"}
-    assert manifest["left_out"].keys() == figures - files.keys()
+    of_matrix = {f"figures/{name}.{end}" for name in ("accuracy-matrix", "transfer") for end in DRAWN}
+    assert figures - files.keys() == of_matrix
+    assert manifest["left_out"].keys() == {*of_matrix, "transfer.json"}
     assert "not asked for" in manifest["left_out"]["figures/accuracy-matrix.png"]
 
     for name, query in (
@@ -64,6 +66,8 @@ def test_everything_is_in_it(client: httpx.Client, services: Services, tmp_path:
         ("accuracy.csv", "accuracy?format=csv"),
         ("dendrogram.nwk", "dendrogram?format=newick"),
         ("figures/similarity.png", "figures/similarity.png"),
+        ("figures/hashing.svg", "hashing?format=svg"),
+        ("scenarios.json", "scenarios"),
     ):
         assert files[name] == client.get(f"{path}/{query}").content, name
     vectors = np.load(io.BytesIO(files["vectors.npy"]), allow_pickle=False)

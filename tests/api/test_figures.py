@@ -14,7 +14,15 @@ from tests.api.test_samples import measured as samples_measured
 from tgsh.store import jobs
 from tgsh.store.models import Job
 
-MEASURED = ("geometry", "reconstructions", "samples", "accuracy-matrix")
+MEASURED = (
+    "geometry",
+    "reconstructions",
+    "samples",
+    "accuracy-matrix",
+    "transfer",
+    "scenarios",
+    "hashing",
+)
 """Drawn from what training leaves beside the vectors, which the work in conftest.py does not make."""
 
 TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
@@ -54,7 +62,11 @@ def test_a_figure_is_its_results(client: httpx.Client, done: str) -> None:
 def test_a_measured_figure_is_its_results(client: httpx.Client, services: Services) -> None:
     measured = {**samples_measured(), **matrix_measured(np.eye(4), np.zeros(4))}
     path = completed(client, services, 4, measured)
-    for name, resource in (("samples", "samples"), ("accuracy-matrix", "accuracy/matrix")):
+    for name, resource in (
+        ("samples", "samples"),
+        ("accuracy-matrix", "accuracy/matrix"),
+        ("transfer", "transfer"),
+    ):
         for format in TYPES:
             figure = client.get(f"{path}/figures/{name}.{format}").content
             assert figure == client.get(f"{path}/{resource}?format={format}").content

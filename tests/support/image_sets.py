@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image
 
 from tests.support.uploads import picture
-from tgsh.datasets.uploads.ingest import IMAGES, LABELS, IngestedDataset, Upload, ingest
+from tgsh.datasets.uploads.ingest import IMAGES, LABELS, IngestedDataset, ingest
 from tgsh.datasets.uploads.options import UploadOptions
+from tgsh.datasets.uploads.sandbox import Upload
 from tgsh.rng import rng_for
 
 MB = 1 << 20

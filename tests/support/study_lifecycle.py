@@ -22,9 +22,10 @@ from tgsh.specs import ExperimentSpec, RotationSuite, TrainingSpec
 from tgsh.store import experiments, studies
 from tgsh.store.database import Database
 from tgsh.store.experiments import ExperimentPlan, PlannedTask
+from tgsh.store.idempotency import IdempotentRequest
 from tgsh.store.models import StudyMemberRecord, StudyRecord
 from tgsh.store.ownership import NO_OWNER
-from tgsh.store.studies import UNFINISHED, IdempotentRequest, NewStudy, PlannedMember
+from tgsh.store.studies import UNFINISHED, NewStudy, PlannedMember
 
 MOST_EXPERIMENTS = 6
 MOST_STUDIES = 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any, get_args
 from urllib.parse import quote
@@ -41,7 +42,11 @@ def post_placement(
     conversion: Mapping[str, Any],
     **options: Any,
 ) -> ApiRequest[results.Placement]:
-    """POST a dataset, or images, to be placed. Raises InvalidSpec where there are both, or neither."""
+    """POST a dataset, or images, to be placed, under a random idempotency key, so that it may be repeated.
+
+    Raises InvalidSpec where there are both, or neither.
+    """
+    key = {"Idempotency-Key": str(uuid.uuid4())}
     path = f"{experiment_path(experiment)}/placements"
     given = without_none(**options)
     parse = parse_model(results.Placement)
@@ -56,7 +61,7 @@ def post_placement(
         is_id = len(dataset) == 16 and set(dataset) <= set("0123456789abcdef")
         rule = classes if isinstance(classes, str) else dict(classes)
         body = {"dataset": {"id": dataset} if is_id else dataset, "classes": rule, **given}
-        return ApiRequest("POST", path, parse, json=body, idempotent=False)
+        return ApiRequest("POST", path, parse, json=body, headers=key)
     rule = classes if isinstance(classes, str) else json.dumps(dict(classes))
     return ApiRequest(
         "POST",
@@ -64,8 +69,7 @@ def post_placement(
         parse,
         params={"classes": rule, **given, **without_none(**conversion)},
         content=upload_body(source, arrays),
-        headers={"Content-Type": "application/octet-stream"},
-        idempotent=False,
+        headers={"Content-Type": "application/octet-stream", **key},
         read_timeout=UPLOAD_TIMEOUT,
     )
 

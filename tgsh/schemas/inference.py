@@ -74,6 +74,8 @@ class TaskInference(WireModel):
                         "batches": 7200,
                     },
                     "reason": None,
+                    "sentence": "Your 2 images are most likely from 90° (probability 0.81). Of batches of 1 "
+                    "image the right task came first in 16 %.",
                 }
             ]
         }
@@ -89,6 +91,7 @@ class TaskInference(WireModel):
     confidence: list[float] = Field(description="probability of each of these classes under that context")
     calibration: InferenceCalibration | None = Field(None, description="null as `reason` says")
     reason: str | None = Field(None, description="why probabilities or calibration are missing, or null")
+    sentence: str = Field("", description="the answer in words")
     warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 

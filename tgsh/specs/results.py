@@ -123,5 +123,8 @@ FIGURES = (
     "samples",
     "accuracy",
     "accuracy-matrix",
+    "transfer",
+    "scenarios",
+    "hashing",
 )
 """Figures under names that stay: ``figures/NAME.FORMAT``, each in one way only."""

@@ -17,9 +17,11 @@ from tgsh.store import removals
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.deleted import ANALYSES, kept_ids
+from tgsh.store.idempotency import IdempotentRequest, earlier, lock_key, note_analysis
 from tgsh.store.insertion import insert_absent
 from tgsh.store.models import (
     AnalysisJob,
+    AnalysisKeyRecord,
     AnalysisRecord,
     ExperimentRecord,
     ExperimentTurnRecord,
@@ -97,13 +99,35 @@ def images_key(experiment_id: str, analysis_id: str) -> str:
     return f"{folder_of(experiment_id)}/{analysis_id}-images.safetensors"
 
 
-def create(database: Database, request: AnalysisRequest) -> AnalysisRecord:
+def replayed(database: Database, owner: str | None, sent: IdempotentRequest) -> AnalysisRecord | None:
+    """The analysis of an earlier request with this key; None where there was none.
+
+    To be asked before anything that may refuse a new one. Raises InvalidSpec where the body was another.
+    """
+    with database.read() as session:
+        return _earlier(session, owner, sent)
+
+
+def _earlier(session: Session, owner: str | None, sent: IdempotentRequest) -> AnalysisRecord | None:
+    found = earlier(session, AnalysisKeyRecord, owner, sent)
+    return None if found is None else session.get_one(AnalysisRecord, found.analysis_id)
+
+
+def create(
+    database: Database, request: AnalysisRequest, sent: IdempotentRequest | None = None
+) -> AnalysisRecord:
     """Queue an analysis of a completed experiment.
 
-    An accuracy matrix that is queued or running is not queued twice: its record is the answer. Raises
-    NotFound, Conflict where the experiment is not completed, QuotaExceeded.
+    An accuracy matrix that is queued or running is not queued twice: its record is the answer. With an
+    idempotency key that this owner used before, the answer is the analysis of that request, or InvalidSpec
+    where its body was another. Raises NotFound, Conflict where the experiment is not completed,
+    QuotaExceeded.
     """
     with database.write() as session:
+        if sent is not None:
+            lock_key(session, request.owner, sent.key)
+            if (first := _earlier(session, request.owner, sent)) is not None:
+                return first
         experiment = find_and_lock(session, request.experiment_id)
         if experiment is None:
             raise NotFound(f"there is no experiment {request.experiment_id!r}")
@@ -133,6 +157,8 @@ def create(database: Database, request: AnalysisRequest) -> AnalysisRecord:
         )
         session.add(record)
         session.flush()
+        if sent is not None:
+            note_analysis(session, request.owner, sent, record.id)
         return record
 
 

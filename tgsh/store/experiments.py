@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from tgsh.errors import Conflict, InvalidSpec, TgshError
@@ -19,6 +19,7 @@ from tgsh.specs import ExperimentSpec
 from tgsh.store import analyses, removals
 from tgsh.store.database import Database
 from tgsh.store.datasets import use_all
+from tgsh.store.idempotency import USED_OTHERWISE, lock_key
 from tgsh.store.lifecycle import advance, append_status_event, append_status_events
 from tgsh.store.models import (
     AnalysisRecord,
@@ -104,7 +105,7 @@ def submit(
     request = _request(spec, shared, anew, priority, remarks)
     with database.write() as session:
         if idempotency_key is not None:
-            lock_key(session, owner, idempotency_key)
+            lock_key(session, owner.name, idempotency_key)
             earlier = session.get(IdempotencyRecord, (owner.name or "", idempotency_key))
             if earlier is not None:
                 return _replayed(earlier, request)
@@ -152,20 +153,12 @@ def _request(spec: ExperimentSpec, shared: bool, anew: bool, priority: int, rema
     return spec.model_dump_json() + words + said
 
 
-def lock_key(session: Session, owner: Owner, idempotency_key: str) -> None:
-    """Wait for another transaction with this key, which may be inserting it. SQLite has one writer anyway."""
-    if session.get_bind().dialect.name == "postgresql":
-        words = f"{owner.name or ''}\n{idempotency_key}"
-        number = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], signed=True)
-        session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
-
-
 def _replayed(earlier: IdempotencyRecord, request: str) -> Submitted:
     """The experiment of an earlier submission with this key. Raises InvalidSpec where its body differs."""
     for is_stored in (False, True):
         if earlier.body_digest == _digest(request, is_stored):
             return Submitted(earlier.experiment_id, False, is_stored)
-    raise InvalidSpec("Idempotency-Key", "was used before with another body; use a new key")
+    raise InvalidSpec("Idempotency-Key", USED_OTHERWISE)
 
 
 def _digest(request: str, is_stored: bool) -> str:

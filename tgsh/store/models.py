@@ -316,6 +316,18 @@ class AnalysisRecord(Leasable, Base):
     __table_args__ = (Index("ix_analyses_experiment_id_kind", "experiment_id", "kind", "created_at", "id"),)
 
 
+class AnalysisKeyRecord(Base):
+    """An Idempotency-Key of an owner ("": no API key) for placements: the same body returns the same one."""
+
+    __tablename__ = "analysis_keys"
+
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_digest: Mapped[str] = mapped_column(String(64))
+    analysis_id: Mapped[str] = mapped_column(ForeignKey("analyses.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[float]
+
+
 class WorkerRecord(Base):
     """The last heartbeat of a worker.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -13,11 +12,12 @@ from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, func, 
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session, aliased, defer
 
-from tgsh.errors import Conflict, InvalidSpec, NotFound, TgshError
+from tgsh.errors import Conflict, NotFound, TgshError
 from tgsh.specs import ExperimentSpec
 from tgsh.store import experiments
 from tgsh.store.database import Database
-from tgsh.store.experiments import ExperimentPlan, NewExperiment, lock_key
+from tgsh.store.experiments import ExperimentPlan, NewExperiment
+from tgsh.store.idempotency import IdempotentRequest, earlier, lock_key, note_study
 from tgsh.store.models import (
     ExperimentRecord,
     StudyKeyRecord,
@@ -72,14 +72,6 @@ class SubmittedStudy:
 
     study_id: str
     queued: int
-
-
-@dataclass(frozen=True)
-class IdempotentRequest:
-    """An Idempotency-Key and the request that came with it."""
-
-    key: str
-    body: str
 
 
 @dataclass(frozen=True)
@@ -169,9 +161,9 @@ def create(
     """
     with database.write() as session:
         if request is not None:
-            lock_key(session, owner, request.key)
-            if (earlier := _earlier(session, owner, request)) is not None:
-                return SubmittedStudy(earlier, 0)
+            lock_key(session, owner.name, request.key)
+            if (study_id := _earlier(session, owner, request)) is not None:
+                return SubmittedStudy(study_id, 0)
         record = StudyRecord(
             id=secrets.token_hex(8),
             owner=owner.name,
@@ -191,7 +183,7 @@ def create(
         session.flush()
         queued = _add_members(session, record, members, owner, refusal)
         if request is not None:
-            _note_key(session, owner, request, record)
+            note_study(session, owner.name, request, record.id)
         return SubmittedStudy(record.id, queued)
 
 
@@ -213,9 +205,9 @@ def extend(
     """
     with database.write() as session:
         if request is not None:
-            lock_key(session, owner, request.key)
-            if (earlier := _earlier(session, owner, request)) is not None:
-                return SubmittedStudy(earlier, 0)
+            lock_key(session, owner.name, request.key)
+            if (extended := _earlier(session, owner, request)) is not None:
+                return SubmittedStudy(extended, 0)
         record = session.get(StudyRecord, study_id, with_for_update=True)
         if record is None:
             raise unknown(study_id)
@@ -234,7 +226,7 @@ def extend(
         session.flush()
         queued = _add_members(session, record, members, owner, refusal)
         if request is not None:
-            _note_key(session, owner, request, record)
+            note_study(session, owner.name, request, record.id)
         return SubmittedStudy(study_id, queued)
 
 
@@ -248,28 +240,8 @@ def replayed(database: Database, owner: Owner, request: IdempotentRequest) -> st
 
 
 def _earlier(session: Session, owner: Owner, request: IdempotentRequest) -> str | None:
-    earlier = session.get(StudyKeyRecord, (owner.name or "", request.key))
-    if earlier is None:
-        return None
-    if earlier.body_digest != _digest(request):
-        raise InvalidSpec("Idempotency-Key", "was used before with another body; use a new key")
-    return earlier.study_id
-
-
-def _note_key(session: Session, owner: Owner, request: IdempotentRequest, record: StudyRecord) -> None:
-    session.add(
-        StudyKeyRecord(
-            owner=owner.name or "",
-            key=request.key,
-            body_digest=_digest(request),
-            study_id=record.id,
-            created_at=session.scalar(select(db_now())),
-        )
-    )
-
-
-def _digest(request: IdempotentRequest) -> str:
-    return hashlib.sha256(request.body.encode()).hexdigest()
+    found = earlier(session, StudyKeyRecord, owner.name, request)
+    return None if found is None else found.study_id
 
 
 def _add_members(

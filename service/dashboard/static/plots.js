@@ -108,8 +108,11 @@ export class Plots {
   }
 
   #update() {
-    const query = this.#query();
-    history.replaceState(null, "", query ? `?${query}` : location.pathname);
+    if (!this.form.checkValidity()) return; // a number that is being typed
+    const query = new URLSearchParams(location.search); // with what other forms of the page have put there
+    for (const {name} of this.form.elements) if (name) query.delete(name);
+    for (const [name, value] of new URLSearchParams(this.#query())) query.set(name, value);
+    history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
     this.refresh();
   }
 

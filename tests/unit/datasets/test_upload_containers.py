@@ -30,11 +30,11 @@ from tests.support.image_sets import (
     webdataset,
 )
 from tests.support.uploads import npz, picture, zipped
-from tgsh.datasets.uploads import ingest as ingest_module
-from tgsh.datasets.uploads import processes
+from tgsh.datasets.uploads import processes, sandbox
 from tgsh.datasets.uploads.containers import kind_of
-from tgsh.datasets.uploads.ingest import Upload, ingest_in_subprocess
+from tgsh.datasets.uploads.ingest import ingest_in_subprocess
 from tgsh.datasets.uploads.options import UploadOptions
+from tgsh.datasets.uploads.sandbox import Upload
 from tgsh.errors import InvalidSpec
 
 MB = 1 << 20
@@ -415,14 +415,12 @@ def test_apart_it_is_the_same_and_carries_all_that_is_wrong(tmp_path: Path) -> N
 
 
 def test_what_no_reader_foresaw_is_not_called_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken() -> dict[str, object]:
         raise ZeroDivisionError("nobody thought of this")
 
-    monkeypatch.setattr(ingest_module, "ingest", broken)
-    upload = Upload(tmp_path / "upload", UploadOptions(), MB)
-    monkeypatch.setattr(ingest_module, "limit_memory", lambda _: None)
-    monkeypatch.setattr(ingest_module, "yield_to_others", lambda _: None)
-    monkeypatch.setattr(ingest_module.signal, "signal", lambda *_: None)
-    ingest_module._ingest_and_tell(upload, tmp_path, tmp_path / "outcome.json")
+    monkeypatch.setattr(sandbox, "limit_memory", lambda _: None)
+    monkeypatch.setattr(sandbox, "yield_to_others", lambda _: None)
+    monkeypatch.setattr(sandbox.signal, "signal", lambda *_: None)
+    sandbox.work_and_tell(broken, (), tmp_path / "outcome.json")
     told = json.loads((tmp_path / "outcome.json").read_text())
     assert told == {"problems": [["body", "cannot be read: ZeroDivisionError: nobody thought of this"]]}

@@ -19,8 +19,9 @@ from hypothesis.extra import numpy as arrays
 from tests.support.image_sets import Ingested, animated, distinct, ingested, tarred, turned, webdataset
 from tests.support.uploads import coloured, grey, npz, picture, zipped
 from tgsh.datasets.uploads.copies import Copies
-from tgsh.datasets.uploads.ingest import IMAGES, Upload, ingest
+from tgsh.datasets.uploads.ingest import IMAGES, ingest
 from tgsh.datasets.uploads.options import UploadOptions
+from tgsh.datasets.uploads.sandbox import Upload
 from tgsh.errors import InvalidSpec
 from tgsh.rng import rng_for
 

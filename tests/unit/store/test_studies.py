@@ -15,10 +15,10 @@ from tgsh.store import experiments, jobs, queries, studies
 from tgsh.store.annotations import annotate
 from tgsh.store.database import Database
 from tgsh.store.experiments import ExperimentPlan, PlannedTask
+from tgsh.store.idempotency import IdempotentRequest
 from tgsh.store.models import ExperimentRecord, StudyMemberRecord, StudyRecord, TaskRecord
 from tgsh.store.ownership import NO_OWNER, Owner
 from tgsh.store.studies import (
-    IdempotentRequest,
     NewStudy,
     PlannedMember,
     StudyFilters,

@@ -20,5 +20,7 @@ parquet          Hugging Face's tables
 copies           identical images
 splits           test images, canonical order
 processes        one upload over several cores
-ingest           all of it, in a process with limits of its own
+sandbox          a child process with limits of its own
+ingest           all of it, in there
+unlabelled       images without labels, in there too
 """

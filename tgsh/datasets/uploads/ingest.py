@@ -1,11 +1,9 @@
-"""Ingestion of an upload: sandboxed child process, normal form, canonical order, content id."""
+"""Ingestion of an upload: normal form, canonical order, content id."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import signal
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,41 +12,22 @@ import numpy as np
 
 from tgsh.datasets.conversion import counted_moments
 from tgsh.datasets.uploads.copies import Copies, copy_groups, count_copies
-from tgsh.datasets.uploads.labelled_images import BLOCK_BYTES, LabelledImages, refusal
+from tgsh.datasets.uploads.labelled_images import BLOCK_BYTES, LabelledImages
 from tgsh.datasets.uploads.options import UploadOptions
 from tgsh.datasets.uploads.picture_sets import Reading
 from tgsh.datasets.uploads.readers import check_kind, read_upload
 from tgsh.datasets.uploads.report import UploadReport, report_from
+from tgsh.datasets.uploads.sandbox import Upload, run_in_subprocess
 from tgsh.datasets.uploads.splits import bonds, canonical_order, choose_test_images
 from tgsh.errors import InvalidSpec
-from tgsh.system import cores, limit_memory, yield_to_others
+from tgsh.system import cores
 
 FORMAT = "tgsh.dataset/1"
 
-MEMORY_BYTES = 1 << 30
 TIMEOUT_SECONDS = 900.0
 """Limit of a subprocess; two gibibytes of images take about half a minute."""
 
 IMAGES, LABELS, DOMAINS = "images.npy", "labels.npy", "domains.npy"
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that was sent, or a folder of this machine.
-
-    Attributes
-    ----------
-    path : Path
-        The file; what it is follows from its bytes.
-    options : UploadOptions
-        Requests of the uploader.
-    max_bytes : int
-        Most bytes of its images, unpacked.
-    """
-
-    path: Path
-    options: UploadOptions
-    max_bytes: int
 
 
 @dataclass(frozen=True)
@@ -129,22 +108,7 @@ def ingest_in_subprocess(upload: Upload, folder: Path, seconds: float = TIMEOUT_
     """
     if upload.path.is_file():
         check_kind(upload.path)  # no process for what is no dataset
-    outcome_path = folder / "outcome.json"
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_ingest_and_tell, args=(upload, folder, outcome_path), daemon=True)
-    process.start()
-    process.join(seconds)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-        raise InvalidSpec("body", f"takes over {seconds:g} s to unpack; send fewer or smaller images")
-    if not outcome_path.exists():
-        raise InvalidSpec("body", "takes more memory to unpack than there is; send fewer or smaller files")
-    outcome = json.loads(outcome_path.read_text("utf-8"))
-    if "problems" in outcome:
-        raise refusal([(field, message) for field, message in outcome["problems"]])
-    if "errno" in outcome:
-        raise OSError(outcome["errno"], outcome["strerror"])
+    outcome = run_in_subprocess(_ingest, (upload, folder), folder, seconds)
     found = {
         "class_names": tuple(outcome["class_names"]),
         "domains": tuple(outcome["domains"]),
@@ -154,21 +118,8 @@ def ingest_in_subprocess(upload: Upload, folder: Path, seconds: float = TIMEOUT_
     return IngestedDataset(**{**outcome, **found})
 
 
-def _ingest_and_tell(upload: Upload, folder: Path, outcome_path: Path) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limit_memory(MEMORY_BYTES)
-    yield_to_others(10)
-    try:
-        outcome: dict[str, object] = asdict(ingest(upload, folder, cores()))
-    except InvalidSpec as error:
-        outcome = {"problems": error.fields}
-    except OSError as error:  # a full disk
-        outcome = {"errno": error.errno or 5, "strerror": error.strerror or str(error)}
-    except MemoryError:
-        return
-    except Exception as error:  # a reader that does not know the damage: it is told as such, not as memory
-        outcome = {"problems": [("body", f"cannot be read: {type(error).__name__}: {error}"[:300])]}
-    outcome_path.write_text(json.dumps(outcome), "utf-8")
+def _ingest(upload: Upload, folder: Path) -> dict[str, object]:
+    return asdict(ingest(upload, folder, cores()))
 
 
 def ingest(upload: Upload, folder: Path, processes: int = 1) -> IngestedDataset:
