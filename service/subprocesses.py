@@ -384,9 +384,14 @@ def draw_hash_curves(properties: HashProperties, title: str) -> Figure:
 
 
 def draw_atlas(
-    points: np.ndarray, groups: Sequence[str], title: str, summary: str, axes: Sequence[str]
+    points: np.ndarray,
+    groups: Sequence[str],
+    title: str,
+    summary: str,
+    axes: Sequence[str],
+    stars: Sequence[int],
 ) -> Figure:
-    """Scatter plot of the tasks of many experiments, coloured by group."""
+    """Scatter plot of the tasks of many experiments, coloured by group; placements are stars."""
     from tgsh.figures import atlas_figure
 
-    return atlas_figure(points, groups, title=title, summary=summary, axes=axes)
+    return atlas_figure(points, groups, title=title, summary=summary, axes=axes, stars=stars)

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from service import parsing
 from service.dashboard.rendering import render
 from service.dependencies import ID, CallerDep, ServicesDep
-from service.routers.bases import BaseId, OfDataset, OfOwner, OfSuite, summary
+from service.routers.bases import BaseId, OfDataset, OfOwner, OfProject, OfSuite, summary
 from tgsh.schemas import AtlasGroup, AtlasMethod
 from tgsh.specs import MAX_TASKS
 from tgsh.store import atlas
@@ -59,6 +59,7 @@ def base_page(
     dataset: OfDataset = None,
     suite: OfSuite = None,
     owner: OfOwner = None,
+    project: OfProject = None,
     experiment: Annotated[str, Query(pattern=f"{ID}|^$")] = "",
     task: Annotated[int, Query(ge=0, lt=MAX_TASKS)] = 0,
     other: bool = False,
@@ -66,7 +67,7 @@ def base_page(
     """The map, its filters, and the nearest tasks of a chosen one; atlas.js fetches both."""
     counts = atlas.base(services.database, base_id, caller.visible_to)
     pieces = atlas.pieces_of(services.database, base_id, AtlasFilters(caller.visible_to))
-    names = {piece.experiment: piece.name or piece.experiment for piece in pieces}
+    names = {each.experiment: each.name or each.experiment for each in pieces if each.placement is None}
     return render(
         request,
         "atlas.html",
@@ -75,7 +76,13 @@ def base_page(
         methods={name: METHODS[name] for name in get_args(AtlasMethod)},
         colour=colour,
         colours=get_args(AtlasGroup),
-        filters={"dataset": dataset or "", "suite": suite or "", "owner": owner or ""},
+        filters={
+            "dataset": dataset or "",
+            "suite": suite or "",
+            "owner": owner or "",
+            "project": project or "",
+        },
+        projects=atlas.projects(services.database, base_id, caller.visible_to),
         has_owners=caller.name is not None,
         experiments=list(names.items())[:MOST_OFFERED],
         chosen=experiment,

@@ -24,6 +24,7 @@ from service.results.scenarios import SCENARIOS, ScenarioParams, scenarios_docum
 from service.results.transfer import TRANSFER, TransferParams, transfer_document
 from service.routers.placements import describe_matrix_job
 from tgsh.errors import Conflict, InvalidSpec, NotFound
+from tgsh.execution.planning import MOST_CROSSED
 from tgsh.execution.presenters import experiment_view
 from tgsh.schemas import ContextTransfer, HashKind, LogitRule, Measure
 from tgsh.specs.results import ResultSpec
@@ -60,6 +61,7 @@ def page(
         may_ask=caller.role != "read",
         rules=RULES,
         tasks=experiment.progress.tasks_total,
+        most_crossed=MOST_CROSSED,
         size=" × ".join(map(str, info.shape)),
         conversion={"size": f"{info.height}x{info.width}", "channels": str(info.channels)},
     )

@@ -138,11 +138,15 @@ def _nearest_document(computed: Nearest) -> NearestElsewhere:
             "task": params.task,
             "label": computed.content.label,
             "compared": found.gathered.tasks - itself,
-            "experiments": len({piece.experiment for piece in found.gathered.pieces}),
+            "placements": sum(piece.placement is not None for piece in found.gathered.pieces),
+            "experiments": len(
+                {piece.experiment for piece in found.gathered.pieces if piece.placement is None}
+            ),
             "nearest": [
                 {
                     **_described(near.piece),
-                    "task": near.task,
+                    **_placed(near.piece),
+                    **_which(near.piece, near.task),
                     "label": near.label,
                     "similarity": near.similarity,
                 }
@@ -163,20 +167,36 @@ def _described(piece: Piece) -> dict[str, str | None]:
     }
 
 
+def _placed(piece: Piece) -> dict[str, str | None]:
+    """What a placement has of its own in place of its experiment's."""
+    own = piece.placement
+    return {} if own is None else {"dataset": own.dataset, "suite": None, "owner": own.owner}
+
+
+def _which(piece: Piece, task: int) -> dict[str, object]:
+    """What a context was learned for."""
+    if piece.placement is None:
+        return {"kind": "task", "task": task, "placement": None}
+    return {"kind": "placement", "task": None, "placement": piece.placement.id}
+
+
 def _told(left_out: Sequence[TasksLeftOut]) -> list[dict[str, object]]:
     return [{"reason": each.reason, "tasks": each.tasks, "experiment": each.experiment} for each in left_out]
 
 
-NEAREST_COLUMNS = ("rank", "experiment", "name", "task", "label", "dataset", "suite", "owner", "similarity")
+NEAREST_COLUMNS = (
+    *("rank", "experiment", "name", "task", "label", "dataset", "suite", "owner"),
+    *("kind", "placement", "similarity"),
+)
 
 
 def _nearest_table(computed: Nearest) -> bytes:
+    document = _nearest_document(computed)
+    names = NEAREST_COLUMNS[1:]
     rows = (
-        (rank, piece.experiment, piece.name, near.task, near.label, piece.dataset, piece.suite,
-         piece.owner or "", near.similarity)
-        for rank, near in enumerate(computed.value.nearest, start=1)
-        for piece in (near.piece,)
-    )  # fmt: skip
+        (rank, *(getattr(near, name) for name in names))
+        for rank, near in enumerate(document.nearest, start=1)
+    )
     return table_csv(NEAREST_COLUMNS, rows)
 
 
@@ -276,7 +296,8 @@ def map_document(computed: Mapped) -> AtlasMap:
         for task, label in zip(sketched.ref.tasks, sketched.ref.labels, strict=True):
             x, y = next(rows)
             place = places[piece.experiment]
-            points.append({"experiment": place, "task": task, "label": label, "x": x, "y": y})
+            which = _which(piece, task)
+            points.append({**which, "experiment": place, "label": label, "x": x, "y": y})
     return AtlasMap.model_validate(
         {
             "base_id": computed.content.base_id,
@@ -292,13 +313,19 @@ def map_document(computed: Mapped) -> AtlasMap:
     )
 
 
-MAP_COLUMNS = ("experiment", "name", "task", "label", "dataset", "suite", "owner", "x", "y")
+MAP_COLUMNS = (
+    *("experiment", "name", "task", "label", "dataset", "suite", "owner"),
+    *("kind", "placement", "x", "y"),
+)
 
 
 def _map_table(computed: Mapped) -> bytes:
     document = map_document(computed)
     rows = (
-        (of.id, of.name, point.task, point.label, of.dataset, of.suite, of.owner or "", point.x, point.y)
+        (
+            *(of.id, of.name, point.task, point.label, of.dataset, of.suite, of.owner or ""),
+            *(point.kind, point.placement, point.x, point.y),
+        )
         for point in document.points
         for of in (document.experiments[point.experiment],)
     )
@@ -307,7 +334,8 @@ def _map_table(computed: Mapped) -> bytes:
 
 def _map_array(computed: Mapped) -> LabelledArray:
     points = map_document(computed).points
-    tasks, labels = [point.task for point in points], [point.label for point in points]
+    tasks = [atlas.PLACED if point.task is None else point.task for point in points]
+    labels = [point.label for point in points]
     return LabelledArray(computed.value.plane.points, tasks, labels, ("x", "y"), {})
 
 
@@ -326,7 +354,10 @@ def _draw(_services: Services, computed: Mapped) -> Sketch:
         for each in of_each
     ]
     plane, gaps = computed.value.plane, sum(each.tasks for each in _gaps(computed))
-    told = [f"{len(groups):,} tasks of {len(document.experiments):,} experiments", METHODS[plane.method]]
+    placements = sum(point.kind == "placement" for point in document.points)
+    told = [f"{len(groups) - placements:,} tasks of {len(document.experiments):,} experiments"]
+    told += [f"{placements:,} placements"] if placements else []
+    told.append(METHODS[plane.method])
     told.append(f"stress {plane.stress:.2f}")
     if not computed.value.is_exact:
         told.append("from sketches")
@@ -334,7 +365,8 @@ def _draw(_services: Services, computed: Mapped) -> Sketch:
         told.append(f"{gaps:,} tasks left out")
     names = [f"axis {number} ({share:.1%})" for number, share in enumerate(plane.explained, start=1)]
     title = f"random base {computed.content.base_id[:12]}: learned tasks"
-    args = (np.array(plane.points), groups, title, "; ".join(told), names or ["", ""])
+    stars = [row for row, point in enumerate(document.points) if point.kind == "placement"]
+    args = (np.array(plane.points), groups, title, "; ".join(told), names or ["", ""], stars)
     return Sketch(subprocesses.draw_atlas, args)
 
 

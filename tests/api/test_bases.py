@@ -21,10 +21,12 @@ from service.app import create_app
 from service.dependencies import Services
 from service.settings import ServiceSettings
 from tests.api.conftest import EPOCHS, finish, submit, vectors_of, work
+from tests.support.browser import BROWSER
 from tests.support.people import people
 from tests.support.serving import in_process
 from tgsh.analysis.sketches import SKETCH_WIDTH
-from tgsh.store import jobs
+from tgsh.store import analyses, jobs
+from tgsh.store.analyses import AnalysisRequest
 from tgsh.store.models import ExperimentRecord, Job
 
 WIDTH = SKETCH_WIDTH + 200
@@ -159,7 +161,8 @@ def test_filters(client: httpx.Client, several: dict[str, str]) -> None:
     assert found(project="thesis") == {"full"}
     assert found(project="other") == set()
     [first] = nearest(client, several["rotations"], 0, other=True, count=1).json()["nearest"]
-    assert set(first) == {"experiment", "name", "task", "label", "dataset", "suite", "owner", "similarity"}
+    described = {"experiment", "name", "task", "label", "dataset", "suite", "owner"}
+    assert set(first) == described | {"kind", "placement", "similarity"}
     table = nearest(client, several["rotations"], 0, format="csv").text.splitlines()
     assert table[0].startswith("rank,experiment,name,task,label")
     assert len(table) == 12
@@ -245,6 +248,76 @@ def test_shared_experiments_are_seen(client: httpx.Client, services: Services, t
         assert nearest(bob, own, 0, owner="alice").json()["compared"] == 4
         alice.patch(f"/experiments/{theirs}", json={"shared": False})
         assert nearest(bob, own, 0, other=True).json()["nearest"] == []
+
+
+def placed(
+    services: Services, experiment: str, vectors: np.ndarray, owner: str | None = None, **params: Any
+) -> str:
+    """The id of a completed placement with these replicates [R, H]."""
+    database, artifacts = services.database, services.artifacts
+    params = {"name": "leaves", "dataset": None, **params}
+    request = AnalysisRequest(analyses.new_id(), experiment, "placement", owner, params)
+    record = analyses.create(database, request)
+    lease = analyses.lease_next(database, "w", 60)
+    assert lease is not None
+    sha256 = artifacts.save(lease.artifact, {"vectors": vectors}, {})
+    analyses.complete_placement(database, lease, {}, sha256, vectors.nbytes)
+    return record.id
+
+
+def test_placements_are_in_it_told_apart_and_with_rights(
+    client: httpx.Client, services: Services, tmp_path: Path
+) -> None:
+    """The mean direction of the replicates is one context; who may not see a placement learns nothing."""
+    with people(tmp_path, client) as known:
+        alice, bob = known["alice"], known["bob"]
+        vectors = manifold(0, 5)
+        own = learned(bob, services, vectors, name="own", shared=True)
+        base = base_of(bob, own)
+        paths = (f"/bases/{base}", f"/bases/{base}/map", f"/bases/{base}/nearest?experiment={own}&task=0")
+        before = [(bob.get(path).text, bob.get(path).headers.get("etag")) for path in paths]
+        replicates = np.stack([2 * vectors[0], vectors[1], np.zeros_like(vectors[0])])
+        id = placed(services, own, replicates, "alice")
+        assert [(bob.get(path).text, bob.get(path).headers.get("etag")) for path in paths] == before
+
+        found = nearest(alice, own, 0).json()
+        assert (found["compared"], found["placements"], found["experiments"]) == (5, 1, 1)
+        [near] = [each for each in found["nearest"] if each["kind"] == "placement"]
+        assert near == {
+            "kind": "placement", "experiment": own, "name": "own", "task": None, "placement": id,
+            "label": "leaves", "dataset": "images sent", "suite": None, "owner": "alice",
+            "similarity": near["similarity"],
+        }  # fmt: skip
+        one, other = (v.astype(np.float64) / np.linalg.norm(v.astype(np.float64)) for v in vectors[:2])
+        mean = one + other
+        assert near["similarity"] == pytest.approx(one @ mean / np.linalg.norm(mean), abs=1e-6)
+        table = nearest(alice, own, 0, format="csv").text
+        assert f"{own},own,,leaves,images sent,,alice,placement,{id}," in table
+        assert nearest(alice, own, 0, suite="rotation").json()["placements"] == 0
+        assert nearest(alice, own, 0, dataset="mnist5k").json()["placements"] == 0
+        of_alice = nearest(alice, own, 0, owner="alice").json()
+        assert [each["placement"] for each in of_alice["nearest"]] == [id]
+        assert nearest(alice, own, 0, other=True).json()["compared"] == 0
+        assert nearest(known["root"], own, 0).json()["placements"] == 1
+
+        drawn = alice.get(f"/bases/{base}/map").json()
+        [star] = [point for point in drawn["points"] if point["kind"] == "placement"]
+        assert (star["task"], star["placement"], star["label"], star["experiment"]) == (None, id, "leaves", 0)
+        assert len(drawn["points"]) == 6
+        assert "placements (1)" in alice.get(f"/bases/{base}/map?format=svg").text
+        assert (
+            f"leaves,mnist5k,rotation,bob,placement,{id}," in alice.get(f"/bases/{base}/map?format=csv").text
+        )
+
+        bob.patch(f"/experiments/{own}", json={"shared": False})
+        absent = nearest(alice, own, 0, base)
+        assert absent.status_code == 404  # who does not see the experiment does not see what is placed there
+        bob.patch(f"/experiments/{own}", json={"shared": True, "project": "thesis"})
+        assert nearest(alice, own, 0, project="thesis").json()["placements"] == 1
+        page = bob.get(f"/dashboard/atlas/{base}?project=thesis", headers=BROWSER).text
+        assert "<option selected>thesis</option>" in page
+        assert alice.delete(f"/experiments/{own}/placements/{id}").status_code == 204
+        assert nearest(alice, own, 0).json()["placements"] == 0
 
 
 def test_experiments_come_and_go(client: httpx.Client, services: Services) -> None:

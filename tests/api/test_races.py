@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from service.dependencies import Services
-from tests.api.conftest import SPEC
+from tests.api.conftest import SPEC, completed
 from tests.support.people import bearer
 from tests.support.serving import serving
 from tests.support.stores import application, at_once
-from tests.support.uploads import grey, npz, post, upload
+from tests.support.uploads import coloured, grey, npz, post, upload
 from tgsh.api_keys import KeyFile
 from tgsh.store.database import Database
 
@@ -56,6 +57,29 @@ def test_one_key_makes_one_experiment_however_many_send_it(client: httpx.Client)
     assert len(client.get("/experiments").json()["items"]) == 4
     other = client.post("/experiments", json={**SPEC, "seed": 9}, headers={"Idempotency-Key": "key 0"})
     assert other.status_code == 422
+
+
+def test_one_key_makes_one_placement_however_many_send_it(client: httpx.Client, app: FastAPI) -> None:
+    path = completed(client, app.state.services)
+    x, y = coloured(10, 3, (28, 28))
+    file = {"content": npz(x=x, y=y), "params": {"classes": "nearest"}}
+
+    def place(number: int) -> httpx.Response:
+        body: Any = {"json": {"dataset": "mnist5k"}} if number % 2 else file
+        headers = {"Idempotency-Key": f"key {number % 2}"}
+        return client.post(f"{path}/placements", headers=headers, **body)
+
+    answers = at_once(12, place)
+    assert statuses(answers) == {202: 12}
+    ids = [answer.json()["id"] for answer in answers]
+    assert (len(set(ids[::2])), len(set(ids[1::2])), len(set(ids))) == (1, 1, 2)
+    assert len(client.get(f"{path}/placements").json()["items"]) == 2
+    other = client.post(f"{path}/placements", json={"dataset": "mnist"}, headers={"Idempotency-Key": "key 1"})
+    assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
+    assert client.delete(f"{path}/placements/{ids[1]}").status_code == 204
+    assert place(1).json()["id"] not in ids  # the key went with it
+    stored = app.state.services.settings.home / "artifacts" / "analyses"
+    assert len(list(stored.rglob("*-images*"))) == 1  # who came second has left no file
 
 
 def test_a_key_whose_first_request_is_refused_makes_one_with_the_next(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from service.settings import ServiceSettings
 from tests.api import test_images_sent
 from tests.api.conftest import submit
 from tests.api.test_trained_results import train
+from tests.support.browser import BROWSER
 from tests.support.requests import NPY, as_npy
 from tests.support.serving import in_process, serving
+from tests.support.uploads import npz, picture, zipped
 from tgsh.analysis.hash_codes import simhash
 from tgsh.cli.application import app as application
 from tgsh.client import Client
@@ -155,6 +158,69 @@ def test_json_and_npy_are_the_same(client: httpx.Client, root: str, rotated: np.
     table = ask(client, f"{root}/inference", sent, format="csv").text.splitlines()
     assert table[0] == "task,label,score,probability"
     assert len(table) == TASKS + 1
+
+
+def test_a_file_of_pictures_or_arrays(client: httpx.Client, root: str, rotated: np.ndarray) -> None:
+    """A zip of pictures of another size is converted where that is asked for; a sentence answers."""
+    path, images = f"{root}/inference", rotated[2, :40].reshape(-1, 28, 28)
+    large = [np.kron(image, np.ones((2, 2), np.uint8)) for image in images]
+    photos = zipped({f"{place}.png": picture(image) for place, image in enumerate(large)})
+    headers = {"Content-Type": "application/octet-stream"}
+    convert = {"size": "28x28", "channels": "1"}
+    found = client.post(path, content=photos, headers=headers, params=convert).json()
+    assert (found["images"], found["tasks"][0]["label"]) == (40, "120°")
+    assert found["sentence"].startswith("Your 40 images are most likely from 120° (probability")
+    assert "the right task came first" in found["sentence"]
+    same = client.post(path, content=npz(x=images, y=np.arange(40)), headers=headers).json()
+    assert same == answer(client, path, images)
+    assert client.post(path, files={"file": npz(images=images)}).json() == same
+    refused = client.post(path, content=photos, headers=headers)
+    assert (refused.status_code, fields(refused)) == (422, ["images"])
+    refused = client.post(path, content=photos, headers=headers, params={"size": "large", "fit": "tear"})
+    assert (refused.status_code, sorted(fields(refused))) == (422, ["fit", "size"])
+    refused = ask(client, path, images, size="28x28", channels="1")
+    assert (refused.status_code, fields(refused)) == (422, ["size", "channels"])
+    refused = client.post(path, content=b"%PDF-1.7", headers=headers)
+    assert (refused.status_code, fields(refused)) == (422, ["body"])
+    gone = client.post(f"/experiments/{'f' * 16}/inference", content=photos, headers=headers)
+    assert gone.status_code == 404
+
+
+def test_the_page_of_reuse_draws_what_the_results_say(client: httpx.Client, root: str) -> None:
+    page = client.get(f"/dashboard{root}/reuse", headers=BROWSER)
+    assert "Which task are these images?" in page.text
+    assert 'id="matrix"' not in page.text  # the matrix is there
+    assert f"/dashboard{root}/reuse" in client.get(f"/dashboard{root}", headers=BROWSER).text
+
+    def plot(name: str, **params: Any) -> dict[str, Any]:
+        response = client.get(f"/dashboard{root}/reuse/{name}", params=params)
+        assert response.status_code == 200, response.text
+        document: dict[str, Any] = response.json()
+        return document
+
+    transfer, drawn = client.get(f"{root}/transfer").json(), plot("transfer")
+    assert len(drawn["data"][0]["x"]) == TASKS * (TASKS - 1)
+    assert [row[:2] for row in drawn["rows"]] == [
+        [each["label"], each["chosen_label"]] for each in transfer["sources"]
+    ]
+    assert f"Pearson {transfer['pearson']:.3f}" in drawn["summary"]
+    scenarios, drawn = client.get(f"{root}/scenarios?rule=entropy").json(), plot("scenarios", rule="entropy")
+    known = next(each for each in drawn["data"] if each["name"] == "task known")
+    assert known["y"] == [round(row["task_known"]["value"], 4) for row in scenarios["rows"]]
+    assert drawn["rows"][-1][0] == "chance"
+    assert "rule=entropy" in drawn["links"]["svg"]
+    hashing = client.get(f"{root}/hashing?kind=top-share&bits=64").json()
+    drawn = plot("retrieval", kind="top-share", bits=64)
+    assert [row[0] for row in drawn["rows"]] == [each["name"] for each in hashing["retrieval"]] + ["chance"]
+    assert hashing["note"] in drawn["summary"]
+    assert len(plot("collisions")["data"]) == 5  # four kinds of pairs, and random planes
+    wide = plot("collisions", kind="top-share", bits=2048)  # of a network with fewer units, or not
+    assert wide["summary"]
+    assert client.get(f"/dashboard{root}/reuse/nothing").status_code == 404
+    waiting = f"/dashboard/experiments/{submit(client, **SPEC)}/reuse"
+    assert "these questions are about a completed one" in client.get(waiting, headers=BROWSER).text
+    nothing = client.get(f"{waiting}/scenarios").json()
+    assert (nothing["data"], "queued" in nothing["summary"]) == ([], True)
 
 
 def test_one_image(client: httpx.Client, root: str, rotated: np.ndarray) -> None:
@@ -502,6 +568,12 @@ def test_commands(
         told = tgsh("infer", id[:8], "images.npy", "--rule", "entropy")
         assert "180°" in told
         assert "the right task came first" in told
+        with zipfile.ZipFile("photos.zip", "w") as archive:
+            for place, image in enumerate(rotated[3, :50].reshape(-1, 28, 28)):
+                archive.writestr(f"{place}.png", picture(np.kron(image, np.ones((2, 2), np.uint8))))
+        assert "most likely from 180°" in tgsh(
+            "infer", id, "photos.zip", "--size", "28x28", "--channels", "1"
+        )
         assert "Not calibrated" in tgsh("infer", id, "images.npy", "--rule", "blind-hash")
         assert "use the context of" in tgsh("transfer", id)
         assert "task known" in tgsh("scenarios", id)

@@ -51,15 +51,17 @@ def print_nearest(found: NearestElsewhere) -> None:
             f"{near.similarity:.3f}",
             near.label,
             near.experiment,
-            str(near.task),
+            "placed" if near.task is None else str(near.task),
             near.dataset,
-            near.suite,
+            near.suite or "",
             near.name,
         )
         for near in found.nearest
     ]
     if rows:
         print_table(console, columns, rows)
-    counts = f"{found.compared:,} tasks of {found.experiments:,} experiments"
+    counts = f"{found.compared - found.placements:,} tasks of {found.experiments:,} experiments"
+    if found.placements:
+        counts += f" and {found.placements:,} placements"
     line = f"Most like {found.label} (task {found.task}) among {counts}"
     console.print(line, markup=False, highlight=False)

@@ -19,18 +19,29 @@ SHOWN_TASKS = 5
 
 def infer(
     experiment_id: Id,
-    file: Annotated[Path, typer.Argument(metavar="IMAGES", help="A .npy file of images, all of one task.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGES", help="Images of one task: a .npy, .npz, picture, zip of pictures, or folder."
+        ),
+    ],
     rule: Annotated[str, typer.Option(help="margin, entropy, infomax or blind-hash.")] = "margin",
     stage: Annotated[str, typer.Option(help="after, before, or the number of an epoch.")] = "after",
+    size: Annotated[str | None, typer.Option(help="Resize the images to HEIGHTxWIDTH.")] = None,
+    channels: Annotated[int | None, typer.Option(help="Make them grey (1) or colour (3).")] = None,
+    fit: Annotated[str | None, typer.Option(help="To get another size: squash, crop or pad.")] = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
     """Tell which task unlabelled images come from, and their classes."""
+    from tgsh.cli.datasets import parse_size
     from tgsh.cli.reuse_tables import print_inference
 
-    images = read_images(file)
+    conversion = {"size": parse_size(size), "channels": channels, "fit": fit}
+    is_array = file.suffix == ".npy" and not any(conversion.values())
+    images = read_images(file) if is_array else file
     with connect(url) as client:
-        found = client.infer(experiment_id, images, rule, stage=stage)  # type: ignore[arg-type]
+        found = client.infer(experiment_id, images, rule, stage=stage, **conversion)  # type: ignore[arg-type]
     print_warnings(found.warnings)
     if as_json:
         print_json(found)

@@ -22,15 +22,10 @@ def print_inference(found: TaskInference, shown: int) -> None:
         (str(each.task), each.label, f"{each.score:.3f}", decimals(each.probability))
         for each in found.tasks[:shown]
     ]
+    typer.echo(found.sentence)
     print_table(Console(), columns, rows)
     if len(found.tasks) > shown:
         typer.echo(f"… and {len(found.tasks) - shown} more tasks (--json has all)")
-    measured = found.calibration
-    if measured is not None and measured.task_right is not None:
-        typer.echo(
-            f"Of batches of {measured.images} image(s) the right task came first in "
-            f"{measured.task_right:.1%} of {measured.batches:,}"
-        )
     if found.reason is not None:
         typer.echo(f"Not calibrated: {found.reason}")
     classes = ", ".join(found.classes[:SHOWN_CLASSES])

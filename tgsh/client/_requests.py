@@ -299,6 +299,26 @@ def post_images(
     )
 
 
+def post_image_file(
+    kind: type[M],
+    experiment: str,
+    parts: Sequence[str | int],
+    source: str | os.PathLike[str],
+    /,
+    **params: Any,
+) -> ApiRequest[M]:
+    """POST a file or folder of images, which is streamed, to a resource that answers a document."""
+    return ApiRequest(
+        "POST",
+        experiment_path(experiment, *parts),
+        parse_model(kind),
+        params=without_none(**params),
+        content=upload_body(source, {}),
+        headers={"Content-Type": "application/octet-stream"},
+        read_timeout=UPLOAD_TIMEOUT,
+    )
+
+
 def post_codes(experiment: str, task: int, images: Images, **params: Any) -> ApiRequest[np.ndarray]:
     """POST images to the hash codes of a task's network."""
     path = experiment_path(experiment, "tasks", task, "codes")

@@ -308,16 +308,19 @@ def _title(experiment: str, stage: str, measure: str | None = None) -> str:
 @figure.register
 def _(value: schemas.AtlasMap) -> Figure:
     points, groups = _atlas_points(value)
-    counts = f"{len(points):,} tasks of {len(value.experiments):,} experiments; {value.method}"
+    stars = _atlas_stars(value)
+    counts = f"{len(points) - len(stars):,} tasks of {len(value.experiments):,} experiments; {value.method}"
     title = f"random base {value.base_id[:12]}: learned tasks"
     summary = f"{counts}; stress {value.stress:.2f}"
-    return figures.atlas_figure(points, groups, title=title, summary=summary, axes=_atlas_axes(value))
+    return figures.atlas_figure(
+        points, groups, title=title, summary=summary, axes=_atlas_axes(value), stars=stars
+    )
 
 
 @draw.register
 def _(value: schemas.AtlasMap, axes: Axes) -> None:
     points, groups = _atlas_points(value)
-    draw_atlas(axes, points, groups, axes=_atlas_axes(value))
+    draw_atlas(axes, points, groups, axes=_atlas_axes(value), stars=_atlas_stars(value))
 
 
 def _atlas_points(value: schemas.AtlasMap) -> tuple[np.ndarray, list[str]]:
@@ -325,6 +328,10 @@ def _atlas_points(value: schemas.AtlasMap) -> tuple[np.ndarray, list[str]]:
     names = [each.name or each.id for each in value.experiments]
     points = np.array([(point.x, point.y) for point in value.points], np.float64).reshape(-1, 2)
     return points, [names[point.experiment] for point in value.points]
+
+
+def _atlas_stars(value: schemas.AtlasMap) -> list[int]:
+    return [row for row, point in enumerate(value.points) if point.kind == "placement"]
 
 
 def _atlas_axes(value: schemas.AtlasMap) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tgsh.analysis.placements import CHANCE, LEVEL
 from tgsh.schemas import MatrixJob, PlacedClass, PlacedTask, Placement, PlacementSummary
+from tgsh.store.analyses import name_of
 from tgsh.store.models import AnalysisRecord, as_datetime
 
 NO_WORKER = "no worker runs that could do it; start one with `tgsh up`, or: celery -A worker.app worker"
@@ -39,7 +40,7 @@ def _summary_fields(record: AnalysisRecord, has_worker: bool) -> dict[str, Any]:
     return {
         "id": record.id,
         "experiment_id": record.experiment_id,
-        "name": record.params["name"] or record.params.get("title") or "your images",
+        "name": name_of(record),
         "dataset": record.params["dataset"],
         "status": record.status,
         "reason": NO_WORKER if waits else record.reason,

@@ -47,6 +47,7 @@ def atlas_figure(
     title: str,
     summary: str,
     axes: Sequence[str] = ("", ""),
+    stars: Sequence[int] = (),
 ) -> Figure:
     """Plot tasks as points, coloured by group; the largest groups have colours and names.
 
@@ -62,6 +63,8 @@ def atlas_figure(
         Line below the title.
     axes : Sequence[str], default=('', '')
         Names of the two axes.
+    stars : Sequence[int], default=()
+        Rows of points that are placements, drawn as stars.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def atlas_figure(
     width, height = LEFT + SIDE + LEGEND, BELOW + SIDE + ABOVE
     figure = NotebookFigure(figsize=(width, height), dpi=DPI, facecolor="white")
     frame = (LEFT / width, BELOW / height, SIDE / width, SIDE / height)
-    draw_atlas(figure.add_axes(frame, facecolor="white"), points, groups, axes=axes)
+    draw_atlas(figure.add_axes(frame, facecolor="white"), points, groups, axes=axes, stars=stars)
     top: dict[str, Any] = {"x": LEFT / width, "ha": "left", "va": "baseline"}
     figure.text(y=1 - 0.3 / height, s=printable(title, int(12 * (width - LEFT))), **top, **text(10))
     figure.text(y=1 - 0.52 / height, s=printable(summary, 120), **top, **text(8, FAINT))
@@ -84,7 +87,12 @@ def atlas_figure(
 
 
 def draw_atlas(
-    ax: Axes, points: np.ndarray, groups: Sequence[str], *, axes: Sequence[str] = ("", "")
+    ax: Axes,
+    points: np.ndarray,
+    groups: Sequence[str],
+    *,
+    axes: Sequence[str] = ("", ""),
+    stars: Sequence[int] = (),
 ) -> None:
     """Plot tasks into axes.
 
@@ -98,6 +106,8 @@ def draw_atlas(
         Group of each point.
     axes : Sequence[str], default=('', '')
         Names of the two axes.
+    stars : Sequence[int], default=()
+        Rows of points that are placements, drawn as stars.
 
     Raises
     ------
@@ -106,9 +116,12 @@ def draw_atlas(
     """
     if not len(points):
         raise ValueError("there is no point to draw")
-    named = main_groups(groups)
+    is_star = np.zeros(len(points), bool)
+    is_star[list(stars)] = True
+    named = main_groups([group for group, star in zip(groups, is_star, strict=True) if not star])
     size = 26.0 if len(points) < 500 else 9.0
     of_each = np.array([named.index(group) if group in named else len(named) for group in groups])
+    of_each[is_star] = -1
     for number in range(len(named), -1, -1):
         here = of_each == number
         if here.any():
@@ -125,6 +138,17 @@ def draw_atlas(
                 label=f"{name} ({int(here.sum()):,})",
                 zorder=2 + len(named) - number,
             )
+    if is_star.any():
+        ax.scatter(
+            *points[is_star].T,
+            s=5 * size,
+            marker="*",
+            c="white",
+            edgecolors=INK,
+            linewidths=0.9,
+            label=f"placements ({int(is_star.sum()):,})",
+            zorder=3 + len(named),
+        )
     handles, labels = ax.get_legend_handles_labels()
     legend = ax.legend(
         handles[::-1],

@@ -13,6 +13,8 @@ AtlasMethod = Literal["mds", "pca", "umap"]
 
 AtlasGroup = Literal["experiment", "dataset", "suite"]
 
+AtlasKind = Literal["task", "placement"]
+
 _ID, _OTHER, _BASE_ID = "47341124ceace8e6", "9326c31d29f87427", "5f1c" * 16
 
 _BASE: dict[str, Any] = {
@@ -35,9 +37,11 @@ _BASE: dict[str, Any] = {
 }
 
 _NEAR: dict[str, Any] = {
+    "kind": "task",
     "experiment": _OTHER,
     "name": "shifts",
     "task": 0,
+    "placement": None,
     "label": "0 px",
     "dataset": "mnist",
     "suite": "shift",
@@ -89,14 +93,16 @@ class AtlasGap(WireModel):
 
 
 class NearTaskElsewhere(WireModel):
-    """A learned task on the same base."""
+    """A learned task on the same base, or a placement: new images that were placed among tasks on it."""
 
-    experiment: str
+    kind: AtlasKind = Field("task", description="what the context was learned for")
+    experiment: str = Field(description="id; of a placement, of the experiment in which it was made")
     name: str = Field(description="of the experiment")
-    task: int
-    label: str
+    task: int | None = Field(description="index; null for a placement")
+    placement: str | None = Field(None, description="id; null for a task")
+    label: str = Field(description="of the task, or the name of the placement")
     dataset: str
-    suite: str
+    suite: str | None = Field(description="null for a placement, which has none")
     owner: str | None = Field(None, description="name of the API key; null: no key")
     similarity: float = Field(description="cosine of the two context vectors")
 
@@ -114,6 +120,7 @@ class NearestElsewhere(WireModel):
                     "label": "0°",
                     "measure": "cosine",
                     "compared": 63,
+                    "placements": 0,
                     "experiments": 2,
                     "nearest": [_NEAR],
                     "left_out": [],
@@ -127,8 +134,9 @@ class NearestElsewhere(WireModel):
     task: int
     label: str
     measure: Literal["cosine"] = "cosine"
-    compared: int = Field(description="learned tasks among which these are the nearest")
-    experiments: int = Field(description="experiments of these")
+    compared: int = Field(description="learned tasks and placements among which these are the nearest")
+    placements: int = Field(0, description="placements of these")
+    experiments: int = Field(description="experiments of these tasks")
     nearest: list[NearTaskElsewhere] = Field(description="most alike first")
     left_out: list[AtlasGap] = Field(description="tasks that could not be compared, and why")
 
@@ -142,11 +150,13 @@ class AtlasExperiment(WireModel):
 
 
 class AtlasPoint(WireModel):
-    """A learned task as a point."""
+    """A learned task, or a placement, as a point."""
 
-    experiment: int = Field(description="place in `experiments`")
-    task: int
-    label: str
+    kind: AtlasKind = Field("task", description="what the context was learned for")
+    experiment: int = Field(description="place in `experiments`; of a placement, where it was made")
+    task: int | None = Field(description="index; null for a placement")
+    placement: str | None = Field(None, description="id; null for a task")
+    label: str = Field(description="of the task, or the name of the placement")
     x: float
     y: float
 
@@ -165,7 +175,17 @@ class AtlasMap(WireModel):
                     "stress": 0.0,
                     "explained": [0.0, 0.0],
                     "experiments": [_PLACED],
-                    "points": [{"experiment": 0, "task": 0, "label": "0°", "x": 0.0, "y": 0.0}],
+                    "points": [
+                        {
+                            "kind": "task",
+                            "experiment": 0,
+                            "task": 0,
+                            "placement": None,
+                            "label": "0°",
+                            "x": 0.0,
+                            "y": 0.0,
+                        }
+                    ],
                     "left_out": [],
                 }
             ]

@@ -196,7 +196,12 @@ def _owned_by(owner: str | None) -> ColumnElement[bool]:
     return AnalysisRecord.owner.is_(None) if owner is None else AnalysisRecord.owner == owner
 
 
-def _is_visible(visible_to: str | None) -> list[ColumnElement[bool]]:
+def name_of(record: AnalysisRecord) -> str:
+    """What a placement is called."""
+    return str(record.params.get("name") or record.params.get("title") or "your images")
+
+
+def is_visible(visible_to: str | None) -> list[ColumnElement[bool]]:
     """Conditions of the analyses that a key of that name sees: its own, and those of no key; None: all."""
     if visible_to is None:
         return []
@@ -212,7 +217,7 @@ def get(
 ) -> AnalysisRecord:
     """An analysis of this experiment and kind, if a key of that name sees it (None: all). Raises NotFound."""
     record = None
-    conditions = _is_visible(visible_to)
+    conditions = is_visible(visible_to)
     query = select(AnalysisRecord).where(
         AnalysisRecord.id == analysis_id,
         AnalysisRecord.experiment_id == experiment_id,
@@ -235,7 +240,7 @@ def page(
 ) -> list[AnalysisRecord]:
     """Placements of an experiment that a key of that name sees (None: all), newest first."""
     a = AnalysisRecord
-    query = select(a).where(a.experiment_id == experiment_id, a.kind == "placement", *_is_visible(visible_to))
+    query = select(a).where(a.experiment_id == experiment_id, a.kind == "placement", *is_visible(visible_to))
     if after is not None:
         query = query.where(tuple_(a.created_at, a.id) < tuple_(*after))
     with database.read() as session:

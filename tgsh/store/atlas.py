@@ -1,8 +1,8 @@
 """Learned tasks by random base: what a caller may see of them, across experiments.
 
 Rights are part of every query, so that nothing later counts or ranks what may not be seen. What is learned
-lies in pieces: the tasks of a completed experiment in one array, each task of another in its checkpoint.
-Other kinds of learned contexts (placements) become pieces, too, in `pieces_of`.
+lies in pieces: the tasks of a completed experiment in one array, each task of another in its checkpoint, and
+the replicates of a placement, whose mean direction is one context.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +18,22 @@ from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from tgsh.errors import ArtifactCorrupt, NotFound
+from tgsh.store import analyses
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.models import ExperimentRecord, TaskRecord, UseRecord
+from tgsh.store.models import AnalysisRecord, ExperimentRecord, TaskRecord, UseRecord
 from tgsh.store.queries import MAX_IDS
-from tgsh.store.results import StageRef, find_stage, load_stage
+from tgsh.store.results import StageRef, find_stage, load_stage, vectors_of
 from tgsh.store.visibility import is_visible_to
+
+PLACEMENT = "placement"
+"""Stage of the contexts of a placement, which is none of an experiment's."""
+
+PLACED = -1
+"""Number of a placement where tasks have theirs."""
+
+SENT = "images sent"
+"""Dataset of a placement whose images came with the request."""
 
 WITHOUT_BASE = ("gsh",)
 """Kinds of networks whose tasks share no random base, so that their contexts cannot be compared."""
@@ -133,6 +143,14 @@ def require_base(database: Database, base_id: str, visible_to: str | None) -> No
             raise NotFound(f"there is no random base {base_id!r}")
 
 
+def projects(database: Database, base_id: str, visible_to: str | None) -> list[str]:
+    """Names of the projects of the experiments on a base that a key of that name sees (None: all)."""
+    project = ExperimentRecord.project
+    query = select(project).where(ExperimentRecord.base_id == base_id, *_comparable(visible_to)).distinct()
+    with database.read() as session:
+        return sorted(name for name in session.scalars(query) if name)
+
+
 def _counts(
     session: Session, visible_to: str | None, base_id: str, used: float, experiments: int, tasks: int
 ) -> BaseCounts:
@@ -156,11 +174,20 @@ def _counts(
     )
 
 
+class AtlasPlacement(NamedTuple):
+    """A placement in an atlas: its id, the dataset that was placed, and whose it is."""
+
+    id: str
+    dataset: str
+    owner: str | None
+
+
 class Piece(NamedTuple):
     """Learned contexts that are read together; no array is read to make one.
 
-    tasks: how many. task: the only one, of an experiment that is not completed; None: all. version: equal
-    ones of an experiment mean equal vectors. kind: "task"; other kinds may follow.
+    experiment, name, dataset, suite, owner: of the experiment, for a placement too. tasks: how many. task:
+    the only one, of an experiment that is not completed; None: all. version: equal ones of an experiment mean
+    equal vectors. placement: None for tasks.
     """
 
     experiment: str
@@ -171,7 +198,7 @@ class Piece(NamedTuple):
     tasks: int
     task: int | None
     version: str
-    kind: str = "task"
+    placement: AtlasPlacement | None = None
 
     @property
     def key(self) -> tuple[str, int | None, str]:
@@ -214,15 +241,49 @@ def pieces_of(database: Database, base_id: str, filters: AtlasFilters) -> list[P
                 (row[7], row[0], row[5], Piece(*row[:5], 1, row[5], str(row[6])))
                 for row in session.execute(single).all()
             ]
-    if ids:
+    placed = _placed(database, base_id, filters)
+    if ids or placed:
+        found += placed
         found.sort(key=lambda each: each[2])
         found.sort(key=lambda each: each[:2], reverse=True)
     return [piece for *_, piece in found]
 
 
+def _placed(database: Database, base_id: str, filters: AtlasFilters) -> list[tuple[float, str, int, Piece]]:
+    """Completed placements in experiments on a base, with what sorts them among pieces.
+
+    A placement is seen by who sees its experiment, and is its owner or was made without a key; `dataset` and
+    `owner` are its own. It has no suite, and is none of the tasks of its experiment.
+    """
+    if filters.suite is not None or filters.only is not None:
+        return []
+    a, e = AnalysisRecord, ExperimentRecord
+    of_experiment = replace(filters, dataset=None, owner=None)
+    conditions = [e.base_id == base_id, *of_experiment.conditions()]
+    conditions += [a.kind == "placement", a.status == "completed", *analyses.is_visible(filters.visible_to)]
+    if filters.owner is not None:
+        conditions.append(a.owner == filters.owner)
+    columns = (a.id, a.created_at, a.owner, a.params, a.artifact_sha256)
+    columns += (e.id, e.name, e.dataset, e.suite, e.owner)
+    query = select(*columns).join(e, e.id == a.experiment_id).where(*conditions)
+    with database.read() as session:
+        rows = session.execute(query).all()
+    found = []
+    for id, created_at, owner, params, sha256, experiment, *described in rows:
+        dataset = params.get("dataset") or SENT
+        if filters.dataset is None or dataset == filters.dataset:
+            placement = AtlasPlacement(id, dataset, owner)
+            piece = Piece(experiment, *described, 1, PLACED, f"{id} {sha256}", placement)
+            found.append((created_at, experiment, PLACED, piece))
+    return found
+
+
 def digest_of(pieces: Sequence[Piece]) -> str:
     """Follows from all that the pieces tell, and from their vectors."""
-    lines = [f"{each.key} {each.dataset} {each.suite} {each.owner} {each.name!r}" for each in pieces]
+    lines = [
+        f"{each.key} {each.dataset} {each.suite} {each.owner} {each.placement} {each.name!r}"
+        for each in pieces
+    ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -231,6 +292,8 @@ def find_piece(database: Database, piece: Piece) -> StageRef:
 
     Raises NotFound where they are gone or others since.
     """
+    if piece.placement is not None:
+        return _find_placement(database, piece, piece.placement.id)
     if piece.task is None:
         ref = find_stage(database, piece.experiment, "after")
         if not ref.finished or len(ref.tasks) != piece.tasks:
@@ -254,11 +317,40 @@ def find_piece(database: Database, piece: Piece) -> StageRef:
         )
 
 
+def _find_placement(database: Database, piece: Piece, id: str) -> StageRef:
+    with database.read() as session:
+        row = session.get(AnalysisRecord, id)
+        if row is None or piece.version != f"{row.id} {row.artifact_sha256}":
+            raise NotFound(f"placement {id} is no longer what it was")
+        experiment = session.get_one(ExperimentRecord, piece.experiment)
+        return StageRef(
+            experiment_id=piece.experiment,
+            base_id=experiment.base_id,
+            stage=PLACEMENT,
+            epoch=0,
+            complete=True,
+            finished=False,
+            tasks=(PLACED,),
+            labels=(analyses.name_of(row),),
+            sources=((str(row.artifact), str(row.artifact_sha256)),),
+        )
+
+
+def _mean_direction(vectors: np.ndarray) -> np.ndarray:
+    """The mean of vectors [R, H] of length 1, float32 [1, H]; those of zeros do not count."""
+    vectors = vectors.astype(np.float64)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths != 0)
+    return directions.mean(axis=0, keepdims=True).astype("<f4")
+
+
 def load_piece(artifacts: Artifacts, ref: StageRef) -> np.ndarray:
     """The contexts of a piece, float32 [T, H]; may be memory-mapped.
 
     Raises ArtifactMissing, ArtifactCorrupt, ArtifactUnreachable.
     """
+    if ref.stage == PLACEMENT:
+        return _mean_direction(vectors_of(artifacts, *ref.sources[0]))
     try:
         found = load_stage(artifacts, ref)
     except IndexError as error:

@@ -18,9 +18,15 @@ let document_ = null; // of the map
 let places = new Map(); // "experiment task" -> point
 let asked = 0; // a late response is not shown
 
-const key = (experiment, task) => `${experiment} ${task}`;
+const key = (experiment, task, placement) => `${experiment} ${placement ?? task}`;
 const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 const written = (value, digits = 3) => value.toFixed(digits).replace("-", "−");
+
+function countedAll({points, experiments}) {
+  const placements = points.filter(({kind}) => kind === "placement").length;
+  const tasks = `${counted(points.length - placements, "task")} of ${counted(experiments.length, "experiment")}`;
+  return placements ? `${tasks} and ${counted(placements, "placement")}` : tasks;
+}
 
 // plotly takes a few tags in a text for markup
 const literal = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -58,6 +64,7 @@ function traces() {
   const {experiments, points} = document_;
   const groups = new Map();
   for (const point of points) {
+    if (point.kind === "placement") continue;
     const name = groupOf(experiments[point.experiment]);
     if (!groups.has(name)) groups.set(name, []);
     groups.get(name).push(point);
@@ -82,11 +89,30 @@ function traces() {
   });
   const drawn = main.map(([name, members], index) => trace(name, members, COLOURS[index], SIGNS[index]));
   if (others.length) drawn.unshift(trace("others", others, FAINT, "circle"));
+  const placements = points.filter(({kind}) => kind === "placement");
+  if (placements.length) drawn.push(placed(placements, experiments, size));
   return drawn;
 }
 
+// New images that were placed, as stars that no task has.
+function placed(placements, experiments, size) {
+  return {
+    type: "scatter",
+    mode: "markers",
+    name: `placements (${placements.length.toLocaleString("en")})`,
+    x: placements.map(({x}) => x),
+    y: placements.map(({y}) => y),
+    text: placements.map(({label, experiment}) => `<b>${literal(short(label, 60))}</b><br>placed in ${literal(short(experiments[experiment].name || experiments[experiment].id, 60))}`),
+    customdata: placements.map(({experiment, placement}) => [experiments[experiment].id, null, placement]),
+    hovertemplate: "%{text}<extra></extra>",
+    marker: {symbol: "star", size: size + 7, color: "#fff", line: {color: "#d1495b", width: 2}},
+  };
+}
+
+const placementPage = (experiment, placement) => `/dashboard/experiments/${experiment}/placements?placement=${placement}`;
+
 function marked(chosen, found) {
-  const of = (tasks) => tasks.map(({experiment, task}) => places.get(key(experiment, task))).filter(Boolean);
+  const of = (tasks) => tasks.map(({experiment, task, placement}) => places.get(key(experiment, task, placement))).filter(Boolean);
   const ring = (name, members, size, color) => ({
     type: "scatter", mode: "markers", name, hoverinfo: "skip",
     x: members.map(({x}) => x), y: members.map(({y}) => y),
@@ -111,10 +137,13 @@ async function drawMap(chosen = null, found = []) {
     legend: {orientation: "h", y: -0.14, yanchor: "top", font: {size: 11}},
   };
   const place = map.querySelector(".place");
-  await draw(place, {data: [...traces(), ...marked(chosen, found)], layout}, `atlas ${base} ${query("method", "dataset", "suite", "owner")}`);
+  await draw(place, {data: [...traces(), ...marked(chosen, found)], layout}, `atlas ${base} ${query("method", "dataset", "suite", "owner", "project")}`);
   if (!place.dataset.listens) {
     place.dataset.listens = "yes";
-    place.on("plotly_click", ({points: [point]}) => point.customdata && choose(...point.customdata));
+    place.on("plotly_click", ({points: [{customdata}]}) => {
+      if (customdata?.[2]) location.assign(placementPage(customdata[0], customdata[2]));
+      else if (customdata) choose(...customdata);
+    });
   }
 }
 
@@ -132,14 +161,14 @@ function choose(experiment, task) {
 async function showMap() {
   const said = map.querySelector("[data-summary]");
   try {
-    const parameters = query("method", "dataset", "suite", "owner");
+    const parameters = query("method", "dataset", "suite", "owner", "project");
     const {document: found} = await patientGet(`/bases/${base}/map?${parameters}`, said);
     document_ = found;
-    places = new Map(found.points.map((point) => [key(found.experiments[point.experiment].id, point.task), point]));
+    places = new Map(found.points.map((point) => [key(found.experiments[point.experiment].id, point.task, point.placement), point]));
     const words = {mds: "Landmark MDS of 1 − cosine", pca: "PCA of directions", umap: "UMAP of cosines"}[found.method];
     const exact = found.vectors === "exact" ? "" : ", of sketches";
     said.textContent = found.points.length
-      ? `${counted(found.points.length, "task")} of ${counted(found.experiments.length, "experiment")}. ${words}${exact}; stress ${written(found.stress, 2)}: a plane cannot show all distances, so ask for the nearest tasks before you trust it.`
+      ? `${countedAll(found)}. ${words}${exact}; stress ${written(found.stress, 2)}: a plane cannot show all distances, so ask for the nearest tasks before you trust it.`
       : "No learned task fits.";
     map.classList.toggle("nothing", !found.points.length);
     gapsIn(map.querySelector("[data-gaps]"), found.left_out);
@@ -184,7 +213,7 @@ function link(text, href) {
 }
 
 function address(experiment, task) {
-  const parameters = query("method", "colour", "dataset", "suite", "owner");
+  const parameters = query("method", "colour", "dataset", "suite", "owner", "project");
   parameters.set("experiment", experiment);
   parameters.set("task", task);
   if (question.elements.other.checked) parameters.set("other", "true");
@@ -200,22 +229,23 @@ async function find() {
   const table = nearest.querySelector("[data-table]");
   history.replaceState(null, "", address(experiment, task));
   try {
-    const parameters = query("dataset", "suite", "owner");
+    const parameters = query("dataset", "suite", "owner", "project");
     parameters.set("experiment", experiment);
     parameters.set("task", task);
     if (question.elements.other.checked) parameters.set("other", "true");
     const {document: found} = await patientGet(`/bases/${base}/nearest?${parameters}`, said);
     if (turn !== asked) return;
-    said.textContent = `Most like ${found.label}, among ${counted(found.compared, "task")} of ${counted(found.experiments, "experiment")}.`;
+    said.textContent = `Most like ${found.label}, among ${counted(found.compared - found.placements, "task")} of ${counted(found.experiments, "experiment")}${found.placements ? ` and ${counted(found.placements, "placement")}` : ""}.`;
     table.hidden = !found.nearest.length;
     const body = table.querySelector("tbody");
     body.replaceChildren();
     for (const near of found.nearest) {
       const row = body.insertRow();
       cell(row, written(near.similarity), {right: true});
-      cell(row, link(near.label || `task ${near.task}`, address(near.experiment, near.task)), {head: true});
+      const isPlacement = near.kind === "placement";
+      cell(row, isPlacement ? link(`★ ${near.label}`, placementPage(near.experiment, near.placement)) : link(near.label || `task ${near.task}`, address(near.experiment, near.task)), {head: true});
       cell(row, link(near.name || near.experiment, `/dashboard/experiments/${near.experiment}`));
-      cell(row, `${near.dataset}, ${near.suite}`);
+      cell(row, isPlacement ? `${near.dataset}, placed` : `${near.dataset}, ${near.suite}`);
     }
     gapsIn(nearest.querySelector("[data-gaps]"), found.left_out);
     await drawMap({experiment, task}, found.nearest);

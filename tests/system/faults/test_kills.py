@@ -58,6 +58,35 @@ def test_whoever_is_killed_at_whatever_point_the_results_are_those_of_an_undistu
 
 
 @pytest.mark.timeout(300)
+def test_a_placement_survives_the_kill_of_its_worker(
+    stack: FaultStack, user: User, undisturbed: str, tmp_path: Path
+) -> None:
+    assert undisturbed  # its experiment is completed
+    path = f"/experiments/{user.look('/experiments?status=completed')['items'][0]['id']}"
+    body = {"dataset": "mnist5k", "train_limit": 50, "replicates": 1}
+    expected = user.wait(_placed(user, path, body))
+    points = ("mid-placement", "before the placement's row")
+    kills = [
+        {"point": point, "action": "kill", "once": str(tmp_path / str(place))}
+        for place, point in enumerate(points)
+    ]
+    stack.faults.write_text(json.dumps(kills))
+    with looked_after(stack):
+        found = user.wait(_placed(user, path, body))
+    stack.faults.unlink()
+    assert len(list(tmp_path.iterdir())) == len(points)
+    assert (found["status"], found["tasks"]) == ("completed", expected["tasks"])
+    assert len(user.look(f"{path}/placements")["items"]) == 2
+
+
+def _placed(user: User, path: str, body: dict[str, Any]) -> str:
+    """The path of a new placement."""
+    answer = user.ask("POST", f"{path}/placements", json=body)
+    assert answer.status_code == 202, answer.text
+    return str(answer.headers["Location"])
+
+
+@pytest.mark.timeout(300)
 def test_a_zombie_writes_nothing(stack: FaultStack, user: User, undisturbed: str) -> None:
     """Stopped for longer than the lease, in an epoch and before its row; then they go on."""
     for point in ("mid-epoch", "between file and row"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,7 +10,14 @@ import numpy as np
 from tgsh import schemas
 from tgsh.client import results
 from tgsh.client._async.references import AsyncReferences
-from tgsh.client._requests import Images, get_document, post_codes, post_images, weights_text
+from tgsh.client._requests import (
+    Images,
+    get_document,
+    post_codes,
+    post_image_file,
+    post_images,
+    weights_text,
+)
 
 
 class AsyncInferenceMethods(AsyncReferences):
@@ -18,10 +26,13 @@ class AsyncInferenceMethods(AsyncReferences):
     async def infer(
         self,
         experiment: str,
-        images: Images,
+        images: Images | str | os.PathLike[str],
         rule: schemas.InferenceRule = "margin",
         *,
         stage: str | int = "after",
+        size: tuple[int, int] | None = None,
+        channels: int | None = None,
+        fit: str | None = None,
     ) -> results.TaskInference:
         """Task that unlabelled images come from, and their classes without its number.
 
@@ -29,12 +40,19 @@ class AsyncInferenceMethods(AsyncReferences):
         ----------
         experiment : str
             Id of the experiment, or the beginning of it.
-        images : Images
-            At most 1,000 images of one task, as for `predictions`.
+        images : Images | str | os.PathLike[str]
+            At most 1,000 images of one task, as for `predictions`; or a file or folder of them: pictures,
+            a zip of pictures, an array.
         rule : schemas.InferenceRule, default='margin'
             ``"margin"``, ``"entropy"``, ``"infomax"`` or ``"blind-hash"``, the best for a single image.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
+        size : tuple[int, int] | None, default=None
+            Height and width to which images of a file are resized.
+        channels : int | None, default=None
+            Channels into which images of a file are converted: 1 (grey) or 3 (colour).
+        fit : str | None, default=None
+            How images of a file get another size: ``"squash"``, ``"crop"`` or ``"pad"``.
 
         Returns
         -------
@@ -47,9 +65,16 @@ class AsyncInferenceMethods(AsyncReferences):
         >>> found.tasks[0].label, found.classes
         """
         experiment = await self.experiment_id(experiment)
-        request = post_images(
-            results.TaskInference, experiment, ["inference"], images, rule=rule, stage=stage
-        )
+        conversion = {
+            "size": None if size is None else "{}x{}".format(*size),
+            "channels": channels,
+            "fit": fit,
+        }
+        options = {"rule": rule, "stage": stage, **conversion}
+        if isinstance(images, (str, os.PathLike)):
+            request = post_image_file(results.TaskInference, experiment, ["inference"], images, **options)
+        else:
+            request = post_images(results.TaskInference, experiment, ["inference"], images, **options)
         return await self._send(request)
 
     async def mixed_predictions(

@@ -32,10 +32,10 @@ class NearestElsewhere(LabelledResult, schemas.NearestElsewhere):
         Returns
         -------
         pandas.DataFrame
-            A row per task, the most alike first: experiment, name, task, label, dataset, suite, owner,
-            similarity.
+            A row per task or placement, the most alike first: experiment, name, task, label, dataset, suite,
+            owner, kind, placement, similarity.
         """
-        columns = ("experiment", "name", "task", "label", "dataset", "suite", "owner")
+        columns = ("experiment", "name", "task", "label", "dataset", "suite", "owner", "kind", "placement")
         ranks = range(1, len(self.nearest) + 1)
         table = labelled_table(self.to_numpy().reshape(-1, 1), {"rank": ranks}, {"": ["similarity"]})
         for place, column in enumerate(columns):
@@ -43,7 +43,8 @@ class NearestElsewhere(LabelledResult, schemas.NearestElsewhere):
         return table
 
     def _summary(self) -> str:
-        return f"of {self.label} among {self.compared:,} tasks of {self.experiments:,} experiments"
+        tasks = self.compared - self.placements
+        return f"of {self.label} among {tasks:,} tasks of {self.experiments:,} experiments"
 
 
 class AtlasMap(PlottableResult, schemas.AtlasMap):
@@ -65,7 +66,8 @@ class AtlasMap(PlottableResult, schemas.AtlasMap):
         Returns
         -------
         pandas.DataFrame
-            A row per task: experiment, name, task, label, dataset, suite, owner, x, y.
+            A row per task or placement: experiment, name, task, label, dataset, suite, owner, kind,
+            placement, x, y.
         """
         places = range(len(self.points))
         table = labelled_table(self.to_numpy(), {"point": places}, {"": ["x", "y"]})
@@ -76,8 +78,11 @@ class AtlasMap(PlottableResult, schemas.AtlasMap):
         table.insert(3, "label", [point.label for point in self.points])
         for place, column in enumerate(("dataset", "suite", "owner"), start=4):
             table.insert(place, column, [getattr(each, column) for each in of_each])
+        for column in ("kind", "placement"):
+            table.insert(table.shape[1] - 2, column, [getattr(point, column) for point in self.points])
         return table
 
     def _summary(self) -> str:
-        counts = f"{len(self.points):,} tasks of {len(self.experiments):,} experiments"
+        tasks = sum(point.kind == "task" for point in self.points)
+        counts = f"{tasks:,} tasks of {len(self.experiments):,} experiments"
         return f"{self.method}, {counts}, stress {self.stress:.2f}"
