@@ -245,7 +245,7 @@ _SHOWN = ("task_known", "domain", "class_", "task")
 def _reach(estimate: ScenarioEstimate | None, end: str) -> float | None:
     if estimate is None or (value := getattr(estimate, end)) is None:
         return None
-    return round(abs(value - estimate.value), DIGITS)
+    return round(abs(float(value) - estimate.value), DIGITS)
 
 
 def _estimate(estimate: ScenarioEstimate | None) -> str:

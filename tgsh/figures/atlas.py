@@ -140,7 +140,8 @@ def draw_atlas(
             )
     if is_star.any():
         ax.scatter(
-            *points[is_star].T,
+            points[is_star, 0],
+            points[is_star, 1],
             s=5 * size,
             marker="*",
             c="white",

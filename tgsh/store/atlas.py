@@ -263,17 +263,17 @@ def _placed(database: Database, base_id: str, filters: AtlasFilters) -> list[tup
     conditions += [a.kind == "placement", a.status == "completed", *analyses.is_visible(filters.visible_to)]
     if filters.owner is not None:
         conditions.append(a.owner == filters.owner)
-    columns = (a.id, a.created_at, a.owner, a.params, a.artifact_sha256)
-    columns += (e.id, e.name, e.dataset, e.suite, e.owner)
-    query = select(*columns).join(e, e.id == a.experiment_id).where(*conditions)
+    own = (a.id, a.created_at, a.owner, a.params, a.artifact_sha256)
+    described = (e.id, e.name, e.dataset, e.suite, e.owner)
+    query = select(*own, *described).join(e, e.id == a.experiment_id).where(*conditions)
     with database.read() as session:
         rows = session.execute(query).all()
     found = []
-    for id, created_at, owner, params, sha256, experiment, *described in rows:
+    for id, created_at, owner, params, sha256, experiment, name, used, suite, of in rows:
         dataset = params.get("dataset") or SENT
         if filters.dataset is None or dataset == filters.dataset:
             placement = AtlasPlacement(id, dataset, owner)
-            piece = Piece(experiment, *described, 1, PLACED, f"{id} {sha256}", placement)
+            piece = Piece(experiment, name, used, suite, of, 1, PLACED, f"{id} {sha256}", placement)
             found.append((created_at, experiment, PLACED, piece))
     return found
 
@@ -341,7 +341,8 @@ def _mean_direction(vectors: np.ndarray) -> np.ndarray:
     vectors = vectors.astype(np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths != 0)
-    return directions.mean(axis=0, keepdims=True).astype("<f4")
+    mean: np.ndarray = directions.mean(axis=0, keepdims=True).astype("<f4")
+    return mean
 
 
 def load_piece(artifacts: Artifacts, ref: StageRef) -> np.ndarray:
