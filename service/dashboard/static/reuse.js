@@ -80,8 +80,11 @@ function counted(classes) {
 
 if (form) {
   form.addEventListener("submit", infer);
-  at("file").addEventListener("change", () => choose([...at("file").files].map((file) => ({path: file.name, file}))));
-  at("folder").addEventListener("change", () => choose([...at("folder").files].map((file) => ({path: file.webkitRelativePath, file}))));
+  for (const id of ["file", "folder"]) {
+    const chooseFiles = () => choose([...at(id).files].map((file) => ({path: file.webkitRelativePath || file.name, file})));
+    at(id).addEventListener("change", chooseFiles);
+    if (at(id).files.length) chooseFiles(); // chosen before this script was there
+  }
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
     form.addEventListener(kind, (event) => {
       event.preventDefault();

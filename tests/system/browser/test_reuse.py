@@ -72,7 +72,7 @@ def test_everything_that_can_be_reused(
     single = tmp_path / "single.npz"
     single.write_bytes(npz(x=load_dataset("mnist5k", Path("unused")).test_images[:1].reshape(1, 28, 28)))
     page.locator("#file").set_input_files(single)
-    page.get_by_label("By").select_option("blind-hash")
+    page.locator("#rule").select_option("blind-hash")
     page.get_by_role("button", name="Name the task").click()
     expect(sentence).to_contain_text("Your image is most like those of", timeout=SECONDS_MS)
     expect(page.locator("#inferred")).to_contain_text("There are no probabilities")
@@ -86,13 +86,13 @@ def test_everything_that_can_be_reused(
 
     # settings and hash codes, with their choices in the address
     shown(page, "scenarios")
-    page.locator("#scenarios").get_by_text("entropy").click()
+    page.locator("#scenarios").get_by_label("entropy").check()
     expect(page.locator(".plot-scenarios [data-links] a", has_text="svg")).to_have_attribute(
         "href", f"/experiments/{experiment}/scenarios?rule=entropy&format=svg"
     )
     expect(page.get_by_role("region", name="Accuracy by images a batch")).to_contain_text("chance")
     shown(page, "collisions")
-    page.locator("#hashing").get_by_text("top share").click()
+    page.locator("#hashing").get_by_label("top share").check()
     retrieval = page.get_by_role("region", name="Precision of retrieval")
     expect(retrieval).to_contain_text("FlyHash")
     expect(page.locator("#said-retrieval")).to_contain_text("gives the task away")
@@ -114,7 +114,7 @@ def test_everything_that_can_be_reused(
             page.set_viewport_size({"width": width, "height": height})
             for name in ("transfer", "scenarios", "collisions", "retrieval"):
                 shown(page, name)
-            assert page.evaluate("document.documentElement.scrollWidth") == width
+            page.wait_for_function("width => document.documentElement.scrollWidth === width", arg=width)
             screenshot(f"reuse-{scheme}-{width}")
         violations = Axe().run(page).response["violations"]
         assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in violations] == []
