@@ -224,7 +224,8 @@ def test_a_key_of_its_own_is_made_at_the_start_and_opens_nothing_else(tmp_path: 
     settings = ServiceSettings(
         home=home, metrics_key_file=path, allow_no_keys=True, redis_url=SecretStr("redis://127.0.0.1:1/0")
     )
-    create_app(settings)
+    with in_process(create_app(settings)) as client:
+        assert client.get("/catalog").status_code == 200
     key = path.read_text().strip()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640, "its group is Prometheus'"
     assert not (home / "keys.json").exists(), "who may do without keys still may"
