@@ -57,8 +57,8 @@ def memory() -> int:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Limits of this process, with what set them: "" where that is the machine itself."""
+class ResourceLimits:
+    """ResourceLimits of this process, with what set them: "" where that is the machine itself."""
 
     cores: int
     cores_by: str
@@ -68,7 +68,7 @@ class Limits:
 
 def limits(
     root: Path = Path("/"), environment: Mapping[str, str] = os.environ, bound: int | None = None
-) -> Limits:
+) -> ResourceLimits:
     """Find what this process may use, and by whose decision.
 
     Parameters
@@ -82,7 +82,7 @@ def limits(
 
     Returns
     -------
-    Limits
+    ResourceLimits
         The lowest of all.
     """
     online = os.cpu_count() or 1
@@ -101,7 +101,7 @@ def limits(
         sizes += [(job[1], "what Slurm gave the job")] * (job[1] > 0)
     most = min(allowed, key=lambda each: math.ceil(each[0]))  # the first of equals: the machine itself
     size = min(sizes, key=lambda each: each[0])
-    return Limits(max(1, math.ceil(most[0])), most[1], size[0], size[1])
+    return ResourceLimits(max(1, math.ceil(most[0])), most[1], size[0], size[1])
 
 
 def _control_groups(root: Path, controller: str) -> Iterator[Path]:

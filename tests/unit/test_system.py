@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tgsh.system import Limits, cores, limits, memory
+from tgsh.system import ResourceLimits, cores, limits, memory
 from worker import devices
 
 GIB = 1 << 30
@@ -19,7 +19,9 @@ V1 = (
 )
 
 
-def machine(folder: Path, cgroup: str, mountinfo: str, files: dict[str, str], **environment: str) -> Limits:
+def machine(
+    folder: Path, cgroup: str, mountinfo: str, files: dict[str, str], **environment: str
+) -> ResourceLimits:
     """What `limits` finds on a machine with these files, bound to all of eight cores."""
     for name, text in {"proc/self/cgroup": cgroup, "proc/self/mountinfo": mountinfo, **files}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -38,8 +40,8 @@ def test_a_machine_without_limits_is_the_limit(tmp_path: Path) -> None:
         "sys/fs/cgroup/user.slice/memory.max": "max\n",
         "sys/fs/cgroup/user.slice/cpu.max": "max 100000\n",
     }
-    assert machine(tmp_path, "0::/user.slice\n", V2, files) == Limits(8, "", 8 * GIB, "")
-    assert limits(tmp_path / "nothing", {}, bound=8) == Limits(8, "", 8 * GIB, "")
+    assert machine(tmp_path, "0::/user.slice\n", V2, files) == ResourceLimits(8, "", 8 * GIB, "")
+    assert limits(tmp_path / "nothing", {}, bound=8) == ResourceLimits(8, "", 8 * GIB, "")
     assert limits(tmp_path, {}, bound=3).cores_by == "bound to some of the cores"
 
 
@@ -47,7 +49,7 @@ def test_a_container_of_version_2(tmp_path: Path) -> None:
     """docker run --memory 1g --cpus 0.5, with a namespace of its own."""
     files = {"sys/fs/cgroup/memory.max": f"{GIB}\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"}
     found = machine(tmp_path, "0::/\n", V2, files)
-    assert found == Limits(1, "a quota of 0.5 cores", GIB, "the limit of its control group")
+    assert found == ResourceLimits(1, "a quota of 0.5 cores", GIB, "the limit of its control group")
 
 
 @pytest.mark.parametrize(("root", "path"), [("/docker/4f1e", "/docker/4f1e"), ("/", "/")])
@@ -64,7 +66,7 @@ def test_a_container_of_version_1(tmp_path: Path, root: str, path: str) -> None:
         "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
         "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1\n",
     }
-    assert machine(tmp_path, groups, V1.format(root=root), unlimited) == Limits(8, "", 8 * GIB, "")
+    assert machine(tmp_path, groups, V1.format(root=root), unlimited) == ResourceLimits(8, "", 8 * GIB, "")
 
 
 def test_the_lowest_limit_above_a_unit_holds(tmp_path: Path) -> None:
@@ -83,7 +85,7 @@ def test_the_lowest_limit_above_a_unit_holds(tmp_path: Path) -> None:
 def test_a_batch_job_that_slurm_only_counts(tmp_path: Path) -> None:
     job = {"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "4", "SLURM_CPUS_PER_TASK": "2"}
     found = machine(tmp_path, "0::/\n", V2, {}, **job, SLURM_MEM_PER_CPU="512")
-    assert found == Limits(4, "what Slurm gave the job", 2 * GIB, "what Slurm gave the job")
+    assert found == ResourceLimits(4, "what Slurm gave the job", 2 * GIB, "what Slurm gave the job")
     assert machine(tmp_path, "0::/\n", V2, {}, **job, SLURM_STEP_ID="0").cores == 2
     assert machine(tmp_path, "0::/\n", V2, {}, **job, SLURM_MEM_PER_NODE="3072").memory == 3 * GIB
 
