@@ -1,4 +1,4 @@
-"""Images, compose and systemd in their real homes, where somebody asks for it: it takes an engine, and time."""
+"""Images, compose and systemd in their real homes, where somebody asks for it."""
 
 from __future__ import annotations
 
