@@ -319,7 +319,7 @@ def collisions_plot(properties: HashProperties) -> Plot:
 
 def _collisions_summary(properties: HashProperties) -> str:
     said = [
-        f"Pairs {curve.pairs_of} tasks have a cosine of {number(curve.mean_cosine)} and agree in "
+        f"pairs {curve.pairs_of} tasks have a cosine of {number(curve.mean_cosine)} and agree in "
         f"{percent(curve.mean_agreement)}"
         + ("" if curve.deviation is None else f", {number(curve.deviation, 3)} from what random planes give")
         for curve in properties.curves
@@ -339,7 +339,10 @@ def retrieval_plot(properties: HashProperties) -> TabledPlot:
             "name": title,
             "y": labels,
             "x": [_share(row, field) for row in shown],
-            "marker": {"color": colour, "pattern": {"shape": pattern, "fgopacity": 0.5}},
+            "marker": {
+                "color": colour,
+                "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": "#fff"},
+            },
             "hovertemplate": f"%{{y}}: <b>%{{x:.1%}}</b> of the {title}<extra></extra>",
         }
         for field, title, colour, pattern in (
