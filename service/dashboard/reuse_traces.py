@@ -329,7 +329,7 @@ def _collisions_summary(properties: HashProperties) -> str:
 
 
 def retrieval_plot(properties: HashProperties) -> TabledPlot:
-    """How many of the nearest codes are of the query's task and class, beside baselines and chance."""
+    """Shares of the nearest codes that are of the query's task and class, beside baselines and chance."""
     shown = [*properties.retrieval, properties.chance]
     labels = [row.name for row in shown]
     data = [

@@ -168,13 +168,13 @@ def _described(piece: Piece) -> dict[str, str | None]:
 
 
 def _placed(piece: Piece) -> dict[str, str | None]:
-    """What a placement has of its own in place of its experiment's."""
+    """Fields of a placement that replace its experiment's."""
     own = piece.placement
     return {} if own is None else {"dataset": own.dataset, "suite": None, "owner": own.owner}
 
 
 def _which(piece: Piece, task: int) -> dict[str, object]:
-    """What a context was learned for."""
+    """Kind, task and placement that a context was learned for."""
     if piece.placement is None:
         return {"kind": "task", "task": task, "placement": None}
     return {"kind": "placement", "task": None, "placement": piece.placement.id}

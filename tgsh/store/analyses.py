@@ -197,7 +197,7 @@ def _owned_by(owner: str | None) -> ColumnElement[bool]:
 
 
 def name_of(record: AnalysisRecord) -> str:
-    """What a placement is called."""
+    """Name of a placement."""
     return str(record.params.get("name") or record.params.get("title") or "your images")
 
 
