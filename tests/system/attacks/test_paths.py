@@ -149,7 +149,7 @@ def _requests(document: dict[str, Any], right: Mapping[str, str]) -> list[tuple[
             if method == "delete":
                 targets = [target for target in targets if not target.startswith(filled)]
             else:
-                # Every header with every text, dealt out over the routes, as what reads headers is one for all.
+                # Every header with every text, dealt out over the routes: what reads headers is one for all.
                 for offset, name in enumerate(READ_HEADERS):
                     text = HEADERS[(dealt + offset) % len(HEADERS)]
                     found.append((method.upper(), path, _request(method, filled, f"{name}: {text}")))
