@@ -104,7 +104,7 @@ def _follow(client: Client, kind: str, id: str) -> Experiment | Study:
 
 
 def _summary(ended: Experiment | Study) -> str:
-    """How it ended, in a line."""
+    """The end of one in a line."""
     if ended.status != "completed":
         return f"{ended.id} {ended.status}" + (f": {ended.reason}" if ended.reason else "")
     accuracy = getattr(ended, "mean_accuracy", None)

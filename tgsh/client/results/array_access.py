@@ -25,7 +25,7 @@ SUFFIXES = (".npz", ".npy", ".csv")
 
 
 class ArrayAccess(ABC):
-    """What behaves like an array whose dimensions have names and labels.
+    """Access as to an array whose dimensions have names and labels.
 
     ``x[0, 1]`` goes by position, ``x["0°", "30°"]`` by label; a slice of labels ends with the one named last.
     Lists choose rows and columns each for themselves, so that ``x[[0, 2], [1, 3]]`` is a block.
@@ -46,7 +46,7 @@ class ArrayAccess(ABC):
         """Labels along each dimension."""
 
     def _about(self) -> dict[str, str]:
-        """What is said of the array in files."""
+        """Provenance that files tell."""
         return {}
 
     @property
@@ -62,7 +62,7 @@ class ArrayAccess(ABC):
 
     @property
     def ndim(self) -> int:
-        """How many dimensions it has.
+        """Number of dimensions.
 
         Returns
         -------

@@ -96,7 +96,7 @@ class PlottableResult(LabelledResult):
         ValueError
             If there is nothing to plot yet.
         """
-        from tgsh.client import plotting, study_plotting  # noqa: F401  # registers its figures
+        from tgsh.client import plotting, study_plots  # noqa: F401  # registers its figures
 
         if ax is None:
             return plotting.warned_figure(self)
@@ -105,7 +105,7 @@ class PlottableResult(LabelledResult):
 
     def _repr_png_(self) -> Png | None:
         """None if there is nothing to plot yet."""
-        from tgsh.client import plotting, study_plotting  # noqa: F401
+        from tgsh.client import plotting, study_plots  # noqa: F401
 
         try:
             return plotting.png(self)
