@@ -21,7 +21,7 @@ class Comparison(PlottableResult, schemas.Comparison):
 
     @property
     def names(self) -> list[str]:
-        """What people call the compared ones.
+        """Names of the compared ones.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class Comparison(PlottableResult, schemas.Comparison):
         return labelled_table(values, index, {"": columns}).infer_objects()
 
     def differences_table(self) -> pandas.DataFrame:
-        """What their specs differ in.
+        """Differences of the specs.
 
         Returns
         -------
