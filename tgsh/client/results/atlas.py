@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tgsh import schemas
+from tgsh.client.results.array_access import Axes
 from tgsh.client.results.base import LabelledResult, PlottableResult, labelled_table
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class NearestElsewhere(LabelledResult, schemas.NearestElsewhere):
         for place, column in enumerate(columns):
             table.insert(place, column, [getattr(near, column) for near in self.nearest])
         return table
+
+    def _axes(self) -> Axes:
+        return {"rank": range(1, len(self.nearest) + 1)}
 
     def _summary(self) -> str:
         tasks = self.compared - self.placements
@@ -81,6 +85,9 @@ class AtlasMap(PlottableResult, schemas.AtlasMap):
         for column in ("kind", "placement"):
             table.insert(table.shape[1] - 2, column, [getattr(point, column) for point in self.points])
         return table
+
+    def _axes(self) -> Axes:
+        return {"point": range(len(self.points)), "axis": ["x", "y"]}
 
     def _summary(self) -> str:
         tasks = sum(point.kind == "task" for point in self.points)
