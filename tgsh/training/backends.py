@@ -131,6 +131,8 @@ def select_backend(
     chunk: int,
     evaluated_at_once: int,
     device: str,
+    *,
+    cuda_graphs: bool = False,
 ) -> Backend:
     """The backend for networks of this base; FlyNet on a processor has two, of which "auto" is the fused one.
 
@@ -153,6 +155,8 @@ def select_backend(
         Test images of a batch.
     device : str
         Such as "cpu" or "cuda:0".
+    cuda_graphs : bool, default=False
+        Whether a GPU launches the kernels of a step as one graph.
 
     Returns
     -------
@@ -179,7 +183,9 @@ def select_backend(
             build = partial(FusedFlyNet, base, products="classes" if name == "fused-classes" else "contrasts")
             return FusedBackend(build, context, source, train_limit, evaluated_at_once, name)
     try:
+        from tgsh.training.cuda_graphs import captured
         from tgsh.training.torch_backend import TorchBackend
     except ImportError as error:
         raise MachineProblem(f"this experiment needs torch ({error}): pip install 'tgsh[worker]'") from error
-    return TorchBackend(base, context, source, train_limit, chunk, evaluated_at_once, device)
+    capture = captured if cuda_graphs and device.startswith("cuda") else None
+    return TorchBackend(base, context, source, train_limit, chunk, evaluated_at_once, device, capture)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,9 +14,10 @@ from tgsh.datasets.base import ImageSource
 from tgsh.networks.registry import Context, RandomBase
 from tgsh.networks.torch_registry import Learner, learner
 from tgsh.suites import SuiteTask
+from tgsh.training.cuda_graphs import Capture, GraphedStep
 from tgsh.training.determinism import require_determinism
 from tgsh.training.inputs import WiredNetworks
-from tgsh.training.state import TaskState, advanced_states, stacked_parameters
+from tgsh.training.state import TaskState, advanced_states, record_conditions, stacked_parameters
 from tgsh.training.torch_inputs import DeviceImages, DeviceInputs, DeviceSplit
 
 DECAY = 0.99
@@ -77,6 +78,8 @@ class TorchBackend:
         Test images of a batch.
     device : str
         Such as "cpu" or "cuda:0".
+    capture : Capture | None, default=None
+        How steps are recorded as graphs; None: they are launched kernel by kernel.
     """
 
     def __init__(
@@ -88,10 +91,12 @@ class TorchBackend:
         chunk: int,
         evaluated_at_once: int,
         device: str,
+        capture: Capture | None = None,
     ) -> None:
         if torch.device(device).type == "cuda":
             require_determinism()
-        self._context, self._info = context, source.info
+            record_conditions({"cuda_graphs": "off" if capture is None else "on"})
+        self._context, self._info, self._capture = context, source.info, capture
         self._chunk, self._evaluated_at_once = chunk, evaluated_at_once
         self._device = target = torch.device(device)
         self._images = DeviceImages(source, train_limit, target)
@@ -141,6 +146,8 @@ class TorchBackend:
         EpochInParts
             Before its first step.
         """
+        if self._size is None:  # a GPU's bytes depend on the batch
+            record_conditions({"tasks_at_once": str(len(tasks))})
         return EpochInParts(
             [
                 self._epoch(networks, tasks[part], states[part], orders[part], rngs[part], learning_rate)
@@ -168,6 +175,7 @@ class TorchBackend:
             torch.from_numpy(orders).to(self._device),
             learning_rate,
             self._chunk,
+            self._capture,
         )
 
     def confusion(
@@ -209,7 +217,10 @@ class TorchBackend:
         """Of the tasks that are computed at once."""
         split = self._images.testing(tasks)
         inputs = DeviceInputs(split.images, self._info, tasks, rngs)
-        places, size = torch.arange(len(split), device=self._device), self._evaluated_at_once
+        size = self._evaluated_at_once
+        if self._size is None:  # a GPU waits for launches where batches are small
+            size = max(size, self._chunk // len(tasks))
+        places = torch.arange(len(split), device=self._device)
         predicted = torch.empty((len(tasks), len(split)), dtype=torch.int64, device=self._device)
         with torch.inference_mode():
             networks.load_parameters(self._stacked([state.parameters for state in states]))
@@ -322,6 +333,8 @@ class TorchEpoch:
         RMSprop's η.
     chunk : int
         Images of a batch that are taken at once; gradients of chunks add up.
+    capture : Capture | None, default=None
+        How steps are recorded as graphs; None: they are launched kernel by kernel.
     """
 
     def __init__(
@@ -334,6 +347,7 @@ class TorchEpoch:
         orders: Tensor,
         learning_rate: float,
         chunk: int,
+        capture: Capture | None = None,
     ) -> None:
         self._networks, self._context, self._before = networks, context, states
         self._labels, self._inputs, self._orders, self._chunk = split.labels, inputs, orders, chunk
@@ -345,6 +359,9 @@ class TorchEpoch:
         self._optimiser = RMSprop(parameters, square_avg, learning_rate)
         self._gradient = torch.empty_like(parameters)
         self._loss = torch.zeros(len(states), dtype=torch.float64, device=device)
+        self._step: Callable[[Tensor], None] = self._learn_from
+        if capture is not None:
+            self._step = GraphedStep(self._learn_from, capture)
 
     def learn(self, start: int, stop: int) -> None:
         """One step of every task on the batch of places `start` to `stop` of its order.
@@ -356,17 +373,21 @@ class TorchEpoch:
         stop : int
             Place after the last one; beyond the end means up to it.
         """
-        batch = self._orders[:, start:stop]
+        progress.step()
         with torch.inference_mode():
-            self._networks.load_parameters(self._optimiser.parameters)
-            for first in range(0, batch.shape[1], self._chunk):
-                progress.step()
-                places = batch[:, first : first + self._chunk]
-                logits = self._networks.logits(self._inputs.batch(places))
-                errors = self._errors(logits, self._labels.gather(1, places), batch.shape[1])
-                self._networks.learn_from(errors, more=first > 0)
-            self._networks.gradient(out=self._gradient)
-            self._optimiser.step(self._gradient)
+            self._step(self._orders[:, start:stop])
+
+    def _learn_from(self, batch: Tensor) -> None:
+        """One step on the images at places int64 [T, B]; on a GPU only launches, without waiting for any."""
+        self._networks.load_parameters(self._optimiser.parameters)
+        for first in range(0, batch.shape[1], self._chunk):
+            progress.step()
+            places = batch[:, first : first + self._chunk]
+            logits = self._networks.logits(self._inputs.batch(places))
+            errors = self._errors(logits, self._labels.gather(1, places), batch.shape[1])
+            self._networks.learn_from(errors, more=first > 0)
+        self._networks.gradient(out=self._gradient)
+        self._optimiser.step(self._gradient)
 
     def states(self) -> list[TaskState]:
         """The tasks' states after the epoch.
@@ -376,7 +397,7 @@ class TorchEpoch:
         list[TaskState]
             One a task.
         """
-        losses = (self._loss / self._orders.shape[1]).tolist()
+        losses = (self._loss / self._orders.shape[1]).cpu().numpy().tolist()
         parameters, square_avg = self._optimiser.parameters, self._optimiser.square_avg
         return advanced_states(
             self._before, self._context, parameters.cpu().numpy(), square_avg.cpu().numpy(), losses
