@@ -22,7 +22,8 @@ from tgsh.datasets.mnist import load_dataset
 from tgsh.execution.context import GPU_TASKS
 from tgsh.specs import ExperimentSpec, TrainingSpec
 from tgsh.suites import build
-from tgsh.training.device_memory import free_bytes, task_bytes, tasks_that_fit
+from tgsh.training.backends import free_bytes
+from tgsh.training.device_memory import task_bytes, tasks_that_fit
 from tgsh.training.measurements import measure
 from tgsh.training.state import TaskState, versions
 from tgsh.training.trainer import Trainer, warm_up
@@ -159,7 +160,7 @@ def _agree(run: Run, reference: Run) -> bool:
         for each in (run, reference)
     ]
     shares = np.subtract(run.accuracies[:COMPARED], reference.accuracies[:COMPARED])
-    return max(np.abs(values[0] - values[1]).max(), np.abs(shares).max()) <= AGREE
+    return bool(max(np.abs(values[0] - values[1]).max(), np.abs(shares).max()) <= AGREE)
 
 
 def _told(claims: dict[str, bool]) -> int:

@@ -42,7 +42,8 @@ from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
 from tgsh.suites import SuiteTask, build
 from tgsh.suites.sources import source_of
 from tgsh.system import description
-from tgsh.training.device_memory import free_bytes, tasks_that_fit
+from tgsh.training.backends import free_bytes
+from tgsh.training.device_memory import tasks_that_fit
 from tgsh.training.state import TaskState, from_tensors, to_tensors, versions
 from tgsh.training.trainer import Trainer
 from tgsh.training.trainer import warm_up as warm_up_training

@@ -183,9 +183,28 @@ def select_backend(
             build = partial(FusedFlyNet, base, products="classes" if name == "fused-classes" else "contrasts")
             return FusedBackend(build, context, source, train_limit, evaluated_at_once, name)
     try:
-        from tgsh.training.cuda_graphs import captured
         from tgsh.training.torch_backend import TorchBackend
     except ImportError as error:
         raise MachineProblem(f"this experiment needs torch ({error}): pip install 'tgsh[worker]'") from error
-    capture = captured if cuda_graphs and device.startswith("cuda") else None
-    return TorchBackend(base, context, source, train_limit, chunk, evaluated_at_once, device, capture)
+    graphs = cuda_graphs and device.startswith("cuda")
+    return TorchBackend(
+        base, context, source, train_limit, chunk, evaluated_at_once, device, cuda_graphs=graphs
+    )
+
+
+def free_bytes(device: str) -> int:
+    """Memory of a GPU that the next batch can take: what is free, and what earlier ones hold.
+
+    Parameters
+    ----------
+    device : str
+        Such as "cuda:0".
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    from tgsh.training.torch_backend import device_memory
+
+    return sum(device_memory(device))  # networks go before the next are made

@@ -34,7 +34,7 @@ def captured(work: Callable[[], None]) -> Callable[[], None]:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         work()
-    return graph.replay  # type: ignore[no-any-return]
+    return graph.replay
 
 
 class GraphedStep:

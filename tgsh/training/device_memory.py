@@ -150,22 +150,3 @@ def tasks_that_fit(
     """
     left = int(free * TAKEN) - shared_bytes(spec, info)
     return max(1, min(most, left // task_bytes(spec, info, cuda_graphs=cuda_graphs)))
-
-
-def free_bytes(device: str) -> int:
-    """Memory of a GPU that the next batch can take: what is free, and what earlier ones hold.
-
-    Parameters
-    ----------
-    device : str
-        Such as "cuda:0".
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    import torch  # the parent of a pool reads this module too
-
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(free) + torch.cuda.memory_reserved(device)  # networks go before the next are made

@@ -14,7 +14,7 @@ from tgsh.datasets.base import ImageSource
 from tgsh.networks.registry import Context, RandomBase
 from tgsh.networks.torch_registry import Learner, learner
 from tgsh.suites import SuiteTask
-from tgsh.training.cuda_graphs import Capture, GraphedStep
+from tgsh.training.cuda_graphs import Capture, GraphedStep, captured
 from tgsh.training.determinism import require_determinism
 from tgsh.training.inputs import WiredNetworks
 from tgsh.training.state import TaskState, advanced_states, record_conditions, stacked_parameters
@@ -22,6 +22,25 @@ from tgsh.training.torch_inputs import DeviceImages, DeviceInputs, DeviceSplit
 
 DECAY = 0.99
 EPSILON = 1e-8
+
+
+def device_memory(device: str) -> tuple[int, int]:
+    """Memory of a GPU.
+
+    Parameters
+    ----------
+    device : str
+        Such as "cuda:0".
+
+    Returns
+    -------
+    free : int
+        Bytes that no process has.
+    reserved : int
+        Bytes that this process has, whether tensors lie there or not.
+    """
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free), int(torch.cuda.memory_reserved(device))
 
 
 class RMSprop:
@@ -78,8 +97,8 @@ class TorchBackend:
         Test images of a batch.
     device : str
         Such as "cpu" or "cuda:0".
-    capture : Capture | None, default=None
-        How steps are recorded as graphs; None: they are launched kernel by kernel.
+    cuda_graphs : bool, default=False
+        Whether the kernels of a step are recorded and launched as one graph, on a GPU.
     """
 
     def __init__(
@@ -91,12 +110,14 @@ class TorchBackend:
         chunk: int,
         evaluated_at_once: int,
         device: str,
-        capture: Capture | None = None,
+        *,
+        cuda_graphs: bool = False,
     ) -> None:
         if torch.device(device).type == "cuda":
             require_determinism()
-            record_conditions({"cuda_graphs": "off" if capture is None else "on"})
-        self._context, self._info, self._capture = context, source.info, capture
+            record_conditions({"cuda_graphs": "on" if cuda_graphs else "off"})
+        self._context, self._info = context, source.info
+        self._capture = captured if cuda_graphs else None
         self._chunk, self._evaluated_at_once = chunk, evaluated_at_once
         self._device = target = torch.device(device)
         self._images = DeviceImages(source, train_limit, target)

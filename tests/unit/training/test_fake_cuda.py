@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -17,6 +18,9 @@ from tgsh.datasets.base import DATASETS, DatasetInfo, ImageDataset, ImageSource
 from tgsh.datasets.descriptions import joint_info
 from tgsh.datasets.several import SeveralDatasets
 from tgsh.datasets.subsets import DatasetParts
+from tgsh.execution import runner
+from tgsh.execution.context import WorkerContext
+from tgsh.settings import StoreSettings
 from tgsh.specs import (
     CorruptionSuite,
     CustomSuite,
@@ -39,11 +43,11 @@ from tgsh.suites import build
 from tgsh.suites.corruption import CorruptedImages
 from tgsh.suites.manifold import ManifoldImages
 from tgsh.training import state as state_module
+from tgsh.training import torch_backend
 from tgsh.training import trainer as trainer_module
 from tgsh.training.colours import Jittered, jitters
 from tgsh.training.device_memory import task_bytes, tasks_that_fit
 from tgsh.training.measurements import measure
-from tgsh.training.state import TaskState
 from tgsh.training.torch_backend import TorchBackend
 from tgsh.training.trainer import Trainer
 
@@ -222,6 +226,20 @@ def test_a_batch_is_what_the_free_memory_holds() -> None:
     assert task_bytes(own, info) - task_bytes(spec, info) == 70_000 * 784  # images of its own
 
 
+def test_a_worker_asks_its_gpu_for_memory_and_trains_one_task_alone_where_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = StoreSettings(home=tmp_path)
+    processor, gpu = (WorkerContext.from_settings(settings, device, "w") for device in ("cpu", DEVICE))
+    assert runner._tasks_at_once(processor, ExperimentSpec()) == 1
+    if not torch.cuda.is_available():  # torch says so itself
+        assert runner._tasks_at_once(gpu, ExperimentSpec()) == 1
+        assert "one task is trained alone" in caplog.text
+    monkeypatch.setattr(torch_backend, "device_memory", lambda _: (2 * 10**8, 3 * 10**8))
+    alone = tasks_that_fit(ExperimentSpec(), DATASETS["mnist"], 5 * 10**8, 36)
+    assert 1 < runner._tasks_at_once(gpu, ExperimentSpec()) == alone < 36
+
+
 @pytest.mark.parametrize("suite", ["rotation", "transforms"])
 def test_steps_that_are_recorded_once_and_done_again_learn_the_same_bytes(
     suite: str, monkeypatch: pytest.MonkeyPatch
@@ -236,16 +254,15 @@ def test_steps_that_are_recorded_once_and_done_again_learn_the_same_bytes(
         recordings.append(replay := recorded(work))
         return replay
 
-    learned_by: dict[str, list[TaskState]] = {}
-    for name, capturing in (("kernels", None), ("graphs", capture)):
+    digests: list[list[str]] = []
+    monkeypatch.setattr(torch_backend, "captured", capture)
+    for graphs in (False, True):
         trainer = Trainer(spec, source, training.CPU, "torch")
-        backend = TorchBackend(trainer.base, trainer.context, source, None, 100, 16, training.CPU, capturing)
-        monkeypatch.setattr(trainer, "_backend", backend)
+        parts = trainer.base, trainer.context, source, None, 100, 16, training.CPU
+        monkeypatch.setattr(trainer, "_backend", TorchBackend(*parts, cuda_graphs=graphs))
         states = [trainer.fresh(task.index) for task in tasks]
         for _ in range(2):
             states = trainer.epoch(tasks, states, training.never)
-        learned_by[name] = states
-    assert list(map(training.digest, learned_by["graphs"])) == list(
-        map(training.digest, learned_by["kernels"])
-    )
+        digests.append([training.digest(state) for state in states])
+    assert digests[0] == digests[1]
     assert len(recordings) == 2 * len(tasks)  # a processor computes each task alone
