@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from tgsh.networks import torch_base
 
 DEVICE = "cuda:0"
 NUMBERS = np.random.default_rng(0)
@@ -92,6 +95,7 @@ def fake_cuda() -> Iterator[DeviceLog]:
         with (
             patch.object(torch.cuda, "get_device_name", lambda *_: "a GPU that is not here"),
             patch.object(Tensor, "numpy", made_up),
+            patch.object(torch_base, "_frozen", WeakValueDictionary()),  # no others' weights, nor for others
             FakeTensorMode(allow_non_fake_inputs=True),
             DeviceLog() as log,
         ):

@@ -61,7 +61,7 @@ def task_bytes(spec: ExperimentSpec, info: DatasetInfo, *, cuda_graphs: bool = F
             of_image = units + pixels
         case NeuroModNetSpec():
             widths = [pixels, *network.layers, classes]
-            units = of_image = 4 * sum(widths)
+            units, of_image = sum(widths), 5 * sum(widths) // 2
             of_task = learned + 3 * pixels
         case TgshSpec():
             units = of_image = 2 * (network.hidden + network.rank) + pixels

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from tgsh import progress
 from tgsh.analysis.confusion import confusion_counts
-from tgsh.datasets.base import ImageSource
+from tgsh.datasets.base import ImageSource, Normalisation
 from tgsh.networks.registry import Context, RandomBase
-from tgsh.networks.torch_registry import Learner, learner
+from tgsh.networks.torch_base import FrozenWeights
+from tgsh.networks.torch_registry import Learner, frozen_weights_of, learner
 from tgsh.suites import SuiteTask
+from tgsh.suites.pixel_maps import PixelMap
 from tgsh.training.cuda_graphs import Capture, GraphedStep, captured
 from tgsh.training.determinism import require_determinism
 from tgsh.training.inputs import WiredNetworks
@@ -122,12 +124,15 @@ class TorchBackend:
         self._device = target = torch.device(device)
         self._images = DeviceImages(source, train_limit, target)
         self._size = 1 if target.type == "cpu" else None
-        self._networks = WiredNetworks(
-            source,
-            lambda indices, maps, by: [
+        self._frozen: list[FrozenWeights] = []  # those of the latest networks go before the next are made
+
+        def wired(indices: list[int], maps: list[PixelMap], by: list[Normalisation]) -> list[Learner]:
+            self._frozen = self._frozen or frozen_weights_of(base, target)
+            return [
                 learner(base, maps[part], indices[part], target, by[part]) for part in self._parts(len(maps))
-            ],
-        )
+            ]
+
+        self._networks = WiredNetworks(source, wired)
 
     @property
     def compute(self) -> str:

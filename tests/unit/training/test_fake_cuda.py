@@ -73,7 +73,7 @@ SUITES: dict[str, SuiteSpec] = {
         ["random-perspective", "random-erasing", "horizontal-flip", "random-resized-crop", "gaussian-blur"],
     ),
     "fills": custom([{"kind": "rotate", "degrees": 30, "fill": 0.5}], ["invert"]),
-    "manifold": ManifoldSuite(tasks=2, classes=4, side=8, train_images=32, test_images=16),
+    "manifold": ManifoldSuite(tasks=2, classes=4, side=8, train_images=16, test_images=8),
     "datasets": DatasetsSuite(datasets=("a" * 16, "b" * 16)),
     "split": SplitSuite(),
     "domains": DomainsSuite(),
@@ -85,11 +85,11 @@ SUITES: dict[str, SuiteSpec] = {
 def dataset(letter: str, seed: int) -> ImageDataset:
     """Four classes and two domains of small pictures in colour."""
     rng = np.random.default_rng(seed)
-    info = DatasetInfo(letter * 16, letter, 12, 10, 4, 32, 16, channels=3, domains=("ink", "chalk"))
-    labels, domains = (np.arange(48) % 4).astype(np.uint8), (np.arange(48) % 8 // 4).astype(np.uint16)
-    images = rng.integers(0, 256, (48, info.pixels)).astype(np.uint8)
-    of_training = images[:32], labels[:32], images[32:], labels[32:]
-    return ImageDataset(info, *of_training, domains[:32], domains[32:])
+    info = DatasetInfo(letter * 16, letter, 12, 10, 4, 16, 8, channels=3, domains=("ink", "chalk"))
+    labels, domains = (np.arange(24) % 4).astype(np.uint8), (np.arange(24) % 8 // 4).astype(np.uint16)
+    images = rng.integers(0, 256, (24, info.pixels)).astype(np.uint8)
+    of_training = images[:16], labels[:16], images[16:], labels[16:]
+    return ImageDataset(info, *of_training, domains[:16], domains[16:])
 
 
 def source_of(suite: SuiteSpec) -> ImageSource:
@@ -144,14 +144,14 @@ FLYNET, *OTHERS = NETWORKS
 def test_the_host_neither_waits_for_a_step_nor_sends_it_anything(
     network: NetworkSpec, suite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Six times the batches, in training and in evaluation, and not one more copy between devices.
+    """Several times the batches, in training and in evaluation, and not one more copy between devices.
 
     A network does not know its suite, nor a suite its network: each of them is here, not every pair.
     """
     few = whole_experiment(network, SUITES[suite], 24)
-    monkeypatch.setattr(trainer_module, "FEATURES_AT_ONCE", 4 * 800)  # chunks of few images
+    monkeypatch.setattr(trainer_module, "FEATURES_AT_ONCE", 4 * 400)  # chunks of few images
     many = whole_experiment(network, SUITES[suite], 4)
-    assert len(many.kernels) > 1.2 * len(few.kernels)
+    assert len(many.kernels) > len(few.kernels)
     assert Counter(many.crossings) == Counter(few.crossings)
     assert set(few.crossings) == {"aten::_to_copy"}
     assert not [name for name in many.kernels if name.split("::")[1].startswith(UNDETERMINED)]
@@ -179,7 +179,7 @@ def test_jittered_colours_wait_for_nothing_and_are_those_of_a_processor() -> Non
 PAPER: dict[str, NetworkSpec] = {
     each.kind: each for each in (FlyNetSpec(), NeuroModNetSpec(), TgshSpec(), GshSpec())
 }
-KERNELS = {"flynet": 33, "neuromodnet": 59, "tgsh": 29, "gsh": 33}
+KERNELS = {"flynet": 32, "neuromodnet": 64, "tgsh": 30, "gsh": 32}
 """Of a step of the paper's networks on rotations, however many tasks there are; see the guide, operate.md."""
 
 
@@ -203,13 +203,13 @@ def learned(network: NetworkSpec, tasks: int, steps: int) -> DeviceLog:
 def test_more_tasks_are_no_more_kernels_and_take_the_memory_that_is_planned(
     network: NetworkSpec,
 ) -> None:
-    one, two = learned(network, 4, 1), learned(network, 4, 2)
-    more = learned(network, 6, 2)
-    assert len(two.kernels) - len(one.kernels) == KERNELS[network.kind]
-    assert len(more.kernels) - len(two.kernels) <= 2 * 2  # gsh's own weights are sent to the device
-    measured = (more.peak_bytes - two.peak_bytes) / 2
+    two, three = learned(network, 4, 2), learned(network, 4, 3)
+    more = learned(network, 6, 3)
+    assert len(three.kernels) - len(two.kernels) == KERNELS[network.kind]
+    assert len(more.kernels) - len(three.kernels) <= 2 * 2  # gsh's own weights are sent to the device
+    measured = (more.peak_bytes - three.peak_bytes) / 2
     planned = task_bytes(
-        ExperimentSpec(network=network), replace(DATASETS["mnist"], train_images=256, test_images=10)
+        ExperimentSpec(network=network), replace(DATASETS["mnist"], train_images=384, test_images=10)
     )
     assert measured <= planned <= 1.5 * measured
 
@@ -245,7 +245,7 @@ def test_steps_that_are_recorded_once_and_done_again_learn_the_same_bytes(
     suite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A processor repeats the operations here as a GPU would repeat its kernels: on the same memory."""
-    spec = ExperimentSpec(network=FLYNET, suite=SUITES[suite], training=TrainingSpec(epochs=2, batch_size=5))
+    spec = ExperimentSpec(network=FLYNET, suite=SUITES[suite], training=TrainingSpec(epochs=2, batch_size=3))
     source = source_of(spec.suite)
     tasks = build(spec.suite, source.info)
     recordings = []
