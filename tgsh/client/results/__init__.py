@@ -1,7 +1,7 @@
 """Results as the client returns them: documents of `tgsh.schemas` with arrays, tables and plots."""
 
 from tgsh.client.results.atlas import AtlasMap, NearestElsewhere
-from tgsh.client.results.experiments import Experiment, ExperimentPage
+from tgsh.client.results.experiments import Experiment, ExperimentPage, ExperimentTable
 from tgsh.client.results.inference import (
     ContextTransfer,
     HashProperties,
@@ -52,6 +52,7 @@ __all__ = [
     "Embedding",
     "Experiment",
     "ExperimentPage",
+    "ExperimentTable",
     "Geometry",
     "HashProperties",
     "MixedPredictions",
