@@ -183,7 +183,7 @@ def is_column(name: str) -> bool:
 
 
 def _mistake(name: str) -> str | None:
-    """What is wrong with the name of a column; None for a right one."""
+    """The mistake in the name of a column; None for a right one."""
     if name in COLUMNS or name in SHORT or name == STUDY:
         return None
     try:
@@ -237,7 +237,7 @@ def spec_value(spec: Any, column: str) -> TableCell:
 
 
 def parse_group_by(name: str, field: str = "group_by") -> str:
-    """What experiments are grouped by, as the store knows it. Raises InvalidSpec."""
+    """The name in the store of what experiments are grouped by. Raises InvalidSpec."""
     name = SHORT.get(name, name)
     if name in LABELS or name in MANY:
         return name
@@ -266,7 +266,7 @@ def _is_common(path: str) -> bool:
 
 
 def numeric_columns(found: Sequence[Group], columns: Sequence[str]) -> dict[str, bool]:
-    """Whether a column of groups has means: of what is measured, and of fields that are numbers."""
+    """Columns of groups, True for those with means: of what is measured, and of fields that are numbers."""
     return {
         name: path in MEASURED or any(each.columns[path].mean is not None for each in found)
         for name, path in summarised(columns).items()

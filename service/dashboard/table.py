@@ -82,7 +82,7 @@ NUMBERS = ("accuracy", "balanced", "created", "seconds", "tasks", "epochs", "see
 
 GROUPS = ("project", "study", "tag", "network", "suite", "dataset", "epochs", "learning_rate", "expansion",
           "seed", "base_seed", "status")  # fmt: skip
-"""What the page offers to group by; any other field of the spec can be written."""
+"""Names that the page offers to group by; any other field of the spec can be written."""
 
 COOKIE = "tgsh_columns"
 """The columns that a person chose, with commas: columns.js writes it."""
@@ -162,7 +162,7 @@ class TableQuery:
         )
 
     def mistakes(self) -> list[str]:
-        """What is wrong in `where`."""
+        """Mistakes in `where`."""
         found = []
         written = [part for part in (self.where or "").split(",") if part.strip()]
         if len(self.spec) < len(written):
@@ -177,7 +177,7 @@ class TableQuery:
         return found
 
     def group_mistakes(self) -> list[str]:
-        """What is wrong in `group`."""
+        """Mistakes in `group`."""
         try:
             if self.group:
                 parse_group_by(self.group)
@@ -278,7 +278,7 @@ def _chosen(cookie: str | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Heading:
+class TableHeading:
     """A column of the table. sort: the first and the second click's sort order, where it has some."""
 
     name: str
@@ -287,12 +287,14 @@ class Heading:
     sort: tuple[str, str] | None = None
 
 
-def _headings(columns: Sequence[str]) -> list[Heading]:
+def _headings(columns: Sequence[str]) -> list[TableHeading]:
     found = []
     for name in columns:
         up = name in SORTED_DOWNWARDS
         sort = ((f"-{name}", name) if up else (name, f"-{name}")) if name in SORTABLE else None
-        found.append(Heading(name, COLUMNS.get(name, name), name in NUMBERS or name not in COLUMNS, sort))
+        found.append(
+            TableHeading(name, COLUMNS.get(name, name), name in NUMBERS or name not in COLUMNS, sort)
+        )
     return found
 
 
@@ -379,7 +381,7 @@ class GroupTable:
     """Groups as the page shows them."""
 
     heading: str
-    columns: Sequence[Heading]
+    columns: Sequence[TableHeading]
     rows: Sequence[GroupRow]
     found: int
 
@@ -400,7 +402,7 @@ def _grouped(services: Services, query: TableQuery, filters: Filters) -> GroupTa
         for each in found[:MOST_GROUPS]
     ]
     heading = COLUMNS.get(query.group or "", (query.group or "").capitalize())
-    columns = [Heading(name, COLUMNS.get(name, name), True) for name in paths]
+    columns = [TableHeading(name, COLUMNS.get(name, name), True) for name in paths]
     return GroupTable(heading if "." not in by or query.group in SHORT else by, columns, rows, len(found))
 
 

@@ -53,7 +53,7 @@ LABELS: Mapping[str, ColumnElement[Any]] = MappingProxyType(
 MANY: Mapping[str, ColumnElement[Any]] = MappingProxyType(
     {"tag": TagRecord.tag.expression, "study": StudyMemberRecord.study_id.expression}
 )
-"""What an experiment may have several of: it is in each of these groups."""
+"""Links of which an experiment may have several: it is in each of these groups."""
 
 NAMES = ("seed", "base_seed")
 """Numbers that are names: a mean of them says nothing."""
@@ -161,7 +161,7 @@ def groups(database: Database, filters: Filters, by: str, columns: Sequence[str]
 
 
 def _sources(session: Session, paths: Sequence[str]) -> list[tuple[Any, Any]]:
-    """What specs are found by, and where: in configurations, and of rows without one in experiments."""
+    """Keys of specs and the tables that have them: configurations, and experiments for rows without one."""
     configured: tuple[Any, Any] = (ExperimentRecord.configuration_id, ConfigurationRecord)
     if not paths:
         return [(None, None)]

@@ -81,15 +81,17 @@ def test_pages_follow_one_another_without_a_gap(filled: httpx.Client, sort: str)
 
 
 def test_columns_are_remembered_and_groups_are_of_what_is_found(filled: httpx.Client) -> None:
-    cookie = {"tgsh_columns": "accuracy,training.batch_size,seed,nonsense,suite.nonsense"}
-    page = filled.get("/?status=completed&group=epochs&suite=shift", cookies=cookie)
+    cookie = {"Cookie": "tgsh_columns=accuracy,training.batch_size,seed,nonsense,suite.nonsense"}
+    page = filled.get("/?status=completed&group=epochs&suite=shift", headers=cookie)
     heads = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', page.text)
     assert heads == ["Epochs", "Experiments", "Completed", "Seed", "Accuracy", "training.batch_size"]
     assert re.search(
         r"<td class=\"number\">\d\d\.\d ± \d\d\.\d %</td>\s*<td class=\"number\">128</td>", page.text
     )
-    link = html.unescape(re.findall(r'<a href="([^"]*where=training.epochs[^"]*)"', page.text)[0])
-    found = filled.get(link, cookies=cookie)
+    link = html.unescape(
+        re.findall(r'<a class="name" href="([^"]*where=training.epochs[^"]*)"', page.text)[0]
+    )
+    found = filled.get(link, headers=cookie)
     assert set(re.findall(r'<td class="column-spec number">([^<]*)</td>', found.text)) == {"0", "128"}
     exported = html.unescape(re.findall(r'href="([^"]*)" id="export"', found.text)[0])
     first = filled.get(exported).text.splitlines()[0]

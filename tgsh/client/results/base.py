@@ -130,8 +130,8 @@ def import_pandas() -> Any:
 
     Returns
     -------
-    module
-        The package.
+    Any
+        The module.
 
     Raises
     ------
