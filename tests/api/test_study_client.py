@@ -89,6 +89,8 @@ def test_control_lists_and_references(connected: Client, app: FastAPI) -> None:
     assert connected.extend_study(study.id, seeds=1).replicates.seeds == [0, 1, 2]
     connected.delete_study(again.id)
     connected.delete_study(study.id, members=True)
+    assert connected.undelete_study(study.id).replicates.seeds == [0, 1, 2]
+    connected.delete_study(study.id, members=True, forever=True)
     assert list(connected.studies()) == list(connected.experiments()) == []
     with pytest.raises(NotFound, match="tgsh studies list"):
         connected.get_study("abc")
