@@ -29,13 +29,14 @@ from service.dependencies import CallerDep, Services, ServicesDep, StudyId
 from service.errors import NotAcceptable
 from service.responses import respond
 from service.results.base import Computed, Params, Result, Source, source_itself
+from service.results.study_matrices import STUDY_MATRICES
 from service.results.study_measurements import (
     STUDY_ACCURACY,
     STUDY_EFFECTS,
     EffectsParams,
     cell_differences,
 )
-from service.results.study_replicates import CellParams, StudyKey, StudyParams
+from service.results.study_replicates import CellParams, EstimateParams, StudyKey, StudyParams
 from service.results.study_similarity import (
     STUDY_CEILING,
     STUDY_DENDROGRAM,
@@ -137,6 +138,7 @@ def _similarity(query: StudyPlotQuery) -> Plot:
 def _cells(query: StudyPlotQuery) -> Plot:
     if query.cells < 2:
         return Plot("The study has one cell.")
+    files = query.files(STUDY_MATRICES, EstimateParams(measure=query.params.measure), of_cell=False)
     drawn: list[tuple[str, np.ndarray, list[str]]] = []
     for cell in range(query.cells):
         if len(drawn) == MAX_CELLS:
@@ -146,13 +148,13 @@ def _cells(query: StudyPlotQuery) -> Plot:
         except Conflict:
             continue  # none of its experiments is completed
         if len(found.content.tasks) > MAX_ROWS:
-            return Plot("So many tasks are not drawn side by side; the files of each cell have them.")
+            return Plot("So many tasks are not drawn side by side; the files have them.", links=files)
         about = found.content
         title = f"{cell}: {cell_words(about.values)}"
         drawn.append((title, found.value.values("mean"), names(about.labels, about.tasks)))
     if not drawn:
         return Plot("No experiment is completed yet.")
-    return cells_plot(drawn, query.cells - len(drawn))
+    return replace(cells_plot(drawn, query.cells - len(drawn)), links=files)
 
 
 def _dendrogram(query: StudyPlotQuery) -> Plot:

@@ -14,9 +14,12 @@ from service.results import base
 from service.results.base import Params, Source, StageParams
 from service.results.structure import MOST_TASKS, scale_of
 from service.results.warnings import warnings_of
+from tgsh.analysis.consensus import mean_similarity
 from tgsh.analysis.embedding import TaskScale
 from tgsh.analysis.replicate_design import Replicates
+from tgsh.analysis.replicates import ReplicateEstimate
 from tgsh.analysis.similarity import similarity
+from tgsh.analysis.streamed_replicates import streamed_similarity
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.studies import missing_warnings
 from tgsh.schemas import Measure, Over
@@ -198,6 +201,21 @@ def check_numbers(cell: CellReplicates, _params: CellParams, format: str) -> Non
 def matrices(services: Services, cell: CellReplicates, params: CellParams) -> np.ndarray:
     """Similarity matrices of the replicates, float64 [R, T, T]."""
     return np.stack([replicate_matrix(services, ref, params.measure, params.layer) for ref in cell.refs])
+
+
+def cell_estimate(services: Services, cell: CellReplicates, params: EstimateParams) -> ReplicateEstimate:
+    """Means of the similarities of a cell with their intervals, arrays [T, T]."""
+    if is_large(cell):
+        return streamed_similarity(
+            lambda place: base.vectors(services, cell.refs[place], params.layer),
+            len(cell.tasks),
+            cell.replicates,
+            params.measure,
+            params.over,
+            params.level,
+        )
+    values = matrices(services, cell, params)
+    return mean_similarity(values, cell.replicates, params.over, params.level)
 
 
 def matrices_of(

@@ -11,7 +11,6 @@ import numpy as np
 from service import subprocesses
 from service.dependencies import Services
 from service.errors import NotAcceptable
-from service.results import base
 from service.results.base import Computed, Result, Sketch, Source, as_arrays, as_json
 from service.results.structure import MOST_TASKS, check_method
 from service.results.study_replicates import (
@@ -22,6 +21,7 @@ from service.results.study_replicates import (
     StudyKey,
     array_about,
     cell_about,
+    cell_estimate,
     cell_warnings,
     check_numbers,
     check_streamed,
@@ -47,7 +47,6 @@ from tgsh.analysis.embedding import TaskMap, classical_mds
 from tgsh.analysis.noise_ceilings import NoiseCeiling, noise_ceiling
 from tgsh.analysis.replicates import ReplicateEstimate
 from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.analysis.streamed_replicates import streamed_similarity
 from tgsh.arrays import LabelledArray, table_csv
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import (
@@ -98,18 +97,7 @@ Statistics = Computed[OrderedEstimate, CellReplicates, StatisticParams]
 
 
 def _statistics(services: Services, cell: CellReplicates, params: StatisticParams) -> OrderedEstimate:
-    if is_large(cell):
-        found = streamed_similarity(
-            lambda place: base.vectors(services, cell.refs[place], params.layer),
-            len(cell.tasks),
-            cell.replicates,
-            params.measure,
-            params.over,
-            params.level,
-        )
-    else:
-        values = matrices(services, cell, params)
-        found = mean_similarity(values, cell.replicates, params.over, params.level)
+    found = cell_estimate(services, cell, params)
     order = list(range(len(cell.tasks)))
     if params.order == "cluster" and len(order) > 1:
         order = list(dendrogram(_mean_matrix(found, cell, params)).leaves)

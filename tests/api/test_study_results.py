@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
 from collections.abc import Sequence
 from itertools import product
@@ -38,6 +39,7 @@ FORMATS = {"similarity": "json csv npy safetensors png svg pdf", "ceiling": "jso
     "dendrogram": "json csv newick png svg pdf",
     "accuracy": "json csv png svg pdf",
     "effects": "json csv png svg pdf",
+    "matrices": "json csv npz safetensors",
     "embedding": "json csv npy safetensors png svg pdf",
 }
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "npy": b"\x93NUMPY", "newick": b"("}
@@ -208,7 +210,7 @@ def test_every_format_and_no_other(client: httpx.Client, services: Services) -> 
     path = completed(client, services, grid={"training.learning_rate": [0.01, 0.02]})
     for asked, formats in FORMATS.items():
         joint = "&" if "?" in asked else "?"
-        for format in ("json", "csv", "npy", "safetensors", "newick", "png", "svg", "pdf", "zip"):
+        for format in ("json", "csv", "npy", "npz", "safetensors", "newick", "png", "svg", "pdf", "zip"):
             answer = client.get(f"{path}/{asked}{joint}format={format}")
             if format not in formats.split():
                 assert answer.status_code == 406, (asked, format)
@@ -227,6 +229,38 @@ def test_every_format_and_no_other(client: httpx.Client, services: Services) -> 
     assert rows[0] == ["", *document["labels"]]
     for statistic in ("sd", "low"):
         assert client.get(f"{path}/similarity?statistic={statistic}&format=png").content[:4] == MAGIC["png"]
+
+
+def test_the_matrices_of_all_cells_are_in_one_file(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services, grid={"training.learning_rate": [0.01, 0.02]})
+    asked = f"{path}/matrices?level=0.9&over=both"
+    document = client.get(asked).json()
+    npz = np.load(io.BytesIO(client.get(f"{asked}&format=npz").content))
+    content = client.get(f"{asked}&format=safetensors").content
+    tensors = safetensors.numpy.load(content)
+    assert {*npz} - {*tensors} == {"about"}
+    about = json.loads(str(npz["about"]))
+    assert [each["values"] for each in about["cells"]] == [each["values"] for each in document["cells"]]
+    rows = list(csv.DictReader(io.StringIO(client.get(f"{asked}&format=csv").text)))
+    assert len(rows) == 2 * TASKS * (TASKS - 1) // 2
+    for cell in document["cells"]:
+        place = cell["cell"]
+        for statistic in ("mean", "sd", "low", "high"):
+            own = client.get(
+                f"{path}/similarity?level=0.9&over=both&cell={place}&statistic={statistic}"
+            ).json()
+            assert cell[statistic] == own["values"]
+            for arrays in (npz, tensors):
+                np.testing.assert_array_equal(arrays[f"{place}.{statistic}"], values_of(own))
+        assert npz[f"{place}.tasks"].tolist() == cell["tasks"]
+        row = next(
+            each for each in rows if (each["cell"], each["task"], each["other"]) == (str(place), "1", "3")
+        )
+        assert float(row["training.learning_rate"]) == cell["values"]["training.learning_rate"]
+        assert [float(row[name]) for name in ("mean", "low")] == [
+            cell[name][1][3] for name in ("mean", "low")
+        ]
+        assert int(row["replicates"]) == cell["replicates"] == 6
 
 
 def test_one_replicate_has_no_interval_and_says_why(client: httpx.Client, services: Services) -> None:

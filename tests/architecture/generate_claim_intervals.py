@@ -60,7 +60,7 @@ def _section(record: ReproductionRecord) -> Iterator[str]:
     counts = ", ".join(f"{count} {verdict}" for verdict in VERDICTS if (count := verdicts[verdict]))
     yield _wrapped(
         f"On `{record.dataset}`, {len(seeds)} seeds on {len(bases)} random bases, {first.replicates} runs of "
-        f"each experiment: means over the runs, the sd of one of them, and {first.level or 0:.0%} intervals over "
+        f"each experiment: means, the sd of a single run, and {first.level or 0:.0%} intervals over "
         f"{SOURCES[first.over or 'both']}. {len(record.claims)} claims: {counts}."
     )
     yield "\n".join(_table(record))

@@ -166,12 +166,15 @@ def fetch(
     study: StudyId,
     answer: Annotated[
         str,
-        typer.Argument(help="similarity, ceiling, differences, dendrogram, accuracy, effects or embedding."),
+        typer.Argument(
+            help="similarity, matrices (all cells in one file), ceiling, differences, dendrogram, accuracy, "
+            "effects or embedding."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     format: Annotated[
         str | None,
-        typer.Option(help="json, csv, npy, safetensors, png, svg, pdf, newick; default: the ending."),
+        typer.Option(help="json, csv, npy, npz, safetensors, png, svg, pdf, newick; default: the ending."),
     ] = None,
     statistic: Annotated[str | None, typer.Option(help="Of similarity: mean, sd, low or high.")] = None,
     over: Annotated[str | None, typer.Option(help="seeds, base_seeds or both.")] = None,

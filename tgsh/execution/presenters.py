@@ -26,7 +26,7 @@ from tgsh.schemas import (
 )
 from tgsh.specs import ExperimentSpec
 from tgsh.store.datasets import StoredDataset
-from tgsh.store.deleted import KEPT_SECONDS
+from tgsh.store.deleted import KEPT_SECONDS, DeletedExperimentRow
 from tgsh.store.models import ChangeRecord, TaskRecord, as_datetime
 from tgsh.store.queries import Snapshot
 
