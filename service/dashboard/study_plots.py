@@ -39,12 +39,14 @@ from service.results.study_measurements import (
 from service.results.study_replicates import CellParams, EstimateParams, StudyKey, StudyParams
 from service.results.study_similarity import (
     STUDY_CEILING,
-    STUDY_DENDROGRAM,
     STUDY_DIFFERENCES,
-    STUDY_EMBEDDING,
     STUDY_SIMILARITY,
     DifferencesParams,
     StatisticParams,
+)
+from service.results.study_structure import (
+    STUDY_DENDROGRAM,
+    STUDY_EMBEDDING,
     StudyEmbeddingParams,
     TreeParams,
     mean_map,

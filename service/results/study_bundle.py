@@ -16,10 +16,12 @@ from service.results.study_measurements import STUDY_ACCURACY, STUDY_EFFECTS, Ef
 from service.results.study_replicates import CellParams, EstimateParams, StudyKey, StudyParams
 from service.results.study_similarity import (
     STUDY_CEILING,
-    STUDY_DENDROGRAM,
-    STUDY_EMBEDDING,
     STUDY_SIMILARITY,
     StatisticParams,
+)
+from service.results.study_structure import (
+    STUDY_DENDROGRAM,
+    STUDY_EMBEDDING,
     StudyEmbeddingParams,
     TreeParams,
 )

@@ -25,12 +25,14 @@ from service.results.study_measurements import MAX_LAGS, STUDY_ACCURACY, STUDY_E
 from service.results.study_replicates import CellParams, EstimateParams, StudyKey, StudyParams
 from service.results.study_similarity import (
     STUDY_CEILING,
-    STUDY_DENDROGRAM,
     STUDY_DIFFERENCES,
-    STUDY_EMBEDDING,
     STUDY_SIMILARITY,
     DifferencesParams,
     StatisticParams,
+)
+from service.results.study_structure import (
+    STUDY_DENDROGRAM,
+    STUDY_EMBEDDING,
     StudyEmbeddingParams,
     TreeParams,
 )
