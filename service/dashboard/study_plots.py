@@ -36,7 +36,14 @@ from service.results.study_measurements import (
     EffectsParams,
     cell_differences,
 )
-from service.results.study_replicates import CellParams, EstimateParams, StudyKey, StudyParams
+from service.results.study_replicates import (
+    CellParams,
+    EstimateParams,
+    StudyKey,
+    StudyParams,
+    find_cell,
+    is_large,
+)
 from service.results.study_similarity import (
     STUDY_CEILING,
     STUDY_DIFFERENCES,
@@ -161,18 +168,19 @@ def _cells(query: StudyPlotQuery) -> Plot:
 
 def _dendrogram(query: StudyPlotQuery) -> Plot:
     params = TreeParams(measure=query.params.measure)
-    found = query.computed(STUDY_DENDROGRAM, params)
     files = query.files(STUDY_DENDROGRAM, params)
-    if len(found.content.tasks) > MAX_ROWS:
-        return Plot(
-            f"A tree of {counted(len(found.content.tasks), 'task')} is not drawn here; the files have it.",
-            links=files,
-        )
+    tasks = len(find_cell(query.services, query.key, params).content.tasks)
+    if tasks > MAX_ROWS:  # without having computed it
+        return Plot(f"A tree of {counted(tasks, 'task')} is not drawn here; the files have it.", links=files)
+    found = query.computed(STUDY_DENDROGRAM, params)
     return _with_links(supported_plot(found.value.supported), files)
 
 
 def _embedding(query: StudyPlotQuery) -> Plot:
     params = StudyEmbeddingParams(measure=query.params.measure)
+    if is_large(find_cell(query.services, query.key, params).content):  # it takes minutes
+        text = "A map of so many tasks and replicates is not drawn here; the files have it."
+        return Plot(text, links=query.files(STUDY_EMBEDDING, params))
     found = query.computed(STUDY_EMBEDDING, params)
     value = found.value
     plot = spread_map_plot(mean_map(value), value.found, value.scale)
