@@ -169,9 +169,10 @@ def _studies(client: Client, replicates: ReplicateCounts) -> Submit:
         if found is None:
             study = client.study(template, seeds=seeds, base_seeds=bases, name=template.name, tags=(TAG,))
             return _run_of(client, planned, study, "completed" if study.status == "completed" else "new")
-        if found.progress.experiments.get("missing"):
+        counts = found.progress.experiments
+        if counts.get("missing"):  # deleted meanwhile
             client.extend_study(found.id)
-        if found.status in {"failed", "cancelled"}:
+        if counts.get("failed") or counts.get("cancelled"):  # what they lacked may be there by now
             client.resume_study(found.id)
         study = client.get_study(found.id)
         return _run_of(client, planned, study, "completed" if study.status == "completed" else "unfinished")
