@@ -37,7 +37,7 @@ from tgsh.specs.studies import (
     StudySubmission,
     further_seeds,
 )
-from tgsh.store import deleted, experiments, removals, studies
+from tgsh.store import deleted_studies, experiments, removals, studies
 from tgsh.store.maintenance import reopen_damaged
 from tgsh.store.ownership import Owner
 from tgsh.store.studies import IdempotentRequest, NewStudy, StudyFilters
@@ -196,7 +196,7 @@ def delete(
     elif forever:
         _delete_forever(services, study_id)
     else:
-        deleted.put_away_study(services.database, study_id, caller.name)
+        deleted_studies.put_away_study(services.database, study_id, caller.name)
 
 
 def _delete_forever(services: Services, study_id: str) -> None:
@@ -224,7 +224,7 @@ def restore(
 
     Experiments that waited for workers are cancelled now, and can be resumed.
     """
-    deleted.restore_study(services.database, study_id, caller.visible_to)
+    deleted_studies.restore_study(services.database, study_id, caller.visible_to)
     return view(services, caller, study_id)
 
 

@@ -15,12 +15,12 @@ from tgsh.cli.options import DEFAULT_HOME, Home, Json, Workers
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
-    from tgsh.client import Client
+    from tgsh.client import Client, Study
     from tgsh.reproduce.claims.base import ExperimentRun
     from tgsh.reproduce.execution import ReproductionPlan
     from tgsh.reproduce.plan import DatasetChoice
     from tgsh.reproduce.record import ReproductionRecord
-    from tgsh.schemas import Experiment, Study
+    from tgsh.schemas import Experiment
 
 FORMATS = ("png", "svg", "pdf")
 RECORD_FILE = "claims.json"

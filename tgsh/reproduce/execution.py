@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from tgsh.client import Client
+from tgsh.client import Client, Study
 from tgsh.errors import ServiceProblem
 from tgsh.reproduce.claims import paper_claims
 from tgsh.reproduce.claims.base import Claim, ExperimentRun, InitialState, NotMeasured
@@ -23,7 +23,7 @@ from tgsh.reproduce.plan import (
     planned_experiments,
 )
 from tgsh.reproduce.record import ClaimResult, ExperimentResult, ReproductionRecord, joined_versions
-from tgsh.schemas import Experiment, Study, StudySummary
+from tgsh.schemas import Experiment, StudySummary
 from tgsh.system import cores
 
 Follow = Callable[[Client, Experiment | Study], object]
@@ -142,7 +142,7 @@ def _single_runs(client: Client) -> Submit:
         found = earlier.get(planned.spec.digest())
         if found is None:
             submitted = client.submit(planned.spec)
-            state = "completed" if submitted.stored_answer else "new"
+            state: InitialState = "completed" if submitted.stored_answer else "new"
             return ExperimentRun(planned, (submitted,), None, state)
         if found.status in {"failed", "cancelled"}:  # what it lacked may be there by now
             found = client.resume(found.id)

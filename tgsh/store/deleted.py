@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tgsh.errors import Conflict, NotFound
 from tgsh.schemas import TERMINAL
-from tgsh.store import removals, studies
+from tgsh.store import removals
 from tgsh.store.database import Database
 from tgsh.store.lifecycle import append_status_event
 from tgsh.store.models import (
@@ -47,10 +46,10 @@ _BELONGING: tuple[Table, ...] = tuple(
 _PLACES = table_of(StudyMemberRecord)
 _STUDIES = table_of(StudyRecord)
 
-_STAYING = "staying_members"
+STAYING = "staying_members"
 """Places of experiments that stay where their study is deleted, beside its row in `rows` of the others."""
 
-_STUDY_ID = DeletedRecord.rows[(_STUDIES.name, 0, "id")].as_string()
+STUDY_ID = DeletedRecord.rows[(_STUDIES.name, 0, "id")].as_string()
 _STUDY_NAME = DeletedRecord.rows[(_STUDIES.name, 0, "name")].as_string()
 
 _BYTES = "base64"
@@ -96,47 +95,10 @@ def put_away(
                 created_at=experiment.created_at,
                 deleted_at=now,
                 deleted_by=by,
-                rows=rows | more_rows,
+                rows={**rows, **more_rows},
             )
         )
         session.execute(delete_rows(ExperimentRecord).where(ExperimentRecord.id == experiment_id))
-
-
-def put_away_study(database: Database, study_id: str, by: str | None = None) -> None:
-    """Delete a study and its owner's experiments that are in no other study, so that they can be restored.
-
-    Raises Conflict where one of them is running, and NotFound for an unknown study.
-    """
-    ids = studies.deletable_members(database, study_id)
-    with database.read() as session:
-        row = session.execute(select(_STUDIES).where(_STUDIES.c.id == study_id)).one()
-        places = session.execute(select(_PLACES).where(_PLACES.c.study_id == study_id)).all()
-    staying = [_encoded(place._mapping) for place in places if place.experiment_id not in ids]
-    more_rows = {_STUDIES.name: [_encoded(row._mapping)], _STAYING: staying}
-    for id in ids:
-        with suppress(NotFound):  # another request has deleted it meanwhile
-            put_away(database, id, by, more_rows)
-    studies.delete(database, study_id)
-
-
-def restore_study(database: Database, study_id: str, owner: str | None) -> list[str]:
-    """Bring a study back with the experiments that were deleted with it; their ids.
-
-    owner: whose it must be; None: of anybody. Raises NotFound where none of them is kept any more, and
-    Conflict as `restore` does.
-    """
-    d = DeletedRecord
-    query = select(d.id).where(study_id == _STUDY_ID, d.deleted_at > db_now() - KEPT_SECONDS).order_by(d.id)
-    if owner is not None:
-        query = query.where(d.owner == owner)
-    with database.read() as session:
-        ids = list(session.scalars(query))
-    if not ids:
-        raise NotFound(f"there is no deleted study {study_id!r}")
-    for id in ids:
-        with suppress(NotFound):  # another request has restored it meanwhile
-            restore(database, id, owner)
-    return ids
 
 
 def restore(database: Database, experiment_id: str, owner: str | None) -> None:
@@ -158,7 +120,7 @@ def restore(database: Database, experiment_id: str, owner: str | None) -> None:
             if some := [_fitting(table, row) for row in rows.get(table.name, ())]:
                 session.execute(insert(table), some)
         for study in rows.get(_STUDIES.name, ()):
-            _bring_study_back(session, study, rows.get(_STAYING, ()))
+            _bring_study_back(session, study, rows.get(STAYING, ()))
         for place in rows.get(_PLACES.name, ()):
             _take_place(session, place)
         session.delete(record)
@@ -174,7 +136,7 @@ def listed(
     after: `deleted_at` and id of the last one before.
     """
     d = DeletedRecord
-    query = select(d, _STUDY_ID, _STUDY_NAME).where(d.deleted_at > db_now() - KEPT_SECONDS)
+    query = select(d, STUDY_ID, _STUDY_NAME).where(d.deleted_at > db_now() - KEPT_SECONDS)
     if visible_to is not None:
         query = query.where(d.owner == visible_to)
     if after is not None:
@@ -210,11 +172,11 @@ def kept_ids(session: Session, owner: str | None = None) -> set[str]:
 
 def _read(session: Session, table: Table, experiment_id: str) -> list[dict[str, Any]]:
     key = table.c.id if table.name == ExperimentRecord.__tablename__ else table.c.experiment_id
-    return [_encoded(row._mapping) for row in session.execute(select(table).where(key == experiment_id))]
+    return [encoded(row._mapping) for row in session.execute(select(table).where(key == experiment_id))]
 
 
-def _encoded(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row as JSON has it."""
+def encoded(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row as JSON has it, and as `restore` reads it."""
     return {
         str(name): {_BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else value
         for name, value in row.items()

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from tests.support.jobs import completed, leased, submitted
 from tgsh.errors import Conflict, NotFound
-from tgsh.store import deleted, experiments, maintenance, queries, removals
+from tgsh.store import deleted, deleted_studies, experiments, maintenance, queries, removals
 from tgsh.store.annotations import annotate, history
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -128,21 +128,21 @@ def test_a_study_comes_back_with_the_experiments_that_went_with_it(database: Dat
 
     before = study_rows()
     for _ in range(2):
-        deleted.put_away_study(database, "5" * 16, "alice")
+        deleted_studies.put_away_study(database, "5" * 16, "alice")
         listed = deleted.listed(database, "alice", 10)
         assert {row.record.id for row in listed} == {one, two}
         assert {(row.study_id, row.study_name) for row in listed} == {("5" * 16, "5")}
         with pytest.raises(NotFound):
-            deleted.restore_study(database, "5" * 16, "bob")
-        assert set(deleted.restore_study(database, "5" * 16, "alice")) == {one, two}
+            deleted_studies.restore_study(database, "5" * 16, "bob")
+        assert set(deleted_studies.restore_study(database, "5" * 16, "alice")) == {one, two}
         assert study_rows() == before
-    deleted.put_away_study(database, "5" * 16)
+    deleted_studies.put_away_study(database, "5" * 16)
     deleted.restore(database, two, None)
     assert [row for row in study_rows()[1] if row[0] == "5" * 16] == before[1][1:3], "with what stayed"
     experiments.delete(database, two)
     age(database, LONG_AGO)
     with pytest.raises(NotFound):
-        deleted.restore_study(database, "5" * 16, None)
+        deleted_studies.restore_study(database, "5" * 16, None)
 
 
 def test_files_stay_for_a_week(database: Database, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tgsh.analysis.replicate_design import Over, Replicates
-from tgsh.client import Client
+from tgsh.client import Client, Study
 from tgsh.reproduce.claims import untrained
 from tgsh.reproduce.claims.quantities import (
     LEVEL,
@@ -34,7 +34,6 @@ from tgsh.schemas import (
     Reconstructions,
     Similarity,
     SimilarityEpochs,
-    Study,
 )
 
 Verdict = Literal[Judgement, "not informative"]
