@@ -153,7 +153,7 @@ def _arrays(computed: Matrices) -> dict[str, np.ndarray]:
 
 
 def _about(computed: Matrices) -> str:
-    """What the arrays are of, as JSON."""
+    """Provenance of the arrays, and the values and labels of the cells, as JSON."""
     content, params = computed.content, computed.params
     about = {
         "study_id": content.study_id,

@@ -30,7 +30,7 @@ TAG = "reproduce"
 
 @dataclass(frozen=True)
 class ReplicateCounts:
-    """How many seeds of training and how many random bases; every seed is trained on every base."""
+    """Numbers of seeds of training and of random bases; every seed is trained on every base."""
 
     seeds: int = 2
     base_seeds: int = (

@@ -126,7 +126,7 @@ class ClaimMeasurement:
 
 @dataclass(frozen=True)
 class ClaimFinding:
-    """What replicates show of a claim, and of contexts that must not meet it; and the verdict.
+    """Estimates of a claim over replicates, and of contexts that must not meet it; and the verdict.
 
     measured: means over replicates, with those of the control under its name. summary: the same as text of a
     few lines. over: what intervals generalise over; None with one replicate.
