@@ -80,13 +80,13 @@ def follow_study(client: Client, study: Study) -> Study:
     """Show a study's progress to its end; the study in its final state."""
     from tgsh.schemas import StudyProgressEvent
 
-    with display(study.name) as progress_display:
-        progress_display.update(study.progress)
+    with display(study.name) as shown:
+        shown.update(study.progress)
         for event in client.study_events(study.id):
             if isinstance(event, StudyProgressEvent):
-                progress_display.update(event.progress)
+                shown.update(event.progress)
         study = client.get_study(study.id)
-        progress_display.update(study.progress)
+        shown.update(study.progress)
     return study
 
 
