@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import PrivateAttr
 
 from tgsh import schemas
-from tgsh.client.results.base import import_pandas
+from tgsh.client.results.base import QuietModel, import_pandas
 
 if TYPE_CHECKING:
     import pandas
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STATUS_COLOURS = {"failed": "#b00020", "cancelled": "#6b6b6b"}
 
 
-class Experiment(schemas.Experiment):
+class Experiment(QuietModel, schemas.Experiment):
     """Experiment: spec, status and progress; a notebook displays its progress and a link."""
 
     _service_url: str = PrivateAttr("")
@@ -75,7 +75,7 @@ class ExperimentPage(schemas.WireModel):
     next: str | None = None
 
 
-class ExperimentTable(schemas.ExperimentTable):
+class ExperimentTable(QuietModel, schemas.ExperimentTable):
     """Experiments, or groups of them, under chosen columns; a notebook shows the table."""
 
     def to_dataframe(self) -> pandas.DataFrame:
