@@ -129,11 +129,16 @@ class TableQuery:
         fields = {f"{SPEC_PREFIX}{path}": value for path, value in self.spec}
         values = _present(self._values()) | fields
         if self.group:
-            columns = ",".join(summarised(self.columns))
+            columns = ",".join(summarised(self.summarised))
             grouped = {"format": "csv", "group_by": self.group, **({"columns": columns} if columns else {})}
             return f"/experiments/table?{urlencode(grouped | values)}"
         columns = ",".join(("id", "name", "project", "tags", *self.columns))
         return f"/experiments?{urlencode({'format': 'csv', 'columns': columns, **values})}"
+
+    @property
+    def summarised(self) -> tuple[str, ...]:
+        """The columns of groups, which tell apart from them how many are completed."""
+        return tuple(name for name in self.columns if name != "status")
 
     def found_ids(self) -> str:
         """The URL of the ids of all that is found, as CSV."""
@@ -388,9 +393,9 @@ class GroupTable:
 
 def _grouped(services: Services, query: TableQuery, filters: Filters) -> GroupTable:
     by = parse_group_by(query.group or "")
-    paths = summarised(query.columns)
+    paths = summarised(query.summarised)
     found = groups(services.database, filters, by, list(dict.fromkeys(paths.values())))
-    numeric = numeric_columns(found, query.columns)
+    numeric = numeric_columns(found, query.summarised)
     rows = [
         GroupRow(
             _words(each, query.group or ""),

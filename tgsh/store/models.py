@@ -108,7 +108,7 @@ class ExperimentRecord(Base):
 
 
 class ConfigurationRecord(Base):
-    """What specs of experiments have in common: all but name, tags and seeds. Written once."""
+    """The common part of specs of experiments: all but name, tags and seeds. Written once."""
 
     __tablename__ = "configurations"
 

@@ -398,7 +398,7 @@ class Counts:
 
 
 def counts(database: Database, filters: Filters) -> Counts:
-    """How many experiments the filters select, and how many `filters.visible_to` sees."""
+    """Numbers of the experiments that the filters select, and that `filters.visible_to` sees."""
     visible = Filters(visible_to=filters.visible_to)
     with database.read() as session:
         matching = _by_status(session, filters)
