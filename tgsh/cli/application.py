@@ -17,6 +17,7 @@ from tgsh.cli import (
     results,
     reuse,
     studies,
+    worker,
 )
 from tgsh.cli.errors import EXIT_STATUS_HELP, ErrorHandlingGroup
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 EXAMPLES = {
     "demo": ("tgsh demo --output results",),
     "up": ("tgsh up", "tgsh up --host 0.0.0.0 --port 8000 --home /srv/tgsh", "tgsh up --json | jq -r .url"),
+    "worker": ("tgsh worker", "tgsh worker --until-idle 10m --max-hours 12"),
     "run": ("tgsh run spec.json -o results", "tgsh run rotation-mnist --dataset mnist5k -o results"),
     "reproduce": ("tgsh reproduce", "tgsh reproduce --dataset mnist --figures-format pdf"),
     "backup": ("tgsh backup everything.tar",),
@@ -83,6 +85,7 @@ for panel, commands in {
     "On this machine": (
         demo.demo,
         machine.up,
+        worker.worker,
         machine.run,
         results.replay,
         reproduce.reproduce,
