@@ -19,6 +19,7 @@ from tgsh.cli import (
     results,
     reuse,
     studies,
+    watch,
     worker,
 )
 from tgsh.cli.errors import EXIT_STATUS_HELP, ErrorHandlingGroup
@@ -65,7 +66,7 @@ EXAMPLES = {
         "tgsh study demo --seeds 5 --base-seeds 3 --grid training.epochs=1,3",
         "tgsh study spec.json --seeds 0,1,7 --dry-run",
     ),
-    "watch": ("tgsh watch 4734",),
+    "watch": ("tgsh watch 4734", "tgsh watch 4734 a81c --then 'notify-send tgsh \"$TGSH_STATUS\"'"),
     "list": (
         "tgsh list --status running",
         "tgsh list --network neuromodnet --after 2026-11-28",
@@ -115,7 +116,7 @@ for panel, commands in {
         experiments.estimate,
         experiments.submit,
         studies.study,
-        experiments.watch,
+        watch.watch,
         experiments.list_,
         experiments.show,
         experiments.open_,
