@@ -1,8 +1,8 @@
 """Generator of tgsh/deploy/constraints.txt: the releases that were tested together, for `pip install -c`.
 
-Run `python -m tests.architecture.generate_constraints` in an environment that was just made by `pip install -e
-'.[dev]'`, with the oldest Python that is supported: newer ones have wheels of the same releases. It is what
-`pip freeze` says, of what this project needs, of nothing else.
+Run `python -m tests.architecture.generate_constraints` in an environment just made by `pip install -e '.[dev]'`,
+with the oldest Python that is supported: newer ones have wheels of the same releases. It is what `pip freeze`
+says, of what this project needs and of nothing else.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HEAD = """\
 """
 
 BUILDS = {"torch": "2.14.1", "torchvision": "0.29.1"}
-"""Capped, not pinned: an index for processors has other releases than PyPI. Torch pins what its own build needs."""
+"""Capped, not pinned: an index for processors has other releases. Torch pins what its own build needs."""
 
 OF_TORCH = re.compile(r"(nvidia|cuda)-(?!ml-py)|triton$")
 
