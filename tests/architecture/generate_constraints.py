@@ -1,6 +1,6 @@
 """Generator of tgsh/deploy/constraints.txt: the releases that were tested together, for `pip install -c`.
 
-Run `python -m tests.architecture.generate_constraints` in an environment just made by `pip install -e '.[dev]'`,
+Run `python -m tests.architecture.generate_constraints` in a new environment, after `pip install -e '.[dev]'`,
 with the oldest Python that is supported: newer ones have wheels of the same releases. It is what `pip freeze`
 says, of what this project needs and of nothing else.
 """
