@@ -31,6 +31,7 @@ from tgsh.store.database import Database, is_transient
 from tgsh.store.datasets import StoredDataset
 from tgsh.store.ownership import owner_of
 from tgsh.store.studies import owner_of_study, unknown
+from tgsh.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,12 @@ class Services:
     metrics: CollectorRegistry
     writing: WritingThreads
     atlas: TaskIndex
+    tracing: Tracing
+
+    def keep_trace(self, experiment_id: str) -> None:
+        """Have the jobs of an experiment be part of the trace of this request, if there is one."""
+        if (current := self.tracing.current()) is not None:
+            self.queue.keep_trace(experiment_id, current)
 
     def wake_workers(self) -> None:
         """Publish job messages; what gets lost, the sweeper of the workers finds."""

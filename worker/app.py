@@ -137,6 +137,11 @@ def _prepare_child(**_: Any) -> None:
     tasks.open_context(settings, device, name=worker_name(os.getpid(), os.getppid(), slot))
 
 
+@signals.worker_process_shutdown.connect
+def _close_child(**_: Any) -> None:
+    tasks.close_context()
+
+
 @signals.worker_shutting_down.connect
 def _stop_children(**_: Any) -> None:
     """On SIGTERM running jobs release their leases at the next batch, instead of being waited for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -41,6 +41,7 @@ from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
 from tgsh.suites import SuiteTask, build
 from tgsh.suites.sources import source_of
 from tgsh.system import description
+from tgsh.tracing import Value
 from tgsh.training.state import TaskState, from_tensors, to_tensors, versions
 from tgsh.training.trainer import Trainer
 from tgsh.training.trainer import warm_up as warm_up_training
@@ -152,11 +153,13 @@ def _run_lease(context: WorkerContext, first: JobLease, stop: Callable[[], bool]
     with (
         log_context(experiment=first.job.experiment_id, worker=context.worker),
         _about(leases),
+        _traced(context, leases) as describe,
         LeaseRenewer(context.database, leases, context.lease_seconds, context.stall_seconds) as renewer,
     ):
         due = _run_renewed(context, leases, renewer, stop)
         log.info("worked on %s", first.job)
-    outcomes = [renewer.outcome(lease) for lease in leases]
+        outcomes = [renewer.outcome(lease) for lease in leases]
+        describe(None, {"tgsh.outcome": ", ".join(dict.fromkeys(outcomes))})
     due += outcomes.count("released")
     queue = TORCH_QUEUE if due and needs_torch(context.database, first.job.experiment_id) else QUEUE
     return Work(
@@ -166,6 +169,21 @@ def _run_lease(context: WorkerContext, first: JobLease, stop: Callable[[], bool]
         time.monotonic() - began,
         {queue: due} if due else {},
     )
+
+
+def _traced(
+    context: WorkerContext, leases: Sequence[JobLease]
+) -> AbstractContextManager[Callable[[str | None, Mapping[str, Value]], None]]:
+    """A span of a job, or of a batch of tasks, in the trace of its experiment's submission."""
+    job = leases[0].job
+    about: dict[str, Value] = {
+        "tgsh.experiment": job.experiment_id,
+        "tgsh.task": "finish" if job.index is None else ",".join(str(lease.job.index) for lease in leases),
+        "tgsh.attempt": leases[0].attempt,
+        "tgsh.worker": context.worker,
+    }
+    parent = context.trace_of(job.experiment_id) if context.tracing.is_on else None
+    return context.tracing.span("finish" if job.index is None else "task", "consumer", parent, about)
 
 
 def _about(leases: Sequence[JobLease]) -> AbstractContextManager[None]:
