@@ -216,7 +216,7 @@ def _store_metrics(current: Totals) -> Iterator[Metric]:
         "tgsh_owner_tasks",
         "Unfinished tasks, by the name of the key that submitted them; without one by nobody's.",
         ("owner", "status"),
-        current.owner_tasks,
+        {(owner, status): count for (owner, status), count in current.owner_tasks.items()},
     )
     yield from _counters(current.counters)
     yield from _workers(current)

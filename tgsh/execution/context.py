@@ -17,7 +17,8 @@ from tgsh.tracing import Tracing
 NO_TRACING = Tracing(None, "")
 
 GPU_TASKS = 36
-"""Tasks that a GPU trains in one batch: 4 MB of features each at the paper's size."""
+"""Tasks that a GPU trains in one batch at most: those of the paper's suite, which fill it. More would take
+work from other GPUs and keep other experiments waiting. Where memory is short it is fewer."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class WorkerContext:
     worker : str
         The process's name in the store.
     at_once : int, default=1
-        Tasks of an experiment that are trained in one batch.
+        Tasks of an experiment that are trained in one batch at most.
     compute : {"auto", "torch", "fused", "fused-classes"}, default="auto"
         The backend; see `tgsh.training.backends`.
     has_torch : bool, default=True
@@ -50,6 +51,8 @@ class WorkerContext:
         Spans of jobs; by default none.
     trace_of : callable
         The trace context in which an experiment was submitted, by its id; None: none is known.
+    cuda_graphs : bool, default=False
+        Whether a GPU launches the kernels of a step as one graph.
     """
 
     database: Database
@@ -64,6 +67,7 @@ class WorkerContext:
     stall_seconds: float = float("inf")
     tracing: Tracing = NO_TRACING
     trace_of: Callable[[str], str | None] = lambda _: None
+    cuda_graphs: bool = False
 
     @cached_property
     def uploads(self) -> UploadedDatasets:
@@ -109,4 +113,5 @@ class WorkerContext:
             stall_seconds=settings.stall_seconds,
             tracing=Tracing(settings.otlp_endpoint, "tgsh-worker"),
             trace_of=trace_of,
+            cuda_graphs=settings.cuda_graphs,
         )
