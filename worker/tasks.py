@@ -71,7 +71,7 @@ def run_job(*args: object, **kwargs: object) -> dict[str, object]:
     if work is None:
         return _told(NOTHING_DUE)
     _publish(work.due)
-    if "failed" in work.outcome:
+    if "failed" in work.outcome or "lost" in work.outcome:
         _examine(_place)
     return _told(work.outcome, work)
 

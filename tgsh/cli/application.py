@@ -10,6 +10,7 @@ from tgsh.cli import (
     atlas,
     datasets,
     demo,
+    deploy,
     experiments,
     keys,
     machine,
@@ -149,3 +150,4 @@ for panel, commands in {
 app.add_typer(studies.app, name="studies", rich_help_panel="Experiments")
 app.add_typer(datasets.app, name="datasets", rich_help_panel="Experiments")
 app.add_typer(keys.app, name="keys", rich_help_panel="On this machine")
+app.add_typer(deploy.app, name="deploy", rich_help_panel="On this machine")

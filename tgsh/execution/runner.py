@@ -420,6 +420,17 @@ def _record_failure(context: WorkerContext, lease: JobLease, renewer: LeaseRenew
         _end_lease(context, lease, renewer, error)
 
 
+def _device_loss(context: WorkerContext) -> str | None:
+    """The reason why a GPU can do nothing any more, not even what a new process does first; None: it can."""
+    if context.device == "cpu":
+        return None
+    try:
+        warm_up(context)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return None
+
+
 def _end_lease(context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, error: Exception) -> None:
     """End a lease as its state and the error require: stop, release, fail, or nothing where it was lost."""
     outcome = "lost"
@@ -434,6 +445,9 @@ def _end_lease(context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, e
             outcome = "released"
         elif isinstance(error, DBAPIError) and is_transient(error):
             log.error("%s: the database is away; the lease runs out by itself", lease.job, exc_info=error)
+        elif (loss := _device_loss(context)) is not None:
+            # It counts as an attempt: a job that brings down one device after the other must end.
+            log.error("%s: %s is lost (%s); the lease runs out by itself", lease.job, context.device, loss)
         else:
             log_failure(lease.job, error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"
