@@ -110,9 +110,10 @@ def _prepare_parent(sender: Any, **_: Any) -> None:
     if gpus := devices.unused_gpus(settings.devices):
         log.warning("%d GPUs are not used, as torch is not installed: pip install 'tgsh[worker]'", gpus)
     devices.name_partitions()
-    gpus = {slot for slot in devices.slots(settings.devices) if slot.startswith("cuda")}
-    if gpus and sender.concurrency > len(devices.slots(settings.devices)):
-        log.warning("%d processes share %d GPUs, which hold each other up", sender.concurrency, len(gpus))
+    slots = devices.slots(settings.devices)
+    used = {slot for slot in slots if slot.startswith("cuda")}
+    if used and sender.concurrency > len(slots):
+        log.warning("%d processes share %d GPUs, and hold each other up", sender.concurrency, len(used))
     stop_flag.prepare()
     tasks.board.prepare(sender.concurrency)
     database = Database(settings.database)
