@@ -42,7 +42,7 @@ from tgsh.execution.presenters import (
     with_intervals,
 )
 from tgsh.schemas import Accuracy, AccuracyMatrix, Geometry
-from tgsh.specs import DatasetsSuite, ExperimentSpec
+from tgsh.specs import DatasetsSuite, ExperimentSpec, figure_options
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
 from tgsh.store.confusions import load_confusions
@@ -139,6 +139,7 @@ ACCURACY = Result(
     compute=_with_intervals,
     encoders={"json": as_json(_accuracy_document), "csv": _accuracy_table},
     figure=_accuracy_figure,
+    figure_options=figure_options.NAMED,
     bundled={"accuracy.csv": (NoParams(), "csv")},
 )
 
@@ -217,6 +218,7 @@ ACCURACY_MATRIX = Result(
         **as_arrays(_matrix_array, "csv", "npy", "safetensors"),
     },
     figure=_matrix_figure,
+    figure_options=figure_options.MATRIX,
 )
 
 

@@ -63,6 +63,7 @@ from tgsh.schemas import (
     StudyEmbedding,
     StudySimilarity,
 )
+from tgsh.specs import figure_options
 from tgsh.specs.results import PICTURES, ResultSpec
 
 MOST_DIFFERENCES = 200
@@ -183,6 +184,7 @@ STUDY_SIMILARITY = Result(
         **as_arrays(_statistics_array, "csv", "npy", "safetensors"),
     },
     figure=_statistics_figure,
+    figure_options=figure_options.MATRIX,
     limits=check_streamed,
     file_stem="study-similarity",
     file_params=("statistic", "stage", "layer"),
@@ -256,6 +258,7 @@ STUDY_CEILING = Result(
     compute=_ceilings,
     encoders={"json": as_json(_ceilings_document), "csv": _ceilings_table},
     figure=_ceilings_figure,
+    figure_options=figure_options.NAMED,
     limits=check_numbers,
     file_stem="study-ceiling",
     file_params=("stage", "layer"),
@@ -401,6 +404,7 @@ STUDY_DIFFERENCES = Result(
     compute=_differences,
     encoders={"json": as_json(_differences_document), "csv": _differences_table},
     figure=_differences_figure,
+    figure_options=figure_options.NAMED,
     limits=_check_differences,
     file_stem="study-differences",
     file_params=("stage", "layer"),
@@ -499,6 +503,7 @@ STUDY_DENDROGRAM = Result(
     compute=_tree,
     encoders={"json": as_json(_tree_document), "csv": _tree_table, "newick": _tree_newick},
     figure=_tree_figure,
+    figure_options=figure_options.MATRIX,
     limits=_check_tree,
     file_stem="study-dendrogram",
     file_params=("stage", "layer"),
@@ -591,6 +596,7 @@ STUDY_EMBEDDING = Result(
         **as_arrays(_points_array, "npy", "safetensors"),
     },
     figure=_points_figure,
+    figure_options=figure_options.COLOURED,
     limits=_check_points,
     file_stem="study-embedding",
     file_params=("stage", "layer"),
