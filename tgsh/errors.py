@@ -15,6 +15,10 @@ from typing import Any
 class TgshError(Exception):
     """Root of the tree. `str(error)` is a sentence for a person."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython displays in place of a traceback: the sentence, once."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class InvalidSpec(TgshError):
     """What was asked for cannot be run.
@@ -36,6 +40,12 @@ class InvalidSpec(TgshError):
 
 class NotFound(TgshError):
     """No such experiment, task or stage."""
+
+
+class UnknownLabel(TgshError, KeyError):
+    """No row or column has that label."""
+
+    __str__ = Exception.__str__  # KeyError's puts quotes around it
 
 
 class Conflict(TgshError):

@@ -391,7 +391,7 @@ def test_the_readme_is_one_page() -> None:
         (wrong_commands_of, "```sh\ntgsh fly\n```", "no command fly"),
         (wrong_commands_of, "```sh\ntgsh list --colour red\n```", "no option --colour"),
         (wrong_commands_of, "```console\n$ tgsh submit\n```", "submit lacks an argument"),
-        (wrong_commands_of, "```sh\ntgsh watch a b\n```", "takes 1 arguments, not 2"),
+        (wrong_commands_of, "```sh\ntgsh show a b\n```", "takes 1 arguments, not 2"),
         (wrong_commands_of, "```sh\ntgsh list --limit\n```", "lacks its value"),
         (wrong_commands_of, "```sh\nid=$(tgsh submit demo --jason | jq -r .id)\n```", "no option --jason"),
         (wrong_commands_of, "```sh\ntgsh list \\\n  --tags x   # a tag's name\n```", "no option --tags"),

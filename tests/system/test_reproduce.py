@@ -228,7 +228,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_run_goes_on(tmp_path: Path) -> No
         assert running.stdout
         assert any(expected in line for line in running.stdout)
         running.send_signal(signal.SIGINT)
-        said, _ = running.communicate(timeout=30)
+        said, _ = running.communicate(timeout=60)
         assert kin(tmp_path / "home") == []
         assert running.returncode == 130
         assert "Traceback" not in said

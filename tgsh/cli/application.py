@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from tgsh.cli import (
@@ -17,11 +19,28 @@ from tgsh.cli import (
     results,
     reuse,
     studies,
+    watch,
 )
 from tgsh.cli.errors import EXIT_STATUS_HELP, ErrorHandlingGroup
 
+ABOUT_THE_SERVICE = ("doctor", "keys", "backup")
+"""Commands about the service of this machine, which systemd may have started."""
+
+
+class TgshGroup(ErrorHandlingGroup):
+    """The commands; those about this machine's service have the settings of its units."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        has_home = any(word.partition("=")[0] == "--home" for word in args)
+        if args and args[0] in ABOUT_THE_SERVICE and not has_home:
+            from tgsh.settings import take_units_settings
+
+            take_units_settings()  # before anything is parsed, as options have variables, too
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
-    cls=ErrorHandlingGroup,
+    cls=TgshGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,7 +64,7 @@ EXAMPLES = {
         "tgsh study demo --seeds 5 --base-seeds 3 --grid training.epochs=1,3",
         "tgsh study spec.json --seeds 0,1,7 --dry-run",
     ),
-    "watch": ("tgsh watch 4734",),
+    "watch": ("tgsh watch 4734", "tgsh watch 4734 a81c --then 'notify-send tgsh \"$TGSH_STATUS\"'"),
     "list": (
         "tgsh list --status running",
         "tgsh list --network neuromodnet --after 2026-11-28",
@@ -94,7 +113,7 @@ for panel, commands in {
         experiments.estimate,
         experiments.submit,
         studies.study,
-        experiments.watch,
+        watch.watch,
         experiments.list_,
         experiments.show,
         experiments.open_,

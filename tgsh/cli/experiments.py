@@ -1,4 +1,4 @@
-"""Commands on experiments: submit, watch, list, show, compare and others; workers and catalog."""
+"""Commands on experiments: submit, list, show, compare and others; workers and catalog."""
 
 from __future__ import annotations
 
@@ -73,12 +73,6 @@ def submit(
             tasks = experiment.progress.tasks_total
             typer.echo(f"Submitted {experiment.id}: {experiment.spec.title}, {tasks} tasks")
             typer.echo(f"Follow it with: tgsh watch {experiment.id[:6]}, or tgsh open {experiment.id[:6]}")
-
-
-def watch(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:
-    """Show the progress of an experiment to its end."""
-    with connect(url) as client:
-        _watch(client, client.get(experiment_id), as_json)
 
 
 def list_(

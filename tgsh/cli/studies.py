@@ -356,17 +356,10 @@ def _value(text: str) -> Any:
 
 def _watch(client: Client, made: Study, as_json: bool) -> None:
     """Follow a study to its end and exit by its status."""
-    from tgsh.cli.output import display
-    from tgsh.schemas import StudyProgressEvent
+    from tgsh.cli.output import follow_study
 
     try:
-        with display(made.name) as shown:
-            shown.update(made.progress)
-            for event in client.study_events(made.id):
-                if isinstance(event, StudyProgressEvent):
-                    shown.update(event.progress)
-            made = client.get_study(made.id)
-            shown.update(made.progress)
+        made = follow_study(client, made)
     except KeyboardInterrupt:
         typer.echo(f"The study goes on; watch it again with: tgsh studies watch {made.id[:6]}", err=True)
         raise

@@ -73,6 +73,17 @@ class ApiRequest(Generic[T]):
     read_timeout: float | None = None  # seconds to wait for the response; None: the client's timeout
 
 
+def plain(value: Any) -> Any:
+    """A value with Python's numbers and lists in place of NumPy's."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [plain(each) for each in value]
+    return value
+
+
 # ---- httpx requests ---------------------------------------------------------------------------------------
 
 
@@ -104,8 +115,8 @@ def build_request(
     return http.build_request(
         request.method,
         request.path,
-        params=request.params,
-        json=request.json,
+        params=plain(request.params),
+        json=plain(request.json),
         content=content,
         headers=headers,
         timeout=_timeout(http, request.read_timeout),
@@ -218,7 +229,7 @@ def submission_of(spec: Spec) -> dict[str, Any]:
     """Body of a submission: a spec as it is, a mapping, or a preset by name."""
     if isinstance(spec, ExperimentSpec):
         return spec.model_dump(mode="json")
-    return {"preset": spec} if isinstance(spec, str) else dict(spec)
+    return {"preset": spec} if isinstance(spec, str) else dict(plain(spec))
 
 
 def changed_submission(spec: Spec, changes: Mapping[str, object]) -> dict[str, Any]:
@@ -242,7 +253,7 @@ def changed_submission(spec: Spec, changes: Mapping[str, object]) -> dict[str, A
             place = place[part]
         if last == "kind" and place.get("kind") != value:
             place.clear()  # another kind has its own fields
-        place[last] = value.item() if isinstance(value, np.generic) else value
+        place[last] = plain(value)
     return body
 
 
@@ -511,7 +522,7 @@ def parse_response(request: ApiRequest[T], response: httpx.Response) -> T:
     try:
         return request.parse(response)
     except ValidationError as error:
-        raise _unreadable(str(response.request.url), error) from error
+        raise _unreadable(str(response.request.url), error) from None
 
 
 def parse_event(message: ServerSentEvent) -> Event | None:
@@ -536,7 +547,7 @@ def parse_event(message: ServerSentEvent) -> Event | None:
         kind = _EVENT_TYPES.get(message.event)
         return kind.model_validate_json(message.data) if kind else None
     except ValidationError as error:
-        raise _unreadable(f"event {message.event!r}", error) from error
+        raise _unreadable(f"event {message.event!r}", error) from None
 
 
 def parse_study_event(message: ServerSentEvent) -> StudyEvent | None:
@@ -545,7 +556,7 @@ def parse_study_event(message: ServerSentEvent) -> StudyEvent | None:
         kind = _STUDY_EVENT_TYPES.get(message.event)
         return kind.model_validate_json(message.data) if kind else None
     except ValidationError as error:
-        raise _unreadable(f"event {message.event!r}", error) from error
+        raise _unreadable(f"event {message.event!r}", error) from None
 
 
 def is_terminal(event: object) -> bool:

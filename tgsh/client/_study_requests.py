@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 from urllib.parse import quote
 
 from tgsh import schemas
@@ -71,7 +71,9 @@ def study_body(
 
 
 def _listed(levels: Levels) -> int | list[int] | None:
-    return levels if levels is None or isinstance(levels, int) else [int(seed) for seed in levels]
+    if levels is None:
+        return None
+    return int(levels) if isinstance(levels, SupportsIndex) else [int(seed) for seed in levels]
 
 
 def post_study(body: Mapping[str, Any], idempotency_key: str | None, *, anew: bool) -> ApiRequest[Study]:

@@ -77,7 +77,7 @@ def test_no_spec_is_a_bomb(service: Service, name: str) -> None:
     assert field in [error["field"] for error in answer.problem["errors"]]
     assert len(answer.body) < 64 << 10
     assert service.memory - before < 150 * MB
-    assert httpx.get(f"{service.url}/experiments").json()["items"] == []
+    assert httpx.get(f"{service.url}/experiments", timeout=60).json()["items"] == []
 
 
 def npy(header: bytes, data: bytes = b"") -> bytes:
@@ -173,4 +173,4 @@ def test_ten_thousand_tasks_of_a_mebibyte_take_little_memory(service: Service) -
     answer = exchange(service.address, post("/experiments", body), seconds=60)
     assert answer.status == 202
     assert service.memory - before < 300 * MB
-    assert httpx.delete(f"{service.url}{answer.headers['location']}").status_code == 204
+    assert httpx.delete(f"{service.url}{answer.headers['location']}", timeout=60).status_code == 204

@@ -16,7 +16,7 @@ from tgsh.client._requests import (
     post_action,
     post_batch,
 )
-from tgsh.client._sync.references import References
+from tgsh.client._sync.references import ExperimentReference, References
 from tgsh.client.results import Experiment
 
 
@@ -25,7 +25,7 @@ class NotebookMethods(References):
 
     def update(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         *,
         name: str | None = None,
         tags: Sequence[str] | None = None,
@@ -36,8 +36,8 @@ class NotebookMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         name : str | None, default=None
             Its name.
         tags : Sequence[str] | None, default=None
@@ -60,13 +60,13 @@ class NotebookMethods(References):
             changes["project"] = project or None
         return self._send(patch(Experiment, experiment_path(experiment), **changes))
 
-    def share(self, experiment: str, shared: bool = True) -> Experiment:
+    def share(self, experiment: ExperimentReference, shared: bool = True) -> Experiment:
         """Share an experiment with everybody who has a key, or with its owner alone again.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         shared : bool, default=True
             Whether everybody with a key may see it.
 
@@ -78,13 +78,13 @@ class NotebookMethods(References):
         experiment = self.experiment_id(experiment)
         return self._send(patch(Experiment, experiment_path(experiment), shared=shared))
 
-    def prioritise(self, experiment: str, priority: int) -> Experiment:
+    def prioritise(self, experiment: ExperimentReference, priority: int) -> Experiment:
         """ExperimentChange the priority of an experiment: which of its owner's experiments is served first.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         priority : int
             From -10 to 10, the greater first. Other owners wait no longer for it.
 
@@ -96,13 +96,13 @@ class NotebookMethods(References):
         experiment = self.experiment_id(experiment)
         return self._send(patch(Experiment, experiment_path(experiment), priority=priority))
 
-    def history(self, experiment: str) -> list[schemas.ExperimentChange]:
+    def history(self, experiment: ExperimentReference) -> list[schemas.ExperimentChange]:
         """Changes of what is said of an experiment, and who made them.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -114,7 +114,10 @@ class NotebookMethods(References):
         return found.items
 
     def batch(
-        self, action: schemas.BatchAction, experiments: Iterable[str], value: str | None = None
+        self,
+        action: schemas.BatchAction,
+        experiments: Iterable[ExperimentReference],
+        value: str | None = None,
     ) -> list[schemas.BatchOutcome]:
         """Do one thing to many experiments.
 
@@ -122,8 +125,8 @@ class NotebookMethods(References):
         ----------
         action : schemas.BatchAction
             ``"cancel"``, ``"resume"``, ``"delete"``, ``"restore"``, ``"tag"``, ``"untag"`` or ``"project"``.
-        experiments : Iterable[str]
-            Whole ids.
+        experiments : Iterable[ExperimentReference]
+            Experiments, their ids, or the beginnings of them.
         value : str | None, default=None
             The tag, or the project.
 
@@ -132,16 +135,17 @@ class NotebookMethods(References):
         list[schemas.BatchOutcome]
             Whether it was done, and why not, for each id.
         """
-        outcomes = self._send(post_batch(action, list(experiments), value))
+        ids = [self.experiment_id(each) for each in experiments]
+        outcomes = self._send(post_batch(action, ids, value))
         return outcomes.outcomes
 
-    def delete(self, experiment: str, *, forever: bool = False) -> None:
+    def delete(self, experiment: ExperimentReference, *, forever: bool = False) -> None:
         """Delete an experiment and all its results.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         forever : bool, default=False
             Whether its files go at once; else `undelete` brings it back for seven days.
         """

@@ -1,6 +1,7 @@
 """Results as the client returns them: documents of `tgsh.schemas` with arrays, tables and plots."""
 
 from tgsh.client.results.atlas import AtlasMap, NearestElsewhere
+from tgsh.client.results.comparison import Comparison
 from tgsh.client.results.experiments import Experiment, ExperimentPage
 from tgsh.client.results.inference import (
     ContextTransfer,
@@ -45,6 +46,7 @@ __all__ = [
     "Accuracy",
     "AccuracyMatrix",
     "AtlasMap",
+    "Comparison",
     "Confusion",
     "ContextTransfer",
     "ContextVectors",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from pydantic import BaseModel
 
+from tgsh.client.results.array_access import ArrayAccess
 from tgsh.errors import MachineProblem
 
 if TYPE_CHECKING:
@@ -22,18 +24,22 @@ Png = tuple[bytes, dict[str, int]]
 """Content of a PNG file, and its width and height on a page in CSS pixels."""
 
 
-class LabelledResult(ABC):
+PROVENANCE = ("experiment_id", "study_id", "base_id", "stage", "measure", "layer", "statistic")
+"""Fields of results that files of their arrays tell."""
+
+MACHINERY = frozenset(dir(BaseModel)) - {"model_dump", "model_dump_json"}
+"""Names of pydantic's, which Tab does not complete."""
+
+
+class QuietModel(BaseModel):
+    """Document whose own names are what Tab completes, not pydantic's."""
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name.startswith("__") or name not in MACHINERY]
+
+
+class LabelledResult(ArrayAccess, QuietModel):
     """Result with an array whose rows and columns have labels; `numpy.asarray` converts it."""
-
-    @abstractmethod
-    def to_numpy(self) -> np.ndarray:
-        """The array without labels.
-
-        Returns
-        -------
-        np.ndarray
-            New array; its shape and dtype are those in the description of the class.
-        """
 
     @abstractmethod
     def to_dataframe(self) -> pandas.DataFrame:
@@ -54,8 +60,9 @@ class LabelledResult(ABC):
     def _summary(self) -> str:
         """Summary for `repr` and notebooks, less than a line."""
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.to_numpy(), dtype=dtype, copy=copy)
+    def _about(self) -> dict[str, str]:
+        told = {name: getattr(self, name, None) for name in PROVENANCE}
+        return {name: str(value) for name, value in told.items() if value is not None}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._summary()}>"
@@ -104,7 +111,7 @@ class PlottableResult(LabelledResult):
         --------
         >>> similarity.plot(width=85, font=8, diagonal="mask", svg_text="text").savefig("similarity.svg")
         """
-        from tgsh.client import plotting  # imports matplotlib: only for plots
+        from tgsh.client import plotting, study_plots  # noqa: F401  # registers its figures
 
         if ax is None:
             return plotting.figure_with_options(self, options)
@@ -113,7 +120,7 @@ class PlottableResult(LabelledResult):
 
     def _repr_png_(self) -> Png | None:
         """None if there is nothing to plot yet."""
-        from tgsh.client import plotting
+        from tgsh.client import plotting, study_plots  # noqa: F401
 
         try:
             return plotting.png(self)

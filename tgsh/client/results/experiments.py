@@ -8,11 +8,12 @@ from typing import Any
 from pydantic import PrivateAttr
 
 from tgsh import schemas
+from tgsh.client.results.base import QuietModel
 
 STATUS_COLOURS = {"failed": "#b00020", "cancelled": "#6b6b6b"}
 
 
-class Experiment(schemas.Experiment):
+class Experiment(QuietModel, schemas.Experiment):
     """Experiment: spec, status and progress; a notebook displays its progress and a link."""
 
     _service_url: str = PrivateAttr("")
