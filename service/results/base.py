@@ -25,7 +25,7 @@ from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.planning import layers
 from tgsh.schemas import Measure
 from tgsh.specs import ExperimentSpec
-from tgsh.specs.figure_options import SHAPE, FigureOptions
+from tgsh.specs.figure_options import NAMED, FigureOptions
 from tgsh.specs.results import ResultSpec
 from tgsh.store import queries
 from tgsh.store.results import StageRef, find_stage, load_result, load_stage
@@ -145,7 +145,7 @@ class Result(Generic[K, P, S, V]):
     file_params: tuple[str, ...] = ()
     bundled: Mapping[str, tuple[P, str]] = field(default_factory=dict)
     warnings: Callable[[Services, K], Sequence[str]] = no_warnings
-    figure_options: Collection[str] = SHAPE
+    figure_options: Collection[str] = NAMED
 
     @property
     def name(self) -> str:

@@ -41,7 +41,7 @@ from tgsh.schemas import (
     ReconstructionScore,
     Samples,
 )
-from tgsh.specs import ExperimentSpec, FlyNetSpec, figure_options
+from tgsh.specs import ExperimentSpec, FlyNetSpec
 from tgsh.specs.results import PICTURES, RESULT_SPECS, ResultSpec
 from tgsh.store import queries
 from tgsh.store.datasets import StoredDataset
@@ -155,7 +155,6 @@ SAMPLES = Result(
     compute=source_itself,
     encoders={"json": as_json(_samples_document), **as_arrays(_grid_array, "npy", "safetensors")},
     figure=_grid_figure,
-    figure_options=figure_options.NAMED,
 )
 
 
@@ -205,7 +204,6 @@ PREVIEW = Result(
         **as_arrays(_grid_array, "npy", "safetensors"),
     },
     figure=_grid_figure,
-    figure_options=figure_options.NAMED,
 )
 
 
@@ -289,7 +287,6 @@ DATASET_SAMPLES = Result(
     compute=_class_images,
     encoders={"json": as_json(_classes_document), **as_arrays(_classes_array, "npy", "safetensors")},
     figure=_classes_figure,
-    figure_options=figure_options.NAMED,
     limits=_check_classes,
     file_stem="samples",
 )
@@ -472,6 +469,5 @@ RECONSTRUCTIONS = Result(
     compute=_decode,
     encoders={"json": as_json(_decoded_document), **as_arrays(_decoded_array, "npy", "safetensors")},
     figure=_decoded_figure,
-    figure_options=figure_options.NAMED,
     limits=_check_images,
 )

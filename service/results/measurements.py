@@ -139,7 +139,6 @@ ACCURACY = Result(
     compute=_with_intervals,
     encoders={"json": as_json(_accuracy_document), "csv": _accuracy_table},
     figure=_accuracy_figure,
-    figure_options=figure_options.NAMED,
     bundled={"accuracy.csv": (NoParams(), "csv")},
 )
 
@@ -393,6 +392,7 @@ GEOMETRY = Result(
         "safetensors": lambda geometry: safetensors.numpy.save(geometry.value.tensors),
     },
     figure=_geometry_figure,
+    figure_options=figure_options.SHAPE,
     file_params=("baseline",),
     bundled={"geometry.json": (GeometryParams(), "json")},
 )

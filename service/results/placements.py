@@ -150,7 +150,6 @@ PLACEMENT = Result(
         "safetensors": _tensors,
     },
     figure=_ranking_figure,
-    figure_options=figure_options.NAMED,
     limits=_require_completed,
 )
 """Of one placement: (id of the experiment, id of the placement)."""
@@ -322,6 +321,5 @@ PLACED_SAMPLES = Result(
     compute=source_itself,
     encoders={"json": as_json(_rows_document), "npy": _rows_array},
     figure=_rows_figure,
-    figure_options=figure_options.NAMED,
     limits=_check_rows,
 )

@@ -517,5 +517,6 @@ EPOCHS = Result(
     compute=_over_epochs,
     encoders={"json": as_json(_epochs_document), "csv": _epochs_table},
     figure=_epochs_figure,
+    figure_options=figure_options.SHAPE,
     file_params=("layer",),
 )

@@ -33,7 +33,6 @@ from tgsh.analysis.replicates import ReplicateEstimate, estimate
 from tgsh.arrays import table_csv
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.schemas import CellAccuracy, CellDifference, EffectRow, Measure, StudyAccuracy, StudyEffects
-from tgsh.specs import figure_options
 from tgsh.specs.results import PICTURES, ResultSpec
 from tgsh.store import studies
 from tgsh.store.results import StageRef
@@ -217,7 +216,6 @@ STUDY_ACCURACY = Result(
     compute=_estimates,
     encoders={"json": as_json(_accuracy_document), "csv": _accuracy_table},
     figure=_accuracy_figure,
-    figure_options=figure_options.NAMED,
     file_stem="study-accuracy",
 )
 
@@ -416,7 +414,6 @@ STUDY_EFFECTS = Result(
     compute=_lags,
     encoders={"json": as_json(_effects_document), "csv": _effects_table},
     figure=_effects_figure,
-    figure_options=figure_options.NAMED,
     limits=_check_effects,
     file_stem="study-effects",
     file_params=("stage", "layer"),

@@ -68,8 +68,7 @@ from tgsh.specs.results import PICTURES, ResultSpec
 
 MOST_DIFFERENCES = 200
 
-MOST_BOOTSTRAP_NUMBERS = 20_000_000
-"""Tasks squared × trees of a support."""
+MOST_BOOTSTRAP_NUMBERS = 20_000_000  # tasks squared × trees of a support
 
 
 # --- the matrix
@@ -258,7 +257,6 @@ STUDY_CEILING = Result(
     compute=_ceilings,
     encoders={"json": as_json(_ceilings_document), "csv": _ceilings_table},
     figure=_ceilings_figure,
-    figure_options=figure_options.NAMED,
     limits=check_numbers,
     file_stem="study-ceiling",
     file_params=("stage", "layer"),
@@ -404,7 +402,6 @@ STUDY_DIFFERENCES = Result(
     compute=_differences,
     encoders={"json": as_json(_differences_document), "csv": _differences_table},
     figure=_differences_figure,
-    figure_options=figure_options.NAMED,
     limits=_check_differences,
     file_stem="study-differences",
     file_params=("stage", "layer"),

@@ -463,7 +463,15 @@ class NotebookFigure(Figure):
         self.svg_text: str | None = options.asked("svg_text")
 
     def savefig(self, fname: Any, **kwargs: Any) -> None:
-        """As matplotlib's; letters of an svg are kept where that was asked for."""
+        """Write the figure as matplotlib does; letters of an svg are kept where that was asked for.
+
+        Parameters
+        ----------
+        fname : Any
+            File, or its path.
+        **kwargs : Any
+            As matplotlib takes them.
+        """
         if self.svg_text is None:
             super().savefig(fname, **kwargs)
             return

@@ -32,7 +32,7 @@ DEFAULT_DPI = 200
 
 
 class FigureOptions(BaseModel):
-    """How a figure is drawn, whatever it shows.
+    """Options of one figure, whatever it shows.
 
     width, height : mm; None: as the figure is designed. A height that is not given follows the width.
     font : size of all text, typographic points.
