@@ -120,6 +120,7 @@ MEDIA_TYPES = {
     "json": "application/json",
     "csv": "text/csv",
     "npy": "application/x-npy",
+    "npz": "application/x-npz",
     "safetensors": "application/vnd.safetensors",
     "png": "image/png",
     "svg": "image/svg+xml",

@@ -44,6 +44,10 @@ class StoreSettings(BaseSettings):
         "auto",
         description="what trains FlyNet on a processor: numba's fused loops where they can be had, or torch",
     )
+    cuda_graphs: bool = Field(
+        False,
+        description="a GPU records the kernels of a step once and launches them together from then on",
+    )
     log_level: LogLevel = "INFO"
     log_format: LogFormat = Field("text", description="lines for people, or JSON for programs")
 

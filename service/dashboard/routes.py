@@ -288,13 +288,15 @@ def health(services: ServicesDep) -> dict[str, list[str]]:
 
 @router.get("/dashboard/deleted")
 def deleted_experiments(request: Request, services: ServicesDep, caller: CallerDep) -> HTMLResponse:
-    """Experiments that can be brought back."""
-    records = deleted.listed(services.database, caller.visible_to, MAX_DELETED + 1)
+    """Experiments that can be brought back, and studies that were deleted with them."""
+    rows = deleted.listed(services.database, caller.visible_to, MAX_DELETED + 1)
+    views = [deleted_view(row) for row in rows[:MAX_DELETED]]
     return render(
         request,
         "deleted.html",
-        experiments=[deleted_view(record) for record in records[:MAX_DELETED]],
-        more=len(records) > MAX_DELETED,
+        experiments=views,
+        studies={each.study: each for each in views if each.study is not None},
+        more=len(rows) > MAX_DELETED,
         days=deleted.KEPT_DAYS,
         may_restore=caller.role != "read",
     )

@@ -207,7 +207,7 @@ def list_deleted(
     after = parsing.decode_cursor(cursor) if cursor else None
     records = deleted.listed(services.database, caller.visible_to, limit + 1, after)
     page, more = records[:limit], len(records) > limit
-    next_cursor = parsing.encode_cursor(page[-1].deleted_at, page[-1].id) if more else None
+    next_cursor = parsing.encode_cursor(page[-1].record.deleted_at, page[-1].record.id) if more else None
     if next_cursor is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
     return DeletedPage(items=[deleted_view(record) for record in page], next=next_cursor)

@@ -21,16 +21,19 @@ from service.results.agreement import others_of
 from service.results.base import NoParams, as_json
 from service.results.study_agreement import study_agreement
 from service.results.study_bundle import STUDY_BUNDLE
+from service.results.study_matrices import STUDY_MATRICES
 from service.results.study_measurements import MAX_LAGS, STUDY_ACCURACY, STUDY_EFFECTS, EffectsParams
-from service.results.study_replicates import CellParams, StudyKey, StudyParams
+from service.results.study_replicates import CellParams, EstimateParams, StudyKey, StudyParams
 from service.results.study_similarity import (
     STUDY_CEILING,
-    STUDY_DENDROGRAM,
     STUDY_DIFFERENCES,
-    STUDY_EMBEDDING,
     STUDY_SIMILARITY,
     DifferencesParams,
     StatisticParams,
+)
+from service.results.study_structure import (
+    STUDY_DENDROGRAM,
+    STUDY_EMBEDDING,
     StudyEmbeddingParams,
     TreeParams,
 )
@@ -46,6 +49,10 @@ router = APIRouter(prefix="/studies", tags=["studies"])
 # --- examples that the API page shows
 
 MATRIX = ",0°,10°,20°\n0°,1.0,0.715,0.493\n10°,0.715,1.0,0.716\n20°,0.493,0.716,1.0\n"
+PAIRS = (
+    "cell,training.epochs,task,label,other,other_label,mean,sd,low,high,replicates\n"
+    "0,1,0,0°,1,10°,0.715,0.003,0.688,0.742,2\n1,3,0,0°,1,10°,0.741,0.004,0.705,0.777,2\n"
+)
 CEILINGS = "over,measure,lower,upper,between,replicates,reason\nseeds,pearson,0.994,0.999,0.994,2,\n"
 DIFFERENCES = (
     "pair,other,difference,low,high,p,p_holm,distinguishable,replicates,reason\n"
@@ -115,6 +122,32 @@ def similarity(
         statistic=statistic, level=level, over=over, stage=stage, order=order, measure=measure, layer=layer
     )
     return respond(request, services, STUDY_SIMILARITY, key, params, format, asked)
+
+
+@router.get(
+    "/{study_id}/matrices",
+    summary="The matrices of all cells in one file",
+    responses=documented(schemas.StudyMatrices, STUDY_MATRICES.formats, csv=PAIRS),
+    response_class=Response,
+)
+def matrices(
+    key: Key,
+    services: ServicesDep,
+    request: Request,
+    level: Level = 0.95,
+    over: Over = None,
+    stage: Stage = "after",
+    measure: Measure = "cosine",
+    layer: Layer = None,
+    format: Format = None,
+) -> Response:
+    """Mean, sd and interval of the similarity of every two tasks, in every cell with a completed experiment.
+
+    csv is a long table, a row for each pair of tasks of each cell. npz and safetensors have `0.mean`, `0.sd`,
+    `0.low`, `0.high` and `0.tasks` of cell 0, and so on; what the cells are is JSON, in npz as `about`.
+    """
+    params = EstimateParams(level=level, over=over, stage=stage, measure=measure, layer=layer)
+    return respond(request, services, STUDY_MATRICES, key, params, format)
 
 
 @router.get(

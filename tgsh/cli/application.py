@@ -52,7 +52,7 @@ EXAMPLES = {
     "demo": ("tgsh demo --output results",),
     "up": ("tgsh up", "tgsh up --host 0.0.0.0 --port 8000 --home /srv/tgsh", "tgsh up --json | jq -r .url"),
     "run": ("tgsh run spec.json -o results", "tgsh run rotation-mnist --dataset mnist5k -o results"),
-    "reproduce": ("tgsh reproduce", "tgsh reproduce --dataset mnist --figures-format pdf"),
+    "reproduce": ("tgsh reproduce --quick", "tgsh reproduce --dataset mnist --seeds 3 --base-seeds 3"),
     "backup": ("tgsh backup everything.tar",),
     "restore": ("tgsh restore everything.tar --home new-home",),
     "submit": (

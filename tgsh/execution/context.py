@@ -13,7 +13,8 @@ from tgsh.store.database import Database
 from tgsh.system import has_torch
 
 GPU_TASKS = 36
-"""Tasks that a GPU trains in one batch: 4 MB of features each at the paper's size."""
+"""Tasks that a GPU trains in one batch at most: those of the paper's suite, which fill it. More would take
+work from other GPUs and keep other experiments waiting. Where memory is short it is fewer."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,15 @@ class WorkerContext:
     worker : str
         The process's name in the store.
     at_once : int, default=1
-        Tasks of an experiment that are trained in one batch.
+        Tasks of an experiment that are trained in one batch at most.
     compute : {"auto", "torch", "fused", "fused-classes"}, default="auto"
         The backend; see `tgsh.training.backends`.
     has_torch : bool, default=True
         Without it, jobs that need torch are left to others.
     stall_seconds : float, default=inf
         Seconds without progress after which leases are no longer renewed.
+    cuda_graphs : bool, default=False
+        Whether a GPU launches the kernels of a step as one graph.
     """
 
     database: Database
@@ -54,6 +57,7 @@ class WorkerContext:
     compute: Compute = "auto"
     has_torch: bool = True
     stall_seconds: float = float("inf")
+    cuda_graphs: bool = False
 
     @cached_property
     def uploads(self) -> UploadedDatasets:
@@ -89,4 +93,5 @@ class WorkerContext:
             compute=settings.compute,
             has_torch=has_torch(),
             stall_seconds=settings.stall_seconds,
+            cuda_graphs=settings.cuda_graphs,
         )

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from tgsh import progress
 from tgsh.analysis.confusion import accuracy, balanced_accuracy, chance
 from tgsh.datasets.base import DatasetInfo
+from tgsh.datasets.descriptions import info_of
 from tgsh.errors import (
     ArtifactCorrupt,
     ArtifactMissing,
@@ -41,6 +42,8 @@ from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
 from tgsh.suites import SuiteTask, build
 from tgsh.suites.sources import source_of
 from tgsh.system import description
+from tgsh.training.backends import free_bytes
+from tgsh.training.device_memory import tasks_that_fit
 from tgsh.training.state import TaskState, from_tensors, to_tensors, versions
 from tgsh.training.trainer import Trainer
 from tgsh.training.trainer import warm_up as warm_up_training
@@ -209,8 +212,20 @@ def _finish(
 
 
 def _lease_siblings(context: WorkerContext, first: JobLease) -> list[JobLease]:
-    limit = context.at_once - 1
+    limit = _tasks_at_once(context, first.spec) - 1
     return jobs.lease_more(context.database, first, context.worker, context.lease_seconds, limit)
+
+
+def _tasks_at_once(context: WorkerContext, spec: ExperimentSpec) -> int:
+    """As many as may be, of those that the device's free memory holds."""
+    if context.at_once == 1 or context.device == "cpu":
+        return context.at_once
+    try:
+        info, free = info_of(spec, context.uploads.info), free_bytes(context.device)
+    except (TgshError, RuntimeError) as error:  # the first job meets it again, and ends with the reason
+        log.warning("one task is trained alone, as memory cannot be planned: %s", error)
+        return 1
+    return tasks_that_fit(spec, info, free, context.at_once, cuda_graphs=context.cuda_graphs)
 
 
 @dataclass(frozen=True)
@@ -251,7 +266,7 @@ def _tasks(suite: SuiteSpec, info: DatasetInfo) -> tuple[SuiteTask, ...]:
 def _new_trainer(spec: ExperimentSpec, context: WorkerContext) -> Trainer:
     """Images, random base and buffers stay from job to job of an experiment."""
     source = source_of(spec, context.data_dir, context.uploads)
-    return Trainer(spec, source, context.device, context.compute)
+    return Trainer(spec, source, context.device, context.compute, cuda_graphs=context.cuda_graphs)
 
 
 _cached_trainers = lru_cache(maxsize=KEPT_EXPERIMENTS)(_new_trainer)

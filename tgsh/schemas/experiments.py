@@ -140,6 +140,8 @@ class DeletedExperiment(WireModel):
     deleted_at: datetime
     deleted_by: str | None = None
     kept_until: datetime = Field(description="then its files go, and nothing brings it back")
+    study: str | None = Field(None, description="the study that was deleted with it, and comes back with it")
+    study_name: str | None = None
 
 
 class DeletedPage(WireModel):
