@@ -28,7 +28,7 @@ from service.middleware.head import HeadMiddleware
 from service.middleware.limits import BodyLimitMiddleware, StreamLimitMiddleware
 from service.middleware.quotas import SharedQuota
 from service.middleware.security import SecurityHeadersMiddleware
-from service.middleware.tracing import TracingMiddleware
+from service.middleware.traces import TracingMiddleware
 from service.queue import JobQueue
 from service.responses import ArrayCache, ByteCache
 from service.routers import (
@@ -58,7 +58,7 @@ from tgsh.schemas.examples import PROBLEM
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.system import allow_many_files
-from tgsh.tracing import Tracing
+from tgsh.traces import Tracing
 
 ROUTERS = (
     experiments.router,

@@ -32,7 +32,7 @@ from tgsh.store.database import Database, is_transient
 from tgsh.store.datasets import StoredDataset
 from tgsh.store.ownership import owner_of
 from tgsh.store.studies import owner_of_study, unknown
-from tgsh.tracing import Tracing
+from tgsh.traces import Tracing
 
 log = logging.getLogger(__name__)
 

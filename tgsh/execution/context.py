@@ -12,7 +12,7 @@ from tgsh.settings import Compute, StoreSettings
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.system import has_torch
-from tgsh.tracing import Tracing
+from tgsh.traces import Tracing
 
 NO_TRACING = Tracing(None, "")
 

@@ -42,7 +42,7 @@ from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
 from tgsh.suites import SuiteTask, build
 from tgsh.suites.sources import source_of
 from tgsh.system import description
-from tgsh.tracing import Value
+from tgsh.traces import Value
 from tgsh.training.backends import free_bytes
 from tgsh.training.device_memory import tasks_that_fit
 from tgsh.training.state import TaskState, from_tensors, to_tensors, versions

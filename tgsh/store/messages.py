@@ -117,7 +117,7 @@ class JobMessages:
                 pipe.execute()
 
     def keep_trace(self, experiment_id: str, traceparent: str) -> None:
-        """Keep the trace context in which an experiment was submitted; see tgsh.tracing."""
+        """Keep the trace context in which an experiment was submitted; see tgsh.traces."""
         self._redis.set(f"{TRACE}.{experiment_id}", traceparent, ex=TRACE_SECONDS)
 
     def trace(self, experiment_id: str) -> str | None:

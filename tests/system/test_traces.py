@@ -144,7 +144,7 @@ def test_a_trace_goes_from_the_submission_to_the_finish(tmp_path: Path) -> None:
 
 def test_nothing_is_imported_where_no_collector_is_named() -> None:
     code = (
-        "import sys, service.app, worker.tasks, tgsh.tracing as t; app = service.app.create_app()\n"
+        "import sys, service.app, worker.tasks, tgsh.traces as t; app = service.app.create_app()\n"
         "with t.Tracing(None, 'x').span('a', 'server', None, {}) as describe: describe('b', {})\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry.sdk.trace')])\n"
         "print('Tracing' in str(app.user_middleware))"

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import METHODS, UNMATCHED
-from tgsh.tracing import Value
+from tgsh.traces import Value
 
 _EXPERIMENT = re.compile(r"/experiments/([0-9a-f]{16})(?![0-9A-Za-z])")
 
