@@ -48,6 +48,7 @@ from tgsh.schemas import (
     StudyDifferences,
     StudySimilarity,
 )
+from tgsh.specs import figure_options
 from tgsh.specs.results import PICTURES, ResultSpec
 
 MOST_DIFFERENCES = 200
@@ -149,6 +150,7 @@ STUDY_SIMILARITY = Result(
         **as_arrays(_statistics_array, "csv", "npy", "safetensors"),
     },
     figure=_statistics_figure,
+    figure_options=figure_options.MATRIX,
     limits=check_streamed,
     file_stem="study-similarity",
     file_params=("statistic", "stage", "layer"),

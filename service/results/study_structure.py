@@ -41,6 +41,7 @@ from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.arrays import LabelledArray, table_csv
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import StudyDendrogram, StudyEmbedding
+from tgsh.specs import figure_options
 from tgsh.specs.results import PICTURES, ResultSpec
 
 MOST_BOOTSTRAP_NUMBERS = 20_000_000
@@ -144,6 +145,7 @@ STUDY_DENDROGRAM = Result(
     compute=_tree,
     encoders={"json": as_json(_tree_document), "csv": _tree_table, "newick": _tree_newick},
     figure=_tree_figure,
+    figure_options=figure_options.MATRIX,
     limits=_check_tree,
     file_stem="study-dendrogram",
     file_params=("stage", "layer"),
@@ -242,6 +244,7 @@ STUDY_EMBEDDING = Result(
         **as_arrays(_points_array, "npy", "safetensors"),
     },
     figure=_points_figure,
+    figure_options=figure_options.COLOURED,
     limits=_check_points,
     file_stem="study-embedding",
     file_params=("stage", "layer"),

@@ -127,6 +127,7 @@ def submit(
     if submitted.is_stored:
         return _stored(services, submitted.experiment_id, response)
     if submitted.is_new:
+        services.keep_trace(submitted.experiment_id)
         background.add_task(services.wake_workers)
     return _accepted(services, submitted.experiment_id, response)
 
@@ -411,6 +412,7 @@ def resume(
     """Train what is missing of a failed or cancelled experiment, or what a damaged disk took of any."""
     if not reopen_damaged(services.database, services.artifacts, experiment_id):
         experiments.resume(services.database, experiment_id, services.settings.max_queued_tasks)
+    services.keep_trace(experiment_id)
     background.add_task(services.wake_workers)
     return _accepted(services, experiment_id, response)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.dependencies import (
+    AskedOptions,
     CallerDep,
     Format,
     Layer,
@@ -101,6 +102,7 @@ def similarity(
     key: CellKey,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     statistic: Annotated[Statistic, Query(description="low and high: ends of the interval")] = "mean",
     level: Level = 0.95,
     over: Over = None,
@@ -119,7 +121,7 @@ def similarity(
     params = StatisticParams(
         statistic=statistic, level=level, over=over, stage=stage, order=order, measure=measure, layer=layer
     )
-    return respond(request, services, STUDY_SIMILARITY, key, params, format)
+    return respond(request, services, STUDY_SIMILARITY, key, params, format, asked)
 
 
 @router.get(
@@ -158,6 +160,7 @@ def ceiling(
     key: CellKey,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     stage: Stage = "after",
     measure: Measure = "cosine",
     layer: Layer = None,
@@ -165,7 +168,7 @@ def ceiling(
 ) -> Response:
     """Noise ceilings (Nili et al. 2014) over seeds, over bases and over both, by Pearson and by Spearman."""
     params = CellParams(stage=stage, measure=measure, layer=layer)
-    return respond(request, services, STUDY_CEILING, key, params, format)
+    return respond(request, services, STUDY_CEILING, key, params, format, asked)
 
 
 @router.get(
@@ -178,6 +181,7 @@ def differences(
     key: CellKey,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     pairs: Annotated[
         str,
         Query(
@@ -199,7 +203,7 @@ def differences(
     1 − level.
     """
     params = DifferencesParams(pairs=pairs, level=level, over=over, stage=stage, measure=measure, layer=layer)
-    return respond(request, services, STUDY_DIFFERENCES, key, params, format)
+    return respond(request, services, STUDY_DIFFERENCES, key, params, format, asked)
 
 
 @router.get(
@@ -212,6 +216,7 @@ def dendrogram(
     key: CellKey,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     method: Annotated[
         str,
         Query(
@@ -233,7 +238,7 @@ def dendrogram(
     params = TreeParams(
         method=method, resampling=resampling, seed=seed, stage=stage, measure=measure, layer=layer
     )
-    return respond(request, services, STUDY_DENDROGRAM, key, params, format)
+    return respond(request, services, STUDY_DENDROGRAM, key, params, format, asked)
 
 
 @router.get(
@@ -246,6 +251,7 @@ def embedding(
     key: CellKey,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     dimensions: Annotated[int, Query(ge=2, le=3, description="in a plane or in space")] = 2,
     stage: Stage = "after",
     measure: Measure = "cosine",
@@ -254,7 +260,7 @@ def embedding(
 ) -> Response:
     """Classical MDS of every replicate, turned onto their mean (generalised Procrustes analysis)."""
     params = StudyEmbeddingParams(dimensions=dimensions, stage=stage, measure=measure, layer=layer)
-    return respond(request, services, STUDY_EMBEDDING, key, params, format)
+    return respond(request, services, STUDY_EMBEDDING, key, params, format, asked)
 
 
 @router.get(
@@ -267,13 +273,14 @@ def accuracy(
     key: Key,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     level: Level = 0.95,
     over: Over = None,
     format: Format = None,
 ) -> Response:
     """Mean, sd and interval of the test accuracy of each task and of their mean, in every cell."""
     params = StudyParams(level=level, over=over)
-    return respond(request, services, STUDY_ACCURACY, key, params, format)
+    return respond(request, services, STUDY_ACCURACY, key, params, format, asked)
 
 
 @router.get(
@@ -286,6 +293,7 @@ def effects(
     key: Key,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     reference: Annotated[
         int, Query(ge=0, lt=MAX_MEMBERS, description="cell that the others are compared with")
     ] = 0,
@@ -305,7 +313,7 @@ def effects(
     params = EffectsParams(
         reference=reference, lags=lags, level=level, over=over, stage=stage, measure=measure, layer=layer
     )
-    return respond(request, services, STUDY_EFFECTS, key, params, format)
+    return respond(request, services, STUDY_EFFECTS, key, params, format, asked)
 
 
 @router.get(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tgsh.cli.errors import FAILED, WorkFailed
+from tgsh.cli.figure_options import Cmap, Diagonal, Dpi, Font, Height, Labels, Range, SvgText, Title, Width
 from tgsh.cli.options import Dataset, Json, Spec, Url, connect
 from tgsh.cli.output import duration, print_json, print_warnings
 from tgsh.errors import InvalidSpec
@@ -184,6 +185,16 @@ def fetch(
     measure: Annotated[str | None, typer.Option(help="cosine, correlation or update.")] = None,
     order: Annotated[str | None, typer.Option(help="Of similarity: task or cluster.")] = None,
     pairs: Annotated[str | None, typer.Option(help="Of differences, such as 0-1:9-10.")] = None,
+    width: Width = None,
+    height: Height = None,
+    font: Font = None,
+    title: Title = None,
+    labels: Labels = None,
+    range: Range = None,
+    diagonal: Diagonal = None,
+    cmap: Cmap = None,
+    dpi: Dpi = None,
+    svg_text: SvgText = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
@@ -203,6 +214,16 @@ def fetch(
         "measure": measure,
         "order": order,
         "pairs": pairs,
+        "width": width,
+        "height": height,
+        "font": font,
+        "title": title,
+        "labels": labels,
+        "range": range,
+        "diagonal": diagonal,
+        "cmap": cmap,
+        "dpi": dpi,
+        "svg_text": svg_text,
     }
     chosen = {name: value for name, value in params.items() if value is not None}
     with connect(url) as client:

@@ -174,8 +174,15 @@ def get_document(kind: type[M], experiment: str, /, *parts: str | int, **params:
 
 
 def get_file(path: str, /, **params: Any) -> ApiRequest[bytes]:
-    """GET a resource as the bytes of a file."""
-    return ApiRequest("GET", path, lambda response: response.content, params=without_none(**params))
+    """GET a resource as the bytes of a file; ranges and switches are written as the service reads them."""
+    written = {name: _in_query(name, value) for name, value in params.items()}
+    return ApiRequest("GET", path, lambda response: response.content, params=without_none(**written))
+
+
+def _in_query(name: str, value: Any) -> Any:
+    if name == "title" and isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else value
 
 
 def patch(kind: type[M], path: str, **changes: Any) -> ApiRequest[M]:
