@@ -14,7 +14,7 @@ from service import api_docs, errors
 from service.atlas import TaskIndex
 from service.dashboard import atlas as atlas_pages
 from service.dashboard import comparison as comparison_page
-from service.dashboard import experiment, guide, live, plots, rendering, routes, study_plots
+from service.dashboard import experiment, guide, live, plots, rendering, routes, study_plots, table
 from service.dashboard import placements as placement_pages
 from service.dashboard import studies as study_pages
 from service.dashboard.rendering import ProblemPageMiddleware
@@ -144,6 +144,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         app.include_router(router, dependencies=[Depends(require_known_parameters)])
     for router in (
         api_docs.router,
+        table.router,
         routes.router,
         live.router,
         experiment.router,

@@ -51,6 +51,7 @@ def experiment_view(snapshot: Snapshot) -> Experiment:
             "spec": spec,
             "progress": snapshot.progress,
             "mean_accuracy": record.mean_accuracy,
+            "mean_balanced": record.mean_balanced,
             "base_id": record.base_id,
             "digest": record.digest,
             "versions": record.versions,

@@ -61,6 +61,7 @@ from tgsh.schemas.experiments import ExperimentChange as ExperimentChange
 from tgsh.schemas.experiments import ExperimentChanges as ExperimentChanges
 from tgsh.schemas.experiments import ExperimentHistory as ExperimentHistory
 from tgsh.schemas.experiments import ExperimentPage as ExperimentPage
+from tgsh.schemas.experiments import ExperimentTable as ExperimentTable
 from tgsh.schemas.experiments import Preview as Preview
 from tgsh.schemas.experiments import PreviewStatus as PreviewStatus
 from tgsh.schemas.experiments import Progress as Progress

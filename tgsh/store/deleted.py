@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from tgsh.errors import Conflict, NotFound
 from tgsh.schemas import TERMINAL
 from tgsh.store import removals
+from tgsh.store.configurations import columns_of, note_configurations
 from tgsh.store.database import Database
 from tgsh.store.lifecycle import append_status_event
 from tgsh.store.models import (
@@ -119,6 +120,10 @@ def restore(database: Database, experiment_id: str, owner: str | None) -> None:
         for table in (table_of(ExperimentRecord), *_BELONGING):
             if some := [_fitting(table, row) for row in rows.get(table.name, ())]:
                 session.execute(insert(table), some)
+        restored = session.get_one(ExperimentRecord, experiment_id)
+        note_configurations(session, [restored.spec])
+        for name, value in columns_of(restored.spec).items():  # a version before them may have deleted it
+            setattr(restored, name, value)
         for study in rows.get(_STUDIES.name, ()):
             _bring_study_back(session, study, rows.get(STAYING, ()))
         for place in rows.get(_PLACES.name, ()):

@@ -147,6 +147,26 @@ class PlottableResult(LabelledResult):
         return f'<div>{summary}</div><img alt="{summary}" width="{png[1]["width"]}" src="{source}">'
 
 
+def import_pandas() -> Any:
+    """Pandas, which is loaded for tables only.
+
+    Returns
+    -------
+    Any
+        The module.
+
+    Raises
+    ------
+    MachineProblem
+        If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise MachineProblem("tables need pandas: pip install 'tgsh[notebook]'") from error
+    return pandas
+
+
 def labelled_table(
     values: object, rows: Mapping[str, Sequence[Any]], columns: Mapping[str, Sequence[Any]]
 ) -> pandas.DataFrame:
@@ -171,19 +191,20 @@ def labelled_table(
     MachineProblem
         If pandas is not installed.
     """
-    try:
-        import pandas
-    except ImportError as error:
-        raise MachineProblem("tables need pandas: pip install 'tgsh[notebook]'") from error
+    library = import_pandas()
 
     def index(labels: Mapping[str, Sequence[Any]]) -> pandas.Index[Any]:
         if len(labels) == 1:
             ((name, only),) = labels.items()
-            single: pandas.Index[Any] = pandas.Index(list(only), name=name or None)
+            single: pandas.Index[Any] = library.Index(list(only), name=name or None)
             return single
-        return pandas.MultiIndex.from_arrays([list(each) for each in labels.values()], names=list(labels))
+        several: pandas.Index[Any] = library.MultiIndex.from_arrays(
+            [list(each) for each in labels.values()], names=list(labels)
+        )
+        return several
 
-    return pandas.DataFrame(np.asarray(values), index=index(rows), columns=index(columns))
+    frame: pandas.DataFrame = library.DataFrame(np.asarray(values), index=index(rows), columns=index(columns))
+    return frame
 
 
 def label_range(labels: list[str], noun: str = "tasks") -> str:
