@@ -109,6 +109,33 @@ class Walk:
             }
         )
 
+    def on_an_upgrade(self, earlier: Compose, build: Callable[[], str]) -> None:
+        """Containers of an earlier version, then this one's on the same volumes."""
+
+        def upgraded() -> str:
+            path = self._submit(seed=6)
+            self._until(lambda: self._epochs(path) >= 1, 120)
+            earlier("stop", "service", "worker-cpu")
+            build()
+            self._compose("up", "--detach", "--no-build", *self._services, seconds=300)
+            self._compose.wait_until_healthy()
+            self._wait(path)
+            assert self._totals() == {**before, path.rpartition("/")[2]: self._digest(path)}
+            return f"{len(before) + 1} experiments with the same bytes, the last one finished by this version"
+
+        later, self._services = self._compose, ("redis", "service", "worker-cpu")
+        self._compose = earlier
+        self._try(
+            {
+                "upgrade: the earlier version comes up": self.comes_up,
+                "upgrade: its first key": self.first_key,
+                "upgrade: it learns": self.learns,
+            }
+        )
+        before = self._totals()
+        self._compose = later
+        self._try({"upgrade: this version goes on, on the same volumes": upgraded})
+
     def _try(self, claims: dict[str, Callable[[], str]]) -> None:
         for claim, check in claims.items():
             self._report.step(claim, check)
