@@ -35,10 +35,9 @@ WORKDIR /var/lib/tgsh
 FROM base AS service-dependencies
 WORKDIR /src
 COPY pyproject.toml LICENSE ./
-ENV PIP_PYTHON=/opt/venv/bin/python \
-    PIP_NO_COMPILE=1
+ENV PIP_PYTHON=/opt/venv/bin/python
 RUN --mount=type=cache,target=/tmp/.cache/pip \
-    touch README.md && python -m venv --without-pip /opt/venv && pip install ".[postgres,s3]"
+    touch README.md && python -m venv --without-pip /opt/venv && pip install --no-compile ".[postgres,s3]"
 # Strips the symbols of libraries, tens of megabytes. Where Debian's packages cannot be had, they stay.
 RUN apt-get update -q && apt-get install -qy --no-install-recommends binutils || echo "no binutils: larger images"
 
@@ -46,22 +45,22 @@ FROM service-dependencies AS worker-dependencies
 ARG TORCH_INDEX=""
 ARG EXTRA=worker
 RUN --mount=type=cache,target=/tmp/.cache/pip \
-    if [ "$EXTRA" = worker ] && [ -n "$TORCH_INDEX" ]; then pip install --index-url "$TORCH_INDEX" torch torchvision; fi \
- && pip install ".[$EXTRA]"
+    if [ "$EXTRA" = worker ] && [ -n "$TORCH_INDEX" ]; then pip install --no-compile --index-url "$TORCH_INDEX" torch torchvision; fi \
+ && pip install --no-compile ".[$EXTRA]"
 
 
 # tgsh/deploy/docker/slim.py: leaves out tests and headers of the dependencies, and compiles what is imported.
 FROM service-dependencies AS service-build
 COPY tgsh tgsh
 COPY service service
-RUN pip install --no-deps --no-cache-dir --force-reinstall . \
+RUN pip install --no-compile --no-deps --no-cache-dir --force-reinstall . \
  && python -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is not None)" \
  && python tgsh/deploy/docker/slim.py tgsh.cli.application service.app
 
 FROM worker-dependencies AS worker-build
 COPY tgsh tgsh
 COPY worker worker
-RUN pip install --no-deps --no-cache-dir --force-reinstall . \
+RUN pip install --no-compile --no-deps --no-cache-dir --force-reinstall . \
  && python tgsh/deploy/docker/slim.py tgsh.cli.application worker.app worker.health
 
 
