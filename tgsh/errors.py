@@ -15,6 +15,10 @@ from typing import Any
 class TgshError(Exception):
     """Root of the tree. `str(error)` is a sentence for a person."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython displays in place of a traceback: the sentence, once."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class InvalidSpec(TgshError):
     """What was asked for cannot be run.
@@ -29,9 +33,19 @@ class InvalidSpec(TgshError):
         self.field = field
         self.message = message
 
+    def __reduce__(self) -> tuple[type[InvalidSpec], tuple[str, str, tuple[tuple[str, str], ...]]]:
+        """From a child process, too, it comes whole."""
+        return type(self), (*self.fields[0], self.fields[1:])
+
 
 class NotFound(TgshError):
     """No such experiment, task or stage."""
+
+
+class UnknownLabel(TgshError, KeyError):
+    """No row or column has that label."""
+
+    __str__ = Exception.__str__  # KeyError's puts quotes around it
 
 
 class Conflict(TgshError):

@@ -44,6 +44,13 @@ class StoreSettings(BaseSettings):
         "auto",
         description="what trains FlyNet on a processor: numba's fused loops where they can be had, or torch",
     )
+    otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector for traces, such as http://collector:4318; unset: none"
+    )
+    cuda_graphs: bool = Field(
+        False,
+        description="a GPU records the kernels of a step once and launches them together from then on",
+    )
     log_level: LogLevel = "INFO"
     log_format: LogFormat = Field("text", description="lines for people, or JSON for programs")
 

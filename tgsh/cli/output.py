@@ -15,6 +15,7 @@ import typer
 
 if TYPE_CHECKING:  # what these import is heavy, and `tgsh --help` must be quick
     from tgsh.client import Client
+    from tgsh.client.results import Study
     from tgsh.schemas import Experiment, Progress
 
 LINE_SECONDS = 5.0
@@ -73,6 +74,20 @@ def follow(client: Client, experiment: Experiment) -> Experiment:
         experiment = client.get(experiment.id)
         progress_display.update(experiment.progress)
     return experiment
+
+
+def follow_study(client: Client, study: Study) -> Study:
+    """Show a study's progress to its end; the study in its final state."""
+    from tgsh.schemas import StudyProgressEvent
+
+    with display(study.name) as shown:
+        shown.update(study.progress)
+        for event in client.study_events(study.id):
+            if isinstance(event, StudyProgressEvent):
+                shown.update(event.progress)
+        study = client.get_study(study.id)
+        shown.update(study.progress)
+    return study
 
 
 def time_left(progress: Progress, since: float) -> str:

@@ -18,7 +18,7 @@ from httpx_sse import ServerSentEvent
 from pydantic import BaseModel, ValidationError
 
 from tgsh import schemas
-from tgsh.client.results import Experiment, ExperimentPage, Predictions
+from tgsh.client.results import Experiment, ExperimentPage, ExperimentTable, Predictions
 from tgsh.client.uploads import UploadBody, file_body, folder_body, npz_body
 from tgsh.errors import InvalidSpec, ServiceProblem
 from tgsh.specs import ExperimentSpec
@@ -73,6 +73,17 @@ class ApiRequest(Generic[T]):
     read_timeout: float | None = None  # seconds to wait for the response; None: the client's timeout
 
 
+def plain(value: Any) -> Any:
+    """A value with Python's numbers and lists in place of NumPy's."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [plain(each) for each in value]
+    return value
+
+
 # ---- httpx requests ---------------------------------------------------------------------------------------
 
 
@@ -104,8 +115,8 @@ def build_request(
     return http.build_request(
         request.method,
         request.path,
-        params=request.params,
-        json=request.json,
+        params=plain(request.params),
+        json=plain(request.json),
         content=content,
         headers=headers,
         timeout=_timeout(http, request.read_timeout),
@@ -163,8 +174,15 @@ def get_document(kind: type[M], experiment: str, /, *parts: str | int, **params:
 
 
 def get_file(path: str, /, **params: Any) -> ApiRequest[bytes]:
-    """GET a resource as the bytes of a file."""
-    return ApiRequest("GET", path, lambda response: response.content, params=without_none(**params))
+    """GET a resource as the bytes of a file; ranges and switches are written as the service reads them."""
+    written = {name: _in_query(name, value) for name, value in params.items()}
+    return ApiRequest("GET", path, lambda response: response.content, params=without_none(**written))
+
+
+def _in_query(name: str, value: Any) -> Any:
+    if name == "title" and isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else value
 
 
 def patch(kind: type[M], path: str, **changes: Any) -> ApiRequest[M]:
@@ -211,7 +229,7 @@ def submission_of(spec: Spec) -> dict[str, Any]:
     """Body of a submission: a spec as it is, a mapping, or a preset by name."""
     if isinstance(spec, ExperimentSpec):
         return spec.model_dump(mode="json")
-    return {"preset": spec} if isinstance(spec, str) else dict(spec)
+    return {"preset": spec} if isinstance(spec, str) else dict(plain(spec))
 
 
 def changed_submission(spec: Spec, changes: Mapping[str, object]) -> dict[str, Any]:
@@ -235,7 +253,7 @@ def changed_submission(spec: Spec, changes: Mapping[str, object]) -> dict[str, A
             place = place[part]
         if last == "kind" and place.get("kind") != value:
             place.clear()  # another kind has its own fields
-        place[last] = value.item() if isinstance(value, np.generic) else value
+        place[last] = plain(value)
     return body
 
 
@@ -245,6 +263,29 @@ def spec_filters(fields: Mapping[str, object]) -> dict[str, str]:
         f"spec.{path}": value if isinstance(value, str) else json.dumps(value)
         for path, value in fields.items()
     }
+
+
+FILTERS = frozenset(
+    {"status", "suite", "dataset", "network", "tag", "study", "project", "owner", "created_after"}
+    | {"created_before", "q"}
+)
+"""Filters of GET /experiments; any other name is a field of the spec."""
+
+
+def table_filters(filters: Mapping[str, object]) -> dict[str, Any]:
+    """Query parameters of filters, and of fields of the spec by their paths."""
+    fields = {name: value for name, value in filters.items() if name not in FILTERS}
+    own = {name: value for name, value in filters.items() if name in FILTERS and value is not None}
+    return own | spec_filters(fields)
+
+
+def get_table(
+    columns: Sequence[str] | None, cursor: str | None, **params: Any
+) -> ApiRequest[ExperimentTable]:
+    """GET experiments, or groups of them, under these columns."""
+    names = None if columns is None else ",".join(columns)
+    params = without_none(columns=names, cursor=cursor, **params)
+    return ApiRequest("GET", "/experiments/table", parse_model(ExperimentTable), params=params)
 
 
 def get_deleted_page(cursor: str | None) -> ApiRequest[schemas.DeletedPage]:
@@ -504,7 +545,7 @@ def parse_response(request: ApiRequest[T], response: httpx.Response) -> T:
     try:
         return request.parse(response)
     except ValidationError as error:
-        raise _unreadable(str(response.request.url), error) from error
+        raise _unreadable(str(response.request.url), error) from None
 
 
 def parse_event(message: ServerSentEvent) -> Event | None:
@@ -529,7 +570,7 @@ def parse_event(message: ServerSentEvent) -> Event | None:
         kind = _EVENT_TYPES.get(message.event)
         return kind.model_validate_json(message.data) if kind else None
     except ValidationError as error:
-        raise _unreadable(f"event {message.event!r}", error) from error
+        raise _unreadable(f"event {message.event!r}", error) from None
 
 
 def parse_study_event(message: ServerSentEvent) -> StudyEvent | None:
@@ -538,7 +579,7 @@ def parse_study_event(message: ServerSentEvent) -> StudyEvent | None:
         kind = _STUDY_EVENT_TYPES.get(message.event)
         return kind.model_validate_json(message.data) if kind else None
     except ValidationError as error:
-        raise _unreadable(f"event {message.event!r}", error) from error
+        raise _unreadable(f"event {message.event!r}", error) from None
 
 
 def is_terminal(event: object) -> bool:

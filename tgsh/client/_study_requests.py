@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 from urllib.parse import quote
 
 from tgsh import schemas
@@ -71,7 +71,9 @@ def study_body(
 
 
 def _listed(levels: Levels) -> int | list[int] | None:
-    return levels if levels is None or isinstance(levels, int) else [int(seed) for seed in levels]
+    if levels is None:
+        return None
+    return int(levels) if isinstance(levels, SupportsIndex) else [int(seed) for seed in levels]
 
 
 def post_study(body: Mapping[str, Any], idempotency_key: str | None, *, anew: bool) -> ApiRequest[Study]:
@@ -124,11 +126,10 @@ def post_study_extension(study: str, seeds: Levels, base_seeds: Levels, *, anew:
     )
 
 
-def delete_study(study: str, *, members: bool) -> ApiRequest[None]:
+def delete_study(study: str, *, members: bool, forever: bool) -> ApiRequest[None]:
     """DELETE a study, alone or with its experiments."""
-    return ApiRequest(
-        "DELETE", study_path(study), lambda _: None, params={"members": members}, idempotent=False
-    )
+    params = {"members": members} | ({"forever": True} if forever else {})
+    return ApiRequest("DELETE", study_path(study), lambda _: None, params=params, idempotent=False)
 
 
 def post_study_agreement(

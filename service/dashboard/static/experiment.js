@@ -5,6 +5,7 @@ import {call, say} from "./api.js";
 import {follow} from "./follow.js";
 import {showTimes} from "./format.js";
 import {Gallery} from "./gallery.js";
+import {notifyEnd, offerNotification} from "./notification.js";
 import {Plots} from "./plots.js";
 
 const PAUSE = 1000; // milliseconds between two refreshes
@@ -21,6 +22,8 @@ const state = () => document.getElementById("state").dataset;
 const title = document.title;
 const plots = new Plots(document, document.getElementById("choice"));
 const galleries = [...document.querySelectorAll("[data-images]")].map((form) => new Gallery(form));
+const name = document.querySelector("#state h1").firstChild.textContent.trim();
+const toldEnds = new Set(); // events; a state comes again with every connection
 let following = null;
 let polling = null;
 let isStale = false; // something happened that the page does not show yet
@@ -63,6 +66,8 @@ function take({status, fraction, newest}) {
     return note("gone");
   }
   if (status in SIGNS) document.title = SIGNS[status] + title;
+  if (status !== state().status && !toldEnds.has(newest)) notifyEnd(name, status);
+  toldEnds.add(newest);
   else document.title = `${Math.round(100 * fraction)} % ${title}`;
   if (document.hidden && status in SIGNS) stopFollowing(); // the rest is fetched when it is shown again
   if (status !== state().status || newest > Number(state().newest)) refresh();
@@ -164,4 +169,5 @@ function changeOf({id, checked, valueAsNumber}) {
   return null;
 }
 
+offerNotification();
 show();

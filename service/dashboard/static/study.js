@@ -2,6 +2,7 @@
 // when another experiment has ended, and when the viewer chooses something else.
 
 import {call, say} from "./api.js";
+import {notifyEnd, offerNotification} from "./notification.js";
 import {Plots} from "./plots.js";
 import {element} from "./table.js";
 
@@ -21,16 +22,37 @@ const plots = new Plots(document, choice, showSentences);
 const state = () => at("state").dataset;
 let shown = null; // how many were completed when the plots were fetched
 let isOver = state().active === "false"; // when the page was loaded
+const WATCH = 15_000; // ms between two looks of a hidden page, which asks for nothing else
+let lastTold = state().status;
 
 function show() {
   const {active, percent, status, completed} = state();
   document.title = active === "true" ? `${percent} % ${title}` : isOver ? title : SIGNS[status] + title;
+  if (status !== lastTold) tell(status, percent);
   at("nothing").hidden = at("results").hidden = true;
   at(Number(completed) ? "results" : "nothing").hidden = false;
   if (document.hidden || completed === shown || !Number(completed)) return;
   shown = completed;
   plots.refresh();
 }
+
+// A page in the background goes on with its title, and tells the end once.
+function tell(status, percent) {
+  document.title = status in SIGNS ? SIGNS[status] + title : `${percent} % ${title}`;
+  if (status === lastTold) return;
+  lastTold = status;
+  notifyEnd(document.querySelector("#state h1").firstChild.textContent.trim(), status);
+}
+
+setInterval(async () => {
+  if (!document.hidden || lastTold in SIGNS) return;
+  try {
+    const {document: {status, progress}} = await call("GET", path);
+    tell(status, Math.round(100 * progress.fraction));
+  } catch {
+    // the page says why when it is looked at
+  }
+}, WATCH);
 
 // --- two pairs of tasks
 
@@ -145,4 +167,5 @@ document.addEventListener("tgsh:changed", ({target}) => {
 });
 
 if (extension) tellCost();
+offerNotification();
 show();

@@ -106,7 +106,7 @@ def test_ids_may_be_abbreviated(tgsh: Tgsh, done: str) -> None:
     assert "no experiment's id begins with 'xyz'" in tgsh("show", "xyz").stderr
 
 
-def test_cancel_resume_delete(tgsh: Tgsh) -> None:
+def test_cancel_resume_delete(tgsh: Tgsh, tmp_path: Path) -> None:
     slow = {"preset": "demo", "training": {"epochs": 1000}, "suite": {"tasks": 2}}
     made = json.loads(tgsh("submit", "-", "--json", text=json.dumps(slow)).stdout)["id"]
     while '"queued"' in tgsh("show", made, "--json").stdout:
@@ -114,8 +114,11 @@ def test_cancel_resume_delete(tgsh: Tgsh) -> None:
     running = tgsh("delete", made, "--yes")
     assert (running.returncode, "cancel" in running.stderr) == (5, True)
     assert tgsh("cancel", made).returncode == 0
-    watched = tgsh("watch", made)
+    say = 'echo "$TGSH_EXPERIMENT $TGSH_STATUS" > told; exit 3'
+    watched = tgsh("watch", made, "--then", say)
     assert (watched.returncode, "cancelled" in watched.stderr) == (1, True)
+    assert "--then: exit status 3" in watched.stderr
+    assert (tmp_path / "told").read_text() == f"{made} cancelled\n"
     assert tgsh("resume", made).returncode == 0
     assert tgsh("cancel", made).returncode == 0
     tgsh("watch", made)
@@ -169,7 +172,7 @@ def test_ctrl_c_while_watching_leaves_the_experiment(tgsh: Tgsh, stack: Stack, t
     assert watching.stderr.readline() == "demo: rotated digits\n"  # it watches now
     time.sleep(0.5)
     watching.send_signal(signal.SIGINT)
-    _, said = watching.communicate(timeout=5)
+    _, said = watching.communicate(timeout=60)
     assert watching.returncode == 130
     assert f"tgsh watch {made[:6]}" in said
     assert "Traceback" not in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,35 @@ def test_arrays_and_tables_hold_the_same(answers: dict[str, LabelledResult], nam
     assert np.allclose(numbers.to_numpy().ravel(), array.ravel(), equal_nan=True)
     assert repr(value).startswith(f"<{type(value).__name__}: ")
     assert len(repr(value)) < 120
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_parts_keep_their_labels(answers: dict[str, LabelledResult], name: str, tmp_path: Path) -> None:
+    value, shape = answers[name], ANSWERS[name][1]
+    array = value.to_numpy()
+    assert (value.shape, len(value), value.ndim) == (shape, shape[0], len(shape))
+    assert value[(0,) * len(shape)] == array[(0,) * len(shape)]
+    last = value[-1:]
+    assert np.array_equal(last, array[-1:])
+    frame = value.to_xarray()
+    assert frame.shape == shape
+    assert last.labels == {
+        dim: frame.coords[dim].to_numpy()[-1:].tolist()
+        if place == 0
+        else frame.coords[dim].to_numpy().tolist()
+        for place, dim in enumerate(frame.dims)
+    }
+    saved = np.load(value.save(tmp_path / "x.npz"))
+    assert np.array_equal(saved["values"], array, equal_nan=True)
+    assert saved["dims"].tolist() == list(frame.dims)
+    assert [saved[dim].tolist() for dim in frame.dims] == [
+        frame.coords[dim].to_numpy().tolist() for dim in frame.dims
+    ]
+    names = [each for each in dir(value) if not each.startswith("_")]
+    assert "plot" in names or not isinstance(value, PlottableResult)
+    assert {"shape", "sel", "save", "to_dataframe", "warnings"} - {"warnings"} <= set(names)
+    assert not [each for each in names if each.startswith("model_") and not each.startswith("model_dump")]
+    assert "parse_obj" not in names
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from tgsh import schemas
 from tgsh.client import results
-from tgsh.client._async.references import AsyncReferences
+from tgsh.client._async.references import AsyncReferences, ExperimentReference
 from tgsh.client._requests import ApiRequest, get_document, get_file, parse_model, without_none
 from tgsh.errors import NotFound
 
@@ -85,7 +85,7 @@ class AsyncAtlasMethods(AsyncReferences):
 
     async def atlas_nearest(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         task: int,
         count: int = 20,
         *,
@@ -99,8 +99,8 @@ class AsyncAtlasMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         task : int
             Index of the task.
         count : int, default=20

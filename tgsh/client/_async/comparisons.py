@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from numpy.typing import ArrayLike
 
 from tgsh import schemas
-from tgsh.client._async.references import AsyncReferences
+from tgsh.client import results
+from tgsh.client._async.references import AsyncReferences, ExperimentReference, StudyReference
 from tgsh.client._requests import (
     ApiRequest,
     geometry_json,
@@ -24,7 +25,7 @@ class AsyncComparisonMethods(AsyncReferences):
 
     async def comparison(
         self,
-        experiments: Iterable[str],
+        experiments: Iterable[ExperimentReference | StudyReference],
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
@@ -32,14 +33,14 @@ class AsyncComparisonMethods(AsyncReferences):
         alternative: schemas.Alternative = "greater",
         seed: int = 0,
         level: float = 0.95,
-    ) -> schemas.Comparison:
+    ) -> results.Comparison:
         """Comparison of the similarity matrices of experiments and studies, over the tasks that all have.
 
         Parameters
         ----------
-        experiments : Iterable[str]
-            Ids of two to fifty experiments and studies, or the beginnings of them. A study stands for all its
-            cells, ``"ID:1"`` for one.
+        experiments : Iterable[ExperimentReference | StudyReference]
+            Two to fifty experiments and studies, their ids, or the beginnings of them. A study stands for all
+            its cells, ``"ID:1"`` for one.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         measure : schemas.Measure, default='cosine'
@@ -57,7 +58,7 @@ class AsyncComparisonMethods(AsyncReferences):
 
         Returns
         -------
-        schemas.Comparison
+        results.Comparison
             Differences of the specs, and for each pair Pearson's and Spearman's correlation and Mantel's
             test; with studies, whether they differ more than replicates do. What cannot be aligned with the
             others is left out, as its `note` says.
@@ -72,11 +73,13 @@ class AsyncComparisonMethods(AsyncReferences):
             "seed": seed,
             "level": level,
         }
-        parse = parse_model(schemas.Comparison)
+        parse = parse_model(results.Comparison)
         return await self._send(ApiRequest("GET", "/comparison", parse, params=without_none(**params)))
 
-    async def _compared_id(self, reference: str) -> str:
+    async def _compared_id(self, reference: ExperimentReference | StudyReference) -> str:
         """A whole id, with the number of a cell where the reference has one."""
+        if not isinstance(reference, str):
+            return reference.id
         beginning, colon, cell = reference.strip().lower().partition(":")
         if not is_id(beginning):
             beginning = (await self.experiment_or_study_id(beginning))[1]
@@ -84,10 +87,10 @@ class AsyncComparisonMethods(AsyncReferences):
 
     async def agreement(
         self,
-        experiment: str,
-        geometry: str | ArrayLike | Mapping[str, str],
+        experiment: ExperimentReference,
+        geometry: str | ArrayLike | Mapping[str, ExperimentReference],
         *,
-        partial: str | ArrayLike | Mapping[str, str] | None = None,
+        partial: str | ArrayLike | Mapping[str, ExperimentReference] | None = None,
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
@@ -100,13 +103,13 @@ class AsyncComparisonMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
-        geometry : str | ArrayLike | Mapping[str, str]
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
+        geometry : str | ArrayLike | Mapping[str, ExperimentReference]
             Formula over the parameters of the tasks, such as ``"circular(angle)"``, ``"abs(shift)"`` or
             ``"same(transform)"``; similarities [T, T], symmetric, NaN for tasks that have no place; or
             ``{"experiment": id}``, the similarities of another experiment.
-        partial : str | ArrayLike | Mapping[str, str] | None, default=None
+        partial : str | ArrayLike | Mapping[str, ExperimentReference] | None, default=None
             Another geometry, which is held constant.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
@@ -147,10 +150,10 @@ class AsyncComparisonMethods(AsyncReferences):
 
     async def study_agreement(
         self,
-        study: str,
-        geometry: str | ArrayLike | Mapping[str, str],
+        study: StudyReference,
+        geometry: str | ArrayLike | Mapping[str, ExperimentReference],
         *,
-        partial: str | ArrayLike | Mapping[str, str] | None = None,
+        partial: str | ArrayLike | Mapping[str, ExperimentReference] | None = None,
         cell: int = 0,
         level: float = 0.95,
         over: schemas.Over | None = None,
@@ -166,11 +169,11 @@ class AsyncComparisonMethods(AsyncReferences):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
-        geometry : str | ArrayLike | Mapping[str, str]
+        study : StudyReference
+            The study, its id, or the beginning of it.
+        geometry : str | ArrayLike | Mapping[str, ExperimentReference]
             Formula, matrix or experiment, as `agreement` takes it.
-        partial : str | ArrayLike | Mapping[str, str] | None, default=None
+        partial : str | ArrayLike | Mapping[str, ExperimentReference] | None, default=None
             Another geometry, which is held constant.
         cell : int, default=0
             Number of the cell, where the grid has several.
@@ -217,7 +220,7 @@ class AsyncComparisonMethods(AsyncReferences):
         params = {"cell": cell, "level": level, "over": over}
         return await self._send(post_study_agreement(await self.study_id(study), question, **params))
 
-    async def _stated(self, geometry: str | ArrayLike | Mapping[str, str]) -> object:
+    async def _stated(self, geometry: str | ArrayLike | Mapping[str, ExperimentReference]) -> object:
         """A geometry as JSON has it, with the whole id of an experiment."""
         if isinstance(geometry, Mapping):
             return {name: await self.experiment_id(value) for name, value in geometry.items()}

@@ -52,7 +52,7 @@ class AsyncConnection:
                 transport=transport,
             )
         except httpx.InvalidURL as error:
-            raise ServiceUnreachable(f"{self.url} is not a URL: {error}") from error
+            raise ServiceUnreachable(f"{self.url} is not a URL: {error}") from None
         self._connected = False  # whether the service has responded before
 
     async def __aenter__(self) -> Self:
@@ -79,7 +79,7 @@ class AsyncConnection:
                 response = await self._send_once(request)
             except httpx.TransportError as error:
                 if not request.idempotent:
-                    raise self._unreachable(error) from error
+                    raise self._unreachable(error) from None
                 failures += 1
                 await self._back_off(failures, error)
             else:
@@ -146,9 +146,9 @@ class AsyncConnection:
         """
         refused = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol)
         if failures >= MAX_ATTEMPTS or (refused and not self._connected):
-            raise self._unreachable(error) from error
+            raise self._unreachable(error) from None
         if isinstance(error, httpx.ReadTimeout) and failures >= 2:
-            raise self._unreachable(error) from error
+            raise self._unreachable(error) from None
         await anyio.sleep(min(5.0, 0.1 * 2**failures))
 
     def _unreachable(self, error: Exception | None) -> ServiceUnreachable:

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 
 from tgsh import schemas
-from tgsh.client._async.references import AsyncReferences
+from tgsh.client._async.references import AsyncReferences, ExperimentReference, StudyReference
 from tgsh.client._requests import (
     Event,
     Spec,
@@ -39,7 +39,7 @@ class AsyncExperimentMethods(AsyncReferences):
 
     async def submit(
         self,
-        spec: Spec,
+        spec: Spec | schemas.Experiment,
         idempotency_key: str | None = None,
         *,
         shared: bool | None = None,
@@ -55,9 +55,9 @@ class AsyncExperimentMethods(AsyncReferences):
 
         Parameters
         ----------
-        spec : Spec
-            Spec, mapping (``{"preset": …}`` and what differs from it), name of a preset, or the whole id of
-            an experiment, whose spec it is then.
+        spec : Spec | schemas.Experiment
+            Spec, mapping (``{"preset": …}`` and what differs from it), name of a preset, or an experiment or
+            its whole id, whose spec it is then.
         idempotency_key : str | None, default=None
             The service creates one experiment per key; None uses a random key, so that a retry after a lost
             connection creates no second experiment.
@@ -83,7 +83,9 @@ class AsyncExperimentMethods(AsyncReferences):
         --------
         >>> experiment = await client.submit("demo", seed=3, **{"training.epochs": 3})
         """
-        if isinstance(spec, str) and is_id(spec):
+        if isinstance(spec, schemas.Experiment):
+            spec = spec.spec
+        elif isinstance(spec, str) and is_id(spec):
             spec = (await self.get(spec)).spec
         remarks = {"shared": shared, "priority": priority, "notes": notes, "project": project}
         body = changed_submission(spec, changes) | without_none(**remarks)
@@ -97,7 +99,7 @@ class AsyncExperimentMethods(AsyncReferences):
         dataset: str | None = None,
         network: str | None = None,
         tag: str | None = None,
-        study: str | None = None,
+        study: StudyReference | None = None,
         project: str | None = None,
         owner: str | None = None,
         created_after: datetime | str | None = None,
@@ -120,8 +122,8 @@ class AsyncExperimentMethods(AsyncReferences):
             Kind of the network, such as ``"flynet"``.
         tag : str | None, default=None
             One of its tags.
-        study : str | None, default=None
-            Id of a study that it belongs to, or the beginning of it.
+        study : StudyReference | None, default=None
+            Study that it belongs to, its id, or the beginning of it.
         project : str | None, default=None
             What it belongs to.
         owner : str | None, default=None
@@ -164,13 +166,13 @@ class AsyncExperimentMethods(AsyncReferences):
             if (cursor := page.next) is None:
                 return
 
-    async def get(self, experiment: str) -> Experiment:
+    async def get(self, experiment: ExperimentReference) -> Experiment:
         """Current state of an experiment.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -180,13 +182,13 @@ class AsyncExperimentMethods(AsyncReferences):
         experiment = await self.experiment_id(experiment)
         return await self._send(get_document(Experiment, experiment))
 
-    async def cancel(self, experiment: str) -> Experiment:
+    async def cancel(self, experiment: ExperimentReference) -> Experiment:
         """Cancel an experiment; the epochs trained so far are kept.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -196,13 +198,13 @@ class AsyncExperimentMethods(AsyncReferences):
         experiment = await self.experiment_id(experiment)
         return await self._send(post_action(experiment, "cancel"))
 
-    async def resume(self, experiment: str) -> Experiment:
+    async def resume(self, experiment: ExperimentReference) -> Experiment:
         """Train the missing epochs of a failed or cancelled experiment.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -212,15 +214,15 @@ class AsyncExperimentMethods(AsyncReferences):
         experiment = await self.experiment_id(experiment)
         return await self._send(post_action(experiment, "resume"))
 
-    async def bundle(self, experiment: str, path: str | Path) -> Path:
+    async def bundle(self, experiment: ExperimentReference, path: str | Path) -> Path:
         """Download a completed experiment with all its results as a zip.
 
         It is streamed, and the file appears at `path` once it is complete.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         path : str | Path
             File to write.
 
@@ -237,13 +239,13 @@ class AsyncExperimentMethods(AsyncReferences):
             download.replace(target)
         return target
 
-    async def tasks(self, experiment: str) -> list[schemas.Task]:
+    async def tasks(self, experiment: ExperimentReference) -> list[schemas.Task]:
         """Tasks of an experiment.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -254,13 +256,13 @@ class AsyncExperimentMethods(AsyncReferences):
         page = await self._send(get_document(schemas.TaskList, experiment, "tasks"))
         return page.items
 
-    async def task(self, experiment: str, index: int) -> schemas.Task:
+    async def task(self, experiment: ExperimentReference, index: int) -> schemas.Task:
         """One task of an experiment.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         index : int
             Index of the task, from 0.
 
@@ -273,7 +275,7 @@ class AsyncExperimentMethods(AsyncReferences):
         return await self._send(get_document(schemas.Task, experiment, "tasks", index))
 
     async def wait(
-        self, experiment: str, timeout: float | None = None, *, progress: bool | None = None
+        self, experiment: ExperimentReference, timeout: float | None = None, *, progress: bool | None = None
     ) -> Experiment:
         """Wait until an experiment has completed, failed or been cancelled.
 
@@ -281,8 +283,8 @@ class AsyncExperimentMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         timeout : float | None, default=None
             Seconds to wait at most; None waits without limit.
         progress : bool | None, default=None
@@ -313,13 +315,15 @@ class AsyncExperimentMethods(AsyncReferences):
                 await anyio.sleep(min(pause, remaining))
                 pause = min(MAX_POLL_SECONDS, pause * 1.5)
 
-    async def events(self, experiment: str, last_event_id: str | None = None) -> AsyncIterator[Event]:
+    async def events(
+        self, experiment: ExperimentReference, last_event_id: str | None = None
+    ) -> AsyncIterator[Event]:
         """Events of an experiment until it ends; after a lost connection the stream is resumed.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         last_event_id : str | None, default=None
             Id of the event after which to begin; None begins with the first event.
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from tgsh import schemas
-from tgsh.client._async.references import AsyncReferences
+from tgsh.client._async.references import AsyncReferences, ExperimentReference
 from tgsh.client._requests import (
     delete_resource,
     experiment_path,
     get_deleted_page,
     get_document,
+    get_table,
     patch,
     post_action,
     post_batch,
+    table_filters,
 )
-from tgsh.client.results import Experiment
+from tgsh.client.results import Experiment, ExperimentTable
 
 
 class AsyncNotebookMethods(AsyncReferences):
@@ -23,7 +25,7 @@ class AsyncNotebookMethods(AsyncReferences):
 
     async def update(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         *,
         name: str | None = None,
         tags: Sequence[str] | None = None,
@@ -34,8 +36,8 @@ class AsyncNotebookMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         name : str | None, default=None
             Its name.
         tags : Sequence[str] | None, default=None
@@ -58,13 +60,52 @@ class AsyncNotebookMethods(AsyncReferences):
             changes["project"] = project or None
         return await self._send(patch(Experiment, experiment_path(experiment), **changes))
 
-    async def share(self, experiment: str, shared: bool = True) -> Experiment:
+    async def table(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        group_by: str | None = None,
+        **filters: object,
+    ) -> ExperimentTable:
+        """Experiments under columns of one's choice, or groups of them with means and deviations.
+
+        Parameters
+        ----------
+        columns : Sequence[str] | None, default=None
+            Such as ``["name", "accuracy", "seed", "training.epochs"]``: columns of the table and fields of
+            the spec by their paths; None: the usual ones.
+        group_by : str | None, default=None
+            ``"project"``, ``"study"``, ``"tag"``, ``"network"``, ``"seed"`` or a field of the spec; then a
+            column of numbers becomes two, the mean and the standard deviation. None: no groups.
+        **filters : object
+            As of `experiments`: ``project="thesis"``, ``**{"training.epochs": 5}``.
+
+        Returns
+        -------
+        ExperimentTable
+            All that match; `to_dataframe` makes a DataFrame of it.
+
+        Examples
+        --------
+        >>> table = await client.table(["accuracy"], group_by="training.epochs", tag="paper")
+        >>> table.to_dataframe()
+        """
+        params = table_filters(filters)
+        if params.get("study") is not None:
+            params["study"] = await self.study_id(str(params["study"]))
+        table = await self._send(get_table(columns, None, group_by=group_by, **params))
+        while table.next is not None:
+            more = await self._send(get_table(columns, table.next, **params))
+            table = table.model_copy(update={"rows": [*table.rows, *more.rows], "next": more.next})
+        return table
+
+    async def share(self, experiment: ExperimentReference, shared: bool = True) -> Experiment:
         """Share an experiment with everybody who has a key, or with its owner alone again.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         shared : bool, default=True
             Whether everybody with a key may see it.
 
@@ -76,13 +117,13 @@ class AsyncNotebookMethods(AsyncReferences):
         experiment = await self.experiment_id(experiment)
         return await self._send(patch(Experiment, experiment_path(experiment), shared=shared))
 
-    async def prioritise(self, experiment: str, priority: int) -> Experiment:
+    async def prioritise(self, experiment: ExperimentReference, priority: int) -> Experiment:
         """ExperimentChange the priority of an experiment: which of its owner's experiments is served first.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         priority : int
             From -10 to 10, the greater first. Other owners wait no longer for it.
 
@@ -94,13 +135,13 @@ class AsyncNotebookMethods(AsyncReferences):
         experiment = await self.experiment_id(experiment)
         return await self._send(patch(Experiment, experiment_path(experiment), priority=priority))
 
-    async def history(self, experiment: str) -> list[schemas.ExperimentChange]:
+    async def history(self, experiment: ExperimentReference) -> list[schemas.ExperimentChange]:
         """Changes of what is said of an experiment, and who made them.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -112,7 +153,10 @@ class AsyncNotebookMethods(AsyncReferences):
         return found.items
 
     async def batch(
-        self, action: schemas.BatchAction, experiments: Iterable[str], value: str | None = None
+        self,
+        action: schemas.BatchAction,
+        experiments: Iterable[ExperimentReference],
+        value: str | None = None,
     ) -> list[schemas.BatchOutcome]:
         """Do one thing to many experiments.
 
@@ -120,8 +164,8 @@ class AsyncNotebookMethods(AsyncReferences):
         ----------
         action : schemas.BatchAction
             ``"cancel"``, ``"resume"``, ``"delete"``, ``"restore"``, ``"tag"``, ``"untag"`` or ``"project"``.
-        experiments : Iterable[str]
-            Whole ids.
+        experiments : Iterable[ExperimentReference]
+            Experiments, their ids, or the beginnings of them.
         value : str | None, default=None
             The tag, or the project.
 
@@ -130,16 +174,17 @@ class AsyncNotebookMethods(AsyncReferences):
         list[schemas.BatchOutcome]
             Whether it was done, and why not, for each id.
         """
-        outcomes = await self._send(post_batch(action, list(experiments), value))
+        ids = [await self.experiment_id(each) for each in experiments]
+        outcomes = await self._send(post_batch(action, ids, value))
         return outcomes.outcomes
 
-    async def delete(self, experiment: str, *, forever: bool = False) -> None:
+    async def delete(self, experiment: ExperimentReference, *, forever: bool = False) -> None:
         """Delete an experiment and all its results.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         forever : bool, default=False
             Whether its files go at once; else `undelete` brings it back for seven days.
         """

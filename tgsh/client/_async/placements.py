@@ -12,7 +12,7 @@ import anyio
 
 from tgsh import schemas
 from tgsh.client import results
-from tgsh.client._async.references import AsyncReferences
+from tgsh.client._async.references import AsyncReferences, ExperimentReference
 from tgsh.client._placement_requests import (
     NAMED_DATASETS,
     Classes,
@@ -35,7 +35,7 @@ class AsyncPlacementMethods(AsyncReferences):
 
     async def place(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         x: Any = None,
         y: Any = None,
         *,
@@ -59,8 +59,8 @@ class AsyncPlacementMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         x : Any, default=None
             Images, array or tensor [n, height, width] or with channels; or a file or folder that the service
             reads, as for `upload`, which holds the classes too.
@@ -139,14 +139,14 @@ class AsyncPlacementMethods(AsyncReferences):
         return await self.wait_placement(experiment, placement.id, timeout) if wait else placement
 
     async def wait_placement(
-        self, experiment: str, placement: str, timeout: float | None = None
+        self, experiment: ExperimentReference, placement: str, timeout: float | None = None
     ) -> results.Placement:
         """Wait until a placement is completed or has failed.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         placement : str
             Id of the placement.
         timeout : float | None, default=None
@@ -174,13 +174,13 @@ class AsyncPlacementMethods(AsyncReferences):
             await anyio.sleep(pause)
             pause = min(MAX_POLL_SECONDS, pause * 1.5)
 
-    async def placement(self, experiment: str, placement: str) -> results.Placement:
+    async def placement(self, experiment: ExperimentReference, placement: str) -> results.Placement:
         """One placement.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         placement : str
             Id of the placement.
 
@@ -193,14 +193,14 @@ class AsyncPlacementMethods(AsyncReferences):
         return await self._send(get_placement(experiment, placement))
 
     async def placements(
-        self, experiment: str, *, page_size: int | None = None
+        self, experiment: ExperimentReference, *, page_size: int | None = None
     ) -> AsyncIterator[schemas.PlacementSummary]:
         """Placements of an experiment that are one's own, newest first.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         page_size : int | None, default=None
             Placements per request; None uses the default of the service.
 
@@ -218,13 +218,13 @@ class AsyncPlacementMethods(AsyncReferences):
             if (cursor := page.next) is None:
                 return
 
-    async def placement_map(self, experiment: str, placement: str) -> schemas.PlacementMap:
+    async def placement_map(self, experiment: ExperimentReference, placement: str) -> schemas.PlacementMap:
         """Map of the tasks with the point of the placed images.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         placement : str
             Id of the placement.
 
@@ -238,13 +238,15 @@ class AsyncPlacementMethods(AsyncReferences):
             get_document(schemas.PlacementMap, experiment, "placements", placement, "map")
         )
 
-    async def placement_file(self, experiment: str, placement: str, format: str, of: str = "") -> bytes:
+    async def placement_file(
+        self, experiment: ExperimentReference, placement: str, format: str, of: str = ""
+    ) -> bytes:
         """File of a placement, such as its picture.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         placement : str
             Id of the placement.
         format : str
@@ -261,13 +263,13 @@ class AsyncPlacementMethods(AsyncReferences):
         path = placement_path(experiment, placement) + (f"/{of}" if of else "")
         return await self._send(get_file(path, format=format))
 
-    async def delete_placement(self, experiment: str, placement: str) -> None:
+    async def delete_placement(self, experiment: ExperimentReference, placement: str) -> None:
         """Delete a placement and its images.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         placement : str
             Id of the placement.
         """
@@ -275,14 +277,14 @@ class AsyncPlacementMethods(AsyncReferences):
         await self._send(delete_resource(placement_path(experiment, placement)))
 
     async def compute_accuracy_matrix(
-        self, experiment: str, timeout: float | None = None
+        self, experiment: ExperimentReference, timeout: float | None = None
     ) -> results.AccuracyMatrix:
         """Accuracy matrix of an experiment that was submitted without: have it computed, and wait for it.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         timeout : float | None, default=None
             Seconds to wait at most; None waits without limit.
 

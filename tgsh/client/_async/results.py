@@ -9,7 +9,7 @@ import numpy as np
 
 from tgsh import schemas
 from tgsh.client import results
-from tgsh.client._async.references import AsyncReferences
+from tgsh.client._async.references import AsyncReferences, ExperimentReference
 from tgsh.client._requests import (
     Images,
     experiment_path,
@@ -25,7 +25,7 @@ class AsyncResultMethods(AsyncReferences):
 
     async def similarity(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         stage: str | int = "after",
         order: schemas.Order = "task",
         measure: schemas.Measure = "cosine",
@@ -36,8 +36,8 @@ class AsyncResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         order : schemas.Order, default='task'
@@ -66,7 +66,7 @@ class AsyncResultMethods(AsyncReferences):
 
     async def similarity_block(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         rows: str | None = None,
         columns: str | None = None,
         stage: str | int = "after",
@@ -77,8 +77,8 @@ class AsyncResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         rows : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-99"``; None uses all of them.
         columns : str | None, default=None
@@ -103,7 +103,7 @@ class AsyncResultMethods(AsyncReferences):
 
     async def nearest(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         count: int = 20,
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
@@ -113,8 +113,8 @@ class AsyncResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         count : int, default=20
             Neighbours per task, 1 to 100.
         stage : str | int, default='after'
@@ -137,7 +137,7 @@ class AsyncResultMethods(AsyncReferences):
 
     async def similarity_epochs(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         pairs: Iterable[tuple[int, int]] | None = None,
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
@@ -146,8 +146,8 @@ class AsyncResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         pairs : Iterable[tuple[int, int]] | None, default=None
             Pairs of indices of tasks; None pairs the first task with some others.
         measure : schemas.Measure, default='cosine'
@@ -169,7 +169,7 @@ class AsyncResultMethods(AsyncReferences):
 
     async def dendrogram(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         stage: str | int = "after",
         method: str = "average",
         measure: schemas.Measure = "cosine",
@@ -179,8 +179,8 @@ class AsyncResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         method : str, default='average'
@@ -201,7 +201,7 @@ class AsyncResultMethods(AsyncReferences):
 
     async def embedding(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         stage: str | int = "after",
         method: schemas.EmbeddingMethod = "mds",
         dimensions: int = 2,
@@ -212,8 +212,8 @@ class AsyncResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         method : schemas.EmbeddingMethod, default='mds'
@@ -241,14 +241,14 @@ class AsyncResultMethods(AsyncReferences):
         return await self._send(get_document(results.Embedding, experiment, "embedding", **params))
 
     async def context_vectors(
-        self, experiment: str, stage: str | int = "after", layer: str | None = None
+        self, experiment: ExperimentReference, stage: str | int = "after", layer: str | None = None
     ) -> results.ContextVectors:
         """Context vectors of the tasks, as JSON; `fetch` reads them as .npy or safetensors.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         layer : str | None, default=None
@@ -263,13 +263,13 @@ class AsyncResultMethods(AsyncReferences):
         params = {"stage": stage, "layer": layer}
         return await self._send(get_document(results.ContextVectors, experiment, "context-vectors", **params))
 
-    async def accuracy(self, experiment: str) -> results.Accuracy:
+    async def accuracy(self, experiment: ExperimentReference) -> results.Accuracy:
         """Test accuracy of every task that has completed.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -279,13 +279,13 @@ class AsyncResultMethods(AsyncReferences):
         experiment = await self.experiment_id(experiment)
         return await self._send(get_document(results.Accuracy, experiment, "accuracy"))
 
-    async def confusion(self, experiment: str, task: int) -> results.Confusion:
+    async def confusion(self, experiment: ExperimentReference, task: int) -> results.Confusion:
         """Confusion of the classes of a task that has completed.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         task : int
             Index of the task.
 
@@ -297,15 +297,15 @@ class AsyncResultMethods(AsyncReferences):
         experiment = await self.experiment_id(experiment)
         return await self._send(get_document(results.Confusion, experiment, "tasks", str(task), "confusion"))
 
-    async def accuracy_matrix(self, experiment: str) -> results.AccuracyMatrix:
+    async def accuracy_matrix(self, experiment: ExperimentReference) -> results.AccuracyMatrix:
         """Test accuracy with the context of each task on the data of every task.
 
         Measured for experiments that were submitted with ``"accuracy_matrix": True``.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -315,16 +315,17 @@ class AsyncResultMethods(AsyncReferences):
         experiment = await self.experiment_id(experiment)
         return await self._send(get_document(results.AccuracyMatrix, experiment, "accuracy", "matrix"))
 
-    async def geometry(self, experiment: str, baseline: str | None = None) -> results.Geometry:
+    async def geometry(
+        self, experiment: ExperimentReference, baseline: ExperimentReference | None = None
+    ) -> results.Geometry:
         """Geometry of the representations (Definition 1 of the paper) of a completed experiment.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
-        baseline : str | None, default=None
-            Id of another experiment on the same tasks and images, or the beginning of it, to measure beside
-            it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
+        baseline : ExperimentReference | None, default=None
+            Another experiment on the same tasks and images, to measure beside it.
 
         Returns
         -------
@@ -337,7 +338,7 @@ class AsyncResultMethods(AsyncReferences):
 
     async def reconstructions(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         tasks: str | None = None,
         classes: str | None = None,
         *,
@@ -351,8 +352,8 @@ class AsyncResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         tasks : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-3"``; None uses all of them.
         classes : str | None, default=None
@@ -380,13 +381,13 @@ class AsyncResultMethods(AsyncReferences):
             get_document(results.Reconstructions, experiment, "reconstructions", **selection, **options)
         )
 
-    async def samples(self, experiment: str, tasks: str | None = None) -> results.Samples:
+    async def samples(self, experiment: ExperimentReference, tasks: str | None = None) -> results.Samples:
         """Test images as transformed by each task, the same images for all of them.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         tasks : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-3"``; None uses all that are stored.
 
@@ -400,7 +401,7 @@ class AsyncResultMethods(AsyncReferences):
 
     async def predictions(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         task: int,
         images: Images,
         *,
@@ -411,8 +412,8 @@ class AsyncResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         task : int
             Index of the task.
         images : Images
@@ -433,7 +434,7 @@ class AsyncResultMethods(AsyncReferences):
 
     async def representations(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         task: int,
         images: Images,
         *,
@@ -444,8 +445,8 @@ class AsyncResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         task : int
             Index of the task.
         images : Images
@@ -466,14 +467,19 @@ class AsyncResultMethods(AsyncReferences):
         )
 
     async def fetch(
-        self, experiment: str, resource: str, *, format: str, params: Mapping[str, Any] | None = None
+        self,
+        experiment: ExperimentReference,
+        resource: str,
+        *,
+        format: str,
+        params: Mapping[str, Any] | None = None,
     ) -> bytes:
         """Result as a file.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         resource : str
             Path of the result below the experiment, such as ``"similarity"`` or ``"similarity/epochs"``.
         format : str
@@ -494,22 +500,32 @@ class AsyncResultMethods(AsyncReferences):
         path = experiment_path(experiment, *resource.split("/"))
         return await self._send(get_file(path, **{**(params or {}), "format": format}))
 
-    async def figure(self, experiment: str, name: str, format: str = "png") -> bytes:
+    async def figure(
+        self, experiment: ExperimentReference, name: str, format: str = "png", **options: Any
+    ) -> bytes:
         """Figure under its stable name, as a file.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         name : str
             Name of the figure, such as ``"dendrogram"``.
         format : str, default='png'
             ``"png"``, ``"svg"`` or ``"pdf"``.
+        **options : Any
+            Options of the figure, such as ``width=85, font=8, diagonal="mask", svg_text="text"``; see
+            `tgsh.specs.figure_options.FigureOptions`.
 
         Returns
         -------
         bytes
             Content of the file.
+
+        Examples
+        --------
+        >>> svg = await client.figure(experiment.id, "similarity", "svg", width=85, font=8)
         """
         experiment = await self.experiment_id(experiment)
-        return await self._send(get_file(experiment_path(experiment, "figures", f"{name}.{format}")))
+        path = experiment_path(experiment, "figures", f"{name}.{format}")
+        return await self._send(get_file(path, **options))

@@ -12,7 +12,7 @@ import anyio
 
 from tgsh import schemas
 from tgsh.client import results
-from tgsh.client._async.references import AsyncReferences
+from tgsh.client._async.references import AsyncReferences, ExperimentReference, StudyReference
 from tgsh.client._requests import Spec, StudyEvent, parse_study_event, patch, without_none
 from tgsh.client._study_requests import (
     Grid,
@@ -43,7 +43,7 @@ class AsyncStudyMethods(AsyncReferences):
         seeds: Levels = None,
         base_seeds: Levels = None,
         grid: Grid = None,
-        experiments: Sequence[str] | None = None,
+        experiments: Sequence[ExperimentReference] | None = None,
         name: str | None = None,
         tags: Sequence[str] | None = None,
         notes: str | None = None,
@@ -67,8 +67,8 @@ class AsyncStudyMethods(AsyncReferences):
         grid : Grid, default=None
             Values by dotted path of the spec, such as ``{"training.epochs": [1, 3]}``; with `experiments`,
             paths alone are enough.
-        experiments : Sequence[str] | None, default=None
-            Ids of experiments that become a study; their specs differ in seeds and grid keys only.
+        experiments : Sequence[ExperimentReference] | None, default=None
+            Experiments that become a study; their specs differ in seeds and grid keys only.
         name : str | None, default=None
             Name for people.
         tags : Sequence[str] | None, default=None
@@ -94,7 +94,8 @@ class AsyncStudyMethods(AsyncReferences):
         >>> study = await client.study("demo", seeds=5, base_seeds=3, grid={"training.epochs": [1, 3]})
         """
         words = {"name": name, "tags": None if tags is None else list(tags), "notes": notes}
-        body = study_body(spec, experiments, seeds, base_seeds, grid, **words, project=project, shared=shared)
+        ids = None if experiments is None else [await self.experiment_id(each) for each in experiments]
+        body = study_body(spec, ids, seeds, base_seeds, grid, **words, project=project, shared=shared)
         return await self._send(post_study(body, idempotency_key, anew=anew))
 
     async def estimate_study(
@@ -160,13 +161,13 @@ class AsyncStudyMethods(AsyncReferences):
             if (cursor := page.next) is None:
                 return
 
-    async def get_study(self, study: str) -> results.Study:
+    async def get_study(self, study: StudyReference) -> results.Study:
         """Current state of a study.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
 
         Returns
         -------
@@ -176,13 +177,13 @@ class AsyncStudyMethods(AsyncReferences):
         study = await self.study_id(study)
         return await self._send(get_study_document(results.Study, study))
 
-    async def cancel_study(self, study: str) -> results.Study:
+    async def cancel_study(self, study: StudyReference) -> results.Study:
         """Cancel the experiments of a study that wait or run; what was learned is kept.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
 
         Returns
         -------
@@ -192,13 +193,13 @@ class AsyncStudyMethods(AsyncReferences):
         study = await self.study_id(study)
         return await self._send(post_study_action(study, "cancel"))
 
-    async def resume_study(self, study: str) -> results.Study:
+    async def resume_study(self, study: StudyReference) -> results.Study:
         """Train what is missing of the failed and cancelled experiments of a study.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
 
         Returns
         -------
@@ -209,14 +210,14 @@ class AsyncStudyMethods(AsyncReferences):
         return await self._send(post_study_action(study, "resume"))
 
     async def extend_study(
-        self, study: str, *, seeds: Levels = None, base_seeds: Levels = None, anew: bool = False
+        self, study: StudyReference, *, seeds: Levels = None, base_seeds: Levels = None, anew: bool = False
     ) -> results.Study:
         """Extend a study by further seeds or random bases; without either, train deleted experiments again.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         seeds : Levels, default=None
             How many more seeds, or a list of further ones.
         base_seeds : Levels, default=None
@@ -234,7 +235,7 @@ class AsyncStudyMethods(AsyncReferences):
 
     async def change_study(
         self,
-        study: str,
+        study: StudyReference,
         *,
         name: str | None = None,
         tags: Sequence[str] | None = None,
@@ -246,8 +247,8 @@ class AsyncStudyMethods(AsyncReferences):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         name : str | None, default=None
             New name; None keeps the old one, as for the others.
         tags : Sequence[str] | None, default=None
@@ -269,15 +270,15 @@ class AsyncStudyMethods(AsyncReferences):
         changes = words if tags is None else {**words, "tags": list(tags)}
         return await self._send(patch(results.Study, study_path(study), **changes))
 
-    async def study_bundle(self, study: str, path: str | Path) -> Path:
+    async def study_bundle(self, study: StudyReference, path: str | Path) -> Path:
         """Download a study with its statistics and a bundle of each completed experiment as a zip.
 
         It is streamed, and the file appears at `path` once it is complete.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         path : str | Path
             File to write.
 
@@ -294,28 +295,47 @@ class AsyncStudyMethods(AsyncReferences):
             download.replace(target)
         return target
 
-    async def delete_study(self, study: str, *, members: bool = False) -> None:
+    async def delete_study(
+        self, study: StudyReference, *, members: bool = False, forever: bool = False
+    ) -> None:
         """Delete a study.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         members : bool, default=False
             Whether its experiments go, too, but those of others and of other studies.
+        forever : bool, default=False
+            Whether their files go at once; else `undelete_study` brings all back for seven days.
         """
         study = await self.study_id(study)
-        await self._send(delete_study(study, members=members))
+        await self._send(delete_study(study, members=members, forever=forever))
+
+    async def undelete_study(self, study_id: str) -> results.Study:
+        """Bring a study back with the experiments that were deleted with it, within seven days.
+
+        Parameters
+        ----------
+        study_id : str
+            The whole id.
+
+        Returns
+        -------
+        results.Study
+            As it was; experiments that waited for workers are cancelled now.
+        """
+        return await self._send(post_study_action(study_id, "restore"))
 
     async def wait_study(
-        self, study: str, timeout: float | None = None, *, progress: bool | None = None
+        self, study: StudyReference, timeout: float | None = None, *, progress: bool | None = None
     ) -> results.Study:
         """Wait until all experiments of a study have ended.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         timeout : float | None, default=None
             Seconds to wait at most; None waits without limit.
         progress : bool | None, default=None
@@ -346,15 +366,15 @@ class AsyncStudyMethods(AsyncReferences):
                 await anyio.sleep(min(pause, remaining))
                 pause = min(MAX_POLL_SECONDS, pause * 1.5)
 
-    async def study_events(self, study: str) -> AsyncIterator[StudyEvent]:
+    async def study_events(self, study: StudyReference) -> AsyncIterator[StudyEvent]:
         """Events of a study until it ends: its present state first, then every change.
 
         After a lost connection the stream is opened again, and begins with the present state.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
 
         Yields
         ------

@@ -7,7 +7,7 @@ from typing import Any
 
 from tgsh import schemas
 from tgsh.client import results
-from tgsh.client._async.references import AsyncReferences
+from tgsh.client._async.references import AsyncReferences, StudyReference
 from tgsh.client._requests import get_file
 from tgsh.client._study_requests import get_study_document, study_path
 
@@ -17,7 +17,7 @@ class AsyncStudyResultMethods(AsyncReferences):
 
     async def study_differences(
         self,
-        study: str,
+        study: StudyReference,
         pairs: str | Iterable[tuple[tuple[int, int], tuple[int, int]]],
         level: float = 0.95,
         over: schemas.Over | None = None,
@@ -30,8 +30,8 @@ class AsyncStudyResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         pairs : str | Iterable[tuple[tuple[int, int], tuple[int, int]]]
             Two pairs of indices of tasks a difference, such as ``"0-1:9-10"`` or ``[((0, 1), (9, 10))]``.
         level : float, default=0.95
@@ -63,7 +63,7 @@ class AsyncStudyResultMethods(AsyncReferences):
 
     async def study_similarity(
         self,
-        study: str,
+        study: StudyReference,
         statistic: schemas.Statistic = "mean",
         level: float = 0.95,
         over: schemas.Over | None = None,
@@ -77,8 +77,8 @@ class AsyncStudyResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         statistic : schemas.Statistic, default='mean'
             ``"mean"``, ``"sd"`` of one replicate, or ``"low"`` and ``"high"``, the ends of the interval.
         level : float, default=0.95
@@ -114,9 +114,50 @@ class AsyncStudyResultMethods(AsyncReferences):
         }
         return await self._send(get_study_document(results.StudySimilarity, study, "similarity", **params))
 
+    async def study_matrices(
+        self,
+        study: StudyReference,
+        level: float = 0.95,
+        over: schemas.Over | None = None,
+        stage: str | int = "after",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+    ) -> results.StudyMatrices:
+        """Mean, sd and interval of the similarity of every two tasks, in all cells side by side.
+
+        Parameters
+        ----------
+        study : StudyReference
+            The study, its id, or the beginning of it.
+        level : float, default=0.95
+            Confidence of the intervals.
+        over : schemas.Over | None, default=None
+            What intervals generalise over: ``"seeds"``, ``"base_seeds"`` or ``"both"``; None for what varies.
+        stage : str | int, default='after'
+            ``"before"`` or ``"after"`` training, or the number of an epoch.
+        measure : schemas.Measure, default='cosine'
+            Similarity of two context vectors: ``"cosine"``, ``"correlation"`` or ``"update"``.
+        layer : str | None, default=None
+            Layer whose part of the vectors is compared; None compares all of them.
+
+        Returns
+        -------
+        results.StudyMatrices
+            Cells that have a completed experiment.
+        """
+        study = await self.study_id(study)
+        params: dict[str, Any] = {
+            "level": level,
+            "over": over,
+            "stage": stage,
+            "measure": measure,
+            "layer": layer,
+        }
+        return await self._send(get_study_document(results.StudyMatrices, study, "matrices", **params))
+
     async def study_ceiling(
         self,
-        study: str,
+        study: StudyReference,
         cell: int = 0,
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
@@ -126,8 +167,8 @@ class AsyncStudyResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         cell : int, default=0
             Number of the cell, where the grid has several.
         stage : str | int, default='after'
@@ -148,7 +189,7 @@ class AsyncStudyResultMethods(AsyncReferences):
 
     async def study_dendrogram(
         self,
-        study: str,
+        study: StudyReference,
         method: str = "average",
         resampling: schemas.Resampling = "replicates",
         seed: int = 0,
@@ -161,8 +202,8 @@ class AsyncStudyResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         method : str, default='average'
             Distance of two groups.
         resampling : schemas.Resampling, default='replicates'
@@ -198,7 +239,7 @@ class AsyncStudyResultMethods(AsyncReferences):
 
     async def study_embedding(
         self,
-        study: str,
+        study: StudyReference,
         dimensions: int = 2,
         cell: int = 0,
         stage: str | int = "after",
@@ -209,8 +250,8 @@ class AsyncStudyResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         dimensions : int, default=2
             2 or 3.
         cell : int, default=0
@@ -239,7 +280,7 @@ class AsyncStudyResultMethods(AsyncReferences):
 
     async def study_accuracy(
         self,
-        study: str,
+        study: StudyReference,
         level: float = 0.95,
         over: schemas.Over | None = None,
     ) -> results.StudyAccuracy:
@@ -247,8 +288,8 @@ class AsyncStudyResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         level : float, default=0.95
             Confidence of the intervals.
         over : schemas.Over | None, default=None
@@ -265,7 +306,7 @@ class AsyncStudyResultMethods(AsyncReferences):
 
     async def study_effects(
         self,
-        study: str,
+        study: StudyReference,
         reference: int = 0,
         lags: int = 3,
         level: float = 0.95,
@@ -278,8 +319,8 @@ class AsyncStudyResultMethods(AsyncReferences):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         reference : int, default=0
             Cell that the others are compared with.
         lags : int, default=3
@@ -312,13 +353,13 @@ class AsyncStudyResultMethods(AsyncReferences):
         }
         return await self._send(get_study_document(results.StudyEffects, study, "effects", **params))
 
-    async def study_file(self, study: str, name: str, format: str = "png", **params: Any) -> bytes:
+    async def study_file(self, study: StudyReference, name: str, format: str = "png", **params: Any) -> bytes:
         """Answer of a study as a file, such as a figure.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         name : str
             Name of the answer, such as ``"similarity"``.
         format : str, default='png'

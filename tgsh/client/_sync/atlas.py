@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tgsh import schemas
 from tgsh.client import results
 from tgsh.client._requests import ApiRequest, get_document, get_file, parse_model, without_none
-from tgsh.client._sync.references import References
+from tgsh.client._sync.references import ExperimentReference, References
 from tgsh.errors import NotFound
 
 BASE_ID_LENGTH = 64
@@ -86,7 +86,7 @@ class AtlasMethods(References):
 
     def atlas_nearest(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         task: int,
         count: int = 20,
         *,
@@ -100,8 +100,8 @@ class AtlasMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         task : int
             Index of the task.
         count : int, default=20

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from numpy.typing import ArrayLike
 
 from tgsh import schemas
+from tgsh.client import results
 from tgsh.client._requests import (
     ApiRequest,
     geometry_json,
@@ -18,7 +19,7 @@ from tgsh.client._requests import (
     without_none,
 )
 from tgsh.client._study_requests import post_study_agreement
-from tgsh.client._sync.references import References
+from tgsh.client._sync.references import ExperimentReference, References, StudyReference
 
 
 class ComparisonMethods(References):
@@ -26,7 +27,7 @@ class ComparisonMethods(References):
 
     def comparison(
         self,
-        experiments: Iterable[str],
+        experiments: Iterable[ExperimentReference | StudyReference],
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
@@ -34,14 +35,14 @@ class ComparisonMethods(References):
         alternative: schemas.Alternative = "greater",
         seed: int = 0,
         level: float = 0.95,
-    ) -> schemas.Comparison:
+    ) -> results.Comparison:
         """Comparison of the similarity matrices of experiments and studies, over the tasks that all have.
 
         Parameters
         ----------
-        experiments : Iterable[str]
-            Ids of two to fifty experiments and studies, or the beginnings of them. A study stands for all its
-            cells, ``"ID:1"`` for one.
+        experiments : Iterable[ExperimentReference | StudyReference]
+            Two to fifty experiments and studies, their ids, or the beginnings of them. A study stands for all
+            its cells, ``"ID:1"`` for one.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         measure : schemas.Measure, default='cosine'
@@ -59,7 +60,7 @@ class ComparisonMethods(References):
 
         Returns
         -------
-        schemas.Comparison
+        results.Comparison
             Differences of the specs, and for each pair Pearson's and Spearman's correlation and Mantel's
             test; with studies, whether they differ more than replicates do. What cannot be aligned with the
             others is left out, as its `note` says.
@@ -74,11 +75,13 @@ class ComparisonMethods(References):
             "seed": seed,
             "level": level,
         }
-        parse = parse_model(schemas.Comparison)
+        parse = parse_model(results.Comparison)
         return self._send(ApiRequest("GET", "/comparison", parse, params=without_none(**params)))
 
-    def _compared_id(self, reference: str) -> str:
+    def _compared_id(self, reference: ExperimentReference | StudyReference) -> str:
         """A whole id, with the number of a cell where the reference has one."""
+        if not isinstance(reference, str):
+            return reference.id
         beginning, colon, cell = reference.strip().lower().partition(":")
         if not is_id(beginning):
             beginning = (self.experiment_or_study_id(beginning))[1]
@@ -86,10 +89,10 @@ class ComparisonMethods(References):
 
     def agreement(
         self,
-        experiment: str,
-        geometry: str | ArrayLike | Mapping[str, str],
+        experiment: ExperimentReference,
+        geometry: str | ArrayLike | Mapping[str, ExperimentReference],
         *,
-        partial: str | ArrayLike | Mapping[str, str] | None = None,
+        partial: str | ArrayLike | Mapping[str, ExperimentReference] | None = None,
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
@@ -102,13 +105,13 @@ class ComparisonMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
-        geometry : str | ArrayLike | Mapping[str, str]
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
+        geometry : str | ArrayLike | Mapping[str, ExperimentReference]
             Formula over the parameters of the tasks, such as ``"circular(angle)"``, ``"abs(shift)"`` or
             ``"same(transform)"``; similarities [T, T], symmetric, NaN for tasks that have no place; or
             ``{"experiment": id}``, the similarities of another experiment.
-        partial : str | ArrayLike | Mapping[str, str] | None, default=None
+        partial : str | ArrayLike | Mapping[str, ExperimentReference] | None, default=None
             Another geometry, which is held constant.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
@@ -149,10 +152,10 @@ class ComparisonMethods(References):
 
     def study_agreement(
         self,
-        study: str,
-        geometry: str | ArrayLike | Mapping[str, str],
+        study: StudyReference,
+        geometry: str | ArrayLike | Mapping[str, ExperimentReference],
         *,
-        partial: str | ArrayLike | Mapping[str, str] | None = None,
+        partial: str | ArrayLike | Mapping[str, ExperimentReference] | None = None,
         cell: int = 0,
         level: float = 0.95,
         over: schemas.Over | None = None,
@@ -168,11 +171,11 @@ class ComparisonMethods(References):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
-        geometry : str | ArrayLike | Mapping[str, str]
+        study : StudyReference
+            The study, its id, or the beginning of it.
+        geometry : str | ArrayLike | Mapping[str, ExperimentReference]
             Formula, matrix or experiment, as `agreement` takes it.
-        partial : str | ArrayLike | Mapping[str, str] | None, default=None
+        partial : str | ArrayLike | Mapping[str, ExperimentReference] | None, default=None
             Another geometry, which is held constant.
         cell : int, default=0
             Number of the cell, where the grid has several.
@@ -219,7 +222,7 @@ class ComparisonMethods(References):
         params = {"cell": cell, "level": level, "over": over}
         return self._send(post_study_agreement(self.study_id(study), question, **params))
 
-    def _stated(self, geometry: str | ArrayLike | Mapping[str, str]) -> object:
+    def _stated(self, geometry: str | ArrayLike | Mapping[str, ExperimentReference]) -> object:
         """A geometry as JSON has it, with the whole id of an experiment."""
         if isinstance(geometry, Mapping):
             return {name: self.experiment_id(value) for name, value in geometry.items()}

@@ -54,7 +54,7 @@ class Connection:
                 transport=transport,
             )
         except httpx.InvalidURL as error:
-            raise ServiceUnreachable(f"{self.url} is not a URL: {error}") from error
+            raise ServiceUnreachable(f"{self.url} is not a URL: {error}") from None
         self._connected = False  # whether the service has responded before
 
     def __enter__(self) -> Self:
@@ -81,7 +81,7 @@ class Connection:
                 response = self._send_once(request)
             except httpx.TransportError as error:
                 if not request.idempotent:
-                    raise self._unreachable(error) from error
+                    raise self._unreachable(error) from None
                 failures += 1
                 self._back_off(failures, error)
             else:
@@ -148,9 +148,9 @@ class Connection:
         """
         refused = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol)
         if failures >= MAX_ATTEMPTS or (refused and not self._connected):
-            raise self._unreachable(error) from error
+            raise self._unreachable(error) from None
         if isinstance(error, httpx.ReadTimeout) and failures >= 2:
-            raise self._unreachable(error) from error
+            raise self._unreachable(error) from None
         time.sleep(min(5.0, 0.1 * 2**failures))
 
     def _unreachable(self, error: Exception | None) -> ServiceUnreachable:

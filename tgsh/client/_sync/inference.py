@@ -11,7 +11,7 @@ import numpy as np
 from tgsh import schemas
 from tgsh.client import results
 from tgsh.client._requests import Images, get_document, post_codes, post_images, weights_text
-from tgsh.client._sync.references import References
+from tgsh.client._sync.references import ExperimentReference, References
 
 
 class InferenceMethods(References):
@@ -19,7 +19,7 @@ class InferenceMethods(References):
 
     def infer(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         images: Images,
         rule: schemas.InferenceRule = "margin",
         *,
@@ -29,8 +29,8 @@ class InferenceMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         images : Images
             At most 1,000 images of one task, as for `predictions`.
         rule : schemas.InferenceRule, default='margin'
@@ -56,7 +56,7 @@ class InferenceMethods(References):
 
     def mixed_predictions(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         weights: Mapping[int, float] | str,
         images: Images,
         *,
@@ -66,8 +66,8 @@ class InferenceMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         weights : Mapping[int, float] | str
             Weights by index of the task, such as ``{8: 0.5, 10: 0.5}``; they are divided by their sum.
         images : Images
@@ -87,7 +87,7 @@ class InferenceMethods(References):
 
     def mixture(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         images: Images,
         labels: Sequence[str | int],
         contexts: int = 2,
@@ -100,8 +100,8 @@ class InferenceMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         images : Images
             4 to 1,000 images, as for `predictions`.
         labels : Sequence[str | int]
@@ -127,7 +127,7 @@ class InferenceMethods(References):
 
     def codes(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         task: int,
         images: Images,
         kind: schemas.HashKind = "simhash",
@@ -140,8 +140,8 @@ class InferenceMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         task : int
             Index of the task.
         images : Images
@@ -165,7 +165,7 @@ class InferenceMethods(References):
         return self._send(post_codes(experiment, task, images, **params))
 
     def transfer(
-        self, experiment: str, measure: schemas.Measure = "cosine", layer: str | None = None
+        self, experiment: ExperimentReference, measure: schemas.Measure = "cosine", layer: str | None = None
     ) -> results.ContextTransfer:
         """Context to reuse for every task, chosen by similarity, and the accuracy to expect of it.
 
@@ -173,8 +173,8 @@ class InferenceMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         measure : schemas.Measure, default='cosine'
             Similarity of two context vectors.
         layer : str | None, default=None
@@ -190,14 +190,14 @@ class InferenceMethods(References):
         return self._send(get_document(results.ContextTransfer, experiment, "transfer", **params))
 
     def scenarios(
-        self, experiment: str, images: int | None = None, rule: schemas.LogitRule = "margin"
+        self, experiment: ExperimentReference, images: int | None = None, rule: schemas.LogitRule = "margin"
     ) -> results.Scenarios:
         """Accuracies with and without the task's number: the three settings of continual learning.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         images : int | None, default=None
             Images a batch, all of one task; None for 1, 10 and 100.
         rule : schemas.LogitRule, default='margin'
@@ -213,14 +213,18 @@ class InferenceMethods(References):
         return self._send(get_document(results.Scenarios, experiment, "scenarios", **params))
 
     def hashing(
-        self, experiment: str, kind: schemas.HashKind = "simhash", bits: int = 256, count: int = 10
+        self,
+        experiment: ExperimentReference,
+        kind: schemas.HashKind = "simhash",
+        bits: int = 256,
+        count: int = 10,
     ) -> results.HashProperties:
         """Properties of the network as a hash: collisions against cosine, and what codes retrieve.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         kind : schemas.HashKind, default='simhash'
             ``"simhash"``, signs of random products, or ``"top-share"``, the largest units.
         bits : int, default=256

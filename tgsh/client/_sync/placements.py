@@ -23,7 +23,7 @@ from tgsh.client._placement_requests import (
     post_placement,
 )
 from tgsh.client._requests import delete_resource, get_document, get_file
-from tgsh.client._sync.references import References
+from tgsh.client._sync.references import ExperimentReference, References
 from tgsh.errors import Conflict
 
 MAX_POLL_SECONDS = 1.0  # between two requests of `wait_placement`
@@ -35,7 +35,7 @@ class PlacementMethods(References):
 
     def place(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         x: Any = None,
         y: Any = None,
         *,
@@ -59,8 +59,8 @@ class PlacementMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         x : Any, default=None
             Images, array or tensor [n, height, width] or with channels; or a file or folder that the service
             reads, as for `upload`, which holds the classes too.
@@ -139,14 +139,14 @@ class PlacementMethods(References):
         return self.wait_placement(experiment, placement.id, timeout) if wait else placement
 
     def wait_placement(
-        self, experiment: str, placement: str, timeout: float | None = None
+        self, experiment: ExperimentReference, placement: str, timeout: float | None = None
     ) -> results.Placement:
         """Wait until a placement is completed or has failed.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         placement : str
             Id of the placement.
         timeout : float | None, default=None
@@ -174,13 +174,13 @@ class PlacementMethods(References):
             time.sleep(pause)
             pause = min(MAX_POLL_SECONDS, pause * 1.5)
 
-    def placement(self, experiment: str, placement: str) -> results.Placement:
+    def placement(self, experiment: ExperimentReference, placement: str) -> results.Placement:
         """One placement.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         placement : str
             Id of the placement.
 
@@ -193,14 +193,14 @@ class PlacementMethods(References):
         return self._send(get_placement(experiment, placement))
 
     def placements(
-        self, experiment: str, *, page_size: int | None = None
+        self, experiment: ExperimentReference, *, page_size: int | None = None
     ) -> Iterator[schemas.PlacementSummary]:
         """Placements of an experiment that are one's own, newest first.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         page_size : int | None, default=None
             Placements per request; None uses the default of the service.
 
@@ -217,13 +217,13 @@ class PlacementMethods(References):
             if (cursor := page.next) is None:
                 return
 
-    def placement_map(self, experiment: str, placement: str) -> schemas.PlacementMap:
+    def placement_map(self, experiment: ExperimentReference, placement: str) -> schemas.PlacementMap:
         """Map of the tasks with the point of the placed images.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         placement : str
             Id of the placement.
 
@@ -235,13 +235,15 @@ class PlacementMethods(References):
         experiment = self.experiment_id(experiment)
         return self._send(get_document(schemas.PlacementMap, experiment, "placements", placement, "map"))
 
-    def placement_file(self, experiment: str, placement: str, format: str, of: str = "") -> bytes:
+    def placement_file(
+        self, experiment: ExperimentReference, placement: str, format: str, of: str = ""
+    ) -> bytes:
         """File of a placement, such as its picture.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         placement : str
             Id of the placement.
         format : str
@@ -258,13 +260,13 @@ class PlacementMethods(References):
         path = placement_path(experiment, placement) + (f"/{of}" if of else "")
         return self._send(get_file(path, format=format))
 
-    def delete_placement(self, experiment: str, placement: str) -> None:
+    def delete_placement(self, experiment: ExperimentReference, placement: str) -> None:
         """Delete a placement and its images.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         placement : str
             Id of the placement.
         """
@@ -272,14 +274,14 @@ class PlacementMethods(References):
         self._send(delete_resource(placement_path(experiment, placement)))
 
     def compute_accuracy_matrix(
-        self, experiment: str, timeout: float | None = None
+        self, experiment: ExperimentReference, timeout: float | None = None
     ) -> results.AccuracyMatrix:
         """Accuracy matrix of an experiment that was submitted without: have it computed, and wait for it.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         timeout : float | None, default=None
             Seconds to wait at most; None waits without limit.
 

@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+from tgsh import schemas
 from tgsh.client._requests import ApiRequest, get_dataset_page, get_document, get_experiment_page, is_id
 from tgsh.client._study_requests import ReferenceKind, get_study_document, get_study_page
 from tgsh.client._sync.connection import Connection
 from tgsh.client.results import Experiment, Study
 from tgsh.errors import NotFound, ServiceProblem
+
+ExperimentReference = str | schemas.Experiment
+"""An experiment, its id, or the beginning of it."""
+
+StudyReference = str | schemas.StudySummary
+"""A study, its id, or the beginning of it."""
 
 PAGE_SIZE = 200  # the most that the service sends at once
 MAX_CANDIDATES = 8  # named in an error
@@ -21,15 +28,15 @@ MAX_CANDIDATES = 8  # named in an error
 class References(Connection):
     """Ids from their beginnings: what a person copies or types."""
 
-    def experiment_id(self, experiment: str) -> str:
+    def experiment_id(self, experiment: ExperimentReference) -> str:
         """Id of the one experiment whose id begins as given; a whole id costs no request.
 
         Every method that takes an experiment accepts the beginning of its id, too.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -41,6 +48,8 @@ class References(Connection):
         NotFound
             If no id begins so, or several do, which it names.
         """
+        if not isinstance(experiment, str):
+            return experiment.id
         beginning = experiment.strip().lower()
         if is_id(beginning):
             return beginning
@@ -61,7 +70,7 @@ class References(Connection):
         matches: list[tuple[str, str]] = []
         cursor: str | None = None
         while True:
-            page = self._send(get_experiment_page(cursor, limit=PAGE_SIZE))
+            page = self._send(get_experiment_page(cursor, limit=PAGE_SIZE, q=beginning or None))
             matches += [
                 (each.id, f"{each.status:9}  {each.spec.title}")
                 for each in page.items
@@ -106,13 +115,15 @@ class References(Connection):
             if (cursor := page.next) is None:
                 return _only(matches, dataset, "dataset is called", "tgsh datasets list")
 
-    def experiment_or_study_id(self, reference: str) -> tuple[ReferenceKind, str]:
+    def experiment_or_study_id(
+        self, reference: ExperimentReference | StudyReference
+    ) -> tuple[ReferenceKind, str]:
         """Kind and id of the one experiment or study whose id begins as given.
 
         Parameters
         ----------
-        reference : str
-            Id of an experiment or of a study, or the beginning of it.
+        reference : ExperimentReference | StudyReference
+            Experiment or study, its id, or the beginning of it.
 
         Returns
         -------
@@ -124,6 +135,8 @@ class References(Connection):
         NotFound
             If no id begins so, or several do, which it names.
         """
+        if not isinstance(reference, str):
+            return ("study" if isinstance(reference, schemas.StudySummary) else "experiment"), reference.id
         beginning = reference.strip().lower()
         if is_id(beginning):
             if self._is_there(get_document(Experiment, beginning)):
@@ -142,15 +155,15 @@ class References(Connection):
         )
         return ("study" if any(id == found for id, _ in studies) else "experiment"), found
 
-    def study_id(self, study: str) -> str:
+    def study_id(self, study: StudyReference) -> str:
         """Id of the one study whose id begins as given; a whole id costs no request.
 
         Every method that takes a study accepts the beginning of its id, too.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
 
         Returns
         -------
@@ -162,6 +175,8 @@ class References(Connection):
         NotFound
             If no id begins so, or several do, which it names.
         """
+        if not isinstance(study, str):
+            return study.id
         beginning = study.strip().lower()
         if is_id(beginning):
             return beginning
@@ -173,7 +188,7 @@ class References(Connection):
         matches: list[tuple[str, str]] = []
         cursor: str | None = None
         while True:
-            page = self._send(get_study_page(cursor, limit=PAGE_SIZE))
+            page = self._send(get_study_page(cursor, limit=PAGE_SIZE, q=beginning or None))
             matches += [
                 (each.id, f"{each.status:9}  {each.name}")
                 for each in page.items

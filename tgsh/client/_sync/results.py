@@ -19,7 +19,7 @@ from tgsh.client._requests import (
     post_predictions,
     post_representations,
 )
-from tgsh.client._sync.references import References
+from tgsh.client._sync.references import ExperimentReference, References
 
 
 class ResultMethods(References):
@@ -27,7 +27,7 @@ class ResultMethods(References):
 
     def similarity(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         stage: str | int = "after",
         order: schemas.Order = "task",
         measure: schemas.Measure = "cosine",
@@ -38,8 +38,8 @@ class ResultMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         order : schemas.Order, default='task'
@@ -68,7 +68,7 @@ class ResultMethods(References):
 
     def similarity_block(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         rows: str | None = None,
         columns: str | None = None,
         stage: str | int = "after",
@@ -79,8 +79,8 @@ class ResultMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         rows : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-99"``; None uses all of them.
         columns : str | None, default=None
@@ -103,7 +103,7 @@ class ResultMethods(References):
 
     def nearest(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         count: int = 20,
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
@@ -113,8 +113,8 @@ class ResultMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         count : int, default=20
             Neighbours per task, 1 to 100.
         stage : str | int, default='after'
@@ -135,7 +135,7 @@ class ResultMethods(References):
 
     def similarity_epochs(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         pairs: Iterable[tuple[int, int]] | None = None,
         measure: schemas.Measure = "cosine",
         layer: str | None = None,
@@ -144,8 +144,8 @@ class ResultMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         pairs : Iterable[tuple[int, int]] | None, default=None
             Pairs of indices of tasks; None pairs the first task with some others.
         measure : schemas.Measure, default='cosine'
@@ -167,7 +167,7 @@ class ResultMethods(References):
 
     def dendrogram(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         stage: str | int = "after",
         method: str = "average",
         measure: schemas.Measure = "cosine",
@@ -177,8 +177,8 @@ class ResultMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         method : str, default='average'
@@ -199,7 +199,7 @@ class ResultMethods(References):
 
     def embedding(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         stage: str | int = "after",
         method: schemas.EmbeddingMethod = "mds",
         dimensions: int = 2,
@@ -210,8 +210,8 @@ class ResultMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         method : schemas.EmbeddingMethod, default='mds'
@@ -239,14 +239,14 @@ class ResultMethods(References):
         return self._send(get_document(results.Embedding, experiment, "embedding", **params))
 
     def context_vectors(
-        self, experiment: str, stage: str | int = "after", layer: str | None = None
+        self, experiment: ExperimentReference, stage: str | int = "after", layer: str | None = None
     ) -> results.ContextVectors:
         """Context vectors of the tasks, as JSON; `fetch` reads them as .npy or safetensors.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         stage : str | int, default='after'
             ``"before"`` or ``"after"`` training, or the number of an epoch.
         layer : str | None, default=None
@@ -261,13 +261,13 @@ class ResultMethods(References):
         params = {"stage": stage, "layer": layer}
         return self._send(get_document(results.ContextVectors, experiment, "context-vectors", **params))
 
-    def accuracy(self, experiment: str) -> results.Accuracy:
+    def accuracy(self, experiment: ExperimentReference) -> results.Accuracy:
         """Test accuracy of every task that has completed.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -277,13 +277,13 @@ class ResultMethods(References):
         experiment = self.experiment_id(experiment)
         return self._send(get_document(results.Accuracy, experiment, "accuracy"))
 
-    def confusion(self, experiment: str, task: int) -> results.Confusion:
+    def confusion(self, experiment: ExperimentReference, task: int) -> results.Confusion:
         """Confusion of the classes of a task that has completed.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         task : int
             Index of the task.
 
@@ -295,15 +295,15 @@ class ResultMethods(References):
         experiment = self.experiment_id(experiment)
         return self._send(get_document(results.Confusion, experiment, "tasks", str(task), "confusion"))
 
-    def accuracy_matrix(self, experiment: str) -> results.AccuracyMatrix:
+    def accuracy_matrix(self, experiment: ExperimentReference) -> results.AccuracyMatrix:
         """Test accuracy with the context of each task on the data of every task.
 
         Measured for experiments that were submitted with ``"accuracy_matrix": True``.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
 
         Returns
         -------
@@ -313,16 +313,17 @@ class ResultMethods(References):
         experiment = self.experiment_id(experiment)
         return self._send(get_document(results.AccuracyMatrix, experiment, "accuracy", "matrix"))
 
-    def geometry(self, experiment: str, baseline: str | None = None) -> results.Geometry:
+    def geometry(
+        self, experiment: ExperimentReference, baseline: ExperimentReference | None = None
+    ) -> results.Geometry:
         """Geometry of the representations (Definition 1 of the paper) of a completed experiment.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
-        baseline : str | None, default=None
-            Id of another experiment on the same tasks and images, or the beginning of it, to measure beside
-            it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
+        baseline : ExperimentReference | None, default=None
+            Another experiment on the same tasks and images, to measure beside it.
 
         Returns
         -------
@@ -335,7 +336,7 @@ class ResultMethods(References):
 
     def reconstructions(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         tasks: str | None = None,
         classes: str | None = None,
         *,
@@ -349,8 +350,8 @@ class ResultMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         tasks : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-3"``; None uses all of them.
         classes : str | None, default=None
@@ -378,13 +379,13 @@ class ResultMethods(References):
             get_document(results.Reconstructions, experiment, "reconstructions", **selection, **options)
         )
 
-    def samples(self, experiment: str, tasks: str | None = None) -> results.Samples:
+    def samples(self, experiment: ExperimentReference, tasks: str | None = None) -> results.Samples:
         """Test images as transformed by each task, the same images for all of them.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         tasks : str | None, default=None
             Indices of tasks, such as ``"0,9"`` or ``"0-3"``; None uses all that are stored.
 
@@ -398,7 +399,7 @@ class ResultMethods(References):
 
     def predictions(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         task: int,
         images: Images,
         *,
@@ -409,8 +410,8 @@ class ResultMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         task : int
             Index of the task.
         images : Images
@@ -431,7 +432,7 @@ class ResultMethods(References):
 
     def representations(
         self,
-        experiment: str,
+        experiment: ExperimentReference,
         task: int,
         images: Images,
         *,
@@ -442,8 +443,8 @@ class ResultMethods(References):
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         task : int
             Index of the task.
         images : Images
@@ -462,14 +463,19 @@ class ResultMethods(References):
         return self._send(post_representations(experiment, task, images, stage=stage, transform=transform))
 
     def fetch(
-        self, experiment: str, resource: str, *, format: str, params: Mapping[str, Any] | None = None
+        self,
+        experiment: ExperimentReference,
+        resource: str,
+        *,
+        format: str,
+        params: Mapping[str, Any] | None = None,
     ) -> bytes:
         """Result as a file.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         resource : str
             Path of the result below the experiment, such as ``"similarity"`` or ``"similarity/epochs"``.
         format : str
@@ -490,22 +496,32 @@ class ResultMethods(References):
         path = experiment_path(experiment, *resource.split("/"))
         return self._send(get_file(path, **{**(params or {}), "format": format}))
 
-    def figure(self, experiment: str, name: str, format: str = "png") -> bytes:
+    def figure(
+        self, experiment: ExperimentReference, name: str, format: str = "png", **options: Any
+    ) -> bytes:
         """Figure under its stable name, as a file.
 
         Parameters
         ----------
-        experiment : str
-            Id of the experiment, or the beginning of it.
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
         name : str
             Name of the figure, such as ``"dendrogram"``.
         format : str, default='png'
             ``"png"``, ``"svg"`` or ``"pdf"``.
+        **options : Any
+            Options of the figure, such as ``width=85, font=8, diagonal="mask", svg_text="text"``; see
+            `tgsh.specs.figure_options.FigureOptions`.
 
         Returns
         -------
         bytes
             Content of the file.
+
+        Examples
+        --------
+        >>> svg = client.figure(experiment.id, "similarity", "svg", width=85, font=8)
         """
         experiment = self.experiment_id(experiment)
-        return self._send(get_file(experiment_path(experiment, "figures", f"{name}.{format}")))
+        path = experiment_path(experiment, "figures", f"{name}.{format}")
+        return self._send(get_file(path, **options))

@@ -27,7 +27,7 @@ from tgsh.client._study_requests import (
     study_body,
     study_path,
 )
-from tgsh.client._sync.references import References
+from tgsh.client._sync.references import ExperimentReference, References, StudyReference
 from tgsh.client.progress import ProgressBar
 
 MAX_POLL_SECONDS = 2.0  # between two requests of `wait_study`
@@ -43,7 +43,7 @@ class StudyMethods(References):
         seeds: Levels = None,
         base_seeds: Levels = None,
         grid: Grid = None,
-        experiments: Sequence[str] | None = None,
+        experiments: Sequence[ExperimentReference] | None = None,
         name: str | None = None,
         tags: Sequence[str] | None = None,
         notes: str | None = None,
@@ -67,8 +67,8 @@ class StudyMethods(References):
         grid : Grid, default=None
             Values by dotted path of the spec, such as ``{"training.epochs": [1, 3]}``; with `experiments`,
             paths alone are enough.
-        experiments : Sequence[str] | None, default=None
-            Ids of experiments that become a study; their specs differ in seeds and grid keys only.
+        experiments : Sequence[ExperimentReference] | None, default=None
+            Experiments that become a study; their specs differ in seeds and grid keys only.
         name : str | None, default=None
             Name for people.
         tags : Sequence[str] | None, default=None
@@ -94,7 +94,8 @@ class StudyMethods(References):
         >>> study = client.study("demo", seeds=5, base_seeds=3, grid={"training.epochs": [1, 3]})
         """
         words = {"name": name, "tags": None if tags is None else list(tags), "notes": notes}
-        body = study_body(spec, experiments, seeds, base_seeds, grid, **words, project=project, shared=shared)
+        ids = None if experiments is None else [self.experiment_id(each) for each in experiments]
+        body = study_body(spec, ids, seeds, base_seeds, grid, **words, project=project, shared=shared)
         return self._send(post_study(body, idempotency_key, anew=anew))
 
     def estimate_study(
@@ -159,13 +160,13 @@ class StudyMethods(References):
             if (cursor := page.next) is None:
                 return
 
-    def get_study(self, study: str) -> results.Study:
+    def get_study(self, study: StudyReference) -> results.Study:
         """Current state of a study.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
 
         Returns
         -------
@@ -175,13 +176,13 @@ class StudyMethods(References):
         study = self.study_id(study)
         return self._send(get_study_document(results.Study, study))
 
-    def cancel_study(self, study: str) -> results.Study:
+    def cancel_study(self, study: StudyReference) -> results.Study:
         """Cancel the experiments of a study that wait or run; what was learned is kept.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
 
         Returns
         -------
@@ -191,13 +192,13 @@ class StudyMethods(References):
         study = self.study_id(study)
         return self._send(post_study_action(study, "cancel"))
 
-    def resume_study(self, study: str) -> results.Study:
+    def resume_study(self, study: StudyReference) -> results.Study:
         """Train what is missing of the failed and cancelled experiments of a study.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
 
         Returns
         -------
@@ -208,14 +209,14 @@ class StudyMethods(References):
         return self._send(post_study_action(study, "resume"))
 
     def extend_study(
-        self, study: str, *, seeds: Levels = None, base_seeds: Levels = None, anew: bool = False
+        self, study: StudyReference, *, seeds: Levels = None, base_seeds: Levels = None, anew: bool = False
     ) -> results.Study:
         """Extend a study by further seeds or random bases; without either, train deleted experiments again.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         seeds : Levels, default=None
             How many more seeds, or a list of further ones.
         base_seeds : Levels, default=None
@@ -233,7 +234,7 @@ class StudyMethods(References):
 
     def change_study(
         self,
-        study: str,
+        study: StudyReference,
         *,
         name: str | None = None,
         tags: Sequence[str] | None = None,
@@ -245,8 +246,8 @@ class StudyMethods(References):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         name : str | None, default=None
             New name; None keeps the old one, as for the others.
         tags : Sequence[str] | None, default=None
@@ -268,15 +269,15 @@ class StudyMethods(References):
         changes = words if tags is None else {**words, "tags": list(tags)}
         return self._send(patch(results.Study, study_path(study), **changes))
 
-    def study_bundle(self, study: str, path: str | Path) -> Path:
+    def study_bundle(self, study: StudyReference, path: str | Path) -> Path:
         """Download a study with its statistics and a bundle of each completed experiment as a zip.
 
         It is streamed, and the file appears at `path` once it is complete.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         path : str | Path
             File to write.
 
@@ -293,28 +294,45 @@ class StudyMethods(References):
             download.replace(target)
         return target
 
-    def delete_study(self, study: str, *, members: bool = False) -> None:
+    def delete_study(self, study: StudyReference, *, members: bool = False, forever: bool = False) -> None:
         """Delete a study.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         members : bool, default=False
             Whether its experiments go, too, but those of others and of other studies.
+        forever : bool, default=False
+            Whether their files go at once; else `undelete_study` brings all back for seven days.
         """
         study = self.study_id(study)
-        self._send(delete_study(study, members=members))
+        self._send(delete_study(study, members=members, forever=forever))
+
+    def undelete_study(self, study_id: str) -> results.Study:
+        """Bring a study back with the experiments that were deleted with it, within seven days.
+
+        Parameters
+        ----------
+        study_id : str
+            The whole id.
+
+        Returns
+        -------
+        results.Study
+            As it was; experiments that waited for workers are cancelled now.
+        """
+        return self._send(post_study_action(study_id, "restore"))
 
     def wait_study(
-        self, study: str, timeout: float | None = None, *, progress: bool | None = None
+        self, study: StudyReference, timeout: float | None = None, *, progress: bool | None = None
     ) -> results.Study:
         """Wait until all experiments of a study have ended.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         timeout : float | None, default=None
             Seconds to wait at most; None waits without limit.
         progress : bool | None, default=None
@@ -345,15 +363,15 @@ class StudyMethods(References):
                 time.sleep(min(pause, remaining))
                 pause = min(MAX_POLL_SECONDS, pause * 1.5)
 
-    def study_events(self, study: str) -> Iterator[StudyEvent]:
+    def study_events(self, study: StudyReference) -> Iterator[StudyEvent]:
         """Events of a study until it ends: its present state first, then every change.
 
         After a lost connection the stream is opened again, and begins with the present state.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
 
         Yields
         ------

@@ -11,7 +11,7 @@ from tgsh import schemas
 from tgsh.client import results
 from tgsh.client._requests import get_file
 from tgsh.client._study_requests import get_study_document, study_path
-from tgsh.client._sync.references import References
+from tgsh.client._sync.references import References, StudyReference
 
 
 class StudyResultMethods(References):
@@ -19,7 +19,7 @@ class StudyResultMethods(References):
 
     def study_differences(
         self,
-        study: str,
+        study: StudyReference,
         pairs: str | Iterable[tuple[tuple[int, int], tuple[int, int]]],
         level: float = 0.95,
         over: schemas.Over | None = None,
@@ -32,8 +32,8 @@ class StudyResultMethods(References):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         pairs : str | Iterable[tuple[tuple[int, int], tuple[int, int]]]
             Two pairs of indices of tasks a difference, such as ``"0-1:9-10"`` or ``[((0, 1), (9, 10))]``.
         level : float, default=0.95
@@ -65,7 +65,7 @@ class StudyResultMethods(References):
 
     def study_similarity(
         self,
-        study: str,
+        study: StudyReference,
         statistic: schemas.Statistic = "mean",
         level: float = 0.95,
         over: schemas.Over | None = None,
@@ -79,8 +79,8 @@ class StudyResultMethods(References):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         statistic : schemas.Statistic, default='mean'
             ``"mean"``, ``"sd"`` of one replicate, or ``"low"`` and ``"high"``, the ends of the interval.
         level : float, default=0.95
@@ -116,9 +116,50 @@ class StudyResultMethods(References):
         }
         return self._send(get_study_document(results.StudySimilarity, study, "similarity", **params))
 
+    def study_matrices(
+        self,
+        study: StudyReference,
+        level: float = 0.95,
+        over: schemas.Over | None = None,
+        stage: str | int = "after",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+    ) -> results.StudyMatrices:
+        """Mean, sd and interval of the similarity of every two tasks, in all cells side by side.
+
+        Parameters
+        ----------
+        study : StudyReference
+            The study, its id, or the beginning of it.
+        level : float, default=0.95
+            Confidence of the intervals.
+        over : schemas.Over | None, default=None
+            What intervals generalise over: ``"seeds"``, ``"base_seeds"`` or ``"both"``; None for what varies.
+        stage : str | int, default='after'
+            ``"before"`` or ``"after"`` training, or the number of an epoch.
+        measure : schemas.Measure, default='cosine'
+            Similarity of two context vectors: ``"cosine"``, ``"correlation"`` or ``"update"``.
+        layer : str | None, default=None
+            Layer whose part of the vectors is compared; None compares all of them.
+
+        Returns
+        -------
+        results.StudyMatrices
+            Cells that have a completed experiment.
+        """
+        study = self.study_id(study)
+        params: dict[str, Any] = {
+            "level": level,
+            "over": over,
+            "stage": stage,
+            "measure": measure,
+            "layer": layer,
+        }
+        return self._send(get_study_document(results.StudyMatrices, study, "matrices", **params))
+
     def study_ceiling(
         self,
-        study: str,
+        study: StudyReference,
         cell: int = 0,
         stage: str | int = "after",
         measure: schemas.Measure = "cosine",
@@ -128,8 +169,8 @@ class StudyResultMethods(References):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         cell : int, default=0
             Number of the cell, where the grid has several.
         stage : str | int, default='after'
@@ -150,7 +191,7 @@ class StudyResultMethods(References):
 
     def study_dendrogram(
         self,
-        study: str,
+        study: StudyReference,
         method: str = "average",
         resampling: schemas.Resampling = "replicates",
         seed: int = 0,
@@ -163,8 +204,8 @@ class StudyResultMethods(References):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         method : str, default='average'
             Distance of two groups.
         resampling : schemas.Resampling, default='replicates'
@@ -200,7 +241,7 @@ class StudyResultMethods(References):
 
     def study_embedding(
         self,
-        study: str,
+        study: StudyReference,
         dimensions: int = 2,
         cell: int = 0,
         stage: str | int = "after",
@@ -211,8 +252,8 @@ class StudyResultMethods(References):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         dimensions : int, default=2
             2 or 3.
         cell : int, default=0
@@ -241,7 +282,7 @@ class StudyResultMethods(References):
 
     def study_accuracy(
         self,
-        study: str,
+        study: StudyReference,
         level: float = 0.95,
         over: schemas.Over | None = None,
     ) -> results.StudyAccuracy:
@@ -249,8 +290,8 @@ class StudyResultMethods(References):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         level : float, default=0.95
             Confidence of the intervals.
         over : schemas.Over | None, default=None
@@ -267,7 +308,7 @@ class StudyResultMethods(References):
 
     def study_effects(
         self,
-        study: str,
+        study: StudyReference,
         reference: int = 0,
         lags: int = 3,
         level: float = 0.95,
@@ -280,8 +321,8 @@ class StudyResultMethods(References):
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         reference : int, default=0
             Cell that the others are compared with.
         lags : int, default=3
@@ -314,13 +355,13 @@ class StudyResultMethods(References):
         }
         return self._send(get_study_document(results.StudyEffects, study, "effects", **params))
 
-    def study_file(self, study: str, name: str, format: str = "png", **params: Any) -> bytes:
+    def study_file(self, study: StudyReference, name: str, format: str = "png", **params: Any) -> bytes:
         """Answer of a study as a file, such as a figure.
 
         Parameters
         ----------
-        study : str
-            Id of the study, or the beginning of it.
+        study : StudyReference
+            The study, its id, or the beginning of it.
         name : str
             Name of the answer, such as ``"similarity"``.
         format : str, default='png'

@@ -1,7 +1,8 @@
 """Results as the client returns them: documents of `tgsh.schemas` with arrays, tables and plots."""
 
 from tgsh.client.results.atlas import AtlasMap, NearestElsewhere
-from tgsh.client.results.experiments import Experiment, ExperimentPage
+from tgsh.client.results.comparison import Comparison
+from tgsh.client.results.experiments import Experiment, ExperimentPage, ExperimentTable
 from tgsh.client.results.inference import (
     ContextTransfer,
     HashProperties,
@@ -36,6 +37,7 @@ from tgsh.client.results.studies import (
     StudyDifferences,
     StudyEffects,
     StudyEmbedding,
+    StudyMatrices,
     StudyPage,
     StudySimilarity,
     StudySummary,
@@ -45,6 +47,7 @@ __all__ = [
     "Accuracy",
     "AccuracyMatrix",
     "AtlasMap",
+    "Comparison",
     "Confusion",
     "ContextTransfer",
     "ContextVectors",
@@ -52,6 +55,7 @@ __all__ = [
     "Embedding",
     "Experiment",
     "ExperimentPage",
+    "ExperimentTable",
     "Geometry",
     "HashProperties",
     "MixedPredictions",
@@ -72,6 +76,7 @@ __all__ = [
     "StudyDifferences",
     "StudyEffects",
     "StudyEmbedding",
+    "StudyMatrices",
     "StudyPage",
     "StudySimilarity",
     "StudySummary",

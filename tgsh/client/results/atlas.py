@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tgsh import schemas
+from tgsh.client.results.array_access import Axes
 from tgsh.client.results.base import LabelledResult, PlottableResult, labelled_table
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class NearestElsewhere(LabelledResult, schemas.NearestElsewhere):
         for place, column in enumerate(columns):
             table.insert(place, column, [getattr(near, column) for near in self.nearest])
         return table
+
+    def _axes(self) -> Axes:
+        return {"rank": range(1, len(self.nearest) + 1)}
 
     def _summary(self) -> str:
         return f"of {self.label} among {self.compared:,} tasks of {self.experiments:,} experiments"
@@ -77,6 +81,9 @@ class AtlasMap(PlottableResult, schemas.AtlasMap):
         for place, column in enumerate(("dataset", "suite", "owner"), start=4):
             table.insert(place, column, [getattr(each, column) for each in of_each])
         return table
+
+    def _axes(self) -> Axes:
+        return {"point": range(len(self.points)), "axis": ["x", "y"]}
 
     def _summary(self) -> str:
         counts = f"{len(self.points):,} tasks of {len(self.experiments):,} experiments"

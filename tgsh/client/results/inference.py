@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tgsh import schemas
+from tgsh.client.results.array_access import Axes
 from tgsh.client.results.base import LabelledResult, PlottableResult, labelled_table
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class TaskInference(LabelledResult, schemas.TaskInference):
         labels = [each.label for each in self.tasks]
         return labelled_table(numbers, {"task": labels}, {"": ["score", "probability"]})
 
+    def _axes(self) -> Axes:
+        return {"task": [each.label for each in self.tasks]}
+
     def _summary(self) -> str:
         first = ", ".join(each.label for each in self.tasks[:3])
         return f"{self.images} images by {self.rule}: {first} …"
@@ -73,6 +77,9 @@ class MixedPredictions(LabelledResult, schemas.MixedPredictions):
         table = labelled_table(numbers, {"image": range(count)}, {"class": range(classes)})
         table.insert(0, "seen", self.classes)
         return table
+
+    def _axes(self) -> Axes:
+        return {"image": range(len(self.classes)), "class": range(self.to_numpy().shape[1])}
 
     def _summary(self) -> str:
         mix = " + ".join(f"{each.weight:.2f}·{each.label}" for each in self.weights[:4])
@@ -108,6 +115,9 @@ class ContextTransfer(PlottableResult, schemas.ContextTransfer):
         table.insert(1, "similarity", [each.similarity for each in self.sources])
         return table
 
+    def _axes(self) -> Axes:
+        return {"task": [each.label for each in self.sources], "context": ["chosen", "best", "random", "own"]}
+
     def _summary(self) -> str:
         told = "" if self.pearson is None else f"Pearson {self.pearson:.3f}, "
         means = f"chosen {self.mean_chosen:.3f}, best {self.mean_best:.3f}, random {self.mean_random:.3f}"
@@ -141,6 +151,12 @@ class Scenarios(PlottableResult, schemas.Scenarios):
         sizes = [row.images for row in self.rows]
         columns = {"": ["task known", "domain", "class", "task"]}
         return labelled_table(self.to_numpy(), {"images": sizes}, columns)
+
+    def _axes(self) -> Axes:
+        return {
+            "images": [row.images for row in self.rows],
+            "setting": ["task known", "domain", "class", "task"],
+        }
 
     def _summary(self) -> str:
         each = [
@@ -176,6 +192,9 @@ class HashProperties(PlottableResult, schemas.HashProperties):
         """
         names = [each.name for each in self.retrieval]
         return labelled_table(self.to_numpy(), {"codes": names}, {"": list(RETRIEVED)})
+
+    def _axes(self) -> Axes:
+        return {"codes": [each.name for each in self.retrieval], "nearest": list(RETRIEVED)}
 
     def _summary(self) -> str:
         return f"{self.kind} of {self.bits} bits, {len(self.tasks)} tasks, {self.images} images each"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tgsh import schemas
+from tgsh.client.results.array_access import Axes
 from tgsh.client.results.base import LabelledResult, PlottableResult, label_range, labelled_table, stage_text
 
 if TYPE_CHECKING:
@@ -55,6 +57,9 @@ class Accuracy(PlottableResult, schemas.Accuracy):
         numbers = np.array(rows, np.float64).reshape(-1, len(names))
         return labelled_table(numbers, {"task": self.labels}, {"": names})
 
+    def _axes(self) -> Axes:
+        return {"task": self.labels}
+
     def _summary(self) -> str:
         return label_range(self.labels) + ("" if self.mean is None else f", mean {self.mean:.3f}")
 
@@ -81,6 +86,9 @@ class Confusion(PlottableResult, schemas.Confusion):
             Classes in rows, recognised classes in columns.
         """
         return labelled_table(self, {"class": self.class_names}, {"taken for": self.class_names})
+
+    def _axes(self) -> Axes:
+        return {"class": self.class_names, "taken for": self.class_names}
 
     def _summary(self) -> str:
         numbers = f"accuracy {self.accuracy:.3f}, balanced {self.balanced:.3f}, chance {self.chance:.3f}"
@@ -109,6 +117,9 @@ class AccuracyMatrix(PlottableResult, schemas.AccuracyMatrix):
             Contexts in rows, data in columns.
         """
         return labelled_table(self, {"context of": self.labels}, {"data of": self.labels})
+
+    def _axes(self) -> Axes:
+        return {"context": self.labels, "data": self.labels}
 
     def _summary(self) -> str:
         return f"{label_range(self.labels)}, mean forgetting {self.mean_forgetting:.3f}"
@@ -149,6 +160,12 @@ class Geometry(PlottableResult, schemas.Geometry):
         columns = {"network": networks, "stage": stages, "pairs": kinds}
         return labelled_table(self, {"cosine": (edges[1:] + edges[:-1]) / 2}, columns)
 
+    def _axes(self) -> Axes:
+        edges = np.array(self.edges)
+        names = ["", *([" of the baseline"] if self.baseline is not None else [])]
+        pairs = [f"{kind} {stage}{of}" for of in names for stage in STAGES for kind in PAIR_KINDS]
+        return {"cosine": ((edges[1:] + edges[:-1]) / 2).tolist(), "pairs": pairs}
+
     def _summary(self) -> str:
         probability = self.after.p_intra_greater
         suffix = "" if probability is None else f", P(intra > inter) {probability:.2f}"
@@ -182,6 +199,9 @@ class Predictions(LabelledResult, schemas.Predictions):
         table.insert(0, "seen", self.classes)
         return table
 
+    def _axes(self) -> Axes:
+        return {"image": range(len(self.classes)), "class": range(self.to_numpy().shape[1])}
+
     def _summary(self) -> str:
         classes = ", ".join(map(str, self.classes[:10])) + (", …" if len(self.classes) > 10 else "")
         return f"task {self.label} {stage_text(self.stage)} sees {classes}"
@@ -212,6 +232,11 @@ class Reconstructions(PlottableResult, schemas.Reconstructions):
         rows = product(self.labels, self.classes, range(images.shape[2]))
         tasks, classes, samples = zip(*rows, strict=True)
         return _pixel_table(images, {"task": tasks, "class": classes, "sample": samples})
+
+    def _axes(self) -> Axes:
+        images = self.to_numpy()
+        axes: dict[str, Sequence[Any]] = {"task": self.labels, "class": self.classes}
+        return {**axes, "sample": range(images.shape[2]), **_pixel_axes(images.shape[3:])}
 
     def _summary(self) -> str:
         score = "" if self.score is None else f", correlation {self.score.correlation:.2f}"
@@ -244,8 +269,18 @@ class Samples(PlottableResult, schemas.Samples):
         numbers, classes = zip(*numbered, strict=True)
         return _pixel_table(self.to_numpy(), {"task": tasks, "image": numbers, "class": classes})
 
+    def _axes(self) -> Axes:
+        axes: dict[str, Sequence[Any]] = {"task": self.labels, "image": range(len(self.classes))}
+        return {**axes, **_pixel_axes(self.to_numpy().shape[2:])}
+
     def _summary(self) -> str:
         return f"{label_range(self.labels)}, {len(self.classes)} images each"
+
+
+def _pixel_axes(shape: tuple[int, ...]) -> Axes:
+    """Rows, columns and, in colour, channels of images."""
+    axes: dict[str, Sequence[Any]] = {"row": range(shape[0]), "column": range(shape[1])}
+    return axes | {"channel": ["red", "green", "blue"]} if len(shape) == 3 else axes
 
 
 def _pixel_table(images: np.ndarray, rows: dict[str, tuple[object, ...]]) -> pandas.DataFrame:

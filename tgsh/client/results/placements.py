@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tgsh import schemas
+from tgsh.client.results.array_access import Axes
 from tgsh.client.results.base import PlottableResult, labelled_table
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class Placement(PlottableResult, schemas.Placement):
         """
         labels = [row.label for row in self.tasks]
         return labelled_table(self, {"task": labels}, {"": ["similarity", "low", "high"]})
+
+    def _axes(self) -> Axes:
+        return {"task": [row.label for row in self.tasks], "number": ["similarity", "low", "high"]}
 
     def _summary(self) -> str:
         if self.sentence is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tgsh import schemas
+from tgsh.client.results.array_access import Axes
 from tgsh.client.results.base import LabelledResult, PlottableResult, label_range, labelled_table, stage_text
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class Similarity(PlottableResult, schemas.Similarity):
         """
         return labelled_table(self, {"task": self.labels}, {"task": self.labels})
 
+    def _axes(self) -> Axes:
+        return {"task": self.labels, "other": self.labels}
+
     def _summary(self) -> str:
         missing = "" if self.complete else ", not all tasks yet"
         return f"{self.measure} {stage_text(self.stage)}, {label_range(self.labels)}{missing}"
@@ -63,6 +67,9 @@ class SimilarityBlock(LabelledResult, schemas.SimilarityBlock):
             Labels of the tasks in rows and columns.
         """
         return labelled_table(self, {"task": self.row_labels}, {"task": self.column_labels})
+
+    def _axes(self) -> Axes:
+        return {"task": self.row_labels, "other": self.column_labels}
 
     def _summary(self) -> str:
         shape = f"{len(self.rows)} × {len(self.columns)} tasks"
@@ -99,6 +106,9 @@ class NearestTasks(LabelledResult, schemas.NearestTasks):
         table.insert(0, "nearest", [labels.get(index, str(index)) for row in self.nearest for index in row])
         return table
 
+    def _axes(self) -> Axes:
+        return {"task": self.labels, "rank": range(1, self.to_numpy().shape[1] + 1)}
+
     def _summary(self) -> str:
         return f"by {self.measure} {stage_text(self.stage)}, of {label_range(self.labels)}"
 
@@ -127,6 +137,9 @@ class SimilarityEpochs(PlottableResult, schemas.SimilarityEpochs):
         """
         pairs = [" · ".join(pair.labels) for pair in self.pairs]
         return labelled_table(self, {"epoch": self.epochs}, {"pair": pairs})
+
+    def _axes(self) -> Axes:
+        return {"epoch": self.epochs, "pair": [" · ".join(pair.labels) for pair in self.pairs]}
 
     def _summary(self) -> str:
         return f"{self.measure} of {len(self.pairs)} pairs over {max(len(self.epochs) - 1, 0)} epochs"
@@ -158,6 +171,12 @@ class Dendrogram(PlottableResult, schemas.Dendrogram):
         table = labelled_table(self, {"joint": merges}, {"": columns})
         return table.astype({name: int for name in columns if name != "distance"})
 
+    def _axes(self) -> Axes:
+        return {
+            "joint": range(len(self.tasks), len(self.tasks) + len(self.linkage)),
+            "number": ["node", "other node", "distance", "tasks"],
+        }
+
     def _summary(self) -> str:
         distance = f"1 − {self.measure} {stage_text(self.stage)}"
         return f"{self.method} linkage on {distance}, {label_range(self.labels)}"
@@ -185,6 +204,9 @@ class Embedding(PlottableResult, schemas.Embedding):
             Tasks in rows, coordinates x, y (and z) in columns.
         """
         return labelled_table(self, {"task": self.labels}, {"": list("xyz"[: self.dimensions])})
+
+    def _axes(self) -> Axes:
+        return {"task": self.labels, "axis": list("xyz"[: self.dimensions])}
 
     def _summary(self) -> str:
         stress = f"stress {self.stress:.2f}"
@@ -214,6 +236,9 @@ class ContextVectors(PlottableResult, schemas.ContextVectors):
         """
         vectors = self.to_numpy()
         return labelled_table(vectors, {"task": self.labels}, {"unit": range(vectors.shape[1])})
+
+    def _axes(self) -> Axes:
+        return {"task": self.labels, "unit": range(self.to_numpy().shape[1])}
 
     def _summary(self) -> str:
         size = self.to_numpy().shape[1]

@@ -9,14 +9,25 @@ import numpy as np
 from pydantic import PrivateAttr
 
 from tgsh import schemas
-from tgsh.client.results.base import LabelledResult, label_range, labelled_table, stage_text
+from tgsh.client.results.array_access import Axes
+from tgsh.client.results.base import (
+    LabelledResult,
+    PlottableResult,
+    QuietModel,
+    label_range,
+    labelled_table,
+    stage_text,
+)
 from tgsh.client.results.experiments import STATUS_COLOURS
 
 if TYPE_CHECKING:
     import pandas
 
 
-class StudySummary(schemas.StudySummary):
+ESTIMATES = ("mean", "sd", "low", "high")
+
+
+class StudySummary(QuietModel, schemas.StudySummary):
     """Study in a list: name, status and progress."""
 
     def __repr__(self) -> str:
@@ -25,7 +36,7 @@ class StudySummary(schemas.StudySummary):
     __str__ = __repr__
 
 
-class Study(schemas.Study):
+class Study(QuietModel, schemas.Study):
     """Study: cells, replicates and progress; a notebook displays its progress and a link."""
 
     _service_url: str = PrivateAttr("")
@@ -95,7 +106,7 @@ class StudyPage(schemas.WireModel):
     next: str | None = None
 
 
-class StudySimilarity(LabelledResult, schemas.StudySimilarity):
+class StudySimilarity(PlottableResult, schemas.StudySimilarity):
     """Statistic of similarities over replicates, float64 [T, T]."""
 
     def to_numpy(self) -> np.ndarray:
@@ -118,9 +129,41 @@ class StudySimilarity(LabelledResult, schemas.StudySimilarity):
         """
         return labelled_table(self, {"task": self.labels}, {"task": self.labels})
 
+    def _axes(self) -> Axes:
+        return {"task": self.labels, "other": self.labels}
+
     def _summary(self) -> str:
         what = f"{self.statistic} of {self.measure} {stage_text(self.stage)}"
         return f"{what}, {_replicates_text(self.replicates)}, {label_range(self.labels)}"
+
+
+class StudyMatrices(schemas.StudyMatrices):
+    """Similarities of all cells over their replicates."""
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The similarities as a long table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per cell and pair of tasks: the cell's values, both tasks, mean, sd, low and high.
+        """
+        paths = list(dict.fromkeys(path for cell in self.cells for path in cell.values))
+        statistics = ["mean", "sd", "low", "high"]
+        rows = [
+            [
+                cell.cell,
+                *(cell.values.get(path) for path in paths),
+                *(cell.tasks[row], cell.labels[row], cell.tasks[column], cell.labels[column]),
+                *(getattr(cell, name)[row][column] for name in statistics),
+                cell.replicates,
+            ]
+            for cell in self.cells
+            for row in range(len(cell.tasks))
+            for column in range(row + 1, len(cell.tasks))
+        ]
+        names = ["task", "label", "other", "other_label", *statistics, "replicates"]
+        return _frame(rows, ["cell", *paths, *names])
 
 
 class StudyEmbedding(LabelledResult, schemas.StudyEmbedding):
@@ -149,11 +192,14 @@ class StudyEmbedding(LabelledResult, schemas.StudyEmbedding):
         table["spread"] = self.spread
         return table
 
+    def _axes(self) -> Axes:
+        return {"task": self.labels, "axis": list("xyz"[: self.dimensions])}
+
     def _summary(self) -> str:
         return f"map of {label_range(self.labels)}, {_replicates_text(self.replicates)}"
 
 
-class StudyDifferences(schemas.StudyDifferences):
+class StudyDifferences(QuietModel, schemas.StudyDifferences):
     """Differences of similarities with intervals and p-values."""
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -172,7 +218,7 @@ class StudyDifferences(schemas.StudyDifferences):
         return _frame(rows, ["pair", "other", *names])
 
 
-class StudyCeiling(schemas.StudyCeiling):
+class StudyCeiling(QuietModel, schemas.StudyCeiling):
     """Noise ceilings over seeds, over bases and over both."""
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -187,8 +233,8 @@ class StudyCeiling(schemas.StudyCeiling):
         return _frame([[getattr(each, name) for name in names] for each in self.ceilings], names)
 
 
-class StudyDendrogram(schemas.StudyDendrogram):
-    """Tree of the mean similarities with the support of its groups."""
+class StudyDendrogram(PlottableResult, schemas.StudyDendrogram):
+    """Tree of the mean similarities with the support of its groups, float64 [T − 1, 4]."""
 
     def to_numpy(self) -> np.ndarray:
         """SciPy's linkage matrix.
@@ -200,9 +246,41 @@ class StudyDendrogram(schemas.StudyDendrogram):
         """
         return np.array(self.linkage, np.float64).reshape(-1, 4)
 
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The array with its labels.
 
-class StudyAccuracy(schemas.StudyAccuracy):
-    """Accuracies of cells and tasks with intervals."""
+        Returns
+        -------
+        pandas.DataFrame
+            A row per merge: its two nodes, their distance, the number of tasks below, and the support.
+        """
+        axes = self._axes()
+        table = labelled_table(self, {"joint": axes["joint"]}, {"": axes["number"]})
+        table["support"] = self.support
+        return table
+
+    def _axes(self) -> Axes:
+        joints = range(len(self.tasks), len(self.tasks) + len(self.linkage))
+        return {"joint": joints, "number": ["node", "other node", "distance", "tasks"]}
+
+    def _summary(self) -> str:
+        return f"{self.method} linkage, {_replicates_text(self.replicates)}, {label_range(self.labels)}"
+
+
+class StudyAccuracy(PlottableResult, schemas.StudyAccuracy):
+    """Accuracies of cells and tasks with intervals, float64 [cells · T, 4]."""
+
+    def to_numpy(self) -> np.ndarray:
+        """The array without labels.
+
+        Returns
+        -------
+        np.ndarray
+            float64 [cells · T, 4]: mean, standard deviation and the ends of the interval; NaN where a cell
+            has too few replicates.
+        """
+        rows = [[getattr(task, name) for name in ESTIMATES] for cell in self.cells for task in cell.tasks]
+        return np.array(rows, np.float64).reshape(-1, len(ESTIMATES))
 
     def to_dataframe(self) -> pandas.DataFrame:
         """The accuracies as a table.
@@ -227,8 +305,21 @@ class StudyAccuracy(schemas.StudyAccuracy):
         ]
         return _frame(rows, ["cell", *paths, "task", "label", *names])
 
+    def _axes(self) -> Axes:
+        several = len(self.cells) > 1
+        tasks = [
+            f"{task.label} · cell {cell.cell}" if several else task.label
+            for cell in self.cells
+            for task in cell.tasks
+        ]
+        return {"task": tasks, "number": list(ESTIMATES)}
 
-class StudyEffects(schemas.StudyEffects):
+    def _summary(self) -> str:
+        tasks = max((len(cell.tasks) for cell in self.cells), default=0)
+        return f"{len(self.cells)} cells of {tasks} tasks, {self.level:.0%} intervals"
+
+
+class StudyEffects(QuietModel, schemas.StudyEffects):
     """Long table of all tasks of all experiments, and differences of cells."""
 
     def to_dataframe(self) -> pandas.DataFrame:
