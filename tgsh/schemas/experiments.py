@@ -253,6 +253,27 @@ class Task(WireModel):
     links: dict[str, str] = Field(default_factory=dict)
 
 
+class Webhook(WireModel):
+    """A URL that is told when an experiment or a study ends."""
+
+    id: str
+    url: str
+    status: Literal["waiting", "due", "delivered", "failed"] = Field(
+        description="waiting: for the end; due: it is sent until somebody takes it; failed: given up"
+    )
+    attempts: int
+    response: int | None = Field(None, description="HTTP status of the last answer")
+    reason: str | None = Field(None, description="why the last attempt failed")
+    next_at: datetime | None = Field(None, description="of the next attempt")
+    ended_at: datetime | None = Field(None, description="when it was delivered or given up")
+
+
+class WebhookList(WireModel):
+    """Webhooks of an experiment or a study, the newest first."""
+
+    items: list[Webhook]
+
+
 class TaskList(WireModel):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.TASK_LIST]})
 
