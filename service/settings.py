@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -36,6 +37,9 @@ class ServiceSettings(StoreSettings):
         (), description="host names of the service, beside localhost and the address of the machine"
     )
     allow_no_keys: bool = Field(False, description="without keys, admit every client")
+    metrics_key_file: Path | None = Field(
+        None, description="a key that opens /metrics alone; made at the start where there is none"
+    )
     stack_key_sha256: str | None = Field(None, description="set by `tgsh up`: the hash of its own key")
     max_queued_tasks: int = Field(20_000, ge=1, description="queued and running tasks of a key")
     max_stored_bytes: int = Field(50 << 30, ge=1, description="results of a key's experiments")

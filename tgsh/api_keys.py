@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import hmac
@@ -80,6 +81,50 @@ def find(keys: Sequence[Key], presented: str) -> Key | None:
         if hmac.compare_digest(key.sha256, sha256):
             match = key
     return match
+
+
+def key_from_file(path: Path) -> str:
+    """Read a key from a file of its own, for a program that shows it; make both where there are none.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is made, it can be read by its owner and group (0640): by who is to show it.
+
+    Returns
+    -------
+    str
+        The key.
+
+    Raises
+    ------
+    KeysUnreadable
+        Where the file can be neither read nor made, or holds something else.
+    """
+    try:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not path.exists():
+            _make_key_file(path)
+        key = path.read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise KeysUnreadable(f"{path} can be neither read nor made: {error}") from error
+    if not key.startswith(PREFIX):
+        raise KeysUnreadable(f"{path} holds no key; remove it, and the next start makes one")
+    return key
+
+
+def _make_key_file(path: Path) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".key-")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(new_key() + "\n")
+            file.flush()
+            os.fchmod(file.fileno(), 0o640)
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process of the API was first
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
 
 
 class KeyFile:

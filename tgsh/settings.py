@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -103,6 +104,40 @@ class StoreSettings(BaseSettings):
     def redis(self) -> str:
         """The Redis URL in force (it may hold a password)."""
         return self.redis_url.get_secret_value()
+
+
+def units_file() -> Path:
+    """File of the variables that the systemd units have: TGSH_ENVIRONMENT_FILE, else where the guide puts it.
+
+    Returns
+    -------
+    Path
+        It need not exist.
+    """
+    return Path(os.environ.get("TGSH_ENVIRONMENT_FILE") or "/etc/tgsh/environment")
+
+
+def take_units_settings() -> bool:
+    """Take the variables that the systemd units of this machine have, for a command about that service.
+
+    Where TGSH_HOME is set, where there is a home in the current folder, or where this user may not read the
+    file, everything stays as it is; so does every variable that is set.
+
+    Returns
+    -------
+    bool
+        Whether they were taken.
+    """
+    path = units_file()
+    has_home = "TGSH_HOME" in os.environ or os.access(
+        "tgsh-home", os.F_OK
+    )  # also where this user may not look
+    if has_home or not os.access(path, os.R_OK):
+        return False
+    for name, value in dotenv_values(path, interpolate=False).items():
+        if value:
+            os.environ.setdefault(name, value)
+    return True
 
 
 def compiled_code_folder() -> Path:

@@ -19,7 +19,7 @@ from tgsh.errors import MachineProblem
 from tgsh.logs import formatter
 from tgsh.store.database import Database
 from tgsh.store.scheduling import QUEUE, RUN_JOB_TASK
-from tgsh.system import has_torch, limit_memory, memory, yield_to_others
+from tgsh.system import has_torch, limit_memory, yield_to_others
 from worker import devices, tasks, time_limit, transport
 from worker.settings import WorkerSettings
 from worker.stop_flag import stop_flag
@@ -141,7 +141,7 @@ def _prepare_child(**_: Any) -> None:
     tasks.start_child(index)
     yield_to_others(NICENESS)
     if slot == "cpu":  # CUDA reserves address space beyond the memory of a job
-        limit_memory(settings.memory_limit or memory())
+        limit_memory(settings.memory_limit or devices.child_memory(settings.devices))
     device = devices.bind(slot)
     tasks.open_context(settings, device, name=worker_name(os.getpid(), os.getppid(), slot))
 

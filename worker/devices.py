@@ -12,7 +12,10 @@ from collections.abc import Sequence
 
 from tgsh.errors import MachineProblem
 from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
-from tgsh.system import cores, has_torch, keep_freed_memory
+from tgsh.system import cores, has_torch, keep_freed_memory, memory
+
+CHILD_BYTES = 1 << 30
+"""A child on a processor has at least so much memory, where "auto" or "cpu" leaves their number open."""
 
 
 def queues() -> list[str]:
@@ -24,12 +27,12 @@ def slots(devices: str) -> list[str]:
     """The device of each child, "cpu" or "cuda:N", by TGSH_DEVICES. Raises MachineProblem."""
     if devices == "auto":
         gpus = _count_gpus() if has_torch() else 0
-        return [f"cuda:{index}" for index in range(gpus)] or ["cpu"] * cores()
+        return [f"cuda:{index}" for index in range(gpus)] or ["cpu"] * _children()
     names: list[str] = []
     for part in devices.split(","):
         kind, _, number = part.strip().partition(":")
         if kind == "cpu" and (not number or number.isdecimal()):
-            names += ["cpu"] * (int(number) if number else cores())
+            names += ["cpu"] * (int(number) if number else _children())
         elif kind == "cuda" and number.isdecimal():
             if not has_torch():
                 raise MachineProblem(f"TGSH_DEVICES={devices!r} needs torch: pip install 'tgsh[worker]'")
@@ -41,6 +44,16 @@ def slots(devices: str) -> list[str]:
     if not names:
         raise MachineProblem(f"TGSH_DEVICES={devices!r} names no device")
     return names
+
+
+def _children() -> int:
+    """One a core, or as many as there is memory for."""
+    return max(1, min(cores(), memory() // CHILD_BYTES))
+
+
+def child_memory(devices: str) -> int:
+    """Bytes that each child on a processor may hold: all of them together no more than there is."""
+    return memory() // max(1, slots(devices).count("cpu"))
 
 
 def shared(devices: str, children: int) -> list[str]:

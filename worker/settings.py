@@ -14,7 +14,7 @@ class WorkerSettings(StoreSettings):
     memory_limit: ByteSize | None = Field(
         None,
         gt=0,
-        description="what a child may hold, such as 4GiB, or its job fails; unset: the memory of the machine",
+        description="what a child may hold, such as 4GiB, or its job fails; unset: its share of the memory",
     )
     job_seconds: float | None = Field(
         None, gt=0, description="what a job may take, or it fails; unset: as long as it makes progress"

@@ -17,13 +17,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.errors import Forbidden, NoKey, WrongHost, problem_for
 from service.middleware.quotas import SharedQuota
 from service.settings import ServiceSettings
-from tgsh.api_keys import Key, KeyFile, Role, digest, find
+from tgsh.api_keys import Key, KeyFile, Role, digest, find, key_from_file
 from tgsh.errors import KeysUnreadable, TgshError
 from tgsh.system import is_everywhere, is_loopback
 
 log = logging.getLogger(__name__)
 
 PUBLIC_PATHS = ("/livez",)
+METRICS_PATH = "/metrics"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
@@ -62,6 +63,7 @@ class Caller:
 
 
 ANONYMOUS = Caller(None, "admin")
+METRICS_READER = Caller(None, "read")
 
 
 class Keyring:
@@ -135,6 +137,7 @@ class AuthMiddleware:
     def __init__(self, app: ASGIApp, settings: ServiceSettings, quota: SharedQuota) -> None:
         self._app = app
         self._keyring = Keyring(KeyFile(settings.keys_file), settings.stack_key_sha256)
+        self._metrics_sha256 = _metrics_sha256(settings)
         self._allow_no_keys = settings.allow_no_keys
         self._quota = quota
 
@@ -161,17 +164,40 @@ class AuthMiddleware:
     def _caller(self, request: Request) -> Caller:
         if request.scope["path"] in PUBLIC_PATHS and request.method in SAFE_METHODS:
             return ANONYMOUS
+        if self._may_read_metrics(request):
+            return METRICS_READER
         if not self._keyring.needs_key:
             if not (self._allow_no_keys or _is_local(request)):
                 raise Forbidden(FIRST_KEY_HELP)
             return ANONYMOUS
         return self._keyring.caller(key_in(request.headers.getlist("authorization")))
 
+    def _may_read_metrics(self, request: Request) -> bool:
+        """True for /metrics with the key that opens nothing else."""
+        shown = request.headers.getlist("authorization")
+        if self._metrics_sha256 is None or request.scope["path"] != METRICS_PATH or not shown:
+            return False
+        try:
+            return hmac.compare_digest(self._metrics_sha256, digest(key_in(shown)))
+        except NoKey:
+            return False
+
     def _is_still(self, caller: Caller, request: Request) -> bool:
         try:
             return self._caller(request) == caller
         except TgshError:
             return False
+
+
+def _metrics_sha256(settings: ServiceSettings) -> str | None:
+    """Hash of the key of TGSH_METRICS_KEY_FILE; a file that is of no use stops nobody but Prometheus."""
+    if settings.metrics_key_file is None:
+        return None
+    try:
+        return digest(key_from_file(settings.metrics_key_file.absolute()))
+    except KeysUnreadable as error:
+        log.error("TGSH_METRICS_KEY_FILE: %s; %s needs a key of another file", error, METRICS_PATH)
+        return None
 
 
 def _require_role(caller: Caller, method: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import subprocess
 import sys
 import time
@@ -12,14 +13,17 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from service import metrics
+from service.app import create_app
 from service.dependencies import Services
+from service.settings import ServiceSettings
 from tests.api.conftest import completed, submit
 from tests.support.compose import ROOT
 from tests.support.jobs import leased
-from tests.support.serving import another
+from tests.support.serving import another, in_process
 from tgsh.api_keys import KeyFile
 from tgsh.stack.redis import free_port
 from tgsh.store import experiments, jobs, leases
@@ -212,6 +216,29 @@ def test_it_takes_a_key_where_there_are_keys(app: FastAPI, client: httpx.Client,
     key = KeyFile(tmp_path / "keys.json").add("prometheus", "read", None)
     assert client.get("/metrics").status_code == 401
     assert client.get("/metrics", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+
+
+def test_a_key_of_its_own_is_made_at_the_start_and_opens_nothing_else(tmp_path: Path) -> None:
+    """Prometheus reads it from the first start on, before anybody has made a key."""
+    home, path = tmp_path / "home", tmp_path / "shared" / "key"
+    settings = ServiceSettings(
+        home=home, metrics_key_file=path, allow_no_keys=True, redis_url=SecretStr("redis://127.0.0.1:1/0")
+    )
+    with in_process(create_app(settings)) as client:
+        assert client.get("/catalog").status_code == 200
+    key = path.read_text().strip()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640, "its group is Prometheus'"
+    assert not (home / "keys.json").exists(), "who may do without keys still may"
+    assert list(path.parent.iterdir()) == [path]
+    KeyFile(home / "keys.json").add("alice", "admin", None)
+    with in_process(create_app(settings)) as client:  # the next start takes the same
+        assert path.read_text().strip() == key
+        client.headers["Authorization"] = f"Bearer {key}"
+        assert "tgsh_store_up 1.0" in client.get("/metrics").text
+        assert [client.get(where).status_code for where in ("/catalog", "/metricsx", "/")] == [401] * 3
+        assert client.post("/metrics").status_code == 403
+        client.headers["Authorization"] = f"Bearer {key}x"
+        assert client.get("/metrics").status_code == 401
 
 
 @pytest.mark.slow

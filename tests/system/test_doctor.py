@@ -19,6 +19,7 @@ from sqlalchemy import text
 
 from service.app import create_app
 from service.settings import ServiceSettings
+from tests.support.compose import ROOT
 from tests.support.serving import serving
 from tgsh.api_keys import KeyFile
 from tgsh.doctor import machine, report, services
@@ -34,13 +35,16 @@ WITHOUT_WORKER = (
 )
 
 
-def doctor(home: Path, *words: str, first: str = "", **variables: str) -> tuple[int, dict[str, Any]]:
+def doctor(
+    home: Path | None, *words: str, first: str = "", cwd: Path | None = None, **variables: str
+) -> tuple[int, dict[str, Any]]:
     """Exit status and document of the command."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("TGSH_", "FSSPEC_"))}
     command = [sys.executable, "-c", f"import sys\n{first}\n{TGSH}"]
     asked = subprocess.run(
-        [*command, "doctor", "--home", str(home), "--json", *words],
+        [*command, "doctor", *(["--home", str(home)] if home else []), "--json", *words],
         env=clean | variables,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=120,
@@ -114,6 +118,43 @@ def test_whatever_is_wrong_makes_it_exit_with_1(tmp_path: Path) -> None:
     found = by_subject(document)
     assert found["Redis"] == found["API"] == ["problem"]
     assert "hidden" not in json.dumps(document)
+
+
+def test_it_looks_at_the_service_that_systemd_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `sudo -u tgsh tgsh doctor` has none of the units' variables."""
+    path, home = tmp_path / "environment", tmp_path / "var"
+    home.mkdir(mode=0o700)
+    path.write_text(
+        f"# a comment\nTGSH_HOME={home}\nTGSH_REDIS_URL=redis://:hidden@127.0.0.1:9/0\nTGSH_DEVICES=\n"
+    )
+    KeyFile(home / "keys.json").add("alice", "read", None)
+    code = [sys.executable, "-c", f"import sys\n{TGSH}"]
+    variables = {"TGSH_ENVIRONMENT_FILE": str(path), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    status, document = doctor(None, "--port", str(free_port()), cwd=tmp_path, **variables)
+    details = {finding["subject"]: finding["detail"] for finding in document["findings"]}
+    assert status == 1
+    assert details["settings"] == f"those of the service, in {path}"
+    assert str(home) in details["keys"]
+    assert "127.0.0.1:9" in details["Redis"]
+    assert "hidden" not in json.dumps(document)
+    shown = subprocess.run(
+        [*code, "keys", "list"], env=variables, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "alice" in shown.stdout
+    elsewhere = subprocess.run(
+        [*code, "keys", "list", "--home", "other"],
+        env=variables,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "No keys" in elsewhere.stdout
+    monkeypatch.setenv("TGSH_ENVIRONMENT_FILE", str(path))
+    assert verdicts(machine.check_settings(tmp_path)) == [("settings", "ok")]
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert verdicts(machine.check_settings(tmp_path)) == [("settings", "warning")]
 
 
 @pytest.fixture

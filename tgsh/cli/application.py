@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from tgsh.cli import (
@@ -21,8 +23,24 @@ from tgsh.cli import (
 )
 from tgsh.cli.errors import EXIT_STATUS_HELP, ErrorHandlingGroup
 
+ABOUT_THE_SERVICE = ("doctor", "keys", "backup")
+"""Commands about the service of this machine, which systemd may have started."""
+
+
+class TgshGroup(ErrorHandlingGroup):
+    """The commands; those about this machine's service have the settings of its units."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        has_home = any(word.partition("=")[0] == "--home" for word in args)
+        if args and args[0] in ABOUT_THE_SERVICE and not has_home:
+            from tgsh.settings import take_units_settings
+
+            take_units_settings()  # before anything is parsed, as options have variables, too
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
-    cls=ErrorHandlingGroup,
+    cls=TgshGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

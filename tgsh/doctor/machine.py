@@ -15,10 +15,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
+
 from tgsh.api_keys import KeyFile
 from tgsh.doctor.services import Finding, ok, problem, warning
 from tgsh.errors import KeysUnreadable
-from tgsh.system import cores, memory
+from tgsh.settings import units_file
+from tgsh.system import cores, limits
 
 MIN_PYTHON = (3, 11)
 TORCH_TIMEOUT = 55.0  # seconds
@@ -59,7 +62,31 @@ def check_python() -> Iterator[Finding]:
         yield problem("Python", version, "install Python 3.11 or later, and tgsh in it")
     else:
         yield ok("Python", f"{version} in {sys.prefix}")
-    yield ok("machine", f"{cores()} cores, {memory() / 2**30:.1f} GiB of memory, {platform.platform()}")
+    may = limits()
+    by = "; ".join(
+        f"{what}: {why}" for what, why in (("cores", may.cores_by), ("memory", may.memory_by)) if why
+    )
+    yield ok(
+        "machine",
+        f"{may.cores} cores, {may.memory / 2**30:.1f} GiB of memory{f' ({by})' * bool(by)}, "
+        f"{platform.platform()}",
+    )
+
+
+def check_settings(home: Path) -> Iterator[Finding]:
+    """Check whose settings these are, where systemd's units have some of their own."""
+    path = units_file()
+    if not path.exists():
+        return
+    if not os.access(path, os.R_OK):
+        detail = (
+            f"those of the service, in {path}, are not for this user to read: this is not about the service"
+        )
+        yield warning("settings", detail, "for the service: sudo -u tgsh /opt/tgsh/bin/tgsh doctor")
+    elif home.absolute() == Path(dotenv_values(path, interpolate=False).get("TGSH_HOME") or "").absolute():
+        yield ok("settings", f"those of the service, in {path}")
+    else:
+        yield ok("settings", f"of this environment; those of the service, in {path}, are others")
 
 
 def check_torch() -> Iterator[Finding]:

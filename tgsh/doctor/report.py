@@ -24,6 +24,7 @@ def run_checks(settings: StoreSettings, url: str | None, port: int) -> list[Find
     """
     checks: dict[str, tuple[CheckFunction, float]] = {
         "Python": (machine.check_python, CHECK_SECONDS),
+        "settings": (partial(machine.check_settings, settings.home), CHECK_SECONDS),
         "torch": (machine.check_torch, 3 * CHECK_SECONDS),
         "disk": (partial(machine.check_disk, settings.home), CHECK_SECONDS),
         "database": (partial(services.check_database, settings), CHECK_SECONDS),

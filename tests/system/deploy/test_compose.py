@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from service.settings import ServiceSettings
 from tests.support.compose import COMPOSE_FILE, ROOT, MissingVariable, command, environment, load_compose
@@ -105,6 +106,34 @@ def test_every_service_restarts_and_has_a_health_check(services: dict[str, Any],
     assert "healthcheck" in service or len(instructions(target, "HEALTHCHECK")) == 1
 
 
+def test_health_does_not_hang_on_the_format_of_an_image(services: dict[str, Any]) -> None:
+    """OCI's format, which buildah and podman write, has no HEALTHCHECK."""
+    for name in OURS:
+        check = services[name]["healthcheck"]
+        (said,) = instructions(services[name]["build"]["target"], "HEALTHCHECK")
+        options, _, test = said.partition(" CMD ")
+        assert ["CMD", *json.loads(test)] == check["test"]
+        assert dict(re.findall(r"--([\w-]+)=(\w+)", options)) == {
+            option: str(check[option.replace("-", "_")])
+            for option in ("interval", "timeout", "start-period", "retries")
+        }
+
+
+def test_the_builder_asks_no_registry_for_its_own_language() -> None:
+    assert (
+        re.findall(r"(?im)^#\s*(?:syntax|escape|check)\s*=.*", (ROOT / "Dockerfile").read_text("utf-8")) == []
+    )
+
+
+def test_where_torch_comes_from_is_set_in_the_example() -> None:
+    chosen = {"TORCH_INDEX": "https://mirror.example/simple", "TGSH_WORKER_EXTRA": "cpu"}
+    built = load_compose({"TGSH_REDIS_PASSWORD": PASSWORD, **chosen})["services"]
+    assert built["worker-cpu"]["build"]["args"] == {"TORCH_INDEX": chosen["TORCH_INDEX"], "EXTRA": "cpu"}
+    assert built["worker"]["build"]["args"] == {"TORCH_INDEX": ""}
+    declared = {name for line in instructions("worker-build", "ARG") for name in [line.partition("=")[0]]}
+    assert declared == {"TORCH_INDEX", "EXTRA"}
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_is_hardened(services: dict[str, Any], name: str) -> None:
     service = services[name]
@@ -121,10 +150,16 @@ def test_volumes_are_named_and_shared_as_one_machine_needs(services: dict[str, A
     mounts = {name: dict(m.split(":")[:2] for m in found) for name, found in volumes.items()}
     named = {volume for mount in mounts.values() for volume in mount}
     assert {volume for volume in named if not volume.startswith(".")} == set(declared)
-    for volume in named - set(declared) - {"./.metrics-key"}:
+    for volume in named - set(declared):
         assert (ROOT / volume).is_file()
     for name in OURS:
         assert mounts[name]["home"] == environment(services[name])["TGSH_HOME"]
+    made = Path(environment(services["service"])["TGSH_METRICS_KEY_FILE"])
+    assert mounts["service"]["metrics-key"] == str(made.parent)
+    assert services["prometheus"]["group_add"] == ["10001"], "the key's file is for its group"
+    scraped = yaml.safe_load((ROOT / "tgsh/deploy/monitoring/prometheus.yml").read_text("utf-8"))
+    shown = scraped["scrape_configs"][0]["authorization"]["credentials_file"]
+    assert shown == f"{mounts['prometheus']['metrics-key']}/{made.name}"
     for name in ("worker", "worker-cpu"):
         assert mounts[name]["data"] == environment(services[name])["TGSH_DATA_DIR"]
     folder = load_compose({"TGSH_REDIS_PASSWORD": PASSWORD, "TGSH_DATA_MOUNT": "/srv/mnist"})
@@ -194,6 +229,8 @@ def test_images_do_not_run_as_root(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", BUILT)
 def test_images_hold_no_build_tools_and_no_foreign_code(stage: str) -> None:
+    assert any("'pip', 'setuptools', 'wheel'" in line for line in instructions(stage, "RUN"))
+    assert "--without-pip" in " ".join(instructions(f"{stage}-build", "RUN"))
     assert instructions(stage, "COPY") == [f"--from={stage}-build /opt/venv /opt/venv"]
     copied = instructions(f"{stage}-build", "COPY")
     assert copied == ["pyproject.toml LICENSE ./", "tgsh tgsh", f"{stage} {stage}"]
@@ -203,7 +240,8 @@ def test_the_service_image_has_no_torch() -> None:
     steps = " ".join(instructions("service-build", "RUN"))
     assert "worker" not in steps
     assert "sys.exit(importlib.util.find_spec('torch') is not None)" in steps
-    assert "[worker]" in " ".join(instructions("worker-build", "RUN"))
+    assert "EXTRA=worker" in instructions("worker-build", "ARG")
+    assert ".[$EXTRA]" in " ".join(instructions("worker-build", "RUN"))
     assert "TORCH_INDEX" not in steps
 
 

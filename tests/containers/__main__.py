@@ -1,0 +1,113 @@
+"""`python -m tests.containers`: Dockerfile, docker-compose.yml and systemd units in their real homes."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.containers import stand_ins
+from tests.containers.engine import Compose, Engine, Unavailable
+from tests.containers.walk import FLOWER_PORT, PASSWORDS, PORT, Report, Walk
+from tests.support.compose import ROOT
+
+PROFILES = "cpu,monitoring,flower,postgres"
+DATABASE = f"postgresql+psycopg://tgsh:{PASSWORDS['TGSH_STORE_PASSWORD']}@postgres:5432/tgsh"
+NOT_TRIED = (
+    "the image for NVIDIA GPUs: its torch is 3 GB, and there is no GPU",
+    "python:3.12-slim, redis:7-alpine, postgres:17-alpine and prom/prometheus themselves: there is no "
+    "registry of images; Debian's packages stand in for them",
+)
+
+
+def check_out(folder: Path) -> Path:
+    """Copy of this checkout's files, as they are now."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def main() -> int:
+    """0: every claim was kept; 1: one was not; 2: something is missing here."""
+    parser = argparse.ArgumentParser(prog="python -m tests.containers", description=__doc__)
+    parser.add_argument("--folder", type=Path, help="images and caches, kept for the next time")
+    parser.add_argument("--wheels", type=Path, default=Path("/opt/wheels"), help="with torch for processors")
+    parser.add_argument("--light", action="store_true", help="a worker without torch")
+    parser.add_argument("--only", choices=["compose", "systemd"], help="one of the two")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report here, too")
+    chosen = parser.parse_args()
+    report = Report(missing=[*NOT_TRIED, *stand_ins.NOT_HERE.values()])
+    with ExitStack() as stack:
+        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tgsh-containers-")))
+        folder = (chosen.folder or temporary / "engine").absolute()
+        try:
+            engine = stack.enter_context(Engine(folder))
+            python = stand_ins.make_base(engine)
+            report.missing.append(f"Python 3.12: the stand-in has {python}")
+            index = _index(stack, folder, chosen.wheels, python, report) if not chosen.light else ""
+            if chosen.only != "systemd":
+                stand_ins.make_all(engine)
+                _compose(engine, check_out(temporary / "checkout"), index, report)
+            if chosen.only != "compose":
+                from tests.containers.units import walk_units
+
+                walk_units(engine, check_out(temporary / "source"), index, report)
+        except Unavailable as lack:
+            print(f"not tried: {lack}", file=sys.stderr)
+            return 2
+    print(report.text())
+    if chosen.report:
+        chosen.report.write_text(report.text())
+    return 1 if report.failed else 0
+
+
+def _index(stack: ExitStack, folder: Path, wheels: Path, python: str, report: Report) -> str:
+    """URL of an index with torch for processors; "" where there is none: a worker without torch."""
+    try:
+        if not (folder / "index/simple/torch").exists():
+            stand_ins.collect_torch(folder / "index", wheels, python)
+    except Unavailable as lack:
+        report.missing.append(f"a worker with torch: {lack}")
+        return ""
+    return stack.enter_context(stand_ins.serving_index(folder / "index"))
+
+
+def _compose(engine: Engine, checkout: Path, index: str, report: Report) -> None:
+    variables = [f"{name}={value}" for name, value in PASSWORDS.items()]
+    variables += [f"COMPOSE_PROFILES={PROFILES}", f"TGSH_PORT={PORT}", f"TGSH_FLOWER_PORT={FLOWER_PORT}"]
+    variables += [f"TORCH_INDEX={index}"] if index else ["TGSH_WORKER_EXTRA=cpu"]
+    compose = Compose(engine, checkout, variables)
+    report.step("the images are built from the Dockerfile as it is", lambda: build(engine, compose))
+    if report.failed:
+        return
+    walk = Walk(engine, compose, report)
+    try:
+        walk.on_sqlite()
+        compose("down", "--volumes", quiet=True)
+        compose = Compose(engine, checkout, [*variables, f"TGSH_DATABASE_URL={DATABASE}"])
+        walk.on_postgres()
+    finally:
+        compose("down", "--volumes", quiet=True)
+
+
+def build(engine: Engine, compose: Compose) -> str:
+    """Both images; their sizes."""
+    compose("build", "service", "worker-cpu", seconds=2400)
+    sizes = {name: engine.inspect(name)["Size"] / 1e6 for name in ("tgsh-service", "tgsh-worker:cpu")}
+    return ", ".join(f"{name} {size:.0f} MB" for name, size in sizes.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
