@@ -308,6 +308,26 @@ class Webhook(WireModel):
 class WebhookList(WireModel):
     """Webhooks of an experiment or a study, the newest first."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "id": "5fe2a81c90d3b746",
+                            "url": "https://hooks.example.org/tgsh",
+                            "status": "due",
+                            "attempts": 1,
+                            "response": 503,
+                            "reason": "it answered 503",
+                            "next_at": "2026-11-28T10:00:10Z",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
     items: list[Webhook]
 
 
