@@ -104,7 +104,9 @@ def list_(
     ] = None,
     group_by: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Means and deviations by project, study, tag, training.epochs …"),
+        typer.Option(
+            metavar="NAME", help="Means and deviations by project, study, tag, training.epochs and more"
+        ),
     ] = None,
     as_json: Json = False,
     url: Url = None,
