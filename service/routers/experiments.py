@@ -28,6 +28,7 @@ from service.fleet import refusal
 from service.middleware.auth import Caller
 from service.results.warnings import warnings_of
 from service.threads import writing
+from service.webhooks import require_webhook, webhook_list
 from tgsh.arrays import table_csv
 from tgsh.errors import Conflict, InvalidSpec, NotFound, QuotaExceeded, TgshError
 from tgsh.execution.planning import plan
@@ -45,6 +46,7 @@ from tgsh.schemas import (
     ExperimentTable,
     Task,
     TaskList,
+    WebhookList,
 )
 from tgsh.schemas.examples import SUBMISSIONS
 from tgsh.specs import MAX_TASKS, ExperimentSpec
@@ -91,7 +93,8 @@ def submit(
     shared none that is to be, and one of which a file is damaged none at all.
     """
     spec, shared, priority = submission.spec(), submission.shared, submission.priority
-    remarks = Remarks(submission.notes or None, submission.project)
+    require_webhook(services, submission.webhook)
+    remarks = Remarks(submission.notes or None, submission.project, submission.webhook)
     owner = Owner(caller.name, services.settings.max_queued_tasks)
     submitted = None
     if idempotency_key is not None:  # before all that may refuse a new one
@@ -363,6 +366,12 @@ def history_of(experiment_id: ExperimentId, services: ServicesDep) -> Experiment
     return ExperimentHistory(
         items=[change_view(record) for record in history(services.database, experiment_id)]
     )
+
+
+@router.get("/{experiment_id}/webhooks", summary="Webhooks of an experiment, and how they fare")
+def webhooks_of(experiment_id: OwnId, services: ServicesDep, caller: CallerDep) -> WebhookList:
+    """The webhooks that were named when it was submitted: yours, and of an admin's key all of them."""
+    return webhook_list(services, caller, experiment_id)
 
 
 @router.delete("/{experiment_id}", status_code=204, summary="Delete an experiment")

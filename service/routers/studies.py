@@ -18,6 +18,7 @@ from service.middleware.auth import Caller
 from service.middleware.head import IS_HEAD
 from service.study_submissions import is_shared, planned, priority_of, refusal_of, stored_finder
 from service.threads import writing
+from service.webhooks import require_webhook, webhook_list
 from tgsh.errors import Conflict, InvalidSpec, NotFound
 from tgsh.execution.studies import (
     expansion_of,
@@ -26,7 +27,15 @@ from tgsh.execution.studies import (
     study_view,
 )
 from tgsh.execution.uploads import seen_by
-from tgsh.schemas import TERMINAL, StatusEvent, Study, StudyChanges, StudyExperimentEvent, StudyPage
+from tgsh.schemas import (
+    TERMINAL,
+    StatusEvent,
+    Study,
+    StudyChanges,
+    StudyExperimentEvent,
+    StudyPage,
+    WebhookList,
+)
 from tgsh.schemas.studies import StudyProgressEvent
 from tgsh.schemas.study_examples import STREAM, SUBMISSIONS
 from tgsh.specs.base import WITHOUT_NUL
@@ -83,6 +92,8 @@ def submit(
     taken as they are; POST /estimates with the same body tells what the others cost. In place of a spec,
     `experiments` makes a study of experiments that there are: it costs nothing.
     """
+    webhook = submission.webhook or (submission.spec.webhook if submission.spec is not None else None)
+    require_webhook(services, webhook)
     owner = Owner(caller.name, services.settings.max_queued_tasks)
     request = None
     if idempotency_key is not None:  # before all that may refuse a new one
@@ -105,6 +116,7 @@ def submit(
             project=submission.project,
             shared=is_shared(submission),
             priority=priority_of(submission),
+            webhook=webhook,
         ),
         members,
         owner,
@@ -211,6 +223,12 @@ def _delete_forever(services: Services, study_id: str) -> None:
         studies.delete(services.database, study_id)
     finally:
         removals.carry_out(services.database, services.artifacts, gone)
+
+
+@router.get("/{study_id}/webhooks", summary="Webhooks of a study, and how they fare")
+def webhooks_of(study_id: OwnStudyId, services: ServicesDep, caller: CallerDep) -> WebhookList:
+    """The webhooks that were named when it was submitted: yours, and of an admin's key all of them."""
+    return webhook_list(services, caller, study_id)
 
 
 @router.post("/{study_id}/restore", summary="Bring a deleted study back")

@@ -71,6 +71,8 @@ from tgsh.schemas.experiments import Task as Task
 from tgsh.schemas.experiments import TaskEvent as TaskEvent
 from tgsh.schemas.experiments import TaskList as TaskList
 from tgsh.schemas.experiments import Timings as Timings
+from tgsh.schemas.experiments import Webhook as Webhook
+from tgsh.schemas.experiments import WebhookList as WebhookList
 from tgsh.schemas.inference import ContextAccuracy as ContextAccuracy
 from tgsh.schemas.inference import ContextMixture as ContextMixture
 from tgsh.schemas.inference import ContextTransfer as ContextTransfer

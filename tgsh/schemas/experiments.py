@@ -290,6 +290,47 @@ class Task(WireModel):
     links: dict[str, str] = Field(default_factory=dict)
 
 
+class Webhook(WireModel):
+    """A URL that is told when an experiment or a study ends."""
+
+    id: str
+    url: str
+    status: Literal["waiting", "due", "delivered", "failed"] = Field(
+        description="waiting: for the end; due: it is sent until somebody takes it; failed: given up"
+    )
+    attempts: int
+    response: int | None = Field(None, description="HTTP status of the last answer")
+    reason: str | None = Field(None, description="why the last attempt failed")
+    next_at: datetime | None = Field(None, description="of the next attempt")
+    ended_at: datetime | None = Field(None, description="when it was delivered or given up")
+
+
+class WebhookList(WireModel):
+    """Webhooks of an experiment or a study, the newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "id": "5fe2a81c90d3b746",
+                            "url": "https://hooks.example.org/tgsh",
+                            "status": "due",
+                            "attempts": 1,
+                            "response": 503,
+                            "reason": "it answered 503",
+                            "next_at": "2026-11-28T10:00:10Z",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
+    items: list[Webhook]
+
+
 class TaskList(WireModel):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.TASK_LIST]})
 

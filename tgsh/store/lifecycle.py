@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from tgsh.schemas import Progress, ProgressEvent, StatusEvent, TaskEvent
+from tgsh.store import webhooks
 from tgsh.store.insertion import insert_into
 from tgsh.store.models import (
     CounterRecord,
@@ -82,6 +83,7 @@ def end_experiment(
     experiment.reason = reason
     experiment.finished_at = session.scalar(select(db_now()))
     append_status_event(session, experiment.id, status, reason)
+    webhooks.make_due(session, experiment.id)
     add_to_counter(session, None, ("experiments", status, 1))
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased, defer
 
 from tgsh.errors import Conflict, InvalidSpec, NotFound, TgshError
 from tgsh.specs import ExperimentSpec
-from tgsh.store import experiments
+from tgsh.store import experiments, webhooks
 from tgsh.store.database import Database
 from tgsh.store.experiments import ExperimentPlan, NewExperiment, lock_key
 from tgsh.store.models import (
@@ -65,6 +65,7 @@ class NewStudy:
     project: str | None = None
     shared: bool = False
     priority: int = 0
+    webhook: str | None = None
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,8 @@ def create(
         session.add(record)
         session.flush()
         queued = _add_members(session, record, members, owner, refusal)
+        if study.webhook is not None:
+            webhooks.add(session, "study", record.id, study.webhook, owner.name)
         if request is not None:
             _note_key(session, owner, request, record)
         return SubmittedStudy(record.id, queued)

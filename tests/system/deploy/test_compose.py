@@ -230,6 +230,7 @@ def test_images_do_not_run_as_root(stage: str) -> None:
 @pytest.mark.parametrize("stage", BUILT)
 def test_images_hold_no_build_tools_and_no_foreign_code(stage: str) -> None:
     assert any("'pip', 'setuptools', 'wheel'" in line for line in instructions(stage, "RUN"))
+    assert "--no-compile" in " ".join(instructions(f"{stage}-build", "RUN"))
     assert "--without-pip" in " ".join(instructions(f"{stage}-build", "RUN"))
     assert instructions(stage, "COPY") == [f"--from={stage}-build /opt/venv /opt/venv"]
     copied = instructions(f"{stage}-build", "COPY")

@@ -49,6 +49,7 @@ class AsyncStudyMethods(AsyncReferences):
         notes: str | None = None,
         project: str | None = None,
         shared: bool | None = None,
+        webhook: str | None = None,
         anew: bool = False,
         idempotency_key: str | None = None,
     ) -> results.Study:
@@ -79,6 +80,8 @@ class AsyncStudyMethods(AsyncReferences):
             Project that it belongs to.
         shared : bool | None, default=None
             Whether everybody with a key may see it and its experiments; None uses the default of the service.
+        webhook : str | None, default=None
+            URL that is told when all have ended, of a host that the administrator allows.
         anew : bool, default=False
             Whether to train even what is already stored.
         idempotency_key : str | None, default=None
@@ -93,9 +96,14 @@ class AsyncStudyMethods(AsyncReferences):
         --------
         >>> study = await client.study("demo", seeds=5, base_seeds=3, grid={"training.epochs": [1, 3]})
         """
-        words = {"name": name, "tags": None if tags is None else list(tags), "notes": notes}
+        words: dict[str, object] = {
+            "name": name,
+            "tags": None if tags is None else list(tags),
+            "notes": notes,
+        }
         ids = None if experiments is None else [await self.experiment_id(each) for each in experiments]
-        body = study_body(spec, ids, seeds, base_seeds, grid, **words, project=project, shared=shared)
+        words |= {"project": project, "shared": shared, "webhook": webhook}
+        body = study_body(spec, ids, seeds, base_seeds, grid, **words)
         return await self._send(post_study(body, idempotency_key, anew=anew))
 
     async def estimate_study(
