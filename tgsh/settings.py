@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tgsh.logs import LogFormat
 
@@ -44,6 +44,18 @@ class StoreSettings(BaseSettings):
         "auto",
         description="what trains FlyNet on a processor: numba's fused loops where they can be had, or torch",
     )
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="host names that webhooks may go to; private addresses are named beside them: "
+        "hooks.example.org,build.local,10.0.0.7",
+    )
+    otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector for traces, such as http://collector:4318; unset: none"
+    )
+    cuda_graphs: bool = Field(
+        False,
+        description="a GPU records the kernels of a step once and launches them together from then on",
+    )
     log_level: LogLevel = "INFO"
     log_format: LogFormat = Field("text", description="lines for people, or JSON for programs")
 
@@ -59,6 +71,19 @@ class StoreSettings(BaseSettings):
                     f"{os.fspath(value)!a} is not UTF-8: choose a folder or file of another name"
                 ) from None
         return value
+
+    @field_validator("webhook_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        """Parse a comma-separated list."""
+        if not isinstance(value, str):
+            return value
+        return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+
+    @property
+    def webhook_key(self) -> Path:
+        """The file of the key that signs webhooks."""
+        return self.home.absolute() / "webhook.key"
 
     @property
     def database(self) -> str | Path:

@@ -58,7 +58,7 @@ def memory() -> int:
 
 @dataclass(frozen=True)
 class ResourceLimits:
-    """ResourceLimits of this process, with what set them: "" where that is the machine itself."""
+    """Limits of this process, with what set them: "" where that is the machine itself."""
 
     cores: int
     cores_by: str

@@ -32,6 +32,7 @@ from worker.stop_flag import stop_flag
 from worker.transport import Channel
 from worker.turns import OwnTurns
 from worker.watch import Watch
+from worker.webhooks import WebhookDelivery
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
         settings = self._settings
         self._database = Database(settings.database)
         self._cleanup = Cleanup(self._database, settings.artifacts)
+        self._webhooks = WebhookDelivery(self._database, settings.webhook_hosts, settings.webhook_key)
         self._clock = ClockWatch(self._database)
         self._messages = JobMessages(settings.redis)
         self._turns = OwnTurns(controller)
@@ -89,6 +91,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no ty
             self._take_back()
             self._give_turns(controller)
             self._cleanup.start()
+            self._webhooks.start()
         except Exception:
             log.exception("a sweep failed; the next one is in %g s", self._settings.sweep_seconds)
 

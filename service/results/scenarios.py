@@ -25,6 +25,7 @@ from tgsh.schemas import (
     Scenarios,
     ScenarioSample,
 )
+from tgsh.specs import figure_options
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
 
@@ -173,6 +174,10 @@ SCENARIOS = Result(
     compute=_compute,
     encoders={"json": as_json(scenarios_document), "csv": _table},
     figure=_figure,
+<<<<<<< HEAD
     bundled={"scenarios.json": (ScenarioParams(), "json")},
+=======
+    figure_options=figure_options.SHAPE,
+>>>>>>> main
     warnings=_warnings,
 )

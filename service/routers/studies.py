@@ -8,16 +8,17 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import parsing
-from service.dependencies import CallerDep, OwnStudyId, Services, ServicesDep, StudyId
+from service.dependencies import ID, CallerDep, OwnStudyId, Services, ServicesDep, StudyId
 from service.middleware.auth import Caller
 from service.middleware.head import IS_HEAD
 from service.study_submissions import is_shared, planned, priority_of, refusal_of, stored_finder
 from service.threads import writing
+from service.webhooks import require_webhook, webhook_list
 from tgsh.errors import Conflict, InvalidSpec, NotFound
 from tgsh.execution.studies import (
     expansion_of,
@@ -26,7 +27,15 @@ from tgsh.execution.studies import (
     study_view,
 )
 from tgsh.execution.uploads import seen_by
-from tgsh.schemas import TERMINAL, StatusEvent, Study, StudyChanges, StudyExperimentEvent, StudyPage
+from tgsh.schemas import (
+    TERMINAL,
+    StatusEvent,
+    Study,
+    StudyChanges,
+    StudyExperimentEvent,
+    StudyPage,
+    WebhookList,
+)
 from tgsh.schemas.studies import StudyProgressEvent
 from tgsh.schemas.study_examples import STREAM, SUBMISSIONS
 from tgsh.specs.base import WITHOUT_NUL
@@ -37,8 +46,12 @@ from tgsh.specs.studies import (
     StudySubmission,
     further_seeds,
 )
+<<<<<<< HEAD
 from tgsh.store import experiments, removals, studies
 from tgsh.store.idempotency import IdempotentRequest
+=======
+from tgsh.store import deleted_studies, experiments, removals, studies
+>>>>>>> main
 from tgsh.store.maintenance import reopen_damaged
 from tgsh.store.ownership import Owner
 from tgsh.store.studies import NewStudy, StudyFilters
@@ -84,6 +97,8 @@ def submit(
     taken as they are; POST /estimates with the same body tells what the others cost. In place of a spec,
     `experiments` makes a study of experiments that there are: it costs nothing.
     """
+    webhook = submission.webhook or (submission.spec.webhook if submission.spec is not None else None)
+    require_webhook(services, webhook)
     owner = Owner(caller.name, services.settings.max_queued_tasks)
     request = None
     if idempotency_key is not None:  # before all that may refuse a new one
@@ -106,6 +121,7 @@ def submit(
             project=submission.project,
             shared=is_shared(submission),
             priority=priority_of(submission),
+            webhook=webhook,
         ),
         members,
         owner,
@@ -175,15 +191,35 @@ def patch(study_id: OwnStudyId, changes: StudyChanges, services: ServicesDep, ca
 def delete(
     study_id: OwnStudyId,
     services: ServicesDep,
+    caller: CallerDep,
     members: Annotated[
         bool, Query(description="delete its experiments, too, but those of others and of other studies")
     ] = False,
+    forever: Annotated[
+        bool, Query(description="with its experiments, at once: nothing brings them back")
+    ] = False,
 ) -> None:
-    """Forget a study. Its experiments stay, unless they are to go with it (409 while one is running)."""
-    ids = studies.deletable_members(services.database, study_id) if members else []
+    """Forget a study. Its experiments stay, unless they are to go with it (409 while one is running).
+
+    For seven days POST …/restore brings it back with the experiments that went, unless they were deleted for
+    ever.
+    """
+    if not members:
+        if forever:
+            raise InvalidSpec(
+                "forever", "is of a study's experiments; send members=true, too, or leave it out"
+            )
+        studies.delete(services.database, study_id)
+    elif forever:
+        _delete_forever(services, study_id)
+    else:
+        deleted_studies.put_away_study(services.database, study_id, caller.name)
+
+
+def _delete_forever(services: Services, study_id: str) -> None:
     gone = []
     try:
-        for id in ids:
+        for id in studies.deletable_members(services.database, study_id):
             try:
                 experiments.delete(services.database, id)
             except NotFound:
@@ -192,6 +228,27 @@ def delete(
         studies.delete(services.database, study_id)
     finally:
         removals.carry_out(services.database, services.artifacts, gone)
+
+
+@router.get("/{study_id}/webhooks", summary="Webhooks of a study, and how they fare")
+def webhooks_of(study_id: OwnStudyId, services: ServicesDep, caller: CallerDep) -> WebhookList:
+    """The webhooks that were named when it was submitted: yours, and of an admin's key all of them."""
+    return webhook_list(services, caller, study_id)
+
+
+@router.post("/{study_id}/restore", summary="Bring a deleted study back")
+@writing
+def restore(
+    study_id: Annotated[str, Path(pattern=ID, description="of a study that was deleted with experiments")],
+    services: ServicesDep,
+    caller: CallerDep,
+) -> Study:
+    """As it was, with the experiments that were deleted with it, within seven days.
+
+    Experiments that waited for workers are cancelled now, and can be resumed.
+    """
+    deleted_studies.restore_study(services.database, study_id, caller.visible_to)
+    return view(services, caller, study_id)
 
 
 @router.post("/{study_id}/cancel", status_code=202, summary="Cancel a study")

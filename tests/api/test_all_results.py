@@ -28,6 +28,7 @@ from tgsh.datasets.descriptions import info_of
 from tgsh.datasets.mnist import load_dataset
 from tgsh.datasets.named_sets import NAMED_SETS
 from tgsh.specs import FlyNetSpec
+from tgsh.specs.figure_options import DESCRIPTIONS
 from tgsh.specs.presets import Submission
 from tgsh.specs.results import RESULT_SPECS
 
@@ -237,7 +238,7 @@ def test_parameters_are_those_of_the_endpoint_with_its_defaults(app: FastAPI, re
     declared = {
         parameter["name"]: parameter["schema"].get("default")
         for parameter in operation["parameters"]
-        if parameter["in"] == "query" and parameter["name"] != "format"
+        if parameter["in"] == "query" and parameter["name"] not in {"format", *DESCRIPTIONS}
     }
     assert declared == {name: field.default for name, field in result.params.model_fields.items()}
 

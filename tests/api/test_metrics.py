@@ -139,6 +139,8 @@ def test_what_the_store_has(client: httpx.Client, services: Services) -> None:
     assert value(samples, "tgsh_jobs", kind="task", status="queued") == 2
     assert value(samples, "tgsh_jobs", kind="task", status="running") == 1
     assert value(samples, "tgsh_jobs", kind="finish", status="completed") == 1
+    owned = [value(samples, "tgsh_owner_tasks", owner="", status=each) for each in ("queued", "running")]
+    assert owned == [2, 1]
     assert 0 < value(samples, "tgsh_queue_oldest_seconds") < 60
     assert value(samples, "tgsh_task_epochs_total") == 6
     assert value(samples, "tgsh_experiments_ended_total", status="completed") == 1

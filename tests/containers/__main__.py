@@ -15,7 +15,7 @@ from tests.containers.engine import Compose, Engine, Unavailable
 from tests.containers.walk import FLOWER_PORT, PASSWORDS, PORT, Report, Walk
 from tests.support.compose import ROOT
 
-PROFILES = "cpu,monitoring,flower,postgres"
+PROFILES = {"sqlite": "cpu,monitoring,flower", "postgres": "cpu,postgres"}
 DATABASE = f"postgresql+psycopg://tgsh:{PASSWORDS['TGSH_STORE_PASSWORD']}@postgres:5432/tgsh"
 NOT_TRIED = (
     "the image for NVIDIA GPUs: its torch is 3 GB, and there is no GPU",
@@ -46,6 +46,8 @@ def main() -> int:
     parser.add_argument("--wheels", type=Path, default=Path("/opt/wheels"), help="with torch for processors")
     parser.add_argument("--light", action="store_true", help="a worker without torch")
     parser.add_argument("--only", choices=["compose", "systemd"], help="one of the two")
+    parser.add_argument("--reuse", action="store_true", help="images of this version that are there already")
+    parser.add_argument("--upgrade-from", metavar="COMMIT", help="images of it first, on the same volumes")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the report here, too")
     chosen = parser.parse_args()
     report = Report(missing=[*NOT_TRIED, *stand_ins.NOT_HERE.values()])
@@ -59,7 +61,8 @@ def main() -> int:
             index = _index(stack, folder, chosen.wheels, python, report) if not chosen.light else ""
             if chosen.only != "systemd":
                 stand_ins.make_all(engine)
-                _compose(engine, check_out(temporary / "checkout"), index, report)
+                before = _check_out_commit(chosen.upgrade_from, temporary / "before")
+                _compose(engine, check_out(temporary / "checkout"), before, index, report, chosen.reuse)
             if chosen.only != "compose":
                 from tests.containers.units import walk_units
 
@@ -73,6 +76,21 @@ def main() -> int:
     return 1 if report.failed else 0
 
 
+def _check_out_commit(commit: str | None, folder: Path) -> Path | None:
+    """Copy of an earlier version, without the line of its Dockerfile that asks a registry."""
+    if commit is None:
+        return None
+    folder.mkdir()
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit], capture_output=True, check=True)
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    for name in ("Dockerfile", "docker-compose.yml"):
+        lines = (folder / name).read_text("utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith("# syntax=")]
+        text = "".join(kept).replace("https://download.pytorch.org/whl/cpu }", "${TORCH_INDEX} }")
+        (folder / name).write_text(text, "utf-8")
+    return folder
+
+
 def _index(stack: ExitStack, folder: Path, wheels: Path, python: str, report: Report) -> str:
     """URL of an index with torch for processors; "" where there is none: a worker without torch."""
     try:
@@ -84,20 +102,32 @@ def _index(stack: ExitStack, folder: Path, wheels: Path, python: str, report: Re
     return stack.enter_context(stand_ins.serving_index(folder / "index"))
 
 
-def _compose(engine: Engine, checkout: Path, index: str, report: Report) -> None:
+def _compose(
+    engine: Engine, checkout: Path, before: Path | None, index: str, report: Report, reuse: bool
+) -> None:
     variables = [f"{name}={value}" for name, value in PASSWORDS.items()]
-    variables += [f"COMPOSE_PROFILES={PROFILES}", f"TGSH_PORT={PORT}", f"TGSH_FLOWER_PORT={FLOWER_PORT}"]
+    variables += [f"TGSH_PORT={PORT}", f"TGSH_FLOWER_PORT={FLOWER_PORT}"]
     variables += [f"TORCH_INDEX={index}"] if index else ["TGSH_WORKER_EXTRA=cpu"]
-    compose = Compose(engine, checkout, variables)
-    report.step("the images are built from the Dockerfile as it is", lambda: build(engine, compose))
+    on_sqlite = [*variables, f"COMPOSE_PROFILES={PROFILES['sqlite']}"]
+    on_postgres = [*variables, f"COMPOSE_PROFILES={PROFILES['postgres']}", f"TGSH_DATABASE_URL={DATABASE}"]
+    compose = Compose(engine, checkout, on_sqlite)
+    if not reuse:
+        report.step("the images are built from the Dockerfile as it is", lambda: build(engine, compose))
     if report.failed:
         return
     walk = Walk(engine, compose, report)
     try:
         walk.on_sqlite()
         compose("down", "--volumes", quiet=True)
-        compose = Compose(engine, checkout, [*variables, f"TGSH_DATABASE_URL={DATABASE}"])
+        compose = Compose(engine, checkout, on_postgres)
         walk.on_postgres()
+        compose("down", "--volumes", quiet=True)
+        if before is None:
+            report.missing.append("an upgrade on the same volumes: name the version, --upgrade-from COMMIT")
+        else:
+            earlier, compose = Compose(engine, before, on_sqlite), Compose(engine, checkout, on_sqlite)
+            report.step("the earlier images are built", lambda: build(engine, earlier))
+            walk.on_an_upgrade(earlier, lambda: build(engine, compose))
     finally:
         compose("down", "--volumes", quiet=True)
 

@@ -26,7 +26,7 @@ INDEX = f"http://{GATEWAY}:{INDEX_PORT}/simple"
 
 NOT_HERE = {
     "grafana/grafana": "Grafana: no package of Debian's; its JSON is checked by tests/system/deploy",
-    "chrislusf/seaweedfs": "SeaweedFS: no package of Debian's; S3 is tried with moto by tests/system/store",
+    "chrislusf/seaweedfs": "SeaweedFS: no package of Debian's; moto stands in, which keeps nothing on disk",
 }
 """Images of docker-compose.yml for which there is no stand-in."""
 
@@ -40,7 +40,8 @@ bin=$(ls -d /usr/lib/postgresql/*/bin)
 export PATH="$bin:$PATH" PGDATA=/var/lib/postgresql/data
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   printf %s "$POSTGRES_PASSWORD" > /tmp/password
-  initdb --username="$POSTGRES_USER" --pwfile=/tmp/password --auth=scram-sha-256 --encoding=UTF8
+  initdb --username="$POSTGRES_USER" --pwfile=/tmp/password --encoding=UTF8 \\
+    --auth-local=trust --auth-host=scram-sha-256
   rm /tmp/password
   echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
   echo "listen_addresses = '*'" >> "$PGDATA/postgresql.conf"
@@ -49,6 +50,23 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   pg_ctl --wait stop
 fi
 exec "$@"
+"""
+
+STORE_ENTRY = b"""import boto3, threading
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+inner = DomainDispatcherApplication(create_backend_app)
+
+def application(environ, start):
+    if environ["PATH_INFO"] == "/healthz":
+        start("200 OK", [("Content-Type", "text/plain")])
+        return [b"ok"]
+    return inner(environ, start)
+
+server = make_server("0.0.0.0", 8333, application, threaded=True)
+threading.Thread(target=server.serve_forever).start()
+boto3.client("s3", endpoint_url="http://127.0.0.1:8333", region_name="us-east-1").create_bucket(Bucket="tgsh")
 """
 
 DOCKERFILES = {
@@ -69,6 +87,10 @@ DOCKERFILES = {
         + "RUN install -d -o 65534 -g 65534 /prometheus\nUSER 65534\nWORKDIR /prometheus\n"
         'ENTRYPOINT ["/usr/bin/prometheus"]\n'
     ),
+    "chrislusf/seaweedfs:4.48": APT.format("wget")
+    + "RUN python -m venv /opt/moto && /opt/moto/bin/pip install 'moto[s3]' flask flask-cors\n"
+    "COPY entry.py /entry.py\n"
+    'ENTRYPOINT ["/opt/moto/bin/python", "/entry.py"]\n',
     "mher/flower:2.0": "RUN python -m venv /opt/flower\n"
     "RUN /opt/flower/bin/pip install 'celery[redis]' flower\n"
     "ENV PATH=/opt/flower/bin:$PATH\n"
@@ -76,7 +98,10 @@ DOCKERFILES = {
 }
 """What is added to the base, by the name of the image."""
 
-FILES = {"postgres:17-alpine": {"entry.sh": POSTGRES_ENTRY}}
+FILES = {
+    "postgres:17-alpine": {"entry.sh": POSTGRES_ENTRY},
+    "chrislusf/seaweedfs:4.48": {"entry.py": STORE_ENTRY},
+}
 
 
 def make_base(engine: Engine) -> str:

@@ -45,7 +45,15 @@ class Machine:
             )
         engine.docker("rm", "--force", MACHINE, quiet=True)
         words = ["--name", MACHINE, "--hostname", "lab", "--tmpfs", "/run", "--tmpfs", "/tmp:exec"]
-        words += ["--volume", "/sys/fs/cgroup:/sys/fs/cgroup"]
+        # What systemd would mount itself, had it the right; and that it is in a container.
+        words += [
+            "--tmpfs",
+            "/run/lock",
+            "--env",
+            "container=docker",
+            "--volume",
+            "/sys/fs/cgroup:/sys/fs/cgroup",
+        ]
         engine.docker("run", "--detach", *words, IMAGE)
         engine.docker("cp", f"{source}/.", f"{MACHINE}:/src")
         if index:
@@ -112,7 +120,7 @@ class _Walk:
             line = line.replace("NAME", "boss")
             if not self._index:
                 line = line.replace(".[worker,", ".[cpu,")
-            said = self._machine(line)
+            said = self._machine(f"{line} || true" if line.endswith("tgsh doctor") else line)  # judged below
             if "/etc/tgsh/environment" in line:
                 sed = f"s/^TGSH_REDIS_PASSWORD=.*/TGSH_REDIS_PASSWORD={PASSWORD}/; s/:PASSWORD@/:{PASSWORD}@/"
                 self._machine(f"sed -i '{sed}' /etc/tgsh/environment")
@@ -135,7 +143,8 @@ class _Walk:
         assert detail["settings"] == "those of the service, in /etc/tgsh/environment", detail
         assert "/var/lib/tgsh" in detail["database"], detail
         assert PASSWORD not in said
-        problems = [each for each in findings if each["verdict"] == "problem"]
+        bad = [each for each in findings if each["verdict"] == "problem"]
+        problems = [each for each in bad if each["subject"] != "torchvision"]  # a stand-in has PyPI's
         assert not problems, problems
         mode = self._machine("stat -c '%a %U:%G' /etc/tgsh/environment").strip()
         assert mode == "640 root:tgsh", mode

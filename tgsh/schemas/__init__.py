@@ -61,6 +61,7 @@ from tgsh.schemas.experiments import ExperimentChange as ExperimentChange
 from tgsh.schemas.experiments import ExperimentChanges as ExperimentChanges
 from tgsh.schemas.experiments import ExperimentHistory as ExperimentHistory
 from tgsh.schemas.experiments import ExperimentPage as ExperimentPage
+from tgsh.schemas.experiments import ExperimentTable as ExperimentTable
 from tgsh.schemas.experiments import Preview as Preview
 from tgsh.schemas.experiments import PreviewStatus as PreviewStatus
 from tgsh.schemas.experiments import Progress as Progress
@@ -70,6 +71,8 @@ from tgsh.schemas.experiments import Task as Task
 from tgsh.schemas.experiments import TaskEvent as TaskEvent
 from tgsh.schemas.experiments import TaskList as TaskList
 from tgsh.schemas.experiments import Timings as Timings
+from tgsh.schemas.experiments import Webhook as Webhook
+from tgsh.schemas.experiments import WebhookList as WebhookList
 from tgsh.schemas.inference import ContextAccuracy as ContextAccuracy
 from tgsh.schemas.inference import ContextMixture as ContextMixture
 from tgsh.schemas.inference import ContextTransfer as ContextTransfer
@@ -158,6 +161,7 @@ from tgsh.schemas.studies import StudyAccuracy as StudyAccuracy
 from tgsh.schemas.studies import StudyAnswer as StudyAnswer
 from tgsh.schemas.studies import StudyCeiling as StudyCeiling
 from tgsh.schemas.studies import StudyCellExperiments as StudyCellExperiments
+from tgsh.schemas.studies import StudyCellMatrices as StudyCellMatrices
 from tgsh.schemas.studies import StudyChanges as StudyChanges
 from tgsh.schemas.studies import StudyDendrogram as StudyDendrogram
 from tgsh.schemas.studies import StudyDifferences as StudyDifferences
@@ -165,6 +169,7 @@ from tgsh.schemas.studies import StudyEffects as StudyEffects
 from tgsh.schemas.studies import StudyEmbedding as StudyEmbedding
 from tgsh.schemas.studies import StudyEstimate as StudyEstimate
 from tgsh.schemas.studies import StudyExperimentEvent as StudyExperimentEvent
+from tgsh.schemas.studies import StudyMatrices as StudyMatrices
 from tgsh.schemas.studies import StudyMemberState as StudyMemberState
 from tgsh.schemas.studies import StudyPage as StudyPage
 from tgsh.schemas.studies import StudyProgress as StudyProgress

@@ -128,7 +128,11 @@ Priority = Annotated[int, Field(ge=-10, le=10, strict=True)]
 """Rank of an experiment among those of its owner; it takes nothing from other owners."""
 
 
-BESIDES_SPEC = ("shared", "priority", "notes", "project")
+Webhook = Annotated[str, Field(max_length=2_000, strict=True)]
+"""URL of a host that the administrator allows; where it may go is checked by the service."""
+
+
+BESIDES_SPEC = ("shared", "priority", "notes", "project", "webhook")
 """Fields of a submission that are no fields of a spec."""
 
 
@@ -140,6 +144,7 @@ class Submission(ExperimentSpec):
     priority: Priority = Field(0, description="among its owner's experiments the greater goes first")
     notes: Notes | None = Field(None, description="Markdown; what is to be remembered of it")
     project: Project | None = Field(None, description="what it belongs to, for lists")
+    webhook: Webhook | None = Field(None, description="URL that is told when it ends")
 
     @model_validator(mode="before")
     @classmethod

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from tgsh.errors import InvalidSpec
 from tgsh.specs.base import ID_PATTERN, MAX_NAME, WITHOUT_NUL, Frozen, Name, Notes, Project, Tag
 from tgsh.specs.experiment import MEASURED_BESIDES, ExperimentSpec
-from tgsh.specs.presets import Priority, Submission, override
+from tgsh.specs.presets import Priority, Submission, Webhook, override
 
 MAX_MEMBERS = 1_000
 """Experiments of one study."""
@@ -132,6 +132,7 @@ class StudySubmission(Frozen):
     project: Project | None = None
     shared: bool = Field(False, description="whether everybody with a key sees it and its experiments")
     priority: Priority = Field(0, description="of its experiments among those of their owner")
+    webhook: Webhook | None = Field(None, description="URL that is told when all have ended")
 
 
 class StudyExtension(Frozen):

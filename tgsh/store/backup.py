@@ -30,6 +30,7 @@ from tgsh.store.models import FinishRecord, TaskRecord
 
 FORMAT, FORMAT_WITHOUT_KEYS = "tgsh.backup/2", "tgsh.backup/1"
 MANIFEST, DATABASE, FILES, KEYS = "manifest.json", "tgsh.db", "artifacts", "keys.json"
+WEBHOOK_KEY = "webhook.key"
 
 UNFINISHED = ".tgsh-backup-"
 """Prefix of the folder beside the target in which a backup is made, locked as long as its process lives."""
@@ -121,7 +122,7 @@ def _write(database: Database, artifacts: Artifacts, keys: KeyFile, folder: Path
             live.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
         with _create_private(folder / "part") as file:
-            saved = _pack(artifacts, copy_path, keys, file)
+            saved = _pack(artifacts, copy_path, Path(database.url.database or ""), keys, file)
             os.fsync(file.fileno())
         if last or not saved.damaged:
             return saved
@@ -136,7 +137,9 @@ def _create_private(path: Path) -> IO[bytes]:
     return os.fdopen(descriptor, "w+b")
 
 
-def _pack(artifacts: Artifacts, copy_path: Path, keys: KeyFile, file: IO[bytes]) -> BackupSummary:
+def _pack(
+    artifacts: Artifacts, copy_path: Path, database_file: Path, keys: KeyFile, file: IO[bytes]
+) -> BackupSummary:
     """Write a copy of the database, all artifacts that it references, and the keys as a tar."""
     snapshot = Database(copy_path)
     needed, optional = _referenced(snapshot)
@@ -151,6 +154,11 @@ def _pack(artifacts: Artifacts, copy_path: Path, keys: KeyFile, file: IO[bytes])
             content = keys.path.read_bytes()
             digests[KEYS] = hashlib.sha256(content).hexdigest()
             _add(tar, KEYS, io.BytesIO(content), len(content))
+        signing = database_file.parent / WEBHOOK_KEY
+        if signing.exists():
+            content = signing.read_bytes()
+            digests[WEBHOOK_KEY] = hashlib.sha256(content).hexdigest()
+            _add(tar, WEBHOOK_KEY, io.BytesIO(content), len(content))
         for key, sha256 in sorted({**optional, **needed}.items()):
             try:
                 content = artifacts.path(key, sha256).read_bytes()
@@ -209,6 +217,8 @@ def restore(source: Path, home: Path, keys: KeyFile | None = None) -> BackupSumm
             (folder / FILES).replace(home / FILES)
             if saved.keys is not None:
                 keys.restore((folder / KEYS).read_bytes())  # before the database: never open, however short
+            if (folder / WEBHOOK_KEY).exists():
+                (folder / WEBHOOK_KEY).replace(home / WEBHOOK_KEY)
             (folder / DATABASE).replace(home / DATABASE)  # last: a home with a database is whole
     except tarfile.TarError as error:
         raise MachineProblem(f"{source} is no backup of tgsh: {error}") from error

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from tgsh.errors import Conflict, InvalidSpec, TgshError
 from tgsh.schemas import TERMINAL
 from tgsh.specs import ExperimentSpec
-from tgsh.store import analyses, removals
+from tgsh.store import analyses, removals, webhooks
+from tgsh.store.configurations import columns_of, note_configurations
 from tgsh.store.database import Database
 from tgsh.store.datasets import use_all
 from tgsh.store.idempotency import USED_OTHERWISE, lock_key
@@ -58,10 +59,14 @@ class ExperimentPlan:
 
 @dataclass(frozen=True)
 class Remarks:
-    """Remarks of a person on an experiment. notes: Markdown. project: what it belongs to."""
+    """Remarks of a person on an experiment.
+
+    notes: Markdown. project: what it belongs to. webhook: URL that is told when it ends.
+    """
 
     notes: str | None = None
     project: str | None = None
+    webhook: str | None = None
 
 
 NO_REMARKS = Remarks()
@@ -113,6 +118,8 @@ def submit(
         if submitted is None and refusal is not None:
             raise refusal
         submitted = submitted or _create(session, spec, plan, owner, shared, experiment_id, priority, remarks)
+        if remarks.webhook is not None:
+            webhooks.add(session, "experiment", submitted.experiment_id, remarks.webhook, owner.name)
         if idempotency_key is not None:
             session.add(
                 IdempotencyRecord(
@@ -149,7 +156,8 @@ def replayed(
 
 def _request(spec: ExperimentSpec, shared: bool, anew: bool, priority: int, remarks: Remarks) -> str:
     words = " shared" * shared + " anew" * anew + (f" priority {priority}" if priority else "")
-    said = "" if remarks == NO_REMARKS else json.dumps([remarks.notes, remarks.project])
+    told = [] if remarks.webhook is None else [remarks.webhook]
+    said = "" if remarks == NO_REMARKS else json.dumps([remarks.notes, remarks.project, *told])
     return spec.model_dump_json() + words + said
 
 
@@ -209,11 +217,14 @@ def insert_all(
     Raises NotFound where a dataset was just deleted.
     """
     created_at = session.scalar(select(db_now()))
+    specs = {each.id: each.spec.model_dump(mode="json") for each in new}
+    note_configurations(session, specs.values())
     records = [
         {
             "id": each.id,
             "name": each.spec.title,
-            "spec": each.spec.model_dump(mode="json"),
+            "spec": specs[each.id],
+            **columns_of(specs[each.id]),
             "digest": each.spec.digest(),
             "base_id": each.plan.base_id,
             "suite": each.spec.suite.kind,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased, defer
 
 from tgsh.errors import Conflict, NotFound, TgshError
 from tgsh.specs import ExperimentSpec
-from tgsh.store import experiments
+from tgsh.store import experiments, webhooks
 from tgsh.store.database import Database
 from tgsh.store.experiments import ExperimentPlan, NewExperiment
 from tgsh.store.idempotency import IdempotentRequest, earlier, lock_key, note_study
@@ -27,6 +27,7 @@ from tgsh.store.models import (
     db_now,
 )
 from tgsh.store.ownership import Owner, require_queue_quota
+from tgsh.store.queries import MAX_IDS
 from tgsh.store.visibility import is_study_visible_to, is_visible_to
 
 UNFINISHED = ("queued", "running")
@@ -64,6 +65,7 @@ class NewStudy:
     project: str | None = None
     shared: bool = False
     priority: int = 0
+    webhook: str | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,8 @@ def create(
         session.add(record)
         session.flush()
         queued = _add_members(session, record, members, owner, refusal)
+        if study.webhook is not None:
+            webhooks.add(session, "study", record.id, study.webhook, owner.name)
         if request is not None:
             note_study(session, owner.name, request, record.id)
         return SubmittedStudy(record.id, queued)
@@ -348,6 +352,23 @@ def studies_of(database: Database, experiment_id: str, visible_to: str | None) -
         query = query.where(is_study_visible_to(visible_to))
     with database.read() as session:
         return list(session.scalars(query.order_by(StudyRecord.created_at.desc(), StudyRecord.id.desc())))
+
+
+def names_by_experiment(
+    database: Database, ids: Sequence[str], visible_to: str | None
+) -> dict[str, list[tuple[str, str]]]:
+    """Ids and names of the studies that each of these experiments belongs to, as this key sees them."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    m, s = StudyMemberRecord, StudyRecord
+    with database.read() as session:
+        for start in range(0, len(ids), MAX_IDS):
+            query = select(m.experiment_id, s.id, s.name).join(s, s.id == m.study_id).distinct()
+            query = query.where(m.experiment_id.in_(ids[start : start + MAX_IDS])).order_by(s.name, s.id)
+            if visible_to is not None:
+                query = query.where(is_study_visible_to(visible_to))
+            for experiment_id, id, name in session.execute(query):
+                found.setdefault(str(experiment_id), []).append((id, name))
+    return found
 
 
 def members(

@@ -65,10 +65,11 @@ function take({status, fraction, newest}) {
     stopFollowing();
     return note("gone");
   }
-  if (status in SIGNS) document.title = SIGNS[status] + title;
-  if (status !== state().status && !toldEnds.has(newest)) notifyEnd(name, status);
-  toldEnds.add(newest);
-  else document.title = `${Math.round(100 * fraction)} % ${title}`;
+  if (status in SIGNS) {
+    document.title = SIGNS[status] + title;
+    if (status !== state().status && !toldEnds.has(newest)) notifyEnd(name, status);
+    toldEnds.add(newest);
+  } else document.title = `${Math.round(100 * fraction)} % ${title}`;
   if (document.hidden && status in SIGNS) stopFollowing(); // the rest is fetched when it is shown again
   if (status !== state().status || newest > Number(state().newest)) refresh();
 }

@@ -47,6 +47,7 @@ class AsyncExperimentMethods(AsyncReferences):
         priority: int | None = None,
         notes: str | None = None,
         project: str | None = None,
+        webhook: str | None = None,
         **changes: object,
     ) -> Experiment:
         """Submit an experiment.
@@ -71,6 +72,8 @@ class AsyncExperimentMethods(AsyncReferences):
             Markdown; what is to be remembered of it.
         project : str | None, default=None
             What it belongs to.
+        webhook : str | None, default=None
+            URL that is told when it ends, of a host that the administrator allows.
         **changes : object
             Fields of the spec that differ from it, by their paths: ``seed=3``, ``**{"training.epochs": 5}``.
 
@@ -88,6 +91,7 @@ class AsyncExperimentMethods(AsyncReferences):
         elif isinstance(spec, str) and is_id(spec):
             spec = (await self.get(spec)).spec
         remarks = {"shared": shared, "priority": priority, "notes": notes, "project": project}
+        remarks["webhook"] = webhook
         body = changed_submission(spec, changes) | without_none(**remarks)
         return await self._send(post_experiment(body, idempotency_key, anew=anew))
 
@@ -238,6 +242,22 @@ class AsyncExperimentMethods(AsyncReferences):
             await self._send(get_bundle(experiment, download))
             download.replace(target)
         return target
+
+    async def webhooks(self, experiment: ExperimentReference) -> list[schemas.Webhook]:
+        """Webhooks of an experiment, and how they fare.
+
+        Parameters
+        ----------
+        experiment : ExperimentReference
+            The experiment, its id, or the beginning of it.
+
+        Returns
+        -------
+        list[schemas.Webhook]
+            URL, status, attempts, and the reason of the last failure.
+        """
+        experiment = await self.experiment_id(experiment)
+        return (await self._send(get_document(schemas.WebhookList, experiment, "webhooks"))).items
 
     async def tasks(self, experiment: ExperimentReference) -> list[schemas.Task]:
         """Tasks of an experiment.

@@ -49,6 +49,7 @@ class StudyMethods(References):
         notes: str | None = None,
         project: str | None = None,
         shared: bool | None = None,
+        webhook: str | None = None,
         anew: bool = False,
         idempotency_key: str | None = None,
     ) -> results.Study:
@@ -79,6 +80,8 @@ class StudyMethods(References):
             Project that it belongs to.
         shared : bool | None, default=None
             Whether everybody with a key may see it and its experiments; None uses the default of the service.
+        webhook : str | None, default=None
+            URL that is told when all have ended, of a host that the administrator allows.
         anew : bool, default=False
             Whether to train even what is already stored.
         idempotency_key : str | None, default=None
@@ -93,9 +96,14 @@ class StudyMethods(References):
         --------
         >>> study = client.study("demo", seeds=5, base_seeds=3, grid={"training.epochs": [1, 3]})
         """
-        words = {"name": name, "tags": None if tags is None else list(tags), "notes": notes}
+        words: dict[str, object] = {
+            "name": name,
+            "tags": None if tags is None else list(tags),
+            "notes": notes,
+        }
         ids = None if experiments is None else [self.experiment_id(each) for each in experiments]
-        body = study_body(spec, ids, seeds, base_seeds, grid, **words, project=project, shared=shared)
+        words |= {"project": project, "shared": shared, "webhook": webhook}
+        body = study_body(spec, ids, seeds, base_seeds, grid, **words)
         return self._send(post_study(body, idempotency_key, anew=anew))
 
     def estimate_study(
@@ -294,7 +302,7 @@ class StudyMethods(References):
             download.replace(target)
         return target
 
-    def delete_study(self, study: StudyReference, *, members: bool = False) -> None:
+    def delete_study(self, study: StudyReference, *, members: bool = False, forever: bool = False) -> None:
         """Delete a study.
 
         Parameters
@@ -303,9 +311,26 @@ class StudyMethods(References):
             The study, its id, or the beginning of it.
         members : bool, default=False
             Whether its experiments go, too, but those of others and of other studies.
+        forever : bool, default=False
+            Whether their files go at once; else `undelete_study` brings all back for seven days.
         """
         study = self.study_id(study)
-        self._send(delete_study(study, members=members))
+        self._send(delete_study(study, members=members, forever=forever))
+
+    def undelete_study(self, study_id: str) -> results.Study:
+        """Bring a study back with the experiments that were deleted with it, within seven days.
+
+        Parameters
+        ----------
+        study_id : str
+            The whole id.
+
+        Returns
+        -------
+        results.Study
+            As it was; experiments that waited for workers are cancelled now.
+        """
+        return self._send(post_study_action(study_id, "restore"))
 
     def wait_study(
         self, study: StudyReference, timeout: float | None = None, *, progress: bool | None = None
