@@ -26,11 +26,8 @@ from service.uploads import UploadStaging
 from tgsh.datasets.uploads.options import OnBad
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.execution.uploads import UploadedDatasets
-<<<<<<< HEAD
-from tgsh.specs.suites import Fit
-=======
 from tgsh.specs.figure_options import DESCRIPTIONS
->>>>>>> main
+from tgsh.specs.suites import Fit
 from tgsh.store import datasets, queries, studies
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database, is_transient

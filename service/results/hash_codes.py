@@ -255,10 +255,7 @@ HASHING = Result(
     compute=_compute,
     encoders={"json": as_json(hashing_document), "csv": _table},
     figure=_figure,
-<<<<<<< HEAD
     bundled={"hashing.json": (HashParams(), "json")},
-=======
     figure_options=figure_options.SHAPE,
->>>>>>> main
     warnings=warnings_of,
 )

@@ -174,10 +174,7 @@ SCENARIOS = Result(
     compute=_compute,
     encoders={"json": as_json(scenarios_document), "csv": _table},
     figure=_figure,
-<<<<<<< HEAD
     bundled={"scenarios.json": (ScenarioParams(), "json")},
-=======
     figure_options=figure_options.SHAPE,
->>>>>>> main
     warnings=_warnings,
 )

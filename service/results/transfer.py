@@ -187,10 +187,7 @@ TRANSFER = Result(
     compute=_compute,
     encoders={"json": as_json(transfer_document), "csv": _table},
     figure=_figure,
-<<<<<<< HEAD
     bundled={"transfer.json": (TransferParams(), "json")},
-=======
     figure_options=figure_options.SHAPE,
->>>>>>> main
     warnings=warnings_of,
 )

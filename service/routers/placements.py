@@ -15,13 +15,9 @@ from pydantic import ValidationError
 from service import parsing
 from service.dependencies import (
     ID,
-<<<<<<< HEAD
-    CallerDep,
-    ConversionDep,
-=======
     AskedOptions,
     CallerDep,
->>>>>>> main
+    ConversionDep,
     ExperimentId,
     Format,
     OwnId,

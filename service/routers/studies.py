@@ -46,12 +46,8 @@ from tgsh.specs.studies import (
     StudySubmission,
     further_seeds,
 )
-<<<<<<< HEAD
-from tgsh.store import experiments, removals, studies
-from tgsh.store.idempotency import IdempotentRequest
-=======
 from tgsh.store import deleted_studies, experiments, removals, studies
->>>>>>> main
+from tgsh.store.idempotency import IdempotentRequest
 from tgsh.store.maintenance import reopen_damaged
 from tgsh.store.ownership import Owner
 from tgsh.store.studies import NewStudy, StudyFilters
