@@ -1,6 +1,6 @@
 """configurations, seeds and balanced accuracies of experiments, for lists and groups of 100,000
 
-Revision: 0017, after 0013
+Revision: 0017, after 0015
 """
 
 from __future__ import annotations
