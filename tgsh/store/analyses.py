@@ -17,11 +17,10 @@ from tgsh.store import removals
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.store.deleted import ANALYSES, kept_ids
-from tgsh.store.idempotency import IdempotentRequest, earlier, lock_key, note_analysis
+from tgsh.store.idempotency import AnalysisKeyRecord, IdempotentRequest, earlier, lock_key, note_analysis
 from tgsh.store.insertion import insert_absent
 from tgsh.store.models import (
     AnalysisJob,
-    AnalysisKeyRecord,
     AnalysisRecord,
     ExperimentRecord,
     ExperimentTurnRecord,

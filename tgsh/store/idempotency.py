@@ -9,13 +9,38 @@ import hashlib
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import ForeignKey, String, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tgsh.errors import InvalidSpec
-from tgsh.store.models import AnalysisKeyRecord, StudyKeyRecord, db_now
+from tgsh.store.models import Base, db_now
 
 USED_OTHERWISE = "was used before with another body; use a new key"
+
+
+class StudyKeyRecord(Base):
+    """An Idempotency-Key of an owner ("": no API key) for studies: the same body returns the same study."""
+
+    __tablename__ = "study_keys"
+
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_digest: Mapped[str] = mapped_column(String(64))
+    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[float]
+
+
+class AnalysisKeyRecord(Base):
+    """An Idempotency-Key of an owner ("": no API key) for placements: the same body returns the same one."""
+
+    __tablename__ = "analysis_keys"
+
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_digest: Mapped[str] = mapped_column(String(64))
+    analysis_id: Mapped[str] = mapped_column(ForeignKey("analyses.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[float]
+
 
 R = TypeVar("R", StudyKeyRecord, AnalysisKeyRecord)
 

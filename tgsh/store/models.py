@@ -343,18 +343,6 @@ class AnalysisRecord(Leasable, Base):
     __table_args__ = (Index("ix_analyses_experiment_id_kind", "experiment_id", "kind", "created_at", "id"),)
 
 
-class AnalysisKeyRecord(Base):
-    """An Idempotency-Key of an owner ("": no API key) for placements: the same body returns the same one."""
-
-    __tablename__ = "analysis_keys"
-
-    owner: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
-    key: Mapped[str] = mapped_column(primary_key=True)
-    body_digest: Mapped[str] = mapped_column(String(64))
-    analysis_id: Mapped[str] = mapped_column(ForeignKey("analyses.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[float]
-
-
 class WorkerRecord(Base):
     """The last heartbeat of a worker.
 
@@ -513,18 +501,6 @@ class StudyMemberRecord(Base):
     experiment_id: Mapped[str | None] = mapped_column(
         ForeignKey("experiments.id", ondelete="SET NULL"), index=True
     )
-
-
-class StudyKeyRecord(Base):
-    """An Idempotency-Key of an owner ("": no API key) for studies: the same body returns the same study."""
-
-    __tablename__ = "study_keys"
-
-    owner: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
-    key: Mapped[str] = mapped_column(primary_key=True)
-    body_digest: Mapped[str] = mapped_column(String(64))
-    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[float]
 
 
 @dataclass(frozen=True)

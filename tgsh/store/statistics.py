@@ -255,16 +255,19 @@ def _analyses_by_status(session: Session) -> dict[tuple[str, str], int]:
 
 def _tasks_by_owner(session: Session) -> dict[tuple[str, str], int]:
     e, t = ExperimentRecord, TaskRecord
+    its_owner = func.coalesce(e.owner, "").label(
+        "task_owner"
+    )  # by its label: PostgreSQL compares no parameters
     query = (
-        select(func.coalesce(e.owner, ""), t.status, func.count())
+        select(its_owner, t.status, func.count())
         .join_from(t, e, e.id == t.experiment_id)
         .where(t.status.in_(("queued", "running")))
-        .group_by(func.coalesce(e.owner, ""), t.status)
+        .group_by("task_owner", t.status)
     )
     counts = {(row[0], row[1]): int(row[2]) for row in session.execute(query)}
     by_owner = Counter[str]()
-    for (owner, _), count in counts.items():
-        by_owner[owner] += count
+    for (name, _), count in counts.items():
+        by_owner[name] += count
     named = {owner for owner, _ in by_owner.most_common(MAX_OWNERS)}
     bounded = Counter[tuple[str, str]]()
     for (owner, status), count in counts.items():

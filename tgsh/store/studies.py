@@ -17,10 +17,9 @@ from tgsh.specs import ExperimentSpec
 from tgsh.store import experiments, webhooks
 from tgsh.store.database import Database
 from tgsh.store.experiments import ExperimentPlan, NewExperiment
-from tgsh.store.idempotency import IdempotentRequest, earlier, lock_key, note_study
+from tgsh.store.idempotency import IdempotentRequest, StudyKeyRecord, earlier, lock_key, note_study
 from tgsh.store.models import (
     ExperimentRecord,
-    StudyKeyRecord,
     StudyMemberRecord,
     StudyRecord,
     TaskRecord,

@@ -10,14 +10,8 @@ import numpy as np
 from tgsh import schemas
 from tgsh.client import results
 from tgsh.client._async.references import AsyncReferences, ExperimentReference
-from tgsh.client._requests import (
-    Images,
-    get_document,
-    post_codes,
-    post_image_file,
-    post_images,
-    weights_text,
-)
+from tgsh.client._image_requests import post_codes, post_image_file, post_images, weights_text
+from tgsh.client._requests import Images, get_document
 
 
 class AsyncInferenceMethods(AsyncReferences):

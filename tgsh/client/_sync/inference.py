@@ -11,14 +11,8 @@ import numpy as np
 
 from tgsh import schemas
 from tgsh.client import results
-from tgsh.client._requests import (
-    Images,
-    get_document,
-    post_codes,
-    post_image_file,
-    post_images,
-    weights_text,
-)
+from tgsh.client._image_requests import post_codes, post_image_file, post_images, weights_text
+from tgsh.client._requests import Images, get_document
 from tgsh.client._sync.references import ExperimentReference, References
 
 

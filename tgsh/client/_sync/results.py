@@ -11,14 +11,8 @@ import numpy as np
 
 from tgsh import schemas
 from tgsh.client import results
-from tgsh.client._requests import (
-    Images,
-    experiment_path,
-    get_document,
-    get_file,
-    post_predictions,
-    post_representations,
-)
+from tgsh.client._image_requests import post_predictions, post_representations
+from tgsh.client._requests import Images, experiment_path, get_document, get_file
 from tgsh.client._sync.references import ExperimentReference, References
 
 
