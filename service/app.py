@@ -14,8 +14,9 @@ from service import api_docs, errors
 from service.atlas import TaskIndex
 from service.dashboard import atlas as atlas_pages
 from service.dashboard import comparison as comparison_page
-from service.dashboard import experiment, guide, live, plots, rendering, routes, study_plots
+from service.dashboard import experiment, guide, live, plots, rendering, report_file, routes, study_plots
 from service.dashboard import placements as placement_pages
+from service.dashboard import reports as report_pages
 from service.dashboard import studies as study_pages
 from service.dashboard.rendering import ProblemPageMiddleware
 from service.dependencies import Services, require_known_parameters
@@ -41,6 +42,7 @@ from service.routers import (
     operations,
     placements,
     planning,
+    reports,
     results,
     reuse,
     studies,
@@ -75,6 +77,7 @@ ROUTERS = (
     comparison.router,
     studies.router,
     study_results.router,
+    reports.router,
     bases.router,
     datasets.router,
     catalog.router,
@@ -148,6 +151,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         study_pages.router,
         atlas_pages.router,
         study_plots.router,
+        report_pages.router,
+        report_file.router,
         plots.router,
         guide.router,
     ):
