@@ -30,15 +30,16 @@ RUN groupadd --gid 10001 tgsh \
 WORKDIR /var/lib/tgsh
 
 
-# Dependencies before source: editing a .py file rebuilds seconds, not gigabytes. pip stays outside of the
+# Dependencies before source: editing a .py file rebuilds seconds, not gigabytes; of the releases that were tested
+# together, so that two builds agree. An index of torch has its own of everything but torch. pip stays outside of the
 # environment, and so out of the images.
 FROM base AS service-dependencies
 WORKDIR /src
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE tgsh/deploy/constraints.txt ./
 ENV PIP_PYTHON=/opt/venv/bin/python \
     PIP_NO_COMPILE=1
 RUN --mount=type=cache,target=/tmp/.cache/pip \
-    touch README.md && python -m venv --without-pip /opt/venv && pip install ".[postgres,s3]"
+    touch README.md && python -m venv --without-pip /opt/venv && pip install -c constraints.txt ".[postgres,s3]"
 # Strips the symbols of libraries, tens of megabytes. Where Debian's packages cannot be had, they stay.
 RUN apt-get update -q && apt-get install -qy --no-install-recommends binutils || echo "no binutils: larger images"
 
@@ -46,8 +47,10 @@ FROM service-dependencies AS worker-dependencies
 ARG TORCH_INDEX=""
 ARG EXTRA=worker
 RUN --mount=type=cache,target=/tmp/.cache/pip \
-    if [ "$EXTRA" = worker ] && [ -n "$TORCH_INDEX" ]; then pip install --index-url "$TORCH_INDEX" torch torchvision; fi \
- && pip install ".[$EXTRA]"
+    if [ "$EXTRA" = worker ] && [ -n "$TORCH_INDEX" ]; then \
+      grep ^torch constraints.txt > torch.txt && pip install -c torch.txt --index-url "$TORCH_INDEX" torch torchvision; \
+    fi \
+ && pip install -c constraints.txt ".[$EXTRA]"
 
 
 # tgsh/deploy/docker/slim.py: leaves out tests and headers of the dependencies, and compiles what is imported.

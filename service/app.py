@@ -14,7 +14,17 @@ from service import api_docs, errors
 from service.atlas import TaskIndex
 from service.dashboard import atlas as atlas_pages
 from service.dashboard import comparison as comparison_page
-from service.dashboard import experiment, guide, live, plots, rendering, report_file, routes, study_plots
+from service.dashboard import (
+    experiment,
+    guide,
+    live,
+    plots,
+    rendering,
+    report_file,
+    routes,
+    study_plots,
+    table,
+)
 from service.dashboard import placements as placement_pages
 from service.dashboard import reports as report_pages
 from service.dashboard import studies as study_pages
@@ -29,6 +39,7 @@ from service.middleware.head import HeadMiddleware
 from service.middleware.limits import BodyLimitMiddleware, StreamLimitMiddleware
 from service.middleware.quotas import SharedQuota
 from service.middleware.security import SecurityHeadersMiddleware
+from service.middleware.traces import TracingMiddleware
 from service.queue import JobQueue
 from service.responses import ArrayCache, ByteCache
 from service.routers import (
@@ -59,6 +70,7 @@ from tgsh.schemas.examples import PROBLEM
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.system import allow_many_files
+from tgsh.traces import Tracing
 
 ROUTERS = (
     experiments.router,
@@ -138,11 +150,14 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(request_log.RequestLogMiddleware)
     app.add_middleware(RequestMetricsMiddleware, app.state.request_metrics)
+    if settings.otlp_endpoint is not None:
+        app.add_middleware(TracingMiddleware)
     api_docs.describe_keys(app)
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(require_known_parameters)])
     for router in (
         api_docs.router,
+        table.router,
         routes.router,
         live.router,
         experiment.router,
@@ -186,6 +201,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         metrics=registry,
         writing=WritingThreads(),
         atlas=TaskIndex(database, artifacts, settings.atlas_bytes),
+        tracing=Tracing(settings.otlp_endpoint, "tgsh-api"),
     )
     yield
     await app.state.request_quota.close()
@@ -193,5 +209,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services.atlas.close()
     services.figure_process.close()
     services.analysis_process.close()
+    services.tracing.close()
     services.queue.close()
     services.database.dispose()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -25,12 +25,14 @@ from service.threads import WritingThreads
 from service.uploads import UploadStaging
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.execution.uploads import UploadedDatasets
+from tgsh.specs.figure_options import DESCRIPTIONS
 from tgsh.store import datasets, queries, studies
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database, is_transient
 from tgsh.store.datasets import StoredDataset
 from tgsh.store.ownership import owner_of
 from tgsh.store.studies import owner_of_study, unknown
+from tgsh.traces import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,12 @@ class Services:
     metrics: CollectorRegistry
     writing: WritingThreads
     atlas: TaskIndex
+    tracing: Tracing
+
+    def keep_trace(self, experiment_id: str) -> None:
+        """Have the jobs of an experiment be part of the trace of this request, if there is one."""
+        if (current := self.tracing.current()) is not None:
+            self.queue.keep_trace(experiment_id, current)
 
     def wake_workers(self) -> None:
         """Publish job messages; what gets lost, the sweeper of the workers finds."""
@@ -297,6 +305,41 @@ Layer = Annotated[
 ]
 Bits = Annotated[int, Query(ge=8, le=2_048, description="of a SimHash; units that are set of a top share")]
 Format = Annotated[str | None, Query(max_length=16, description="overrides the Accept header")]
+
+
+def _option(name: str) -> Any:
+    """Query parameter of a figure's option; `respond` reads it, so that all that is wrong is told at once."""
+    return Query(max_length=400, description=DESCRIPTIONS[name])
+
+
+def _asked_options(
+    width: Annotated[str | None, _option("width")] = None,
+    height: Annotated[str | None, _option("height")] = None,
+    font: Annotated[str | None, _option("font")] = None,
+    title: Annotated[str | None, _option("title")] = None,
+    labels: Annotated[str | None, _option("labels")] = None,
+    range: Annotated[str | None, _option("range")] = None,
+    diagonal: Annotated[str | None, _option("diagonal")] = None,
+    cmap: Annotated[str | None, _option("cmap")] = None,
+    dpi: Annotated[str | None, _option("dpi")] = None,
+    svg_text: Annotated[str | None, _option("svg_text")] = None,
+) -> Mapping[str, str | None]:
+    return {
+        "width": width,
+        "height": height,
+        "font": font,
+        "title": title,
+        "labels": labels,
+        "range": range,
+        "diagonal": diagonal,
+        "cmap": cmap,
+        "dpi": dpi,
+        "svg_text": svg_text,
+    }
+
+
+AskedOptions = Annotated[Mapping[str, str | None], Depends(_asked_options)]
+"""Options of a figure as they stand in the query. Every endpoint that serves pictures takes them."""
 
 
 def _held_dataset(

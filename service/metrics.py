@@ -212,6 +212,12 @@ def _store_metrics(current: Totals) -> Iterator[Metric]:
     )
     oldest = "How long ago what has waited longest was submitted or resumed; 0: nothing waits."
     yield _gauge("tgsh_queue_oldest_seconds", oldest, (), {(): current.oldest_seconds or 0.0})
+    yield _gauge(
+        "tgsh_owner_tasks",
+        "Unfinished tasks, by the name of the key that submitted them; without one by nobody's.",
+        ("owner", "status"),
+        {(owner, status): count for (owner, status), count in current.owner_tasks.items()},
+    )
     yield from _counters(current.counters)
     yield from _workers(current)
 

@@ -42,6 +42,13 @@ class JobQueue:
         except ERRORS as error:
             log.warning("Redis takes no messages, new jobs wait for the workers to look: %s", error)
 
+    def keep_trace(self, experiment_id: str, traceparent: str) -> None:
+        """Keep the trace of a submission for the workers."""
+        try:
+            self._messages.keep_trace(experiment_id, traceparent)
+        except ERRORS as error:
+            log.warning("the jobs' traces are apart from the submission's, as Redis takes nothing: %s", error)
+
     def connection_error(self) -> str | None:
         """The reason why Redis does not take and give messages, and what to do; None where it does."""
         try:

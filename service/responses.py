@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import mimeparse
@@ -17,6 +18,7 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.errors import Busy, NotAcceptable
+from tgsh.specs.figure_options import FigureOptions, read_figure_options
 
 AT_A_TIME = max(2, os.cpu_count() or 1)
 """Results that are computed side by side: each may take seconds and hundreds of megabytes."""
@@ -118,6 +120,7 @@ MEDIA_TYPES = {
     "json": "application/json",
     "csv": "text/csv",
     "npy": "application/x-npy",
+    "npz": "application/x-npz",
     "safetensors": "application/vnd.safetensors",
     "png": "image/png",
     "svg": "image/svg+xml",
@@ -176,7 +179,13 @@ class Renderable(Protocol[C, K, P]):
     def formats(self) -> tuple[str, ...]:
         """Names of the formats offered, the default one first."""
 
-    def render(self, services: C, subject: K, params: P, format: str, /) -> Rendered:
+    @property
+    def figure_options(self) -> Collection[str]:
+        """Names of the options that its picture can use."""
+
+    def render(
+        self, services: C, subject: K, params: P, format: str, options: FigureOptions = ..., /
+    ) -> Rendered:
         """In one of them."""
 
 
@@ -187,12 +196,16 @@ def respond(
     subject: K,
     params: P,
     format: str | None = None,
+    asked: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Response:
     """The response to a GET of a result: in `format`, or in one that is accepted; 304 if the caller has it.
 
-    Raises NotAcceptable, and what rendering raises.
+    asked: options of the figure, as they stand in the query.
+    Raises NotAcceptable, InvalidSpec for options that are wrong here, and what rendering raises.
     """
-    rendered = result.render(services, subject, params, choose(request, format, result.formats))
+    format = choose(request, format, result.formats)
+    options = read_figure_options(asked, result.figure_options, format)
+    rendered = result.render(services, subject, params, format, options)
     if rendered.final:
         request.scope[FINAL] = True
     headers = {"ETag": rendered.etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}

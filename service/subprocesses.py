@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
@@ -30,6 +30,7 @@ from tgsh.schemas import (
     Scenarios,
     TransferFit,
 )
+from tgsh.specs.figure_options import FigureOptions
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.results import StageRef, load_stage
 
@@ -101,20 +102,23 @@ class FigureProcess:
         self._child = ChildProcess(FIGURES_A_CHILD)
 
     def render(
-        self, draw: Callable[P, Figure], format: FigureFormat, /, *args: P.args, **kwargs: P.kwargs
+        self, draw: Callable[..., Figure], format: FigureFormat, options: FigureOptions, /, *args: Any
     ) -> bytes:
-        """The bytes of a figure. draw: one of the `draw_*` functions; the rest are its arguments."""
-        return self._child.call(_render, draw, format, *args, **kwargs)
+        """The bytes of a figure. draw: one of the `draw_*` functions; args: its arguments.
+
+        Raises InvalidSpec for options that the figure cannot use, or that leave it no room.
+        """
+        return self._child.call(_render, draw, format, options, *args)
 
     def close(self) -> None:
         """Stop the child process."""
         self._child.close()
 
 
-def _render(draw: Callable[P, Figure], format: FigureFormat, /, *args: P.args, **kwargs: P.kwargs) -> bytes:
-    from tgsh.figures import render
+def _render(draw: Callable[..., Figure], format: FigureFormat, options: FigureOptions, *args: Any) -> bytes:
+    from tgsh.figures import draw_figure, render
 
-    return render(draw(*args, **kwargs), format)
+    return render(draw_figure(partial(draw, *args), options), format)
 
 
 class AnalysisProcess:

@@ -33,6 +33,10 @@ class InvalidSpec(TgshError):
         self.field = field
         self.message = message
 
+    def __reduce__(self) -> tuple[type[InvalidSpec], tuple[str, str, tuple[tuple[str, str], ...]]]:
+        """From a child process, too, it comes whole."""
+        return type(self), (*self.fields[0], self.fields[1:])
+
 
 class NotFound(TgshError):
     """No such experiment, task or stage."""

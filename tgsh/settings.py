@@ -49,6 +49,13 @@ class StoreSettings(BaseSettings):
         description="host names that webhooks may go to; private addresses are named beside them: "
         "hooks.example.org,build.local,10.0.0.7",
     )
+    otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector for traces, such as http://collector:4318; unset: none"
+    )
+    cuda_graphs: bool = Field(
+        False,
+        description="a GPU records the kernels of a step once and launches them together from then on",
+    )
     log_level: LogLevel = "INFO"
     log_format: LogFormat = Field("text", description="lines for people, or JSON for programs")
 

@@ -11,7 +11,7 @@ import os
 import signal
 from typing import Any
 
-from celery import Celery, bootsteps, signals
+from celery import Celery, signals
 from celery.utils.log import get_task_logger
 from kombu import entity as kombu_entity
 
@@ -21,6 +21,7 @@ from tgsh.store.database import Database
 from tgsh.store.scheduling import QUEUE, RUN_JOB_TASK
 from tgsh.system import has_torch, limit_memory, yield_to_others
 from worker import devices, tasks, time_limit, transport
+from worker.lifetime import DRAIN_SIGNALS, Drain
 from worker.settings import WorkerSettings
 from worker.stop_flag import stop_flag
 from worker.sweeper import Sweeper
@@ -74,20 +75,9 @@ def create_app(settings: WorkerSettings) -> Celery:
         task_store_errors_even_if_ignored=False,
     )
     app.conf["tgsh_settings"] = settings
-    app.steps["worker"].update((Signals, Sweeper))
+    app.steps["worker"].update((Drain, Sweeper))
     app.task(tasks.run_job, name=RUN_JOB_TASK)
     return app
-
-
-class Signals(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no types
-    """Bootstep: SIGINT and SIGHUP stop a worker as SIGTERM does; Celery's would kill jobs, or start anew."""
-
-    requires = ("celery.worker.components:Pool",)
-
-    def start(self, _: Any) -> None:
-        """Install the handlers, after Celery's."""
-        for number in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.getsignal(signal.SIGTERM))
 
 
 def _queue(name: str) -> Any:
@@ -119,6 +109,11 @@ def _prepare_parent(sender: Any, **_: Any) -> None:
         raise SystemExit("TGSH_COMPUTE=torch needs torch: pip install 'tgsh[worker]'")
     if gpus := devices.unused_gpus(settings.devices):
         log.warning("%d GPUs are not used, as torch is not installed: pip install 'tgsh[worker]'", gpus)
+    devices.name_partitions()
+    slots = devices.slots(settings.devices)
+    used = {slot for slot in slots if slot.startswith("cuda")}
+    if used and sender.concurrency > len(slots):
+        log.warning("%d processes share %d GPUs, and hold each other up", sender.concurrency, len(used))
     stop_flag.prepare()
     tasks.board.prepare(sender.concurrency)
     database = Database(settings.database)
@@ -134,6 +129,7 @@ def _prepare_parent(sender: Any, **_: Any) -> None:
 def _prepare_child(**_: Any) -> None:
     from billiard import current_process
 
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, DRAIN_SIGNALS)  # until now it was its parent's to hear them
     settings = WorkerSettings()
     slots = devices.slots(settings.devices)
     index = getattr(current_process(), "index", 0)
@@ -144,6 +140,11 @@ def _prepare_child(**_: Any) -> None:
         limit_memory(settings.memory_limit or devices.child_memory(settings.devices))
     device = devices.bind(slot)
     tasks.open_context(settings, device, name=worker_name(os.getpid(), os.getppid(), slot))
+
+
+@signals.worker_process_shutdown.connect
+def _close_child(**_: Any) -> None:
+    tasks.close_context()
 
 
 @signals.worker_shutting_down.connect

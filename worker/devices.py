@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tgsh.errors import MachineProblem
 from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
@@ -99,6 +99,8 @@ def _count_gpus() -> int:
 def visible_gpus() -> list[str]:
     """Index or UUID of each GPU that nvidia-smi lists and CUDA_VISIBLE_DEVICES allows, as CUDA reads that.
 
+    A GPU that is partitioned (MIG) is as many as it has partitions: a process can use one of them only.
+
     CUDA takes what is listed up to the first name that means no GPU, such as -1 or Slurm's NoDevFiles.
     """
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -106,7 +108,11 @@ def visible_gpus() -> list[str]:
         return []
     uuids, partitions = _listed()
     if allowed is None:
-        return [str(index) for index in range(len(uuids))]
+        by_gpu = [
+            [each for each in partitions if partitions[each] == uuid] or [str(index)]
+            for index, uuid in enumerate(uuids)
+        ]
+        return [name for names in by_gpu for name in names]
     names: list[str] = []
     seen: set[str] = set()
     for part in allowed.split(","):
@@ -118,7 +124,17 @@ def visible_gpus() -> list[str]:
     return names
 
 
-def _meant(name: str, uuids: Sequence[str], partitions: Sequence[str]) -> str | None:
+def name_partitions() -> None:
+    """Have CUDA_VISIBLE_DEVICES name every device, where some are partitions, which have no index.
+
+    In the parent, before it forks: its children, and what asks for memory in use, find them there.
+    """
+    names = visible_gpus() if "CUDA_VISIBLE_DEVICES" not in os.environ else []
+    if any(name.startswith("MIG") for name in names):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+
+
+def _meant(name: str, uuids: Sequence[str], partitions: Iterable[str]) -> str | None:
     """The UUID of the GPU, or of the part of one (MIG), that a name means; None where it means none."""
     if name.isdecimal():
         return uuids[int(name)] if int(name) < len(uuids) else None
@@ -126,16 +142,20 @@ def _meant(name: str, uuids: Sequence[str], partitions: Sequence[str]) -> str | 
     return found[0] if len(found) == 1 else None
 
 
-def _listed() -> tuple[list[str], list[str]]:
-    """UUIDs of this machine's GPUs, and of their partitions, as nvidia-smi lists them."""
+def _listed() -> tuple[list[str], dict[str, str]]:
+    """UUIDs of this machine's GPUs, as nvidia-smi lists them; of partitions, each with that of its GPU."""
     smi = shutil.which("nvidia-smi")
     if smi is None:
-        return [], []
+        return [], {}
     try:
         listing = subprocess.run([smi, "-L"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return [], []
-    found = [match[1] for match in re.finditer(r"\(UUID: ((?:GPU|MIG)-[^)]+)\)", listing.stdout)]
-    return [uuid for uuid in found if uuid.startswith("GPU")], [
-        uuid for uuid in found if uuid.startswith("MIG")
-    ]
+        return [], {}
+    uuids: list[str] = []
+    partitions: dict[str, str] = {}
+    for match in re.finditer(r"\(UUID: ((?:GPU|MIG)-[^)]+)\)", listing.stdout):
+        if match[1].startswith("GPU"):
+            uuids.append(match[1])
+        elif uuids:
+            partitions[match[1]] = uuids[-1]
+    return uuids, partitions

@@ -35,12 +35,19 @@ class PoolChild(asynpool.Worker):  # type: ignore[misc] # celery has no types
         super().after_fork()
         for number in STOP_SIGNALS:
             signal.signal(number, self._told)
-        signal.signal(signal.SIGUSR1, time_limit.reached)
+        signal.signal(signal.SIGUSR1, self._told_or_limited)
 
     def _told(self, *_: object) -> None:
         stop_flag.is_told = True
         if self._may_end_at_once:
             raise SystemExit(0)
+
+    def _told_or_limited(self, *_: object) -> None:
+        """Tell billiard's signal of a time limit from a batch system's warning, which is the same."""
+        if time_limit.is_due:
+            time_limit.reached()
+        else:
+            self._told()
 
     def _make_child_methods(self, *args: Any, **kwargs: Any) -> None:
         super()._make_child_methods(*args, **kwargs)

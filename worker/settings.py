@@ -28,3 +28,9 @@ class WorkerSettings(StoreSettings):
         description="a child that holds more after a job is replaced, such as 2GiB; unset: none is",
     )
     sweep_seconds: float = Field(5.0, gt=0, description="how often lost work is looked for")
+    idle_seconds: float | None = Field(
+        None, gt=0, description="a worker that has no job for so long ends; unset: it waits for ever"
+    )
+    life_seconds: float | None = Field(
+        None, gt=0, description="a worker gives its jobs back after so long, and ends; unset: never"
+    )

@@ -71,7 +71,7 @@ def run_job(*args: object, **kwargs: object) -> dict[str, object]:
     if work is None:
         return _told(NOTHING_DUE)
     _publish(work.due)
-    if "failed" in work.outcome:
+    if "failed" in work.outcome or "lost" in work.outcome:
         _examine(_place)
     return _told(work.outcome, work)
 
@@ -131,8 +131,17 @@ def _prepare(settings: WorkerSettings, device: str, name: str) -> str | None:
         from tgsh.execution.context import WorkerContext
 
         if _place is None:
-            context = WorkerContext.from_settings(settings, device, name)
-            _place = _Place(settings, device, context, JobMessages(settings.redis))
+            messages = JobMessages(settings.redis)
+
+            def trace_of(experiment_id: str) -> str | None:
+                try:
+                    return messages.trace(experiment_id)
+                except ERRORS as error:
+                    log.warning("the job's trace is apart from its submission's: %s", error)
+                    return None
+
+            context = WorkerContext.from_settings(settings, device, name, trace_of)
+            _place = _Place(settings, device, context, messages)
         if (reason := _place.context.database.unreachable_reason()) is not None:
             return f"the database cannot be reached: {reason}"
         runner.warm_up(_place.context)
@@ -140,6 +149,12 @@ def _prepare(settings: WorkerSettings, device: str, name: str) -> str | None:
         log.debug("cannot work", exc_info=True)
         return f"{device}: {type(error).__name__}: {error}".splitlines()[0]
     return None
+
+
+def close_context() -> None:
+    """Send the spans that wait; in a child that ends."""
+    if _place is not None:
+        _place.context.tracing.close()
 
 
 def _examine(place: _Place) -> None:

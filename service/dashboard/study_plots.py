@@ -29,21 +29,31 @@ from service.dependencies import CallerDep, Services, ServicesDep, StudyId
 from service.errors import NotAcceptable
 from service.responses import respond
 from service.results.base import Computed, Params, Result, Source, source_itself
+from service.results.study_matrices import STUDY_MATRICES
 from service.results.study_measurements import (
     STUDY_ACCURACY,
     STUDY_EFFECTS,
     EffectsParams,
     cell_differences,
 )
-from service.results.study_replicates import CellParams, StudyKey, StudyParams
+from service.results.study_replicates import (
+    CellParams,
+    EstimateParams,
+    StudyKey,
+    StudyParams,
+    find_cell,
+    is_large,
+)
 from service.results.study_similarity import (
     STUDY_CEILING,
-    STUDY_DENDROGRAM,
     STUDY_DIFFERENCES,
-    STUDY_EMBEDDING,
     STUDY_SIMILARITY,
     DifferencesParams,
     StatisticParams,
+)
+from service.results.study_structure import (
+    STUDY_DENDROGRAM,
+    STUDY_EMBEDDING,
     StudyEmbeddingParams,
     TreeParams,
     mean_map,
@@ -137,6 +147,7 @@ def _similarity(query: StudyPlotQuery) -> Plot:
 def _cells(query: StudyPlotQuery) -> Plot:
     if query.cells < 2:
         return Plot("The study has one cell.")
+    files = query.files(STUDY_MATRICES, EstimateParams(measure=query.params.measure), of_cell=False)
     drawn: list[tuple[str, np.ndarray, list[str]]] = []
     for cell in range(query.cells):
         if len(drawn) == MAX_CELLS:
@@ -146,29 +157,30 @@ def _cells(query: StudyPlotQuery) -> Plot:
         except Conflict:
             continue  # none of its experiments is completed
         if len(found.content.tasks) > MAX_ROWS:
-            return Plot("So many tasks are not drawn side by side; the files of each cell have them.")
+            return Plot("So many tasks are not drawn side by side; the files have them.", links=files)
         about = found.content
         title = f"{cell}: {cell_words(about.values)}"
         drawn.append((title, found.value.values("mean"), names(about.labels, about.tasks)))
     if not drawn:
         return Plot("No experiment is completed yet.")
-    return cells_plot(drawn, query.cells - len(drawn))
+    return replace(cells_plot(drawn, query.cells - len(drawn)), links=files)
 
 
 def _dendrogram(query: StudyPlotQuery) -> Plot:
     params = TreeParams(measure=query.params.measure)
-    found = query.computed(STUDY_DENDROGRAM, params)
     files = query.files(STUDY_DENDROGRAM, params)
-    if len(found.content.tasks) > MAX_ROWS:
-        return Plot(
-            f"A tree of {counted(len(found.content.tasks), 'task')} is not drawn here; the files have it.",
-            links=files,
-        )
+    tasks = len(find_cell(query.services, query.key, params).content.tasks)
+    if tasks > MAX_ROWS:  # without having computed it
+        return Plot(f"A tree of {counted(tasks, 'task')} is not drawn here; the files have it.", links=files)
+    found = query.computed(STUDY_DENDROGRAM, params)
     return _with_links(supported_plot(found.value.supported), files)
 
 
 def _embedding(query: StudyPlotQuery) -> Plot:
     params = StudyEmbeddingParams(measure=query.params.measure)
+    if is_large(find_cell(query.services, query.key, params).content):  # it takes minutes
+        text = "A map of so many tasks and replicates is not drawn here; the files have it."
+        return Plot(text, links=query.files(STUDY_EMBEDDING, params))
     found = query.computed(STUDY_EMBEDDING, params)
     value = found.value
     plot = spread_map_plot(mean_map(value), value.found, value.scale)

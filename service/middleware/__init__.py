@@ -1,5 +1,6 @@
 """ASGI middleware of the service, in this order from the outside to the application.
 
+0. TracingMiddleware, with TGSH_OTLP_ENDPOINT only: a span for every request.
 1. RequestMetricsMiddleware (service.metrics): counts every response, refusals too.
 2. RequestLogMiddleware: gives the request its id, which all log lines below have.
 3. SecurityHeadersMiddleware: every response has the headers, refusals too.

@@ -18,6 +18,7 @@ from tgsh.analysis.landmark_maps import UMAP_PACKAGE, LandmarkMap, task_plane
 from tgsh.arrays import LabelledArray, table_csv
 from tgsh.errors import Conflict, InvalidSpec, NotFound
 from tgsh.schemas.atlas import AtlasGroup, AtlasMap, AtlasMethod, NearestElsewhere
+from tgsh.specs import figure_options
 from tgsh.specs.results import PICTURES, ResultSpec
 from tgsh.store import atlas, queries
 from tgsh.store.atlas import AtlasFilters, Piece
@@ -351,6 +352,7 @@ ATLAS_MAP = Result(
     compute=_place,
     encoders={"json": as_json(map_document), "csv": _map_table, **as_arrays(_map_array, "npy")},
     figure=_draw,
+    figure_options=figure_options.SHAPE,
     limits=_check_drawn,
 )
 """Of a random base."""

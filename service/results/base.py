@@ -6,7 +6,7 @@ Knows neither requests nor responses.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -25,12 +25,15 @@ from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.planning import layers
 from tgsh.schemas import Measure
 from tgsh.specs import ExperimentSpec
+from tgsh.specs.figure_options import NAMED, FigureOptions
 from tgsh.specs.results import ResultSpec
 from tgsh.store import queries
 from tgsh.store.results import StageRef, find_stage, load_result, load_stage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+AS_DESIGNED = FigureOptions()
 
 MAX_TEXT_VALUES = 1_000_000
 """Arrays of more numbers than this are served as npy or safetensors only."""
@@ -127,6 +130,7 @@ class Result(Generic[K, P, S, V]):
     file_params : names of the parameters that its name tells.
     bundled : files of a bundle that hold it, with parameters and format.
     warnings : ``(services, subject)``: what a reader must know, for documents and below pictures.
+    figure_options : names of the options that the picture can use.
     """
 
     spec: ResultSpec
@@ -141,6 +145,7 @@ class Result(Generic[K, P, S, V]):
     file_params: tuple[str, ...] = ()
     bundled: Mapping[str, tuple[P, str]] = field(default_factory=dict)
     warnings: Callable[[Services, K], Sequence[str]] = no_warnings
+    figure_options: Collection[str] = NAMED
 
     @property
     def name(self) -> str:
@@ -152,7 +157,14 @@ class Result(Generic[K, P, S, V]):
         """Names of the formats offered, the default one first."""
         return self.spec.formats
 
-    def render(self, services: Services, subject: K, params: P, format: str) -> Rendered:
+    def render(
+        self,
+        services: Services,
+        subject: K,
+        params: P,
+        format: str,
+        options: FigureOptions = AS_DESIGNED,
+    ) -> Rendered:
         """In a format that is offered; the bytes are made when they are needed.
 
         Raises what `find` and `limits` raise.
@@ -160,36 +172,59 @@ class Result(Generic[K, P, S, V]):
         source = self.find(services, subject, params)
         self.limits(source.content, params, format)
         warnings = tuple(self.warnings(services, subject))
-        etag = self.etag(source, params, format, warnings)
+        etag = self.etag(source, params, format, warnings, options)
         return Rendered(
             format=format,
             file_name=self._file_name(source.subject, params),
             etag=etag,
             final=source.final,
-            body=partial(self._body, services, source.content, params, format, warnings, etag),
+            body=partial(self._body, services, source.content, params, format, warnings, options, etag),
         )
 
-    def etag(self, source: Source[S], params: P, format: str, warnings: tuple[str, ...] = ()) -> str:
+    def etag(
+        self,
+        source: Source[S],
+        params: P,
+        format: str,
+        warnings: tuple[str, ...] = (),
+        options: FigureOptions = AS_DESIGNED,
+    ) -> str:
         """Equal ones mean equal bytes. Also the key of the cache."""
         digest = "\n".join([source.digest, *warnings])
-        return entity_tag(self.name, format, params.model_dump_json(), digest)
+        drawn = options.model_dump_json() if options.chosen else ""  # a figure as designed keeps its tag
+        return entity_tag(self.name, format, params.model_dump_json() + drawn, digest)
 
     def _body(
-        self, services: Services, content: S, params: P, format: str, warnings: tuple[str, ...], etag: str
+        self,
+        services: Services,
+        content: S,
+        params: P,
+        format: str,
+        warnings: tuple[str, ...],
+        options: FigureOptions,
+        etag: str,
     ) -> bytes | Stream:
         if format in self.streams and (stream := self.streams[format](services, content, params)) is not None:
             return stream
-        return services.cache.get(etag, partial(self._encode, services, content, params, format, warnings))
+        encode = partial(self._encode, services, content, params, format, warnings, options)
+        return services.cache.get(etag, encode)
 
     def _encode(
-        self, services: Services, content: S, params: P, format: str, warnings: tuple[str, ...]
+        self,
+        services: Services,
+        content: S,
+        params: P,
+        format: str,
+        warnings: tuple[str, ...],
+        options: FigureOptions,
     ) -> bytes:
         computed = Computed(self.compute(services, content, params), content, params, warnings)
         if format in FIGURE_FORMATS and self.figure is not None:
             sketch = self.figure(services, computed)
             if warnings:
                 sketch = Sketch(draw_warned, (sketch.draw, sketch.args, warnings))
-            return services.figure_process.render(sketch.draw, FIGURE_FORMATS[format], *sketch.args)
+            drawn_as = FIGURE_FORMATS[format]
+            return services.figure_process.render(sketch.draw, drawn_as, options, *sketch.args)
         return self.encoders[format](computed)
 
     def _file_name(self, subject: str, params: P) -> str:

@@ -29,6 +29,7 @@ from tgsh.datasets.classes import task_labels
 from tgsh.errors import Conflict
 from tgsh.execution.presenters import NOT_COUNTED, accuracy_warnings
 from tgsh.schemas import Confusion, TaskAccuracy
+from tgsh.specs import figure_options
 from tgsh.specs.results import PICTURES, ResultSpec
 from tgsh.store import queries
 from tgsh.store.confusions import load_confusion
@@ -128,6 +129,7 @@ CONFUSION = Result(
     compute=source_itself,
     encoders={"json": as_json(_document), **as_arrays(_array, "csv", "npy", "safetensors")},
     figure=_figure,
+    figure_options=figure_options.MATRIX,
     limits=_check_size,
     warnings=_warnings,
 )

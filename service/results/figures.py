@@ -19,6 +19,7 @@ from service.results.warnings import warnings_of
 from service.subprocesses import FIGURE_FORMATS
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.errors import NotFound
+from tgsh.specs import figure_options
 from tgsh.specs.results import PICTURES, ResultSpec
 from tgsh.store.results import StageRef
 
@@ -64,6 +65,7 @@ BEFORE_AFTER = Result(
     find=_find,
     compute=_matrices,
     figure=_sketch,
+    figure_options=figure_options.MATRIX,
     warnings=warnings_of,
 )
 """A figure alone: it has no endpoint of its own."""

@@ -29,6 +29,7 @@ from tgsh.errors import Conflict, InvalidSpec
 from tgsh.networks.all_tasks import blind_features
 from tgsh.networks.registry import shares_base
 from tgsh.schemas import HashCurve, HashKind, HashProperties, HashRetrieval
+from tgsh.specs import figure_options
 from tgsh.specs.results import RESULT_SPECS
 
 MOST_NUMBERS = 2**25
@@ -253,5 +254,6 @@ HASHING = Result(
     compute=_compute,
     encoders={"json": as_json(_document), "csv": _table},
     figure=_figure,
+    figure_options=figure_options.SHAPE,
     warnings=warnings_of,
 )

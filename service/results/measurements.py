@@ -42,7 +42,7 @@ from tgsh.execution.presenters import (
     with_intervals,
 )
 from tgsh.schemas import Accuracy, AccuracyMatrix, Geometry
-from tgsh.specs import DatasetsSuite, ExperimentSpec
+from tgsh.specs import DatasetsSuite, ExperimentSpec, figure_options
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
 from tgsh.store.confusions import load_confusions
@@ -217,6 +217,7 @@ ACCURACY_MATRIX = Result(
         **as_arrays(_matrix_array, "csv", "npy", "safetensors"),
     },
     figure=_matrix_figure,
+    figure_options=figure_options.MATRIX,
 )
 
 
@@ -391,6 +392,7 @@ GEOMETRY = Result(
         "safetensors": lambda geometry: safetensors.numpy.save(geometry.value.tensors),
     },
     figure=_geometry_figure,
+    figure_options=figure_options.SHAPE,
     file_params=("baseline",),
     bundled={"geometry.json": (GeometryParams(), "json")},
 )

@@ -22,6 +22,7 @@ from tgsh.datasets.classes import output_names
 from tgsh.errors import ArtifactCorrupt, Conflict
 from tgsh.execution.placement_views import placement_view
 from tgsh.schemas import PlacedSamples, Placement, PlacementMap
+from tgsh.specs import figure_options
 from tgsh.specs.results import PICTURES, ResultSpec
 from tgsh.store import analyses, queries
 from tgsh.store.leases import live_workers
@@ -233,6 +234,7 @@ PLACEMENT_MAP = Result(
     compute=_point,
     encoders={"json": as_json(_map_document), "csv": _map_table},
     figure=_map_figure,
+    figure_options=figure_options.COLOURED,
 )
 
 

@@ -25,6 +25,7 @@ from tgsh.schemas import (
     Scenarios,
     ScenarioSample,
 )
+from tgsh.specs import figure_options
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
 
@@ -172,5 +173,6 @@ SCENARIOS = Result(
     compute=_compute,
     encoders={"json": as_json(_document), "csv": _table},
     figure=_figure,
+    figure_options=figure_options.SHAPE,
     warnings=_warnings,
 )

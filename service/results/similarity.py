@@ -49,7 +49,7 @@ from tgsh.schemas import (
     SimilarityCourse,
     SimilarityEpochs,
 )
-from tgsh.specs import ExperimentSpec
+from tgsh.specs import ExperimentSpec, figure_options
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store.results import (
     StageRef,
@@ -261,6 +261,7 @@ SIMILARITY = Result(
     compute=_compared,
     encoders={"json": as_json(_matrix_document), **as_arrays(_matrix_array, "csv", "npy", "safetensors")},
     figure=_matrix_figure,
+    figure_options=figure_options.MATRIX,
     limits=_check_matrix,
     streams={"npy": _matrix_rows},
     file_params=("stage", "layer"),
@@ -516,5 +517,6 @@ EPOCHS = Result(
     compute=_over_epochs,
     encoders={"json": as_json(_epochs_document), "csv": _epochs_table},
     figure=_epochs_figure,
+    figure_options=figure_options.SHAPE,
     file_params=("layer",),
 )

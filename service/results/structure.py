@@ -31,6 +31,7 @@ from tgsh.datasets.descriptions import info_of
 from tgsh.errors import InvalidSpec
 from tgsh.networks.registry import shares_base
 from tgsh.schemas import ContextVectors, EmbeddingMethod, Measure
+from tgsh.specs import figure_options
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store.results import StageRef
 from tgsh.suites.task_identity import task_scale
@@ -185,6 +186,7 @@ DENDROGRAM = Result(
     compute=_tree,
     encoders={"json": as_json(_tree_document), "csv": _tree_table, "newick": _tree_newick},
     figure=_tree_figure,
+    figure_options=figure_options.MATRIX,
     limits=_check_drawn,
     file_params=("stage", "layer"),
     bundled={"dendrogram.nwk": (DendrogramParams(), "newick")},
@@ -290,6 +292,7 @@ EMBEDDING = Result(
     compute=_points,
     encoders={"json": as_json(_points_document), "csv": _points_table, **as_arrays(_points_array, "npy")},
     figure=_points_figure,
+    figure_options=figure_options.COLOURED,
     limits=_check_tasks,
     file_params=("stage", "layer"),
     bundled={"embedding.csv": (EmbeddingParams(), "csv")},

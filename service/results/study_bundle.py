@@ -11,14 +11,17 @@ from service.dependencies import Services
 from service.responses import Stream
 from service.results.base import NoParams, Params, Result, Source, source_itself
 from service.results.bundle import REFUSALS, BundleContents, bundle_of
+from service.results.study_matrices import STUDY_MATRICES
 from service.results.study_measurements import STUDY_ACCURACY, STUDY_EFFECTS, EffectsParams
-from service.results.study_replicates import CellParams, StudyKey, StudyParams
+from service.results.study_replicates import CellParams, EstimateParams, StudyKey, StudyParams
 from service.results.study_similarity import (
     STUDY_CEILING,
-    STUDY_DENDROGRAM,
-    STUDY_EMBEDDING,
     STUDY_SIMILARITY,
     StatisticParams,
+)
+from service.results.study_structure import (
+    STUDY_DENDROGRAM,
+    STUDY_EMBEDDING,
     StudyEmbeddingParams,
     TreeParams,
 )
@@ -48,6 +51,7 @@ OF_CELL: Mapping[str, tuple[AnyStudyResult, Params, str]] = {
 """Files of each cell, by their names below its folder."""
 
 OF_STUDY: Mapping[str, tuple[AnyStudyResult, Params, str]] = {
+    "matrices.csv": (STUDY_MATRICES, EstimateParams(), "csv"),
     "accuracy.csv": (STUDY_ACCURACY, StudyParams(), "csv"),
     "effects.csv": (STUDY_EFFECTS, EffectsParams(), "csv"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,12 @@ from service.results import base
 from service.results.base import Params, Source, StageParams
 from service.results.structure import MOST_TASKS, scale_of
 from service.results.warnings import warnings_of
+from tgsh.analysis.consensus import consensus_matrix, mean_similarity
 from tgsh.analysis.embedding import TaskScale
 from tgsh.analysis.replicate_design import Replicates
-from tgsh.analysis.similarity import similarity
+from tgsh.analysis.replicates import ReplicateEstimate
+from tgsh.analysis.similarity import SimilarityMatrix, similarity
+from tgsh.analysis.streamed_replicates import streamed_similarity
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.execution.studies import missing_warnings
 from tgsh.schemas import Measure, Over
@@ -187,10 +190,15 @@ def check_numbers(cell: CellReplicates, _params: CellParams, format: str) -> Non
     """Refuse what takes too much memory, or is too long as text. Raises InvalidSpec, NotAcceptable."""
     count, tasks = len(cell.refs), len(cell.tasks)
     if count * tasks**2 > MOST_NUMBERS:
+        fitting = MOST_NUMBERS // tasks**2
+        remedy = (
+            f"make a study of {fitting} of its experiments (POST /studies with their ids as experiments) and "
+            "ask that"
+            if fitting > 1
+            else "each experiment has its own"
+        )
         raise InvalidSpec(
-            "cell",
-            f"{count} matrices of {tasks:,} tasks are more than {MOST_NUMBERS:,} numbers; statistics are for "
-            "fewer tasks or replicates, and each experiment has its own matrix as npy",
+            "cell", f"{count} matrices of {tasks:,} tasks are more than {MOST_NUMBERS:,} numbers; {remedy}"
         )
     base.check_text(format, tasks, tasks)
 
@@ -198,6 +206,32 @@ def check_numbers(cell: CellReplicates, _params: CellParams, format: str) -> Non
 def matrices(services: Services, cell: CellReplicates, params: CellParams) -> np.ndarray:
     """Similarity matrices of the replicates, float64 [R, T, T]."""
     return np.stack([replicate_matrix(services, ref, params.measure, params.layer) for ref in cell.refs])
+
+
+def cell_estimate(services: Services, cell: CellReplicates, params: EstimateParams) -> ReplicateEstimate:
+    """Means of the similarities of a cell with their intervals, arrays [T, T]."""
+    if is_large(cell):
+        return streamed_similarity(
+            lambda place: base.vectors(services, cell.refs[place], params.layer),
+            len(cell.tasks),
+            cell.replicates,
+            params.measure,
+            params.over,
+            params.level,
+        )
+    values = matrices(services, cell, params)
+    return mean_similarity(values, cell.replicates, params.over, params.level)
+
+
+def mean_matrix(found: ReplicateEstimate, cell: CellReplicates, params: CellParams) -> SimilarityMatrix:
+    """The mean similarities of an estimate as a matrix, without tasks that lack one."""
+    return consensus_matrix(found.mean, cell.labels, cell.tasks, params.measure)[0]
+
+
+def matrix_stream(services: Services, cell: CellReplicates, params: CellParams) -> Iterator[np.ndarray]:
+    """Similarity matrices of the replicates one after another, float64 [T, T]; none is kept."""
+    for ref in cell.refs:
+        yield base.similarities(services, ref, params.measure, params.layer).values
 
 
 def matrices_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,9 +11,7 @@ import numpy as np
 from service import subprocesses
 from service.dependencies import Services
 from service.errors import NotAcceptable
-from service.results import base
 from service.results.base import Computed, Result, Sketch, Source, as_arrays, as_json
-from service.results.structure import MOST_TASKS, check_method
 from service.results.study_replicates import (
     MOST_NUMBERS,
     CellParams,
@@ -22,6 +20,7 @@ from service.results.study_replicates import (
     StudyKey,
     array_about,
     cell_about,
+    cell_estimate,
     cell_warnings,
     check_numbers,
     check_streamed,
@@ -29,25 +28,13 @@ from service.results.study_replicates import (
     is_large,
     matrices,
     matrices_of,
+    mean_matrix,
     numbers,
-    scale_of_cell,
 )
-from tgsh.analysis.clustering import dendrogram, newick
-from tgsh.analysis.consensus import (
-    ConsensusMap,
-    Resampling,
-    SupportedTree,
-    consensus_map,
-    consensus_matrix,
-    mean_similarity,
-    supported_tree,
-)
+from tgsh.analysis.clustering import dendrogram
 from tgsh.analysis.differences import PairDifference, pair_differences
-from tgsh.analysis.embedding import TaskMap, classical_mds
 from tgsh.analysis.noise_ceilings import NoiseCeiling, noise_ceiling
 from tgsh.analysis.replicates import ReplicateEstimate
-from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.analysis.streamed_replicates import streamed_similarity
 from tgsh.arrays import LabelledArray, table_csv
 from tgsh.errors import InvalidSpec
 from tgsh.schemas import (
@@ -58,18 +45,13 @@ from tgsh.schemas import (
     SimilarityDifference,
     Statistic,
     StudyCeiling,
-    StudyDendrogram,
     StudyDifferences,
-    StudyEmbedding,
     StudySimilarity,
 )
+from tgsh.specs import figure_options
 from tgsh.specs.results import PICTURES, ResultSpec
 
 MOST_DIFFERENCES = 200
-
-MOST_BOOTSTRAP_NUMBERS = 20_000_000
-"""Tasks squared × trees of a support."""
-
 
 # --- the matrix
 
@@ -98,26 +80,11 @@ Statistics = Computed[OrderedEstimate, CellReplicates, StatisticParams]
 
 
 def _statistics(services: Services, cell: CellReplicates, params: StatisticParams) -> OrderedEstimate:
-    if is_large(cell):
-        found = streamed_similarity(
-            lambda place: base.vectors(services, cell.refs[place], params.layer),
-            len(cell.tasks),
-            cell.replicates,
-            params.measure,
-            params.over,
-            params.level,
-        )
-    else:
-        values = matrices(services, cell, params)
-        found = mean_similarity(values, cell.replicates, params.over, params.level)
+    found = cell_estimate(services, cell, params)
     order = list(range(len(cell.tasks)))
     if params.order == "cluster" and len(order) > 1:
-        order = list(dendrogram(_mean_matrix(found, cell, params)).leaves)
+        order = list(dendrogram(mean_matrix(found, cell, params)).leaves)
     return OrderedEstimate(found, order)
-
-
-def _mean_matrix(found: ReplicateEstimate, cell: CellReplicates, params: CellParams) -> SimilarityMatrix:
-    return consensus_matrix(found.mean, cell.labels, cell.tasks, params.measure)[0]
 
 
 def _statistics_document(computed: Statistics) -> StudySimilarity:
@@ -183,6 +150,7 @@ STUDY_SIMILARITY = Result(
         **as_arrays(_statistics_array, "csv", "npy", "safetensors"),
     },
     figure=_statistics_figure,
+    figure_options=figure_options.MATRIX,
     limits=check_streamed,
     file_stem="study-similarity",
     file_params=("statistic", "stage", "layer"),
@@ -403,195 +371,5 @@ STUDY_DIFFERENCES = Result(
     figure=_differences_figure,
     limits=_check_differences,
     file_stem="study-differences",
-    file_params=("stage", "layer"),
-)
-
-
-# --- tree with support
-
-
-class TreeParams(CellParams):
-    """Parameters of a tree with support."""
-
-    method: str = "average"
-    resampling: Resampling = "replicates"
-    seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class MeanTree:
-    """The tree of a mean matrix."""
-
-    matrix: SimilarityMatrix
-    supported: SupportedTree
-
-
-Trees = Computed[MeanTree, CellReplicates, TreeParams]
-
-
-def _find_tree(services: Services, key: StudyKey, params: TreeParams) -> Source[CellReplicates]:
-    check_method(params.method)
-    return find_cell(services, key, params)
-
-
-def _check_tree(cell: CellReplicates, params: TreeParams, format: str) -> None:
-    check_numbers(cell, params, format)
-    if params.resampling == "bootstrap" and len(cell.tasks) ** 2 * 1_000 > MOST_BOOTSTRAP_NUMBERS:
-        message = f"takes too long for {len(cell.tasks)} tasks; take replicates or jackknife"
-        raise InvalidSpec("resampling", message)
-
-
-def _tree(services: Services, cell: CellReplicates, params: TreeParams) -> MeanTree:
-    values = matrices(services, cell, params)
-    matrix = _mean_matrix(mean_similarity(values, cell.replicates), cell, params)
-    return MeanTree(
-        matrix,
-        supported_tree(values, matrix, cell.replicates, params.method, params.resampling, seed=params.seed),
-    )
-
-
-def _tree_document(computed: Trees) -> StudyDendrogram:
-    found = computed.value.supported
-    tree = found.tree
-    return StudyDendrogram.model_validate(
-        {
-            **cell_about(computed.content, computed.params, computed.warnings),
-            "method": tree.method,
-            "resampling": found.resampling,
-            "trees": found.trees,
-            "linkage": [(int(a), int(b), float(d), int(n)) for a, b, d, n in tree.linkage],
-            "support": list(found.support),
-            "leaves": list(tree.leaves),
-            "leaf_labels": [tree.labels[place] for place in tree.leaves],
-            "cophenetic_correlation": tree.cophenetic,
-            "newick": newick(tree, found.support),
-            "reason": found.reason,
-        }
-    )
-
-
-def _tree_table(computed: Trees) -> bytes:
-    found = computed.value.supported
-    tasks = len(found.tree.tasks)
-    rows = [
-        (tasks + row, int(a), int(b), float(d), int(n), share)
-        for row, ((a, b, d, n), share) in enumerate(zip(found.tree.linkage, found.support, strict=True))
-    ]
-    return table_csv(["node", "left", "right", "distance", "tasks", "support"], rows)
-
-
-def _tree_newick(computed: Trees) -> bytes:
-    found = computed.value.supported
-    return f"{newick(found.tree, found.support)}\n".encode()
-
-
-def _tree_figure(_: Services, computed: Trees) -> Sketch:
-    title = f"{computed.content.title}: tree of the mean similarities"
-    found = computed.value
-    return Sketch(subprocesses.draw_supported_tree, (found.supported, found.matrix, title))
-
-
-STUDY_DENDROGRAM = Result(
-    spec=ResultSpec("dendrogram", ("json", "csv", "newick", *PICTURES)),
-    warnings=cell_warnings,
-    params=TreeParams,
-    find=_find_tree,
-    compute=_tree,
-    encoders={"json": as_json(_tree_document), "csv": _tree_table, "newick": _tree_newick},
-    figure=_tree_figure,
-    limits=_check_tree,
-    file_stem="study-dendrogram",
-    file_params=("stage", "layer"),
-)
-
-
-# --- embedding
-
-
-class StudyEmbeddingParams(CellParams):
-    """Parameters of an embedding with spread."""
-
-    dimensions: int = 2
-
-
-@dataclass(frozen=True, eq=False)
-class SpreadMap:
-    """Points over replicates, the map of the mean for a picture, and the parameter that orders tasks."""
-
-    found: ConsensusMap
-    matrix: SimilarityMatrix
-    scale: Any
-
-
-Points = Computed[SpreadMap, CellReplicates, StudyEmbeddingParams]
-
-
-def _check_points(cell: CellReplicates, params: StudyEmbeddingParams, format: str) -> None:
-    check_numbers(cell, params, format)
-    if len(cell.tasks) > MOST_TASKS:
-        raise InvalidSpec("cell", f"{len(cell.tasks):,} tasks are too many for an embedding")
-
-
-def _points(services: Services, cell: CellReplicates, params: StudyEmbeddingParams) -> SpreadMap:
-    values = matrices(services, cell, params)
-    matrix = _mean_matrix(mean_similarity(values, cell.replicates), cell, params)
-    return SpreadMap(consensus_map(values, params.dimensions), matrix, scale_of_cell(services, cell))
-
-
-def _points_document(computed: Points) -> StudyEmbedding:
-    found = computed.value.found
-    return StudyEmbedding.model_validate(
-        {
-            **cell_about(computed.content, computed.params, computed.warnings),
-            "dimensions": found.points.shape[1],
-            "values": found.points.tolist(),
-            "spread": numbers(found.spread),
-            "covariances": numbers(found.covariances),
-            "reason": found.reason,
-        }
-    )
-
-
-def _points_table(computed: Points) -> bytes:
-    found, cell = computed.value.found, computed.content
-    axes = ["x", "y", "z"][: found.points.shape[1]]
-    rows = zip(cell.tasks, cell.labels, found.points.tolist(), numbers(found.spread), strict=True)
-    return table_csv(
-        ["task", "label", *axes, "spread"],
-        ((task, label, *point, spread) for task, label, point, spread in rows),
-    )
-
-
-def _points_array(computed: Points) -> LabelledArray:
-    cell, params = computed.content, computed.params
-    about = array_about(cell, params, method="mds")
-    return LabelledArray(computed.value.found.points, cell.tasks, cell.labels, None, about)
-
-
-def mean_map(value: SpreadMap) -> TaskMap:
-    """The mean points as a map: how much its axes explain is that of the mean matrix."""
-    return replace(classical_mds(value.matrix, value.found.points.shape[1]), points=value.found.points)
-
-
-def _points_figure(_: Services, computed: Points) -> Sketch:
-    drawn, found = mean_map(computed.value), computed.value.found
-    title = f"{computed.content.title}: map of the tasks"
-    return Sketch(subprocesses.draw_spread_map, (drawn, found.replicates, computed.value.scale, title))
-
-
-STUDY_EMBEDDING = Result(
-    spec=ResultSpec("embedding", ("json", "csv", "npy", "safetensors", *PICTURES)),
-    warnings=cell_warnings,
-    params=StudyEmbeddingParams,
-    find=find_cell,
-    compute=_points,
-    encoders={
-        "json": as_json(_points_document),
-        "csv": _points_table,
-        **as_arrays(_points_array, "npy", "safetensors"),
-    },
-    figure=_points_figure,
-    limits=_check_points,
-    file_stem="study-embedding",
     file_params=("stage", "layer"),
 )

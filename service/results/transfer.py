@@ -25,6 +25,7 @@ from tgsh.analysis.source_choice import (
 from tgsh.arrays import table_csv
 from tgsh.errors import Conflict
 from tgsh.schemas import ContextTransfer, MantelTest, Measure, TransferFit, TransferSource
+from tgsh.specs import figure_options
 from tgsh.specs.results import RESULT_SPECS
 from tgsh.store import queries
 from tgsh.store.results import StageRef
@@ -184,5 +185,6 @@ TRANSFER = Result(
     compute=_compute,
     encoders={"json": as_json(_document), "csv": _table},
     figure=_figure,
+    figure_options=figure_options.SHAPE,
     warnings=warnings_of,
 )

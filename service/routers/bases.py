@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service import parsing
-from service.dependencies import ID, CallerDep, Format, Services, ServicesDep, require_visible
+from service.dependencies import ID, AskedOptions, CallerDep, Format, Services, ServicesDep, require_visible
 from service.responses import documented, respond
 from service.results.atlas import (
     ATLAS_MAP,
@@ -146,6 +146,7 @@ def task_map(
     services: ServicesDep,
     caller: CallerDep,
     request: Request,
+    asked: AskedOptions,
     method: Annotated[
         AtlasMethod,
         Query(description="landmark MDS of 1 − cosine, PCA of directions, or UMAP where it is installed"),
@@ -165,4 +166,4 @@ def task_map(
     params = AtlasMapParams(
         method=method, colour=colour, dataset=dataset, suite=suite, owner=owner, project=project
     )
-    return respond(request, services, ATLAS_MAP, AtlasKey(base_id, caller.visible_to), params, format)
+    return respond(request, services, ATLAS_MAP, AtlasKey(base_id, caller.visible_to), params, format, asked)

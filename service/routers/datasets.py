@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from service import parsing
-from service.dependencies import CallerDep, Format, HeldDep, Services, ServicesDep
+from service.dependencies import AskedOptions, CallerDep, Format, HeldDep, Services, ServicesDep
 from service.errors import MEDIA_TYPE, Forbidden
 from service.middleware.auth import Caller
 from service.multipart import file_pieces
@@ -330,6 +330,7 @@ def dataset_samples(
     held: HeldDep,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     classes: Annotated[
         str | None, Query(max_length=2000, description="such as 0,9 or 0-19; the first 20")
     ] = None,
@@ -341,4 +342,4 @@ def dataset_samples(
     A class that has fewer examples shows what it has, and so do the others then.
     """
     params = DatasetSamplesParams(classes=classes, examples=examples)
-    return respond(request, services, DATASET_SAMPLES, held, params, format)
+    return respond(request, services, DATASET_SAMPLES, held, params, format, asked)

@@ -10,12 +10,26 @@ from fastapi import APIRouter, BackgroundTasks, Body, Header, Path, Query, Reque
 from service import parsing
 from service.dependencies import ID, CallerDep, ExperimentId, OwnId, Services, ServicesDep, require_changeable
 from service.errors import Forbidden
-from service.experiment_table import MOST_EXPORTED, SPEC_PARAMETERS, FiltersDep, as_csv, parse_columns
+from service.experiment_table import (
+    DEFAULT_SUMMARISED,
+    GROUPABLE,
+    MOST_EXPORTED,
+    SPEC_PARAMETERS,
+    FiltersDep,
+    as_csv,
+    cells,
+    group_table,
+    parse_columns,
+    parse_group_by,
+    summarised,
+    with_studies,
+)
 from service.fleet import refusal
 from service.middleware.auth import Caller
 from service.results.warnings import warnings_of
 from service.threads import writing
 from service.webhooks import require_webhook, webhook_list
+from tgsh.arrays import table_csv
 from tgsh.errors import Conflict, InvalidSpec, NotFound, QuotaExceeded, TgshError
 from tgsh.execution.planning import plan
 from tgsh.execution.presenters import change_view, deleted_view, experiment_view, task_view
@@ -29,6 +43,7 @@ from tgsh.schemas import (
     ExperimentChanges,
     ExperimentHistory,
     ExperimentPage,
+    ExperimentTable,
     Task,
     TaskList,
     WebhookList,
@@ -40,6 +55,7 @@ from tgsh.specs.presets import Submission
 from tgsh.store import deleted, experiments, queries, removals
 from tgsh.store.annotations import annotate, history, retag
 from tgsh.store.experiments import Remarks
+from tgsh.store.groups import groups
 from tgsh.store.leases import live_workers
 from tgsh.store.maintenance import find_reusable, reopen_damaged
 from tgsh.store.ownership import Owner, require_storage_quota
@@ -114,6 +130,7 @@ def submit(
     if submitted.is_stored:
         return _stored(services, submitted.experiment_id, response)
     if submitted.is_new:
+        services.keep_trace(submitted.experiment_id)
         background.add_task(services.wake_workers)
     return _accepted(services, submitted.experiment_id, response)
 
@@ -132,6 +149,8 @@ def _refusal(services: Services, spec: ExperimentSpec, caller: Caller) -> TgshEr
 CSV = "text/csv; charset=utf-8"
 
 TABLE_CSV = "name,accuracy,training.epochs\r\nRotationMNIST,0.9454,3\r\none epoch,0.93,1\r\n"
+
+GROUPS_CSV = "training.epochs,experiments,completed,accuracy_mean,accuracy_sd\r\n3,5,5,0.9457,0.0012\r\n"
 
 MOST_LISTED = 200
 """Experiments in one page."""
@@ -190,9 +209,63 @@ def list_experiments(
     items = [experiment_view(snapshot) for snapshot in page]
     if format == "csv":
         name = {"Content-Disposition": 'attachment; filename="experiments.csv"'}
-        return Response(as_csv(items, names), media_type=CSV, headers={**link, **name})
+        rows = with_studies(services.database, items, names, filters.visible_to)
+        return Response(as_csv(rows, names), media_type=CSV, headers={**link, **name})
     response.headers.update(link)
     return ExperimentPage(items=items, next=next_cursor)
+
+
+@router.get(
+    "/table",
+    summary="Experiments, or groups of them, as a table of chosen columns",
+    openapi_extra=SPEC_PARAMETERS,
+    response_model=ExperimentTable,
+    responses={200: {"content": {"text/csv": {"example": GROUPS_CSV}}}},
+)
+def table(
+    services: ServicesDep,
+    filters: FiltersDep,
+    columns: Annotated[
+        str | None,
+        Query(max_length=2_000, pattern=WITHOUT_NUL, description="such as accuracy,seed,training.epochs"),
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        Query(max_length=200, pattern=WITHOUT_NUL, description=GROUPABLE),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_EXPORTED, description="experiments; of groups all")] = 1_000,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=parsing.MAX_CURSOR, description="`next` of the rows before, in the same order"),
+    ] = None,
+    sort: Annotated[Sort, Query(description="of experiments; with a minus the greatest first")] = "-created",
+    format: Annotated[Literal["json", "csv"], Query()] = "json",
+) -> ExperimentTable | Response:
+    """The same filters as GET /experiments. Grouped: mean and standard deviation of numbers in each group.
+
+    The deviation is that of a sample, and empty where a group has fewer than two. Seeds have no mean: of
+    them, as of words, there is the one that all have, or how many different ones there are. An experiment of
+    two tags is in both groups; one of no project is in the group without a value. There are 1,000 groups at
+    most.
+    """
+    if group_by is None:
+        order = SortOrder(sort)
+        names = parse_columns(columns)
+        after = parsing.decode_cursor(cursor, order) if cursor else None
+        snapshots = queries.experiments(services.database, filters, limit + 1, after, order)
+        page, more = snapshots[:limit], len(snapshots) > limit
+        items = [experiment_view(snapshot) for snapshot in page]
+        rows = cells(with_studies(services.database, items, names, filters.visible_to), names)
+        next_cursor = parsing.encode_cursor(*page[-1].position) if more else None
+        found = ExperimentTable(columns=list(names), rows=rows, next=next_cursor)
+    else:
+        names, by = parse_columns(columns, DEFAULT_SUMMARISED), parse_group_by(group_by)
+        paths = list(dict.fromkeys(summarised(names).values()))
+        found = group_table(group_by, groups(services.database, filters, by, paths), names)
+    if format == "csv":
+        name = {"Content-Disposition": 'attachment; filename="experiments.csv"'}
+        return Response(table_csv(found.columns, found.rows), media_type=CSV, headers=name)
+    return found
 
 
 @router.get("/deleted", summary="List deleted experiments that can be brought back")
@@ -210,7 +283,7 @@ def list_deleted(
     after = parsing.decode_cursor(cursor) if cursor else None
     records = deleted.listed(services.database, caller.visible_to, limit + 1, after)
     page, more = records[:limit], len(records) > limit
-    next_cursor = parsing.encode_cursor(page[-1].deleted_at, page[-1].id) if more else None
+    next_cursor = parsing.encode_cursor(page[-1].record.deleted_at, page[-1].record.id) if more else None
     if next_cursor is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
     return DeletedPage(items=[deleted_view(record) for record in page], next=next_cursor)
@@ -348,6 +421,7 @@ def resume(
     """Train what is missing of a failed or cancelled experiment, or what a damaged disk took of any."""
     if not reopen_damaged(services.database, services.artifacts, experiment_id):
         experiments.resume(services.database, experiment_id, services.settings.max_queued_tasks)
+    services.keep_trace(experiment_id)
     background.add_task(services.wake_workers)
     return _accepted(services, experiment_id, response)
 

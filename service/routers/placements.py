@@ -11,7 +11,16 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from service import parsing
-from service.dependencies import ID, CallerDep, ExperimentId, Format, OwnId, Services, ServicesDep
+from service.dependencies import (
+    ID,
+    AskedOptions,
+    CallerDep,
+    ExperimentId,
+    Format,
+    OwnId,
+    Services,
+    ServicesDep,
+)
 from service.errors import BodyTooLarge, Forbidden
 from service.fleet import refusal
 from service.middleware.auth import Caller
@@ -285,7 +294,9 @@ KeyDep = Annotated[PlacementKey, Depends(_key)]
     ),
     response_class=Response,
 )
-def get(key: KeyDep, services: ServicesDep, request: Request, format: Format = None) -> Response:
+def get(
+    key: KeyDep, services: ServicesDep, request: Request, asked: AskedOptions, format: Format = None
+) -> Response:
     """Tasks ranked by similarity, with intervals over the replicates, and whether the images are like any.
 
     Cosines of small sets are lower than those of large ones. So `expected` tells what samples of known tasks
@@ -296,7 +307,7 @@ def get(key: KeyDep, services: ServicesDep, request: Request, format: Format = N
     As JSON it also tells how far the job is; the other formats are there when it is completed (409 until
     then). npy and safetensors are the replicates' vectors, pictures the ranking.
     """
-    return respond(request, services, PLACEMENT, key, NoParams(), format)
+    return respond(request, services, PLACEMENT, key, NoParams(), format, asked)
 
 
 @router.get(
@@ -307,12 +318,14 @@ def get(key: KeyDep, services: ServicesDep, request: Request, format: Format = N
     ),
     response_class=Response,
 )
-def placement_map(key: KeyDep, services: ServicesDep, request: Request, format: Format = None) -> Response:
+def placement_map(
+    key: KeyDep, services: ServicesDep, request: Request, asked: AskedOptions, format: Format = None
+) -> Response:
     """The experiment's embedding by classical MDS, and the point of the new images in it, by Gower's formula.
 
     The tasks' points stay as they are. Similarities of the images are corrected as for `percentile`.
     """
-    return respond(request, services, PLACEMENT_MAP, key, NoParams(), format)
+    return respond(request, services, PLACEMENT_MAP, key, NoParams(), format, asked)
 
 
 @router.get(
@@ -321,12 +334,14 @@ def placement_map(key: KeyDep, services: ServicesDep, request: Request, format: 
     responses=documented(PlacedSamples, PLACED_SAMPLES.formats),
     response_class=Response,
 )
-def samples(key: KeyDep, services: ServicesDep, request: Request, format: Format = None) -> Response:
+def samples(
+    key: KeyDep, services: ServicesDep, request: Request, asked: AskedOptions, format: Format = None
+) -> Response:
     """The first image of each class above one of that class of the task that the images are most like.
 
     Where samples of 36 tasks are kept only, the most alike of those is shown.
     """
-    return respond(request, services, PLACED_SAMPLES, key, NoParams(), format)
+    return respond(request, services, PLACED_SAMPLES, key, NoParams(), format, asked)
 
 
 @router.delete("/{experiment_id}/placements/{placement_id}", status_code=204, summary="Delete a placement")

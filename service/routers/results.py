@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.dependencies import (
+    AskedOptions,
     BaselineId,
     ExperimentId,
     Format,
@@ -85,6 +86,7 @@ def samples(
     experiment_id: ExperimentId,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     tasks: Annotated[
         str | None, Query(max_length=2000, description="such as 0,9,18 or 0-35; all that are kept")
     ] = None,
@@ -95,7 +97,7 @@ def samples(
     They are kept when an experiment completes, of 36 tasks at most, evenly spread. The sheet has a row a
     task and a column an image.
     """
-    return respond(request, services, SAMPLES, experiment_id, SamplesParams(tasks=tasks), format)
+    return respond(request, services, SAMPLES, experiment_id, SamplesParams(tasks=tasks), format, asked)
 
 
 @router.get(
@@ -108,6 +110,7 @@ def similarity(
     experiment_id: ExperimentId,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     stage: Stage = "after",
     order: Annotated[Order, Query(description="rows as the suite has them, or like beside like")] = "task",
     measure: Measure = "cosine",
@@ -133,7 +136,7 @@ def similarity(
     parts of any matrix.
     """
     params = SimilarityParams(stage=stage, order=order, measure=measure, layer=layer, null=null)
-    return respond(request, services, SIMILARITY, experiment_id, params, format)
+    return respond(request, services, SIMILARITY, experiment_id, params, format, asked)
 
 
 Chosen = Annotated[str | None, Query(max_length=2000, description="such as 0,9,18 or 0-99; all of them")]
@@ -192,6 +195,7 @@ def similarity_epochs(
     experiment_id: ExperimentId,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     pairs: Annotated[
         str | None,
         Query(
@@ -211,7 +215,7 @@ def similarity_epochs(
     What a running experiment has not reached yet is null, and `complete` says so.
     """
     params = EpochsParams(pairs=pairs, measure=measure, layer=layer)
-    return respond(request, services, EPOCHS, experiment_id, params, format)
+    return respond(request, services, EPOCHS, experiment_id, params, format, asked)
 
 
 @router.get(
@@ -224,6 +228,7 @@ def dendrogram(
     experiment_id: ExperimentId,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     stage: Stage = "after",
     method: Annotated[
         str,
@@ -243,7 +248,7 @@ def dendrogram(
     picture, the tree beside the matrix in its order. One task is a tree of one leaf, no task an empty one.
     """
     params = DendrogramParams(stage=stage, method=method, measure=measure, layer=layer)
-    return respond(request, services, DENDROGRAM, experiment_id, params, format)
+    return respond(request, services, DENDROGRAM, experiment_id, params, format, asked)
 
 
 @router.get(
@@ -256,6 +261,7 @@ def embedding(
     experiment_id: ExperimentId,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     stage: Stage = "after",
     method: Annotated[
         EmbeddingMethod, Query(description="classical MDS of 1 − similarity, or PCA of the context vectors")
@@ -270,7 +276,7 @@ def embedding(
     Axes that so few tasks do not have are 0. A picture of three dimensions has two panels.
     """
     params = EmbeddingParams(stage=stage, method=method, dimensions=dimensions, measure=measure, layer=layer)
-    return respond(request, services, EMBEDDING, experiment_id, params, format)
+    return respond(request, services, EMBEDDING, experiment_id, params, format, asked)
 
 
 @router.get(
@@ -299,7 +305,11 @@ def context_vectors(
     response_class=Response,
 )
 def accuracy(
-    experiment_id: ExperimentId, services: ServicesDep, request: Request, format: Format = None
+    experiment_id: ExperimentId,
+    services: ServicesDep,
+    request: Request,
+    asked: AskedOptions,
+    format: Format = None,
 ) -> Response:
     """Test accuracy per task, its mean and range; tasks that are not done are left out.
 
@@ -309,7 +319,7 @@ def accuracy(
     `balanced_low` to `balanced_high` that of the balanced one.
     Where the accuracy matrix was asked for, `matrix` has forgetting and forward transfer.
     """
-    return respond(request, services, ACCURACY, experiment_id, NoParams(), format)
+    return respond(request, services, ACCURACY, experiment_id, NoParams(), format, asked)
 
 
 @router.get(
@@ -323,13 +333,14 @@ def confusion(
     index: Annotated[int, Path(ge=0, le=MAX_TASKS)],
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     format: Format = None,
 ) -> Response:
     """Row i, column j: test images of class i that a task's network takes for class j, after training.
 
     Counted when a task completes; a task that a version completed which did not count has none (409).
     """
-    return respond(request, services, CONFUSION, TaskKey(experiment_id, index), NoParams(), format)
+    return respond(request, services, CONFUSION, TaskKey(experiment_id, index), NoParams(), format, asked)
 
 
 @router.get(
@@ -339,7 +350,11 @@ def confusion(
     response_class=Response,
 )
 def accuracy_matrix(
-    experiment_id: ExperimentId, services: ServicesDep, request: Request, format: Format = None
+    experiment_id: ExperimentId,
+    services: ServicesDep,
+    request: Request,
+    asked: AskedOptions,
+    format: Format = None,
 ) -> Response:
     """Row i, column j: test accuracy with the context of task i on the data of task j, all learned.
 
@@ -347,7 +362,7 @@ def accuracy_matrix(
     Forgetting compares the diagonal with what was recorded right after each task; contexts are learned
     apart, so it is exactly 0.
     """
-    return respond(request, services, ACCURACY_MATRIX, experiment_id, NoParams(), format)
+    return respond(request, services, ACCURACY_MATRIX, experiment_id, NoParams(), format, asked)
 
 
 @router.get(
@@ -360,6 +375,7 @@ def geometry(
     experiment_id: ExperimentId,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     baseline: BaselineId = None,
     format: Format = None,
 ) -> Response:
@@ -375,7 +391,9 @@ def geometry(
     `baseline` names another completed experiment on the same tasks and images, such as one with the
     network `gsh`, which shares nothing: what the two have not in common is what its modulation adds.
     """
-    return respond(request, services, GEOMETRY, experiment_id, GeometryParams(baseline=baseline), format)
+    return respond(
+        request, services, GEOMETRY, experiment_id, GeometryParams(baseline=baseline), format, asked
+    )
 
 
 @router.get(
@@ -388,6 +406,7 @@ def reconstructions(
     experiment_id: ExperimentId,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     tasks: Annotated[
         str | None, Query(max_length=2000, description="such as 0,9,18 or 0-35; all of them")
     ] = None,
@@ -407,7 +426,7 @@ def reconstructions(
     params = ReconstructionParams(
         tasks=tasks, classes=classes, samples=samples, seed=seed, method=method, ridge=ridge, stage=stage
     )
-    return respond(request, services, RECONSTRUCTIONS, experiment_id, params, format)
+    return respond(request, services, RECONSTRUCTIONS, experiment_id, params, format, asked)
 
 
 @router.get(
@@ -425,10 +444,11 @@ def figure(
     format: Annotated[str, Path(json_schema_extra={"enum": list(FIGURE_FORMATS)}, examples=["png"])],
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
 ) -> Response:
     """The figure of a result as it is after training; the result's own endpoint draws other stages."""
     result, params = find_figure(name, format)
-    return respond(request, services, result, experiment_id, params, format)
+    return respond(request, services, result, experiment_id, params, format, asked)
 
 
 @bundle_router.get(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.dependencies import Bits, ExperimentId, Format, Layer, ServicesDep
+from service.dependencies import AskedOptions, Bits, ExperimentId, Format, Layer, ServicesDep
 from service.responses import documented, respond
 from service.results.hash_codes import HASHING, HashParams
 from service.results.scenarios import SCENARIOS, ScenarioParams
@@ -43,6 +43,7 @@ def transfer(
     experiment_id: ExperimentId,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     measure: Measure = "cosine",
     layer: Layer = None,
     format: Format = None,
@@ -56,7 +57,7 @@ def transfer(
     get it.
     """
     params = TransferParams(measure=measure, layer=layer)
-    return respond(request, services, TRANSFER, experiment_id, params, format)
+    return respond(request, services, TRANSFER, experiment_id, params, format, asked)
 
 
 @router.get(
@@ -69,6 +70,7 @@ def scenarios(
     experiment_id: ExperimentId,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     images: Annotated[
         int | None,
         Query(ge=1, le=1_000, description="a batch, all of one task; 1, 10 and 100 where not told"),
@@ -84,7 +86,7 @@ def scenarios(
     Intervals (95 %) are over tasks.
     """
     params = ScenarioParams(images=images, rule=rule)
-    return respond(request, services, SCENARIOS, experiment_id, params, format)
+    return respond(request, services, SCENARIOS, experiment_id, params, format, asked)
 
 
 @router.get(
@@ -97,6 +99,7 @@ def hashing(
     experiment_id: ExperimentId,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     kind: Annotated[
         HashKind, Query(description="signs of random products, or the largest units")
     ] = "simhash",
@@ -111,4 +114,4 @@ def hashing(
     centred pixels, and FlyHash (5 % of φ(x), no context).
     """
     params = HashParams(kind=kind, bits=bits, count=count)
-    return respond(request, services, HASHING, experiment_id, params, format)
+    return respond(request, services, HASHING, experiment_id, params, format, asked)

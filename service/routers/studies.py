@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import parsing
-from service.dependencies import CallerDep, OwnStudyId, Services, ServicesDep, StudyId
+from service.dependencies import ID, CallerDep, OwnStudyId, Services, ServicesDep, StudyId
 from service.middleware.auth import Caller
 from service.middleware.head import IS_HEAD
 from service.study_submissions import is_shared, planned, priority_of, refusal_of, stored_finder
@@ -46,7 +46,7 @@ from tgsh.specs.studies import (
     StudySubmission,
     further_seeds,
 )
-from tgsh.store import experiments, removals, studies
+from tgsh.store import deleted_studies, experiments, removals, studies
 from tgsh.store.maintenance import reopen_damaged
 from tgsh.store.ownership import Owner
 from tgsh.store.studies import IdempotentRequest, NewStudy, StudyFilters
@@ -186,15 +186,35 @@ def patch(study_id: OwnStudyId, changes: StudyChanges, services: ServicesDep, ca
 def delete(
     study_id: OwnStudyId,
     services: ServicesDep,
+    caller: CallerDep,
     members: Annotated[
         bool, Query(description="delete its experiments, too, but those of others and of other studies")
     ] = False,
+    forever: Annotated[
+        bool, Query(description="with its experiments, at once: nothing brings them back")
+    ] = False,
 ) -> None:
-    """Forget a study. Its experiments stay, unless they are to go with it (409 while one is running)."""
-    ids = studies.deletable_members(services.database, study_id) if members else []
+    """Forget a study. Its experiments stay, unless they are to go with it (409 while one is running).
+
+    For seven days POST …/restore brings it back with the experiments that went, unless they were deleted for
+    ever.
+    """
+    if not members:
+        if forever:
+            raise InvalidSpec(
+                "forever", "is of a study's experiments; send members=true, too, or leave it out"
+            )
+        studies.delete(services.database, study_id)
+    elif forever:
+        _delete_forever(services, study_id)
+    else:
+        deleted_studies.put_away_study(services.database, study_id, caller.name)
+
+
+def _delete_forever(services: Services, study_id: str) -> None:
     gone = []
     try:
-        for id in ids:
+        for id in studies.deletable_members(services.database, study_id):
             try:
                 experiments.delete(services.database, id)
             except NotFound:
@@ -209,6 +229,21 @@ def delete(
 def webhooks_of(study_id: OwnStudyId, services: ServicesDep, caller: CallerDep) -> WebhookList:
     """The webhooks that were named when it was submitted: yours, and of an admin's key all of them."""
     return webhook_list(services, caller, study_id)
+
+
+@router.post("/{study_id}/restore", summary="Bring a deleted study back")
+@writing
+def restore(
+    study_id: Annotated[str, Path(pattern=ID, description="of a study that was deleted with experiments")],
+    services: ServicesDep,
+    caller: CallerDep,
+) -> Study:
+    """As it was, with the experiments that were deleted with it, within seven days.
+
+    Experiments that waited for workers are cancelled now, and can be resumed.
+    """
+    deleted_studies.restore_study(services.database, study_id, caller.visible_to)
+    return view(services, caller, study_id)
 
 
 @router.post("/{study_id}/cancel", status_code=202, summary="Cancel a study")

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.dependencies import (
+    AskedOptions,
     CallerDep,
     Format,
     Layer,
@@ -20,16 +21,19 @@ from service.results.agreement import others_of
 from service.results.base import NoParams, as_json
 from service.results.study_agreement import study_agreement
 from service.results.study_bundle import STUDY_BUNDLE
+from service.results.study_matrices import STUDY_MATRICES
 from service.results.study_measurements import MAX_LAGS, STUDY_ACCURACY, STUDY_EFFECTS, EffectsParams
-from service.results.study_replicates import CellParams, StudyKey, StudyParams
+from service.results.study_replicates import CellParams, EstimateParams, StudyKey, StudyParams
 from service.results.study_similarity import (
     STUDY_CEILING,
-    STUDY_DENDROGRAM,
     STUDY_DIFFERENCES,
-    STUDY_EMBEDDING,
     STUDY_SIMILARITY,
     DifferencesParams,
     StatisticParams,
+)
+from service.results.study_structure import (
+    STUDY_DENDROGRAM,
+    STUDY_EMBEDDING,
     StudyEmbeddingParams,
     TreeParams,
 )
@@ -45,6 +49,10 @@ router = APIRouter(prefix="/studies", tags=["studies"])
 # --- examples that the API page shows
 
 MATRIX = ",0°,10°,20°\n0°,1.0,0.715,0.493\n10°,0.715,1.0,0.716\n20°,0.493,0.716,1.0\n"
+PAIRS = (
+    "cell,training.epochs,task,label,other,other_label,mean,sd,low,high,replicates\n"
+    "0,1,0,0°,1,10°,0.715,0.003,0.688,0.742,2\n1,3,0,0°,1,10°,0.741,0.004,0.705,0.777,2\n"
+)
 CEILINGS = "over,measure,lower,upper,between,replicates,reason\nseeds,pearson,0.994,0.999,0.994,2,\n"
 DIFFERENCES = (
     "pair,other,difference,low,high,p,p_holm,distinguishable,replicates,reason\n"
@@ -94,6 +102,7 @@ def similarity(
     key: CellKey,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     statistic: Annotated[Statistic, Query(description="low and high: ends of the interval")] = "mean",
     level: Level = 0.95,
     over: Over = None,
@@ -112,7 +121,33 @@ def similarity(
     params = StatisticParams(
         statistic=statistic, level=level, over=over, stage=stage, order=order, measure=measure, layer=layer
     )
-    return respond(request, services, STUDY_SIMILARITY, key, params, format)
+    return respond(request, services, STUDY_SIMILARITY, key, params, format, asked)
+
+
+@router.get(
+    "/{study_id}/matrices",
+    summary="The matrices of all cells in one file",
+    responses=documented(schemas.StudyMatrices, STUDY_MATRICES.formats, csv=PAIRS),
+    response_class=Response,
+)
+def matrices(
+    key: Key,
+    services: ServicesDep,
+    request: Request,
+    level: Level = 0.95,
+    over: Over = None,
+    stage: Stage = "after",
+    measure: Measure = "cosine",
+    layer: Layer = None,
+    format: Format = None,
+) -> Response:
+    """Mean, sd and interval of the similarity of every two tasks, in every cell with a completed experiment.
+
+    csv is a long table, a row for each pair of tasks of each cell. npz and safetensors have `0.mean`, `0.sd`,
+    `0.low`, `0.high` and `0.tasks` of cell 0, and so on; what the cells are is JSON, in npz as `about`.
+    """
+    params = EstimateParams(level=level, over=over, stage=stage, measure=measure, layer=layer)
+    return respond(request, services, STUDY_MATRICES, key, params, format)
 
 
 @router.get(
@@ -125,6 +160,7 @@ def ceiling(
     key: CellKey,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     stage: Stage = "after",
     measure: Measure = "cosine",
     layer: Layer = None,
@@ -132,7 +168,7 @@ def ceiling(
 ) -> Response:
     """Noise ceilings (Nili et al. 2014) over seeds, over bases and over both, by Pearson and by Spearman."""
     params = CellParams(stage=stage, measure=measure, layer=layer)
-    return respond(request, services, STUDY_CEILING, key, params, format)
+    return respond(request, services, STUDY_CEILING, key, params, format, asked)
 
 
 @router.get(
@@ -145,6 +181,7 @@ def differences(
     key: CellKey,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     pairs: Annotated[
         str,
         Query(
@@ -166,7 +203,7 @@ def differences(
     1 − level.
     """
     params = DifferencesParams(pairs=pairs, level=level, over=over, stage=stage, measure=measure, layer=layer)
-    return respond(request, services, STUDY_DIFFERENCES, key, params, format)
+    return respond(request, services, STUDY_DIFFERENCES, key, params, format, asked)
 
 
 @router.get(
@@ -179,6 +216,7 @@ def dendrogram(
     key: CellKey,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     method: Annotated[
         str,
         Query(
@@ -200,7 +238,7 @@ def dendrogram(
     params = TreeParams(
         method=method, resampling=resampling, seed=seed, stage=stage, measure=measure, layer=layer
     )
-    return respond(request, services, STUDY_DENDROGRAM, key, params, format)
+    return respond(request, services, STUDY_DENDROGRAM, key, params, format, asked)
 
 
 @router.get(
@@ -213,6 +251,7 @@ def embedding(
     key: CellKey,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     dimensions: Annotated[int, Query(ge=2, le=3, description="in a plane or in space")] = 2,
     stage: Stage = "after",
     measure: Measure = "cosine",
@@ -221,7 +260,7 @@ def embedding(
 ) -> Response:
     """Classical MDS of every replicate, turned onto their mean (generalised Procrustes analysis)."""
     params = StudyEmbeddingParams(dimensions=dimensions, stage=stage, measure=measure, layer=layer)
-    return respond(request, services, STUDY_EMBEDDING, key, params, format)
+    return respond(request, services, STUDY_EMBEDDING, key, params, format, asked)
 
 
 @router.get(
@@ -234,13 +273,14 @@ def accuracy(
     key: Key,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     level: Level = 0.95,
     over: Over = None,
     format: Format = None,
 ) -> Response:
     """Mean, sd and interval of the test accuracy of each task and of their mean, in every cell."""
     params = StudyParams(level=level, over=over)
-    return respond(request, services, STUDY_ACCURACY, key, params, format)
+    return respond(request, services, STUDY_ACCURACY, key, params, format, asked)
 
 
 @router.get(
@@ -253,6 +293,7 @@ def effects(
     key: Key,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     reference: Annotated[
         int, Query(ge=0, lt=MAX_MEMBERS, description="cell that the others are compared with")
     ] = 0,
@@ -272,7 +313,7 @@ def effects(
     params = EffectsParams(
         reference=reference, lags=lags, level=level, over=over, stage=stage, measure=measure, layer=layer
     )
-    return respond(request, services, STUDY_EFFECTS, key, params, format)
+    return respond(request, services, STUDY_EFFECTS, key, params, format, asked)
 
 
 @router.get(

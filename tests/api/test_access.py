@@ -35,7 +35,7 @@ def from_elsewhere(
         transport = httpx.ASGITransport(app, client=(client, 4711))
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http,
+            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", timeout=60) as http,
         ):
             return await http.request(method, path, headers=dict(headers))
 

@@ -139,6 +139,8 @@ def test_what_the_store_has(client: httpx.Client, services: Services) -> None:
     assert value(samples, "tgsh_jobs", kind="task", status="queued") == 2
     assert value(samples, "tgsh_jobs", kind="task", status="running") == 1
     assert value(samples, "tgsh_jobs", kind="finish", status="completed") == 1
+    owned = [value(samples, "tgsh_owner_tasks", owner="", status=each) for each in ("queued", "running")]
+    assert owned == [2, 1]
     assert 0 < value(samples, "tgsh_queue_oldest_seconds") < 60
     assert value(samples, "tgsh_task_epochs_total") == 6
     assert value(samples, "tgsh_experiments_ended_total", status="completed") == 1
@@ -260,14 +262,14 @@ def test_several_processes_of_one_api_add_up(tmp_path: Path) -> None:
         count = 0
         while len(asked_by) < 2 and time.monotonic() < deadline:
             try:
-                count += httpx.get(f"http://127.0.0.1:{port}/livez").status_code == 200
+                count += httpx.get(f"http://127.0.0.1:{port}/livez", timeout=60).status_code == 200
             except httpx.TransportError:
                 time.sleep(0.1)
             asked_by = {path.name for path in folder.glob("histogram_*.db") if path.stat().st_size}
         assert len(asked_by) == 2, (tmp_path / "log").read_text()
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             for _ in range(4):
                 assert requests(asked(client))["GET", "/livez", "2xx"] == count
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 
 import httpx
 import pytest
 
 from service.dependencies import Services
-from tests.api.conftest import submit
+from tests.api.conftest import SPEC, completed, submit
 
 
 def names(client: httpx.Client, query: str) -> list[str]:
@@ -97,6 +98,55 @@ def test_a_csv_has_exactly_the_columns_that_were_asked_for(client: httpx.Client)
     assert [row[0] for row in rows[1:]] == ["'=1+1", "plain"]
     assert {row[2] for row in rows[1:]} == {"rotation"}
     assert "seed" in client.get("/experiments?format=csv").text.splitlines()[0]
+
+
+def test_groups_have_means_and_deviations_of_what_is_chosen(client: httpx.Client, services: Services) -> None:
+    done = [completed(client, services, tasks, counted=True).rpartition("/")[2] for tasks in (2, 3, 3)]
+    waits = submit(client, training={"epochs": 5}, tags=["a", "b"])
+    client.patch(f"/experiments/{done[0]}", json={"project": "thesis"})
+
+    def table(query: str) -> dict[str, list[object]]:
+        answer = client.get(f"/experiments/table?{query}")
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        return {"": found["columns"]} | {str(row[0]): row[1:] for row in found["rows"]}
+
+    by_epochs = table("group_by=epochs&columns=accuracy,balanced,tasks,seed,name")
+    assert by_epochs[""] == [
+        *("epochs", "experiments", "completed", "accuracy_mean", "accuracy_sd"),
+        *("balanced_mean", "balanced_sd", "tasks_mean", "tasks_sd", "seed"),
+    ]
+    accuracies = [statistics.mean(0.25 * index for index in range(tasks)) for tasks in (2, 3, 3)]
+    mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
+    numbers = [mean, deviation, mean, deviation, 8 / 3, statistics.stdev([2, 3, 3])]
+    assert by_epochs["2"][:2] == [3, 3]
+    assert by_epochs["2"][2:8] == pytest.approx(numbers)
+    assert by_epochs["5"] == [1, 0, None, None, None, None, 3.0, None, 0]
+    assert by_epochs["2"][8] == 0  # all have this seed, and the mean of seeds says nothing
+    by_tag = table("group_by=tag&columns=accuracy")
+    assert [by_tag[tag][0] for tag in ("a", "b")] == [4, 1]
+    assert [each[0] for each in list(table("group_by=project").values())[1:]] == [1, 3]
+    by_suite = table("group_by=suite.kind&columns=seconds&spec.training.epochs=5")
+    assert by_suite["rotation"] == [1, 0, None, None]
+    body = {"name": "pair", "spec": SPEC | {"training": {"epochs": 7}}, "replicates": {"seeds": 2}}
+    assert client.post("/studies", json=body).status_code == 202
+    assert table("group_by=study&columns=status,seed") == {
+        "": ["study", "experiments", "completed", "status", "seed"],
+        "pair": [2, 0, "queued", "2 different"],
+        "None": [4, 3, "2 different", 0],
+    }
+    member = table("spec.seed=1&columns=id,study,balanced")
+    assert list(member.values())[1:] == [["pair", None]]
+    assert table("columns=id,network.expansion,study&spec.training.epochs=5")[waits] == [10, None]
+    text = client.get("/experiments/table?group_by=epochs&columns=accuracy&format=csv").text
+    assert text.splitlines()[0] == "epochs,experiments,completed,accuracy_mean,accuracy_sd"
+    for query, field in (
+        ("group_by=colour", "group_by"),
+        ("group_by=name", "group_by"),
+        ("columns=a,b", "columns"),
+    ):
+        answer = client.get(f"/experiments/table?{query}")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
 
 
 def test_a_batch_tells_what_became_of_each(client: httpx.Client, services: Services) -> None:

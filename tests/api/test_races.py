@@ -85,7 +85,7 @@ def test_a_retry_of_what_was_accepted_is_not_refused(
     """Neither by a share that is used up, nor by a dataset that is no longer seen."""
     keys = KeyFile(tmp_path / "keys.json")
     alice, bob = (bearer(keys.add(name, "submit", None)) for name in ("alice", "bob"))
-    with httpx.Client(base_url=client.base_url, headers=bob) as other:
+    with httpx.Client(base_url=client.base_url, headers=bob, timeout=60) as other:
         dataset = upload(other, *grey(), shared=True)
         network = {"kind": "flynet", "expansion": 2}
         spec = {**SPEC, "dataset": {"id": dataset}, "network": network}

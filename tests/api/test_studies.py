@@ -324,7 +324,22 @@ def test_delete_with_and_without_members(client: httpx.Client, services: Service
     client.post(f"{path}/cancel")
     jobs.release(services.database, lease)
     assert client.delete(f"{path}?members=maybe").status_code == 422
+    assert client.delete(f"{path}?forever=true").status_code == 422
+    before = client.get(path).json()
     assert client.delete(f"{path}?members=true").status_code == 204
+    assert counts(client) == (0, 4)
+    kept = client.get("/experiments/deleted").json()["items"]
+    assert {(each["id"], each["study"]) for each in kept} == {(id, study["id"]) for id in ids}
+    page = client.get("/dashboard/deleted", headers={"accept": "text/html"}).text
+    assert f'data-path="{path}/restore"' in page
+    restored = client.post(f"{path}/restore")
+    assert (restored.status_code, restored.json()) == (200, client.get(path).json())
+    assert [restored.json()[name] for name in ("name", "cells")] == [before["name"], before["cells"]]
+    assert restored.json()["progress"]["experiments"] == {"cancelled": 4}
+    assert counts(client) == (1, 8)
+    assert client.post(f"{path}/restore").status_code == 404
+    assert client.delete(f"{path}?members=true&forever=true").status_code == 204
+    assert client.post(f"{path}/restore").status_code == 404
     assert counts(client) == (0, 4)
 
 

@@ -42,7 +42,15 @@ def test_everything_is_in_it(client: httpx.Client, services: Services, tmp_path:
     files = unpack(answer.content)
     ids = [each["experiment"] for each in study["members"]]
     assert files.keys() == {
-        *("README.txt", "CITATION.cff", "study.json", "members.csv", "accuracy.csv", "effects.csv"),
+        *(
+            "README.txt",
+            "CITATION.cff",
+            "study.json",
+            "members.csv",
+            "accuracy.csv",
+            "effects.csv",
+            "matrices.csv",
+        ),
         *(f"cells/{cell}/{name}" for cell in (0, 1) for name in OF_CELL.split()),
         *(f"experiments/{each}.zip" for each in ids),
         "manifest.json",

@@ -67,6 +67,10 @@ def test_a_study_from_submission_to_data_frames(connected: Client, app: FastAPI)
     assert (points.to_numpy().shape, "spread" in points.to_dataframe()) == ((5, 3), True)
     accuracy = connected.study_accuracy(study.id).to_dataframe()
     assert (len(accuracy), accuracy["training.learning_rate"].nunique()) == (10, 2)
+    matrices = connected.study_matrices(study.id).to_dataframe()
+    mean = connected.study_similarity(study.id).to_numpy()
+    pair = matrices[(matrices.cell == 0) & (matrices.task == 0) & (matrices.other == 1)]
+    assert pair["mean"].item() == mean[0, 1]
     effects = connected.study_effects(study.id, lags=1).to_dataframe()
     assert len(effects) == 40
     assert np.isfinite(effects["similarity at lag 1"]).all()
@@ -89,6 +93,8 @@ def test_control_lists_and_references(connected: Client, app: FastAPI) -> None:
     assert connected.extend_study(study.id, seeds=1).replicates.seeds == [0, 1, 2]
     connected.delete_study(again.id)
     connected.delete_study(study.id, members=True)
+    assert connected.undelete_study(study.id).replicates.seeds == [0, 1, 2]
+    connected.delete_study(study.id, members=True, forever=True)
     assert list(connected.studies()) == list(connected.experiments()) == []
     with pytest.raises(NotFound, match="tgsh studies list"):
         connected.get_study("abc")

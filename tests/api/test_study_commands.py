@@ -88,6 +88,8 @@ def test_control(tgsh: Tgsh) -> None:
     assert "3 experiments" in tgsh("studies", "extend", id, "--seeds", "7,").stdout
     assert "everybody" in tgsh("studies", "share", id).stdout
     assert tgsh("studies", "share", id, "--off", "--json").exit_code == 0
+    assert f"undelete {id}" in tgsh("studies", "delete", id, "--members", "--yes").stdout
+    assert "is back" in tgsh("studies", "undelete", id).stdout
     assert json.loads(tgsh("studies", "delete", id, "--members", "--yes", "--json").stdout)["deleted"]
     assert tgsh("studies", "show", id).exit_code == 4
     assert json.loads(tgsh("list", "--json").stdout) == []

@@ -31,6 +31,7 @@ from markdown_it.token import Token
 from pydantic import ValidationError
 
 from service.errors import KINDS
+from tests.architecture import generate_claim_intervals as claim_intervals
 from tests.architecture import generate_client_reference as client_reference
 from tests.support.compose import ROOT
 from tgsh.cli.application import app
@@ -542,6 +543,11 @@ def test_the_changelog_begins_with_this_version() -> None:
 def test_the_reference_of_the_client_is_fresh() -> None:
     fresh = client_reference.generate()
     assert client_reference.TARGET.read_text("utf-8") == fresh, f"run python -m {client_reference.__name__}"
+
+
+def test_the_intervals_of_claims_are_those_of_the_records() -> None:
+    page = claim_intervals.TARGET.read_text("utf-8")
+    assert page == claim_intervals.generate(page), f"run python -m {claim_intervals.__name__}"
 
 
 def test_the_reference_says_what_a_docstring_says() -> None:

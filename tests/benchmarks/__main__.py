@@ -3,8 +3,8 @@
 Everything side by side with what it is compared to, as one table; without names, all of it: about 15 minutes
 on two cores. Full MNIST must lie under TGSH_DATA_DIR for classes, epochs, full and parts. Apart from it:
 python -m tests.benchmarks course --help, the sign of the paper's T7 over the epochs, and starts --help, the
-order of NeuroModNet's tasks by the start of its contexts; placements --help, where new images fall; and
-inference --help, the numbers of the guide's page.
+order of NeuroModNet's tasks by the start of its contexts; placements --help, where new images fall;
+inference --help, the numbers of the guide's page; and cuda --help, all of RotationMNIST on a GPU.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ NAMES: Mapping[str, str] = {
     "stop": "seconds from Ctrl-C to the end of tgsh demo, at ten moments",
 }
 
-SCIENCE = ("course", "inference", "placements", "starts")
-"""What is no matter of speed: each prints a table of its own."""
+APART = ("course", "cuda", "inference", "placements", "starts")
+"""What is no matter of speed, or of this machine's: each prints a table of its own."""
 
 
 def main() -> int:
-    if sys.argv[1:2] and sys.argv[1] in SCIENCE:
+    if sys.argv[1:2] and sys.argv[1] in APART:
         return int(import_module(f"tests.benchmarks.{sys.argv[1]}").main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; or parts: a profile")

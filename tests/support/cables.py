@@ -87,7 +87,7 @@ def cable(target: int) -> Iterator[Cable]:
     made, is_open = Cable(target), threading.Event()
     thread = threading.Thread(target=made.run, args=(is_open,), daemon=True)
     thread.start()
-    assert is_open.wait(10)
+    assert is_open.wait(60)
     try:
         yield made
     finally:

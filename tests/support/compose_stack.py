@@ -78,7 +78,7 @@ class ComposeStack:
             for name, process in self._processes.items():
                 assert process.poll() is None, (self._folder / f"{name}.log").read_text()
             try:
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=60).status_code == 200:
                     return
             except httpx.TransportError:
                 pass

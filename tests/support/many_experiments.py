@@ -7,6 +7,7 @@ import random
 from sqlalchemy import insert
 
 from tgsh.specs import ExperimentSpec, FlyNetSpec, NeuroModNetSpec, RotationSuite, ShiftSuite, TrainingSpec
+from tgsh.store.configurations import columns_of, note_configurations
 from tgsh.store.database import Database
 from tgsh.store.models import ExperimentRecord, TagRecord
 
@@ -24,6 +25,7 @@ def fill(database: Database, count: int, owner: str | None = None) -> None:
         for tag in row["spec"]["tags"]  # type: ignore[index]
     ]
     with database.write() as session:
+        note_configurations(session, [row["spec"] for row in rows])  # type: ignore[misc]
         session.execute(insert(ExperimentRecord), rows)
         session.execute(insert(TagRecord), tags)
 
@@ -42,10 +44,12 @@ def _row(rng: random.Random, number: int, owner: str | None) -> dict[str, object
     done = {"completed": tasks, "queued": 0}.get(status, rng.randrange(tasks))
     started = None if status == "queued" else BEGAN + 60 * number + 5
     has_ended = started is not None and status != "running"
+    dumped = spec.model_dump(mode="json")
     return {
         "id": f"{number:016x}",
         "name": spec.name,
-        "spec": spec.model_dump(mode="json"),
+        "spec": dumped,
+        **columns_of(dumped),
         "digest": spec.digest(),
         "base_id": "b" * 64,
         "suite": suite.kind,
@@ -56,7 +60,8 @@ def _row(rng: random.Random, number: int, owner: str | None) -> dict[str, object
         "tasks_done": done,
         "epochs_total": tasks * spec.training.epochs,
         "epochs_done": done * spec.training.epochs,
-        "mean_accuracy": rng.uniform(0.5, 1) if done else None,
+        "mean_accuracy": (accuracy := rng.uniform(0.5, 1) if done else None),
+        "mean_balanced": accuracy if has_ended else None,
         "created_at": BEGAN + 60 * number,
         "started_at": started,
         "finished_at": started + rng.uniform(1, 9_000) if has_ended and started is not None else None,

@@ -92,7 +92,7 @@ def test_redis_keeps_its_files_in_any_home(home: Path) -> None:
     process.start()
     try:
         wait_for_pong(config, lambda: None)
-        assert until((home / "redis" / "appendonlydir").is_dir, 10)
+        assert until((home / "redis" / "appendonlydir").is_dir, 60)
         assert process.last_lines()
         place.publish("http://here", {}, {})
         assert running_url(home) == "http://here"
@@ -121,7 +121,7 @@ def test_an_experiment_completes_in_a_home_of_every_odd_sign(tmp_path: Path, com
             assert client.wait(client.submit(TINY).id, timeout=120).status == "completed"
     finally:
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert [path.name for path in folder.iterdir()] == [ALL_AT_ONCE]
     assert {"tgsh.db", "artifacts", "logs", "redis"} <= {path.name for path in home.iterdir()}

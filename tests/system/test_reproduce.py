@@ -21,9 +21,9 @@ from tgsh.datasets.downloads import FILES
 from tgsh.reproduce.claims import accuracy, similarity
 from tgsh.reproduce.claims.base import Claim, ExperimentRun
 from tgsh.reproduce.execution import ReproductionPlan, reproduce
-from tgsh.reproduce.plan import TAG, FigureRequest, PlannedExperiment
+from tgsh.reproduce.plan import TAG, FigureRequest, PlannedExperiment, ReplicateCounts
 from tgsh.reproduce.record import EARLIER, ReproductionRecord
-from tgsh.schemas import Experiment
+from tgsh.schemas import Experiment, Study
 from tgsh.specs import ExperimentSpec, FlyNetSpec, RotationSuite, TrainingSpec
 from tgsh.stack.stack import Stack
 
@@ -86,8 +86,11 @@ PLAN = ReproductionPlan(
 )
 
 
-def quietly(client: Client, experiment: Experiment) -> Experiment:
-    return client.wait(experiment.id)
+def quietly(client: Client, subject: Experiment | Study) -> None:
+    if isinstance(subject, Experiment):
+        client.wait(subject.id)
+    else:
+        client.wait_study(subject.id)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +168,44 @@ def test_a_second_run_trains_nothing_anew(
     assert record.experiments[2].status == "failed", "it was tried again"
 
 
+def test_replicates_are_studies_that_take_what_single_runs_trained(
+    stack: Stack, first: tuple[ReproductionRecord, list[ExperimentRun]]
+) -> None:
+    claims = (learned("good", 0.3), learned("other", 1.0), replace(learned("good", 0.0), id="easy.good"))
+    other = replace(PLAN.experiments[1], block=1)
+    plan = ReproductionPlan("mnist5k", (PLAN.experiments[0], other), claims, ReplicateCounts(2, 2))
+    lines: list[str] = []
+    with Client(stack.url) as client:
+        record, runs = reproduce(client, plan, {}, quietly)
+        again, runs_again = reproduce(client, plan, {EARLIER: record}, quietly, lines.append)
+        assert [len(list(client.studies(tag=TAG)))] == [2]
+        study = client.get_study(record.experiments[0].study or "")
+    assert [claim.verdict for claim in record.claims] == ["holds", "does not hold", "not informative"]
+    good = record.claims[0]
+    assert (good.replicates, good.over, good.level) == (4, "both", 0.95)
+    (quantity,), (untrained,) = good.quantities, good.control
+    values = [each.mean_accuracy for each in record.experiments[0].replicates]
+    assert quantity.values == pytest.approx(values)
+    assert len({*values}) == 4
+    assert quantity.low is not None
+    assert quantity.high is not None
+    assert 0.3 <= quantity.low < (quantity.mean or 0) < quantity.high
+    assert untrained.mean is not None
+    assert untrained.mean < 0.3
+    assert study.members[0].experiment == first[0].experiments[0].id, "what the single run trained"
+    assert [(each.seed, each.base_seed) for each in record.experiments[1].replicates] == [
+        (2, 2),
+        (3, 2),
+        (2, 3),
+        (3, 3),
+    ]
+    assert [run.initial_state for run in runs_again] == ["completed", "completed"]
+    assert [claim.quantities for claim in again.claims] == [claim.quantities for claim in record.claims]
+    assert lines[0].startswith("1 of 2: good was completed by an earlier run (4 replicates, study ")
+    assert ReproductionRecord.model_validate_json(record.model_dump_json()) == record
+    assert runs[0].experiment is not None
+
+
 def test_the_command(
     stack: Stack,
     first: tuple[ReproductionRecord, list[ExperimentRun]],
@@ -173,13 +214,14 @@ def test_the_command(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     good = ReproductionPlan(PLAN.dataset, PLAN.experiments[:1], PLAN.claims[:1])
-    monkeypatch.setattr("tgsh.reproduce.execution.paper_plan", lambda dataset: good)
+    monkeypatch.setattr("tgsh.reproduce.execution.paper_plan", lambda dataset, replicates: good)
     monkeypatch.setattr("tgsh.reproduce.record.shipped_record", lambda dataset: None)
     command = ["reproduce", "--url", stack.url, "-o", str(tmp_path / "out")]
     ended = CliRunner().invoke(app, command)
     assert ended.exit_code == 0, ended.output
     assert (
-        "1 claims on mnist5k. holds: 1, does not hold: 0, not informative: 0, not measured: 0" in ended.stdout
+        "1 claims on mnist5k. holds: 1, does not hold: 0, undecided: 0, not informative: 0, not measured: 0"
+        in ended.stdout
     )
     assert "good-no-such-figure.png is left out: there is no figure" in ended.stderr
     names = ["claims.json", "good-dendrogram.png", "good-early.png"]
@@ -187,7 +229,7 @@ def test_the_command(
     assert (tmp_path / "out" / "good-early.png").read_bytes().startswith(b"\x89PNG")
 
     lost = ReproductionPlan(PLAN.dataset, PLAN.experiments[:1], (learned("good", 1.0),))
-    monkeypatch.setattr("tgsh.reproduce.execution.paper_plan", lambda dataset: lost)
+    monkeypatch.setattr("tgsh.reproduce.execution.paper_plan", lambda dataset, replicates: lost)
     ended = CliRunner().invoke(app, [*command, "--json"])
     assert ended.exit_code == 1
     written = ReproductionRecord.model_validate_json((tmp_path / "out" / "claims.json").read_bytes())
@@ -196,7 +238,7 @@ def test_the_command(
     ended = CliRunner().invoke(app, command)
     assert ended.exit_code == 0, "it did not hold in the run before, either"
 
-    monkeypatch.setattr("tgsh.reproduce.execution.paper_plan", lambda dataset: PLAN)
+    monkeypatch.setattr("tgsh.reproduce.execution.paper_plan", lambda dataset, replicates: PLAN)
     ended = CliRunner().invoke(app, command)
     assert ended.exit_code == 1, "one could not be measured"
 
@@ -218,7 +260,7 @@ def test_wrong_options_name_the_remedy(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_no_process_and_the_next_run_goes_on(tmp_path: Path) -> None:
     for expected in ("1 of 13: rotation-flynet (", "rotation-flynet goes on from"):
         running = subprocess.Popen(
-            [*RUN, "reproduce", "--home", str(tmp_path / "home"), "--workers", "1"],
+            [*RUN, "reproduce", "--quick", "--home", str(tmp_path / "home"), "--workers", "1"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -228,7 +270,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_run_goes_on(tmp_path: Path) -> No
         assert running.stdout
         assert any(expected in line for line in running.stdout)
         running.send_signal(signal.SIGINT)
-        said, _ = running.communicate(timeout=30)
+        said, _ = running.communicate(timeout=60)
         assert kin(tmp_path / "home") == []
         assert running.returncode == 130
         assert "Traceback" not in said

@@ -89,7 +89,7 @@ def test_no_process_and_no_log_has_a_key(stack: Stack, home: Path, key: str) -> 
             client.similarity("0" * 16)
     wrong = new_key()
     for path in ("/catalog", "/nowhere"):
-        assert httpx.get(stack.url + path, headers=bearer(wrong)).status_code == 401
+        assert httpx.get(stack.url + path, headers=bearer(wrong), timeout=60).status_code == 401
     processes = kin(home)
     names = [" ".join(process.cmdline()) for process in processes]
     assert any("multiprocessing.spawn" in name for name in names), "the drawing child is not there"
@@ -126,6 +126,11 @@ def test_elsewhere_needs_keys_before_anything_starts(tmp_path: Path) -> None:
 
 def test_who_says_so_listens_elsewhere_without_keys(tmp_path: Path) -> None:
     with Stack(tmp_path / "home", host="0.0.0.0", workers=1, allow_no_keys=True) as stack:
-        assert httpx.get(f"{stack.url}/catalog").status_code == 200
-        assert httpx.get(f"{stack.url}/catalog", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 200
-    assert until(lambda: not kin(tmp_path / "home"), 10)
+        assert httpx.get(f"{stack.url}/catalog", timeout=60).status_code == 200
+        assert (
+            httpx.get(
+                f"{stack.url}/catalog", headers={"X-Forwarded-For": "192.0.2.1"}, timeout=60
+            ).status_code
+            == 200
+        )
+    assert until(lambda: not kin(tmp_path / "home"), 60)

@@ -121,10 +121,10 @@ def test_what_is_written_after_a_sigkill_of_tgsh_is_kept(home: Path) -> None:
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as tgsh:
         assert tgsh.stdout is not None
         tgsh.stdout.readline()
-        assert until(lambda: (home / "api.log").exists() and "ready" in (home / "api.log").read_text(), 20)
+        assert until(lambda: (home / "api.log").exists() and "ready" in (home / "api.log").read_text(), 60)
         tgsh.kill()
-    assert until(lambda: (home / "api.log").read_text() == "ready\nfarewell\n", 20)
-    assert until(lambda: kin(home) == [], 20)
+    assert until(lambda: (home / "api.log").read_text() == "ready\nfarewell\n", 60)
+    assert until(lambda: kin(home) == [], 60)
 
 
 def test_what_a_killed_guard_had_not_written_is_kept(home: Path) -> None:
@@ -134,19 +134,19 @@ def test_what_a_killed_guard_had_not_written_is_kept(home: Path) -> None:
         "-c",
         f"touch {home}/begun; until [ -e {home}/go ]; do sleep 0.05; done; seq 9000; exec sleep 60",
     )
-    assert until(lambda: len(kin(home)) >= 2 and (home / "begun").exists(), 20)
+    assert until(lambda: len(kin(home)) >= 2 and (home / "begun").exists(), 60)
     os.kill(process.pid, signal.SIGSTOP)
     (home / "go").touch()
-    assert until(lambda: any(found.name() == "sleep" and "60" in found.cmdline() for found in kin(home)), 20)
+    assert until(lambda: any(found.name() == "sleep" and "60" in found.cmdline() for found in kin(home)), 60)
     os.kill(process.pid, signal.SIGKILL)
-    assert until(lambda: not process.running, 10)
+    assert until(lambda: not process.running, 30)
     process.kill()
     assert (home / "api.log").read_text().split() == [str(number) for number in range(1, 9001)]
 
 
 def test_a_command_that_cannot_be_started_says_so_in_its_log(home: Path) -> None:
     process = started(home, str(home / "nothing"))
-    assert process.wait(20)
+    assert process.wait(60)
     assert "No such file" in process.last_lines()
     process.kill()
 
@@ -161,12 +161,12 @@ def test_a_full_disk_stops_no_process_and_what_is_missing_is_counted(home: Path)
         process = started(home, "sh", "-c", script, log=home / "disk" / "api.log")
         disk.fill(leave=8192)
         (home / "go").touch()
-        assert until((home / "done").exists, 30)  # it writes 2 MB, and waits for nobody
-        assert until(lambda: (home / "disk" / "api.log").stat().st_size >= 4096, 30)
+        assert until((home / "done").exists, 60)  # it writes 2 MB, and waits for nobody
+        assert until(lambda: (home / "disk" / "api.log").stat().st_size >= 4096, 60)
         time.sleep(0.5)  # the rest of it arrives
         disk.free()
         (home / "again").touch()
-        assert until(lambda: process.last_lines(1) == "fine", 30)
+        assert until(lambda: process.last_lines(1) == "fine", 60)
         text = (home / "disk" / "api.log").read_text()
         (lost,) = re.findall(
             r"\n\[tgsh: (\d+) bytes of output are missing here: No space left on device\]\n", text

@@ -74,9 +74,9 @@ def test_threads_do_not_mix_up_what_they_are_about(logger: logging.Logger) -> No
 
     def work(task: int) -> None:
         with log_context(task=task):
-            meet.wait(10)
+            meet.wait(60)
             logger.info("%d", task)
-            meet.wait(10)
+            meet.wait(60)
 
     with log_context(experiment="e"):
         threads = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -152,13 +152,49 @@ def supported_tree(
     tasks = _task_count(matrices)
     if len(mean.tasks) != tasks or len(matrices) != len(replicates):
         raise ValueError(f"{matrices.shape} similarities, {len(mean.tasks)} tasks do not fit")
+    resampled = _resampled(matrices, replicates, resampling, resamples, seed)
+    return _supported(mean, method, len(matrices), resampled, resampling)
+
+
+def streamed_tree(
+    matrices: Iterable[np.ndarray], count: int, mean: SimilarityMatrix, method: str = "average"
+) -> SupportedTree:
+    """Do as `supported_tree` with the trees of single replicates, of matrices that come one after another.
+
+    Parameters
+    ----------
+    matrices : Iterable[np.ndarray]
+        float [T, T], symmetric, one a replicate; each is read once, and only one is held.
+    count : int
+        Number of replicates.
+    mean : SimilarityMatrix
+        Mean similarities of the T tasks.
+    method : str, default="average"
+        Distance of two groups, one of `clustering.METHODS`.
+
+    Returns
+    -------
+    SupportedTree
+        The tree and the support of its groups.
+    """
+    return _supported(mean, method, count, matrices, "replicates")
+
+
+def _supported(
+    mean: SimilarityMatrix,
+    method: str,
+    replicates: int,
+    resampled: Iterable[np.ndarray],
+    resampling: Resampling,
+) -> SupportedTree:
+    """The tree of the mean with the share of the trees of matrices that have each of its groups."""
     tree = dendrogram(mean, method)
-    groups = _groups(tree.linkage, tasks)
-    if len(matrices) < 2:
+    groups = _groups(tree.linkage, len(mean.tasks))
+    if replicates < 2:
         reason = "one replicate: whether another one has the same groups is not known"
         return SupportedTree(tree, (None,) * len(groups), 0, resampling, reason)
     found, possible, trees = np.zeros(len(groups)), np.zeros(len(groups)), 0
-    for values in _resampled(matrices, replicates, resampling, resamples, seed):
+    for values in resampled:
         present = np.flatnonzero(np.isfinite(np.diagonal(values)))
         present = present[np.isfinite(values[np.ix_(present, present)]).all(axis=1)]
         if len(present) < 2:
@@ -259,13 +295,14 @@ class ConsensusMap:
     reason: str | None
 
 
-def consensus_map(matrices: np.ndarray, dimensions: int = 2) -> ConsensusMap:
+def consensus_map(matrices: Iterable[np.ndarray], dimensions: int = 2) -> ConsensusMap:
     """Embed every replicate by classical MDS, and superimpose the embeddings.
 
     Parameters
     ----------
-    matrices : np.ndarray
-        float [R, T, T], symmetric, one matrix a replicate; NaN where a replicate lacks a task.
+    matrices : Iterable[np.ndarray]
+        R matrices, float [T, T], symmetric, one a replicate, each read once: an array [R, T, T], or what
+        yields them; NaN where a replicate lacks a task.
     dimensions : int, default=2
         Dimensions of the points that are shown.
 
@@ -279,15 +316,18 @@ def consensus_map(matrices: np.ndarray, dimensions: int = 2) -> ConsensusMap:
     ValueError
         If shapes do not fit.
     """
-    tasks = _task_count(matrices)
-    axes = max(dimensions, min(ALIGNED_AXES, tasks - 1))
-    embedded = np.full((len(matrices), tasks, axes), np.nan)
-    for values, points in zip(matrices, embedded, strict=True):
+    embedded: list[np.ndarray] = []
+    for values in matrices:
+        if values.ndim != 2 or values.shape[0] != values.shape[1]:
+            raise ValueError(f"{values.shape} is not the shape of the matrix of a replicate")
+        axes = max(dimensions, min(ALIGNED_AXES, len(values) - 1))
+        points = np.full((len(values), axes), np.nan)
+        embedded.append(points)
         present = np.flatnonzero(np.isfinite(np.diagonal(values)))
         chosen = values[np.ix_(present, present)]
         matrix = SimilarityMatrix(chosen, ("",) * len(present), tuple(present.tolist()), "cosine")
         points[present] = classical_mds(matrix, axes).points
-    return superimposed(embedded, dimensions)
+    return superimposed(np.stack(embedded), dimensions)
 
 
 def superimposed(points: np.ndarray, dimensions: int) -> ConsensusMap:

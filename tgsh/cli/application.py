@@ -10,6 +10,7 @@ from tgsh.cli import (
     atlas,
     datasets,
     demo,
+    deploy,
     experiments,
     keys,
     machine,
@@ -21,6 +22,7 @@ from tgsh.cli import (
     reuse,
     studies,
     watch,
+    worker,
 )
 from tgsh.cli.errors import EXIT_STATUS_HELP, ErrorHandlingGroup
 
@@ -52,8 +54,9 @@ app = typer.Typer(
 EXAMPLES = {
     "demo": ("tgsh demo --output results",),
     "up": ("tgsh up", "tgsh up --host 0.0.0.0 --port 8000 --home /srv/tgsh", "tgsh up --json | jq -r .url"),
+    "worker": ("tgsh worker", "tgsh worker --until-idle 10m --max-hours 12"),
     "run": ("tgsh run spec.json -o results", "tgsh run rotation-mnist --dataset mnist5k -o results"),
-    "reproduce": ("tgsh reproduce", "tgsh reproduce --dataset mnist --figures-format pdf"),
+    "reproduce": ("tgsh reproduce --quick", "tgsh reproduce --dataset mnist --seeds 3 --base-seeds 3"),
     "backup": ("tgsh backup everything.tar",),
     "restore": ("tgsh restore everything.tar --home new-home",),
     "submit": (
@@ -103,6 +106,7 @@ for panel, commands in {
     "On this machine": (
         demo.demo,
         machine.up,
+        worker.worker,
         machine.run,
         results.replay,
         reproduce.reproduce,
@@ -148,3 +152,4 @@ app.add_typer(studies.app, name="studies", rich_help_panel="Experiments")
 app.add_typer(reports.app, name="report", rich_help_panel="Experiments")
 app.add_typer(datasets.app, name="datasets", rich_help_panel="Experiments")
 app.add_typer(keys.app, name="keys", rich_help_panel="On this machine")
+app.add_typer(deploy.app, name="deploy", rich_help_panel="On this machine")

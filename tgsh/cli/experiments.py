@@ -98,10 +98,18 @@ def list_(
         str | None, typer.Option("--search", "-q", help="Looked for in name, tags, notes, project and id.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many.")] = 50,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Show these: name,accuracy,seed,training.epochs."),
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Means and deviations by project, study, tag, training.epochs …"),
+    ] = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
-    """List experiments, newest first."""
+    """List experiments, newest first, or groups of them."""
     from itertools import islice
 
     from tgsh.cli.options import parse_changes
@@ -121,6 +129,9 @@ def list_(
         "q": q,
         **parse_changes(where),
     }
+    if group_by is not None or columns is not None:
+        _list_table(filters, columns, group_by, limit, as_json, url)
+        return
     with connect(url) as client:
         matches = client.experiments(**filters)
         page = list(islice(matches, limit + 1))
@@ -134,6 +145,28 @@ def list_(
         typer.echo("No experiment fits. Without filters, `tgsh list` shows them all.")
     else:
         typer.echo("No experiments yet. Submit the first one with: tgsh submit demo --watch")
+
+
+def _list_table(
+    filters: dict[str, Any],
+    columns: str | None,
+    group_by: str | None,
+    limit: int,
+    as_json: bool,
+    url: str | None,
+) -> None:
+    """Print chosen columns of experiments, or groups of them."""
+    from tgsh.cli.tables import print_cells
+
+    names = None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+    with connect(url) as client:
+        table = client.table(names, group_by=group_by, **filters)
+    if as_json:
+        print_json(table)
+        return
+    print_cells(table.columns, table.rows[:limit])
+    if len(table.rows) > limit:
+        typer.echo(f"There are more: --limit {limit * 2}", err=True)
 
 
 def show(experiment_id: Id, as_json: Json = False, url: Url = None) -> None:

@@ -15,10 +15,12 @@ from tgsh.cli.options import DEFAULT_HOME, Home, Json, Workers
 from tgsh.errors import InvalidSpec
 
 if TYPE_CHECKING:
-    from tgsh.client import Client
+    from tgsh.client import Client, Study
     from tgsh.reproduce.claims.base import ExperimentRun
+    from tgsh.reproduce.execution import ReproductionPlan
     from tgsh.reproduce.plan import DatasetChoice
     from tgsh.reproduce.record import ReproductionRecord
+    from tgsh.schemas import Experiment
 
 FORMATS = ("png", "svg", "pdf")
 RECORD_FILE = "claims.json"
@@ -45,10 +47,22 @@ def reproduce(
             "--against", help=f"Compare with this {RECORD_FILE} instead of the folder's earlier one."
         ),
     ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=20, help="Seeds of training of each experiment.")
+    ] = 2,
+    base_seeds: Annotated[
+        int, typer.Option("--base-seeds", min=1, max=20, help="Random bases; every seed is trained on each.")
+    ] = 3,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="One run of each experiment: verdicts are of points, not of intervals."),
+    ] = False,
     figures_format: Annotated[str, typer.Option("--figures-format", help="png, svg or pdf.")] = "png",
     as_json: Json = False,
 ) -> None:
     """Run the paper's experiments and judge its claims: expected, measured, verdict, figures.
+
+    Each experiment is a study over seeds and random bases, so that verdicts are of intervals.
 
     Exit status 1: a claim that held before does not, or one could not be measured.
     """
@@ -64,8 +78,9 @@ def reproduce(
     if url is None:
         _fetch_images(choice, home)  # before anything is started
     with _service_client(home, workers, url) as client:
-        _announce(client, choice, folder)
-        record, runs = _reproduce(client, choice, records)
+        plan = _plan(choice, 1 if quick else seeds, 1 if quick else base_seeds)
+        _announce(client, plan, folder)
+        record, runs = _reproduce(client, plan, records)
         write_atomically(folder / RECORD_FILE, record.model_dump_json(indent=2).encode())
         _write_figures(client, runs, folder, figures_format)
     _print_record(record, folder, as_json)
@@ -126,23 +141,43 @@ def _service_client(home: Path, workers: int | None, url: str | None) -> Iterato
             yield client
 
 
-def _announce(client: Client, dataset: DatasetChoice, folder: Path) -> None:
+def _plan(dataset: DatasetChoice, seeds: int, base_seeds: int) -> ReproductionPlan:
     from tgsh.reproduce.execution import paper_plan
+    from tgsh.reproduce.plan import ReplicateCounts
 
-    plan = paper_plan(dataset)
+    return paper_plan(dataset, ReplicateCounts(seeds, base_seeds))
+
+
+def _announce(client: Client, plan: ReproductionPlan, folder: Path) -> None:
+    replicates = plan.replicates
+    runs = (
+        "one run each (--seeds and --base-seeds make more, and intervals)"
+        if replicates.total == 1
+        else f"{replicates.total} runs each ({replicates.seeds} seeds on {replicates.base_seeds} bases; "
+        "--quick makes one)"
+    )
     _print_message(
-        f"{len(plan.experiments)} experiments on {dataset} and {len(plan.claims)} claims, at {client.url}; "
-        f"figures and {RECORD_FILE} go to {folder}"
+        f"{len(plan.experiments)} experiments on {plan.dataset}, {runs}, and {len(plan.claims)} claims, at "
+        f"{client.url}; figures and {RECORD_FILE} go to {folder}"
     )
 
 
 def _reproduce(
-    client: Client, dataset: DatasetChoice, records: dict[str, ReproductionRecord]
+    client: Client, plan: ReproductionPlan, records: dict[str, ReproductionRecord]
 ) -> tuple[ReproductionRecord, list[ExperimentRun]]:
-    from tgsh.cli.output import follow
-    from tgsh.reproduce.execution import paper_plan, reproduce
+    from tgsh.reproduce.execution import reproduce
 
-    return reproduce(client, paper_plan(dataset), records, follow, _print_message)
+    return reproduce(client, plan, records, _follow, _print_message)
+
+
+def _follow(client: Client, subject: Experiment | Study) -> None:
+    from tgsh.cli.output import follow, follow_study
+    from tgsh.schemas import Experiment
+
+    if isinstance(subject, Experiment):
+        follow(client, subject)
+    else:
+        follow_study(client, subject)
 
 
 def _write_figures(client: Client, runs: list[ExperimentRun], folder: Path, format: str) -> None:

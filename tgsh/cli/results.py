@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tgsh.cli.errors import FAILED, WorkFailed, report_error
+from tgsh.cli.figure_options import Cmap, Diagonal, Dpi, Font, Height, Labels, Range, SvgText, Title, Width
 from tgsh.cli.options import Id, Json, Url, Workers, complete_experiments, complete_results, connect
 from tgsh.cli.output import print_json, print_warnings
 from tgsh.errors import InvalidSpec
@@ -56,6 +57,16 @@ def fetch(
     columns: Annotated[str | None, typer.Option(help="Of similarity/block, such as 0-99.")] = None,
     count: Annotated[int | None, typer.Option(help="Of similarity/nearest: neighbours of each task.")] = None,
     baseline: Annotated[str | None, typer.Option(help="Of geometry: ID of an experiment beside it.")] = None,
+    width: Width = None,
+    height: Height = None,
+    font: Font = None,
+    title: Title = None,
+    labels: Labels = None,
+    range: Range = None,
+    diagonal: Diagonal = None,
+    cmap: Cmap = None,
+    dpi: Dpi = None,
+    svg_text: SvgText = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
@@ -81,7 +92,19 @@ def fetch(
             "count": count,
             "baseline": baseline and client.experiment_id(baseline),
         }
-        content = _fetch_content(client, experiment_id, resource, format, params)
+        drawn = {
+            "width": width,
+            "height": height,
+            "font": font,
+            "title": title,
+            "labels": labels,
+            "range": range,
+            "diagonal": diagonal,
+            "cmap": cmap,
+            "dpi": dpi,
+            "svg_text": svg_text,
+        }
+        content = _fetch_content(client, experiment_id, resource, format, params, drawn)
         print_warnings(_warnings(client, experiment_id, resource.removeprefix("figures/")))
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(content)
@@ -211,17 +234,17 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _fetch_content(
-    client: Client, experiment: str, resource: str, format: str, params: dict[str, Any]
+    client: Client, experiment: str, resource: str, format: str, params: dict[str, Any], drawn: dict[str, Any]
 ) -> bytes:
     """A result, or a figure of the stable names. Raises: InvalidSpec where a figure is given parameters."""
     if not resource.startswith("figures/"):
-        return client.fetch(experiment, resource, format=format, params=params)
+        return client.fetch(experiment, resource, format=format, params={**params, **drawn})
     for name, value in params.items():
         if value is not None:
             raise InvalidSpec(
                 f"--{name}", "figures/ has every figure in one way only; fetch the result instead"
             )
-    return client.figure(experiment, resource.removeprefix("figures/"), format)
+    return client.figure(experiment, resource.removeprefix("figures/"), format, **drawn)
 
 
 def _warnings(client: Client, experiment: str, result: str) -> list[str]:

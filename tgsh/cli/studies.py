@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tgsh.cli.errors import FAILED, WorkFailed
+from tgsh.cli.figure_options import Cmap, Diagonal, Dpi, Font, Height, Labels, Range, SvgText, Title, Width
 from tgsh.cli.options import Dataset, Json, Spec, Url, connect
 from tgsh.cli.output import duration, print_json, print_warnings
 from tgsh.errors import InvalidSpec
@@ -166,12 +167,15 @@ def fetch(
     study: StudyId,
     answer: Annotated[
         str,
-        typer.Argument(help="similarity, ceiling, differences, dendrogram, accuracy, effects or embedding."),
+        typer.Argument(
+            help="similarity, matrices (all cells in one file), ceiling, differences, dendrogram, accuracy, "
+            "effects or embedding."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     format: Annotated[
         str | None,
-        typer.Option(help="json, csv, npy, safetensors, png, svg, pdf, newick; default: the ending."),
+        typer.Option(help="json, csv, npy, npz, safetensors, png, svg, pdf, newick; default: the ending."),
     ] = None,
     statistic: Annotated[str | None, typer.Option(help="Of similarity: mean, sd, low or high.")] = None,
     over: Annotated[str | None, typer.Option(help="seeds, base_seeds or both.")] = None,
@@ -181,6 +185,16 @@ def fetch(
     measure: Annotated[str | None, typer.Option(help="cosine, correlation or update.")] = None,
     order: Annotated[str | None, typer.Option(help="Of similarity: task or cluster.")] = None,
     pairs: Annotated[str | None, typer.Option(help="Of differences, such as 0-1:9-10.")] = None,
+    width: Width = None,
+    height: Height = None,
+    font: Font = None,
+    title: Title = None,
+    labels: Labels = None,
+    range: Range = None,
+    diagonal: Diagonal = None,
+    cmap: Cmap = None,
+    dpi: Dpi = None,
+    svg_text: SvgText = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
@@ -200,6 +214,16 @@ def fetch(
         "measure": measure,
         "order": order,
         "pairs": pairs,
+        "width": width,
+        "height": height,
+        "font": font,
+        "title": title,
+        "labels": labels,
+        "range": range,
+        "diagonal": diagonal,
+        "cmap": cmap,
+        "dpi": dpi,
+        "svg_text": svg_text,
     }
     chosen = {name: value for name, value in params.items() if value is not None}
     with connect(url) as client:
@@ -275,21 +299,41 @@ def delete(
     study: StudyId,
     members: Annotated[bool, typer.Option("--members", help="Delete its experiments, too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    forever: Annotated[
+        bool, typer.Option("--forever", help="With --members, at once: nothing brings them back.")
+    ] = False,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
-    """Delete a study; its experiments stay unless told otherwise."""
+    """Delete a study; its experiments stay unless told otherwise, and then can be brought back for a week."""
     with connect(url) as client:
         found = client.get_study(study)
         count = found.progress.experiments_total
         what = f" and its {count} experiments with all results" if members else "; its experiments stay"
         if not yes and not typer.confirm(f"Delete {found.id} ({found.name}){what}?", err=True):
             raise typer.Exit(FAILED)
-        client.delete_study(found.id, members=members)
+        client.delete_study(found.id, members=members, forever=forever)
     if as_json:
-        print_json({"id": found.id, "deleted": True})
+        print_json({"id": found.id, "deleted": True, "forever": forever or not members})
+        return
+    can_return = members and not forever
+    back = f"; tgsh studies undelete {found.id} brings all back within seven days" if can_return else ""
+    typer.echo(f"Deleted {found.id}{back}")
+
+
+@app.command()
+def undelete(
+    study: Annotated[str, typer.Argument(metavar="ID", help="The whole id of a study deleted with members.")],
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Bring a deleted study back, with the experiments that were deleted with it."""
+    with connect(url) as client:
+        found = client.undelete_study(study)
+    if as_json:
+        print_json(found)
     else:
-        typer.echo(f"Deleted {found.id}")
+        typer.echo(f"{found.id} is back: {found.name}, {found.progress.experiments_total} experiments")
 
 
 def parse_seeds(text: str | None, option: str) -> int | list[int] | None:

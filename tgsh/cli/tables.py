@@ -109,6 +109,15 @@ def print_experiments(experiments: Sequence[Experiment]) -> None:
     print_table(Console(), columns, rows)
 
 
+def print_cells(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table of words and numbers under the names of its columns."""
+    texts = [
+        ["" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row]
+        for row in rows
+    ]
+    print_table(Console(), [Column(name, wraps=name == "name") for name in columns], texts)
+
+
 def print_experiment(experiment: Experiment, tasks: Sequence[Task]) -> None:
     """Print all fields of an experiment, and its tasks."""
     console = Console()

@@ -43,7 +43,7 @@ def watch(
     as_json: Json = False,
     url: Url = None,
 ) -> None:
-    """Show the progress of experiments and studies to their end; with --then, run a command after that."""
+    """Show the progress of experiments and studies to their end, and run a command then (--then)."""
     with connect(url) as client:
         found = [client.experiment_or_study_id(each) for each in references]
         ended = [_follow(client, kind, id) for kind, id in found]

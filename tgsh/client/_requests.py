@@ -18,7 +18,7 @@ from httpx_sse import ServerSentEvent
 from pydantic import BaseModel, ValidationError
 
 from tgsh import schemas
-from tgsh.client.results import Experiment, ExperimentPage, Predictions
+from tgsh.client.results import Experiment, ExperimentPage, ExperimentTable, Predictions
 from tgsh.client.uploads import UploadBody, file_body, folder_body, npz_body
 from tgsh.errors import InvalidSpec, ServiceProblem
 from tgsh.specs import ExperimentSpec
@@ -174,8 +174,15 @@ def get_document(kind: type[M], experiment: str, /, *parts: str | int, **params:
 
 
 def get_file(path: str, /, **params: Any) -> ApiRequest[bytes]:
-    """GET a resource as the bytes of a file."""
-    return ApiRequest("GET", path, lambda response: response.content, params=without_none(**params))
+    """GET a resource as the bytes of a file; ranges and switches are written as the service reads them."""
+    written = {name: _in_query(name, value) for name, value in params.items()}
+    return ApiRequest("GET", path, lambda response: response.content, params=without_none(**written))
+
+
+def _in_query(name: str, value: Any) -> Any:
+    if name == "title" and isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else value
 
 
 def patch(kind: type[M], path: str, **changes: Any) -> ApiRequest[M]:
@@ -256,6 +263,29 @@ def spec_filters(fields: Mapping[str, object]) -> dict[str, str]:
         f"spec.{path}": value if isinstance(value, str) else json.dumps(value)
         for path, value in fields.items()
     }
+
+
+FILTERS = frozenset(
+    {"status", "suite", "dataset", "network", "tag", "study", "project", "owner", "created_after"}
+    | {"created_before", "q"}
+)
+"""Filters of GET /experiments; any other name is a field of the spec."""
+
+
+def table_filters(filters: Mapping[str, object]) -> dict[str, Any]:
+    """Query parameters of filters, and of fields of the spec by their paths."""
+    fields = {name: value for name, value in filters.items() if name not in FILTERS}
+    own = {name: value for name, value in filters.items() if name in FILTERS and value is not None}
+    return own | spec_filters(fields)
+
+
+def get_table(
+    columns: Sequence[str] | None, cursor: str | None, **params: Any
+) -> ApiRequest[ExperimentTable]:
+    """GET experiments, or groups of them, under these columns."""
+    names = None if columns is None else ",".join(columns)
+    params = without_none(columns=names, cursor=cursor, **params)
+    return ApiRequest("GET", "/experiments/table", parse_model(ExperimentTable), params=params)
 
 
 def get_deleted_page(cursor: str | None) -> ApiRequest[schemas.DeletedPage]:

@@ -126,11 +126,10 @@ def post_study_extension(study: str, seeds: Levels, base_seeds: Levels, *, anew:
     )
 
 
-def delete_study(study: str, *, members: bool) -> ApiRequest[None]:
+def delete_study(study: str, *, members: bool, forever: bool) -> ApiRequest[None]:
     """DELETE a study, alone or with its experiments."""
-    return ApiRequest(
-        "DELETE", study_path(study), lambda _: None, params={"members": members}, idempotent=False
-    )
+    params = {"members": members} | ({"forever": True} if forever else {})
+    return ApiRequest("DELETE", study_path(study), lambda _: None, params=params, idempotent=False)
 
 
 def post_study_agreement(

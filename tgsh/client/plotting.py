@@ -5,7 +5,9 @@ Imports matplotlib: `tgsh.client.results` imports it for plots only.
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Mapping
+from functools import partial, singledispatch
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,12 +16,11 @@ from matplotlib.figure import Figure
 from tgsh import figures, schemas
 from tgsh.analysis import clustering, embedding, similarity
 from tgsh.figures.atlas import draw_atlas
-from tgsh.figures.confusion import SHARES, draw_confusion
+from tgsh.figures.confusion import draw_confusion
 from tgsh.figures.curves import draw_accuracy, draw_trajectories
 from tgsh.figures.dendrogram import draw_named_tree
 from tgsh.figures.embedding import draw_points
 from tgsh.figures.heatmaps import (
-    PERCENT,
     add_colour_bar,
     draw_accuracy_matrix,
     draw_heatmap,
@@ -28,9 +29,11 @@ from tgsh.figures.heatmaps import (
 )
 from tgsh.figures.histograms import ACROSS, NAMES, draw_panel, stage_panel
 from tgsh.figures.image_grid import draw_image_grid
+from tgsh.figures.options import drawing, fit_labels, require_used
 from tgsh.figures.replicates import draw_intervals
 from tgsh.figures.reuse import draw_collisions, draw_scenarios, draw_sources
-from tgsh.figures.style import display_size, render, rotate_crowded_labels, text
+from tgsh.figures.style import display_size, legend_font, render, rotate_crowded_labels, text
+from tgsh.specs.figure_options import MATRIX, read_figure_options
 
 
 def png(value: object) -> tuple[bytes, dict[str, int]]:
@@ -73,6 +76,64 @@ def warned_figure(value: object) -> Figure:
     drawn = figure(value)
     figures.add_warnings(drawn, getattr(value, "warnings", ()))
     return drawn
+
+
+def figure_with_options(value: object, given: Mapping[str, Any]) -> Figure:
+    """Figure of a result as options and matplotlib's rcParams say.
+
+    Parameters
+    ----------
+    value : object
+        Result of a client.
+    given : Mapping[str, Any]
+        Options of the figure by name.
+
+    Returns
+    -------
+    Figure
+        New figure, which is not registered with pyplot.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure of results of this type.
+    InvalidSpec
+        If options have no such values, or the figure cannot use them.
+    ValueError
+        If there is nothing to plot yet.
+    """
+    chosen = read_figure_options(given, MATRIX)
+    return figures.draw_figure(partial(warned_figure, value), chosen, obey_rc=True)
+
+
+def draw_with_options(value: object, axes: Axes, given: Mapping[str, Any]) -> None:
+    """Draw a result into existing axes as options and matplotlib's rcParams say.
+
+    Parameters
+    ----------
+    value : object
+        Result of a client.
+    axes : Axes
+        Axes of a figure.
+    given : Mapping[str, Any]
+        Options of the figure by name.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure of results of this type.
+    InvalidSpec
+        If options have no such values, or these axes cannot use them.
+    ValueError
+        If there is nothing to plot yet.
+    """
+    chosen = read_figure_options(given, MATRIX)
+    with drawing(chosen, obey_rc=True) as begun:
+        draw(value, axes)
+        if given:
+            fit_labels()
+    begun.used.add("font")
+    require_used(begun)
 
 
 @singledispatch
@@ -128,8 +189,9 @@ def _(value: schemas.Similarity) -> Figure:
 
 @draw.register
 def _(value: schemas.Similarity, axes: Axes) -> None:
-    scale = similarity_scale(value.measure)
-    draw_heatmap(axes, _matrix(value), value.labels, scale)
+    matrix = _matrix(value)
+    scale = similarity_scale(value.measure).chosen(matrix)
+    draw_heatmap(axes, matrix, value.labels, scale)
     rotate_crowded_labels(axes)
     add_colour_bar(_figure_of(axes), axes, scale)
 
@@ -142,7 +204,7 @@ def _(value: schemas.SimilarityEpochs) -> Figure:
 @draw.register
 def _(value: schemas.SimilarityEpochs, axes: Axes) -> None:
     draw_trajectories(axes, _trajectories(value), value.measure)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, prop=legend_font(8))
 
 
 @figure.register
@@ -216,9 +278,9 @@ def _(value: schemas.Confusion) -> Figure:
 
 @draw.register
 def _(value: schemas.Confusion, axes: Axes) -> None:
-    draw_confusion(axes, _counts(value), value.class_names)
+    scale = draw_confusion(axes, _counts(value), value.class_names)
     rotate_crowded_labels(axes)
-    add_colour_bar(_figure_of(axes), axes, SHARES)
+    add_colour_bar(_figure_of(axes), axes, scale)
 
 
 @figure.register
@@ -228,9 +290,9 @@ def _(value: schemas.AccuracyMatrix) -> Figure:
 
 @draw.register
 def _(value: schemas.AccuracyMatrix, axes: Axes) -> None:
-    draw_accuracy_matrix(axes, value.values, value.labels)
+    scale = draw_accuracy_matrix(axes, value.values, value.labels)
     rotate_crowded_labels(axes)
-    add_colour_bar(_figure_of(axes), axes, PERCENT)
+    add_colour_bar(_figure_of(axes), axes, scale)
 
 
 @figure.register
@@ -243,7 +305,7 @@ def _(value: schemas.Geometry, axes: Axes) -> None:
     """The cosines after training."""
     draw_panel(axes, stage_panel(value.after, "after training"), np.asarray(value.edges), NAMES)
     axes.set_xlabel(ACROSS, **text(9))
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, prop=legend_font(8))
 
 
 @figure.register

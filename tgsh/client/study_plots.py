@@ -78,7 +78,7 @@ def _(value: Comparison, axes: Axes) -> None:
 
 
 def _draw_square(axes: Axes, values: np.ndarray, labels: list[str], measure: str) -> None:
-    scale = similarity_scale(measure)
+    scale = similarity_scale(measure).chosen(values)
     draw_heatmap(axes, values, labels, scale)
     rotate_crowded_labels(axes)
     drawn = axes.get_figure(root=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +12,13 @@ from tgsh.settings import Compute, StoreSettings
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
 from tgsh.system import has_torch
+from tgsh.traces import Tracing
+
+NO_TRACING = Tracing(None, "")
 
 GPU_TASKS = 36
-"""Tasks that a GPU trains in one batch: 4 MB of features each at the paper's size."""
+"""Tasks that a GPU trains in one batch at most: those of the paper's suite, which fill it. More would take
+work from other GPUs and keep other experiments waiting. Where memory is short it is fewer."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,19 @@ class WorkerContext:
     worker : str
         The process's name in the store.
     at_once : int, default=1
-        Tasks of an experiment that are trained in one batch.
+        Tasks of an experiment that are trained in one batch at most.
     compute : {"auto", "torch", "fused", "fused-classes"}, default="auto"
         The backend; see `tgsh.training.backends`.
     has_torch : bool, default=True
         Without it, jobs that need torch are left to others.
     stall_seconds : float, default=inf
         Seconds without progress after which leases are no longer renewed.
+    tracing : Tracing
+        Spans of jobs; by default none.
+    trace_of : callable
+        The trace context in which an experiment was submitted, by its id; None: none is known.
+    cuda_graphs : bool, default=False
+        Whether a GPU launches the kernels of a step as one graph.
     """
 
     database: Database
@@ -54,6 +65,9 @@ class WorkerContext:
     compute: Compute = "auto"
     has_torch: bool = True
     stall_seconds: float = float("inf")
+    tracing: Tracing = NO_TRACING
+    trace_of: Callable[[str], str | None] = lambda _: None
+    cuda_graphs: bool = False
 
     @cached_property
     def uploads(self) -> UploadedDatasets:
@@ -61,7 +75,13 @@ class WorkerContext:
         return UploadedDatasets(self.database, self.artifacts, self.data_dir)
 
     @classmethod
-    def from_settings(cls, settings: StoreSettings, device: str, worker: str) -> WorkerContext:
+    def from_settings(
+        cls,
+        settings: StoreSettings,
+        device: str,
+        worker: str,
+        trace_of: Callable[[str], str | None] = lambda _: None,
+    ) -> WorkerContext:
         """Connect to the store that the settings name.
 
         Parameters
@@ -72,6 +92,8 @@ class WorkerContext:
             Such as "cpu" or "cuda:0".
         worker : str
             The process's name in the store.
+        trace_of : callable
+            The trace context in which an experiment was submitted, by its id; None: none is known.
 
         Returns
         -------
@@ -89,4 +111,7 @@ class WorkerContext:
             compute=settings.compute,
             has_torch=has_torch(),
             stall_seconds=settings.stall_seconds,
+            tracing=Tracing(settings.otlp_endpoint, "tgsh-worker"),
+            trace_of=trace_of,
+            cuda_graphs=settings.cuda_graphs,
         )

@@ -30,6 +30,9 @@ from tgsh.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
+SHARED = ("samples", "class-means")
+"""Results that say nothing of training: members of a study have them in common, and the store keeps one."""
+
 MOST_REPAIRS = 3
 """Attempts in which damaged checkpoints are trained again; then the finish fails."""
 
@@ -112,6 +115,8 @@ def _write_results(
     for name, (tensors, metadata) in measurements.items():
         key = f"{experiment_id}/{name}-{attempt}.safetensors"
         results[name] = (key, context.artifacts.save(key, tensors, metadata))
+        if name in SHARED:
+            context.artifacts.share(*results[name])
     faults.fault_point("before finishing")
 
 

@@ -26,8 +26,8 @@ from tgsh.schemas import (
 )
 from tgsh.specs import ExperimentSpec
 from tgsh.store.datasets import StoredDataset
-from tgsh.store.deleted import KEPT_SECONDS
-from tgsh.store.models import ChangeRecord, DeletedRecord, TaskRecord, as_datetime
+from tgsh.store.deleted import KEPT_SECONDS, DeletedExperimentRow
+from tgsh.store.models import ChangeRecord, TaskRecord, as_datetime
 from tgsh.store.queries import Snapshot
 
 MOST_NAMED = 5
@@ -51,6 +51,7 @@ def experiment_view(snapshot: Snapshot) -> Experiment:
             "spec": spec,
             "progress": snapshot.progress,
             "mean_accuracy": record.mean_accuracy,
+            "mean_balanced": record.mean_balanced,
             "base_id": record.base_id,
             "digest": record.digest,
             "versions": record.versions,
@@ -78,8 +79,9 @@ def change_view(record: ChangeRecord) -> ExperimentChange:
     )
 
 
-def deleted_view(record: DeletedRecord) -> DeletedExperiment:
+def deleted_view(row: DeletedExperimentRow) -> DeletedExperiment:
     """An experiment that can be brought back, and until when."""
+    record = row.record
     return DeletedExperiment.model_validate(
         {
             "id": record.id,
@@ -90,6 +92,8 @@ def deleted_view(record: DeletedRecord) -> DeletedExperiment:
             "deleted_at": as_datetime(record.deleted_at),
             "deleted_by": record.deleted_by,
             "kept_until": as_datetime(record.deleted_at + KEPT_SECONDS),
+            "study": row.study_id,
+            "study_name": row.study_name,
         }
     )
 

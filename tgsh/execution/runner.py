@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from tgsh import progress
 from tgsh.analysis.confusion import accuracy, balanced_accuracy, chance
 from tgsh.datasets.base import DatasetInfo
+from tgsh.datasets.descriptions import info_of
 from tgsh.errors import (
     ArtifactCorrupt,
     ArtifactMissing,
@@ -41,6 +42,9 @@ from tgsh.store.scheduling import QUEUE, TORCH_QUEUE
 from tgsh.suites import SuiteTask, build
 from tgsh.suites.sources import source_of
 from tgsh.system import description
+from tgsh.traces import Value
+from tgsh.training.backends import free_bytes
+from tgsh.training.device_memory import tasks_that_fit
 from tgsh.training.state import TaskState, from_tensors, to_tensors, versions
 from tgsh.training.trainer import Trainer
 from tgsh.training.trainer import warm_up as warm_up_training
@@ -152,11 +156,13 @@ def _run_lease(context: WorkerContext, first: JobLease, stop: Callable[[], bool]
     with (
         log_context(experiment=first.job.experiment_id, worker=context.worker),
         _about(leases),
+        _traced(context, leases) as describe,
         LeaseRenewer(context.database, leases, context.lease_seconds, context.stall_seconds) as renewer,
     ):
         due = _run_renewed(context, leases, renewer, stop)
         log.info("worked on %s", first.job)
-    outcomes = [renewer.outcome(lease) for lease in leases]
+        outcomes = [renewer.outcome(lease) for lease in leases]
+        describe(None, {"tgsh.outcome": ", ".join(dict.fromkeys(outcomes))})
     due += outcomes.count("released")
     queue = TORCH_QUEUE if due and needs_torch(context.database, first.job.experiment_id) else QUEUE
     return Work(
@@ -166,6 +172,21 @@ def _run_lease(context: WorkerContext, first: JobLease, stop: Callable[[], bool]
         time.monotonic() - began,
         {queue: due} if due else {},
     )
+
+
+def _traced(
+    context: WorkerContext, leases: Sequence[JobLease]
+) -> AbstractContextManager[Callable[[str | None, Mapping[str, Value]], None]]:
+    """A span of a job, or of a batch of tasks, in the trace of its experiment's submission."""
+    job = leases[0].job
+    about: dict[str, Value] = {
+        "tgsh.experiment": job.experiment_id,
+        "tgsh.task": "finish" if job.index is None else ",".join(str(lease.job.index) for lease in leases),
+        "tgsh.attempt": leases[0].attempt,
+        "tgsh.worker": context.worker,
+    }
+    parent = context.trace_of(job.experiment_id) if context.tracing.is_on else None
+    return context.tracing.span("finish" if job.index is None else "task", "consumer", parent, about)
 
 
 def _about(leases: Sequence[JobLease]) -> AbstractContextManager[None]:
@@ -209,8 +230,20 @@ def _finish(
 
 
 def _lease_siblings(context: WorkerContext, first: JobLease) -> list[JobLease]:
-    limit = context.at_once - 1
+    limit = _tasks_at_once(context, first.spec) - 1
     return jobs.lease_more(context.database, first, context.worker, context.lease_seconds, limit)
+
+
+def _tasks_at_once(context: WorkerContext, spec: ExperimentSpec) -> int:
+    """As many as may be, of those that the device's free memory holds."""
+    if context.at_once == 1 or context.device == "cpu":
+        return context.at_once
+    try:
+        info, free = info_of(spec, context.uploads.info), free_bytes(context.device)
+    except (TgshError, RuntimeError) as error:  # the first job meets it again, and ends with the reason
+        log.warning("one task is trained alone, as memory cannot be planned: %s", error)
+        return 1
+    return tasks_that_fit(spec, info, free, context.at_once, cuda_graphs=context.cuda_graphs)
 
 
 @dataclass(frozen=True)
@@ -251,7 +284,7 @@ def _tasks(suite: SuiteSpec, info: DatasetInfo) -> tuple[SuiteTask, ...]:
 def _new_trainer(spec: ExperimentSpec, context: WorkerContext) -> Trainer:
     """Images, random base and buffers stay from job to job of an experiment."""
     source = source_of(spec, context.data_dir, context.uploads)
-    return Trainer(spec, source, context.device, context.compute)
+    return Trainer(spec, source, context.device, context.compute, cuda_graphs=context.cuda_graphs)
 
 
 _cached_trainers = lru_cache(maxsize=KEPT_EXPERIMENTS)(_new_trainer)
@@ -387,6 +420,17 @@ def _record_failure(context: WorkerContext, lease: JobLease, renewer: LeaseRenew
         _end_lease(context, lease, renewer, error)
 
 
+def _device_loss(context: WorkerContext) -> str | None:
+    """The reason why a GPU can do nothing any more, not even what a new process does first; None: it can."""
+    if context.device == "cpu":
+        return None
+    try:
+        warm_up(context)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return None
+
+
 def _end_lease(context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, error: Exception) -> None:
     """End a lease as its state and the error require: stop, release, fail, or nothing where it was lost."""
     outcome = "lost"
@@ -401,6 +445,9 @@ def _end_lease(context: WorkerContext, lease: JobLease, renewer: LeaseRenewer, e
             outcome = "released"
         elif isinstance(error, DBAPIError) and is_transient(error):
             log.error("%s: the database is away; the lease runs out by itself", lease.job, exc_info=error)
+        elif (loss := _device_loss(context)) is not None:
+            # It counts as an attempt: a job that brings down one device after the other must end.
+            log.error("%s: %s is lost (%s); the lease runs out by itself", lease.job, context.device, loss)
         else:
             log_failure(lease.job, error)
             reason = str(error) if isinstance(error, TgshError) else f"{type(error).__name__}: {error}"

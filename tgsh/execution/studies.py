@@ -29,7 +29,16 @@ from tgsh.store.studies import PlannedMember, StudyReplicate, StudySnapshot, Tal
 MAX_TASKS_QUEUED = 100_000
 """Tasks of all experiments of one submission: the transaction that inserts them takes seconds."""
 
-ANSWERS = ("similarity", "ceiling", "differences", "dendrogram", "accuracy", "effects", "embedding")
+ANSWERS = (
+    "similarity",
+    "matrices",
+    "ceiling",
+    "differences",
+    "dendrogram",
+    "accuracy",
+    "effects",
+    "embedding",
+)
 """Names of what can be asked of a study."""
 
 FindStored = Callable[[ExperimentSpec], str | None]

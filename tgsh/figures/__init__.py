@@ -13,6 +13,7 @@ from tgsh.figures.heatmaps import (
 )
 from tgsh.figures.histograms import Panel, distributions_figure, geometry_figure
 from tgsh.figures.image_grid import image_grid
+from tgsh.figures.options import draw_figure
 from tgsh.figures.replicates import (
     accuracy_intervals_figure,
     ceilings_figure,
@@ -38,6 +39,7 @@ __all__ = [
     "confusion_figure",
     "dendrogram_figure",
     "distributions_figure",
+    "draw_figure",
     "embedding_figure",
     "geometry_figure",
     "hash_figure",

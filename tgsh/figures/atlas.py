@@ -11,7 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tgsh.figures.style import DPI, FAINT, FONT, INK, NotebookFigure, printable, text, thin_frame
+from tgsh.figures.options import frame_side, margin, set_following_height, titled
+from tgsh.figures.options import points as font_points
+from tgsh.figures.style import (
+    FAINT,
+    INK,
+    NotebookFigure,
+    legend_font,
+    paper,
+    printable,
+    style_ticks,
+    text,
+    thin_frame,
+)
 
 SIDE, LEGEND = 5.4, 2.2  # inches of the frame and of the names beside it
 LEFT, BELOW, ABOVE = 0.75, 0.6, 0.7
@@ -73,13 +85,19 @@ def atlas_figure(
     ValueError
         If there is no point.
     """
-    width, height = LEFT + SIDE + LEGEND, BELOW + SIDE + ABOVE
-    figure = NotebookFigure(figsize=(width, height), dpi=DPI, facecolor="white")
-    frame = (LEFT / width, BELOW / height, SIDE / width, SIDE / height)
-    draw_atlas(figure.add_axes(frame, facecolor="white"), points, groups, axes=axes)
-    top: dict[str, Any] = {"x": LEFT / width, "ha": "left", "va": "baseline"}
-    figure.text(y=1 - 0.3 / height, s=printable(title, int(12 * (width - LEFT))), **top, **text(10))
-    figure.text(y=1 - 0.52 / height, s=printable(summary, 120), **top, **text(8, FAINT))
+    left, below, above, beside = margin(LEFT), margin(BELOW), margin(ABOVE), margin(LEGEND)
+    figure = NotebookFigure(figsize=(left + SIDE + beside, below + SIDE + above))
+    set_following_height(figure, below + figure.get_size_inches()[0] - left - beside + above)
+    width, height = figure.get_size_inches()
+    side = frame_side(width - left - beside, height - below - above)
+    frame = (left / width, below / height, side / width, side / height)
+    draw_atlas(figure.add_axes(frame, facecolor=paper()), points, groups, axes=axes)
+    top: dict[str, Any] = {"x": left / width, "ha": "left", "va": "baseline"}
+    if shown := titled(title):
+        letters = int(12 * (width - left) * 8 / font_points(8))
+        figure.text(y=1 - margin(0.3) / height, s=printable(shown, letters), **top, **text(10))
+        line = printable(summary, min(120, int(1.25 * letters)))
+        figure.text(y=1 - margin(0.52) / height, s=line, **top, **text(8, FAINT))
     return figure
 
 
@@ -132,7 +150,7 @@ def draw_atlas(
         loc="upper left",
         bbox_to_anchor=(1.02, 1.0),
         frameon=False,
-        prop={"family": FONT, "size": 8},
+        prop=legend_font(8),
         borderaxespad=0,
         handletextpad=0.3,
     )
@@ -146,4 +164,4 @@ def draw_atlas(
         axis.set_label_text(name, **text(9))
         axis.set_major_locator(MaxNLocator(5))
     thin_frame(ax)
-    ax.tick_params(labelsize=8, labelcolor=INK, labelfontfamily=FONT)
+    style_ticks(ax)

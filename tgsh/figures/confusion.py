@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from tgsh.figures.heatmaps import Scale, add_colour_bar, draw_heatmap, margin_of, side_of
-from tgsh.figures.style import DPI, NotebookFigure, text, write_title
+from tgsh.figures.style import NotebookFigure, paper, text, write_title
 
 SHARES = Scale("cividis", (0, 100), (0, 25, 50, 75, 100), "of the images of the class (%)", digits=0)
 
@@ -40,16 +40,16 @@ def confusion_figure(counts: ArrayLike, class_names: Sequence[str], *, title: st
         If shapes do not fit, or there is nothing to draw.
     """
     side, margin = side_of(len(class_names)), margin_of(class_names or [""])
-    figure = NotebookFigure(figsize=(side + margin + 0.8, side + margin + 0.2), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(side + margin + 0.8, side + margin + 0.2))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
-    draw_confusion(axes, counts, class_names)
+    axes = figure.add_subplot(facecolor=paper())
+    scale = draw_confusion(axes, counts, class_names)
     write_title(axes, title, side)
-    add_colour_bar(figure, axes, SHARES)
+    add_colour_bar(figure, axes, scale)
     return figure
 
 
-def draw_confusion(axes: Axes, counts: ArrayLike, class_names: Sequence[str]) -> None:
+def draw_confusion(axes: Axes, counts: ArrayLike, class_names: Sequence[str]) -> Scale:
     """Draw confusion counts into axes, as `confusion_figure` does, without the colour bar.
 
     Parameters
@@ -61,6 +61,11 @@ def draw_confusion(axes: Axes, counts: ArrayLike, class_names: Sequence[str]) ->
     class_names : Sequence[str]
         K names, taken literally.
 
+    Returns
+    -------
+    Scale
+        Its colours, for a colour bar.
+
     Raises
     ------
     ValueError
@@ -69,6 +74,8 @@ def draw_confusion(axes: Axes, counts: ArrayLike, class_names: Sequence[str]) ->
     images = np.asarray(counts, np.float64)
     totals = images.sum(axis=-1, keepdims=True)
     shares = np.divide(100 * images, totals, out=np.full(images.shape, np.nan), where=totals > 0)
-    draw_heatmap(axes, shares, class_names, SHARES)
+    scale = SHARES.chosen(shares)
+    draw_heatmap(axes, shares, class_names, scale)
     axes.set_ylabel("class", **text(9))
     axes.set_xlabel("taken for", **text(9))
+    return scale

@@ -11,14 +11,16 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from tgsh.analysis.similarity import Trajectory
+from tgsh.errors import InvalidSpec
+from tgsh.figures.options import NARROWEST, asked, margin, points, titled
 from tgsh.figures.style import (
-    DPI,
     FAINT,
     MEASURES,
     NotebookFigure,
     format_number,
     label_columns,
     open_frame,
+    paper,
     printable,
     text,
     width_of,
@@ -71,16 +73,22 @@ def trajectories_figure(trajectories: Sequence[Trajectory], *, title: str, measu
     if len(trajectories) > MAX_LINES:
         raise ValueError(f"{len(trajectories)} lines cannot be told apart; {MAX_LINES} can")
     names = [f"{printable(one)} · {printable(other)}" for one, other in (c.labels for c in trajectories)]
-    height = max(FRAME[1], len(names) * LINE / 72)
-    right = 0.5 + max(width_of(name, NAME) for name in names) / 72
-    size = (LEFT + FRAME[0] + right, BELOW + height + ABOVE)
-    figure = NotebookFigure(figsize=size, dpi=DPI, facecolor="white")
-    frame = (LEFT / size[0], BELOW / size[1], FRAME[0] / size[0], height / size[1])
-    axes = figure.add_axes(frame, facecolor="white")
+    left, below, above = margin(LEFT), margin(BELOW), margin(ABOVE)
+    needed = len(names) * LINE * points(NAME) / NAME / 72
+    right = 0.5 + max(width_of(name, points(NAME)) for name in names) / 72
+    figure = NotebookFigure(figsize=(left + FRAME[0] + right, below + max(FRAME[1], needed) + above))
+    size = figure.get_size_inches()
+    across, height = size[0] - left - right, size[1] - below - above
+    if across < NARROWEST or height < max(NARROWEST, needed):
+        field = "width" if across < NARROWEST or asked("height") is None else "height"
+        raise InvalidSpec(field, "leaves no room beside the names of the lines; take more, or a smaller font")
+    frame = (left / size[0], below / size[1], across / size[0], height / size[1])
+    axes = figure.add_axes(frame, facecolor=paper())
     draw_trajectories(axes, trajectories, measure)
     _label_lines(axes, trajectories, names, height)
-    line = printable(title, int(12 * (size[0] - LEFT)))
-    figure.text(LEFT / size[0], 1 - 0.28 / size[1], line, va="baseline", **text(10))
+    if shown := titled(title):
+        line = printable(shown, int(12 * (size[0] - left) * 8 / points(8)))
+        figure.text(left / size[0], 1 - margin(0.28) / size[1], line, va="baseline", **text(10))
     return figure
 
 
@@ -129,7 +137,7 @@ def _label_lines(axes: Axes, trajectories: Sequence[Trajectory], names: Sequence
     low, high = axes.get_ylim()
     ends = [_last_value(trajectory) for trajectory in trajectories]
     levels = (np.array([end[1] for end in ends]) - low) / (high - low) * 72 * height
-    for place, level in enumerate(_separated(levels, LINE, 72 * height)):
+    for place, level in enumerate(_separated(levels, LINE * points(NAME) / NAME, 72 * height)):
         (epoch, value), at = ends[place], low + level / (72 * height) * (high - low)
         edge = axes.get_xlim()[1]
         leader = 0.045 * (edge - axes.get_xlim()[0])
@@ -207,9 +215,9 @@ def accuracy_figure(
         raise ValueError(f"accuracies of shape {shares.shape} do not fit {len(labels)} labels")
     width = min(WIDTHS[1], max(WIDTHS[0], 1.6 + 0.14 * len(labels)))
     longest = max(map(len, labels))
-    figure = NotebookFigure(figsize=(width, HEIGHT + min(0.06 * longest, 1.4)), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(width, HEIGHT + min(0.06 * longest, 1.4)))
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
+    axes = figure.add_subplot(facecolor=paper())
     draw_accuracy(axes, shares, labels, balanced, chance, intervals)
     write_title(axes, title, width - 0.6)
     return figure

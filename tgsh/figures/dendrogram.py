@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from tgsh.analysis.clustering import ClusterTree
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.figures.heatmaps import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
-from tgsh.figures.style import DPI, INK, NotebookFigure, label_rows, open_frame, text, write_title
+from tgsh.figures.style import INK, NotebookFigure, label_rows, open_frame, paper, text, write_title
 
 WIDTH, TALLEST = 4.6, 12.0  # inches of a tree alone
 TREE = 0.42  # the tree's width, of the matrix's
@@ -43,11 +43,12 @@ def dendrogram_figure(tree: ClusterTree, matrix: SimilarityMatrix, *, title: str
     """
     ordered = matrix.reordered(tree.leaves)
     side, margin = side_of(len(ordered.labels)), margin_of(ordered.labels or ("",))
-    figure = NotebookFigure(
-        figsize=((1 + TREE) * side + margin + 0.8, side + margin), dpi=DPI, facecolor="white"
-    )
+    figure = NotebookFigure(figsize=((1 + TREE) * side + margin + 0.8, side + margin))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
-    axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(matrix.measure)
+    axes, scale = (
+        figure.add_subplot(facecolor=paper()),
+        similarity_scale(matrix.measure).chosen(matrix.values),
+    )
     draw_heatmap(axes, ordered.values, ordered.labels, scale)
     axes.yaxis.tick_right()
     beside = axes.inset_axes((-TREE - 0.02, 0, TREE, 1), sharey=axes)
@@ -73,9 +74,9 @@ def tree_figure(tree: ClusterTree, *, title: str) -> Figure:
         New figure.
     """
     height = 0.9 + 0.14 * max(len(tree.tasks), 8)
-    figure = NotebookFigure(figsize=(WIDTH, min(height, TALLEST)), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(WIDTH, min(height, TALLEST)))
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
+    axes = figure.add_subplot(facecolor=paper())
     draw_named_tree(axes, tree)
     write_title(axes, title, WIDTH)
     return figure

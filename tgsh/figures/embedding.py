@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tgsh.analysis.embedding import TaskMap, TaskScale
+from tgsh.figures import options
+from tgsh.figures.options import margin
 from tgsh.figures.style import (
-    DPI,
     FAINT,
-    FONT,
     INK,
     NotebookFigure,
+    paper,
     place_labels,
     printable,
+    style_ticks,
     text,
     thin_frame,
+    width_of,
 )
 
 SIDE = 4.4  # inches of a panel's frame
@@ -29,6 +33,8 @@ NAME, GAP = 7.0, 6.0  # size of a task's name, and its way from its point, in ty
 UNORDERED = "#0072B2"  # of tasks in no order: a scale of colours would say that there is one
 NEW = "#D55E00"  # of data that are no task
 SEQUENTIAL, CYCLIC = "cividis", "twilight_shifted"
+FAR_REACHES = (4.0, 6.0, 9.0, 13.0, 18.0)  # of names that have to be written, in gaps
+LEADER = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
 MARGIN = 0.14  # of the frame, on every side: room for the names of the outermost points
 
 
@@ -69,18 +75,34 @@ def embedding_figure(
     if not len(embedding.tasks):
         raise ValueError("there is no point to draw")
     panels = embedding.points.shape[1] - 1
-    width = LEFT + panels * SIDE + (panels - 1) * BETWEEN + RIGHT
-    height = BELOW + SIDE + ABOVE
-    figure = NotebookFigure(figsize=(width, height), dpi=DPI, facecolor="white")
+    left, below, above, between = (margin(each) for each in (LEFT, BELOW, ABOVE, BETWEEN))
+    if options.asked("title") == "off":
+        above = RIGHT
+    designed = left + panels * SIDE + (panels - 1) * between + RIGHT
+    around = left + (panels - 1) * between + RIGHT
+    figure = NotebookFigure(figsize=(designed, below + SIDE + above))
+    letters = int(12 * (figure.get_size_inches()[0] - left - RIGHT) * 8 / options.points(8))
+    summary = _lines(_fit_summary(embedding), 72 * (figure.get_size_inches()[0] - left))
+    above += (len(summary) - 1) * margin(0.16)
+    options.set_following_height(figure, below + (figure.get_size_inches()[0] - around) / panels + above)
+    width, height = figure.get_size_inches()
+    side = options.frame_side(width - around, height - below - above, panels)
     for panel in range(panels):
-        left = LEFT + panel * (SIDE + BETWEEN)
-        frame = (left / width, BELOW / height, SIDE / width, SIDE / height)
-        draw_points(figure.add_axes(frame, facecolor="white"), embedding, panel + 1, SIDE, scale, new)
-    top = {"x": LEFT / width, "ha": "left", "va": "baseline"}
-    line = printable(title, int(12 * (width - LEFT - RIGHT)))
-    figure.text(y=1 - 0.3 / height, s=line, **top, **text(10))
-    figure.text(y=1 - 0.52 / height, s=_fit_summary(embedding), **top, **text(8, FAINT))
+        at = left + panel * (side + between)
+        frame = (at / width, below / height, side / width, side / height)
+        draw_points(figure.add_axes(frame, facecolor=paper()), embedding, panel + 1, side, scale, new)
+    if shown := options.titled(title):
+        top = {"x": left / width, "ha": "left", "va": "baseline"}
+        figure.text(y=1 - margin(0.3) / height, s=printable(shown, letters), **top, **text(10))
+        for number, line in enumerate(summary):
+            figure.text(y=1 - margin(0.52 + 0.16 * number) / height, s=line, **top, **text(8, FAINT))
     return figure
+
+
+def _lines(line: str, room: float) -> list[str]:
+    """One line, or several where it is wider than the room, typographic points."""
+    width = width_of(line, options.points(8))
+    return [line] if width <= room else textwrap.wrap(line, max(16, int(0.95 * len(line) * room / width)))
 
 
 def _fit_summary(embedding: TaskMap) -> str:
@@ -129,14 +151,15 @@ def draw_points(
     if scale is not None:
         path = points[list(scale.path)]
         axes.plot(path[:, 0], path[:, 1], color=FAINT, linewidth=0.6, zorder=1)
-        colours = colormaps[SEQUENTIAL if scale.period is None else CYCLIC](scale.shares)
+        map = options.asked("cmap") or (SEQUENTIAL if scale.period is None else CYCLIC)
+        colours = colormaps[map](scale.shares)
     axes.scatter(points[:, 0], points[:, 1], s=26, c=colours, edgecolors=INK, linewidths=0.5, zorder=2)
     for axis, number in ((axes.xaxis, 0), (axes.yaxis, second)):
         share = 100 * embedding.explained[number]
         axis.set_label_text(f"axis {number + 1} ({share:.1f} %)", **text(9))
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(min(5, max(2, int(1.6 * side)))))
     thin_frame(axes)
-    axes.tick_params(labelsize=8, labelcolor=INK, labelfontfamily=FONT)
+    style_ticks(axes)
 
 
 def _set_limits(axes: Axes, points: np.ndarray) -> None:
@@ -150,8 +173,12 @@ def _set_limits(axes: Axes, points: np.ndarray) -> None:
 def _write_labels(axes: Axes, points: np.ndarray, labels: tuple[str, ...], side: float) -> None:
     corner = np.array([axes.get_xlim()[0], axes.get_ylim()[0]])
     scale = 72 * side / (axes.get_xlim()[1] - axes.get_xlim()[0])
-    names = [printable(label) for label in labels]
-    for place in place_labels((points - corner) * scale, names, 72 * side, NAME, GAP):
+    wanted = options.asked("labels")
+    if wanted == "off":
+        return
+    names, size = [printable(label) for label in labels], options.points(NAME)
+    far = FAR_REACHES if wanted == "all" else ()
+    for place in place_labels((points - corner) * scale, names, 72 * side, size, GAP, far):
         axes.annotate(
             names[place.index],
             points[place.index],
@@ -159,5 +186,6 @@ def _write_labels(axes: Axes, points: np.ndarray, labels: tuple[str, ...], side:
             textcoords="offset points",
             ha="center",
             va="center_baseline",
+            arrowprops=LEADER if place.is_far else None,
             **text(NAME),
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import colormaps
@@ -12,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.figures import options
 from tgsh.figures.style import (
-    DPI,
     FAINT,
     INK,
     MAX_LABEL_LENGTH,
@@ -26,10 +28,12 @@ from tgsh.figures.style import (
     format_number,
     label_columns,
     label_rows,
+    paper,
     printable,
     text,
     thin_frame,
     wrapped,
+    write_panel_name,
     write_title,
 )
 
@@ -60,6 +64,8 @@ class Scale:
         Title of the colour bar.
     digits : int
         Decimals of values that are written into cells.
+    extend : Literal["neither", "min", "max", "both"], default="neither"
+        Ends of the colour bar that are pointed, as values lie beyond.
     """
 
     map: str
@@ -67,6 +73,51 @@ class Scale:
     ticks: tuple[float, ...]
     name: str
     digits: int
+    extend: Literal["neither", "min", "max", "both"] = "neither"
+
+    def chosen(self, *matrices: NDArray[Any]) -> Scale:
+        """Choose range and colours as the options of the figure ask for them.
+
+        A diverging scale stays centred at 0 where the range follows the values.
+
+        Parameters
+        ----------
+        *matrices : NDArray[Any]
+            float [T, T], all that is drawn in this scale.
+
+        Returns
+        -------
+        Scale
+            This one where nothing is asked for.
+        """
+        scale = self
+        if (map := options.asked("cmap") or options.rc_choice("image.cmap")) is not None:
+            scale = replace(scale, map=map)
+        if (asked := options.asked("range")) is None:
+            return scale
+        seen = [matrix[~np.eye(len(matrix), dtype=bool)] for matrix in matrices]
+        values = np.concatenate([cells[np.isfinite(cells)] for cells in seen])
+        low, high = self._round_the_values(values) if asked == "auto" else asked
+        if options.asked("diagonal") is None:
+            values = np.concatenate([matrix[np.isfinite(matrix)] for matrix in matrices])
+        below, above = bool((values < low).any()), bool((values > high).any())
+        extend: Literal["neither", "min", "max", "both"] = (
+            "both" if below and above else "min" if below else "max" if above else "neither"
+        )
+        ticks = tuple(float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high)
+        return replace(scale, range=(low, high), ticks=ticks, extend=extend)
+
+    def _round_the_values(self, values: NDArray[Any]) -> tuple[float, float]:
+        """Ends with two digits around all values."""
+        if not len(values):
+            return self.range
+        low, high = float(values.min()), float(values.max())
+        if self.range[0] == -self.range[1]:
+            high = max(abs(low), abs(high))
+            low = -high
+        step = 10.0 ** (math.floor(math.log10(max(abs(low), abs(high), 1e-6))) - 1)
+        low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+        return (low, high) if low < high else (low - step, high + step)
 
     def colours(self) -> ScalarMappable:
         """Make the mapping from values to colours.
@@ -175,7 +226,7 @@ def add_colour_bar(figure: Figure, axes: Axes | list[Axes], scale: Scale, pad: f
     pad : float, default=0.03
         Space between axes and bar, share of the axes' width.
     """
-    bar = figure.colorbar(scale.colours(), ax=axes, shrink=0.6, aspect=22, pad=pad)
+    bar = figure.colorbar(scale.colours(), ax=axes, shrink=0.6, aspect=22, pad=pad, extend=scale.extend)
     bar.set_ticks(scale.ticks, labels=[f"{tick:g}".replace("-", "−") for tick in scale.ticks], **text(8))
     bar.set_label(scale.name, labelpad=4, **text(9))
     bar.ax.tick_params(length=2.5, width=0.6, color=FAINT, pad=2)
@@ -196,6 +247,8 @@ def _pixels(matrix: NDArray[Any], colours: ScalarMappable) -> NDArray[np.uint8]:
         columns = np.stack([row.mean(axis=0, dtype=np.float64) for row in rows])
         matrix = np.add.reduceat(columns, starts, axis=1) / counts
     rgba: NDArray[np.uint8] = colours.to_rgba(np.ma.masked_invalid(matrix), bytes=True)
+    if options.asked("diagonal") is not None:
+        rgba[np.eye(len(rgba), dtype=bool), 3] = 0
     times = max(1, PIXELS // tasks)
     return rgba.repeat(times, axis=0).repeat(times, axis=1)
 
@@ -204,13 +257,16 @@ def _write_values(axes: Axes, matrix: NDArray[Any], scale: Scale) -> None:
     """Write the values of a small matrix into its cells: white on dark ones, ink on light ones."""
     if len(matrix) > MAX_NUMBERS:
         return
-    colours = scale.colours()
+    colours, is_masked = scale.colours(), options.asked("diagonal") is not None
+    numbers = []
     for (row, column), value in np.ndenumerate(matrix):
-        if np.isfinite(value):
+        if np.isfinite(value) and not (is_masked and row == column):
             red, green, blue, _ = colours.to_rgba(value)
             is_dark = 0.299 * red + 0.587 * green + 0.114 * blue < DARK
             written = format_number(float(value), scale.digits)
-            axes.text(column, row, written, ha="center", va="center", **text(8, "white" if is_dark else INK))
+            style = text(8, "white" if is_dark else INK)
+            numbers.append(axes.text(column, row, written, ha="center", va="center", **style))
+    options.note_cells(axes, len(matrix), numbers)
 
 
 def similarity_figure(
@@ -252,10 +308,11 @@ def similarity_figure(
         If shapes do not fit, or there is nothing to draw.
     """
     side, margin = side_of(len(labels)), margin_of(labels or [""])
-    figure = NotebookFigure(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(side + margin + 0.6, side + margin))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
-    axes, scale = figure.add_subplot(facecolor="white"), similarity_scale(measure)
-    draw_heatmap(axes, np.asarray(values), labels, scale)
+    axes, matrix = figure.add_subplot(facecolor=paper()), np.asarray(values)
+    scale = similarity_scale(measure).chosen(matrix)
+    draw_heatmap(axes, matrix, labels, scale)
     if marks is not None and len(labels) <= MAX_MARKED:
         _mark(axes, np.asarray(marks, bool), len(labels))
     write_title(axes, title, side)
@@ -310,19 +367,20 @@ def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, ti
         raise ValueError("the two matrices are not of the same tasks and measure")
     side, margin = side_of(len(after.labels)), margin_of(after.labels or ("",))
     height = side + margin + 0.9  # two lines of titles
-    figure = NotebookFigure(figsize=(2 * side + margin + 1.0, height), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(2 * side + margin + 1.0, height))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
-    panels = [figure.add_subplot(1, 2, place, facecolor="white") for place in (1, 2)]
-    scale = similarity_scale(after.measure)
+    panels = [figure.add_subplot(1, 2, place, facecolor=paper()) for place in (1, 2)]
+    scale = similarity_scale(after.measure).chosen(before.values, after.values)
     for axes, matrix, when in zip(
         panels, (before, after), ("before training", "after training"), strict=True
     ):
         draw_heatmap(axes, matrix.values, matrix.labels, scale)
-        write_title(axes, when, side)
+        write_panel_name(axes, when, side)
     panels[1].tick_params(labelleft=False)  # as in the panel to its left
     add_colour_bar(figure, panels, scale)
-    line = printable(title, int(22 * side))
-    figure.suptitle(line, x=0.01, ha="left", **text(10))
+    if shown := options.titled(title):
+        line = printable(shown, int(22 * side * options.widening()))
+        figure.suptitle(line, x=0.01, ha="left", **text(10))
     return figure
 
 
@@ -352,16 +410,16 @@ def accuracy_matrix_figure(values: ArrayLike, labels: Sequence[str], *, title: s
         If shapes do not fit, or there is nothing to draw.
     """
     side, margin = side_of(len(labels)), margin_of(labels or [""])
-    figure = NotebookFigure(figsize=(side + margin + 0.8, side + margin + 0.2), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(side + margin + 0.8, side + margin + 0.2))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
-    draw_accuracy_matrix(axes, values, labels)
+    axes = figure.add_subplot(facecolor=paper())
+    scale = draw_accuracy_matrix(axes, values, labels)
     write_title(axes, title, side)
-    add_colour_bar(figure, axes, PERCENT)
+    add_colour_bar(figure, axes, scale)
     return figure
 
 
-def draw_accuracy_matrix(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
+def draw_accuracy_matrix(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> Scale:
     """Draw an accuracy matrix into axes, as `accuracy_matrix_figure` does, without the colour bar.
 
     Parameters
@@ -373,14 +431,22 @@ def draw_accuracy_matrix(axes: Axes, values: ArrayLike, labels: Sequence[str]) -
     labels : Sequence[str]
         T names, taken literally.
 
+    Returns
+    -------
+    Scale
+        Its colours, for a colour bar.
+
     Raises
     ------
     ValueError
         If shapes do not fit, or there is nothing to draw.
     """
-    draw_heatmap(axes, 100 * np.asarray(values, np.float64), labels, PERCENT)
+    percent = 100 * np.asarray(values, np.float64)
+    scale = PERCENT.chosen(percent)
+    draw_heatmap(axes, percent, labels, scale)
     axes.set_ylabel("context of", **text(9))
     axes.set_xlabel("data of", **text(9))
+    return scale
 
 
 def vectors_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> Figure:
@@ -406,9 +472,9 @@ def vectors_figure(values: ArrayLike, labels: Sequence[str], *, title: str) -> F
         If shapes do not fit, or there is nothing to draw.
     """
     height = 1.2 + 0.16 * min(max(len(labels), 4), 40)
-    figure = NotebookFigure(figsize=(VECTORS_WIDTH, height), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(VECTORS_WIDTH, height))
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
+    axes = figure.add_subplot(facecolor=paper())
     draw_vectors(axes, values, labels)
     write_title(axes, title, VECTORS_WIDTH - 0.6)
     return figure
@@ -435,8 +501,13 @@ def draw_vectors(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
     if vectors.ndim != 2 or len(vectors) != len(labels) or not vectors.size:
         raise ValueError(f"vectors of shape {vectors.shape} do not fit {len(labels)} labels")
     end = float(np.nanpercentile(np.abs(vectors), VECTORS_PERCENTILE)) or 1.0
-    axes.imshow(vectors, cmap="RdBu_r", vmin=-end, vmax=end, aspect="auto", interpolation="antialiased")
+    if isinstance(asked := options.asked("range"), tuple):
+        low, high = asked
+    else:
+        low, high = -end, end
+    map = options.asked("cmap") or options.rc_choice("image.cmap") or "RdBu_r"
+    axes.imshow(vectors, cmap=map, vmin=low, vmax=high, aspect="auto", interpolation="antialiased")
     label_rows(axes, labels)
     thin_frame(axes)
-    axes.tick_params(axis="x", labelsize=8)
-    axes.set_xlabel(f"unit (colours from {-end:.2g} to {end:.2g})".replace("-", "−"), **text(9))
+    axes.tick_params(axis="x", labelsize=options.points(8))
+    axes.set_xlabel(f"unit (colours from {low:.2g} to {high:.2g})".replace("-", "−"), **text(9))

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tgsh.figures.style import DPI, NotebookFigure, format_number, open_frame, text, wrapped
+from tgsh.figures.options import titled, widening
+from tgsh.figures.style import NotebookFigure, format_number, legend_font, open_frame, text, wrapped
 from tgsh.schemas import Geometry, GeometryStage
 
 COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion of Okabe and Ito: distinct for all eyes
@@ -86,7 +87,7 @@ def distributions_figure(
     if rest or not panels:
         raise ValueError(f"{len(panels)} panels do not fill rows of {columns}")
     width = 5.2 if columns == 1 else 4.0 * columns
-    figure = NotebookFigure(figsize=(width, 1.3 + 1.9 * rows), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(width, 1.3 + 1.9 * rows))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
     for axes, panel in zip(grid.flat, panels, strict=True):
@@ -96,10 +97,11 @@ def distributions_figure(
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     for axes in grid[:, 0]:
         axes.set_ylabel("density", **text(8))
-    figure.suptitle(wrapped(title, width - 0.2), x=0.01, ha="left", **text(10))
+    if shown := titled(title):
+        figure.suptitle(wrapped(shown, width - 0.2), x=0.01, ha="left", **text(10))
     handles = grid[0, 0].get_legend_handles_labels()
-    font = {"family": text(8)["fontfamily"], "size": 8}
-    figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, prop=font)
+    columns = 2 if widening() > 0.8 else 1
+    figure.legend(*handles, loc="outside lower center", ncols=columns, frameon=False, prop=legend_font(8))
     return figure
 
 

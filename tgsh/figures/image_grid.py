@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tgsh.figures.style import DPI, FAINT, NotebookFigure, label_columns, label_rows, text, write_title
+from tgsh.figures.style import FAINT, NotebookFigure, label_columns, label_rows, paper, text, write_title
 
 GAP = 2  # pixels between images
 INCHES = 0.34  # longer side of an image
@@ -59,9 +59,9 @@ def image_grid(
     tall, wide = (size + GAP for size in images.shape[2:4])
     a_pixel = min(INCHES / max(tall, wide), MAX_INCHES / max(len(rows) * tall, len(columns) * wide))
     width, height = a_pixel * wide * len(columns), a_pixel * tall * len(rows)
-    figure = NotebookFigure(figsize=(max(width, 2.4) + 1.2, height + 1.0), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(max(width, 2.4) + 1.2, height + 1.0))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
+    axes = figure.add_subplot(facecolor=paper())
     draw_image_grid(axes, images, rows, columns, across=across, scale=scale)
     write_title(axes, title, max(width, 2.4))
     return figure

@@ -19,13 +19,14 @@ from tgsh.figures.dendrogram import brackets_of, dendrogram_figure
 from tgsh.figures.embedding import embedding_figure
 from tgsh.figures.heatmaps import Scale, add_colour_bar, draw_heatmap, margin_of, side_of
 from tgsh.figures.style import (
-    DPI,
     FAINT,
     INK,
     NotebookFigure,
     label_columns,
     label_rows,
+    legend_font,
     open_frame,
+    paper,
     text,
     wrapped,
     write_title,
@@ -68,11 +69,12 @@ def spread_figure(values: ArrayLike, labels: Sequence[str], *, title: str, note:
     spread = np.asarray(values, np.float64)
     greatest = float(np.nanmax(spread, initial=0.0, where=np.isfinite(spread))) or 1.0
     side, margin = side_of(len(labels)), margin_of(labels or [""])
-    figure = NotebookFigure(figsize=(side + margin + 0.6, side + margin), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(side + margin + 0.6, side + margin))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     ticks = (0.0, greatest / 2, greatest)
     scale = Scale("cividis", (0.0, greatest), ticks, "standard deviation over replicates", digits=3)
-    axes = figure.add_subplot(facecolor="white")
+    scale = scale.chosen(spread)
+    axes = figure.add_subplot(facecolor=paper())
     draw_heatmap(axes, spread, labels, scale)
     write_title(axes, title, side)
     if note:
@@ -110,9 +112,9 @@ def intervals_figure(intervals: ArrayLike, names: Sequence[str], *, title: str, 
         raise ValueError(f"intervals of shape {rows.shape} do not fit {len(names)} names")
     margin = 0.06 * min(LONGEST, max(map(len, names)))
     width = WIDTHS[0] + margin
-    figure = NotebookFigure(figsize=(width, 1.1 + ROW * len(names)), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(width, 1.1 + ROW * len(names)))
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
+    axes = figure.add_subplot(facecolor=paper())
     draw_intervals(axes, rows, names, axis=axis)
     write_title(axes, title, width - 0.6)
     return figure
@@ -173,9 +175,9 @@ def ceilings_figure(ceilings: ArrayLike, names: Sequence[str], *, title: str, no
     if rows.shape != (len(names), 3) or not len(names):
         raise ValueError(f"ceilings of shape {rows.shape} do not fit {len(names)} names")
     width = WIDTHS[0] + 0.06 * min(LONGEST, max(map(len, names)))
-    figure = NotebookFigure(figsize=(width, 1.5 + ROW * len(names)), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(width, 1.5 + ROW * len(names)))
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
+    axes = figure.add_subplot(facecolor=paper())
     places = np.arange(len(names))
     # With an edge, so that a bar can be seen where both are equal.
     axes.barh(
@@ -206,7 +208,7 @@ def ceilings_figure(ceilings: ArrayLike, names: Sequence[str], *, title: str, no
     label_rows(axes, names)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("\n".join(filter(None, ("correlation", wrapped(note, width) if note else ""))), **text(9))
-    figure.legend(loc="outside lower left", frameon=False, fontsize=8, ncols=2)
+    figure.legend(loc="outside lower left", frameon=False, prop=legend_font(8), ncols=2)
     write_title(axes, title, width - 0.6)
     return figure
 
@@ -241,9 +243,9 @@ def accuracy_intervals_figure(
         raise ValueError("there is no accuracy to draw")
     width = min(WIDTHS[1], max(WIDTHS[0], 1.6 + 0.14 * len(labels)))
     height = HEIGHT + min(0.06 * max(map(len, labels)), 1.4) + 0.18 * len(cells)
-    figure = NotebookFigure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = NotebookFigure(figsize=(width, height))
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
-    axes = figure.add_subplot(facecolor="white")
+    axes = figure.add_subplot(facecolor=paper())
     shift = 0.6 / max(len(cells), 1)
     for number, (cell, values) in enumerate(zip(cells, intervals, strict=True)):
         percent = 100 * np.asarray(values, np.float64)
@@ -258,7 +260,7 @@ def accuracy_intervals_figure(
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.set_ylabel("test accuracy (%)", **text(9))
     if any(cells):
-        figure.legend(loc="outside lower left", frameon=False, fontsize=8)
+        figure.legend(loc="outside lower left", frameon=False, prop=legend_font(8))
     write_title(axes, title, width - 0.6)
     return figure
 

@@ -8,11 +8,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tgsh.figures.curves import COLOURS
-from tgsh.figures.style import DPI, FAINT, INK, NotebookFigure, label_columns, open_frame, text, write_title
+from tgsh.figures.options import set_following_height, titled, widening
+from tgsh.figures.style import (
+    FAINT,
+    INK,
+    NotebookFigure,
+    label_columns,
+    legend_font,
+    open_frame,
+    text,
+    write_title,
+)
 from tgsh.schemas import ContextTransfer, HashProperties, ScenarioEstimate, Scenarios, TransferFit
 
 SIZE = (4.8, 3.6)  # inches
 WIDE = (7.6, 3.4)
+NARROW = 0.75  # of the width that it is designed for: panels stand above one another
 SETTINGS = (
     ("task_known", "task known", COLOURS[2]),
     ("domain", "task inferred, class within it", COLOURS[0]),
@@ -21,8 +32,12 @@ SETTINGS = (
 
 
 def _open(size: tuple[float, float], panels: int = 1) -> tuple[Figure, list[Axes]]:
-    figure = NotebookFigure(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
-    return figure, [figure.add_subplot(1, panels, place + 1) for place in range(panels)]
+    figure = NotebookFigure(figsize=size, layout="constrained")
+    shape = (1, panels)
+    if panels > 1 and widening() < NARROW:
+        shape = (panels, 1)
+        set_following_height(figure, size[1] * panels)
+    return figure, [figure.add_subplot(*shape, place + 1) for place in range(panels)]
 
 
 def transfer_figure(
@@ -92,7 +107,7 @@ def draw_sources(axes: Axes, transfer: ContextTransfer) -> None:
     label_columns(axes, [source.label for source in transfer.sources])
     axes.set_ylim(0, 101)
     axes.set_ylabel("test accuracy (%)", **text(9))
-    axes.legend(frameon=False, fontsize=7, title="context", title_fontsize=7)
+    axes.legend(frameon=False, prop=legend_font(7), title="context", title_fontproperties=legend_font(7))
 
 
 def draw_transfer(
@@ -142,7 +157,7 @@ def draw_transfer(
     axes.set_ylim(0, 101)
     axes.set_xlabel("similarity of the two context vectors", **text(9))
     axes.set_ylabel("test accuracy (%)", **text(9))
-    axes.legend(frameon=False, fontsize=7, loc="lower right")
+    axes.legend(frameon=False, prop=legend_font(7), loc="lower right")
 
 
 def scenarios_figure(scenarios: Scenarios, *, title: str) -> Figure:
@@ -201,7 +216,7 @@ def draw_scenarios(axes: Axes, scenarios: Scenarios) -> None:
     axes.set_ylim(0, 101)
     axes.set_xlabel(f"images a batch, all of one task (rule: {scenarios.rule})", **text(9))
     axes.set_ylabel("test accuracy (%)", **text(9))
-    axes.legend(frameon=False, fontsize=7, loc="best")
+    axes.legend(frameon=False, prop=legend_font(7), loc="best")
 
 
 def hash_figure(properties: HashProperties, *, title: str) -> Figure:
@@ -222,7 +237,8 @@ def hash_figure(properties: HashProperties, *, title: str) -> Figure:
     figure, [left, right] = _open(WIDE, 2)
     draw_collisions(left, properties)
     _draw_retrieval(right, properties)
-    figure.suptitle(title, x=0.01, ha="left", **text(10))
+    if shown := titled(title):
+        figure.suptitle(shown, x=0.01, ha="left", **text(10))
     return figure
 
 
@@ -253,7 +269,7 @@ def draw_collisions(axes: Axes, properties: HashProperties) -> None:
     axes.set_xlabel("cosine of the representations", **text(9))
     same = "share of equal bits" if properties.kind == "simhash" else "share of common units"
     axes.set_ylabel(same, **text(9))
-    axes.legend(frameon=False, fontsize=6.5, loc="best")
+    axes.legend(frameon=False, prop=legend_font(6.5), loc="best")
 
 
 def _draw_retrieval(axes: Axes, properties: HashProperties) -> None:
@@ -271,4 +287,4 @@ def _draw_retrieval(axes: Axes, properties: HashProperties) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlim(0, 100)
     axes.set_xlabel(f"of the {properties.count} nearest codes (%)", **text(9))
-    axes.legend(frameon=False, fontsize=7, loc="lower right")
+    axes.legend(frameon=False, prop=legend_font(7), loc="lower right")

@@ -20,8 +20,11 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import TextToPath
 
+from tgsh.figures import options
+from tgsh.figures.options import points
+
 FONT = "DejaVu Sans"  # ships with matplotlib: the same glyphs on every machine
-INK, FAINT, MISSING = "#222222", "#8a8a8a", "#d9d9d9"
+INK, FAINT, MISSING, PAPER = "#222222", "#8a8a8a", "#d9d9d9", "white"
 MEASURES = {"cosine": "cosine similarity", "correlation": "correlation", "update": "cosine of v − v₀"}
 
 LABEL_SIZE = 8  # size of a label, typographic points
@@ -55,22 +58,35 @@ DISPLAY_PPI = 80
 """Pixels of a page that an inch takes in a notebook."""
 
 
-def text(size: float, colour: str = INK) -> dict[str, Any]:
+def text(size: float, colour: str | None = None) -> dict[str, Any]:
     """Make the properties of a text; `$` is a character like any other.
 
     Parameters
     ----------
     size : float
         Font size, typographic points.
-    colour : str, default=INK
-        Colour as matplotlib takes it.
+    colour : str | None, default=None
+        Colour as matplotlib takes it; None: ink.
 
     Returns
     -------
     dict[str, Any]
         Keyword arguments of matplotlib's text functions.
     """
-    return {"fontsize": size, "color": colour, "fontfamily": FONT, "parse_math": False}
+    colour = colour or options.rc_choice("text.color") or INK
+    return {"fontsize": points(size), "color": colour, "fontfamily": font_family(), "parse_math": False}
+
+
+def font_family() -> str | list[str]:
+    """Choose the font: the one that ships with matplotlib, or what rcParams say where they are obeyed.
+
+    Returns
+    -------
+    str | list[str]
+        As matplotlib takes it.
+    """
+    chosen: list[str] | None = options.rc_choice("font.family")
+    return FONT if chosen is None else chosen
 
 
 def printable(line: str, longest: int = MAX_LABEL_LENGTH) -> str:
@@ -91,7 +107,7 @@ def printable(line: str, longest: int = MAX_LABEL_LENGTH) -> str:
     line = " ".join(line.split())
     if len(line) > longest:
         line = line[: longest - 1].rstrip() + "…"
-    font = get_font(findfont(FONT))
+    font = get_font(findfont(FontProperties(family=font_family())))
     return "".join(c if font.get_char_index(ord(c)) else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
@@ -111,7 +127,7 @@ def width_of(line: str, size: float) -> float:
         Width, typographic points.
     """
     width, _, _ = TextToPath().get_text_width_height_descent(
-        line, FontProperties(family=FONT, size=size), False
+        line, FontProperties(family=font_family(), size=size), False
     )
     return float(width)
 
@@ -146,7 +162,23 @@ def write_title(axes: Axes, title: str, width: float) -> None:
     width : float
         Width of the axes, inches.
     """
-    axes.set_title(wrapped(title, width), loc="left", pad=8, **text(10))
+    if shown := options.titled(title):
+        axes.set_title(wrapped(shown, width), loc="left", pad=8, **text(10))
+
+
+def write_panel_name(axes: Axes, name: str, width: float) -> None:
+    """Write what a panel shows over its axes; it stays where a figure's title is switched off.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    name : str
+        Name, taken literally.
+    width : float
+        Width of the axes, inches.
+    """
+    axes.set_title(wrapped(name, width), loc="left", pad=8, **text(10))
 
 
 def wrapped(title: str, width: float) -> str:
@@ -164,7 +196,8 @@ def wrapped(title: str, width: float) -> str:
     str
         The lines; what does not fit gives way to an ellipsis.
     """
-    lines = textwrap.wrap(printable(title, 200), int(11 * width), max_lines=2, placeholder=" …")
+    letters = max(8, int(11 * width * options.widening()))
+    lines = textwrap.wrap(printable(title, 200), letters, max_lines=2, placeholder=" …")
     return "\n".join(lines)
 
 
@@ -191,7 +224,48 @@ def open_frame(axes: Axes) -> None:
     """
     thin_frame(axes)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8, labelcolor=INK, labelfontfamily=FONT)
+    style_ticks(axes)
+
+
+def paper() -> str:
+    """Choose what axes are drawn on.
+
+    Returns
+    -------
+    str
+        Colour as matplotlib takes it.
+    """
+    return options.rc_choice("axes.facecolor") or PAPER
+
+
+def style_ticks(axes: Axes) -> None:
+    """Write the numbers at the ticks in the small font size.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes of a figure.
+    """
+    style = text(8)
+    axes.tick_params(
+        labelsize=style["fontsize"], labelcolor=style["color"], labelfontfamily=style["fontfamily"]
+    )
+
+
+def legend_font(size: float) -> dict[str, Any]:
+    """Make the font of a legend.
+
+    Parameters
+    ----------
+    size : float
+        Font size, typographic points.
+
+    Returns
+    -------
+    dict[str, Any]
+        As `prop` of a legend.
+    """
+    return {"family": font_family(), "size": points(size)}
 
 
 def label_columns(axes: Axes, labels: Sequence[str]) -> None:
@@ -205,6 +279,10 @@ def label_columns(axes: Axes, labels: Sequence[str]) -> None:
         T names, one or more.
     """
     names = visible_labels(labels)
+    if not names:
+        axes.set_xticks([])
+        return
+    options.note_task_axis(axes, "x", [printable(label) for label in labels])
     room = min(50, 16 + 6 * len(names))  # characters that fit side by side under the axes
     upright = max(map(len, names.values())) * len(names) > room
     axes.set_xticks(
@@ -237,6 +315,10 @@ def label_rows(axes: Axes, labels: Sequence[str]) -> None:
         T names.
     """
     names = visible_labels(labels)
+    if not names:
+        axes.set_yticks([])
+        return
+    options.note_task_axis(axes, "y", [printable(label) for label in labels])
     axes.set_yticks(list(names), list(names.values()), **text(_label_size(names)))
 
 
@@ -251,9 +333,13 @@ def visible_labels(labels: Sequence[str]) -> dict[int, str]:
     Returns
     -------
     dict[int, str]
-        Printable labels by their place: all up to MAX_LABELS, else at round steps.
+        Printable labels by their place: all up to MAX_LABELS, else at round steps; none where they are off.
     """
-    return {place: printable(labels[place]) for place in range(0, len(labels), _label_step(len(labels)))}
+    wanted = options.asked("labels")
+    if wanted == "off":
+        return {}
+    step = 1 if wanted == "all" else _label_step(len(labels))
+    return {place: printable(labels[place]) for place in range(0, len(labels), step)}
 
 
 def _label_size(names: dict[int, str]) -> int:
@@ -280,15 +366,23 @@ class LabelPosition:
         Way to the right, typographic points.
     up : float
         Way up, typographic points.
+    is_far : bool, default=False
+        Whether a line has to lead there.
     """
 
     index: int
     right: float
     up: float
+    is_far: bool = False
 
 
 def place_labels(
-    points: np.ndarray, names: Sequence[str], side: float, size: float, gap: float
+    points: np.ndarray,
+    names: Sequence[str],
+    side: float,
+    size: float,
+    gap: float,
+    far: Sequence[float] = (),
 ) -> list[LabelPosition]:
     """Place as many labels as there is room for, in a square frame.
 
@@ -307,6 +401,8 @@ def place_labels(
         Font size.
     gap : float
         Distance of a point and its label.
+    far : Sequence[float], default=()
+        Distances, in gaps, at which a label may lie that has no room beside its point.
 
     Returns
     -------
@@ -320,25 +416,25 @@ def place_labels(
     placed: list[LabelPosition] = []
     for index, name in enumerate(names):
         half = ((width_of(name, size) + size / 4) / 2, LINE_HEIGHT * size / 2)
-        for right, up in _candidate_positions(outward[index], half, gap):
+        for reach, right, up in _candidate_positions(outward[index], half, gap, far):
             centre = points[index] + (right, up)
             box = np.concatenate([centre - half, centre + half])
             others = np.delete(taken, index, axis=0)
             if box.min() >= 0 and box.max() <= side and not _overlaps(box, others):
                 taken = np.vstack([taken, box])
-                placed.append(LabelPosition(index, right, up))
+                placed.append(LabelPosition(index, right, up, reach in far))
                 break
     return placed
 
 
 def _candidate_positions(
-    outward: np.ndarray, half: tuple[float, float], gap: float
-) -> list[tuple[float, float]]:
+    outward: np.ndarray, half: tuple[float, float], gap: float, far: Sequence[float] = ()
+) -> list[tuple[float, float, float]]:
     best = math.atan2(outward[1], outward[0])
     angles = [best + turn * math.pi / 4 for turn in LABEL_TURNS]
     return [
-        (math.cos(angle) * (gap * reach + half[0]), math.sin(angle) * (gap * reach + half[1]))
-        for reach in LABEL_REACHES
+        (reach, math.cos(angle) * (gap * reach + half[0]), math.sin(angle) * (gap * reach + half[1]))
+        for reach in (*LABEL_REACHES, *far)
         for angle in angles
     ]
 
@@ -355,7 +451,36 @@ def _overlaps(box: np.ndarray, others: np.ndarray) -> bool:
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook shows by itself, without pyplot, which would keep it alive."""
+    """A figure that a notebook shows by itself, without pyplot, which would keep it alive.
+
+    Its size, its pixels and the letters of its svg are as the options of the drawing say.
+    """
+
+    def __init__(self, *, figsize: tuple[float, float], **kwargs: Any) -> None:
+        dpi = options.asked("dpi") or options.rc_choice("figure.dpi") or DPI
+        ground = options.rc_choice("figure.facecolor") or PAPER
+        super().__init__(figsize=options.sized(*figsize), dpi=dpi, facecolor=ground, **kwargs)
+        self.svg_text: str | None = options.asked("svg_text")
+
+    def savefig(self, fname: Any, **kwargs: Any) -> None:
+        """Write the figure as matplotlib does; letters of an svg are kept where that was asked for.
+
+        Parameters
+        ----------
+        fname : Any
+            File, or its path.
+        **kwargs : Any
+            As matplotlib takes them.
+        """
+        if self.svg_text is None:
+            super().savefig(fname, **kwargs)
+            return
+        table: Any = matplotlib.rcParams
+        before, table["svg.fonttype"] = table["svg.fonttype"], "none"
+        try:
+            super().savefig(fname, **kwargs)
+        finally:
+            table["svg.fonttype"] = before
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         return render(self, "png"), display_size(self)
@@ -403,7 +528,7 @@ def render(figure: Figure, format: FigureFormat) -> bytes:
     """
     buffer = io.BytesIO()
     with _RENDER_LOCK, _rc_options():
-        figure.savefig(buffer, format=format, dpi=DPI, metadata=_METADATA[format])
+        figure.savefig(buffer, format=format, dpi=figure.dpi, metadata=_METADATA[format])
     return buffer.getvalue()
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from tgsh.errors import InvalidSpec
+from tgsh.figures import options
 from tgsh.figures.style import LINE_HEIGHT, printable, text
 
 SIZE = 7.0  # typographic points
@@ -28,13 +30,19 @@ def add_warnings(figure: Figure, warnings: Sequence[str]) -> None:
     """
     if not warnings:
         return
+    options.finish(figure)
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()  # lays out what is there, in the room that it was made for
         figure.set_layout_engine("none")
     width, height = figure.get_size_inches()
-    letters = max(20, int(72 * (width - 2 * LEFT) / (LETTER * SIZE)))
+    size = options.points(SIZE)
+    letters = max(20, int(72 * (width - 2 * LEFT) / (LETTER * size)))
     lines = [line for each in warnings for line in textwrap.wrap(f"! {printable(each, LONGEST)}", letters)]
-    more = len(lines) * LINE_HEIGHT * SIZE / 72 + 2 * PAD
+    more = len(lines) * LINE_HEIGHT * size / 72 + 2 * PAD
+    if options.asked("height") is not None:
+        height -= more  # the height that was asked for is the whole one's
+        if height < more:
+            raise InvalidSpec("height", "leaves no room beside the warnings below; take more")
     share = more / (height + more)
     figure.set_size_inches(width, height + more)
     for axes in figure.axes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -108,6 +109,46 @@ class TgshNets:
         return torch.bmm(self._b, self._phi.transpose(1, 2))
 
 
+class _InputLayer:
+    """C_t x of T tasks, each with a C of its own: on a GPU one batched product.
+
+    On a processor a task is computed alone (`tgsh.training.torch_backend`), by the product of FrozenWeights.
+
+    Parameters
+    ----------
+    weights : Sequence[np.ndarray]
+        T arrays, float32 [H, D].
+    device : torch.device
+        Where products are computed.
+    """
+
+    def __init__(self, weights: Sequence[np.ndarray], device: torch.device) -> None:
+        self._alone = [FrozenWeights(each, device) for each in weights] if device.type == "cpu" else []
+        if not self._alone:
+            size = len(weights), *weights[0].shape
+            self._together = torch.empty(size, device=device)
+            for row, each in zip(self._together, weights, strict=True):  # the host never holds all of them
+                row.copy_(torch.tensor(each, device=device))
+
+    def project(self, pixels: Tensor) -> Tensor:
+        """C_t x.
+
+        Parameters
+        ----------
+        pixels : Tensor
+            float32 [T, B, D].
+
+        Returns
+        -------
+        Tensor
+            float32 [T, B, H].
+        """
+        if not self._alone:
+            return torch.bmm(pixels, self._together.transpose(1, 2))
+        hidden = [weights.project(rows) for weights, rows in zip(self._alone, pixels, strict=True)]
+        return hidden[0][None] if len(hidden) == 1 else torch.stack(hidden)
+
+
 class GshNets:
     """T hashes that share no weights.
 
@@ -134,7 +175,7 @@ class GshNets:
         normalisations: Sequence[Normalisation] = (),
     ) -> None:
         self._pixels, self._decay = Pixels(maps, device, normalisations), base.weight_decay
-        self._input_weights = [FrozenWeights(base.input_weights(index), device) for index in indices]
+        self._input_layer = _InputLayer([base.input_weights(index) for index in indices], device)
         self._b_sum = torch.zeros(len(maps), base.rank, base.hidden, device=device)
         self._a_sum = torch.zeros(len(maps), base.classes, base.rank, device=device)
 
@@ -164,9 +205,7 @@ class GshNets:
         Tensor
             float32 [T, K, B].
         """
-        pixels = self._pixels.normalised(images)
-        hidden = [weights.project(rows) for weights, rows in zip(self._input_weights, pixels, strict=True)]
-        self._phi = (hidden[0][None] if len(hidden) == 1 else torch.stack(hidden)).relu_()
+        self._phi = self._input_layer.project(self._pixels.normalised(images)).relu_()
         self._hashes = torch.bmm(self._b, self._phi.transpose(1, 2))
         return torch.bmm(self._a, self._hashes)
 

@@ -13,6 +13,7 @@ from tgsh.networks.flynet_torch import FlyNetLearner
 from tgsh.networks.gsh_torch import GshNets, TgshNets
 from tgsh.networks.neuromodnet_torch import NeuroModNets
 from tgsh.networks.registry import FlyNetBase, GshBase, NeuroModNetBase, RandomBase, TgshBase
+from tgsh.networks.torch_base import FrozenWeights, frozen_weights
 from tgsh.suites.pixel_maps import PixelMap
 
 
@@ -120,3 +121,27 @@ def learner(
             return TgshNets(base, maps, device, normalisations)
         case GshBase():
             return GshNets(base, maps, indices, device, normalisations)
+
+
+def frozen_weights_of(base: RandomBase, device: torch.device) -> list[FrozenWeights]:
+    """The weights that networks of a base share on a device, where they stay while they are kept.
+
+    Parameters
+    ----------
+    base : RandomBase
+        The frozen weights.
+    device : torch.device
+        Where weights and buffers lie.
+
+    Returns
+    -------
+    list[FrozenWeights]
+        Empty for networks that wire them to the pixels of a task, or have their own.
+    """
+    match base:
+        case NeuroModNetBase():
+            return [frozen_weights(weights, device) for weights in base.weights]
+        case TgshBase():
+            return [frozen_weights(base.input_weights, device)]
+        case FlyNetBase() | GshBase():
+            return []

@@ -5,36 +5,48 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from tgsh.client import Client
+from tgsh.client import Client, Study
 from tgsh.errors import ServiceProblem
 from tgsh.reproduce.claims import paper_claims
-from tgsh.reproduce.claims.base import Claim, ExperimentDocuments, ExperimentRun, NotMeasured
-from tgsh.reproduce.plan import TAG, DatasetChoice, FigureRequest, PlannedExperiment, planned_experiments
+from tgsh.reproduce.claims.base import Claim, ExperimentRun, InitialState, NotMeasured
+from tgsh.reproduce.claims.quantities import LEVEL
+from tgsh.reproduce.plan import (
+    SINGLE_RUN,
+    TAG,
+    DatasetChoice,
+    FigureRequest,
+    PlannedExperiment,
+    ReplicateCounts,
+    planned_experiments,
+)
 from tgsh.reproduce.record import ClaimResult, ExperimentResult, ReproductionRecord, joined_versions
-from tgsh.schemas import Experiment
+from tgsh.schemas import Experiment, StudySummary
 from tgsh.system import cores
 
-Follow = Callable[[Client, Experiment], Experiment]
+Follow = Callable[[Client, Experiment | Study], object]
+"""Shows the progress of an experiment or a study to its end."""
 
 PREFERENCE = ("completed", "running", "queued", "failed", "cancelled")
-"""Statuses by preference, where several experiments have the same spec."""
+"""Statuses by preference, where several experiments or studies have the same spec."""
 
 
 @dataclass(frozen=True)
 class ReproductionPlan:
-    """Experiments to be run, and the claims to be judged by them."""
+    """Experiments to be run, their replicates, and the claims to be judged by them."""
 
     dataset: str
     experiments: tuple[PlannedExperiment, ...]
     claims: tuple[Claim, ...]
+    replicates: ReplicateCounts = SINGLE_RUN
+    level: float = LEVEL
 
 
-def paper_plan(dataset: DatasetChoice) -> ReproductionPlan:
+def paper_plan(dataset: DatasetChoice, replicates: ReplicateCounts) -> ReproductionPlan:
     """All experiments and claims of the paper, on this dataset."""
-    return ReproductionPlan(dataset, planned_experiments(dataset), paper_claims(dataset))
+    return ReproductionPlan(dataset, planned_experiments(dataset), paper_claims(dataset), replicates)
 
 
 def reproduce(
@@ -46,11 +58,13 @@ def reproduce(
 ) -> tuple[ReproductionRecord, list[ExperimentRun]]:
     """Run a plan through a service and judge its claims, compared with earlier records by their names.
 
-    follow: shows an experiment's progress to its end. report: called with progress messages.
+    Each experiment is a study of its replicates, or an experiment alone where there is one. report: called
+    with progress messages.
     """
     started = time.monotonic()
-    runs = list(run_experiments(client, plan.experiments, follow, report))
-    claims = [claim.compared_with(records) for claim in judge(client, plan.claims, runs)]
+    runs = list(run_experiments(client, plan.experiments, plan.replicates, follow, report))
+    report(f"Judging {len(plan.claims)} claims")
+    claims = [claim.compared_with(records) for claim in judge(client, plan.claims, runs, plan.level)]
     experiments = [_experiment_result(client, run) for run in runs]
     record = ReproductionRecord(
         dataset=plan.dataset,
@@ -65,30 +79,36 @@ def reproduce(
 
 
 def run_experiments(
-    client: Client, plan: Sequence[PlannedExperiment], follow: Follow, report: Callable[[str], object]
+    client: Client,
+    plan: Sequence[PlannedExperiment],
+    replicates: ReplicateCounts,
+    follow: Follow,
+    report: Callable[[str], object],
 ) -> Iterator[ExperimentRun]:
-    """Run the planned experiments: continue the one that an earlier run left, else submit a new one.
+    """Run the planned experiments: continue what an earlier run left, else submit anew.
 
     They run one after the other, so that each one's seconds are its own. One that is refused or fails has a
     reason, and the others go on. report: called with a progress message before each one.
     """
-    earlier = _experiments_of_earlier_runs(client)
+    submit = _single_runs(client) if replicates.total == 1 else _studies(client, replicates)
     for position, planned in enumerate(plan, 1):
-        run = _submit_or_resume(client, planned, earlier.get(planned.spec.digest()))
+        try:
+            run = submit(planned)
+        except ServiceProblem as problem:
+            run = ExperimentRun(planned, reason=str(problem))
         report(f"{position} of {len(plan)}: {_progress_message(run)}")
-        if run.experiment is None or run.completed:
-            yield run
-            continue
-        experiment = follow(client, run.experiment)
-        completed = experiment.status == "completed"
-        reason = None if completed else experiment.reason or f"it was {experiment.status}"
-        yield ExperimentRun(planned, experiment, run.initial_state, reason)
+        if run.experiment is not None and not run.completed:
+            follow(client, run.study or run.experiment)
+            run = _ended(client, run)
+        yield run
 
 
-def judge(client: Client, claims: Iterable[Claim], runs: Sequence[ExperimentRun]) -> list[ClaimResult]:
+def judge(
+    client: Client, claims: Iterable[Claim], runs: Sequence[ExperimentRun], level: float = LEVEL
+) -> list[ClaimResult]:
     """Results of the claims; one that cannot be measured has a reason, and the others go on."""
     by_name = {run.planned.name: run for run in runs}
-    return [_judge_claim(client, claim, [by_name[name] for name in claim.about]) for claim in claims]
+    return [_judge_claim(client, claim, [by_name[name] for name in claim.about], level) for claim in claims]
 
 
 def fetch_figures(
@@ -108,50 +128,99 @@ def fetch_figures(
                 yield name, None, str(problem).splitlines()[0]
 
 
-def _experiments_of_earlier_runs(client: Client) -> dict[str, Experiment]:
-    """Experiment of each digest with the preferred status; the newest of equals."""
+Submit = Callable[[PlannedExperiment], ExperimentRun]
+
+
+def _single_runs(client: Client) -> Submit:
+    """Submission of experiments alone, or continuation of those that an earlier run left."""
     by_preference = sorted(client.experiments(tag=TAG), key=lambda each: PREFERENCE.index(each.status))
-    best: dict[str, Experiment] = {}
-    for experiment in by_preference:
-        best.setdefault(experiment.digest, experiment)
-    return best
+    earlier: dict[str, Experiment] = {}
+    for experiment in by_preference:  # the newest of equals
+        earlier.setdefault(experiment.digest, experiment)
 
-
-def _submit_or_resume(
-    client: Client, planned: PlannedExperiment, earlier: Experiment | None
-) -> ExperimentRun:
-    try:
-        if earlier is None:
+    def submit(planned: PlannedExperiment) -> ExperimentRun:
+        found = earlier.get(planned.spec.digest())
+        if found is None:
             submitted = client.submit(planned.spec)
-            return ExperimentRun(planned, submitted, "completed" if submitted.stored_answer else "new")
-        if earlier.status in {"failed", "cancelled"}:  # what it lacked may be there by now
-            earlier = client.resume(earlier.id)
-        return ExperimentRun(planned, earlier, "completed" if earlier.status == "completed" else "unfinished")
-    except ServiceProblem as problem:
-        return ExperimentRun(planned, None, reason=str(problem))
+            state: InitialState = "completed" if submitted.stored_answer else "new"
+            return ExperimentRun(planned, (submitted,), None, state)
+        if found.status in {"failed", "cancelled"}:  # what it lacked may be there by now
+            found = client.resume(found.id)
+        return ExperimentRun(
+            planned, (found,), None, "completed" if found.status == "completed" else "unfinished"
+        )
+
+    return submit
+
+
+def _studies(client: Client, replicates: ReplicateCounts) -> Submit:
+    """Submission of studies, or continuation of those that an earlier run left."""
+    by_preference = sorted(client.studies(tag=TAG), key=lambda each: PREFERENCE.index(each.status))
+    earlier: dict[tuple[str, tuple[int, ...], tuple[int, ...]], StudySummary] = {}
+    for study in by_preference:
+        if not study.grid:
+            seeds, bases = tuple(study.replicates.seeds), tuple(study.replicates.base_seeds)
+            earlier.setdefault((study.spec.digest(), seeds, bases), study)
+
+    def submit(planned: PlannedExperiment) -> ExperimentRun:
+        seeds, bases = planned.seeds(replicates.seeds), planned.seeds(replicates.base_seeds)
+        template = planned.spec.model_copy(update={"seed": seeds[0], "base_seed": bases[0]})
+        found = earlier.get((template.digest(), seeds, bases))
+        if found is None:
+            study = client.study(template, seeds=seeds, base_seeds=bases, name=template.name, tags=(TAG,))
+            return _run_of(client, planned, study, "completed" if study.status == "completed" else "new")
+        counts = found.progress.experiments
+        if counts.get("missing"):  # deleted meanwhile
+            client.extend_study(found.id)
+        if counts.get("failed") or counts.get("cancelled"):  # what they lacked may be there by now
+            client.resume_study(found.id)
+        study = client.get_study(found.id)
+        return _run_of(client, planned, study, "completed" if study.status == "completed" else "unfinished")
+
+    return submit
+
+
+def _run_of(
+    client: Client, planned: PlannedExperiment, study: Study, initial_state: InitialState
+) -> ExperimentRun:
+    """Run of a study whose experiments are read one by one, base after base."""
+    ids = [each.experiment for each in study.members if each.experiment is not None]
+    return ExperimentRun(planned, tuple(map(client.get, ids)), study, initial_state)
+
+
+def _ended(client: Client, run: ExperimentRun) -> ExperimentRun:
+    """The same with the final state of its experiments, and the reason where they have no results."""
+    run = replace(run, experiments=tuple(client.get(each.id) for each in run.experiments))
+    incomplete = [each for each in run.experiments if each.status != "completed"]
+    if not incomplete:
+        return run
+    reason = incomplete[0].reason or f"it was {incomplete[0].status}"
+    if len(run.experiments) > 1:
+        reason = f"{len(incomplete)} of {len(run.experiments)} replicates have no results: {reason}"
+    return replace(run, reason=reason)
 
 
 def _progress_message(run: ExperimentRun) -> str:
-    name, experiment = run.planned.name, run.experiment
-    if experiment is None:
+    name, subject = run.planned.name, run.study or run.experiment
+    if subject is None:
         return f"{name} cannot be run: {run.reason}"
+    kind = f"{len(run.experiments)} replicates, study {subject.id}" if run.study else subject.id
     if run.initial_state == "completed":
-        return f"{name} was completed by an earlier run ({experiment.id})"
+        return f"{name} was completed by an earlier run ({kind})"
     if run.initial_state == "unfinished":
-        return f"{name} goes on from {experiment.progress.fraction:.0%} ({experiment.id})"
-    return f"{name} ({experiment.id})"
+        return f"{name} goes on from {subject.progress.fraction:.0%} ({kind})"
+    return f"{name} ({kind})"
 
 
-def _judge_claim(client: Client, claim: Claim, runs: Sequence[ExperimentRun]) -> ClaimResult:
+def _judge_claim(client: Client, claim: Claim, runs: Sequence[ExperimentRun], level: float) -> ClaimResult:
     reasons = [f"{run.planned.name}: {run.reason}" for run in runs if not run.completed]
     result = ClaimResult.of(claim, runs)
     if reasons:
         return result.not_measured("; ".join(reasons))
-    experiments = [(run.experiment, run.planned.stage) for run in runs]
-    documents = [ExperimentDocuments(client, each, stage) for each, stage in experiments if each is not None]
+    documents = list(zip(*(run.documents(client) for run in runs), strict=True))
     try:
-        measurement = claim.judge(*documents)
-        return result.with_measurement(measurement, claim.reason(measurement.verdict))
+        finding = claim.judge(documents, runs[0].replicates, level=level)
+        return result.with_finding(finding, claim.reason(finding.verdict))
     except (NotMeasured, ServiceProblem) as problem:
         return result.not_measured(str(problem))
 
@@ -168,7 +237,7 @@ def _fetch_figure(
 
 
 def _experiment_result(client: Client, run: ExperimentRun) -> ExperimentResult:
-    tasks = client.tasks(run.experiment.id) if run.experiment else []
+    tasks = [task for each in run.experiments for task in client.tasks(each.id)]
     return ExperimentResult.of(run, (task.compute for task in tasks if task.compute))
 
 

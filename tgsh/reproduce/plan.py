@@ -25,7 +25,25 @@ from tgsh.specs.suites import SuiteSpec
 DatasetChoice = Literal["mnist5k", "mnist"]
 
 TAG = "reproduce"
-"""Tag by which a later run finds the experiments of an earlier one."""
+"""Tag by which a later run finds the experiments and studies of an earlier one."""
+
+
+@dataclass(frozen=True)
+class ReplicateCounts:
+    """Numbers of seeds of training and of random bases; every seed is trained on every base."""
+
+    seeds: int = 2
+    base_seeds: int = (
+        3  # bases differ more than seeds do, and the rarer source decides how wide intervals are
+    )
+
+    @property
+    def total(self) -> int:
+        """Number of replicates of each experiment."""
+        return self.seeds * self.base_seeds
+
+
+SINGLE_RUN = ReplicateCounts(1, 1)
 
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {
@@ -81,13 +99,20 @@ class FigureRequest:
 class PlannedExperiment:
     """An experiment to be run, under a name that also begins the names of its files.
 
-    stage: "after", or the epoch at which its claims are read where it trains on for its trajectories.
+    spec: of a single run; its replicates differ in their seeds. stage: "after", or the epoch at which its
+    claims are read where it trains on for its trajectories. block: experiments of different blocks have no
+    seed in common, as what they show alike is to be due to their tasks alone.
     """
 
     name: str
     spec: ExperimentSpec
     figures: tuple[FigureRequest, ...] = ()
     stage: str | int = "after"
+    block: int = 0
+
+    def seeds(self, count: int) -> tuple[int, ...]:
+        """Seeds, of training or of the random base, of so many replicates."""
+        return tuple(range(self.block * count, (self.block + 1) * count))
 
     @property
     def epochs(self) -> int:
@@ -149,14 +174,15 @@ def _rotation(dataset: DatasetChoice, network: str, epochs: int) -> PlannedExper
 
 
 def _shifts(dataset: DatasetChoice, network: str, epochs: int) -> tuple[PlannedExperiment, ...]:
-    # Another seed and another base for 2 pixels: what the two have in common is due to the tasks alone.
+    # Other seeds and other bases for 2 pixels: what the two have in common is due to the tasks alone.
     return tuple(
         PlannedExperiment(
             f"{suite}-{network}",
-            _spec(dataset, suite, network, epochs, seed=seed, base_seed=seed),
+            _spec(dataset, suite, network, epochs, seed=block, base_seed=block),
             _matrix_figures(),
+            block=block,
         )
-        for suite, seed in (("shift-1px", 0), ("shift-2px", 1))
+        for suite, block in (("shift-1px", 0), ("shift-2px", 1))
     )
 
 

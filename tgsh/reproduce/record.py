@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,28 +13,80 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from tgsh.errors import InvalidSpec
-from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, ExperimentRun
-from tgsh.schemas import ExperimentStatus, WireModel
+from tgsh.reproduce.claims.base import Claim, ClaimFinding, ExperimentRun
+from tgsh.reproduce.claims.quantities import Judgement, QuantityEstimate
+from tgsh.schemas import Experiment, ExperimentStatus, Over, WireModel
 
-Verdict = Literal["holds", "does not hold", "not informative", "not measured"]
-"""Of a claim in a record; the first three follow from a measurement."""
+Verdict = Literal["holds", "does not hold", "undecided", "not informative", "not measured"]
+"""Of a claim in a record; all but the last follow from measurements."""
 
 EARLIER, SHIPPED = "earlier run", "shipped record"
 
 
+class ReplicateResult(WireModel):
+    """One replicate of an experiment that claims are about."""
+
+    seed: int
+    base_seed: int
+    id: str
+    digest: str
+    status: ExperimentStatus
+    seconds: float | None = Field(None, description="from its start to its end")
+    mean_accuracy: float | None = None
+
+
+class QuantityResult(WireModel):
+    """A number that a criterion bounds, over replicates; null where there is none."""
+
+    name: str
+    needed: str = Field(description="the bounds, for a person")
+    least: float | None = None
+    most: float | None = None
+    values: list[float | None] = Field(description="of each replicate, base after base")
+    mean: float | None
+    sd: float | None = Field(description="of one replicate when what intervals are over is drawn anew")
+    low: float | None = Field(description="lower end of the interval of the mean")
+    high: float | None
+    judgement: Judgement = Field(description="of the interval; of the value where there is one replicate")
+    reason: str | None = Field(None, description="why there is no interval")
+
+    @classmethod
+    def of(cls, found: QuantityEstimate) -> QuantityResult:
+        """Result of an estimate."""
+        return cls(
+            name=found.quantity.name,
+            needed=found.quantity.needed,
+            least=found.quantity.least,
+            most=found.quantity.most,
+            values=[_known(value) for value in found.values],
+            mean=_known(found.mean),
+            sd=_known(found.sd),
+            low=_known(found.low),
+            high=_known(found.high),
+            judgement=found.judgement,
+            reason=found.reason,
+        )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
 class ExperimentResult(WireModel):
-    """Result of an experiment that claims are about."""
+    """Result of an experiment that claims are about; of several replicates sums and means."""
 
     name: str
     subject: str = Field(description="network, suite and epochs, for a person")
     digest: str
     spec: dict[str, Any] = Field(description="as it was; other versions may know other keys")
     epochs: int
-    id: str | None = None
+    id: str | None = Field(None, description="of the first replicate")
+    study: str | None = Field(None, description="id of the study of its replicates")
+    replicates: list[ReplicateResult] = Field(default_factory=list, description="empty in older records")
     status: ExperimentStatus | None = Field(None, description="null where it could not be submitted")
     reason: str | None = Field(None, description="why it has no results")
     earlier: bool = Field(False, description="whether an earlier run had completed it")
-    seconds: float | None = Field(None, description="from its start to its end")
+    seconds: float | None = Field(None, description="from its start to its end, of all replicates together")
     mean_accuracy: float | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     compute: list[str] = Field(default_factory=list, description="devices and code paths that trained it")
@@ -41,7 +94,7 @@ class ExperimentResult(WireModel):
     @classmethod
     def of(cls, run: ExperimentRun, compute: Iterable[str] = ()) -> ExperimentResult:
         """Result of a run, trained by `compute`."""
-        planned, experiment = run.planned, run.experiment
+        planned, first = run.planned, run.experiment
         result = cls(
             name=planned.name,
             subject=planned.subject,
@@ -51,18 +104,44 @@ class ExperimentResult(WireModel):
             reason=run.reason,
             earlier=run.earlier,
         )
-        if experiment is None:
+        if first is None:
             return result
+        replicates = [_replicate_result(each) for each in run.experiments]
+        incomplete = [each.status for each in replicates if each.status != "completed"]
         return result.model_copy(
             update={
-                "id": experiment.id,
-                "status": experiment.status,
-                "seconds": experiment.timings.seconds,
-                "mean_accuracy": experiment.mean_accuracy,
-                "versions": experiment.versions,
+                "id": first.id,
+                "study": run.study.id if run.study is not None else None,
+                "replicates": replicates,
+                "status": incomplete[0] if incomplete else "completed",
+                "seconds": _sum([each.seconds for each in replicates]),
+                "mean_accuracy": _mean([each.mean_accuracy for each in replicates]),
+                "versions": _joined(each.versions for each in run.experiments),
                 "compute": sorted(set(compute)),
             }
         )
+
+
+def _replicate_result(experiment: Experiment) -> ReplicateResult:
+    return ReplicateResult(
+        seed=experiment.spec.seed,
+        base_seed=experiment.spec.base_seed,
+        id=experiment.id,
+        digest=experiment.digest,
+        status=experiment.status,
+        seconds=experiment.timings.seconds,
+        mean_accuracy=experiment.mean_accuracy,
+    )
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) if len(known) == len(values) else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    total = _sum(values)
+    return None if total is None else total / len(values)
 
 
 class ClaimResult(WireModel):
@@ -74,8 +153,17 @@ class ClaimResult(WireModel):
     subject: str
     criterion: str
     expected: str
-    measured: dict[str, Any] = Field(default_factory=dict)
+    measured: dict[str, Any] = Field(default_factory=dict, description="means over replicates")
     shown: str = ""
+    replicates: int = Field(1, description="how many runs the verdict is of; of one it is of points")
+    over: Over | None = Field(None, description="what intervals generalise over; null of one replicate")
+    level: float | None = Field(None, description="confidence of intervals")
+    quantities: list[QuantityResult] = Field(
+        default_factory=list, description="what the criterion bounds; empty in older records"
+    )
+    control: list[QuantityResult] = Field(
+        default_factory=list, description="the same of contexts that should not meet the criterion"
+    )
     verdict: Verdict = "not measured"
     decided_by: str = Field("", description="the setting that decides the verdict; empty in older records")
     why: str = Field("", description="why the verdict is so, a sentence; empty in older records")
@@ -99,18 +187,23 @@ class ClaimResult(WireModel):
             criterion=claim.criterion,
             expected=claim.expected,
             experiments=[run.planned.name for run in runs],
-            ids=[run.experiment.id for run in runs if run.experiment],
+            ids=[each.id for run in runs for each in run.experiments],
             digests=[run.planned.spec.digest() for run in runs],
             earlier=any(run.earlier for run in runs),
         )
 
-    def with_measurement(self, measurement: ClaimMeasurement, why: str) -> ClaimResult:
-        """Copy with measured values, the verdict that follows from them, and the sentence that says why."""
+    def with_finding(self, finding: ClaimFinding, why: str) -> ClaimResult:
+        """Copy with what replicates show, the verdict that follows, and the sentence that says why."""
         fields = {
-            "measured": dict(measurement.measured),
-            "shown": measurement.summary,
-            "verdict": measurement.verdict,
+            "measured": dict(finding.measured),
+            "shown": finding.summary,
+            "verdict": finding.verdict,
             "why": why,
+            "replicates": finding.replicates,
+            "over": finding.over,
+            "level": finding.level if finding.replicates > 1 else None,
+            "quantities": [QuantityResult.of(each) for each in finding.estimates],
+            "control": [QuantityResult.of(each) for each in finding.control],
         }
         return self.model_copy(update=fields)
 
@@ -128,7 +221,8 @@ class ClaimResult(WireModel):
     def lost(self) -> bool:
         """True if it held in a record and does not hold, or could not be measured, now.
 
-        One that is not informative is met still: it was told apart from one that holds since version 2.
+        One that is not informative is met still: it was told apart from one that holds since version 2. One
+        that is undecided is not refuted: more replicates may decide it.
         """
         return self.verdict in {"does not hold", "not measured"} and "holds" in self.before.values()
 
@@ -136,10 +230,11 @@ class ClaimResult(WireModel):
 class ReproductionRecord(WireModel):
     """The document claims.json. Copies in this package record the verdicts of this version.
 
-    Version 1 knew no "not informative", no `decided_by` and no `why`; it is still read, to compare with.
+    Version 1 knew no "not informative", no `decided_by` and no `why`; version 2 no replicates, intervals and
+    "undecided". Both are still read, to compare with.
     """
 
-    schema_version: Literal[1, 2] = 2
+    schema_version: Literal[1, 2, 3] = 3
     dataset: str
     created_at: datetime
     machine: dict[str, str]
@@ -200,8 +295,12 @@ def shipped_record(dataset: str) -> ReproductionRecord | None:
 
 def joined_versions(experiments: Iterable[ExperimentResult]) -> dict[str, str]:
     """Versions of all experiments; where they differ, joined by a slash."""
+    return _joined(experiment.versions for experiment in experiments)
+
+
+def _joined(all_versions: Iterable[Mapping[str, str]]) -> dict[str, str]:
     versions: dict[str, dict[str, None]] = {}
-    for experiment in experiments:
-        for name, version in experiment.versions.items():
+    for each in all_versions:
+        for name, version in each.items():
             versions.setdefault(name, {})[version] = None
     return {name: " / ".join(numbers) for name, numbers in versions.items()}

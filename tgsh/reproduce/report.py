@@ -15,6 +15,7 @@ from tgsh.reproduce.record import ClaimResult, ExperimentResult, ReproductionRec
 COLOURS: dict[Verdict, str] = {
     "holds": "green",
     "does not hold": "yellow",
+    "undecided": "cyan",
     "not informative": "blue",
     "not measured": "magenta",
 }
@@ -35,6 +36,7 @@ def print_report(record: ReproductionRecord, console: Console) -> None:
         console.print(f"{EARLIER_MARK} trained by an earlier run on the same home", style="dim")
     for line in change_lines(record):
         console.print(line)
+    console.print(replicates_line(record))
     console.print(summary(record))
 
 
@@ -46,6 +48,21 @@ def change_lines(record: ReproductionRecord) -> list[Text]:
         text = f"{change.claim.id}: {change.claim.verdict}, but {change.previous} in the {change.record}"
         lines.append(Text(f"CHANGED {text}", style="bold red" if lost else "cyan"))
     return lines
+
+
+def replicates_line(record: ReproductionRecord) -> str:
+    """Sentence about what the verdicts are of: intervals over replicates, or points."""
+    first = next((claim for claim in record.claims if claim.replicates > 1), None)
+    if first is None:
+        return "Single runs: verdicts are of points. --seeds and --base-seeds make replicates and intervals."
+    over = {
+        "seeds": "seeds",
+        "base_seeds": "random bases",
+        "both": "seeds and random bases",
+        None: "replicates",
+    }
+    intervals = f"{first.level or 0:.0%} intervals over {over[first.over]}"
+    return f"{first.replicates} replicates: verdicts are of {intervals}."
 
 
 def summary(record: ReproductionRecord) -> Text:
@@ -112,15 +129,17 @@ def _families(claims: Iterable[ClaimResult]) -> list[list[ClaimResult]]:
 
 def _experiments_table(experiments: Sequence[ExperimentResult]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("experiment", "status", "accuracy", "epochs", "seconds", "id"):
-        table.add_column(name, justify="right" if name in {"accuracy", "epochs", "seconds"} else "left")
+    numbers = {"accuracy", "epochs", "runs", "seconds"}
+    for name in ("experiment", "status", "accuracy", "epochs", "runs", "seconds", "id"):
+        table.add_column(name, justify="right" if name in numbers else "left")
     for each in experiments:
         table.add_row(
             each.name + (f" {EARLIER_MARK}" if each.earlier else ""),
             each.status or "refused",
             "" if each.mean_accuracy is None else f"{each.mean_accuracy:.3f}",
             str(each.epochs),
+            str(len(each.replicates) or 1),
             "" if each.seconds is None else f"{each.seconds:.0f}",
-            each.id or "",
+            each.study or each.id or "",
         )
     return table

@@ -61,6 +61,7 @@ from tgsh.schemas.experiments import ExperimentChange as ExperimentChange
 from tgsh.schemas.experiments import ExperimentChanges as ExperimentChanges
 from tgsh.schemas.experiments import ExperimentHistory as ExperimentHistory
 from tgsh.schemas.experiments import ExperimentPage as ExperimentPage
+from tgsh.schemas.experiments import ExperimentTable as ExperimentTable
 from tgsh.schemas.experiments import Preview as Preview
 from tgsh.schemas.experiments import PreviewStatus as PreviewStatus
 from tgsh.schemas.experiments import Progress as Progress
@@ -168,6 +169,7 @@ from tgsh.schemas.studies import StudyAccuracy as StudyAccuracy
 from tgsh.schemas.studies import StudyAnswer as StudyAnswer
 from tgsh.schemas.studies import StudyCeiling as StudyCeiling
 from tgsh.schemas.studies import StudyCellExperiments as StudyCellExperiments
+from tgsh.schemas.studies import StudyCellMatrices as StudyCellMatrices
 from tgsh.schemas.studies import StudyChanges as StudyChanges
 from tgsh.schemas.studies import StudyDendrogram as StudyDendrogram
 from tgsh.schemas.studies import StudyDifferences as StudyDifferences
@@ -175,6 +177,7 @@ from tgsh.schemas.studies import StudyEffects as StudyEffects
 from tgsh.schemas.studies import StudyEmbedding as StudyEmbedding
 from tgsh.schemas.studies import StudyEstimate as StudyEstimate
 from tgsh.schemas.studies import StudyExperimentEvent as StudyExperimentEvent
+from tgsh.schemas.studies import StudyMatrices as StudyMatrices
 from tgsh.schemas.studies import StudyMemberState as StudyMemberState
 from tgsh.schemas.studies import StudyPage as StudyPage
 from tgsh.schemas.studies import StudyProgress as StudyProgress

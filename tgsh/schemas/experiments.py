@@ -46,6 +46,9 @@ class Experiment(WireModel):
     spec: ExperimentSpec
     progress: Progress
     mean_accuracy: float | None = Field(None, description="mean test accuracy of the tasks that are done")
+    mean_balanced: float | None = Field(
+        None, description="the same of balanced accuracy, once all tasks have ended; null: not counted"
+    )
     base_id: str = Field(description="digest of the random base; equal ids make vectors comparable")
     digest: str = Field(description="digest of the spec; equal digests make results equal")
     versions: dict[str, str] = Field(default_factory=dict, description="software that trained it")
@@ -140,6 +143,8 @@ class DeletedExperiment(WireModel):
     deleted_at: datetime
     deleted_by: str | None = None
     kept_until: datetime = Field(description="then its files go, and nothing brings it back")
+    study: str | None = Field(None, description="the study that was deleted with it, and comes back with it")
+    study_name: str | None = None
 
 
 class DeletedPage(WireModel):
@@ -227,6 +232,38 @@ class ExperimentPage(WireModel):
     next: str | None = None
 
 
+TableCell = str | int | float | bool | None
+
+
+class ExperimentTable(WireModel):
+    """Experiments, or groups of them, as rows of cells under columns.
+
+    Of groups the first columns are what they are grouped by, `experiments` and `completed`, how many they
+    are; of a column of numbers there are NAME_mean and NAME_sd. An experiment with several tags or studies
+    is in several groups.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "group_by": "epochs",
+                    "columns": ["epochs", "experiments", "completed", "accuracy_mean", "accuracy_sd"],
+                    "rows": [[3, 5, 5, 0.9457, 0.0012], [5, 5, 4, 0.9512, 0.0009]],
+                    "next": None,
+                    "groups": 2,
+                }
+            ]
+        }
+    )
+
+    group_by: str | None = None
+    columns: list[str]
+    rows: list[list[TableCell]]
+    next: str | None = Field(None, description="cursor of the rows that follow; of groups there is none")
+    groups: int | None = Field(None, description="how many there are, also where these are the first of them")
+
+
 class Task(WireModel):
     """One task of an experiment and what was learned on it."""
 
@@ -270,6 +307,26 @@ class Webhook(WireModel):
 
 class WebhookList(WireModel):
     """Webhooks of an experiment or a study, the newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "id": "5fe2a81c90d3b746",
+                            "url": "https://hooks.example.org/tgsh",
+                            "status": "due",
+                            "attempts": 1,
+                            "response": 503,
+                            "reason": "it answered 503",
+                            "next_at": "2026-11-28T10:00:10Z",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
 
     items: list[Webhook]
 

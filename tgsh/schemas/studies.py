@@ -17,6 +17,7 @@ from tgsh.schemas.study_examples import (
     STUDY_EFFECTS,
     STUDY_EMBEDDING,
     STUDY_ESTIMATE,
+    STUDY_MATRICES,
     STUDY_PAGE,
     STUDY_SIMILARITY,
     STUDY_TREE,
@@ -197,6 +198,37 @@ class StudySimilarity(StudyAnswer):
     over: Over = Field(description="what the interval generalises over")
     order: Order
     values: list[list[float | None]]
+
+
+class StudyCellMatrices(WireModel):
+    """Similarities of every two tasks of one cell over its replicates."""
+
+    cell: int
+    values: dict[str, Any] = Field(description="of the grid, by path of the spec")
+    replicates: int = Field(description=REPLICATES)
+    over: Over = Field(description="what the intervals generalise over")
+    tasks: list[int]
+    labels: list[str]
+    mean: list[list[float | None]]
+    sd: list[list[float | None]]
+    low: list[list[float | None]] = Field(description="lower ends of the t intervals of the means")
+    high: list[list[float | None]]
+    reason: str | None = Field(None, description=REASON)
+
+
+class StudyMatrices(WireModel):
+    """Similarities of all cells side by side; cells without a completed experiment are left out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [STUDY_MATRICES]})
+
+    study_id: str
+    stage: str
+    measure: Measure
+    layer: str | None = Field(None, description="the layer whose part it is of; null: the whole vectors")
+    level: float
+    complete: bool = Field(description="whether all experiments of the study are completed")
+    cells: list[StudyCellMatrices]
+    warnings: list[str] = Field(default_factory=list, description=WARNINGS)
 
 
 class NoiseCeilingValues(WireModel):

@@ -198,6 +198,30 @@ STUDY_ACCURACY: dict[str, Any] = {
     ],
 }
 
+STUDY_MATRICES: dict[str, Any] = {
+    "study_id": ID,
+    "stage": "after",
+    "measure": "cosine",
+    "layer": None,
+    "level": 0.95,
+    "complete": True,
+    "cells": [
+        {
+            "cell": 0,
+            "values": {},
+            "replicates": 2,
+            "over": "seeds",
+            "tasks": [0, 1],
+            "labels": ["0°", "10°"],
+            "mean": [[1.0, 0.715], [0.715, 1.0]],
+            "sd": [[0.0, 0.003], [0.003, 0.0]],
+            "low": [[1.0, 0.688], [0.688, 1.0]],
+            "high": [[1.0, 0.742], [0.742, 1.0]],
+            "reason": None,
+        }
+    ],
+}
+
 STUDY_EFFECTS: dict[str, Any] = {
     "study_id": ID,
     "stage": "after",

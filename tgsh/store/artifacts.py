@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import threading
@@ -38,6 +39,9 @@ METADATA_KEY = "tgsh"
 
 STAGED_PREFIX = ".staged-"
 """Prefix of the names of files that are being written, or whose writer was killed."""
+
+CONTENT = "by-content"
+"""Folder with a further name, its SHA-256, of each file that experiments may share."""
 
 UNWRITABLE_ERRNOS = {
     errno.ENOSPC,
@@ -132,6 +136,37 @@ class Artifacts:
             rows = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
             staged.path.write_bytes(safetensors.numpy.save(rows, text))
         return staged.sha256
+
+    def share(self, key: str, sha256: str) -> bool:
+        """Keep files of equal bytes once: the artifact becomes another name of one that was shared before.
+
+        The file system counts the names (hard links), so a file goes with its last user, and none is
+        aware of others. Whether it could be: object stores and some file systems have one name a file.
+        """
+        if not self._is_local:
+            return False
+        path, kept = self._folder / key, self._folder / CONTENT / sha256
+        try:
+            kept.parent.mkdir(mode=0o700, exist_ok=True)
+            if _file_digest(kept) != sha256:  # none yet, or damaged: this one takes its place
+                _link(path, kept)
+            elif not kept.samefile(path):
+                _link(kept, path)
+        except OSError:  # no hard links here, or a file with as many names as it can have
+            return False
+        return True
+
+    def remove_unshared(self) -> int:
+        """Remove the names by content of files that no experiment has any more; their number."""
+        if not self._is_local or not (self._folder / CONTENT).is_dir():
+            return 0
+        removed = 0
+        for path in (self._folder / CONTENT).iterdir():
+            with suppress(OSError):
+                if path.stat().st_nlink == 1:  # whoever links it at this moment keeps the file
+                    path.unlink()
+                    removed += 1
+        return removed
 
     def load(self, key: str, sha256: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """Tensors and metadata of a safetensors file.
@@ -410,6 +445,16 @@ def _digest(path: Path, _state: tuple[int, ...]) -> str:
     """SHA-256 (hex) of a file; read again when its inode, times or size change."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make `target` another name of the file `source`, in place of what it named; atomically."""
+    temporary = target.with_name(f"{STAGED_PREFIX}{secrets.token_hex(8)}")
+    os.link(source, temporary)
+    try:
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)  # rename does nothing where both name one file already
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,9 +1,11 @@
-"""Experiments that were deleted lately: put away for a week, brought back or forgotten."""
+"""Experiments and studies that were deleted lately: put away for a week, brought back or forgotten."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, insert, or_, select, update
@@ -13,6 +15,7 @@ from sqlalchemy.orm import Session
 from tgsh.errors import Conflict, NotFound
 from tgsh.schemas import TERMINAL
 from tgsh.store import removals
+from tgsh.store.configurations import columns_of, note_configurations
 from tgsh.store.database import Database
 from tgsh.store.lifecycle import append_status_event
 from tgsh.store.models import (
@@ -23,6 +26,7 @@ from tgsh.store.models import (
     ExperimentRecord,
     FinishRecord,
     StudyMemberRecord,
+    StudyRecord,
     TagRecord,
     TaskRecord,
     UseRecord,
@@ -41,6 +45,13 @@ _BELONGING: tuple[Table, ...] = tuple(
 """Tables whose rows come back with an experiment. Its events do not, nor keys of its submission."""
 
 _PLACES = table_of(StudyMemberRecord)
+_STUDIES = table_of(StudyRecord)
+
+STAYING = "staying_members"
+"""Places of experiments that stay where their study is deleted, beside its row in `rows` of the others."""
+
+STUDY_ID = DeletedRecord.rows[(_STUDIES.name, 0, "id")].as_string()
+_STUDY_NAME = DeletedRecord.rows[(_STUDIES.name, 0, "name")].as_string()
 
 _BYTES = "base64"
 
@@ -48,10 +59,25 @@ ANALYSES = "analyses"
 """Folder of the artifacts of placements, a folder for each experiment in it."""
 
 
-def put_away(database: Database, experiment_id: str, by: str | None = None) -> None:
+@dataclass(frozen=True)
+class DeletedExperimentRow:
+    """A deleted experiment, and the id and name of the study that it was deleted with."""
+
+    record: DeletedRecord
+    study_id: str | None
+    study_name: str | None
+
+
+def put_away(
+    database: Database,
+    experiment_id: str,
+    by: str | None = None,
+    more_rows: Mapping[str, list[dict[str, Any]]] = MappingProxyType({}),
+) -> None:
     """Delete an experiment in such a way that `restore` brings it back; its files stay for KEPT_DAYS.
 
-    by: the name of an API key. Raises Conflict for one that is running, and NotFound.
+    by: the name of an API key. more_rows: what comes back with it. Raises Conflict for one that is running,
+    and NotFound.
     """
     with database.write() as session:
         experiment = lock_experiment(session, experiment_id)
@@ -70,7 +96,7 @@ def put_away(database: Database, experiment_id: str, by: str | None = None) -> N
                 created_at=experiment.created_at,
                 deleted_at=now,
                 deleted_by=by,
-                rows=rows,
+                rows={**rows, **more_rows},
             )
         )
         session.execute(delete_rows(ExperimentRecord).where(ExperimentRecord.id == experiment_id))
@@ -79,8 +105,9 @@ def put_away(database: Database, experiment_id: str, by: str | None = None) -> N
 def restore(database: Database, experiment_id: str, owner: str | None) -> None:
     """Bring a deleted experiment back, with its tasks, tags, changes and places in studies.
 
-    One that waited is cancelled now, and can be resumed. owner: whose it must be; None: of anybody. Raises
-    NotFound, and Conflict where its uploaded dataset was deleted meanwhile.
+    A study that was deleted with it comes back, too. One that waited is cancelled now, and can be resumed.
+    owner: whose it must be; None: of anybody. Raises NotFound, and Conflict where its uploaded dataset was
+    deleted meanwhile.
     """
     with database.write() as session:
         record = session.get(DeletedRecord, experiment_id, with_for_update=True)
@@ -93,6 +120,12 @@ def restore(database: Database, experiment_id: str, owner: str | None) -> None:
         for table in (table_of(ExperimentRecord), *_BELONGING):
             if some := [_fitting(table, row) for row in rows.get(table.name, ())]:
                 session.execute(insert(table), some)
+        restored = session.get_one(ExperimentRecord, experiment_id)
+        note_configurations(session, [restored.spec])
+        for name, value in columns_of(restored.spec).items():  # a version before them may have deleted it
+            setattr(restored, name, value)
+        for study in rows.get(_STUDIES.name, ()):
+            _bring_study_back(session, study, rows.get(STAYING, ()))
         for place in rows.get(_PLACES.name, ()):
             _take_place(session, place)
         session.delete(record)
@@ -102,20 +135,21 @@ def restore(database: Database, experiment_id: str, owner: str | None) -> None:
 
 def listed(
     database: Database, visible_to: str | None, limit: int, after: Sequence[str | float] | None = None
-) -> Sequence[DeletedRecord]:
+) -> Sequence[DeletedExperimentRow]:
     """Up to `limit` deleted experiments of an owner (None: of all), the last deleted first.
 
     after: `deleted_at` and id of the last one before.
     """
     d = DeletedRecord
-    query = select(d).where(d.deleted_at > db_now() - KEPT_SECONDS)
+    query = select(d, STUDY_ID, _STUDY_NAME).where(d.deleted_at > db_now() - KEPT_SECONDS)
     if visible_to is not None:
         query = query.where(d.owner == visible_to)
     if after is not None:
         at, id = after
         query = query.where(or_(d.deleted_at < at, (d.deleted_at == at) & (d.id < id)))
     with database.read() as session:
-        return session.scalars(query.order_by(d.deleted_at.desc(), d.id.desc()).limit(limit)).all()
+        rows = session.execute(query.order_by(d.deleted_at.desc(), d.id.desc()).limit(limit))
+        return [DeletedExperimentRow(*row) for row in rows]
 
 
 def forget(database: Database, *conditions: ColumnElement[bool]) -> list[str]:
@@ -143,11 +177,11 @@ def kept_ids(session: Session, owner: str | None = None) -> set[str]:
 
 def _read(session: Session, table: Table, experiment_id: str) -> list[dict[str, Any]]:
     key = table.c.id if table.name == ExperimentRecord.__tablename__ else table.c.experiment_id
-    return [_encoded(row._mapping) for row in session.execute(select(table).where(key == experiment_id))]
+    return [encoded(row._mapping) for row in session.execute(select(table).where(key == experiment_id))]
 
 
-def _encoded(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row as JSON has it."""
+def encoded(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row as JSON has it, and as `restore` reads it."""
     return {
         str(name): {_BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else value
         for name, value in row.items()
@@ -175,17 +209,30 @@ def _require_datasets(session: Session, uses: Sequence[Mapping[str, Any]]) -> No
         raise Conflict(f"its dataset {gone[0]} was deleted meanwhile; upload it again first")
 
 
+def _bring_study_back(
+    session: Session, study: Mapping[str, Any], staying: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert a deleted study with the places of experiments that stayed, unless it is back already."""
+    if session.get(StudyRecord, study["id"]) is not None:
+        return
+    session.execute(insert(_STUDIES), _fitting(_STUDIES, study))
+    for place in staying:
+        id = place["experiment_id"]
+        there = id if id is not None and session.get(ExperimentRecord, id) is not None else None
+        session.execute(insert(_PLACES), {**place, "experiment_id": there})
+
+
 def _take_place(session: Session, place: Mapping[str, Any]) -> None:
     """Take its place in a study again, if nothing else has."""
-    p = _PLACES.c
-    empty = update(_PLACES).where(
-        p.study_id == place["study_id"],
-        p.cell == place["cell"],
-        p.seed == place["seed"],
-        p.base_seed == place["base_seed"],
-        p.experiment_id.is_(None),
-    )
-    session.execute(empty.values(experiment_id=place["experiment_id"]))
+    if session.get(StudyRecord, place["study_id"]) is None:
+        return
+    m = StudyMemberRecord
+    row = session.get(m, (place["study_id"], place["cell"], place["seed"], place["base_seed"]))
+    if row is None:
+        session.execute(insert(_PLACES), dict(place))
+    elif row.experiment_id is None:
+        row.experiment_id = place["experiment_id"]
+        session.flush()
 
 
 def _cancel_unfinished(session: Session, experiment_id: str) -> None:

@@ -17,6 +17,7 @@ from tgsh.errors import Conflict, InvalidSpec, TgshError
 from tgsh.schemas import TERMINAL
 from tgsh.specs import ExperimentSpec
 from tgsh.store import analyses, removals, webhooks
+from tgsh.store.configurations import columns_of, note_configurations
 from tgsh.store.database import Database
 from tgsh.store.datasets import use_all
 from tgsh.store.lifecycle import advance, append_status_event, append_status_events
@@ -223,11 +224,14 @@ def insert_all(
     Raises NotFound where a dataset was just deleted.
     """
     created_at = session.scalar(select(db_now()))
+    specs = {each.id: each.spec.model_dump(mode="json") for each in new}
+    note_configurations(session, specs.values())
     records = [
         {
             "id": each.id,
             "name": each.spec.title,
-            "spec": each.spec.model_dump(mode="json"),
+            "spec": specs[each.id],
+            **columns_of(specs[each.id]),
             "digest": each.spec.digest(),
             "base_id": each.plan.base_id,
             "suite": each.spec.suite.kind,

@@ -57,7 +57,7 @@ def advance(session: Session, experiment: ExperimentRecord) -> None:
     )
     if session.scalar(unfinished.limit(1)) is not None:
         return
-    experiment.mean_accuracy = _mean_accuracy(session, experiment.id)
+    experiment.mean_accuracy, experiment.mean_balanced = _mean_accuracies(session, experiment.id)
     by_status = (
         select(TaskRecord.status, func.count())
         .where(TaskRecord.experiment_id == experiment.id)
@@ -87,15 +87,18 @@ def end_experiment(
     add_to_counter(session, None, ("experiments", status, 1))
 
 
-def _mean_accuracy(session: Session, experiment_id: str) -> float | None:
-    accuracies = session.scalars(
-        select(TaskRecord.accuracy).where(
-            TaskRecord.experiment_id == experiment_id, TaskRecord.status == "completed"
-        )
-    ).all()
+def _mean_accuracies(session: Session, experiment_id: str) -> tuple[float | None, float | None]:
+    """Of the completed tasks, and balanced; None where there is none, or where one was not counted."""
+    query = select(TaskRecord.accuracy, TaskRecord.balanced).where(
+        TaskRecord.experiment_id == experiment_id, TaskRecord.status == "completed"
+    )
+    rows = session.execute(query).all()
+    if not rows:
+        return None, None
     # fsum rounds once, so the mean does not depend on the order in which tasks ended.
-    total = math.fsum(value for value in accuracies if value is not None)
-    return total / len(accuracies) if accuracies else None
+    mean = math.fsum(accuracy for accuracy, _ in rows if accuracy is not None) / len(rows)
+    balanced = [each for _, each in rows if each is not None]
+    return mean, math.fsum(balanced) / len(rows) if len(balanced) == len(rows) else None
 
 
 def _failure(session: Session, experiment: ExperimentRecord, failed: int) -> str:

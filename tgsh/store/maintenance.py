@@ -95,6 +95,7 @@ def collect_garbage(database: Database, artifacts: Artifacts, seconds: float) ->
         ids = session.scalars(recent).all()
     removed = sum(remove_leftovers(database, artifacts, experiment_id) for experiment_id in ids)
     datasets.forget_unheld(database)
+    removed += artifacts.remove_unshared()
     try:
         removed += analyses.remove_orphans(database, artifacts)
         return removed + remove_orphans(database, artifacts) + remove_orphaned_folders(database, artifacts)

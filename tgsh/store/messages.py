@@ -18,6 +18,11 @@ import redis
 
 from tgsh.store.scheduling import RUN_JOB_TASK
 
+TRACE = "tgsh.trace"
+"""Begins the name under which the trace of an experiment's submission lies, for TRACE_SECONDS."""
+
+TRACE_SECONDS = 7 * 86_400
+
 AT_ONCE = 2_000
 """Messages of one command."""
 
@@ -110,6 +115,15 @@ class JobMessages:
             pipe.lpop(queue, count)
             with suppress(redis.WatchError):
                 pipe.execute()
+
+    def keep_trace(self, experiment_id: str, traceparent: str) -> None:
+        """Keep the trace context in which an experiment was submitted; see tgsh.traces."""
+        self._redis.set(f"{TRACE}.{experiment_id}", traceparent, ex=TRACE_SECONDS)
+
+    def trace(self, experiment_id: str) -> str | None:
+        """The trace context in which an experiment was submitted; None where none was kept."""
+        found = self._redis.get(f"{TRACE}.{experiment_id}")
+        return found.decode("ascii", "replace") if isinstance(found, bytes) else None
 
     def round_trip(self) -> None:
         """Publish a message and take it, in a list of its own."""

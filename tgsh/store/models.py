@@ -23,11 +23,10 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.sql.functions import FunctionElement
 
 from tgsh.errors import NotFound
+from tgsh.store.sql_functions import db_now as db_now
 
 
 class Base(DeclarativeBase):
@@ -44,6 +43,14 @@ class Base(DeclarativeBase):
     type_annotation_map = {float: Double(), dict[str, Any]: JSON(), list[Any]: JSON(), str: String(255)}  # noqa: RUF012
 
 
+HAS_NOTES = text("notes IS NOT NULL")
+
+LISTED = (
+    "configuration_id created_at id status project owner shared suite dataset seed base_seed mean_accuracy "
+    "mean_balanced started_at finished_at tasks_total name"
+)
+
+
 class ExperimentRecord(Base):
     """An experiment; `spec` is the truth, the columns beside it are for filters.
 
@@ -51,7 +58,9 @@ class ExperimentRecord(Base):
     their workers where they run beside new ones; see ExperimentTurnRecord.
     owner: the name of the API key that submitted it; None: submitted without a key, visible to everybody.
     shared: whether other owners see it too. needs_torch: whether workers without torch leave its jobs alone.
-    priority: among the experiments of the same owner, the greater first.
+    priority: among the experiments of the same owner, the greater first. configuration_id, seed, base_seed:
+    what the spec says, see ConfigurationRecord; None where a version before 0.5 wrote the row.
+    mean_balanced: of the tasks that are done, once none is left; None: not counted for all of them.
     """
 
     __tablename__ = "experiments"
@@ -72,6 +81,7 @@ class ExperimentRecord(Base):
     epochs_total: Mapped[int]
     epochs_done: Mapped[int] = mapped_column(default=0)
     mean_accuracy: Mapped[float | None]
+    mean_balanced: Mapped[float | None]
     pace_since: Mapped[float | None]
     pace_epochs: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[float]
@@ -85,8 +95,25 @@ class ExperimentRecord(Base):
     priority: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     notes: Mapped[str | None] = mapped_column(Text)
     project: Mapped[str | None] = mapped_column(String(64), index=True)
+    configuration_id: Mapped[str | None] = mapped_column(String(32))
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    base_seed: Mapped[int | None] = mapped_column(BigInteger)
 
-    __table_args__ = (Index("ix_experiments_newest", "created_at", "id"),)
+    # `listed` has all that lists are filtered, sorted and grouped by: rows are wide, and it is not.
+    __table_args__ = (
+        Index("ix_experiments_newest", "created_at", "id"),
+        Index("ix_experiments_listed", *LISTED.split()),
+        Index("ix_experiments_noted", "id", sqlite_where=HAS_NOTES, postgresql_where=HAS_NOTES),
+    )
+
+
+class ConfigurationRecord(Base):
+    """The common part of specs of experiments: all but name, tags and seeds. Written once."""
+
+    __tablename__ = "configurations"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    spec: Mapped[dict[str, Any]]
 
 
 class ChangeRecord(Base):
@@ -559,23 +586,6 @@ def lock_job(
 def table_of(record: type[Base]) -> Table:
     """The table of a model, for statements that bring no objects."""
     return cast("Table", record.__table__)
-
-
-class db_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
-    """Seconds since 1970 in UTC, at the moment the statement runs."""
-
-    type = Double()
-    inherit_cache = True
-
-
-@compiles(db_now, "sqlite")
-def _sqlite(*_: Any, **__: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
-
-
-@compiles(db_now, "postgresql")
-def _postgresql(*_: Any, **__: Any) -> str:
-    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
 
 
 def as_datetime(seconds: float | None) -> datetime | None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Double, Select, String, cast, func, or_, select, tuple_
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import ColumnElement, Double, Select, cast, exists, func, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased, defer
 
 from tgsh.errors import NotFound
 from tgsh.schemas import TERMINAL, Progress
-from tgsh.specs.paths import later_default, texts_of
+from tgsh.store.configurations import has_value
 from tgsh.store.database import Database
 from tgsh.store.lifecycle import progress_of
 from tgsh.store.models import (
@@ -26,12 +26,14 @@ from tgsh.store.models import (
     UseRecord,
     db_now,
 )
+from tgsh.store.sql_functions import begins, contains
 from tgsh.store.visibility import is_study_visible_to, is_visible_to
 
 Sort = Literal[
-    "created", "name", "status", "suite", "dataset", "tasks", "progress", "accuracy", "seconds", "owner",
-    "-created", "-name", "-status", "-suite", "-dataset", "-tasks", "-progress", "-accuracy", "-seconds",
-    "-owner",
+    "created", "name", "status", "suite", "dataset", "tasks", "progress", "accuracy", "balanced", "seconds",
+    "owner",
+    "-created", "-name", "-status", "-suite", "-dataset", "-tasks", "-progress", "-accuracy", "-balanced",
+    "-seconds", "-owner",
 ]  # fmt: skip
 """Sort keys; with a minus descending."""
 
@@ -59,6 +61,7 @@ _COLUMNS: Mapping[str, ColumnElement[Any]] = MappingProxyType(
         "tasks": cast(ExperimentRecord.tasks_total, Double),
         "progress": cast(ExperimentRecord.epochs_done, Double) / ExperimentRecord.epochs_total,
         "accuracy": func.coalesce(ExperimentRecord.mean_accuracy, -1.0),
+        "balanced": func.coalesce(ExperimentRecord.mean_balanced, -1.0),
         "seconds": func.coalesce(ExperimentRecord.finished_at - ExperimentRecord.started_at, -1.0),
         "owner": func.coalesce(ExperimentRecord.owner, ""),
     }
@@ -162,7 +165,7 @@ class Filters:
         if self.created_before is not None:
             conditions.append(ExperimentRecord.created_at < self.created_before)
         network = () if self.network is None else (("network.kind", self.network),)
-        conditions += [_has_value(path, value) for path, value in (*network, *self.spec)]
+        conditions += [has_value(path, value) for path, value in (*network, *self.spec)]
         if self.visible_to is not None:
             conditions.append(is_visible_to(self.visible_to))
         return conditions
@@ -170,23 +173,18 @@ class Filters:
 
 def _says(text: str) -> ColumnElement[bool]:
     """The condition that a name, tag, project or notes contain a text, or an id begins with it."""
-    columns = (ExperimentRecord.name, ExperimentRecord.notes, ExperimentRecord.project)
-    tagged = select(TagRecord.experiment_id).where(TagRecord.tag.icontains(text, autoescape=True))
+    tags = select(TagRecord.tag).distinct().subquery()  # few, and of each many
+    fitting = select(tags.c.tag).where(contains(tags.c.tag, text))
+    tagged = select(TagRecord.experiment_id).where(TagRecord.tag.in_(fitting))
+    noted = aliased(ExperimentRecord)  # notes are in no index, and few experiments have some
+    noting = select(noted.id).where(noted.notes.is_not(None), contains(noted.notes, text))
     return or_(
-        *(column.icontains(text, autoescape=True) for column in columns),
-        ExperimentRecord.id.istartswith(text, autoescape=True),
+        contains(ExperimentRecord.name, text),
+        contains(ExperimentRecord.project, text),
+        begins(ExperimentRecord.id, text),
         ExperimentRecord.id.in_(tagged),
+        ExperimentRecord.id.in_(noting),
     )
-
-
-def _has_value(path: str, value: str) -> ColumnElement[bool]:
-    """The condition that the spec has this value at a path, or lacks the key where that is its default."""
-    place = tuple(int(part) if part.isdigit() else part for part in path.split("."))
-    found = cast(ExperimentRecord.spec[place].as_string(), String)
-    texts = texts_of(value)
-    if value == "null" or later_default(path) in texts:
-        return or_(found.in_(texts), found.is_(None))
-    return found.in_(texts)
 
 
 def _members_of(study_id: str, visible_to: str | None) -> Select[Any]:
@@ -216,15 +214,29 @@ def experiments(
 ) -> list[Snapshot]:
     """Up to `limit` experiments in this order, after the position `after`."""
     position = (column.label(f"position_{index}") for index, column in enumerate(order.key))
-    query = select(ExperimentRecord, *position).where(*filters.conditions())
+    query = select(ExperimentRecord.id, *position).where(*filters.conditions())
     if after is not None:
         key, bound = tuple_(*order.key), tuple_(*after)
         query = query.where(key < bound if order.descending else key > bound)
     by = [column.desc() if order.descending else column.asc() for column in order.key]
     with database.read() as session:
         rows = session.execute(query.order_by(*by).limit(limit)).all()
+        records = _records(session, [id for id, *_ in rows])
         at = session.scalar(select(db_now())) or 0.0
-        return [Snapshot(record, progress_of(record, at), at, values) for record, *values in rows]
+        return [
+            Snapshot(records[id], progress_of(records[id], at), at, values)
+            for id, *values in rows
+            if id in records
+        ]
+
+
+def _records(session: Session, ids: Sequence[str]) -> dict[str, ExperimentRecord]:
+    """Rows by id. They are read last: a row is wide, and what lists are sorted by is in an index."""
+    found: dict[str, ExperimentRecord] = {}
+    for start in range(0, len(ids), MAX_IDS):
+        query = select(ExperimentRecord).where(ExperimentRecord.id.in_(ids[start : start + MAX_IDS]))
+        found |= {record.id: record for record in session.scalars(query)}
+    return found
 
 
 def completed_with_digest(database: Database, digest: str, visible_to: str | None) -> str | None:
@@ -355,40 +367,49 @@ def states(database: Database, ids: Sequence[str], visible_to: str | None) -> di
 
 @dataclass(frozen=True)
 class Facets:
-    """Facet counts of a list. matching: experiments that the filters select, by status.
+    """Choices of filters: suites, datasets, tags, projects of all visible experiments, MAX_TAGS at most."""
 
-    all: the number of visible experiments without filters. suites, datasets, tags, projects: those of all
-    visible experiments; of tags, the MAX_TAGS used most.
-    """
-
-    matching: Mapping[str, int]
-    all: int
     suites: Sequence[str]
     datasets: Sequence[str]
     tags: Sequence[str]
     projects: Sequence[str]
 
 
-def facets(database: Database, filters: Filters) -> Facets:
-    """Facets of the experiments that the filters select, and of all that `filters.visible_to` sees."""
-    visible = replace(Filters(), visible_to=filters.visible_to)
+def facets(database: Database, visible_to: str | None) -> Facets:
+    """Facets of all experiments that this key (None: any) sees."""
+    visible = Filters(visible_to=visible_to)
+    groups = (ExperimentRecord.suite, ExperimentRecord.dataset)
     with database.read() as session:
-        groups = (ExperimentRecord.suite, ExperimentRecord.dataset)
-        rows = session.execute(
-            select(*groups, func.count()).where(*visible.conditions()).group_by(*groups)
-        ).all()
+        rows = session.execute(select(*groups).where(*visible.conditions()).distinct()).all()
         return Facets(
-            matching=_by_status(session, filters),
-            all=sum(count for *_, count in rows),
-            suites=sorted({suite for suite, *_ in rows}),
-            datasets=sorted({dataset for _, dataset, _ in rows}),
+            suites=sorted({suite for suite, _ in rows}),
+            datasets=sorted({dataset for _, dataset in rows}),
             tags=_tags(session, visible),
             projects=_projects(session, visible),
         )
 
 
+@dataclass(frozen=True)
+class Counts:
+    """Numbers of experiments. matching: those that the filters select, by status. all: all visible ones."""
+
+    matching: Mapping[str, int]
+    all: int
+
+
+def counts(database: Database, filters: Filters) -> Counts:
+    """Numbers of the experiments that the filters select, and that `filters.visible_to` sees."""
+    visible = Filters(visible_to=filters.visible_to)
+    with database.read() as session:
+        matching = _by_status(session, filters)
+        everything = matching if filters == visible else _by_status(session, visible)
+        return Counts(matching, sum(everything.values()))
+
+
 def _by_status(session: Session, filters: Filters) -> dict[str, int]:
-    status = ExperimentRecord.status
+    status: ColumnElement[str] = ExperimentRecord.status.expression
+    if filters != Filters():  # else SQLite reads whole rows in the order of the status, and they are wide
+        status = func.coalesce(status, "")
     query = select(status, func.count()).where(*filters.conditions()).group_by(status)
     return {name: count for name, count in session.execute(query)}  # noqa: C416 - rows are no tuples to mypy
 
@@ -400,9 +421,11 @@ def _projects(session: Session, visible: Filters) -> list[str]:
 
 
 def _tags(session: Session, visible: Filters) -> list[str]:
-    query = select(TagRecord.tag)
-    if visible.visible_to is not None:
-        query = query.join(ExperimentRecord, ExperimentRecord.id == TagRecord.experiment_id)
-        query = query.where(*visible.conditions())
-    query = query.group_by(TagRecord.tag).order_by(func.count().desc(), TagRecord.tag).limit(MAX_TAGS)
+    """Tags of visible experiments, those first that most experiments have."""
+    query = select(TagRecord.tag).group_by(TagRecord.tag)
+    if visible.visible_to is not None:  # the first that is seen is enough: not all are looked up
+        other = aliased(TagRecord)
+        seen = select(other.tag).join(ExperimentRecord, ExperimentRecord.id == other.experiment_id)
+        query = query.having(exists(seen.where(other.tag == TagRecord.tag, *visible.conditions())))
+    query = query.order_by(func.count().desc(), TagRecord.tag).limit(MAX_TAGS)
     return list(session.scalars(query))

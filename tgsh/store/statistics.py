@@ -40,6 +40,10 @@ MAX_CANDIDATES = 200
 MAX_UNFINISHED = 500
 """Most unfinished experiments that a backlog lists; callers extrapolate from them."""
 
+MAX_OWNERS = 50
+OTHERS = "others"
+"""Metrics have a series for each of the MAX_OWNERS who have most unfinished tasks, and for OTHERS."""
+
 JOB_MODELS = (TaskRecord, FinishRecord)
 NOT_COMPLETED = ("queued", "running", "failed", "cancelled")
 
@@ -185,13 +189,16 @@ class Totals:
     experiments, studies: counts by status.
     jobs: counts by kind (task, finish, placement, accuracy-matrix) and status.
     oldest_seconds: since the oldest experiment with queued jobs was queued; None: there is none.
-    workers: those with a recent heartbeat. counters: values since the store was made, by name and label.
+    owner_tasks: queued and running tasks by owner ("": nobody's) and status, of the MAX_OWNERS who have most;
+    what others have is of OTHERS. workers: those with a recent heartbeat.
+    counters: values since the store was made, by name and label.
     """
 
     experiments: Mapping[str, int]
     studies: Mapping[str, int]
     jobs: Mapping[tuple[str, str], int]
     oldest_seconds: float | None
+    owner_tasks: Mapping[tuple[str, str], int]
     workers: Sequence[WorkerRecord]
     counters: Mapping[str, Mapping[str, float]]
 
@@ -209,6 +216,7 @@ def totals(database: Database) -> Totals:
             | {("finish", status): count for status, count in finishes.items()}
             | _analyses_by_status(session),
             oldest_seconds=session.scalar(_oldest_experiment()),
+            owner_tasks=_tasks_by_owner(session),
             workers=session.scalars(
                 select(WorkerRecord).where(is_recent(WorkerRecord.seen_at, ALIVE_SECONDS))
             ).all(),
@@ -243,6 +251,25 @@ def _analyses_by_status(session: Session) -> dict[tuple[str, str], int]:
     kind, status = AnalysisRecord.kind, AnalysisRecord.status
     query = select(kind, status, func.count()).group_by(kind, status)
     return {(row[0], row[1]): row[2] for row in session.execute(query)}
+
+
+def _tasks_by_owner(session: Session) -> dict[tuple[str, str], int]:
+    e, t = ExperimentRecord, TaskRecord
+    query = (
+        select(func.coalesce(e.owner, ""), t.status, func.count())
+        .join_from(t, e, e.id == t.experiment_id)
+        .where(t.status.in_(("queued", "running")))
+        .group_by(func.coalesce(e.owner, ""), t.status)
+    )
+    counts = {(row[0], row[1]): int(row[2]) for row in session.execute(query)}
+    by_owner = Counter[str]()
+    for (owner, _), count in counts.items():
+        by_owner[owner] += count
+    named = {owner for owner, _ in by_owner.most_common(MAX_OWNERS)}
+    bounded = Counter[tuple[str, str]]()
+    for (owner, status), count in counts.items():
+        bounded[owner if owner in named else OTHERS, status] += count
+    return bounded
 
 
 def _oldest_experiment() -> Select[float]:

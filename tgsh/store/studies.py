@@ -27,6 +27,7 @@ from tgsh.store.models import (
     db_now,
 )
 from tgsh.store.ownership import Owner, require_queue_quota
+from tgsh.store.queries import MAX_IDS
 from tgsh.store.visibility import is_study_visible_to, is_visible_to
 
 UNFINISHED = ("queued", "running")
@@ -379,6 +380,23 @@ def studies_of(database: Database, experiment_id: str, visible_to: str | None) -
         query = query.where(is_study_visible_to(visible_to))
     with database.read() as session:
         return list(session.scalars(query.order_by(StudyRecord.created_at.desc(), StudyRecord.id.desc())))
+
+
+def names_by_experiment(
+    database: Database, ids: Sequence[str], visible_to: str | None
+) -> dict[str, list[tuple[str, str]]]:
+    """Ids and names of the studies that each of these experiments belongs to, as this key sees them."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    m, s = StudyMemberRecord, StudyRecord
+    with database.read() as session:
+        for start in range(0, len(ids), MAX_IDS):
+            query = select(m.experiment_id, s.id, s.name).join(s, s.id == m.study_id).distinct()
+            query = query.where(m.experiment_id.in_(ids[start : start + MAX_IDS])).order_by(s.name, s.id)
+            if visible_to is not None:
+                query = query.where(is_study_visible_to(visible_to))
+            for experiment_id, id, name in session.execute(query):
+                found.setdefault(str(experiment_id), []).append((id, name))
+    return found
 
 
 def members(

@@ -131,6 +131,8 @@ def select_backend(
     chunk: int,
     evaluated_at_once: int,
     device: str,
+    *,
+    cuda_graphs: bool = False,
 ) -> Backend:
     """The backend for networks of this base; FlyNet on a processor has two, of which "auto" is the fused one.
 
@@ -153,6 +155,8 @@ def select_backend(
         Test images of a batch.
     device : str
         Such as "cpu" or "cuda:0".
+    cuda_graphs : bool, default=False
+        Whether a GPU launches the kernels of a step as one graph.
 
     Returns
     -------
@@ -182,4 +186,25 @@ def select_backend(
         from tgsh.training.torch_backend import TorchBackend
     except ImportError as error:
         raise MachineProblem(f"this experiment needs torch ({error}): pip install 'tgsh[worker]'") from error
-    return TorchBackend(base, context, source, train_limit, chunk, evaluated_at_once, device)
+    graphs = cuda_graphs and device.startswith("cuda")
+    return TorchBackend(
+        base, context, source, train_limit, chunk, evaluated_at_once, device, cuda_graphs=graphs
+    )
+
+
+def free_bytes(device: str) -> int:
+    """Memory of a GPU that the next batch can take: what is free, and what earlier ones hold.
+
+    Parameters
+    ----------
+    device : str
+        Such as "cuda:0".
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    from tgsh.training.torch_backend import device_memory
+
+    return sum(device_memory(device))  # networks go before the next are made

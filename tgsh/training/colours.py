@@ -71,7 +71,9 @@ class Jittered:
     def __init__(self, parameters: Jitters, channels: int, device: torch.device) -> None:
         self._factors = torch.tensor(parameters.factors, dtype=torch.float32, device=device)
         self._order = torch.tensor(parameters.order, device=device)
+        self._luma = torch.tensor(LUMA, device=device)[:, None, None]
         self._channels = channels
+        self._kinds = range(4 if channels == 3 else 2)  # greys have neither saturation nor hue
 
     def __call__(self, images: Tensor, chosen: Tensor) -> Tensor:
         """Transform images.
@@ -91,29 +93,37 @@ class Jittered:
         planes = images.view(self._channels, -1, *images.shape[1:]).transpose(0, 1).clone()
         own = chosen[: len(planes)]
         factors, order = self._factors[own], self._order[own]
+        step = self._chosen_rows if images.device.type == "cpu" else self._all_rows
         for place in range(4):
-            for kind in range(4 if self._channels == 3 else 2):  # greys have neither saturation nor hue
-                rows = torch.nonzero(order[:, place] == kind).squeeze(1)
-                if len(rows):
-                    planes[rows] = _adjusted(planes[rows], kind, factors[rows, kind, None, None, None])
+            planes = step(planes, order[:, place], factors)
         return planes.transpose(0, 1).reshape(images.shape)
 
+    def _chosen_rows(self, planes: Tensor, kind_of: Tensor, factors: Tensor) -> Tensor:
+        """Images [B, C, H, W], each adjusted by its kind; in place."""
+        for kind in self._kinds:
+            rows = torch.nonzero(kind_of == kind).squeeze(1)
+            if len(rows):
+                planes[rows] = self._adjusted(planes[rows], kind, factors[rows, kind, None, None, None])
+        return planes
 
-def _adjusted(x: Tensor, kind: int, factor: Tensor) -> Tensor:
-    """Images [B, C, H, W] under one adjustment; factor: [B, 1, 1, 1]."""
-    if kind == BRIGHTNESS:
-        return (x * factor).clamp_(0, 1)
-    if kind == HUE:
-        return _turned(x, factor.squeeze(1))
-    grey = x if x.shape[1] == 1 else _luma(x)
-    if kind == CONTRAST:
-        grey = grey.mean(dim=(1, 2, 3), keepdim=True)
-    return (x * factor + grey * (1 - factor)).clamp_(0, 1)
+    def _all_rows(self, planes: Tensor, kind_of: Tensor, factors: Tensor) -> Tensor:
+        """The same by adjusting all images by every kind: how many have one, only the device knows."""
+        adjusted = planes
+        for kind in self._kinds:
+            of_kind = self._adjusted(planes, kind, factors[:, kind, None, None, None])
+            adjusted = torch.where((kind_of == kind)[:, None, None, None], of_kind, adjusted)
+        return adjusted
 
-
-def _luma(x: Tensor) -> Tensor:
-    weights = torch.tensor(LUMA, dtype=x.dtype, device=x.device)
-    return (x * weights[:, None, None]).sum(dim=1, keepdim=True)
+    def _adjusted(self, x: Tensor, kind: int, factor: Tensor) -> Tensor:
+        """Images [B, C, H, W] under one adjustment; factor: [B, 1, 1, 1]."""
+        if kind == BRIGHTNESS:
+            return (x * factor).clamp_(0, 1)
+        if kind == HUE:
+            return _turned(x, factor.squeeze(1))
+        grey = x if x.shape[1] == 1 else (x * self._luma).sum(dim=1, keepdim=True)
+        if kind == CONTRAST:
+            grey = grey.mean(dim=(1, 2, 3), keepdim=True)
+        return (x * factor + grey * (1 - factor)).clamp_(0, 1)
 
 
 def _turned(x: Tensor, turn: Tensor) -> Tensor:

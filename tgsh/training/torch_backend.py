@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,17 +10,39 @@ from torch import Tensor
 
 from tgsh import progress
 from tgsh.analysis.confusion import confusion_counts
-from tgsh.datasets.base import ImageSource
+from tgsh.datasets.base import ImageSource, Normalisation
 from tgsh.networks.registry import Context, RandomBase
-from tgsh.networks.torch_registry import Learner, learner
+from tgsh.networks.torch_base import FrozenWeights
+from tgsh.networks.torch_registry import Learner, frozen_weights_of, learner
 from tgsh.suites import SuiteTask
+from tgsh.suites.pixel_maps import PixelMap
+from tgsh.training.cuda_graphs import Capture, GraphedStep, captured
 from tgsh.training.determinism import require_determinism
 from tgsh.training.inputs import WiredNetworks
-from tgsh.training.state import TaskState, advanced_states, stacked_parameters
+from tgsh.training.state import TaskState, advanced_states, record_conditions, stacked_parameters
 from tgsh.training.torch_inputs import DeviceImages, DeviceInputs, DeviceSplit
 
 DECAY = 0.99
 EPSILON = 1e-8
+
+
+def device_memory(device: str) -> tuple[int, int]:
+    """Memory of a GPU.
+
+    Parameters
+    ----------
+    device : str
+        Such as "cuda:0".
+
+    Returns
+    -------
+    free : int
+        Bytes that no process has.
+    reserved : int
+        Bytes that this process has, whether tensors lie there or not.
+    """
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free), int(torch.cuda.memory_reserved(device))
 
 
 class RMSprop:
@@ -77,6 +99,8 @@ class TorchBackend:
         Test images of a batch.
     device : str
         Such as "cpu" or "cuda:0".
+    cuda_graphs : bool, default=False
+        Whether the kernels of a step are recorded and launched as one graph, on a GPU.
     """
 
     def __init__(
@@ -88,20 +112,27 @@ class TorchBackend:
         chunk: int,
         evaluated_at_once: int,
         device: str,
+        *,
+        cuda_graphs: bool = False,
     ) -> None:
         if torch.device(device).type == "cuda":
             require_determinism()
+            record_conditions({"cuda_graphs": "on" if cuda_graphs else "off"})
         self._context, self._info = context, source.info
+        self._capture = captured if cuda_graphs else None
         self._chunk, self._evaluated_at_once = chunk, evaluated_at_once
         self._device = target = torch.device(device)
         self._images = DeviceImages(source, train_limit, target)
         self._size = 1 if target.type == "cpu" else None
-        self._networks = WiredNetworks(
-            source,
-            lambda indices, maps, by: [
+        self._frozen: list[FrozenWeights] = []  # those of the latest networks go before the next are made
+
+        def wired(indices: list[int], maps: list[PixelMap], by: list[Normalisation]) -> list[Learner]:
+            self._frozen = self._frozen or frozen_weights_of(base, target)
+            return [
                 learner(base, maps[part], indices[part], target, by[part]) for part in self._parts(len(maps))
-            ],
-        )
+            ]
+
+        self._networks = WiredNetworks(source, wired)
 
     @property
     def compute(self) -> str:
@@ -141,6 +172,8 @@ class TorchBackend:
         EpochInParts
             Before its first step.
         """
+        if self._size is None:  # a GPU's bytes depend on the batch
+            record_conditions({"tasks_at_once": str(len(tasks))})
         return EpochInParts(
             [
                 self._epoch(networks, tasks[part], states[part], orders[part], rngs[part], learning_rate)
@@ -168,6 +201,7 @@ class TorchBackend:
             torch.from_numpy(orders).to(self._device),
             learning_rate,
             self._chunk,
+            self._capture,
         )
 
     def confusion(
@@ -209,7 +243,10 @@ class TorchBackend:
         """Of the tasks that are computed at once."""
         split = self._images.testing(tasks)
         inputs = DeviceInputs(split.images, self._info, tasks, rngs)
-        places, size = torch.arange(len(split), device=self._device), self._evaluated_at_once
+        size = self._evaluated_at_once
+        if self._size is None:  # a GPU waits for launches where batches are small
+            size = max(size, self._chunk // len(tasks))
+        places = torch.arange(len(split), device=self._device)
         predicted = torch.empty((len(tasks), len(split)), dtype=torch.int64, device=self._device)
         with torch.inference_mode():
             networks.load_parameters(self._stacked([state.parameters for state in states]))
@@ -322,6 +359,8 @@ class TorchEpoch:
         RMSprop's η.
     chunk : int
         Images of a batch that are taken at once; gradients of chunks add up.
+    capture : Capture | None, default=None
+        How steps are recorded as graphs; None: they are launched kernel by kernel.
     """
 
     def __init__(
@@ -334,6 +373,7 @@ class TorchEpoch:
         orders: Tensor,
         learning_rate: float,
         chunk: int,
+        capture: Capture | None = None,
     ) -> None:
         self._networks, self._context, self._before = networks, context, states
         self._labels, self._inputs, self._orders, self._chunk = split.labels, inputs, orders, chunk
@@ -345,6 +385,9 @@ class TorchEpoch:
         self._optimiser = RMSprop(parameters, square_avg, learning_rate)
         self._gradient = torch.empty_like(parameters)
         self._loss = torch.zeros(len(states), dtype=torch.float64, device=device)
+        self._step: Callable[[Tensor], None] = self._learn_from
+        if capture is not None:
+            self._step = GraphedStep(self._learn_from, capture)
 
     def learn(self, start: int, stop: int) -> None:
         """One step of every task on the batch of places `start` to `stop` of its order.
@@ -356,17 +399,21 @@ class TorchEpoch:
         stop : int
             Place after the last one; beyond the end means up to it.
         """
-        batch = self._orders[:, start:stop]
+        progress.step()
         with torch.inference_mode():
-            self._networks.load_parameters(self._optimiser.parameters)
-            for first in range(0, batch.shape[1], self._chunk):
-                progress.step()
-                places = batch[:, first : first + self._chunk]
-                logits = self._networks.logits(self._inputs.batch(places))
-                errors = self._errors(logits, self._labels.gather(1, places), batch.shape[1])
-                self._networks.learn_from(errors, more=first > 0)
-            self._networks.gradient(out=self._gradient)
-            self._optimiser.step(self._gradient)
+            self._step(self._orders[:, start:stop])
+
+    def _learn_from(self, batch: Tensor) -> None:
+        """One step on the images at places int64 [T, B]; on a GPU only launches, without waiting for any."""
+        self._networks.load_parameters(self._optimiser.parameters)
+        for first in range(0, batch.shape[1], self._chunk):
+            progress.step()
+            places = batch[:, first : first + self._chunk]
+            logits = self._networks.logits(self._inputs.batch(places))
+            errors = self._errors(logits, self._labels.gather(1, places), batch.shape[1])
+            self._networks.learn_from(errors, more=first > 0)
+        self._networks.gradient(out=self._gradient)
+        self._optimiser.step(self._gradient)
 
     def states(self) -> list[TaskState]:
         """The tasks' states after the epoch.
@@ -376,7 +423,7 @@ class TorchEpoch:
         list[TaskState]
             One a task.
         """
-        losses = (self._loss / self._orders.shape[1]).tolist()
+        losses = (self._loss / self._orders.shape[1]).cpu().numpy().tolist()
         parameters, square_avg = self._optimiser.parameters, self._optimiser.square_avg
         return advanced_states(
             self._before, self._context, parameters.cpu().numpy(), square_avg.cpu().numpy(), losses

@@ -16,13 +16,9 @@ from tgsh.settings import Compute
 from tgsh.specs import ExperimentSpec, FlyNetSpec
 from tgsh.suites import SuiteTask, build
 from tgsh.training.backends import select_backend
+from tgsh.training.device_memory import EVALUATION_BATCH, FEATURES_AT_ONCE
 from tgsh.training.inputs import TaskTransforms
 from tgsh.training.state import TaskState, batch_order, fresh_state, transform_rng
-
-FEATURES_AT_ONCE = 2**24
-"""Features of one task in memory at a time (64 MB); larger batches are taken in chunks of this size."""
-
-EVALUATION_BATCH = 128
 
 
 class Trainer:
@@ -38,6 +34,8 @@ class Trainer:
         Such as "cpu" or "cuda:0".
     compute : Compute, default="auto"
         "auto", "torch", "fused", "fused-classes": the backend; see `tgsh.training.backends`.
+    cuda_graphs : bool, default=False
+        Whether a GPU launches the kernels of a step as one graph; see `tgsh.training.cuda_graphs`.
 
     Raises
     ------
@@ -48,12 +46,18 @@ class Trainer:
     """
 
     def __init__(
-        self, spec: ExperimentSpec, source: ImageSource, device: str, compute: Compute = "auto"
+        self,
+        spec: ExperimentSpec,
+        source: ImageSource,
+        device: str,
+        compute: Compute = "auto",
+        *,
+        cuda_graphs: bool = False,
     ) -> None:
         if spec.normalisation != "auto":
             source = NormalisedSource(source, spec.normalisation)
         self.spec, self.source, self.info = spec, source, source.info
-        self._device, self._compute = device, compute
+        self._device, self._compute, self._cuda_graphs = device, compute, cuda_graphs
         info, limit = source.info, spec.training.train_limit
         check_train_limit(limit, info)
         self.base = random_base(spec.network, info.pixels, info.classes, spec.base_seed)
@@ -62,7 +66,15 @@ class Trainer:
         chunk = max(1, FEATURES_AT_ONCE // units_of(self.base))
         evaluated_at_once = min(EVALUATION_BATCH, chunk)
         self._backend = select_backend(
-            compute, self.base, self.context, source, limit, chunk, evaluated_at_once, device
+            compute,
+            self.base,
+            self.context,
+            source,
+            limit,
+            chunk,
+            evaluated_at_once,
+            device,
+            cuda_graphs=cuda_graphs,
         )
 
     @property
@@ -104,7 +116,7 @@ class Trainer:
         Trainer
             With the same random base, on the same device and backend.
         """
-        return Trainer(spec or self.spec, source, self._device, self._compute)
+        return Trainer(spec or self.spec, source, self._device, self._compute, cuda_graphs=self._cuda_graphs)
 
     def fresh(self, index: int) -> TaskState:
         """A task before training.

@@ -34,8 +34,7 @@ export function batchActions(place, chosen, changed) {
   }
 
   async function chooseFound() {
-    const address = new URL(document.getElementById("export").href);
-    address.searchParams.set("columns", "id");
+    const address = new URL(document.getElementById("export").dataset.ids, location.href);
     address.searchParams.set("limit", MOST);
     const answer = await fetch(address);
     if (!answer.ok) return say("The service does not answer; try again soon");

@@ -80,6 +80,27 @@ def test_pages_follow_one_another_without_a_gap(filled: httpx.Client, sort: str)
     assert [item["name"] for item in from_api] == seen
 
 
+def test_columns_are_remembered_and_groups_are_of_what_is_found(filled: httpx.Client) -> None:
+    cookie = {"Cookie": "tgsh_columns=accuracy,training.batch_size,seed,nonsense,suite.nonsense"}
+    page = filled.get("/?status=completed&group=epochs&suite=shift", headers=cookie)
+    heads = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', page.text)
+    assert heads == ["Epochs", "Experiments", "Completed", "Seed", "Accuracy", "training.batch_size"]
+    assert re.search(
+        r"<td class=\"number\">\d\d\.\d ± \d\d\.\d %</td>\s*<td class=\"number\">128</td>", page.text
+    )
+    link = html.unescape(
+        re.findall(r'<a class="name" href="([^"]*where=training.epochs[^"]*)"', page.text)[0]
+    )
+    found = filled.get(link, headers=cookie)
+    assert set(re.findall(r'<td class="column-spec number">([^<]*)</td>', found.text)) == {"0", "128"}
+    exported = html.unescape(re.findall(r'href="([^"]*)" id="export"', found.text)[0])
+    first = filled.get(exported).text.splitlines()[0]
+    assert first == "id,name,project,tags,seed,accuracy,training.batch_size"
+    grouped = html.unescape(re.findall(r'href="([^"]*)" id="export"', page.text)[0])
+    assert filled.get(grouped).text.startswith("epochs,experiments,completed,seed,accuracy_mean,accuracy_sd")
+    assert "group by project, study" in filled.get("/?group=name").text
+
+
 def test_htmx_gets_the_table_alone(filled: httpx.Client) -> None:
     part = filled.get("/?status=running", headers=HTMX)
     assert part.text.lstrip().startswith('<section id="found"')

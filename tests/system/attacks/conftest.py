@@ -73,7 +73,7 @@ def start(home: Path, **settings: str) -> tuple[Service, subprocess.Popen[bytes]
     for _ in range(600):
         assert process.poll() is None, service.logged()
         try:
-            httpx.get(f"{service.url}/livez", trust_env=False)
+            httpx.get(f"{service.url}/livez", trust_env=False, timeout=60)
             return service, process
         except httpx.TransportError:
             time.sleep(0.1)
@@ -84,7 +84,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     """End it, in order if it can."""
     process.terminate()
     try:
-        process.wait(20)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -99,7 +99,7 @@ def test_trailers_are_no_headers(service: Service) -> None:
     typed = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Type: application/json\r\n\r\n")
     found = exchange(service.address, typed + b"2\r\n{}\r\n0\r\n\r\n")
     assert found.status == 202
-    httpx.delete(service.url + found.headers["location"])
+    httpx.delete(service.url + found.headers["location"], timeout=60)
 
 
 def test_ranges_are_not_cut_out(service: Service) -> None:
@@ -166,17 +166,17 @@ def status_of(connection: socket.socket) -> int:
 
 def test_event_streams_are_bounded(started: Callable[..., Service]) -> None:
     running = started(TGSH_MAX_STREAMS="40", TGSH_MAX_STREAMS_PER_CLIENT="30")
-    made = httpx.post(f"{running.url}/experiments", json={"preset": "demo"})
+    made = httpx.post(f"{running.url}/experiments", json={"preset": "demo"}, timeout=60)
     before = running.memory
     events = get(f"{made.headers['location']}/events")
     with many(running.address, 200, events) as opened:
         statuses = [status_of(connection) for connection in opened]
         assert statuses.count(200) == 30
         assert statuses.count(503) == 170
-        refused = httpx.get(f"{running.url}{made.headers['location']}/events")
+        refused = httpx.get(f"{running.url}{made.headers['location']}/events", timeout=60)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
         assert refused.headers["content-type"] == "application/problem+json"
-        assert httpx.get(f"{running.url}{made.headers['location']}").status_code == 200
+        assert httpx.get(f"{running.url}{made.headers['location']}", timeout=60).status_code == 200
         assert running.memory - before < 100 * MB
     for _ in range(100):  # those who left make room
         with many(running.address, 1, events) as [again]:

@@ -91,8 +91,8 @@ def test_so_many_are_computed_at_a_time_and_so_many_wait() -> None:
                     inside[0] += 1
                     most[0] = max(most[0], inside[0])
                 if not release.is_set():
-                    entered.wait(10)
-                release.wait(10)
+                    entered.wait(60)
+                release.wait(60)
                 with lock:
                     inside[0] -= 1
         except Busy:
@@ -101,7 +101,7 @@ def test_so_many_are_computed_at_a_time_and_so_many_wait() -> None:
 
     with ThreadPoolExecutor(5) as pool:
         first = [pool.submit(compute, n) for n in range(2)]
-        entered.wait(10)
+        entered.wait(60)
         waiting = [pool.submit(compute, n) for n in range(3)]
         while turns._seats._value:
             pass

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.settings import ServiceSettings
-from tests.support.people import bearer, people
+from tests.support.people import people
 from tests.support.serving import serving
 from tests.system.attacks.fuzzing import fuzz
 
@@ -31,8 +31,8 @@ def test_every_answer_is_one_that_the_document_describes(tmp_path: Path) -> None
     assert {status for _, status in told.statuses} >= {200, 202, 204, 404, 409, 422}
 
 
-ASKING = {"root": 2, "alice": 2, "rita": 2, "nobody": 2, "a stranger": 1}
-"""Who asks, and how many requests of theirs are sent to every operation."""
+ASKING = ("root", "alice", "rita")
+"""Who asks; that strangers learn nothing at any route is shown by tests/api/test_keys.py."""
 
 
 @pytest.mark.timeout(300)
@@ -41,14 +41,9 @@ def test_whoever_asks_where_there_are_keys(tmp_path: Path, who: str) -> None:
     settings = {"redis_url": SecretStr("redis://127.0.0.1:1/0"), "requests_a_minute": 1_000_000}
     app = create_app(ServiceSettings(home=tmp_path, **settings))
     with serving(app) as plain, people(tmp_path, plain) as known:
-        strangers = {"nobody": {}, "a stranger": bearer("tgsh_" + "x" * 32)}
-        shown = strangers[who] if who in strangers else {"Authorization": known[who].headers["authorization"]}
-        told = fuzz(known["alice"], app.state.services, ASKING[who], derandomize=True, headers=shown)
+        shown = {"Authorization": known[who].headers["authorization"]}
+        told = fuzz(known["alice"], app.state.services, examples=1, derandomize=True, headers=shown)
     statuses = {status for operation, status in told.statuses if operation != "GET /livez"}
-    if who in strangers:
-        assert 401 in statuses
-        assert not {status for status in statuses if status < 300 or status in (403, 404, 409)}
-    else:
-        assert 401 not in statuses
-        assert (403 in statuses) == (who == "rita")
-        assert 200 in statuses
+    assert 401 not in statuses
+    assert (403 in statuses) == (who == "rita")
+    assert 200 in statuses

@@ -134,7 +134,7 @@ def _files(folder: Path) -> set[str]:
 
 def _requests(document: dict[str, Any], right: Mapping[str, str]) -> list[tuple[str, str, bytes]]:
     """(method, path of the document, request); right: values of parameters that lead somewhere."""
-    found = []
+    found, dealt = [], 0
     for path, item in document["paths"].items():
         for method, operation in item.items():
             names = re.findall(r"{(\w+)}", path)
@@ -149,11 +149,11 @@ def _requests(document: dict[str, Any], right: Mapping[str, str]) -> list[tuple[
             if method == "delete":
                 targets = [target for target in targets if not target.startswith(filled)]
             else:
-                for name in READ_HEADERS:
-                    found += [
-                        (method.upper(), path, _request(method, filled, f"{name}: {text}"))
-                        for text in HEADERS
-                    ]
+                # Every header with every text, dealt out over the routes: what reads headers is one for all.
+                for offset, name in enumerate(READ_HEADERS):
+                    text = HEADERS[(dealt + offset) % len(HEADERS)]
+                    found.append((method.upper(), path, _request(method, filled, f"{name}: {text}")))
+                dealt += 1
             found += [(method.upper(), path, _request(method, target)) for target in targets]
     return found
 

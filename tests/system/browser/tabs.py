@@ -138,7 +138,7 @@ def window(program: str, profile: Path, *arguments: str) -> Iterator[Window]:
         os.close(commands)
         process.terminate()
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -172,7 +172,7 @@ def test_ctrl_c_while_watching_leaves_the_experiment(tgsh: Tgsh, stack: Stack, t
     assert watching.stderr.readline() == "demo: rotated digits\n"  # it watches now
     time.sleep(0.5)
     watching.send_signal(signal.SIGINT)
-    _, said = watching.communicate(timeout=5)
+    _, said = watching.communicate(timeout=60)
     assert watching.returncode == 130
     assert f"tgsh watch {made[:6]}" in said
     assert "Traceback" not in said

@@ -67,7 +67,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 def stop(demo: subprocess.Popen[str], home: Path, number: int) -> str:
     """Send a signal; what the demo said. Nothing may be left of it: no process, no lease, no worker."""
     demo.send_signal(number)
-    said, _ = demo.communicate(timeout=30)
+    said, _ = demo.communicate(timeout=90)
     assert kin(home) == [], said
     assert demo.returncode == 128 + number, said
     assert "Everything is stopped" in said
@@ -91,14 +91,14 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_before_anything_is_learned(home: Path, moment: str) -> None:
     demo = start(home.parent)
-    assert until(lambda: MOMENTS[moment](home), 60)
+    assert until(lambda: MOMENTS[moment](home), 120)
     assert "nothing yet" in stop(demo, home, signal.SIGINT)
     assert [path.name for path in home.parent.iterdir()] == ["home"]
 
 
 def test_ctrl_c_twice_is_no_quicker_way_to_leave_something(home: Path) -> None:
     demo = start(home.parent)
-    assert until(lambda: epochs(home) > 0, 60)
+    assert until(lambda: epochs(home) > 0, 120)
     demo.send_signal(signal.SIGINT)
     stop(demo, home, signal.SIGINT)
 
@@ -193,7 +193,7 @@ def test_a_full_disk_is_told_before_anything_starts(home: Path) -> None:
 def test_a_disk_that_fills_up_meanwhile_and_then_it_goes_on(home: Path) -> None:
     with small_disk(home, "330m") as disk:
         demo = start(home.parent)
-        assert until(lambda: epochs(home) > 10, 60)
+        assert until(lambda: epochs(home) > 10, 120)
         disk.fill()
         assert "the disk is full" in failure(demo, home)
         disk.free()
@@ -205,7 +205,7 @@ def test_a_disk_that_fills_up_meanwhile_and_then_it_goes_on(home: Path) -> None:
 def test_results_that_could_not_be_written_are_told_before_anything_starts(home: Path, place: str) -> None:
     (home.parent / "file").write_text("no folder")
     demo = start(home.parent, "--output", place)
-    said, _ = demo.communicate(timeout=30)
+    said, _ = demo.communicate(timeout=90)
     assert demo.returncode == 2
     assert f"--output: {home.parent / 'file'} is no folder" in said
     assert not home.exists()
@@ -213,7 +213,7 @@ def test_results_that_could_not_be_written_are_told_before_anything_starts(home:
 
 def test_a_task_that_fails_is_told_with_its_reason(home: Path) -> None:
     demo = start(home.parent, TGSH_LEASE_SECONDS="1")
-    assert until(lambda: epochs(home) > 0, 60)
+    assert until(lambda: epochs(home) > 0, 120)
     artifacts = home / "artifacts"
     attempts = 0
     while artifacts.is_dir():  # workers make it again
@@ -229,7 +229,7 @@ def test_a_task_that_fails_is_told_with_its_reason(home: Path) -> None:
 
 def test_a_worker_that_ends_is_told_instead_of_waited_for(home: Path) -> None:
     demo = start(home.parent)
-    assert until(lambda: epochs(home) > 0, 60)
+    assert until(lambda: epochs(home) > 0, 120)
     workers = json.loads((home / "up.json").read_text())["pids"]["worker"]
     os.kill(workers, signal.SIGKILL)
     assert "worker ended unexpectedly; the end of" in failure(demo, home)

@@ -36,7 +36,7 @@ def url(stack: ComposeStack) -> str:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            if httpx.get(f"{url}/livez").status_code == 200:
+            if httpx.get(f"{url}/livez", timeout=60).status_code == 200:
                 return url
         except httpx.TransportError:
             time.sleep(0.1)
@@ -51,13 +51,13 @@ def stack(tmp_path: Path) -> Iterator[ComposeStack]:
 
 
 def test_the_first_key_is_made_inside_and_opens_the_door(stack: ComposeStack, url: str) -> None:
-    closed = httpx.get(f"{url}/catalog")
+    closed = httpx.get(f"{url}/catalog", timeout=60)
     assert closed.status_code == 403
     assert "docker compose exec service tgsh keys add NAME" in closed.json()["detail"]
     key = stack.run("service", "tgsh", "keys", "add", "alice", "--role", "admin").strip()
-    assert httpx.get(f"{url}/catalog").status_code == 401
-    assert httpx.get(f"{url}/catalog", headers=bearer(key)).status_code == 200
-    assert httpx.get(f"{url}/docs", auth=("browser", key)).status_code == 200
+    assert httpx.get(f"{url}/catalog", timeout=60).status_code == 401
+    assert httpx.get(f"{url}/catalog", headers=bearer(key), timeout=60).status_code == 200
+    assert httpx.get(f"{url}/docs", auth=("browser", key), timeout=60).status_code == 200
     assert "alice" in stack.run("service", "tgsh", "keys", "list")
     stack.run("service", "tgsh", "keys", "revoke", "alice")
-    assert httpx.get(f"{url}/catalog", headers=bearer(key)).status_code == 401
+    assert httpx.get(f"{url}/catalog", headers=bearer(key), timeout=60).status_code == 401

@@ -123,7 +123,10 @@ def is_ready(url: str, workers: int) -> bool:
         answer = httpx.get(f"{url}/readyz", timeout=10, trust_env=False)
     except httpx.TransportError:
         return False
-    return answer.status_code == 200 and len(httpx.get(f"{url}/workers").json()["workers"]) == workers
+    return (
+        answer.status_code == 200
+        and len(httpx.get(f"{url}/workers", timeout=60).json()["workers"]) == workers
+    )
 
 
 def tasks(user: User, path: str) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Several machines' parts on one: PostgreSQL, S3, Redis, API, worker, Flower, as the compose file has them.
 
-What they store, what they log, and that whatever the dashboard asks for is there.
+What they store, and what they log.
 """
 
 from __future__ import annotations
@@ -132,35 +132,6 @@ def test_no_secret_is_logged(stack: ComposeStack, done: str) -> None:
     for name in ("service", WORKER, "flower"):
         for secret in (":secret@", "a-secret", "a-key"):
             assert secret not in stack.log(name)
-
-
-def exported(http: httpx.Client) -> set[str]:
-    """The names of all time series that may come, also of those that have no value here."""
-    families = re.findall(r"(?m)^# TYPE (\S+) (\S+)$", http.get("/metrics").text)
-    endings = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
-    return {f"{name}{ending}" for name, kind in families for ending in endings[kind]}
-
-
-def asked_by_the_dashboard() -> list[str]:
-    dashboard = json.loads((COMPOSE / "grafana" / "dashboard.json").read_text("utf-8"))
-    return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-
-
-def asked_by_the_alerts() -> list[str]:
-    alerts = yaml.safe_load((COMPOSE / "alerts.yml").read_text("utf-8"))
-    return [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
-
-
-def test_whatever_the_dashboard_and_the_alerts_ask_for_is_exported(http: httpx.Client, done: str) -> None:
-    queries = [*asked_by_the_dashboard(), *asked_by_the_alerts()]
-    assert len(queries) > 25
-    names = {name for query in queries for name in re.findall(r"\btgsh_\w+", query)}
-    assert len(names) > 15
-    assert names <= exported(http)
-    for panel in json.loads((COMPOSE / "grafana" / "dashboard.json").read_text("utf-8"))["panels"]:
-        assert panel["datasource"]["uid"] == "tgsh-prometheus"
-    source = yaml.safe_load((COMPOSE / "grafana" / "datasource.yml").read_text("utf-8"))
-    assert source["datasources"][0]["uid"] == "tgsh-prometheus"
 
 
 def test_the_work_is_in_the_numbers(http: httpx.Client, done: str) -> None:

@@ -43,6 +43,22 @@ def test_files_that_no_row_names_are_gone_at_the_end(tmp_path: Path) -> None:
     assert load_stage(context.artifacts, ref).shape == (3, 1568)
 
 
+def test_replicates_keep_images_that_no_seed_decides_once(tmp_path: Path) -> None:
+    context = worker_context(tmp_path)
+    ids = [submit(context, SPEC.model_copy(update={"seed": seed})) for seed in (0, 1)]
+    for experiment_id in ids:
+        run_all_jobs(context, experiment_id)
+
+    def inodes(name: str) -> set[int]:
+        folder = tmp_path / "artifacts"
+        return {path.stat().st_ino for id in ids for path in (folder / id).glob(f"{name}-*")}
+
+    assert len(inodes("samples")) == len(inodes("class-means")) == 1
+    assert len(inodes("geometry")) == 2
+    context.artifacts.remove_all(ids[0])
+    assert load_result(context.database, context.artifacts, ids[1], "samples") is not None
+
+
 def test_the_finish_measures_what_reads_need(tmp_path: Path) -> None:
     context = worker_context(tmp_path)
     experiment_id = submit(context)

@@ -25,6 +25,10 @@ def test_names_and_specs_are_told_apart(dataset: DatasetChoice) -> None:
     fine, coarse = specs["shift-1px-flynet"], specs["shift-2px-flynet"]
     assert fine.seed != coarse.seed
     assert fine.base_seed != coarse.base_seed
+    by_name = {each.name: each for each in plan}
+    for count in (1, 3):
+        assert not {*by_name["shift-1px-flynet"].seeds(count)} & {*by_name["shift-2px-flynet"].seeds(count)}
+    assert all(each.seeds(1) == (each.spec.seed,) == (each.spec.base_seed,) for each in plan)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -66,6 +66,8 @@ def record(*claims: ClaimResult, experiments: tuple[ExperimentResult, ...] = ())
         ("not measured", "holds", True),
         ("not informative", "holds", False),
         ("does not hold", "not informative", False),
+        ("undecided", "holds", False),
+        ("does not hold", "undecided", False),
     ],
 )
 def test_a_claim_is_lost_that_held_and_does_not(now: Verdict, was: Verdict, lost: bool) -> None:
@@ -111,7 +113,7 @@ def test_a_record_of_the_first_version_is_compared_with(tmp_path: Path) -> None:
     [
         ("{", "mnist5k", "no record of `tgsh reproduce`: the file: Invalid JSON"),
         ("{}", "mnist5k", "no record of `tgsh reproduce`: dataset: Field required"),
-        (json.dumps({"schema_version": 3}), "mnist5k", "schema_version"),
+        (json.dumps({"schema_version": 4}), "mnist5k", "schema_version"),
         (record(claim()).model_dump_json(), "mnist", "a record of mnist5k, not of mnist"),
     ],
 )
@@ -132,7 +134,12 @@ def test_what_is_shipped_is_a_record_of_todays_claims(dataset: DatasetChoice) ->
     assert list(shipped.verdicts()) == [claim.id for claim in claims]
     assert {each.name for each in shipped.experiments} == {each.name for each in experiments}
     assert all(claim.decided_by and claim.why for claim in shipped.claims if claim.verdict != "not measured")
-    assert {claim.verdict for claim in shipped.claims} == {"holds", "does not hold", "not informative"}
+    verdicts = {claim.verdict for claim in shipped.claims}
+    assert (
+        {"holds", "does not hold", "not informative"} <= verdicts <= {*get_args(Verdict)} - {"not measured"}
+    )
+    for each in shipped.claims:
+        assert (each.replicates > 1) == any(found.sd is not None for found in each.quantities)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -87,3 +87,42 @@ def _npy(array: np.ndarray) -> bytes:
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()
+
+
+def test_equal_files_are_kept_once_until_their_last_user_goes(artifacts: Artifacts) -> None:
+    tensors = {"x": np.arange(6, dtype=np.float32)}
+    a, b = (artifacts.save(f"{name}/samples.safetensors", tensors, {"of": "both"}) for name in "ab")
+    other = artifacts.save("b/other.safetensors", tensors, {"of": "b"})
+    assert a == b != other
+    for key, sha256 in (("a/samples", a), ("b/samples", b), ("b/other", other)):
+        assert artifacts.share(f"{key}.safetensors", sha256)
+    first, second = (artifacts.path(f"{name}/samples.safetensors", a) for name in "ab")
+    assert first.samefile(second)
+    assert not first.samefile(artifacts.path("b/other.safetensors", other))
+
+    artifacts.remove_all("a")
+    assert artifacts.remove_unshared() == 0
+    assert artifacts.load("b/samples.safetensors", b)[0]["x"].tolist() == tensors["x"].tolist()
+    artifacts.remove_all("b")
+    assert artifacts.remove_unshared() == 2
+    assert artifacts.keys("") == []
+
+
+def test_a_damaged_file_is_not_what_later_ones_share(artifacts: Artifacts) -> None:
+    sha256 = artifacts.save("a/x.safetensors", {"x": np.ones(8)}, {})
+    artifacts.share("a/x.safetensors", sha256)
+    damaged = artifacts.path("a/x.safetensors", sha256)
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0")
+    for name in "bc":
+        artifacts.save(f"{name}/x.safetensors", {"x": np.ones(8)}, {})
+        assert artifacts.share(f"{name}/x.safetensors", sha256)
+    assert artifacts.is_whole("b/x.safetensors", sha256)
+    assert artifacts.path("b/x.safetensors", sha256).samefile(artifacts.path("c/x.safetensors", sha256))
+    assert not artifacts.is_whole("a/x.safetensors", sha256)
+
+
+def test_an_object_store_keeps_each_file(tmp_path: Path) -> None:
+    artifacts = Artifacts("memory://tgsh-test-share")
+    sha256 = artifacts.save("a/x.safetensors", {"x": np.ones(2)}, {})
+    assert not artifacts.share("a/x.safetensors", sha256)
+    assert artifacts.is_whole("a/x.safetensors", sha256)

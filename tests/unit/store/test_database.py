@@ -63,7 +63,7 @@ def test_a_writer_waits_for_a_locked_database(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(5)
+    held.wait(60)
     experiment_id = submitted(database)
     thread.join()
     assert queries.experiment(database, experiment_id).record.status == "queued"

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from tests.support.jobs import completed, leased, submitted
 from tgsh.errors import Conflict, NotFound
-from tgsh.store import deleted, experiments, maintenance, queries, removals
+from tgsh.store import deleted, deleted_studies, experiments, maintenance, queries, removals
 from tgsh.store.annotations import annotate, history
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -49,7 +49,9 @@ def test_it_comes_back_as_it_was(database: Database) -> None:
     deleted.put_away(database, id, "bob")
     with pytest.raises(NotFound):
         queries.experiment(database, id)
-    [record] = deleted.listed(database, None, 10)
+    [row] = deleted.listed(database, None, 10)
+    record = row.record
+    assert (row.study_id, row.study_name) == (None, None)
     assert (record.id, record.tasks_total, record.deleted_by) == (id, 2, "bob")
     deleted.restore(database, id, None)
     assert rows(database, id) == before
@@ -78,7 +80,7 @@ def test_owners_see_and_restore_their_own_alone(database: Database) -> None:
     assert not deleted.listed(database, "bob", 10)
     with pytest.raises(NotFound):
         deleted.restore(database, id, "bob")
-    assert [each.id for each in deleted.listed(database, "alice", 10)] == [id]
+    assert [each.record.id for each in deleted.listed(database, "alice", 10)] == [id]
     deleted.restore(database, id, "alice")
 
 
@@ -103,6 +105,44 @@ def test_its_place_in_a_study_is_its_own_again(database: Database) -> None:
     with database.read() as session:
         members = session.scalars(select(StudyMemberRecord.experiment_id).order_by(StudyMemberRecord.seed))
         assert list(members) == [id, taken]
+
+
+def test_a_study_comes_back_with_the_experiments_that_went_with_it(database: Database) -> None:
+    one, two, shared = submitted(database), submitted(database), submitted(database)
+    columns = {"tags": ["t"], "spec": {}, "replicates": {}, "grid": {}, "cells": [{}], "created_at": 1.5}
+    members = {"5" * 16: (one, two, shared), "6" * 16: (shared,)}
+    with database.write() as session:
+        session.execute(update(ExperimentRecord).values(owner="alice"))
+        for study, ids in members.items():
+            table = Base.metadata.tables["studies"]
+            session.execute(table.insert().values(id=study, name=study[0], owner="alice", **columns))
+            for seed, id in enumerate(ids):
+                session.add(
+                    StudyMemberRecord(study_id=study, cell=0, seed=seed, base_seed=0, experiment_id=id)
+                )
+
+    def study_rows() -> list[list[Any]]:
+        tables = [Base.metadata.tables[name] for name in ("studies", "study_members")]
+        with database.read() as session:
+            return [sorted(map(tuple, session.execute(select(table)))) for table in tables]
+
+    before = study_rows()
+    for _ in range(2):
+        deleted_studies.put_away_study(database, "5" * 16, "alice")
+        listed = deleted.listed(database, "alice", 10)
+        assert {row.record.id for row in listed} == {one, two}
+        assert {(row.study_id, row.study_name) for row in listed} == {("5" * 16, "5")}
+        with pytest.raises(NotFound):
+            deleted_studies.restore_study(database, "5" * 16, "bob")
+        assert set(deleted_studies.restore_study(database, "5" * 16, "alice")) == {one, two}
+        assert study_rows() == before
+    deleted_studies.put_away_study(database, "5" * 16)
+    deleted.restore(database, two, None)
+    assert [row for row in study_rows()[1] if row[0] == "5" * 16] == before[1][1:3], "with what stayed"
+    experiments.delete(database, two)
+    age(database, LONG_AGO)
+    with pytest.raises(NotFound):
+        deleted_studies.restore_study(database, "5" * 16, None)
 
 
 def test_files_stay_for_a_week(database: Database, tmp_path: Path) -> None:

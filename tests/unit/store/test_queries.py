@@ -97,8 +97,10 @@ def test_names_are_sorted_whatever_their_case(filled: Database) -> None:
 
 
 def test_a_summary_counts_what_is_visible(filled: Database) -> None:
-    found = queries.facets(filled, queries.Filters(text="B"))
-    assert (found.matching, found.all) == ({"completed": 2}, 5)
+    counted = queries.counts(filled, queries.Filters(text="B"))
+    assert (counted.matching, counted.all) == ({"completed": 2}, 5)
+    found = queries.facets(filled, None)
     assert (found.suites, found.datasets, found.tags) == (["rotation"], ["mnist"], ["t"])
-    hers = queries.facets(filled, queries.Filters(visible_to="bob"))
-    assert (sum(hers.matching.values()), hers.all, hers.tags) == (2, 2, ["t"])
+    hers = queries.counts(filled, queries.Filters(visible_to="bob"))
+    assert (sum(hers.matching.values()), hers.all) == (2, 2)
+    assert queries.facets(filled, "bob").tags == ["t"]

@@ -85,6 +85,45 @@ def test_only_gpus_that_cuda_would_see_count(
     assert devices.slots("auto") == (expected or ["cpu"] * len(os.sched_getaffinity(0)))
 
 
+MIG = """\
+GPU 0: NVIDIA H100 (UUID: GPU-1)
+  MIG 3g.40gb     Device  0: (UUID: MIG-a)
+  MIG 3g.40gb     Device  1: (UUID: MIG-b)
+GPU 1: NVIDIA H100 (UUID: GPU-2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        (None, ["MIG-a", "MIG-b", "1"]),
+        ("MIG-b", ["MIG-b"]),
+        ("MIG-a,MIG-b,MIG-c", ["MIG-a", "MIG-b"]),
+        ("1,MIG-a", ["1", "MIG-a"]),
+        ("MIG-", []),
+    ],
+)
+def test_each_partition_of_a_gpu_is_a_device(
+    nvidia_smi: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, names: list[str]
+) -> None:
+    nvidia_smi.write_text(f"#!/bin/sh\ncat <<END\n{MIG}END\n")
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices.visible_gpus() == names
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "undone")  # what is set below is taken back with it
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        devices.name_partitions()
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "MIG-a,MIG-b,1"
+        assert devices.slots("auto") == ["cuda:0", "cuda:1", "cuda:2"]
+
+
+def test_whole_gpus_need_no_names(nvidia_smi: Path) -> None:
+    devices.name_partitions()
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    assert devices.visible_gpus() == ["0", "1"]
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -500,7 +500,9 @@ class AsyncResultMethods(AsyncReferences):
         path = experiment_path(experiment, *resource.split("/"))
         return await self._send(get_file(path, **{**(params or {}), "format": format}))
 
-    async def figure(self, experiment: ExperimentReference, name: str, format: str = "png") -> bytes:
+    async def figure(
+        self, experiment: ExperimentReference, name: str, format: str = "png", **options: Any
+    ) -> bytes:
         """Figure under its stable name, as a file.
 
         Parameters
@@ -511,11 +513,19 @@ class AsyncResultMethods(AsyncReferences):
             Name of the figure, such as ``"dendrogram"``.
         format : str, default='png'
             ``"png"``, ``"svg"`` or ``"pdf"``.
+        **options : Any
+            Options of the figure, such as ``width=85, font=8, diagonal="mask", svg_text="text"``; see
+            `tgsh.specs.figure_options.FigureOptions`.
 
         Returns
         -------
         bytes
             Content of the file.
+
+        Examples
+        --------
+        >>> svg = await client.figure(experiment.id, "similarity", "svg", width=85, font=8)
         """
         experiment = await self.experiment_id(experiment)
-        return await self._send(get_file(experiment_path(experiment, "figures", f"{name}.{format}")))
+        path = experiment_path(experiment, "figures", f"{name}.{format}")
+        return await self._send(get_file(path, **options))

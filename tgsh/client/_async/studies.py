@@ -303,7 +303,9 @@ class AsyncStudyMethods(AsyncReferences):
             download.replace(target)
         return target
 
-    async def delete_study(self, study: StudyReference, *, members: bool = False) -> None:
+    async def delete_study(
+        self, study: StudyReference, *, members: bool = False, forever: bool = False
+    ) -> None:
         """Delete a study.
 
         Parameters
@@ -312,9 +314,26 @@ class AsyncStudyMethods(AsyncReferences):
             The study, its id, or the beginning of it.
         members : bool, default=False
             Whether its experiments go, too, but those of others and of other studies.
+        forever : bool, default=False
+            Whether their files go at once; else `undelete_study` brings all back for seven days.
         """
         study = await self.study_id(study)
-        await self._send(delete_study(study, members=members))
+        await self._send(delete_study(study, members=members, forever=forever))
+
+    async def undelete_study(self, study_id: str) -> results.Study:
+        """Bring a study back with the experiments that were deleted with it, within seven days.
+
+        Parameters
+        ----------
+        study_id : str
+            The whole id.
+
+        Returns
+        -------
+        results.Study
+            As it was; experiments that waited for workers are cancelled now.
+        """
+        return await self._send(post_study_action(study_id, "restore"))
 
     async def wait_study(
         self, study: StudyReference, timeout: float | None = None, *, progress: bool | None = None

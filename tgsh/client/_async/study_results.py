@@ -114,6 +114,47 @@ class AsyncStudyResultMethods(AsyncReferences):
         }
         return await self._send(get_study_document(results.StudySimilarity, study, "similarity", **params))
 
+    async def study_matrices(
+        self,
+        study: StudyReference,
+        level: float = 0.95,
+        over: schemas.Over | None = None,
+        stage: str | int = "after",
+        measure: schemas.Measure = "cosine",
+        layer: str | None = None,
+    ) -> results.StudyMatrices:
+        """Mean, sd and interval of the similarity of every two tasks, in all cells side by side.
+
+        Parameters
+        ----------
+        study : StudyReference
+            The study, its id, or the beginning of it.
+        level : float, default=0.95
+            Confidence of the intervals.
+        over : schemas.Over | None, default=None
+            What intervals generalise over: ``"seeds"``, ``"base_seeds"`` or ``"both"``; None for what varies.
+        stage : str | int, default='after'
+            ``"before"`` or ``"after"`` training, or the number of an epoch.
+        measure : schemas.Measure, default='cosine'
+            Similarity of two context vectors: ``"cosine"``, ``"correlation"`` or ``"update"``.
+        layer : str | None, default=None
+            Layer whose part of the vectors is compared; None compares all of them.
+
+        Returns
+        -------
+        results.StudyMatrices
+            Cells that have a completed experiment.
+        """
+        study = await self.study_id(study)
+        params: dict[str, Any] = {
+            "level": level,
+            "over": over,
+            "stage": stage,
+            "measure": measure,
+            "layer": layer,
+        }
+        return await self._send(get_study_document(results.StudyMatrices, study, "matrices", **params))
+
     async def study_ceiling(
         self,
         study: StudyReference,

@@ -12,12 +12,14 @@ from tgsh.client._requests import (
     experiment_path,
     get_deleted_page,
     get_document,
+    get_table,
     patch,
     post_action,
     post_batch,
+    table_filters,
 )
 from tgsh.client._sync.references import ExperimentReference, References
-from tgsh.client.results import Experiment
+from tgsh.client.results import Experiment, ExperimentTable
 
 
 class NotebookMethods(References):
@@ -59,6 +61,45 @@ class NotebookMethods(References):
         if project is not None:
             changes["project"] = project or None
         return self._send(patch(Experiment, experiment_path(experiment), **changes))
+
+    def table(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        group_by: str | None = None,
+        **filters: object,
+    ) -> ExperimentTable:
+        """Experiments under columns of one's choice, or groups of them with means and deviations.
+
+        Parameters
+        ----------
+        columns : Sequence[str] | None, default=None
+            Such as ``["name", "accuracy", "seed", "training.epochs"]``: columns of the table and fields of
+            the spec by their paths; None: the usual ones.
+        group_by : str | None, default=None
+            ``"project"``, ``"study"``, ``"tag"``, ``"network"``, ``"seed"`` or a field of the spec; then a
+            column of numbers becomes two, the mean and the standard deviation. None: no groups.
+        **filters : object
+            As of `experiments`: ``project="thesis"``, ``**{"training.epochs": 5}``.
+
+        Returns
+        -------
+        ExperimentTable
+            All that match; `to_dataframe` makes a DataFrame of it.
+
+        Examples
+        --------
+        >>> table = client.table(["accuracy"], group_by="training.epochs", tag="paper")
+        >>> table.to_dataframe()
+        """
+        params = table_filters(filters)
+        if params.get("study") is not None:
+            params["study"] = self.study_id(str(params["study"]))
+        table = self._send(get_table(columns, None, group_by=group_by, **params))
+        while table.next is not None:
+            more = self._send(get_table(columns, table.next, **params))
+            table = table.model_copy(update={"rows": [*table.rows, *more.rows], "next": more.next})
+        return table
 
     def share(self, experiment: ExperimentReference, shared: bool = True) -> Experiment:
         """Share an experiment with everybody who has a key, or with its owner alone again.

@@ -496,7 +496,9 @@ class ResultMethods(References):
         path = experiment_path(experiment, *resource.split("/"))
         return self._send(get_file(path, **{**(params or {}), "format": format}))
 
-    def figure(self, experiment: ExperimentReference, name: str, format: str = "png") -> bytes:
+    def figure(
+        self, experiment: ExperimentReference, name: str, format: str = "png", **options: Any
+    ) -> bytes:
         """Figure under its stable name, as a file.
 
         Parameters
@@ -507,11 +509,19 @@ class ResultMethods(References):
             Name of the figure, such as ``"dendrogram"``.
         format : str, default='png'
             ``"png"``, ``"svg"`` or ``"pdf"``.
+        **options : Any
+            Options of the figure, such as ``width=85, font=8, diagonal="mask", svg_text="text"``; see
+            `tgsh.specs.figure_options.FigureOptions`.
 
         Returns
         -------
         bytes
             Content of the file.
+
+        Examples
+        --------
+        >>> svg = client.figure(experiment.id, "similarity", "svg", width=85, font=8)
         """
         experiment = self.experiment_id(experiment)
-        return self._send(get_file(experiment_path(experiment, "figures", f"{name}.{format}")))
+        path = experiment_path(experiment, "figures", f"{name}.{format}")
+        return self._send(get_file(path, **options))

@@ -302,7 +302,7 @@ class StudyMethods(References):
             download.replace(target)
         return target
 
-    def delete_study(self, study: StudyReference, *, members: bool = False) -> None:
+    def delete_study(self, study: StudyReference, *, members: bool = False, forever: bool = False) -> None:
         """Delete a study.
 
         Parameters
@@ -311,9 +311,26 @@ class StudyMethods(References):
             The study, its id, or the beginning of it.
         members : bool, default=False
             Whether its experiments go, too, but those of others and of other studies.
+        forever : bool, default=False
+            Whether their files go at once; else `undelete_study` brings all back for seven days.
         """
         study = self.study_id(study)
-        self._send(delete_study(study, members=members))
+        self._send(delete_study(study, members=members, forever=forever))
+
+    def undelete_study(self, study_id: str) -> results.Study:
+        """Bring a study back with the experiments that were deleted with it, within seven days.
+
+        Parameters
+        ----------
+        study_id : str
+            The whole id.
+
+        Returns
+        -------
+        results.Study
+            As it was; experiments that waited for workers are cancelled now.
+        """
+        return self._send(post_study_action(study_id, "restore"))
 
     def wait_study(
         self, study: StudyReference, timeout: float | None = None, *, progress: bool | None = None

@@ -2,7 +2,7 @@
 
 from tgsh.client.results.atlas import AtlasMap, NearestElsewhere
 from tgsh.client.results.comparison import Comparison
-from tgsh.client.results.experiments import Experiment, ExperimentPage
+from tgsh.client.results.experiments import Experiment, ExperimentPage, ExperimentTable
 from tgsh.client.results.inference import (
     ContextTransfer,
     HashProperties,
@@ -37,6 +37,7 @@ from tgsh.client.results.studies import (
     StudyDifferences,
     StudyEffects,
     StudyEmbedding,
+    StudyMatrices,
     StudyPage,
     StudySimilarity,
     StudySummary,
@@ -54,6 +55,7 @@ __all__ = [
     "Embedding",
     "Experiment",
     "ExperimentPage",
+    "ExperimentTable",
     "Geometry",
     "HashProperties",
     "MixedPredictions",
@@ -74,6 +76,7 @@ __all__ = [
     "StudyDifferences",
     "StudyEffects",
     "StudyEmbedding",
+    "StudyMatrices",
     "StudyPage",
     "StudySimilarity",
     "StudySummary",

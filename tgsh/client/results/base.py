@@ -74,17 +74,26 @@ class PlottableResult(LabelledResult):
     """Labelled result with a plot, which a notebook displays."""
 
     @overload
-    def plot(self) -> Figure: ...
+    def plot(self, ax: None = None, **options: Any) -> Figure: ...
     @overload
-    def plot(self, ax: Axes) -> Axes: ...
+    def plot(self, ax: Axes, **options: Any) -> Axes: ...
 
-    def plot(self, ax: Axes | None = None) -> Figure | Axes:
-        """Plot the array.
+    def plot(self, ax: Axes | None = None, **options: Any) -> Figure | Axes:
+        """Plot the array, as the service draws it.
+
+        Matplotlib's rcParams are obeyed where they are not matplotlib's defaults: ``font.family``,
+        ``font.size``, ``text.color``, ``figure.figsize``, ``figure.dpi``, the two ``facecolor`` and
+        ``image.cmap``.
 
         Parameters
         ----------
         ax : Axes | None, default=None
             Axes to draw into; None creates a figure.
+        **options : Any
+            Options of the figure: ``width`` and ``height`` (mm), ``font`` (points), ``title`` (``"on"``,
+            ``"off"`` or a text), ``labels`` (``"all"``, ``"some"``, ``"off"``), ``range`` (``"auto"`` or two
+            numbers), ``diagonal`` (``"show"``, ``"mask"``), ``cmap``, ``dpi`` and ``svg_text`` (``"text"``,
+            ``"paths"``). Axes of your own have their own size, title and file.
 
         Returns
         -------
@@ -93,14 +102,20 @@ class PlottableResult(LabelledResult):
 
         Raises
         ------
+        InvalidSpec
+            If an option has no such value, or this plot cannot use it: all of them at once.
         ValueError
             If there is nothing to plot yet.
+
+        Examples
+        --------
+        >>> similarity.plot(width=85, font=8, diagonal="mask", svg_text="text").savefig("similarity.svg")
         """
         from tgsh.client import plotting, study_plots  # noqa: F401  # registers its figures
 
         if ax is None:
-            return plotting.warned_figure(self)
-        plotting.draw(self, ax)
+            return plotting.figure_with_options(self, options)
+        plotting.draw_with_options(self, ax, options)
         return ax
 
     def _repr_png_(self) -> Png | None:
@@ -132,6 +147,26 @@ class PlottableResult(LabelledResult):
         return f'<div>{summary}</div><img alt="{summary}" width="{png[1]["width"]}" src="{source}">'
 
 
+def import_pandas() -> Any:
+    """Pandas, which is loaded for tables only.
+
+    Returns
+    -------
+    Any
+        The module.
+
+    Raises
+    ------
+    MachineProblem
+        If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise MachineProblem("tables need pandas: pip install 'tgsh[notebook]'") from error
+    return pandas
+
+
 def labelled_table(
     values: object, rows: Mapping[str, Sequence[Any]], columns: Mapping[str, Sequence[Any]]
 ) -> pandas.DataFrame:
@@ -156,19 +191,20 @@ def labelled_table(
     MachineProblem
         If pandas is not installed.
     """
-    try:
-        import pandas
-    except ImportError as error:
-        raise MachineProblem("tables need pandas: pip install 'tgsh[notebook]'") from error
+    library = import_pandas()
 
     def index(labels: Mapping[str, Sequence[Any]]) -> pandas.Index[Any]:
         if len(labels) == 1:
             ((name, only),) = labels.items()
-            single: pandas.Index[Any] = pandas.Index(list(only), name=name or None)
+            single: pandas.Index[Any] = library.Index(list(only), name=name or None)
             return single
-        return pandas.MultiIndex.from_arrays([list(each) for each in labels.values()], names=list(labels))
+        several: pandas.Index[Any] = library.MultiIndex.from_arrays(
+            [list(each) for each in labels.values()], names=list(labels)
+        )
+        return several
 
-    return pandas.DataFrame(np.asarray(values), index=index(rows), columns=index(columns))
+    frame: pandas.DataFrame = library.DataFrame(np.asarray(values), index=index(rows), columns=index(columns))
+    return frame
 
 
 def label_range(labels: list[str], noun: str = "tasks") -> str:

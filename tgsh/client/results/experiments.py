@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import PrivateAttr
 
 from tgsh import schemas
-from tgsh.client.results.base import QuietModel
+from tgsh.client.results.base import QuietModel, import_pandas
+
+if TYPE_CHECKING:
+    import pandas
 
 STATUS_COLOURS = {"failed": "#b00020", "cancelled": "#6b6b6b"}
 
@@ -70,6 +73,44 @@ class ExperimentPage(schemas.WireModel):
 
     items: list[Experiment]
     next: str | None = None
+
+
+class ExperimentTable(QuietModel, schemas.ExperimentTable):
+    """Experiments, or groups of them, under chosen columns; a notebook shows the table."""
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The table with its columns.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each experiment or group; of groups, what they are grouped by is the index.
+
+        Raises
+        ------
+        MachineProblem
+            If pandas is not installed.
+        """
+        frame: pandas.DataFrame = import_pandas().DataFrame(self.rows, columns=self.columns)
+        return frame if self.group_by is None else frame.set_index(self.group_by)
+
+    def __repr__(self) -> str:
+        kind = "experiments" if self.group_by is None else f"groups by {self.group_by}"
+        return f"<ExperimentTable: {len(self.rows)} {kind}, {len(self.columns)} columns>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        heads = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(_cell_text(cell))}</td>" for cell in row) + "</tr>"
+            for row in self.rows
+        )
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cell_text(cell: object) -> str:
+    return "" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
 def _progress_text(experiment: Experiment) -> str:

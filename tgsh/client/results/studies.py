@@ -137,6 +137,35 @@ class StudySimilarity(PlottableResult, schemas.StudySimilarity):
         return f"{what}, {_replicates_text(self.replicates)}, {label_range(self.labels)}"
 
 
+class StudyMatrices(schemas.StudyMatrices):
+    """Similarities of all cells over their replicates."""
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The similarities as a long table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per cell and pair of tasks: the cell's values, both tasks, mean, sd, low and high.
+        """
+        paths = list(dict.fromkeys(path for cell in self.cells for path in cell.values))
+        statistics = ["mean", "sd", "low", "high"]
+        rows = [
+            [
+                cell.cell,
+                *(cell.values.get(path) for path in paths),
+                *(cell.tasks[row], cell.labels[row], cell.tasks[column], cell.labels[column]),
+                *(getattr(cell, name)[row][column] for name in statistics),
+                cell.replicates,
+            ]
+            for cell in self.cells
+            for row in range(len(cell.tasks))
+            for column in range(row + 1, len(cell.tasks))
+        ]
+        names = ["task", "label", "other", "other_label", *statistics, "replicates"]
+        return _frame(rows, ["cell", *paths, *names])
+
+
 class StudyEmbedding(LabelledResult, schemas.StudyEmbedding):
     """Tasks as points with their spread, float64 [T, dimensions]."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, NotMeasured, number
+from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, NotMeasured
+from tgsh.reproduce.claims.quantities import Quantity, count, number
 from tgsh.reproduce.plan import DatasetChoice
 from tgsh.schemas import Accuracy, AccuracyMatrix
 
@@ -46,8 +48,8 @@ def mean_within(accuracies: Sequence[float], low: float, high: float = 1.0) -> C
     if not accuracies:
         raise NotMeasured("no task has an accuracy")
     mean, least, most = math.fsum(accuracies) / len(accuracies), min(accuracies), max(accuracies)
-    summary = f"{mean:.3f} ({least:.3f}–{most:.3f})"
-    return ClaimMeasurement.of(low <= mean <= high, {"mean": mean, "min": least, "max": most}, summary)
+    quantity = Quantity("mean", mean, low, high if high < 1 else None, possible=(0, 1))
+    return ClaimMeasurement({"mean": mean, "min": least, "max": most}, _mean_text, (quantity,))
 
 
 def nothing_forgotten(forgetting: Sequence[float], forward_transfer: float | None = None) -> ClaimMeasurement:
@@ -60,14 +62,12 @@ def nothing_forgotten(forgetting: Sequence[float], forward_transfer: float | Non
     worst = max(forgetting, key=abs)
     measured = {
         "tasks": len(forgetting),
+        "exactly_zero": sum(value == 0 for value in forgetting),
         "largest_forgetting": worst,
         "forward_transfer": forward_transfer,
     }
-    exact = sum(value == 0 for value in forgetting)
-    summary = f"exactly 0 for {exact} of {len(forgetting)}"
-    if forward_transfer is not None:
-        summary += f"\nforward transfer {forward_transfer:+.3f}"
-    return ClaimMeasurement.of(exact == len(forgetting), measured, summary)
+    quantity = Quantity("largest forgetting", abs(worst), most=0, possible=(0, 1))
+    return ClaimMeasurement(measured, _forgetting_text, (quantity,))
 
 
 def degrades_with_distance(values: np.ndarray) -> ClaimMeasurement:
@@ -86,10 +86,29 @@ def degrades_with_distance(values: np.ndarray) -> ClaimMeasurement:
     np.fill_diagonal(foreign, -1)
     best = foreign.argmax(axis=0)
     neighbours = int(np.isin((best - away) % tasks, (1, tasks - 1)).sum())
-    falls = means["own"] > means["1"] > means["2"] > means["quarter"]
-    summary = f"{' / '.join(number(mean, 3) for mean in means.values())}, {neighbours} of {tasks}"
     measured = {"mean_at_lag": means, "best_is_neighbour": neighbours, "tasks": tasks}
-    return ClaimMeasurement.of(falls and neighbours == tasks, measured, summary)
+    names = {"own": "own", "1": "±1", "2": "±2", "quarter": "a quarter turn"}
+    falls = (
+        Quantity(f"{names[near]} less {names[far]}", means[near] - means[far], least=0, is_strict=True)
+        for near, far in pairwise(lags)
+    )
+    best_of_all = Quantity("neighbour best", neighbours, least=tasks, possible=(0, tasks), digits=1)
+    return ClaimMeasurement(measured, _degradation_text, (*falls, best_of_all))
+
+
+def _mean_text(measured: Mapping[str, Any]) -> str:
+    return f"{measured['mean']:.3f} ({measured['min']:.3f}–{measured['max']:.3f})"
+
+
+def _forgetting_text(measured: Mapping[str, Any]) -> str:
+    summary = f"exactly 0 for {count(measured['exactly_zero'])} of {measured['tasks']}"
+    transfer = measured["forward_transfer"]
+    return summary if transfer is None else f"{summary}\nforward transfer {transfer:+.3f}"
+
+
+def _degradation_text(measured: Mapping[str, Any]) -> str:
+    means = " / ".join(number(mean, 3) for mean in measured["mean_at_lag"].values())
+    return f"{means}, {count(measured['best_is_neighbour'])} of {measured['tasks']}"
 
 
 def _accuracies(accuracy: Accuracy) -> list[float]:

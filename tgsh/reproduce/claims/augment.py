@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, NotMeasured, Verdict, number
+from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, NotMeasured, Verdict
+from tgsh.reproduce.claims.quantities import Quantity, number
 from tgsh.reproduce.plan import DatasetChoice
 from tgsh.schemas import Dendrogram, Similarity, SimilarityEpochs
 
@@ -66,7 +69,11 @@ def one_cluster(tree: Dendrogram, cluster: Sequence[int] = CLUSTER) -> ClaimMeas
         "labels": [tree.labels[i] for i in sorted(smallest)],
     }
     names = ", ".join(f"T{task + 1}" for task in sorted(smallest))
-    return ClaimMeasurement.of(smallest == set(cluster), measured, f"they are joined as {names}")
+    distances = _cophenetic_distances(tree)
+    others = [task for task in range(len(tree.tasks)) if task not in cluster]
+    apart = distances[np.ix_(cluster, others)].min() - distances[np.ix_(cluster, cluster)].max()
+    quantity = Quantity("distance at which others join them, less their own", float(apart), 0, is_strict=True)
+    return ClaimMeasurement(measured, f"they are joined as {names}", (quantity,))
 
 
 def joins_last(tree: Dendrogram, untrained: Dendrogram, task: int = T7) -> ClaimMeasurement:
@@ -86,7 +93,12 @@ def joins_last(tree: Dendrogram, untrained: Dendrogram, task: int = T7) -> Claim
         "by_chance": least,
     }
     summary = names if farther > least else f"{names}, as far as the join before"
-    return ClaimMeasurement.of({task} in sides and farther > least, measured, summary)
+    distances = _cophenetic_distances(tree)
+    others = [place for place in range(len(tree.tasks)) if place != task]
+    # Of the task that joins last, alone, this is the last step of the tree; of any other it is 0 or less.
+    step = distances[task, others].min() - distances[np.ix_(others, others)].max()
+    quantity = Quantity("last step less that by chance", float(step) - least, 0, is_strict=True)
+    return ClaimMeasurement(measured, summary, (quantity,))
 
 
 def nearer(
@@ -100,18 +112,19 @@ def nearer(
     to_one, to_other = matrix.values[task][one], matrix.values[task][other]
     least = _difference_by_chance(np.array(untrained.values))
     measured = {f"T{one + 1}": to_one, f"T{other + 1}": to_other, "by_chance": least}
-    return ClaimMeasurement.of(
-        to_one - to_other > least, measured, f"{number(to_one)} and {number(to_other)}"
+    names = f"T{one + 1}", f"T{other + 1}"
+    quantity = Quantity(
+        f"{names[0]} less {names[1]}, less that by chance", to_one - to_other - least, 0, is_strict=True
     )
+    describe = lambda means: " and ".join(number(means[name]) for name in names)  # noqa: E731
+    return ClaimMeasurement(measured, describe, (quantity,))
 
 
 def negative_to_all(matrix: Similarity, task: int = T7) -> ClaimMeasurement:
     """Test that a task has a negative similarity to every other."""
     others = {f"T{i + 1}": value for i, value in enumerate(matrix.values[task]) if i != task}
-    below = sum(value < 0 for value in others.values())
-    low, high = min(others.values()), max(others.values())
-    summary = f"negative to {below} of {len(others)} ({number(low)} to {number(high)})"
-    return ClaimMeasurement.of(below == len(others), others, summary)
+    quantity = Quantity("largest", max(others.values()), most=0, is_strict=True, possible=(-1, 1))
+    return ClaimMeasurement(others, _negative_text, (quantity,))
 
 
 def sign_changes(trajectories: SimilarityEpochs, epochs: Sequence[int]) -> ClaimMeasurement:
@@ -144,9 +157,25 @@ def additive(matrix: Similarity) -> ClaimMeasurement:
         "flip, invert": one_to_other,
         "sum": flip + invert,
     }
-    summary = f"{number(both, 3)} instead of {number(flip, 3)} + {number(invert, 3)}"
-    is_met = abs(both - flip - invert) <= TOLERANCE * (flip + invert)
-    return ClaimMeasurement.of(is_met, measured, summary)
+    share = both / (flip + invert) if flip + invert else math.nan
+    quantity = Quantity("share of the sum", share, 1 - TOLERANCE, 1 + TOLERANCE)
+    return ClaimMeasurement(measured, _additive_text, (quantity,))
+
+
+def _negative_text(measured: Mapping[str, float]) -> str:
+    below = sum(value < 0 for value in measured.values())
+    low, high = min(measured.values()), max(measured.values())
+    return f"negative to {below} of {len(measured)} ({number(low)} to {number(high)})"
+
+
+def _additive_text(measured: Mapping[str, float]) -> str:
+    flip, invert = measured["identity, flip"], measured["identity, invert"]
+    both = measured["identity, flip and invert"]
+    return f"{number(both, 3)} instead of {number(flip, 3)} + {number(invert, 3)}"
+
+
+def _sign_text(measured: Mapping[str, Any]) -> str:
+    return ", ".join(number(value) for value in measured["similarity_after_epoch"].values())
 
 
 def _sign_change(values: Sequence[float | None], epochs: Sequence[int]) -> ClaimMeasurement:
@@ -155,8 +184,15 @@ def _sign_change(values: Sequence[float | None], epochs: Sequence[int]) -> Claim
     if len(similarities) < len(epochs):
         raise NotMeasured(f"the course ends before epoch {epochs[-1]}")
     measured = {"similarity_after_epoch": dict(zip(map(str, epochs), similarities, strict=True))}
-    summary = ", ".join(number(value) for value in similarities)
-    return ClaimMeasurement.of(similarities[0] < 0 < similarities[-1], measured, summary)
+    quantities = (
+        Quantity(
+            f"after epoch {epochs[0]}", similarities[0], most=0, is_strict=True, possible=(-1, 1), digits=2
+        ),
+        Quantity(
+            f"after epoch {epochs[-1]}", similarities[-1], least=0, is_strict=True, possible=(-1, 1), digits=2
+        ),
+    )
+    return ClaimMeasurement(measured, _sign_text, quantities)
 
 
 def _groups(tree: Dendrogram) -> list[set[int]]:
@@ -168,6 +204,16 @@ def _groups(tree: Dendrogram) -> list[set[int]]:
 def _steps(tree: Dendrogram) -> np.ndarray:
     """Differences of the distances of successive joins."""
     return np.diff([join[2] for join in tree.linkage])
+
+
+def _cophenetic_distances(tree: Dendrogram) -> np.ndarray:
+    """Distance at which every two tasks are joined, float64 [T, T]; 0 on the diagonal."""
+    distances = np.zeros((len(tree.tasks), len(tree.tasks)))
+    for left, right, distance, _ in tree.linkage:
+        ones, others = sorted(_below(tree, left)), sorted(_below(tree, right))
+        distances[np.ix_(ones, others)] = distance
+        distances[np.ix_(others, ones)] = distance
+    return distances
 
 
 def _below(tree: Dendrogram, node: int) -> set[int]:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 
-from tgsh.client import Client
+from tgsh.analysis.replicate_design import Over, Replicates
+from tgsh.client import Client, Study
 from tgsh.reproduce.claims import untrained
+from tgsh.reproduce.claims.quantities import (
+    LEVEL,
+    Judgement,
+    Quantity,
+    QuantityEstimate,
+    estimate_quantities,
+    judge_all,
+    mean_of,
+)
 from tgsh.reproduce.plan import PlannedExperiment
 from tgsh.schemas import (
     Accuracy,
@@ -25,13 +36,18 @@ from tgsh.schemas import (
     SimilarityEpochs,
 )
 
-Verdict = Literal["holds", "does not hold", "not informative"]
+Verdict = Literal[Judgement, "not informative"]
 """Not informative: what trained contexts meet, and untrained ones as well."""
+
+InitialState = Literal["completed", "unfinished", "new"]
+"""What an earlier run had left of an experiment."""
 
 REASONS: Mapping[Verdict, str] = MappingProxyType(
     {
         "holds": "Trained contexts meet the criterion, and untrained ones do not.",
         "does not hold": "Trained contexts do not meet the criterion.",
+        "undecided": "The interval has values that meet the criterion and values that do not: more seeds "
+        "or bases would narrow it.",
         "not informative": "Untrained contexts meet the criterion as well: it tells nothing of learning.",
     }
 )
@@ -65,14 +81,20 @@ class Claim:
     contrast: Literal["untrained", "trained"] = "untrained"
     detail: str = ""
 
-    def judge(self, *documents: ExperimentDocuments) -> ClaimMeasurement:
-        """Measure the claim, and its control. Raises: NotMeasured, ServiceProblem."""
-        measurement = self.measure(*documents)
-        return (
-            measurement
-            if self.control is None
-            else measurement.beside(self.contrast, self.control(*documents))
-        )
+    def judge(
+        self,
+        documents: Sequence[tuple[ExperimentDocuments, ...]],
+        replicates: Replicates,
+        over: Over | None = None,
+        level: float = LEVEL,
+    ) -> ClaimFinding:
+        """Measure the claim and its control in every replicate. Raises: NotMeasured, ServiceProblem.
+
+        documents: those that the claim is about, of each replicate.
+        """
+        measured = [self.measure(*each) for each in documents]
+        control = None if self.control is None else [self.control(*each) for each in documents]
+        return find(measured, control, self.contrast, replicates, over, level)
 
     def reason(self, verdict: Verdict) -> str:
         """The sentence that says why the verdict is so."""
@@ -81,29 +103,98 @@ class Claim:
 
 @dataclass(frozen=True)
 class ClaimMeasurement:
-    """Measured values of a claim, and the verdict that follows from them.
+    """Measured values of a claim in one replicate, and the numbers that its criterion bounds.
 
-    measured: JSON values. summary: the same as text of a few lines, for a table.
+    measured: JSON values. describe: the text of a few lines that a table has of them, or a function that
+    makes it of them, and of their means over replicates.
+    """
+
+    measured: Mapping[str, Any]
+    describe: Callable[[Mapping[str, Any]], str] | str
+    quantities: tuple[Quantity, ...]
+
+    @property
+    def holds(self) -> bool:
+        """True if every quantity keeps to its bounds."""
+        return all(each.is_met_by(each.value) for each in self.quantities)
+
+    @property
+    def summary(self) -> str:
+        """The measured values as text."""
+        return self.describe if isinstance(self.describe, str) else self.describe(self.measured)
+
+
+@dataclass(frozen=True)
+class ClaimFinding:
+    """Estimates of a claim over replicates, and of contexts that must not meet it; and the verdict.
+
+    measured: means over replicates, with those of the control under its name. summary: the same as text of a
+    few lines. over: what intervals generalise over; None with one replicate.
     """
 
     verdict: Verdict
     measured: Mapping[str, Any]
     summary: str
+    estimates: tuple[QuantityEstimate, ...]
+    control: tuple[QuantityEstimate, ...]
+    replicates: int
+    over: Over | None
+    level: float
 
-    @classmethod
-    def of(cls, is_met: bool, measured: Mapping[str, Any], summary: str) -> ClaimMeasurement:
-        """Measurement of one kind of contexts: it holds where the criterion is met."""
-        return cls("holds" if is_met else "does not hold", measured, summary)
 
-    @property
-    def holds(self) -> bool:
-        return self.verdict == "holds"
+def find(
+    measured: Sequence[ClaimMeasurement],
+    control: Sequence[ClaimMeasurement] | None,
+    contrast: str,
+    replicates: Replicates,
+    over: Over | None = None,
+    level: float = LEVEL,
+) -> ClaimFinding:
+    """Judge what replicates measured.
 
-    def beside(self, name: str, control: ClaimMeasurement) -> ClaimMeasurement:
-        """The same beside what contexts that should not meet the criterion show; name: theirs."""
-        verdict: Verdict = "not informative" if self.holds and control.holds else self.verdict
-        summary = f"{self.summary}\n{name}: {control.summary.splitlines()[0]}"
-        return ClaimMeasurement(verdict, {**self.measured, name: dict(control.measured)}, summary)
+    The claim holds where the intervals of all its quantities keep to their bounds, and the means of the
+    control do not; it does not hold where an interval keeps out of them. Of contexts that learned nothing the
+    mean decides: their values scatter around what chance gives, and so wide an interval would decide nothing.
+    """
+    estimates = estimate_quantities([each.quantities for each in measured], replicates, over, level)
+    verdict: Verdict = judge_all(estimates)
+    values, summary = _pooled(measured)
+    parts = [summary, *_interval_lines(estimates, level)]
+    of_control: tuple[QuantityEstimate, ...] = ()
+    if control is not None:
+        of_control = estimate_quantities([each.quantities for each in control], replicates, over, level)
+        if verdict == "holds" and all(each.is_met_on_average for each in of_control):
+            verdict = "not informative"
+        values_of_control, summary = _pooled(control)
+        values = {**values, contrast: values_of_control}
+        parts.append(f"{contrast}: {summary.splitlines()[0]}")
+    is_single = len(replicates) == 1
+    return ClaimFinding(
+        verdict=verdict,
+        measured=values,
+        summary="\n".join(parts),
+        estimates=estimates,
+        control=of_control,
+        replicates=len(replicates),
+        over=None if is_single else over or replicates.varying,
+        level=level,
+    )
+
+
+def _pooled(measurements: Sequence[ClaimMeasurement]) -> tuple[dict[str, Any], str]:
+    """Means of measured values, and their text; of texts that have no mean, the one that most share."""
+    values = mean_of([dict(each.measured) for each in measurements])
+    describe = measurements[0].describe
+    if not isinstance(describe, str):
+        return values, describe(values)
+    (summary, times), *others = Counter(each.summary for each in measurements).most_common()
+    return values, f"{summary} ({times} of {len(measurements)})" if others else summary
+
+
+def _interval_lines(estimates: Sequence[QuantityEstimate], level: float) -> list[str]:
+    return [
+        f"{level:.0%}: {each.quantity.name} {each.interval_text}" for each in estimates if each.interval_text
+    ]
 
 
 class NotMeasured(Exception):
@@ -174,14 +265,26 @@ class ExperimentDocuments:
 class ExperimentRun:
     """A planned experiment and what has become of it.
 
-    experiment: None where the service refused it. initial_state: what an earlier run had left of it.
-    reason: why it has no results.
+    experiments: its replicates, base after base; none where the service refused it. study: of several
+    replicates. initial_state: what an earlier run had left of it. reason: why it has no results.
     """
 
     planned: PlannedExperiment
-    experiment: Experiment | None
-    initial_state: Literal["completed", "unfinished", "new"] = "new"
+    experiments: tuple[Experiment, ...] = ()
+    study: Study | None = None
+    initial_state: InitialState = "new"
     reason: str | None = None
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """The first replicate, whose figures are drawn."""
+        return self.experiments[0] if self.experiments else None
+
+    @property
+    def replicates(self) -> Replicates:
+        """Seeds of the replicates."""
+        specs = [each.spec for each in self.experiments]
+        return Replicates(tuple(each.seed for each in specs), tuple(each.base_seed for each in specs))
 
     @property
     def earlier(self) -> bool:
@@ -190,9 +293,9 @@ class ExperimentRun:
 
     @property
     def completed(self) -> bool:
-        return self.experiment is not None and self.experiment.status == "completed"
+        """True if every replicate is completed."""
+        return bool(self.experiments) and all(each.status == "completed" for each in self.experiments)
 
-
-def number(value: float, digits: int = 2) -> str:
-    """Text of a number for a table, with a typographic minus sign and no −0.00."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+    def documents(self, client: Client) -> list[ExperimentDocuments]:
+        """Documents of each replicate."""
+        return [ExperimentDocuments(client, each, self.planned.stage) for each in self.experiments]

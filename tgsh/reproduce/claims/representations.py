@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, NotMeasured, number
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, NotMeasured
+from tgsh.reproduce.claims.quantities import Quantity, number
 from tgsh.reproduce.plan import DatasetChoice
 from tgsh.schemas import GeometryStage, Reconstructions
 
@@ -48,10 +53,9 @@ def intra_above_inter(stage: GeometryStage) -> ClaimMeasurement:
     intra, inter, above = stage.intra_mean, stage.inter_mean, stage.p_intra_greater
     if intra is None or inter is None or above is None:
         raise NotMeasured("there are no pairs of one kind")
-    summary = f"{number(intra)} / {number(inter)}, {number(above)}"
-    return ClaimMeasurement.of(
-        intra > inter, {"intra": intra, "inter": inter, "p_intra_greater": above}, summary
-    )
+    quantity = Quantity("intra less inter", intra - inter, least=0, is_strict=True)
+    measured = {"intra": intra, "inter": inter, "p_intra_greater": above}
+    return ClaimMeasurement(measured, _hash_text, (quantity,))
 
 
 def neighbours_closer(stage: GeometryStage) -> ClaimMeasurement:
@@ -63,8 +67,8 @@ def neighbours_closer(stage: GeometryStage) -> ClaimMeasurement:
     if neighbours is None or everyone is None:
         raise NotMeasured("the inter cosine of neighbours was not measured: train the experiment anew")
     measured = {"neighbours": neighbours, "all": everyone}
-    summary = f"{number(neighbours)} / {number(everyone)}"
-    return ClaimMeasurement.of(neighbours - everyone >= LEAST_CLOSER, measured, summary)
+    quantity = Quantity("neighbours less all", neighbours - everyone, least=LEAST_CLOSER)
+    return ClaimMeasurement(measured, _closer_text, (quantity,))
 
 
 def parameter_read(stage: GeometryStage) -> ClaimMeasurement:
@@ -80,8 +84,8 @@ def parameter_read(stage: GeometryStage) -> ClaimMeasurement:
         "r2_with_all_tasks_in_the_fit": stage.parameter_r2,
         "task_accuracy": stage.task_accuracy,
     }
-    summary = f"R² {number(scores.r2, 3)}, {number(scores.median_error, 1)} {scores.unit}"
-    return ClaimMeasurement.of(scores.r2 >= LEAST_R2, measured, summary)
+    quantity = Quantity("R²", scores.r2, least=LEAST_R2, possible=(-math.inf, 1))
+    return ClaimMeasurement(measured, _parameter_text, (quantity,))
 
 
 def seen_in_reconstructions(reconstructions: Reconstructions) -> ClaimMeasurement:
@@ -92,9 +96,30 @@ def seen_in_reconstructions(reconstructions: Reconstructions) -> ClaimMeasuremen
     score = reconstructions.score
     if score is None or score.right_class is None or score.right_task is None:
         raise NotMeasured("the reconstructions have no score")
-    right = score.right_class >= RIGHT_CLASS and score.right_task >= RIGHT_TASK
-    summary = f"{number(score.correlation)}, {score.right_class:.0%}, {score.right_task:.0%}"
-    return ClaimMeasurement.of(right, score.model_dump(exclude={"interval", "reason"}), summary)
+    quantities = (
+        Quantity("right class", score.right_class, least=RIGHT_CLASS, possible=(0, 1)),
+        Quantity("right rotation", score.right_task, least=RIGHT_TASK, possible=(0, 1)),
+    )
+    measured = score.model_dump(exclude={"interval", "reason"})
+    return ClaimMeasurement(measured, _reconstruction_text, quantities)
+
+
+def _hash_text(measured: Mapping[str, Any]) -> str:
+    intra, inter, above = (number(measured[name]) for name in ("intra", "inter", "p_intra_greater"))
+    return f"{intra} / {inter}, {above}"
+
+
+def _closer_text(measured: Mapping[str, Any]) -> str:
+    return f"{number(measured['neighbours'])} / {number(measured['all'])}"
+
+
+def _parameter_text(measured: Mapping[str, Any]) -> str:
+    return f"R² {number(measured['r2'], 3)}, {number(measured['median_error'], 1)} {measured['unit']}"
+
+
+def _reconstruction_text(measured: Mapping[str, Any]) -> str:
+    shares = f"{measured['right_class']:.0%}, {measured['right_task']:.0%}"
+    return f"{number(measured['correlation'])}, {shares}"
 
 
 def _hash_claim(about: str, expected: str) -> Claim:

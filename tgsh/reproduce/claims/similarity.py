@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from tgsh.analysis.similarity import SimilarityMatrix, nearest
-from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, NotMeasured, Verdict, number
+from tgsh.reproduce.claims.base import Claim, ClaimMeasurement, NotMeasured, Verdict
+from tgsh.reproduce.claims.quantities import Quantity, count, number
 from tgsh.reproduce.plan import START_SUFFIXES, DatasetChoice
 from tgsh.schemas import Similarity
 
@@ -60,18 +62,17 @@ def adjacent(matrix: Similarity) -> ClaimMeasurement:
     tasks = len(matrix.tasks)
     best = nearest(SimilarityMatrix(_values(matrix), tuple(matrix.labels), tuple(matrix.tasks), "cosine"))
     neighbours = sum((place - row) % tasks in {1, tasks - 1} for row, place in enumerate(best))
-    return ClaimMeasurement.of(
-        neighbours == tasks, {"neighbours": neighbours, "tasks": tasks}, f"{neighbours} of {tasks}"
-    )
+    quantity = Quantity("neighbour nearest", neighbours, least=tasks, possible=(0, tasks), digits=1)
+    return ClaimMeasurement({"neighbours": neighbours, "tasks": tasks}, _adjacent_text, (quantity,))
 
 
 def near_zero(matrix: Similarity) -> ClaimMeasurement:
     """Test that no two tasks have a similarity of magnitude ZERO_LIMIT or more."""
     others = _off_diagonal(_values(matrix))
     largest, typical = float(np.abs(others).max()), float(np.sqrt((others**2).mean()))
-    return ClaimMeasurement.of(
-        largest < ZERO_LIMIT, {"largest": largest, "root_mean_square": typical}, f"{largest:.3f}"
-    )
+    quantity = Quantity("largest", largest, most=ZERO_LIMIT, is_strict=True, possible=(0, 1))
+    measured = {"largest": largest, "root_mean_square": typical}
+    return ClaimMeasurement(measured, lambda means: f"{means['largest']:.3f}", (quantity,))
 
 
 def half_turn(matrix: Similarity) -> ClaimMeasurement:
@@ -84,9 +85,10 @@ def half_turn(matrix: Similarity) -> ClaimMeasurement:
     pairs = {lag: _at_lag(values, lag) for lag in (1, 2, quarter, half)}
     means = {lag: float(values_at_lag.mean()) for lag, values_at_lag in pairs.items()}
     error = float(np.sqrt(sum(pairs[lag].var(ddof=1) / len(pairs[lag]) for lag in (quarter, half))))
-    summary = " / ".join(number(mean, 2 if lag < 3 else 3) for lag, mean in means.items())
     measured = {"mean_at_lag": {str(lag): mean for lag, mean in means.items()}, "standard_error": error}
-    return ClaimMeasurement.of(means[half] - means[quarter] > 2 * error, measured, summary)
+    excess = means[half] - means[quarter] - 2 * error
+    quantity = Quantity("180° less 90°, less two errors", excess, least=0, is_strict=True)
+    return ClaimMeasurement(measured, _half_turn_text, (quantity,))
 
 
 def every_second(fine: Similarity, coarse: Similarity) -> ClaimMeasurement:
@@ -100,7 +102,17 @@ def every_second(fine: Similarity, coarse: Similarity) -> ClaimMeasurement:
     one, two = _off_diagonal(every_second_task), _off_diagonal(other)
     correlation = float(np.corrcoef(one, two)[0, 1])
     measured = {"correlation": correlation, "largest_difference": float(np.abs(one - two).max())}
-    return ClaimMeasurement.of(correlation >= MIN_CORRELATION, measured, number(correlation, 4))
+    quantity = Quantity("correlation", correlation, least=MIN_CORRELATION, possible=(-1, 1), digits=4)
+    return ClaimMeasurement(measured, lambda means: number(means["correlation"], 4), (quantity,))
+
+
+def _adjacent_text(measured: Mapping[str, Any]) -> str:
+    return f"{count(measured['neighbours'])} of {measured['tasks']}"
+
+
+def _half_turn_text(measured: Mapping[str, Any]) -> str:
+    means = measured["mean_at_lag"].values()
+    return " / ".join(number(mean, 2 if place < 2 else 3) for place, mean in enumerate(means))
 
 
 def _values(matrix: Similarity) -> np.ndarray:

@@ -12,7 +12,7 @@ from tgsh.reproduce.claims.base import NotMeasured
 
 def test_the_mean_is_what_counts() -> None:
     found = mean_within([0.93, 0.96], 0.937, 0.950)
-    assert (found.verdict, found.summary) == ("holds", "0.945 (0.930–0.960)")
+    assert (found.holds, found.summary) == (True, "0.945 (0.930–0.960)")
     assert not mean_within([0.93, 0.93], 0.937, 0.950).holds
     assert not mean_within([0.96, 0.96], 0.937, 0.950).holds
     assert mean_within([0.96, 0.96], 0.93).holds
@@ -25,7 +25,7 @@ def test_forgetting_must_be_exactly_zero() -> None:
     assert found.holds
     assert found.summary == "exactly 0 for 2 of 2\nforward transfer +0.250"
     found = nothing_forgotten([0.0, -1e-4, 1e-5])
-    assert (found.verdict, found.measured["largest_forgetting"]) == ("does not hold", -1e-4)
+    assert (found.holds, found.measured["largest_forgetting"]) == (False, -1e-4)
     assert found.summary == "exactly 0 for 1 of 3"
     with pytest.raises(NotMeasured):
         nothing_forgotten([])

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.documents import geometry, reconstructions, stage
-from tgsh.reproduce.claims.base import NotMeasured
+from tgsh.analysis.replicate_design import Replicates
+from tgsh.reproduce.claims.base import NotMeasured, find
 from tgsh.reproduce.claims.representations import (
     intra_above_inter,
     neighbours_closer,
@@ -27,12 +28,14 @@ def test_definition_1_says_nothing_where_untrained_contexts_meet_it_as_well() ->
         for intra, inter in ((0.36, 0.08), (0.42, 0), (0.1, 0.3))
     )
     assert trained.measured == {"intra": 0.36, "inter": 0.08, "p_intra_greater": 0.9}
-    found = trained.beside("untrained", untrained)
-    assert (found.verdict, found.holds) == ("not informative", False)
+    alone = Replicates((0,), (0,))
+    found = find([trained], [untrained], "untrained", alone)
+    assert found.verdict == "not informative"
     assert found.summary == "0.36 / 0.08, 0.90\nuntrained: 0.42 / 0.00, 0.90"
     assert found.measured["untrained"]["intra"] == 0.42
-    assert trained.beside("untrained", opposite).verdict == "holds"
-    assert opposite.beside("untrained", untrained).verdict == "does not hold", "whatever untrained ones do"
+    assert find([trained], [opposite], "untrained", alone).verdict == "holds"
+    found = find([opposite], [untrained], "untrained", alone)
+    assert found.verdict == "does not hold", "whatever untrained ones do"
     with pytest.raises(NotMeasured, match="no pairs"):
         intra_above_inter(of(inter=None))
 
@@ -51,7 +54,6 @@ def test_more_than_half_of_a_parameter_left_out_must_be_read(r2: float, holds: b
     assert found.holds is holds
     assert (found.measured["r2"], found.measured["median_error"]) == (r2, 2.0)
     assert found.summary.endswith(", 2.0 degrees")
-    assert found.beside("untrained", parameter_read(of(r2=-0.4))).holds is holds
 
 
 def test_experiments_that_did_not_measure_it_say_how_to() -> None:

@@ -1,0 +1,1 @@
+"""Workers as jobs of a real batch system: `python -m tests.cluster`."""

@@ -1,0 +1,293 @@
+"""Groups of experiments by a project, a study, a tag or any key of the spec, with their summaries."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy.orm import Session
+
+from tgsh.specs.paths import later_default
+from tgsh.store.configurations import place_of
+from tgsh.store.database import Database
+from tgsh.store.models import (
+    ConfigurationRecord,
+    ExperimentRecord,
+    StudyMemberRecord,
+    StudyRecord,
+    TagRecord,
+)
+from tgsh.store.queries import Filters
+from tgsh.store.visibility import is_study_visible_to
+
+Value = str | int | float | bool | None
+
+MEASURED: Mapping[str, ColumnElement[Any]] = MappingProxyType(
+    {
+        "accuracy": ExperimentRecord.mean_accuracy.expression,
+        "balanced": ExperimentRecord.mean_balanced.expression,
+        "seconds": ExperimentRecord.finished_at - ExperimentRecord.started_at,
+    }
+)
+"""Numbers that differ from experiment to experiment."""
+
+LABELS: Mapping[str, ColumnElement[Any]] = MappingProxyType(
+    {
+        "status": ExperimentRecord.status.expression,
+        "suite": ExperimentRecord.suite.expression,
+        "dataset": ExperimentRecord.dataset.expression,
+        "project": ExperimentRecord.project.expression,
+        "owner": ExperimentRecord.owner.expression,
+        "seed": ExperimentRecord.seed.expression,
+        "base_seed": ExperimentRecord.base_seed.expression,
+        "tasks": ExperimentRecord.tasks_total.expression,
+    }
+)
+"""Columns of an experiment that are the same for many."""
+
+MANY: Mapping[str, ColumnElement[Any]] = MappingProxyType(
+    {"tag": TagRecord.tag.expression, "study": StudyMemberRecord.study_id.expression}
+)
+"""Links of which an experiment may have several: it is in each of these groups."""
+
+NAMES = ("seed", "base_seed")
+"""Numbers that are names: a mean of them says nothing."""
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The values of one column in a group.
+
+    count: experiments that have one. distinct: how many different values; None: not counted, as they are
+    measured. value: the one that they all have. mean, deviation: of numbers; the deviation is that of a
+    sample, and there is none of fewer than two. least, greatest: of numbers.
+    """
+
+    count: int
+    distinct: int | None = None
+    value: Value = None
+    mean: float | None = None
+    deviation: float | None = None
+    least: float | None = None
+    greatest: float | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Experiments with one value; None: those without any. name: of a study."""
+
+    value: Value
+    experiments: int
+    completed: int
+    columns: Mapping[str, Summary]
+    name: str | None = None
+
+
+@dataclass
+class _Sums:
+    """Sums of measured numbers, as they are added up over parts of a group."""
+
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    least: float = math.inf
+    greatest: float = -math.inf
+
+    def add(self, count: int, total: float, squares: float, least: float, greatest: float) -> None:
+        self.count += count
+        self.total += total
+        self.squares += squares
+        self.least, self.greatest = min(self.least, least), max(self.greatest, greatest)
+
+    def summary(self) -> Summary:
+        if not self.count:
+            return Summary(0)
+        if self.least == self.greatest:
+            deviation = 0.0 if self.count > 1 else None
+            return Summary(self.count, None, None, self.least, deviation, self.least, self.greatest)
+        mean = self.total / self.count
+        variance = max(self.squares - self.count * mean * mean, 0.0) / (self.count - 1)
+        return Summary(self.count, None, None, mean, math.sqrt(variance), self.least, self.greatest)
+
+
+@dataclass
+class _Part:
+    experiments: int = 0
+    completed: int = 0
+    sums: dict[str, _Sums] = field(default_factory=lambda: defaultdict(_Sums))
+    values: dict[str, Counter[Value]] = field(default_factory=lambda: defaultdict(Counter))
+
+
+def is_path(name: str) -> bool:
+    """True for a dotted path of the spec, that is, for what is no column or link of an experiment."""
+    return name not in MEASURED and name not in LABELS and name not in MANY
+
+
+def groups(database: Database, filters: Filters, by: str, columns: Sequence[str]) -> list[Group]:
+    """Experiments that the filters select, by the values of `by`; numbers in order, then texts, then None.
+
+    by, columns: names of LABELS, paths of the spec, of `by` also MANY, of columns also MEASURED.
+    """
+    paths = [name for name in dict.fromkeys((by, *columns)) if is_path(name)]
+    labels = [name for name in dict.fromkeys((by, *columns)) if name in LABELS]
+    measured = [name for name in dict.fromkeys(columns) if name in MEASURED]
+    parts: dict[Value, _Part] = defaultdict(_Part)
+    with database.read() as session:
+        for key, spec in _sources(session, paths):
+            rows: list[Sequence[Any]] = list(session.execute(_grouped(filters, by, key, labels, measured)))
+            if key is None:
+                rows = [(None, *row) for row in rows]
+            specs = _specs(session, spec, paths, {row[0] for row in rows} if paths else ())
+            for row in rows:
+                _add(parts, row, by, columns, labels, measured, specs)
+        names = _study_names(session, parts) if by == "study" else {}
+    return [
+        Group(
+            value,
+            part.experiments,
+            part.completed,
+            {name: _summary(name, part) for name in columns},
+            names.get(value),
+        )
+        for value, part in sorted(parts.items(), key=lambda item: _order(item[0]))
+    ]
+
+
+def _sources(session: Session, paths: Sequence[str]) -> list[tuple[Any, Any]]:
+    """Keys of specs and the tables that have them: configurations, and experiments for rows without one."""
+    configured: tuple[Any, Any] = (ExperimentRecord.configuration_id, ConfigurationRecord)
+    if not paths:
+        return [(None, None)]
+    lacking = select(ExperimentRecord.id).where(ExperimentRecord.configuration_id.is_(None)).limit(1)
+    if session.scalar(lacking) is None:
+        return [configured]
+    return [configured, (ExperimentRecord.id, ExperimentRecord)]
+
+
+def _grouped(
+    filters: Filters, by: str, key: Any, labels: Sequence[str], measured: Sequence[str]
+) -> Select[Any]:
+    """Rows of key (if any), the value of MANY if that is `by`, labels, counts, sums of what is measured."""
+    r = ExperimentRecord
+    many = [MANY[by]] if by in MANY else []
+    keys = ([] if key is None else [key]) + many + [LABELS[name] for name in labels]
+    sums: list[Any] = [func.count(), func.count(case((r.status == "completed", 1)))]
+    for name in measured:
+        value = MEASURED[name]
+        sums += [
+            func.count(value),
+            func.sum(value),
+            func.sum(value * value),
+            func.min(value),
+            func.max(value),
+        ]
+    query = select(*keys, *sums).select_from(r).where(*filters.conditions())
+    if by == "tag":
+        query = query.outerjoin(TagRecord, TagRecord.experiment_id == r.id)
+    if by == "study":
+        seen = StudyMemberRecord.experiment_id == r.id
+        if filters.visible_to is not None:
+            own = select(StudyRecord.id).where(is_study_visible_to(filters.visible_to))
+            seen = seen & StudyMemberRecord.study_id.in_(own)
+        query = query.outerjoin(StudyMemberRecord, seen)
+    if key is r.configuration_id:
+        query = query.where(r.configuration_id.is_not(None))
+    if key is r.id:
+        query = query.where(r.configuration_id.is_(None))
+    return query.group_by(*keys)
+
+
+def _specs(session: Session, source: Any, paths: Sequence[str], ids: Iterable[str]) -> dict[str, list[Value]]:
+    """Values at the paths of the specs with these ids."""
+    if not paths:
+        return {}
+    wanted, found = sorted(ids), {}
+    values = [source.spec[place_of(path)] for path in paths]
+    for start in range(0, len(wanted), BATCH):
+        query = select(source.id, *values).where(source.id.in_(wanted[start : start + BATCH]))
+        for id, *some in session.execute(query):
+            found[id] = [_plain(value, path) for value, path in zip(some, paths, strict=True)]
+    return found
+
+
+def _plain(value: Any, path: str) -> Value:
+    """A value of a spec as one word or number; what was no key yet has its default."""
+    if value is None:
+        default = later_default(path)
+        return None if default == "None" else default
+    return value if isinstance(value, str | int | float | bool) else _text(value)
+
+
+def _text(value: Any) -> str:
+    return " ".join(_text(each) if isinstance(each, list) else str(each) for each in value)
+
+
+def _add(
+    parts: dict[Value, _Part],
+    row: Sequence[Any],
+    by: str,
+    columns: Sequence[str],
+    labels: Sequence[str],
+    measured: Sequence[str],
+    specs: Mapping[str, list[Value]],
+) -> None:
+    """Add a row of `_grouped` to its group."""
+    key, *rest = row
+    many = rest.pop(0) if by in MANY else None
+    said: dict[str, Value] = dict(zip(labels, rest, strict=False))
+    experiments, completed, *numbers = rest[len(labels) :]
+    if specs:
+        paths = [name for name in dict.fromkeys((by, *columns)) if is_path(name)]
+        said |= dict(zip(paths, specs.get(key, [None] * len(paths)), strict=True))
+    part = parts[many if by in MANY else said[by]]
+    part.experiments += experiments
+    part.completed += completed
+    for index, name in enumerate(measured):
+        count, *sums = numbers[5 * index : 5 * index + 5]
+        if count:
+            part.sums[name].add(count, *sums)
+    for name in columns:
+        if name in said and said[name] is not None:
+            part.values[name][said[name]] += experiments
+
+
+def _summary(name: str, part: _Part) -> Summary:
+    if name in MEASURED:
+        return part.sums[name].summary()
+    values = part.values[name]
+    count, distinct = sum(values.values()), len(values)
+    only = next(iter(values)) if distinct == 1 else None
+    is_number = name not in NAMES and all(type(value) in (int, float) for value in values)
+    if not is_number or not count:
+        return Summary(count, distinct, only)
+    numbers = [(float(value), times) for value, times in values.items()]  # type: ignore[arg-type]
+    mean = math.fsum(value * times for value, times in numbers) / count
+    squares = math.fsum((value - mean) ** 2 * times for value, times in numbers)
+    deviation = math.sqrt(squares / (count - 1)) if count > 1 else None
+    least, greatest = min(numbers)[0], max(numbers)[0]
+    return Summary(count, distinct, only, mean, deviation, least, greatest)
+
+
+def _order(value: Value) -> tuple[int, float, str]:
+    if value is None:
+        return 2, 0.0, ""
+    if isinstance(value, str):
+        return 1, 0.0, value.lower()
+    return 0, float(value), ""
+
+
+def _study_names(session: Session, ids: Iterable[Value]) -> dict[Value, str]:
+    wanted = [id for id in ids if id is not None]
+    names: dict[Value, str] = {}
+    for start in range(0, len(wanted), BATCH):
+        chunk = wanted[start : start + BATCH]
+        query = select(StudyRecord.id, StudyRecord.name).where(StudyRecord.id.in_(chunk))
+        names |= {id: name for id, name in session.execute(query)}  # noqa: C416 - rows are no tuples to mypy
+    return names
