@@ -21,12 +21,8 @@ from service.results import FIGURES
 from service.results.base import Params, Result
 from service.results.study_measurements import STUDY_ACCURACY
 from service.results.study_replicates import StudyKey
-from service.results.study_similarity import (
-    STUDY_CEILING,
-    STUDY_DENDROGRAM,
-    STUDY_EMBEDDING,
-    STUDY_SIMILARITY,
-)
+from service.results.study_similarity import STUDY_CEILING, STUDY_SIMILARITY
+from service.results.study_structure import STUDY_DENDROGRAM, STUDY_EMBEDDING
 from tgsh.errors import Conflict, InvalidSpec, NotFound
 from tgsh.schemas import Report, ReportFigure, ReportItem, ReportSummary
 from tgsh.store import queries, reports, studies

@@ -41,7 +41,9 @@ def test_a_report_is_made_and_printed_to_pdf(
         "## What it shows\n\nNeighbouring angles are alike. <script>alert(1)</script>"
     )
     for _ in range(2):
-        page.locator(".item").filter(has=page.get_by_label("Text")).get_by_role("button", name="Up").click()
+        page.locator(".item").filter(has=page.get_by_role("textbox", name="Text")).get_by_role(
+            "button", name="Up"
+        ).click()
     assert Axe().run(page).response["violations"] == []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
