@@ -14,8 +14,19 @@ from service import api_docs, errors
 from service.atlas import TaskIndex
 from service.dashboard import atlas as atlas_pages
 from service.dashboard import comparison as comparison_page
-from service.dashboard import experiment, guide, live, plots, rendering, routes, study_plots, table
+from service.dashboard import (
+    experiment,
+    guide,
+    live,
+    plots,
+    rendering,
+    report_file,
+    routes,
+    study_plots,
+    table,
+)
 from service.dashboard import placements as placement_pages
+from service.dashboard import reports as report_pages
 from service.dashboard import reuse as reuse_page
 from service.dashboard import studies as study_pages
 from service.dashboard.rendering import ProblemPageMiddleware
@@ -43,6 +54,7 @@ from service.routers import (
     operations,
     placements,
     planning,
+    reports,
     results,
     reuse,
     studies,
@@ -78,6 +90,7 @@ ROUTERS = (
     comparison.router,
     studies.router,
     study_results.router,
+    reports.router,
     bases.router,
     datasets.router,
     catalog.router,
@@ -155,6 +168,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         study_pages.router,
         atlas_pages.router,
         study_plots.router,
+        report_pages.router,
+        report_file.router,
         plots.router,
         guide.router,
     ):

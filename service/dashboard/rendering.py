@@ -133,6 +133,11 @@ def render(request: Request, name: str, status: int = 200, **values: object) -> 
     return _templates().TemplateResponse(request, name, values, status_code=status, headers=HEADERS)
 
 
+def template_text(name: str, **values: object) -> str:
+    """Text of a template that is no page of the dashboard: a file of its own."""
+    return str(_templates().env.get_template(name).render(**values))
+
+
 @cache
 def _templates() -> Jinja2Templates:
     env = Environment(

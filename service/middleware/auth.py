@@ -24,6 +24,9 @@ from tgsh.system import is_everywhere, is_loopback
 log = logging.getLogger(__name__)
 
 PUBLIC_PATHS = ("/livez",)
+LINKS = "/shared/"
+"""Reports by their links, which are secrets of their own."""
+
 METRICS_PATH = "/metrics"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -162,7 +165,8 @@ class AuthMiddleware:
         await self._app(scope, receive, send)
 
     def _caller(self, request: Request) -> Caller:
-        if request.scope["path"] in PUBLIC_PATHS and request.method in SAFE_METHODS:
+        path = request.scope["path"]
+        if (path in PUBLIC_PATHS or path.startswith(LINKS)) and request.method in SAFE_METHODS:
             return ANONYMOUS
         if self._may_read_metrics(request):
             return METRICS_READER

@@ -16,6 +16,7 @@ from tgsh.cli import (
     machine,
     notebook,
     placements,
+    reports,
     reproduce,
     results,
     reuse,
@@ -148,6 +149,7 @@ for panel, commands in {
         examples = "\n\n".join(("For example:", *EXAMPLES[name])) if name in EXAMPLES else None
         app.command(name, rich_help_panel=panel, epilog=examples)(command)
 app.add_typer(studies.app, name="studies", rich_help_panel="Experiments")
+app.add_typer(reports.app, name="report", rich_help_panel="Experiments")
 app.add_typer(datasets.app, name="datasets", rich_help_panel="Experiments")
 app.add_typer(keys.app, name="keys", rich_help_panel="On this machine")
 app.add_typer(deploy.app, name="deploy", rich_help_panel="On this machine")

@@ -125,6 +125,14 @@ from tgsh.schemas.placements import PlacementMap as PlacementMap
 from tgsh.schemas.placements import PlacementNormalisation as PlacementNormalisation
 from tgsh.schemas.placements import PlacementPage as PlacementPage
 from tgsh.schemas.placements import PlacementSummary as PlacementSummary
+from tgsh.schemas.reports import NewReport as NewReport
+from tgsh.schemas.reports import Report as Report
+from tgsh.schemas.reports import ReportChanges as ReportChanges
+from tgsh.schemas.reports import ReportFigure as ReportFigure
+from tgsh.schemas.reports import ReportItem as ReportItem
+from tgsh.schemas.reports import ReportList as ReportList
+from tgsh.schemas.reports import ReportSummary as ReportSummary
+from tgsh.schemas.reports import ReportText as ReportText
 from tgsh.schemas.service import Catalog as Catalog
 from tgsh.schemas.service import CatalogEntry as CatalogEntry
 from tgsh.schemas.service import Check as Check

@@ -11,6 +11,7 @@ from tgsh.client._async.experiments import AsyncExperimentMethods
 from tgsh.client._async.inference import AsyncInferenceMethods
 from tgsh.client._async.notebook import AsyncNotebookMethods
 from tgsh.client._async.placements import AsyncPlacementMethods
+from tgsh.client._async.reports import AsyncReportMethods
 from tgsh.client._async.results import AsyncResultMethods
 from tgsh.client._async.service import AsyncServiceMethods
 from tgsh.client._async.studies import AsyncStudyMethods
@@ -27,6 +28,7 @@ class AsyncClient(
     AsyncStudyMethods,
     AsyncStudyResultMethods,
     AsyncAtlasMethods,
+    AsyncReportMethods,
     AsyncDatasetMethods,
     AsyncServiceMethods,
 ):

@@ -13,6 +13,7 @@ from tgsh.client._sync.experiments import ExperimentMethods
 from tgsh.client._sync.inference import InferenceMethods
 from tgsh.client._sync.notebook import NotebookMethods
 from tgsh.client._sync.placements import PlacementMethods
+from tgsh.client._sync.reports import ReportMethods
 from tgsh.client._sync.results import ResultMethods
 from tgsh.client._sync.service import ServiceMethods
 from tgsh.client._sync.studies import StudyMethods
@@ -29,6 +30,7 @@ class Client(
     StudyMethods,
     StudyResultMethods,
     AtlasMethods,
+    ReportMethods,
     DatasetMethods,
     ServiceMethods,
 ):

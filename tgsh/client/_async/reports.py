@@ -1,0 +1,176 @@
+"""Methods of `AsyncClient` about reports: pages of chosen figures and text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tgsh import schemas
+from tgsh.client._async.references import AsyncReferences, ExperimentReference, StudyReference
+from tgsh.client._requests import ApiRequest, delete_resource, get_file, parse_model, patch
+from tgsh.errors import NotFound
+
+ReportPart = str | Mapping[str, Any] | schemas.ReportText | schemas.ReportFigure
+"""Markdown, or an item as the service has it."""
+
+
+class AsyncReportMethods(AsyncReferences):
+    """Reports: making, listing, changing, export."""
+
+    async def create_report(
+        self, title: str, items: Iterable[ReportPart] = (), *, shared: bool = False
+    ) -> schemas.Report:
+        """Make a report.
+
+        Parameters
+        ----------
+        title : str
+            Its title.
+        items : Iterable[ReportPart], default=()
+            Its parts: Markdown, and figures as `report_figure` makes them.
+        shared : bool, default=False
+            Whether everybody with a key sees it.
+
+        Returns
+        -------
+        schemas.Report
+            The report.
+
+        Examples
+        --------
+        >>> figure = await client.report_figure(experiment, "similarity", order="cluster")
+        >>> report = await client.create_report("Rotations", ["Neighbours are *alike*.", figure])
+        """
+        body = {"title": title, "items": [_item(each) for each in items], "shared": shared}
+        parse = parse_model(schemas.Report)
+        return await self._send(ApiRequest("POST", "/reports", parse, json=body, idempotent=False))
+
+    async def report_figure(
+        self, subject: ExperimentReference | StudyReference, figure: str, caption: str = "", **params: object
+    ) -> schemas.ReportFigure:
+        """Figure for a report; nothing is sent but what finds the id.
+
+        Parameters
+        ----------
+        subject : ExperimentReference | StudyReference
+            Experiment or study, its id, or the beginning of it.
+        figure : str
+            Name, such as ``"similarity"``.
+        caption : str, default=''
+            Markdown.
+        **params : object
+            Parameters of its answer, such as ``stage="before"``.
+
+        Returns
+        -------
+        schemas.ReportFigure
+            Item for `create_report` and `change_report`.
+        """
+        of, id = await self.experiment_or_study_id(subject)
+        texts = {name: str(value) for name, value in params.items()}
+        return schemas.ReportFigure(of=of, id=id, figure=figure, caption=caption, params=texts)
+
+    async def reports(self) -> list[schemas.ReportSummary]:
+        """Reports that the caller sees.
+
+        Returns
+        -------
+        list[schemas.ReportSummary]
+            The one changed last first.
+        """
+        found = await self._send(ApiRequest("GET", "/reports", parse_model(schemas.ReportList)))
+        return found.items
+
+    async def report(self, report: str) -> schemas.Report:
+        """One report.
+
+        Parameters
+        ----------
+        report : str
+            Its id, or the beginning of it.
+
+        Returns
+        -------
+        schemas.Report
+            Its title and items.
+        """
+        path = await self._report_path(report)
+        return await self._send(ApiRequest("GET", path, parse_model(schemas.Report)))
+
+    async def change_report(
+        self,
+        report: str,
+        *,
+        title: str | None = None,
+        items: Iterable[ReportPart] | None = None,
+        shared: bool | None = None,
+        link: bool | None = None,
+    ) -> schemas.Report:
+        """Change a report; what is None stays.
+
+        Parameters
+        ----------
+        report : str
+            Its id, or the beginning of it.
+        title : str | None, default=None
+            Its title.
+        items : Iterable[ReportPart] | None, default=None
+            All its parts from now on.
+        shared : bool | None, default=None
+            Whether everybody with a key sees it.
+        link : bool | None, default=None
+            Whether it has a link that shows it without a key.
+
+        Returns
+        -------
+        schemas.Report
+            The changed report.
+        """
+        changes: dict[str, object] = {"title": title, "shared": shared, "link": link}
+        changes["items"] = None if items is None else [_item(each) for each in items]
+        changes = {name: value for name, value in changes.items() if value is not None}
+        return await self._send(patch(schemas.Report, await self._report_path(report), **changes))
+
+    async def export_report(self, report: str, path: str | Path) -> Path:
+        """Write a report as one HTML file that works offline, with its figures and their numbers.
+
+        Parameters
+        ----------
+        report : str
+            Its id, or the beginning of it.
+        path : str | Path
+            File to write.
+
+        Returns
+        -------
+        Path
+            The written file.
+        """
+        content = await self._send(get_file(await self._report_path(report) + "/export"))
+        target = Path(path)
+        target.write_bytes(content)
+        return target
+
+    async def delete_report(self, report: str) -> None:
+        """Delete a report; its experiments stay.
+
+        Parameters
+        ----------
+        report : str
+            Its id, or the beginning of it.
+        """
+        await self._send(delete_resource(await self._report_path(report)))
+
+    async def _report_path(self, report: str) -> str:
+        found = [each.id for each in await self.reports() if report and each.id.startswith(report.lower())]
+        if len(found) != 1:
+            what = "no report's id begins" if not found else f"the ids of {len(found)} reports begin"
+            raise NotFound(f"{what} with {report!r}; `tgsh report list` shows them all")
+        return f"/reports/{found[0]}"
+
+
+def _item(part: ReportPart) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"kind": "text", "text": part}
+    return dict(part) if isinstance(part, Mapping) else part.model_dump(mode="json")

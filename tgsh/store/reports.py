@@ -1,0 +1,109 @@
+"""Reports: their rows, who sees them, links that show them without a key."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import JSON, String, false, or_, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tgsh.errors import NotFound
+from tgsh.store.database import Database
+from tgsh.store.models import Base, db_now
+
+MOST_LISTED = 500
+
+
+class ReportRecord(Base):
+    """A report. owner: the name of an API key; None: made without one. link: None where it has none."""
+
+    __tablename__ = "reports"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    owner: Mapped[str | None] = mapped_column(String(64), index=True)
+    title: Mapped[str]
+    items: Mapped[list[Any]] = mapped_column(JSON())
+    shared: Mapped[bool] = mapped_column(server_default=false())
+    link: Mapped[str | None] = mapped_column(String(64), unique=True)
+    created_at: Mapped[float]
+    changed_at: Mapped[float]
+
+
+def create(
+    database: Database, owner: str | None, title: str, items: Sequence[Any], *, shared: bool
+) -> ReportRecord:
+    """Insert a report."""
+    with database.write() as session:
+        now = session.scalar(select(db_now())) or 0.0
+        record = ReportRecord(
+            id=secrets.token_hex(8),
+            owner=owner,
+            title=title,
+            items=list(items),
+            shared=shared,
+            created_at=now,
+            changed_at=now,
+        )
+        session.add(record)
+        session.flush()
+        return record
+
+
+def reports(database: Database, visible_to: str | None) -> Sequence[ReportRecord]:
+    """Reports that an owner sees (None: all), the one changed last first."""
+    query = select(ReportRecord).order_by(ReportRecord.changed_at.desc(), ReportRecord.id).limit(MOST_LISTED)
+    if visible_to is not None:
+        owner = ReportRecord.owner
+        query = query.where(or_(owner == visible_to, owner.is_(None), ReportRecord.shared))
+    with database.read() as session:
+        return session.scalars(query).all()
+
+
+def report(database: Database, report_id: str) -> ReportRecord:
+    """A report. Raises NotFound."""
+    with database.read() as session:
+        record = session.get(ReportRecord, report_id)
+    if record is None:
+        raise unknown(report_id)
+    return record
+
+
+def linked(database: Database, link: str) -> ReportRecord:
+    """The report that a link shows. Raises NotFound."""
+    with database.read() as session:
+        record = session.scalar(select(ReportRecord).where(ReportRecord.link == link))
+    if record is None:
+        raise NotFound("this link shows nothing (any more): ask whoever sent it for another")
+    return record
+
+
+def change(database: Database, report_id: str, changes: Mapping[str, Any]) -> ReportRecord:
+    """Change title, items, shared, or link (True: a new one unless there is one; False: none). NotFound."""
+    with database.write() as session:
+        record = session.get(ReportRecord, report_id, with_for_update=True)
+        if record is None:
+            raise unknown(report_id)
+        for name in ("title", "items", "shared"):
+            if name in changes:
+                setattr(record, name, changes[name])
+        if "link" in changes:
+            record.link = (record.link or secrets.token_urlsafe(24)) if changes["link"] else None
+        record.changed_at = session.scalar(select(db_now())) or record.changed_at
+        session.flush()
+        return record
+
+
+def delete(database: Database, report_id: str) -> None:
+    """Delete a report. Raises NotFound."""
+    with database.write() as session:
+        record = session.get(ReportRecord, report_id)
+        if record is None:
+            raise unknown(report_id)
+        session.delete(record)
+
+
+def unknown(report_id: str) -> NotFound:
+    """The error about a report that is missing or invisible, in equal words."""
+    return NotFound(f"there is no report {report_id!r}")
