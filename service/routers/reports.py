@@ -23,6 +23,12 @@ ReportId = Annotated[str, Path(pattern=ID, description="as POST /reports answere
 
 PICTURES = ("svg", "png", "pdf", "csv", "json")
 
+NUMBERS = {
+    "csv": {"example": ",0°,10°\n0°,1.0,0.74\n10°,0.74,1.0\n"},
+    "json": {"example": {"labels": ["0°", "10°"], "values": [[1.0, 0.74], [0.74, 1.0]]}},
+}
+"""The numbers of a figure of similarities."""
+
 EXAMPLES = {"one": {"summary": "text and a figure", "value": EXAMPLE}}
 
 
@@ -98,7 +104,11 @@ def export(report_id: ReportId, services: ServicesDep, caller: CallerDep) -> Res
     "/{report_id}/figures/{place}.{format}",
     summary="A figure of a report, or its numbers",
     responses={
-        200: {"content": {MEDIA_TYPES[each]: {"schema": {"type": "string"}} for each in PICTURES}},
+        200: {
+            "content": {
+                MEDIA_TYPES[each]: {"schema": {"type": "string"}} | NUMBERS.get(each, {}) for each in PICTURES
+            }
+        },
     },
     response_class=Response,
 )

@@ -31,6 +31,7 @@ SHOWN = (
     "/comparison",
     "/bases",
     "/studies",
+    "/reports",
     "/datasets",
     "/previews",
     "/estimates",

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from service.dependencies import Services
 from tests.api.conftest import SPEC, finish, submit, work
 from tests.api.test_keys import filled, routes
-from tests.support.people import people
+from tests.support.people import people, private_report
 from tests.support.uploads import grey, upload
 from tgsh.store import leases, previews
 
@@ -75,11 +75,11 @@ def test_every_route_answers_for_what_is_hidden_as_for_what_is_not_there(
     dataset = upload(alice, *grey())
     ended, waiting = trained(alice, services, dataset={"id": dataset}, network=NETWORK), submit(alice)
     study = alice.post("/studies", json={"experiments": [ended]}).json()["id"]
-    asked = 0
+    report, asked = private_report(alice), 0
     for method, path in routes(app):
         if "_id}" not in path:
             continue
-        one = {"{dataset_id}": (dataset,), "{study_id}": (study,)}
+        one = {"{dataset_id}": (dataset,), "{study_id}": (study,), "{report_id}": (report,)}
         for id in next((ids for name, ids in one.items() if name in path), (ended, waiting)):
             body = BODIES.get(path, BODIES.get(method))
             for query in ("", "?format=json", "?nonsense=1", f"?baseline={id}"):
@@ -133,7 +133,7 @@ def seen_by(
     answers: dict[str, object] = {}
     for method, path in routes(app):
         if method == "GET" and path not in TOTALS and not path.startswith(("/guide", "/static", "/docs")):
-            ids = {"{dataset_id}": dataset, "{study_id}": study}
+            ids = {"{dataset_id}": dataset, "{study_id}": study, "{report_id}": ABSENT}
             address = filled(path, next((id for name, id in ids.items() if name in path), experiment))
             if not address.endswith("/events"):
                 answer = client.get(address)

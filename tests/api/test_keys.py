@@ -13,7 +13,14 @@ from fastapi import FastAPI
 
 from service.dashboard.rendering import MOUNT, digest
 from tests.api.conftest import SPEC, submit
-from tests.support.people import YESTERDAY, bearer, cancelled_experiment, cancelled_study, people
+from tests.support.people import (
+    YESTERDAY,
+    bearer,
+    cancelled_experiment,
+    cancelled_study,
+    people,
+    private_report,
+)
 from tests.support.uploads import upload
 from tgsh.api_keys import KeyFile, new_key
 from tgsh.execution.planning import preview
@@ -29,12 +36,16 @@ FILLED = {
     "format": "png",
     "key": PREVIEW,
     "base_id": "0" * 64,
+    "place": "0",
+    "link": "x" * 32,
 }
 GUIDE = {
     "/guide/{name:path}": "/guide/results",
     "/guide/images/{name}": "/guide/images/dendrogram.png",
 }
 OPEN = {("GET", "/livez")}
+BY_LINK = "/shared/{link}"
+"""A report whose owner made a link: opened by who has the link, and by no key."""
 PUBLIC = ("/", "/docs", "/redoc", "/openapi.json", "/static-offline-docs", "/catalog", "/readyz", "/livez")
 
 
@@ -50,10 +61,10 @@ def routes(router: Any) -> Iterator[tuple[str, str]]:
 
 
 def filled(path: str, id: str) -> str:
-    """A path with its parameters (of an experiment, dataset or study), and a file below a folder of files."""
+    """A path with its parameters (ids are all the same), and a file below a folder of files."""
     if path in GUIDE:
         return GUIDE[path]
-    path = path.format(experiment_id=id, dataset_id=id, study_id=id, **FILLED)
+    path = path.format(experiment_id=id, dataset_id=id, study_id=id, report_id=id, **FILLED)
     files = {"/static-offline-docs": "favicon.png", f"{MOUNT}/{digest()}": "dashboard.css"}
     return f"{path}/{files[path]}" if path in files else path
 
@@ -81,7 +92,8 @@ def test_the_walk_finds_every_route(app: FastAPI) -> None:
     }
     assert pages >= {"/", f"{MOUNT}/{digest()}"}
     assert {path for _, path in found - documented} - pages == {"/docs", "/redoc", "/openapi.json"} | {
-        "/static-offline-docs"
+        "/static-offline-docs",
+        BY_LINK,
     }
 
 
@@ -110,6 +122,9 @@ def test_every_route_asks_for_a_key(app: FastAPI, client: httpx.Client, tmp_path
             if (method, path) in OPEN:
                 assert answer.status_code == 200
                 continue
+            if path == BY_LINK:
+                assert answer.status_code == 404
+                continue
             assert answer.status_code == 401, (method, path, headers)
             assert answer.headers["www-authenticate"] == 'Bearer realm="tgsh"'
             if method != "HEAD":
@@ -124,20 +139,24 @@ def test_every_route_asks_for_a_key(app: FastAPI, client: httpx.Client, tmp_path
 def test_every_route_with_every_role(app: FastAPI, known: dict[str, httpx.Client]) -> None:
     assert known["alice"].post("/previews", json=SPEC).status_code == 202  # everybody's, as its images are
     for method, path in routes(app):
-        if "{placement_id}" in path:  # of a completed experiment: test_placement_rights.py
+        if "{placement_id}" in path or path == BY_LINK:  # test_placement_rights.py, test_reports.py
             continue
         is_dataset, reads = "{dataset_id}" in path, method in ("GET", "HEAD")
         is_study = "{study_id}" in path
         is_base = "{base_id}" in path
-        of_one = is_dataset or is_study or is_base or "{experiment_id}" in path
+        is_report = "{report_id}" in path
+        of_one = is_dataset or is_study or is_report or is_base or "{experiment_id}" in path
         status = {}
         for name in ("rita", "bob", "alice", "root"):
-            make = upload if is_dataset else cancelled_study if is_study else cancelled_experiment
+            kinds = {upload: is_dataset, cancelled_study: is_study, private_report: is_report}
+            make = next((make for make, is_one in kinds.items() if is_one), cancelled_experiment)
             private = make(known["alice"]) if of_one else ""  # a new one each, as some of it deletes
             if path.endswith("/restore"):
-                assert known["alice"].delete(f"/experiments/{private}").status_code == 204
+                deleted = f"/studies/{private}?members=true" if is_study else f"/experiments/{private}"
+                assert known["alice"].delete(deleted).status_code == 204
             address = on_base(known["alice"], path, private) if is_base else filled(path, private)
-            status[name] = known[name].request(method, address).status_code
+            body = {} if is_report and method == "PATCH" else None
+            status[name] = known[name].request(method, address, json=body).status_code
         allowed = {"alice", "root"} if of_one else {"alice", "root", "bob", *({"rita"} if reads else ())}
         for name in allowed:
             assert status[name] not in (401, 403, 404, 405, 500), (method, path, name)

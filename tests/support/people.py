@@ -46,3 +46,10 @@ def cancelled_study(client: httpx.Client, **changes: object) -> str:
     study_id = str(submitted.json()["id"])
     assert client.post(f"/studies/{study_id}/cancel").status_code == 202
     return study_id
+
+
+def private_report(client: httpx.Client) -> str:
+    """Id of a new report with a figure of an experiment of the same owner."""
+    figure = {"kind": "figure", "id": cancelled_experiment(client), "figure": "similarity"}
+    made = client.post("/reports", json={"title": "private", "items": [figure]})
+    return str(made.json()["id"])

@@ -38,6 +38,17 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+SUMMARY_EXAMPLE: dict[str, Any] = {
+    "id": "9b1de4f0c2a37586",
+    "title": "Rotations",
+    "owner": "alice",
+    "shared": False,
+    "items_total": 2,
+    "created_at": "2026-11-30T09:00:00Z",
+    "changed_at": "2026-11-30T09:30:00Z",
+}
+
+
 class ReportText(Frozen):
     """A piece of text."""
 
@@ -75,6 +86,8 @@ class NewReport(Frozen):
 class ReportChanges(Frozen):
     """The body of PATCH /reports/{id}; what is left out stays."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Rotations of MNIST", "link": True}]})
+
     title: Title | None = None
     items: tuple[ReportItem, ...] | None = Field(None, max_length=MAX_ITEMS, strict=False)
     shared: bool | None = None
@@ -101,6 +114,10 @@ class Report(ReportSummary):
     Its figures are those that its owner sees. One of an experiment that was deleted stays as a note.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**SUMMARY_EXAMPLE, "items": EXAMPLE["items"], "link": None}]}
+    )
+
     items: list[ReportItem]
     link: str | None = Field(
         None, description="path that shows it without a key; told to whoever may change it, null without one"
@@ -109,5 +126,7 @@ class Report(ReportSummary):
 
 class ReportList(WireModel):
     """Reports, the one changed last first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SUMMARY_EXAMPLE]}]})
 
     items: list[ReportSummary]
