@@ -10,8 +10,8 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-BELOW = 1
-"""Levels by which headings are lowered: a page has one h1, and notes stand right below it."""
+FIRST = 2
+"""Level of the highest heading of the notes: a page has one h1, and they stand right below it."""
 
 
 def as_html(notes: str | None) -> Markup | None:
@@ -20,9 +20,13 @@ def as_html(notes: str | None) -> Markup | None:
         return None
     parser = _parser()
     tokens = parser.parse(notes)
+    written = sorted({token.tag for token in tokens if token.type == "heading_open"})
+    level = FIRST - 1
     for token in tokens:
+        if token.type == "heading_open":  # none is left out between a heading and the one above it
+            level = min(FIRST + written.index(token.tag), level + 1, 6)
         if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(6, int(token.tag[1:]) + BELOW)}"
+            token.tag = f"h{level}"
         for inner in token.children or ():
             if inner.type == "link_open":
                 inner.attrSet("rel", "nofollow noopener noreferrer")

@@ -85,6 +85,7 @@ BESIDE_RESULTS = {
     "/tasks/{index}/confusion",
     "/events",
     "/history",
+    "/webhooks",
     "/placements",
     "/figures/{name}.{format}",
 }

@@ -43,6 +43,8 @@ GUIDE = {
     "/guide/{name:path}": "/guide/results",
     "/guide/images/{name}": "/guide/images/dendrogram.png",
 }
+PLOT = "/dashboard/experiments/{experiment_id}/reuse/{name}"
+
 OPEN = {("GET", "/livez")}
 BY_LINK = "/shared/{link}"
 """A report whose owner made a link: opened by who has the link, and by no key."""
@@ -64,6 +66,8 @@ def filled(path: str, id: str) -> str:
     """A path with its parameters (ids are all the same), and a file below a folder of files."""
     if path in GUIDE:
         return GUIDE[path]
+    if path == PLOT:
+        return PLOT.format(experiment_id=id, name="transfer")
     path = path.format(experiment_id=id, dataset_id=id, study_id=id, report_id=id, **FILLED)
     files = {"/static-offline-docs": "favicon.png", f"{MOUNT}/{digest()}": "dashboard.css"}
     return f"{path}/{files[path]}" if path in files else path

@@ -79,7 +79,7 @@ def test_a_report_is_made_and_printed_to_pdf(
     page.emulate_media(media="screen", color_scheme="light")
     page.set_viewport_size({"width": 1280, "height": 900})
     with page.expect_download() as download:
-        page.get_by_role("link", name="One file (HTML)").click()
+        page.get_by_role("button", name="One file (HTML)").click()
     kept = tmp_path / "kept.html"
     download.value.save_as(kept)
     offline = page.context.browser.new_context(offline=True)  # type: ignore[union-attr]
