@@ -168,7 +168,7 @@ def parts(services: Services, record: ReportRecord) -> Iterator[ReportPart]:
 
 
 def note_of(item: ReportFigure, refusal: Exception) -> str:
-    """What stands in place of a figure that is not there."""
+    """The note in place of a figure that is not there."""
     if isinstance(refusal, NotFound):
         why = "was deleted, or is not shared with whoever made the report"
         return f"{item.name or item.id}: this {item.of} {why}."

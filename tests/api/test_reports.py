@@ -9,11 +9,14 @@ from xml.etree import ElementTree
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from typer.testing import CliRunner
 
 from service.dependencies import Services
 from tests.api.conftest import completed
 from tests.support.people import people
-from tests.support.serving import another
+from tests.support.serving import another, serving
+from tgsh.cli.application import app as application
 
 TEXT = "Neighbours are **alike** <script>alert(1)</script> <b>raw</b>."
 
@@ -115,3 +118,28 @@ def test_who_sees_a_report_and_its_figures(client: httpx.Client, services: Servi
             assert nobody.get("/shared/nothing").status_code == 404
             alice.patch(path, json={"link": False})
             assert nobody.get(link).status_code == 404
+
+
+def test_a_report_by_command(
+    app: FastAPI, experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(app) as http:
+        monkeypatch.setenv("TGSH_URL", str(http.base_url))
+
+        def tgsh(*arguments: str) -> str:
+            done = CliRunner().invoke(application, ["report", *arguments])
+            assert done.exit_code == 0, done.output
+            return done.stdout.strip()
+
+        made = tgsh("new", "Rotations", "--text", "Neighbours are **alike**.")
+        tgsh("add", made[:6], experiment[:8], "similarity", "--param", "order=cluster", "--caption", "*c*")
+        assert "Rotations" in tgsh("list")
+        exported = tmp_path / "report.html"
+        tgsh("export", made, "-o", str(exported))
+        assert "<strong>alike</strong>" in exported.read_text("utf-8")
+        assert exported.read_text("utf-8").count("<svg") == 1
+        told = tgsh("link", made)
+        path = "/shared/" + told.rsplit("/shared/", 1)[1].split()[0]
+        assert http.get(path).status_code == 200
+        tgsh("delete", made, "--yes")
+        assert http.get(path).status_code == 404
