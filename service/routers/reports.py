@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Response
 
@@ -23,7 +23,7 @@ ReportId = Annotated[str, Path(pattern=ID, description="as POST /reports answere
 
 PICTURES = ("svg", "png", "pdf", "csv", "json")
 
-NUMBERS = {
+NUMBERS: dict[str, dict[str, Any]] = {
     "csv": {"example": ",0°,10°\n0°,1.0,0.74\n10°,0.74,1.0\n"},
     "json": {"example": {"labels": ["0°", "10°"], "values": [[1.0, 0.74], [0.74, 1.0]]}},
 }
@@ -106,7 +106,8 @@ def export(report_id: ReportId, services: ServicesDep, caller: CallerDep) -> Res
     responses={
         200: {
             "content": {
-                MEDIA_TYPES[each]: {"schema": {"type": "string"}} | NUMBERS.get(each, {}) for each in PICTURES
+                MEDIA_TYPES[each]: {"schema": {"type": "string"}, **NUMBERS.get(each, {})}
+                for each in PICTURES
             }
         },
     },

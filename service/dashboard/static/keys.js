@@ -100,5 +100,5 @@ function showKeys() {
 
 export function listenToKeys() {
   document.addEventListener("keydown", press);
-  document.getElementById("keys")?.addEventListener("click", showKeys);
+  document.getElementById("show-keys")?.addEventListener("click", showKeys);
 }
