@@ -156,8 +156,19 @@ class Artifacts:
             return False
         return True
 
+    def _forget_content(self, path: Path) -> None:
+        """Remove the name by content of a file whose last user is removed."""
+        with suppress(OSError):
+            if path.stat().st_nlink == 2 and path.is_file() and (digest := _file_digest(path)):
+                kept = self._folder / CONTENT / digest
+                if kept.samefile(path):
+                    kept.unlink()
+
     def remove_unshared(self) -> int:
-        """Remove the names by content of files that no experiment has any more; their number."""
+        """Remove the names by content of files that no experiment has any more; their number.
+
+        Left by removals of two users at the same moment, and by processes that were killed.
+        """
         if not self._is_local or not (self._folder / CONTENT).is_dir():
             return 0
         removed = 0
@@ -310,6 +321,7 @@ class Artifacts:
         for key in keys:
             with self._removing(key):
                 if self._cache is None:
+                    self._forget_content(self._folder / key)
                     (self._folder / key).unlink(missing_ok=True)
                     continue
                 self._cache.discard(key)
@@ -320,6 +332,9 @@ class Artifacts:
 
         Raises ArtifactNotRemoved where something is left.
         """
+        if self._is_local:
+            for path in (self._folder / prefix).rglob("*"):
+                self._forget_content(path)
         shutil.rmtree(self._folder / prefix, ignore_errors=True)
         with self._removing(prefix):
             if not self._is_local:

@@ -103,8 +103,17 @@ def test_equal_files_are_kept_once_until_their_last_user_goes(artifacts: Artifac
     artifacts.remove_all("a")
     assert artifacts.remove_unshared() == 0
     assert artifacts.load("b/samples.safetensors", b)[0]["x"].tolist() == tensors["x"].tolist()
+    artifacts.remove(["b/samples.safetensors"])
     artifacts.remove_all("b")
-    assert artifacts.remove_unshared() == 2
+    assert artifacts.keys("") == []
+
+
+def test_names_by_content_that_a_killed_removal_left_are_swept(artifacts: Artifacts) -> None:
+    sha256 = artifacts.save("a/x.safetensors", {"x": np.ones(8)}, {})
+    artifacts.share("a/x.safetensors", sha256)
+    artifacts.path("a/x.safetensors", sha256).unlink()
+    assert len(artifacts.keys("")) == 1
+    assert artifacts.remove_unshared() == 1
     assert artifacts.keys("") == []
 
 
