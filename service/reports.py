@@ -141,7 +141,7 @@ def figure_bytes(services: Services, owner: str | None, item: ReportFigure, form
     else:
         seen = owner_of_study(services.database, item.id)
         cell = int(item.params["cell"]) if item.params.get("cell", "").isdecimal() else None
-        key = StudyKey(item.id, owner, cell)
+        key = StudyKey(item.id, owner or "", cell)  # of a report without owner: what everybody may see
     if not Caller(owner, "submit").sees(*seen):
         raise NotFound(f"{item.of} {item.id} is not shared with whoever made this report")
     result, params = _result_of(item)
@@ -219,6 +219,8 @@ def _wrong(services: Services, caller: Caller, item: ReportFigure) -> Iterator[t
         _result_of(item)
     except InvalidSpec as error:
         yield from error.fields
+    if item.of == "study" and not item.params.get("cell", "0").isdecimal():
+        yield "params.cell", "is no number of a cell, from 0"
     find = owner_of if item.of == "experiment" else owner_of_study
     try:
         is_seen = caller.sees(*find(services.database, item.id))

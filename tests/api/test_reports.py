@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from typer.testing import CliRunner
 
 from service.dependencies import Services
+from tests.api import test_study_results as study_results
 from tests.api.conftest import completed
 from tests.support.people import people
 from tests.support.serving import another, serving
@@ -143,3 +144,18 @@ def test_a_report_by_command(
         assert http.get(path).status_code == 200
         tgsh("delete", made, "--yes")
         assert http.get(path).status_code == 404
+
+
+def test_figures_of_a_study(client: httpx.Client, services: Services) -> None:
+    study = study_results.completed(client, services, replicates={"seeds": 2}).rpartition("/")[2]
+    items = [
+        {"kind": "figure", "of": "study", "id": study, "figure": name, "params": {"cell": "0"}}
+        for name in ("similarity", "dendrogram", "embedding", "accuracy", "ceiling")
+    ]
+    path = client.post("/reports", json={"title": "a study", "items": items}).headers["Location"]
+    assert client.get(f"{path}/export").text.count("<svg") == len(items)
+    for cell in ("abc", "-1"):
+        refused = client.post(
+            "/reports", json={"title": "x", "items": [{**items[0], "params": {"cell": cell}}]}
+        )
+        assert refused.json()["errors"][0]["field"] == "items.0.params.cell"

@@ -67,16 +67,17 @@ def _section(record: ReproductionRecord) -> Iterator[str]:
 
 
 def _table(record: ReproductionRecord) -> Iterator[str]:
-    yield "| claim | experiment | number | needed | mean | sd | interval | untrained | verdict |"
-    yield "|---|---|---|---|--:|--:|--:|--:|---|"
+    yield "|claim, experiment|number|needed|mean|sd|interval|untrained|verdict|"
+    yield "|---|---|---|--:|--:|--:|--:|---|"
     last = ""
     for claim in record.claims:
         text = claim.text.partition(" (")[0]
+        if text != last:  # a row of its own: lines of the guide are short
+            yield f"|**{text}**{'|' * 8}"
         for place, quantity in enumerate(claim.quantities):
             control = claim.control[place] if claim.control else None
             is_first = place == 0
             cells = (
-                text if is_first and text != last else "",
                 _subject(claim) if is_first else "",
                 quantity.name,
                 quantity.needed,
@@ -86,7 +87,7 @@ def _table(record: ReproductionRecord) -> Iterator[str]:
                 _number(control.mean, quantity) if control else "—",
                 VERDICTS[claim.verdict] if is_first else "",
             )
-            yield f"| {' | '.join(cells)} |"
+            yield f"|{'|'.join(cells)}|"
         last = text
 
 
