@@ -23,7 +23,7 @@ def labels_on(page: Page) -> list[str]:
 
 def until(page: Page, is_so: Callable[[], bool]) -> None:
     """Wait; the policy of the pages lets Playwright itself not evaluate anything again and again."""
-    for _ in range(200):
+    for _ in range(600):
         if is_so():
             return
         page.wait_for_timeout(100)

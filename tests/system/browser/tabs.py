@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-SECONDS = 30
+SECONDS = 90
 """For which something is waited for."""
 
 

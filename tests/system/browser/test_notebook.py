@@ -102,8 +102,8 @@ def test_a_finding_is_noted_and_found_again(
 def test_it_is_found_by_its_spec_and_exported(page: Page, three: list[str], tmp_path: Path) -> None:
     page.goto("/?tag=notebook")
     page.get_by_text("More filters").click()
-    page.get_by_label("Fields of the spec").fill("seed=7001")
-    page.get_by_label("Fields of the spec").press("Enter")
+    page.get_by_role("textbox", name="Fields of the spec").fill("seed=7001")
+    page.get_by_role("textbox", name="Fields of the spec").press("Enter")
     expect(row(page, three[1]).first).to_be_visible()
     expect(row(page, three[0])).to_have_count(0)
     with page.expect_download() as download:
@@ -111,8 +111,8 @@ def test_it_is_found_by_its_spec_and_exported(page: Page, three: list[str], tmp_
     download.value.save_as(tmp_path / "table.csv")
     table = list(csv.DictReader((tmp_path / "table.csv").read_text("utf-8").splitlines()))
     assert {line["name"] for line in table} == {three[1]}
-    page.get_by_label("Fields of the spec").fill("epochs=5")
-    page.get_by_label("Fields of the spec").press("Enter")
+    page.get_by_role("textbox", name="Fields of the spec").fill("epochs=5")
+    page.get_by_role("textbox", name="Fields of the spec").press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("training.epochs")
 
 

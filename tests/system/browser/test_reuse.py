@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.uploads import npz, picture, zipped
 from tests.system.browser.conftest import Troubles
+from tests.system.browser.heatmap import until
 from tests.system.browser.training import completed, submit
 from tgsh.datasets.mnist import load_dataset
 
@@ -114,7 +115,7 @@ def test_everything_that_can_be_reused(
             page.set_viewport_size({"width": width, "height": height})
             for name in ("transfer", "scenarios", "collisions", "retrieval"):
                 shown(page, name)
-            page.wait_for_function("width => document.documentElement.scrollWidth === width", arg=width)
+            until(page, lambda: page.evaluate("document.documentElement.scrollWidth") == width)  # noqa: B023
             screenshot(f"reuse-{scheme}-{width}")
         violations = Axe().run(page).response["violations"]
         assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in violations] == []

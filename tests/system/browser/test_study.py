@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.system.browser.conftest import Troubles
+from tests.system.browser.heatmap import until
 from tests.system.browser.training import submit, wait
 
 SPEC = {
@@ -87,7 +88,7 @@ def everywhere(page: Page, screenshot: Callable[[str], None], name: str) -> None
         for width in (1440, 768, 390):
             page.set_viewport_size({"width": width, "height": 900})
             # Plots are resized a moment after the window.
-            page.wait_for_function("width => document.documentElement.scrollWidth === width", arg=width)
+            until(page, lambda: page.evaluate("document.documentElement.scrollWidth") == width)  # noqa: B023
             screenshot(f"{name}-{width}-{scheme}")
         found = Axe().run(page)
         rules = found.response["violations"]
@@ -343,9 +344,7 @@ def test_a_hidden_tab_asks_nothing(page: Page, troubles: Troubles, study: dict[s
     page.evaluate("fetch('/livez')")  # what was asked before this has been sent, too
     assert [url for url in troubles.requests[asked:] if not url.endswith("/livez")] == []
     page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_function(
-        "performance.getEntriesByType('resource').some(({name}) => name.endsWith('/state'))"
-    )
+    until(page, lambda: any(url.endswith("/state") for url in troubles.requests[asked:]))
 
 
 def test_what_is_gone_is_said(page: Page, troubles: Troubles, http: httpx.Client) -> None:

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.system.browser.conftest import SECONDS
+from tests.system.browser.heatmap import until
 
 SPEC: dict[str, Any] = {
     "dataset": "mnist5k",
@@ -57,9 +58,7 @@ def test_the_list_fills_in_by_itself(
     bar = row(page, "long").get_by_role("progressbar")
     expect(bar).not_to_have_attribute("value", "0.0")
     seen = float(bar.get_attribute("value") or 0)
-    page.wait_for_function(
-        "seen => +document.querySelector('progress').value > seen", arg=seen
-    )  # nobody asked for it
+    until(page, lambda: page.evaluate("+document.querySelector('progress').value") > seen)  # nobody asked
     screenshot("experiments")
 
 
