@@ -19,6 +19,8 @@ from tgsh.errors import NotFound, ServiceProblem
 
 PAGE = "GET /{}?limit=200"
 
+FOUND = "GET /experiments?limit=200&q={}"
+
 
 class Recorder(httpx.BaseTransport):
     """Passes requests on, and notes them."""
@@ -98,11 +100,11 @@ def test_every_method_takes_the_beginning_of_an_id(
         assert direct, name
         named = (f"/experiments/{whole}", f"experiment={whole}")
         assert all(any(each in request for each in named) for request in direct), name
-        assert looked_up == [PAGE.format("experiments"), *direct], name
+        assert looked_up == [FOUND.format(whole[:7]), *direct], name
     beside = _requests(recorder, lambda short: connected.geometry(whole, baseline=short), whole[:7], tmp_path)
-    assert beside == [PAGE.format("experiments"), f"GET /experiments/{whole}/geometry?baseline={whole}"]
+    assert beside == [FOUND.format(whole[:7]), f"GET /experiments/{whole}/geometry?baseline={whole}"]
     compared = _requests(recorder, lambda short: connected.comparison([whole, short]), whole[:7], tmp_path)
-    assert compared[0] == PAGE.format("experiments")
+    assert compared[0] == FOUND.format(whole[:7])
     assert f"ids={whole}%2C{whole}" in compared[-1]
     connected.cancel(whole[:7])
     connected.delete(whole[:7])

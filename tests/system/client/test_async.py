@@ -46,7 +46,7 @@ def test_both_clients_have_every_method_with_the_same_signature() -> None:
             assert one.__doc__, name
             assert "self" not in inspect.signature(one).parameters
             assert "self" in inspect.signature(getattr(Client, name)).parameters
-    assert str(inspect.signature(awaiting.get)) == "(experiment: 'str') -> 'Experiment'"
+    assert str(inspect.signature(awaiting.get)) == "(experiment: 'ExperimentReference') -> 'Experiment'"
     assert str(inspect.signature(Client.get)) == "(self, experiment: 'str') -> 'Experiment'"
 
 
