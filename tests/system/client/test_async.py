@@ -47,7 +47,7 @@ def test_both_clients_have_every_method_with_the_same_signature() -> None:
             assert "self" not in inspect.signature(one).parameters
             assert "self" in inspect.signature(getattr(Client, name)).parameters
     assert str(inspect.signature(awaiting.get)) == "(experiment: 'ExperimentReference') -> 'Experiment'"
-    assert str(inspect.signature(Client.get)) == "(self, experiment: 'str') -> 'Experiment'"
+    assert str(inspect.signature(Client.get)) == "(self, experiment: 'ExperimentReference') -> 'Experiment'"
 
 
 def test_answers_are_those_of_the_client_that_blocks(stack: Stack, client: Client, done: Experiment) -> None:
