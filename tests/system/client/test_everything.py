@@ -44,12 +44,16 @@ ARGUMENTS: dict[str, Any] = {
     "labels": [0],
     "base": "0" * 64,
     "format": "csv",
+    "report": "0" * 16,
+    "study_id": "0" * 16,
+    "title": "Rotations",
 }
 BESIDE: dict[str, dict[str, Any]] = {
     "upload": {"x": np.zeros((1, 2, 2), np.uint8), "y": [0]},
     "study": {"spec": "demo"},
     "place": {"dataset": "mnist5k"},
     "change_study": {"name": "renamed"},
+    "change_report": {"title": "renamed"},
 }
 """What a method needs though no argument of it is required."""
 ANY_PATH = {"fetch", "study_file"}
@@ -57,10 +61,23 @@ ANY_PATH = {"fetch", "study_file"}
 LATER = {
     ("GET", "/experiments/{experiment_id}/placements/{placement_id}/samples"),  # placement_file(of="samples")
     ("GET", "/experiments/{experiment_id}/accuracy/matrix/job"),  # compute_accuracy_matrix
+    ("GET", "/studies/{study_id}/webhooks"),  # webhooks, of a study
+    # Methods of reports look the id up among all first; tests/api/test_reports.py runs them.
+    *((method, "/reports/{report_id}") for method in ("GET", "PATCH", "DELETE")),
+    ("GET", "/reports/{report_id}/export"),
+    ("GET", "/reports/{report_id}/figures/{place}.{format}"),  # for pages; a client has export_report
     ("GET", "/bases/{base_id}/nearest"),  # atlas_nearest, of the experiment's base
 }
 """What a method asks for after its first request, or by an argument."""
-LOCAL = {"close", "experiment_id", "dataset_id", "study_id", "experiment_or_study_id", "base_id"}
+LOCAL = {
+    "close",
+    "experiment_id",
+    "dataset_id",
+    "study_id",
+    "experiment_or_study_id",
+    "base_id",
+    "report_figure",
+}
 """Methods that send nothing of their own; of a whole id."""
 
 

@@ -18,6 +18,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 
+from tgsh.store.artifacts import CONTENT
 from tgsh.execution import local
 from tgsh.specs import ExperimentSpec
 
@@ -82,7 +83,9 @@ def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every result, by name; names of files in the store hold random tokens."""
     files = [path for path in (folder / "artifacts").rglob("*") if path.is_file()]
     results = [
-        path for path in files if path.parent.name != "tasks" and not path.name.startswith("provenance")
+        path
+        for path in files
+        if path.parent.name not in ("tasks", CONTENT) and not path.name.startswith("provenance")
     ]
     return {
         path.stem.rpartition("-")[0]: hashlib.sha256(path.read_bytes()).hexdigest() for path in results
