@@ -18,7 +18,6 @@ PROGRAM = """
 import sys
 from pathlib import Path
 
-from tgsh.store.artifacts import CONTENT
 from tgsh.execution import local
 from tgsh.specs import ExperimentSpec
 
@@ -85,7 +84,7 @@ def digests(folder: Path) -> dict[str, str]:
     results = [
         path
         for path in files
-        if path.parent.name not in ("tasks", CONTENT) and not path.name.startswith("provenance")
+        if path.parent.name not in ("tasks", "by-content") and not path.name.startswith("provenance")
     ]
     return {
         path.stem.rpartition("-")[0]: hashlib.sha256(path.read_bytes()).hexdigest() for path in results
