@@ -268,7 +268,7 @@ class Walk:
         self._until(lambda: self._epochs(path) >= 1, 60, pause=0.02)
         seconds = time.monotonic() - began
         self._wait(path)
-        assert seconds < 8 * FIRST_EPOCH_SECONDS, f"{seconds:.1f} s"
+        assert seconds < 4 * FIRST_EPOCH_SECONDS, f"{seconds:.1f} s"
         return f"{seconds:.1f} s after `docker start` (aim: {FIRST_EPOCH_SECONDS:g})"
 
     def scales(self) -> str:
