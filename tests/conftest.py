@@ -13,7 +13,6 @@ from tests.support.postgres import find_tool, running_postgres
 from tgsh.settings import compiled_code_folder
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
-from tgsh.store.models import Base
 
 FAST = {"unit", "api", "architecture"}
 """Folders of tests that one runs while writing: pytest -m fast."""
@@ -74,8 +73,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, migrated_sqlite: Pa
     yield made
     if request.param == "postgresql":
         with made.engine.begin() as connection:
-            Base.metadata.drop_all(connection)
-            connection.exec_driver_sql("DROP TABLE alembic_version")
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")  # whichever records are imported
+            connection.exec_driver_sql("CREATE SCHEMA public")
     made.dispose()
 
 

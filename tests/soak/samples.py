@@ -15,7 +15,8 @@ from sqlalchemy import func, select, text
 from tests.support.compose_stack import WORKER
 from tests.system.faults.stack import FaultStack
 from tgsh.store.database import Database
-from tgsh.store.models import Base, ExperimentRecord
+from tgsh.store.migrations import metadata
+from tgsh.store.models import ExperimentRecord
 from tgsh.store.scheduling import QUEUE, TORCH_QUEUE, count_by_queue
 
 MEMORY, HANDLES, THREADS, ROWS = "memory, MB", "handles", "threads", "rows"
@@ -28,7 +29,7 @@ HELD = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
 
 OF_EXPERIMENTS = frozenset(
     table.name
-    for table in Base.metadata.sorted_tables
+    for table in metadata().sorted_tables
     if table.name == "experiments"
     or any(key.column.table.name == "experiments" for key in table.foreign_keys)
 )
@@ -116,7 +117,7 @@ def row_counts(database: Database) -> dict[str, int]:
     with database.read() as session:
         return {
             table.name: session.scalar(select(func.count()).select_from(table)) or 0
-            for table in Base.metadata.sorted_tables
+            for table in metadata().sorted_tables
         }
 
 

@@ -24,7 +24,7 @@ from tgsh.execution.context import WorkerContext
 from tgsh.store import database, experiments, jobs, queries
 from tgsh.store.database import is_transient
 from tgsh.store.maintenance import requeue_tasks
-from tgsh.store.models import Base, Job, lock_experiment
+from tgsh.store.models import Job, lock_experiment
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +266,7 @@ def test_a_worker_that_vanishes_inside_a_transaction_holds_its_lock_for_a_while_
         assert queries.experiment(other, experiment_id).record.status == "cancelled"
     finally:
         with other.engine.begin() as connection:
-            Base.metadata.drop_all(connection)
-            connection.exec_driver_sql("DROP TABLE alembic_version")
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
         vanishing.dispose()
         other.dispose()

@@ -18,14 +18,14 @@ from tgsh.errors import MachineProblem
 from tgsh.specs import AugmentSuite, ExperimentSpec, NeuroModNetSpec
 from tgsh.store import jobs, queries
 from tgsh.store.database import Database
-from tgsh.store.migrations import config
-from tgsh.store.models import Base, ExperimentRecord, Job, WorkerRecord
+from tgsh.store.migrations import config, metadata
+from tgsh.store.models import ExperimentRecord, Job, WorkerRecord
 
 
 def test_the_migrations_make_the_records(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection)
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, metadata()) == []
 
 
 def test_a_newer_schema_is_refused_with_what_to_do(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 from alembic import command
@@ -9,9 +10,20 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, MetaData
 
 from tgsh.errors import MachineProblem
+from tgsh.store.models import Base
+
+WITH_RECORDS = ("idempotency", "reports", "webhooks")
+"""Modules of the store that have tables of their own, beside models."""
+
+
+def metadata() -> MetaData:
+    """Every table of today's schema, whatever else is imported."""
+    for name in WITH_RECORDS:
+        import_module(f"tgsh.store.{name}")
+    return Base.metadata
 
 
 def config() -> Config:
