@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from service.metrics import RequestMetrics, StoreCollector
+from tests.conftest import missing
 from tests.support.compose import ROOT
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.database import Database
@@ -58,7 +59,7 @@ TROUBLE: dict[str, tuple[Mapping[str, str], str]] = {
 def promtool() -> str:
     found = shutil.which("promtool")
     if found is None:
-        pytest.skip("no promtool; Debian's package prometheus has it")
+        missing("no promtool; Debian's package prometheus has it")
     return found
 
 
