@@ -68,11 +68,11 @@ def read(report_id: ReportId, services: ServicesDep, caller: CallerDep) -> Repor
 def change(report_id: ReportId, changes: ReportChanges, services: ServicesDep, caller: CallerDep) -> Report:
     """Title, all its items in their order, whether it is shared, whether it has a link."""
     require_report(services, caller, report_id, change=True)
-    values = changes.model_dump(exclude_unset=True)
+    values = changes.model_dump(exclude_unset=True, exclude={"changed_at"})
     values = {name: value for name, value in values.items() if value is not None}
     if changes.items is not None:
         values["items"] = checked_items(services, caller, changes.items)
-    return report_view(reports.change(services.database, report_id, values), caller)
+    return report_view(reports.change(services.database, report_id, values, changes.changed_at), caller)
 
 
 @router.delete("/{report_id}", status_code=204, summary="Delete a report")

@@ -146,6 +146,21 @@ def test_a_report_by_command(
         assert http.get(path).status_code == 404
 
 
+def test_of_two_who_read_the_same_report_the_second_loses_nothing(
+    client: httpx.Client, experiment: str
+) -> None:
+    path = client.post("/reports", json={"title": "of two"}).headers["Location"]
+    read_at = client.get(path).json()["changed_at"]
+    first = {"items": [figure(experiment)], "changed_at": read_at}
+    assert client.patch(path, json=first).status_code == 200
+    refused = client.patch(path, json={"items": [], "changed_at": read_at})
+    assert (refused.status_code, "read it again" in refused.json()["detail"]) == (409, True)
+    found = client.get(path).json()
+    assert found["items_total"] == 1
+    assert client.patch(path, json={"items": [], "changed_at": found["changed_at"]}).status_code == 200
+    assert client.patch(path, json={"title": "whoever read it"}).status_code == 200
+
+
 def test_figures_of_a_study(client: httpx.Client, services: Services) -> None:
     study = study_results.completed(client, services, replicates={"seeds": 2}).rpartition("/")[2]
     items = [

@@ -58,7 +58,7 @@ def add(
         drawn = client.report_figure(subject, figure, caption)
         drawn = drawn.model_copy(update={"params": params})
         items = [*found.items, *([] if text is None else [text]), drawn]
-        changed = client.change_report(found.id, items=items)
+        changed = client.change_report(found.id, items=items, changed_at=found.changed_at)
     if as_json:
         print_json(changed)
     else:

@@ -91,6 +91,11 @@ class ReportChanges(Frozen):
     title: Title | None = None
     items: tuple[ReportItem, ...] | None = Field(None, max_length=MAX_ITEMS, strict=False)
     shared: bool | None = None
+    changed_at: datetime | None = Field(
+        None,
+        strict=False,
+        description="of the report as it was read: where others have changed it since, this is refused (409)",
+    )
     link: bool | None = Field(
         None, description="whether it has a link that shows it without a key; false ends the one it has"
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, String, false, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tgsh.errors import NotFound
+from tgsh.errors import Conflict, NotFound
 from tgsh.store.database import Database
 from tgsh.store.models import Base, db_now
 
@@ -79,12 +80,20 @@ def linked(database: Database, link: str) -> ReportRecord:
     return record
 
 
-def change(database: Database, report_id: str, changes: Mapping[str, Any]) -> ReportRecord:
-    """Change title, items, shared, or link (True: a new one unless there is one; False: none). NotFound."""
+def change(
+    database: Database, report_id: str, changes: Mapping[str, Any], read_at: datetime | None = None
+) -> ReportRecord:
+    """Change title, items, shared, or link (True: a new one unless there is one; False: none).
+
+    read_at: `changed_at` of what the author of the changes has read. Raises NotFound, and Conflict where it
+    was changed since.
+    """
     with database.write() as session:
         record = session.get(ReportRecord, report_id, with_for_update=True)
         if record is None:
             raise unknown(report_id)
+        if read_at is not None and read_at != datetime.fromtimestamp(record.changed_at, UTC):
+            raise Conflict("the report was changed by others since you read it: read it again")
         for name in ("title", "items", "shared"):
             if name in changes:
                 setattr(record, name, changes[name])

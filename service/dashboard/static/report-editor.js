@@ -43,7 +43,7 @@ form.addEventListener("input", () => (isChanged = true));
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const {title, shared, link} = form.elements;
-  const body = {title: title.value, items: [...items.children].map(itemOf), link: link.checked};
+  const body = {title: title.value, items: [...items.children].map(itemOf), link: link.checked, changed_at: form.dataset.changed};
   if (shared) body.shared = shared.checked;
   try {
     await call("PATCH", form.dataset.path, {body});

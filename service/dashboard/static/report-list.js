@@ -30,7 +30,7 @@ add?.addEventListener("submit", async (event) => {
   try {
     if (chosen) {
       const {document: report} = await call("GET", `/reports/${chosen}`);
-      await call("PATCH", `/reports/${chosen}`, {body: {items: [...report.items, ...figures]}});
+      await call("PATCH", `/reports/${chosen}`, {body: {items: [...report.items, ...figures], changed_at: report.changed_at}});
       return location.assign(page(chosen));
     }
     const title = (name || id).slice(0, 200);

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,7 @@ class ReportMethods(References):
         items: Iterable[ReportPart] | None = None,
         shared: bool | None = None,
         link: bool | None = None,
+        changed_at: datetime | None = None,
     ) -> schemas.Report:
         """Change a report; what is None stays.
 
@@ -123,14 +125,22 @@ class ReportMethods(References):
             Whether everybody with a key sees it.
         link : bool | None, default=None
             Whether it has a link that shows it without a key.
+        changed_at : datetime | None, default=None
+            That of the report as you read it: what others have changed since is not overwritten.
 
         Returns
         -------
         schemas.Report
             The changed report.
+
+        Raises
+        ------
+        ServiceProblem
+            With status 409 where it was changed since `changed_at`.
         """
         changes: dict[str, object] = {"title": title, "shared": shared, "link": link}
         changes["items"] = None if items is None else [_item(each) for each in items]
+        changes["changed_at"] = None if changed_at is None else changed_at.isoformat()
         changes = {name: value for name, value in changes.items() if value is not None}
         return self._send(patch(schemas.Report, self._report_path(report), **changes))
 
