@@ -188,21 +188,26 @@ def test_turns_at_unpacking_are_by_owner(tmp_path: Path) -> None:
     staging = UploadStaging(tmp_path)
     order: list[str] = []
 
-    async def unpack(owner: str, number: int) -> None:
+    async def unpack(owner: str, number: int, all_wait: anyio.Event) -> None:
         async with staging.turn(owner):
             order.append(f"{owner}{number}")
-            await anyio.sleep(0.02)
+            await all_wait.wait()
+            await anyio.sleep(0)
 
     async def run() -> None:
+        all_wait = anyio.Event()
         async with anyio.create_task_group() as tasks:
             for number in range(5):
-                tasks.start_soon(unpack, "a", number)
-            await anyio.sleep(0.01)
+                tasks.start_soon(unpack, "a", number, all_wait)
+            await anyio.wait_all_tasks_blocked()
             for number in range(2):
-                tasks.start_soon(unpack, "b", number)
-                tasks.start_soon(unpack, "c", number)
-            with anyio.move_on_after(0.005):
-                await unpack("d", 0)
+                tasks.start_soon(unpack, "b", number, all_wait)
+                tasks.start_soon(unpack, "c", number, all_wait)
+            async with anyio.create_task_group() as impatient:
+                impatient.start_soon(unpack, "d", 0, all_wait)
+                await anyio.wait_all_tasks_blocked()
+                impatient.cancel_scope.cancel()
+            all_wait.set()
 
     anyio.run(run)
     assert order[:2] == ["a0", "a1"]

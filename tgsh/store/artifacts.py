@@ -333,8 +333,9 @@ class Artifacts:
         Raises ArtifactNotRemoved where something is left.
         """
         if self._is_local:
-            for path in (self._folder / prefix).rglob("*"):
-                self._forget_content(path)
+            for folder, _, names in os.walk(self._folder / prefix):  # another process may remove it too
+                for name in names:
+                    self._forget_content(Path(folder, name))
         shutil.rmtree(self._folder / prefix, ignore_errors=True)
         with self._removing(prefix):
             if not self._is_local:

@@ -118,11 +118,11 @@ def end(services: Services, experiment: str) -> None:
 
 
 def shown_status(tab: Tab) -> str:
-    return str(tab.evaluate("document.getElementById('state').dataset.status"))
+    return str(tab.evaluate("document.getElementById('state')?.dataset.status"))
 
 
 def note(tab: Tab) -> str:
-    return str(tab.evaluate("document.getElementById('note').textContent"))
+    return str(tab.evaluate("document.getElementById('note')?.textContent"))
 
 
 def test_eight_tabs_of_what_workers_train_all_get_to_the_end(
@@ -218,6 +218,7 @@ def test_what_is_deleted_says_so(browser_window: Window, services: Services, url
     wait_until(lambda: shown_status(tab) == "cancelled", lambda: shown_status(tab))
     other = submitted(services.database, name="deleted while it is followed")
     follower = browser_window.open(page(url, other))
+    wait_until(lambda: shown_status(follower) == "queued", lambda: shown_status(follower))
     end(services, other)
     experiments.delete(services.database, other)
     wait_until(lambda: "is gone" in note(follower), lambda: (note(follower), follower.title))
