@@ -64,9 +64,8 @@ def matrices_figure(
     rows = math.ceil(len(arrays) / columns)
     side = SMALL_SIDE if is_many else min(side_of(len(labels)), LARGEST_SIDE)
     margin = margin_of(labels or [""]) if is_named else 0.0
-    figure = NotebookFigure(
-        figsize=(columns * (side + 0.1) + margin + 1.0, rows * (side + 0.45) + margin + 0.5)
-    )
+    width, height = columns * (side + 0.1) + margin + 1.0, rows * (side + 0.45) + margin + 0.5
+    figure = NotebookFigure(figsize=(width, height))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     scale = similarity_scale(measure).chosen(*arrays)
     panels = []
@@ -82,7 +81,7 @@ def matrices_figure(
         panels.append(axes)
     add_colour_bar(figure, panels, scale)
     if shown := options.titled(title):
-        line = printable(shown, int(11 * figure.get_size_inches()[0] * options.widening()))
+        line = printable(shown, int(11 * width * options.widening()))
         figure.suptitle(line, x=0.01, ha="left", **text(10))
     return figure
 

@@ -11,7 +11,7 @@ const MANY = 6; // above it, plots are small and the table of differences has a 
 const place = document.getElementById("comparison");
 const summaryLine = place.querySelector("[data-summary]");
 const number = (value, digits = 3) => (value === null ? "unknown" : value.toFixed(digits).replace("-", "−"));
-const small = (value) => (Math.abs(value) < 0.01 ? String(Number(value.toPrecision(2))).replace("-", "−") : number(value, 2));
+const brief = (value) => (Math.abs(value) < 0.01 ? String(Number(value.toPrecision(2))).replace("-", "−") : number(value, 2));
 const numbers = (values) => {
   const digits = digitsToTell(values);
   return values.map((value) => number(value, digits));
@@ -257,7 +257,7 @@ function differencePlot(tasks, a, b) {
   const plot = heatmap(tasks, values, ".3~g");
   const edge = Number(most.toPrecision(2));
   plot.layout.coloraxis = {cmin: -edge, cmax: edge, colorbar: {tickvals: [-edge, 0, edge]}};
-  return {plot, summary: `Mean absolute difference ${small(mean(sizes))}; most between ${tasks[i]} and ${tasks[k]} (${small(values[i][k])}). Colours go to ±${edge}.`};
+  return {plot, summary: `Mean absolute difference ${brief(mean(sizes))}; most between ${tasks[i]} and ${tasks[k]} (${brief(values[i][k])}). Colours go to ±${edge}.`};
 }
 
 // A scatter plot with a point for each pair of tasks.
