@@ -15,9 +15,9 @@ import httpx
 
 from tests.benchmarks.http import served
 from tests.benchmarks.table import Row
+from tests.support.browser import HTMX
 from tests.support.many_experiments import arrange, fill
 from tests.support.postgres import find_tool, running_postgres
-from tests.support.requests import HTMX
 from tests.system.browser.conftest import ARGUMENTS
 from tests.system.browser.tabs import Tab, Window, wait_until, window
 from tgsh.store.database import Database
