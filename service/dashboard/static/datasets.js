@@ -44,7 +44,7 @@ function show() {
     actions(item),
   ]);
   const again = element("button", {className: "small outline", id: "more"}, "Show more");
-  replace(at("uploaded"), table("Table of uploaded datasets", headings, rows), ...(next ? [again] : []));
+  replace(at("uploaded"), table("Table of uploaded datasets", headings, rows, {stacked: true}), ...(next ? [again] : []));
   showTimes(at("uploaded"));
 }
 
