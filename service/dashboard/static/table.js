@@ -14,7 +14,7 @@ export function table(name, headings, rows, {stacked = false} = {}) {
   const grid = around.appendChild(element("table", {className: stacked ? "stack" : ""}));
   const head = grid.createTHead().insertRow();
   headings.forEach((words, index) => {
-    head.append(element("th", {textContent: words, scope: "col", className: typeof rows[0]?.[index] === "number" ? "number" : ""}));
+    head.append(element("th", {scope: "col", className: typeof rows[0]?.[index] === "number" ? "number" : ""}, words));
   });
   const body = grid.createTBody();
   for (const cells of rows) {
@@ -22,7 +22,7 @@ export function table(name, headings, rows, {stacked = false} = {}) {
     cells.forEach((cell, index) => {
       const place = row.appendChild(element(index ? "td" : "th", index ? {} : {scope: "row"}));
       if (typeof cell === "number") place.className = "number";
-      if (stacked && index) place.dataset.label = headings[index];
+      if (stacked && index && typeof headings[index] === "string") place.dataset.label = headings[index];
       place.append(typeof cell === "number" ? cell.toLocaleString() : cell ?? "–");
     });
   }
