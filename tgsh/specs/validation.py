@@ -44,7 +44,7 @@ def problems_of(mistakes: Iterable[Mistake], above: str = "") -> list[tuple[str,
 
 
 def sentence_of(mistake: Mistake) -> str:
-    """What is wrong, as it follows a field's name: "must be at least 1, is 0"."""
+    """The sentence of a mistake, as it follows a field's name: "must be at least 1, is 0"."""
     context = mistake.get("ctx") or {}
     say = _SENTENCES.get(mistake["type"])
     if say is not None:
