@@ -45,16 +45,17 @@ def submit(
     url: Url = None,
 ) -> None:
     """Submit an experiment: a spec file, - for standard input, a preset, or the id of one to do again."""
-    from tgsh.cli.options import override_dataset, parse_changes, read_body
+    from tgsh.cli.options import dataset_reference, parse_changes, read_body
 
     fields = parse_changes(changes)
     fields |= {
         key: value for key, value in (("seed", seed), ("name", name), ("tags", tag)) if value is not None
     }
     with connect(url) as client:
-        body = override_dataset(read_body(spec, client), dataset, client)
+        if dataset is not None:
+            fields["dataset"] = dataset_reference(dataset, client)
         experiment = client.submit(
-            body,
+            read_body(spec, client),
             shared=shared or None,
             anew=anew,
             priority=priority,
