@@ -14,6 +14,7 @@ from service.experiment_table import (
     DEFAULT_SUMMARISED,
     GROUPABLE,
     MOST_EXPORTED,
+    MOST_GROUPS,
     SPEC_PARAMETERS,
     FiltersDep,
     as_csv,
@@ -261,7 +262,7 @@ def table(
     else:
         names, by = parse_columns(columns, DEFAULT_SUMMARISED), parse_group_by(group_by)
         paths = list(dict.fromkeys(summarised(names).values()))
-        found = group_table(group_by, groups(services.database, filters, by, paths), names)
+        found = group_table(group_by, groups(services.database, filters, by, paths, MOST_GROUPS), names)
     if format == "csv":
         name = {"Content-Disposition": 'attachment; filename="experiments.csv"'}
         return Response(table_csv(found.columns, found.rows), media_type=CSV, headers=name)
