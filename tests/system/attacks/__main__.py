@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -26,7 +27,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         app = create_app(ServiceSettings(home=Path(folder), redis_url=SecretStr("redis://127.0.0.1:1/0")))
         with serving(app) as client:
-            print(fuzz(client, app.state.services, chosen.examples, derandomize=False))
+            say = partial(print, flush=True)
+            told = fuzz(client, app.state.services, chosen.examples, derandomize=False, say=say)
+            print(f"{told.statuses.total():,} requests")
     return 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -77,12 +77,10 @@ class Told:
 
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
 
-    def __str__(self) -> str:
-        by_operation: dict[str, list[str]] = {}
-        for (operation, status), count in sorted(self.statuses.items()):
-            by_operation.setdefault(operation, []).append(f"{status}: {count}")
-        lines = [f"{operation:62} {', '.join(counts)}" for operation, counts in by_operation.items()]
-        return "\n".join([*lines, f"{self.statuses.total():,} requests"])
+    def of(self, operation: str) -> str:
+        """How often an operation answered with which status."""
+        counts = [f"{status}: {n}" for (of, status), n in sorted(self.statuses.items()) if of == operation]
+        return f"{operation:62} {', '.join(counts)}"
 
 
 def populate(client: httpx.Client, parts: Services) -> dict[str, str]:
@@ -126,10 +124,12 @@ def fuzz(
     *,
     derandomize: bool,
     headers: Mapping[str, str] = MappingProxyType({}),
+    say: Callable[[str], object] = str,
 ) -> Told:
     """So many requests to every operation; raises at the first answer that must not be.
 
-    client: whoever owns the experiments that are asked about. headers: of who asks.
+    client: whoever owns the experiments that are asked about. headers: of who asks. say: is told of each
+    operation when its requests are answered.
     """
     ids, told = populate(client, parts), Told()
     schema = schemathesis.openapi.from_dict(_without_tuples(client.get("/openapi.json").json()))
@@ -148,6 +148,7 @@ def fuzz(
             except hypothesis.errors.Unsatisfiable:
                 if mode is schemathesis.GenerationMode.POSITIVE:
                     raise  # nothing about some operations can be wrong
+        say(told.of(operation.ok().label))
     return told
 
 
