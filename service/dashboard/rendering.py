@@ -100,6 +100,11 @@ def format_share(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
+def format_deviation(deviation: float | None) -> str:
+    """A standard deviation of shares in percent, to two digits however small; "–" for None."""
+    return "–" if deviation is None else f"{100 * deviation:.2g} %"
+
+
 def format_bytes(count: float | None) -> str:
     """A size such as "512 B", "1.5 GB"; "–" for None."""
     if count is None:
@@ -121,6 +126,7 @@ FILTERS = {
     "path_words": path_words,
     "seconds": format_seconds,
     "share": format_share,
+    "deviation": format_deviation,
     "bytes": format_bytes,
     "time": format_time,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from service.dashboard.rendering import render
 from service.dependencies import CallerDep, HeldDep, ServicesDep
@@ -27,6 +27,13 @@ MAX_FAILED = 20
 
 CHECKS = {"store": "Database", "redis": "Queue", "disk": "Disk", "workers": "Workers"}
 """Checks of /readyz, as the banner calls them."""
+
+
+@router.get("/dashboard")
+@router.get("/dashboard/experiments")
+def start(request: Request) -> RedirectResponse:
+    """The table of experiments is the start page; who types its folder is led there."""
+    return RedirectResponse(f"/?{request.url.query}" if request.url.query else "/")
 
 
 @router.get("/dashboard/datasets")

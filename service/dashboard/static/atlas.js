@@ -30,7 +30,8 @@ function countedAll({points, experiments}) {
 
 // plotly takes a few tags in a text for markup
 const literal = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+// Names of one study begin alike: the middle is left out.
+const short = (text, most) => (text.length > most ? `${text.slice(0, Math.ceil(most / 2) - 1)}…${text.slice(-Math.floor(most / 2))}` : text);
 
 // GET; where the service reads for the first time and says 503, again: what is read stays.
 async function patientGet(path, said, turns = 60) {

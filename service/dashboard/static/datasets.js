@@ -32,7 +32,7 @@ async function loadMore() {
 
 function show() {
   if (!items.length) return replace(at("uploaded"), element("p", {className: "quiet"}, "Nothing has been uploaded yet."));
-  const headings = ["Name", "Images", "Size", "Classes", "Takes", "Uploaded", "Used by", ""];
+  const headings = ["Name", "Images", "Size", "Classes", "Takes", "Uploaded", "Used by", element("span", {className: "hidden"}, "Actions")];
   const rows = items.map((item) => [
     element("span", {}, element("a", {href: `/dashboard/datasets/${item.id}`, textContent: item.name}), element("br"), element("small", {className: "quiet"}, item.id), ...troublesOf(item)),
     item.images,
@@ -44,7 +44,7 @@ function show() {
     actions(item),
   ]);
   const again = element("button", {className: "small outline", id: "more"}, "Show more");
-  replace(at("uploaded"), table("Table of uploaded datasets", headings, rows), ...(next ? [again] : []));
+  replace(at("uploaded"), table("Table of uploaded datasets", headings, rows, {stacked: true}), ...(next ? [again] : []));
   showTimes(at("uploaded"));
 }
 

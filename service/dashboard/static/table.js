@@ -4,16 +4,17 @@
 import {batchActions} from "./batch.js";
 import {showTimes} from "./format.js";
 
-export function table(name, headings, rows) {
+// stacked: on narrow screens each row is a block, a cell a line with its heading.
+export function table(name, headings, rows, {stacked = false} = {}) {
   const around = document.createElement("div");
   around.className = "wide";
   around.tabIndex = 0;
   around.setAttribute("role", "region");
   around.setAttribute("aria-label", name);
-  const grid = around.appendChild(document.createElement("table"));
+  const grid = around.appendChild(element("table", {className: stacked ? "stack" : ""}));
   const head = grid.createTHead().insertRow();
   headings.forEach((words, index) => {
-    head.append(element("th", {textContent: words, scope: "col", className: typeof rows[0]?.[index] === "number" ? "number" : ""}));
+    head.append(element("th", {scope: "col", className: typeof rows[0]?.[index] === "number" ? "number" : ""}, words));
   });
   const body = grid.createTBody();
   for (const cells of rows) {
@@ -21,6 +22,7 @@ export function table(name, headings, rows) {
     cells.forEach((cell, index) => {
       const place = row.appendChild(element(index ? "td" : "th", index ? {} : {scope: "row"}));
       if (typeof cell === "number") place.className = "number";
+      if (stacked && index && typeof headings[index] === "string") place.dataset.label = headings[index];
       place.append(typeof cell === "number" ? cell.toLocaleString() : cell ?? "–");
     });
   }

@@ -63,7 +63,7 @@ function showWorkers(workers) {
     formatBytes(worker.memory_bytes) + (worker.device_memory_bytes ? `, device ${formatBytes(worker.device_memory_bytes)}` : ""),
     time(worker.seen_at),
   ]);
-  replace(at("workers"), table("Table of workers", ["Worker", "Devices", "Processes", "Works on", "Memory", "Last seen"], rows));
+  replace(at("workers"), table("Table of workers", ["Worker", "Devices", "Processes", "Works on", "Memory", "Last seen"], rows, {stacked: true}));
 }
 
 function showQueue({queued_jobs: queued, oldest_seconds: oldest, running_jobs: running, experiments}) {

@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page
 
-from service.dashboard.rendering import format_bytes, format_seconds, format_share, format_time
+from service.dashboard.rendering import (
+    format_bytes,
+    format_deviation,
+    format_seconds,
+    format_share,
+    format_time,
+)
 
 SECONDS = {
     0: "0.0 s",
@@ -43,6 +49,12 @@ def test_bytes(count: float, words: str) -> None:
 def test_the_rest() -> None:
     assert (format_seconds(None), format_bytes(None), format_share(None)) == ("–", "–", "–")
     assert format_share(0.9349) == "93.5 %"
+    assert [format_deviation(value) for value in (0.00034, 0.0123, 0.0, None)] == [
+        "0.034 %",
+        "1.2 %",
+        "0 %",
+        "–",
+    ]
     assert format_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02 03:04 UTC"
 
 

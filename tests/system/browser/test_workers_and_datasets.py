@@ -149,7 +149,7 @@ def test_a_dataset_is_uploaded_used_and_deleted(
     (digits,) = http.get("/datasets").json()["items"]
     made = http.post("/experiments", json={"dataset": {"id": digits["id"]}, **SHORT})
     page.goto(f"/dashboard{made.headers['location']}")
-    expect(page.get_by_text("completed", exact=True).first).to_be_visible()
+    expect(page.get_by_text("completed", exact=True).first).to_be_visible(timeout=60_000)
     page.goto("/guide")  # the experiment's page would go on asking for what is about to be deleted
     assert http.delete(made.headers["location"]).status_code == 204
     page.goto("/dashboard/datasets")
