@@ -28,7 +28,7 @@ FOLLOWING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "embedding": ("stage", "measure", "layer"),
     }
 )
-"""What the page has chosen for the plots above holds for these figures, too."""
+"""Parameters that figures take from what the page has chosen for its plots."""
 
 TITLES: Mapping[str, str] = MappingProxyType(
     {
@@ -92,7 +92,7 @@ def printed_figures(experiment_id: str, spec: ExperimentSpec) -> list[PrintedFig
 
 
 def form_values(experiment_id: str, spec: ExperimentSpec) -> dict[str, object]:
-    """What the template of the form shows."""
+    """Values that the template of the form shows."""
     return {
         "figures": printed_figures(experiment_id, spec),
         "starts": STARTS,
