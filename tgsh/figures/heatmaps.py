@@ -169,7 +169,15 @@ def margin_of(labels: Sequence[str]) -> float:
     return 0.06 * min(MAX_LABEL_LENGTH, max(map(len, labels)))
 
 
-def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale: Scale) -> None:
+def draw_heatmap(
+    axes: Axes,
+    matrix: NDArray[Any],
+    labels: Sequence[str],
+    scale: Scale,
+    *,
+    is_named: bool = True,
+    has_numbers: bool = True,
+) -> None:
     """Draw a T×T matrix with its labels on both axes, the first task at the top left.
 
     Parameters
@@ -182,6 +190,10 @@ def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale:
         T names, taken literally (no mathtext).
     scale : Scale
         Colours of the values.
+    is_named : bool, default=True
+        Whether tasks are named at the axes.
+    has_numbers : bool, default=True
+        Whether values are written into the cells of a small matrix.
 
     Raises
     ------
@@ -192,10 +204,14 @@ def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale:
         raise ValueError(f"a matrix of shape {matrix.shape} does not fit {len(labels)} labels")
     edges = (-0.5, len(labels) - 0.5, len(labels) - 0.5, -0.5)
     axes.imshow(_pixels(matrix, scale.colours()), extent=edges, interpolation="none", aspect="equal")
-    label_columns(axes, labels)
-    label_rows(axes, labels)
+    if is_named:
+        label_columns(axes, labels)
+        label_rows(axes, labels)
+    else:
+        axes.set(xticks=[], yticks=[])
     thin_frame(axes)
-    _write_values(axes, matrix, scale)
+    if has_numbers:
+        _write_values(axes, matrix, scale)
 
 
 def add_colour_bar(figure: Figure, axes: Axes | list[Axes], scale: Scale, pad: float = 0.03) -> None:
