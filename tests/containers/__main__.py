@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.containers import stand_ins
 from tests.containers.engine import Compose, Engine, Unavailable
 from tests.containers.walk import FLOWER_PORT, PASSWORDS, PORT, Report, Walk
 from tests.support.compose import ROOT
+
+PARTS = ("sqlite", "postgres", "upgrade", "systemd")
+IMAGES = {"tgsh-service": "tgsh-test/service", "tgsh-worker:cpu": "tgsh-test/worker-cpu"}
+"""Those of docker-compose.yml, and the names under which those of each version are kept."""
 
 PROFILES = {"sqlite": "cpu,monitoring,flower", "postgres": "cpu,postgres"}
 DATABASE = f"postgresql+psycopg://tgsh:{PASSWORDS['TGSH_STORE_PASSWORD']}@postgres:5432/tgsh"
@@ -41,12 +46,12 @@ def check_out(folder: Path) -> Path:
 
 def main() -> int:
     """0: every claim was kept; 1: one was not; 2: something is missing here."""
-    parser = argparse.ArgumentParser(prog="python -m tests.containers", description=__doc__)
+    parser = ArgumentParser(prog="python -m tests.containers", description=__doc__)
     parser.add_argument("--folder", type=Path, help="images and caches, kept for the next time")
     parser.add_argument("--wheels", type=Path, default=Path("/opt/wheels"), help="with torch for processors")
     parser.add_argument("--light", action="store_true", help="a worker without torch")
-    parser.add_argument("--only", choices=["compose", "systemd"], help="one of the two")
-    parser.add_argument("--reuse", action="store_true", help="images of this version that are there already")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some of the parts")
+    parser.add_argument("--reuse", action="store_true", help="images that are in the folder already")
     parser.add_argument("--upgrade-from", metavar="COMMIT", help="images of it first, on the same volumes")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the report here, too")
     chosen = parser.parse_args()
@@ -59,11 +64,11 @@ def main() -> int:
             python = stand_ins.make_base(engine)
             report.missing.append(f"Python 3.12: the stand-in has {python}")
             index = _index(stack, folder, chosen.wheels, python, report) if not chosen.light else ""
-            if chosen.only != "systemd":
+            if set(chosen.only) - {"systemd"}:
                 stand_ins.make_all(engine)
                 before = _check_out_commit(chosen.upgrade_from, temporary / "before")
-                _compose(engine, check_out(temporary / "checkout"), before, index, report, chosen.reuse)
-            if chosen.only != "compose":
+                _compose(engine, check_out(temporary / "checkout"), before, index, report, chosen)
+            if "systemd" in chosen.only:
                 from tests.containers.units import walk_units
 
                 walk_units(engine, check_out(temporary / "source"), index, report)
@@ -103,7 +108,12 @@ def _index(stack: ExitStack, folder: Path, wheels: Path, python: str, report: Re
 
 
 def _compose(
-    engine: Engine, checkout: Path, before: Path | None, index: str, report: Report, reuse: bool
+    engine: Engine,
+    checkout: Path,
+    before: Path | None,
+    index: str,
+    report: Report,
+    chosen: Namespace,
 ) -> None:
     variables = [f"{name}={value}" for name, value in PASSWORDS.items()]
     variables += [f"TGSH_PORT={PORT}", f"TGSH_FLOWER_PORT={FLOWER_PORT}"]
@@ -111,32 +121,54 @@ def _compose(
     on_sqlite = [*variables, f"COMPOSE_PROFILES={PROFILES['sqlite']}"]
     on_postgres = [*variables, f"COMPOSE_PROFILES={PROFILES['postgres']}", f"TGSH_DATABASE_URL={DATABASE}"]
     compose = Compose(engine, checkout, on_sqlite)
-    if not reuse:
-        report.step("the images are built from the Dockerfile as it is", lambda: build(engine, compose))
+    compose("down", "--volumes", quiet=True)  # of a run that was cut off
+    claim = "the images are built from the Dockerfile as it is"
+    report.step(claim, lambda: build(engine, compose, "this", chosen.reuse))
     if report.failed:
         return
-    walk = Walk(engine, compose, report)
+    learned = engine.folder / "learned.json"  # what these images learned
+    made: dict[str, str] = json.loads(learned.read_text()) if chosen.reuse and learned.exists() else {}
     try:
-        walk.on_sqlite()
-        compose("down", "--volumes", quiet=True)
-        compose = Compose(engine, checkout, on_postgres)
-        walk.on_postgres()
-        compose("down", "--volumes", quiet=True)
+        if "sqlite" in chosen.only:
+            Walk(engine, compose, report, made).on_sqlite()
+            compose("down", "--volumes", quiet=True)
+            learned.write_text(json.dumps(made))
+        if "postgres" in chosen.only:
+            if not made:
+                report.missing.append("bytes to compare PostgreSQL's with: walk through sqlite, too")
+            compose = Compose(engine, checkout, on_postgres)
+            Walk(engine, compose, report, made).on_postgres()
+            compose("down", "--volumes", quiet=True)
+        if "upgrade" not in chosen.only:
+            return
         if before is None:
             report.missing.append("an upgrade on the same volumes: name the version, --upgrade-from COMMIT")
-        else:
-            earlier, compose = Compose(engine, before, on_sqlite), Compose(engine, checkout, on_sqlite)
-            report.step("the earlier images are built", lambda: build(engine, earlier))
-            walk.on_an_upgrade(earlier, lambda: build(engine, compose))
+            return
+        earlier, compose = Compose(engine, before, on_sqlite), Compose(engine, checkout, on_sqlite)
+        claim = f"the images of {chosen.upgrade_from} are built"
+        report.step(claim, lambda: build(engine, earlier, chosen.upgrade_from, chosen.reuse))
+        Walk(engine, compose, report).on_an_upgrade(earlier, lambda: name_images(engine, "this"))
     finally:
         compose("down", "--volumes", quiet=True)
 
 
-def build(engine: Engine, compose: Compose) -> str:
-    """Both images; their sizes."""
-    compose("build", "service", "worker-cpu", seconds=2400)
-    sizes = {name: engine.inspect(name)["Size"] / 1e6 for name in ("tgsh-service", "tgsh-worker:cpu")}
-    return ", ".join(f"{name} {size:.0f} MB" for name, size in sizes.items())
+def build(engine: Engine, compose: Compose, version: str, reuse: bool) -> str:
+    """Both images, or those of the version that are kept; their sizes."""
+    missing = any(engine.status("image", "inspect", f"{kept}:{version}") for kept in IMAGES.values())
+    if missing or not reuse:
+        compose("build", "service", "worker-cpu", seconds=2400)
+        for name, kept in IMAGES.items():
+            engine.docker("tag", name, f"{kept}:{version}")
+    name_images(engine, version)
+    sizes = {name: engine.inspect(name)["Size"] / 1e6 for name in IMAGES}
+    said = ", ".join(f"{name} {size:.0f} MB" for name, size in sizes.items())
+    return said if missing or not reuse else f"those of an earlier run: {said}"
+
+
+def name_images(engine: Engine, version: str) -> None:
+    """Give the images of a version the names that docker-compose.yml has."""
+    for name, kept in IMAGES.items():
+        engine.docker("tag", f"{kept}:{version}", name)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,10 @@ def require() -> None:
 
 
 class Engine:
-    """dockerd with folders of its own. Context manager: ends the daemon and unmounts what it left."""
+    """dockerd with folders of its own. Context manager: ends the daemon and unmounts what it left.
+
+    A daemon that runs in the folder already, of another process, is used, and left as it is.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -68,25 +71,35 @@ class Engine:
         plugins.mkdir(parents=True, exist_ok=True)
         if not (plugins / "docker-compose").exists():
             shutil.copy(compose_plugin(self.folder), plugins / "docker-compose")
+        if self._answers():
+            return self
         words = ["dockerd", "--data-root", self.folder / "root", "--exec-root", self.folder / "exec"]
         words += ["-H", f"unix://{self.socket}", "--pidfile", self.folder / "dockerd.pid"]
         run("ip", "link", "add", INTERFACE, "type", "bridge", quiet=True)  # other engines have theirs
         run("ip", "address", "add", BRIDGE, "dev", INTERFACE, quiet=True)
         run("ip", "link", "set", INTERFACE, "up")
         words += ["--bridge", INTERFACE, "--default-address-pool", f"base={POOL},size=24"]
+        forwards = "-P FORWARD ACCEPT" in run("iptables", "-S", "FORWARD", quiet=True)
         with (self.folder / "dockerd.log").open("wb") as log:
             self._daemon = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 60
-        while not run(self.client, "info", quiet=True, env=self.environment()):
+        while not self._answers():
             if self._daemon.poll() is not None or time.monotonic() > deadline:
                 said = (self.folder / "dockerd.log").read_text()[-1500:]
                 self.__exit__()
                 raise Unavailable(f"dockerd does not run here: {said}")
             time.sleep(0.2)
+        if forwards:  # the daemon may forbid it, to all of the machine and for longer than it runs itself
+            run("iptables", "-P", "FORWARD", "ACCEPT")
         return self
 
+    def _answers(self) -> bool:
+        return self.socket.exists() and self.status("version") == 0
+
     def __exit__(self, *_: object) -> None:
-        if self._daemon is not None and self._daemon.poll() is None:
+        if self._daemon is None:
+            return
+        if self._daemon.poll() is None:
             self._daemon.terminate()
             try:
                 self._daemon.wait(60)

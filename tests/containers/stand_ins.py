@@ -21,6 +21,9 @@ from tests.containers.engine import GATEWAY, Engine, Unavailable, run
 SUITE = "bookworm"
 PYTHON = "python:3.12-slim"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+NO_FILES = ("doc", "info", "locale", "man")
+"""Folders of /usr/share that the slim images of Debian leave empty."""
+
 INDEX_PORT = 8571
 INDEX = f"http://{GATEWAY}:{INDEX_PORT}/simple"
 
@@ -109,7 +112,8 @@ def make_base(engine: Engine) -> str:
     if engine.status("image", "inspect", PYTHON):
         archive = engine.folder / "base.tar"
         packages = "ca-certificates,python3,python3-venv,python3-pip"
-        run("mmdebstrap", "--variant=minbase", f"--include={packages}", SUITE, archive, seconds=600)
+        words = [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in NO_FILES]
+        run("mmdebstrap", "--variant=minbase", *words, f"--include={packages}", SUITE, archive, seconds=600)
         engine.docker("import", archive, "tgsh-test/debian")
         archive.unlink()
         engine.build(

