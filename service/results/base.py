@@ -378,7 +378,7 @@ def stage_title(services: Services, ref: StageRef, what: str) -> str:
 
 
 def stage_words(stage: str) -> str:
-    """When a stage is, in words."""
+    """The time of a stage in words."""
     known = {"before": "before training", "after": "after training"}
     return known.get(stage, f"after epoch {stage}")
 

@@ -23,7 +23,7 @@ PAIR_COLUMNS = ("tasks", "pearson", "spearman", "mantel_p", "same_base", "same_t
 
 
 def letter(place: int) -> str:
-    """What pages and pictures call the one at this place: A to Z, then AA to AZ."""
+    """The name on pages and in pictures of the one at this place: A to Z, then AA to AZ."""
     before, last = divmod(place, len(ascii_uppercase))
     return (letter(before - 1) if before else "") + ascii_uppercase[last]
 
