@@ -91,7 +91,7 @@ def _check_out_commit(commit: str | None, folder: Path) -> Path | None:
     for name in ("Dockerfile", "docker-compose.yml"):
         lines = (folder / name).read_text("utf-8").splitlines(keepends=True)
         kept = [line for line in lines if not line.startswith("# syntax=")]
-        text = "".join(kept).replace("https://download.pytorch.org/whl/cpu }", "${TORCH_INDEX} }")
+        text = "".join(kept).replace("https://download.pytorch.org/whl/cpu }", '"${TORCH_INDEX}" }')
         (folder / name).write_text(text, "utf-8")
     return folder
 
