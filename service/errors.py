@@ -27,6 +27,7 @@ from tgsh.errors import (
     TgshError,
 )
 from tgsh.schemas import FieldError, Problem
+from tgsh.specs.validation import sentence_of
 from tgsh.store.database import is_transient
 
 log = logging.getLogger(__name__)
@@ -224,15 +225,13 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 def _message(item: dict[str, object]) -> str:
     match item["type"]:
-        case "extra_forbidden":
-            return "unknown key; remove it or check its spelling against GET /catalog"
         case "json_invalid":
             return "the body is no JSON; send a JSON object with Content-Type: application/json"
         case "missing" if item["loc"] == ("body",):
             return 'the body is empty; send a JSON object such as {"preset": "rotation-mnist"}'
         case "model_attributes_type" | "model_type" if item["loc"] == ("body",):
             return "the body is no JSON object; send one with Content-Type: application/json"
-    return str(item["msg"])
+    return sentence_of(item)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -25,6 +25,7 @@ from service.results.study_similarity import STUDY_CEILING, STUDY_SIMILARITY
 from service.results.study_structure import STUDY_DENDROGRAM, STUDY_EMBEDDING
 from tgsh.errors import Conflict, InvalidSpec, NotFound
 from tgsh.schemas import Report, ReportFigure, ReportItem, ReportSummary
+from tgsh.specs.validation import problems_of
 from tgsh.store import queries, reports, studies
 from tgsh.store.ownership import owner_of
 from tgsh.store.reports import ReportRecord
@@ -210,7 +211,7 @@ def _result_of(item: ReportFigure) -> tuple[AnyReported, Params]:
     try:
         return result, result.params.model_validate({**defaults, **given})
     except ValidationError as error:
-        found = [(f"params.{'.'.join(map(str, each['loc']))}", each["msg"]) for each in error.errors()]
+        found = problems_of(error.errors(), "params")
         raise InvalidSpec(*found[0], found[1:]) from error
 
 

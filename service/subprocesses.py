@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache, partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
 from tgsh.analysis.clustering import ClusterTree, cluster_order, dendrogram
+from tgsh.analysis.comparison import correlated
 from tgsh.analysis.consensus import SupportedTree
 from tgsh.analysis.embedding import TaskMap, TaskScale, classical_mds, pca
 from tgsh.analysis.placements import interpolated_point
@@ -318,6 +320,48 @@ def draw_similarity_values(
     from tgsh.figures import similarity_figure
 
     return similarity_figure(values, labels, title=title, measure=measure, note=note, marks=marks)
+
+
+def draw_compared(
+    matrices: Sequence[np.ndarray],
+    labels: Sequence[str],
+    names: Sequence[str],
+    title: str,
+    measure: str,
+    notes: Sequence[str],
+) -> Figure:
+    """Heatmaps of several experiments side by side. notes: written below them."""
+    from tgsh.figures import add_warnings, matrices_figure
+
+    figure = matrices_figure(matrices, labels, names, title=title, measure=measure)
+    add_warnings(figure, notes)
+    return figure
+
+
+def draw_difference(
+    values: np.ndarray, labels: Sequence[str], title: str, measure: str, notes: Sequence[str]
+) -> Figure:
+    """Heatmap of the difference of two similarity matrices."""
+    from tgsh.figures import add_warnings, difference_figure
+
+    figure = difference_figure(values, labels, title=title, measure=measure)
+    add_warnings(figure, notes)
+    return figure
+
+
+def draw_correlations(
+    matrices: Sequence[np.ndarray], names: Sequence[str], title: str, notes: Sequence[str]
+) -> Figure:
+    """Heatmap of Pearson's correlations of every two similarity matrices; NaN where one is constant."""
+    from tgsh.figures import add_warnings, similarity_figure
+
+    values = np.eye(len(matrices))
+    for (row, one), (column, other) in combinations(enumerate(matrices), 2):
+        pearson = correlated(one, other).pearson
+        values[row, column] = values[column, row] = np.nan if pearson is None else pearson
+    figure = similarity_figure(values, names, title=title, measure="correlation")
+    add_warnings(figure, notes)
+    return figure
 
 
 def draw_spread(values: np.ndarray, labels: Sequence[str], title: str, note: str) -> Figure:

@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tgsh.errors import Conflict, InvalidSpec, KeysUnreadable, NotFound
+from tgsh.specs.validation import problems_of
 
 Role = Literal["read", "submit", "admin"]
 """read: GET only. submit: experiments of one's own, too. admin: everything of everybody."""
@@ -162,7 +163,7 @@ class KeyFile:
         except OSError as error:
             raise KeysUnreadable(f"{self.path} cannot be read: {error.strerror or error}") from error
         except ValidationError as error:
-            raise KeysUnreadable(f"{self.path} is no file of keys: {error.errors()[0]['msg']}") from None
+            raise KeysUnreadable(f"{self.path} is no file of keys: {_first_mistake(error)}") from None
 
     def add(self, name: str, role: Role, expires_at: datetime | None) -> str:
         """Create a key.
@@ -227,7 +228,7 @@ class KeyFile:
         try:
             keys = _KeyFileContents.model_validate_json(content).keys
         except ValidationError as error:
-            raise KeysUnreadable(f"no content of a file of keys: {error.errors()[0]['msg']}") from None
+            raise KeysUnreadable(f"no content of a file of keys: {_first_mistake(error)}") from None
         with self._locked():
             if self.path.exists():
                 raise Conflict(f"{self.path} is there already")
@@ -254,6 +255,12 @@ class KeyFile:
             Path(name).replace(self.path)
         finally:
             Path(name).unlink(missing_ok=True)
+
+
+def _first_mistake(error: ValidationError) -> str:
+    """Without the value: it may be a key or its hash."""
+    found = error.errors(include_input=False)[0]
+    return ": ".join(filter(None, problems_of([found])[0]))
 
 
 def _check_name(name: str) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from string import ascii_uppercase
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -16,6 +15,7 @@ from service.dashboard.rendering import render
 from service.dependencies import MAX_COMPARED, CallerDep, ComparedId, Services, ServicesDep, compared_cells
 from service.middleware.auth import Caller
 from service.results.compared_subjects import ComparedParams, find_subject
+from service.results.comparison_exports import letter
 from tgsh.errors import InvalidSpec, NotFound
 from tgsh.execution.presenters import experiment_view
 from tgsh.execution.studies import study_summary
@@ -26,7 +26,7 @@ from tgsh.store.studies import StudyFilters
 
 router = APIRouter(include_in_schema=False)
 
-LETTERS = tuple(f"{tens}{letter}" for tens in ("", "A") for letter in ascii_uppercase)[:MAX_COMPARED]
+LETTERS = tuple(map(letter, range(MAX_COMPARED)))
 """What the page calls those side by side: A to Z, AA to AX."""
 
 MAX_OFFERED = 20
@@ -60,7 +60,7 @@ class ComparisonQuery:
 
 @dataclass(frozen=True)
 class Listed:
-    """An experiment or a study in a list. id: as the comparison calls it. about: how it differs."""
+    """An experiment or a study in a list. id: as the comparison calls it. about: what it is."""
 
     id: str
     title: str
@@ -68,6 +68,7 @@ class Listed:
     status: str
     about: str
     created_at: datetime
+    accuracy: float | None = None
 
 
 @router.get("/dashboard/compare")
@@ -91,11 +92,13 @@ def compare(
             missing.append(id)
     shown = chosen[:MAX_COMPARED]
     query = ComparisonQuery(tuple(each.name for each in shown), stage, measure)
+    listed = [_chosen(services, each) for each in shown]
     return render(
         request,
         "compare.html",
         query=query,
-        chosen=[_chosen(services, each) for each in shown],
+        chosen=listed,
+        accuracies=percents([each.accuracy for each in listed]),
         missing=missing,
         too_many=len(chosen) > MAX_COMPARED,
         most=MAX_COMPARED,
@@ -108,10 +111,10 @@ def compare(
 def _chosen(services: Services, key: ComparedId) -> Listed:
     if not key.is_study:
         view = experiment_view(queries.experiment(services.database, key.id))
-        return _of_experiment(view, f"{_accuracy(view.mean_accuracy)}{view.progress.tasks_done} tasks")
+        return replace(_of_experiment(view, f"{view.progress.tasks_done} tasks"), accuracy=view.mean_accuracy)
     subject = find_subject(services, key, ComparedParams())
     count = subject.study["replicates"]
-    about = f"{_accuracy(subject.mean_accuracy)}study, {count} replicate{'' if count == 1 else 's'}"
+    about = f"study, {count} replicate{'' if count == 1 else 's'}"
     created = study_summary(studies.study(services.database, key.id, key.visible_to)).created_at
     return Listed(
         key.name,
@@ -120,6 +123,7 @@ def _chosen(services: Services, key: ComparedId) -> Listed:
         subject.status,
         about,
         created,
+        subject.mean_accuracy,
     )
 
 
@@ -160,5 +164,8 @@ def _study(view: StudySummary) -> Listed:
     return Listed(view.id, title, f"/dashboard/studies/{view.id}", view.status, about, view.created_at)
 
 
-def _accuracy(accuracy: float | None) -> str:
-    return "" if accuracy is None else f"accuracy {100 * accuracy:.1f} % · "
+def percents(values: Sequence[float | None]) -> list[str]:
+    """Shares in percent, with as many digits as tell different ones apart, four at most; "" for None."""
+    known = {100 * value for value in values if value is not None}
+    digits = next((d for d in range(1, 4) if len({f"{value:.{d}f}" for value in known}) == len(known)), 4)
+    return ["" if value is None else f"{100 * value:.{digits}f} %" for value in values]

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from service.dashboard.figure_form import form_values
 from service.dashboard.notes import as_html
 from service.dashboard.rendering import render
 from service.dependencies import CallerDep, ExperimentId, Services, ServicesDep
@@ -146,6 +147,7 @@ def page(
     tasks = queries.tasks(services.database, experiment_id, limit=MAX_LISTED_TASKS)
     failed = queries.tasks(services.database, experiment_id, status="failed", limit=MAX_SUMMARIZED_TASKS)
     spec, url = experiment.spec, str(request.base_url).rstrip("/")
+    asked = _with_later_results(services, experiment_id, spec)
     return render(
         request,
         "experiment.html",
@@ -166,7 +168,8 @@ def page(
         layers=list(layers(spec, services.uploads.info)),
         gallery=_gallery(info_of(spec, services.uploads.info), tasks, experiment.progress.tasks_total),
         no_reconstructions=unavailable_reason(spec.network, "reconstructions"),
-        results=downloads(experiment_id, _with_later_results(services, experiment_id, spec)),
+        results=downloads(experiment_id, asked),
+        paper=form_values(experiment_id, asked),
         codes=[
             ("curl", as_curl(spec, url, needs_key=caller.name is not None)),
             ("Python", as_python(spec, url)),

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from service import subprocesses
 from service.dashboard.traces import (
+    AS_DESIGNED,
     Plot,
     accuracy_plot,
     counted,
@@ -30,9 +31,12 @@ from service.results.base import Computed, Result, Source, StageParams, source_i
 from service.results.measurements import accuracy_warnings_of, require_common_classes
 from service.results.similarity import SIMILARITY, SimilarityParams, null_of, null_text
 from service.results.structure import MOST_TASKS, scale_of
+from service.subprocesses import FIGURE_FORMATS
 from tgsh.analysis.blockwise import Similarities
 from tgsh.errors import Conflict, NotFound
 from tgsh.schemas import GeometryStage, Measure, Order
+from tgsh.specs import figure_options
+from tgsh.specs.figure_options import FigureOptions, read_figure_options
 from tgsh.specs.results import ResultSpec
 from tgsh.store import queries
 from tgsh.store.results import StageRef, epoch_of, find_stage
@@ -42,7 +46,7 @@ router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
 MAX_ROWS = 500
 """Rows of a matrix or dendrogram with a row for each task: browsers draw 250,000 cells at once."""
 
-FORMAT = "tgsh.plot/3"
+FORMAT = "tgsh.plot/4"
 """Of what is drawn from the same numbers; another one is no longer what a browser keeps."""
 
 MEAN_ROWS = 250
@@ -59,6 +63,7 @@ class PlotQuery:
     order: Order
     measure: Measure
     layer: str | None
+    colours: FigureOptions = AS_DESIGNED
 
     @property
     def part(self) -> slice:
@@ -79,6 +84,15 @@ class PlotQuery:
         root = f"/experiments/{self.ref.experiment_id}/{path}"
         return {name: f"{root}?{urlencode(query | {'format': name})}" for name in formats}
 
+    def matrix_files(self, *formats: str, **more: str) -> dict[str, str]:
+        """Paths of the matrix; its pictures have the colours that are shown."""
+        pictures = tuple(name for name in formats if name in FIGURE_FORMATS)
+        chosen = {"diagonal": "mask"} if self.colours.diagonal == "mask" else {}
+        if (ends := self.colours.range) is not None:
+            chosen["range"] = ends if ends == "auto" else ",".join(f"{end:g}" for end in ends)
+        plain = self.files("similarity", *formats, **more)
+        return plain | self.files("similarity", *pictures, **more, **chosen)
+
 
 def _similarity(query: PlotQuery) -> Plot:
     ref, services = query.ref, query.services
@@ -87,10 +101,10 @@ def _similarity(query: PlotQuery) -> Plot:
     if len(ref.tasks) > MAX_ROWS:
         similarities = Similarities(base.vectors(services, ref, query.layer), query.measure)
         averages, groups = similarities.averaged(MEAN_ROWS), similarities.groups(MEAN_ROWS)
-        plot = means_plot(averages, groups, len(ref.tasks), what)
+        plot = means_plot(averages, groups, len(ref.tasks), what, query.colours)
         as_text = ("csv",) if len(ref.tasks) ** 2 <= base.MAX_TEXT_VALUES else ()
-        return _with_links(plot, query.files("similarity", *as_text, "npy", "png", "svg", "pdf"))
-    files = query.files("similarity", *SIMILARITY.formats, order=query.order) if ref.tasks else {}
+        return _with_links(plot, query.matrix_files(*as_text, "npy", "png", "svg", "pdf"))
+    files = query.matrix_files(*SIMILARITY.formats, order=query.order) if ref.tasks else {}
     if query.order == "cluster":
         matrix = services.analysis_process.run(
             subprocesses.compute_clustered_similarity, ref, query.part, query.measure
@@ -101,7 +115,8 @@ def _similarity(query: PlotQuery) -> Plot:
     if query.order == "task" and query.total <= MAX_ROWS:  # with empty rows for tasks to come
         every = queries.tasks(services.database, ref.experiment_id)
         labels, tasks = tuple(task.label for task in every), tuple(task.index for task in every)
-    plot = matrix_plot(matrix, labels, tasks, f"of {counted(query.total, 'task')}: {what}")
+    subject = f"of {counted(query.total, 'task')}: {what}"
+    plot = matrix_plot(matrix, labels, tasks, subject, query.colours)
     params = SimilarityParams(stage=ref.stage, measure=query.measure, layer=query.layer)
     if told := null_text(null_of(services, ref, params)):
         plot = replace(plot, summary=f"{plot.summary} {_sentence(told)}")
@@ -194,9 +209,16 @@ def plot(
     order: Annotated[Order, Query()] = "task",
     measure: Measure = "cosine",
     layer: Layer = None,
+    range: Annotated[str | None, Query(max_length=64)] = None,
+    diagonal: Annotated[str | None, Query(max_length=16)] = None,
 ) -> Response:
-    """A plot as {summary, data, layout, links}; without data where nothing is completed yet."""
-    params = PlotParams(name=name, stage=stage, order=order, measure=measure, layer=layer)
+    """A plot as {summary, data, layout, links}; without data where nothing is completed yet.
+
+    range, diagonal: of the matrix alone, as of its picture.
+    """
+    asked = {"range": range, "diagonal": diagonal} if name == "similarity" else {}
+    colours = read_figure_options(asked, figure_options.MATRIX)
+    params = PlotParams(name=name, stage=stage, order=order, measure=measure, layer=layer, colours=colours)
     return respond(request, services, PLOT, experiment_id, params, "json")
 
 
@@ -206,6 +228,7 @@ class PlotParams(StageParams):
     name: str
     order: Order = "task"
     measure: Measure = "cosine"
+    colours: FigureOptions = AS_DESIGNED
 
 
 def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[PlotQuery]:
@@ -216,7 +239,9 @@ def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[
     ref = find_stage(services.database, experiment_id, stage)
     if ref.epoch:  # what is not there before training says so in its place, beside plots that are
         ref = base.measured_stage(ref, params.measure)
-    query = PlotQuery(services, ref, record.tasks_total, params.order, params.measure, params.layer)
+    query = PlotQuery(
+        services, ref, record.tasks_total, params.order, params.measure, params.layer, params.colours
+    )
     progress = f"{record.status} {record.tasks_done} {record.epochs_done}"
     return Source(query, f"{FORMAT} {base.stage_digest(ref)} {progress}", experiment_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.dashboard.study_words import cell_words, path_words
+from tgsh import colours
 from tgsh.schemas import Problem
 
 FOLDER = Path(__file__).parent / "static"
@@ -154,8 +156,21 @@ def _templates() -> Jinja2Templates:
         lstrip_blocks=True,
     )
     env.filters |= FILTERS
-    env.globals |= {"static": static_url, "version": version("tgsh")}
+    env.globals |= {"static": static_url, "version": version("tgsh"), "colours": colours_of_plots()}
     return Jinja2Templates(env=env)
+
+
+def colours_of_plots() -> str:
+    """The colours of print for plots.js, as JSON."""
+    return json.dumps(
+        {
+            "maps": dict(colours.STOPS),
+            "diverging": colours.DIVERGING,
+            "sequential": colours.SEQUENTIAL,
+            "cyclic": colours.CYCLIC,
+            "palette": colours.PALETTE,
+        }
+    )
 
 
 def wants_page(accept: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
+from service import parsing
 from service.dashboard.notes import as_html
 from service.dashboard.rendering import render
 from service.dependencies import ID, CallerDep, ServicesDep, require_study_visible, require_visible
@@ -23,11 +25,15 @@ from service.reports import (
 )
 from tgsh.schemas import ReportFigure
 from tgsh.store import queries, reports, studies
+from tgsh.store.reports import ReportRecord
 
 router = APIRouter(prefix="/dashboard/reports", include_in_schema=False)
 
 ReportId = Annotated[str, Path(pattern=ID)]
 Subject = Annotated[str | None, Query(pattern=ID)]
+
+ROWS = 100
+"""Reports on one page, and those that figures can be added to from it."""
 
 
 @router.get("")
@@ -37,6 +43,7 @@ def report_list(
     caller: CallerDep,
     experiment: Subject = None,
     study: Subject = None,
+    cursor: Annotated[str | None, Query(max_length=parsing.MAX_CURSOR)] = None,
 ) -> HTMLResponse:
     """Reports; with an experiment or a study also the form that adds its figures to one."""
     kind, name = None, ""
@@ -46,12 +53,21 @@ def report_list(
     elif study is not None:
         require_study_visible(services, caller, study)
         kind, name = "study", studies.study(services.database, study, caller.visible_to).record.name
-    found = reports.reports(services.database, caller.visible_to)
+    after = parsing.decode_cursor(cursor) if cursor else None
+    found = reports.reports(services.database, caller.visible_to, ROWS + 1, after)
+    page = found[:ROWS]
+    last = page[-1] if len(found) > ROWS else None
+    mine: Sequence[ReportRecord] = ()
+    if kind is not None:  # what the caller may change
+        mine = reports.reports(services.database, caller.visible_to, ROWS + 1, of_others=False)
     return render(
         request,
         "reports.html",
-        reports=[summary_view(record) for record in found],
-        mine=[summary_view(record) for record in found if caller.may_change(record.owner)],
+        reports=[summary_view(record) for record in page],
+        cursor=cursor,
+        next=parsing.encode_cursor(last.changed_at, last.id) if last is not None else None,
+        mine=[summary_view(record) for record in mine[:ROWS]],
+        has_older=len(mine) > ROWS,
         may_make=caller.role != "read",
         kind=kind,
         subject=experiment or study,

@@ -19,6 +19,7 @@ from service.dashboard.traces import (
     names,
     number,
 )
+from tgsh.colours import PALETTE
 from tgsh.schemas import ContextTransfer, HashProperties, HashRetrieval, ScenarioEstimate, Scenarios
 
 MOST_POINTS = 4_000
@@ -27,7 +28,7 @@ MOST_POINTS = 4_000
 MOST_ROWS = 60
 """Tasks in a table; the files have all."""
 
-THIRD = "#2f9f7f"
+THIRD = PALETTE[2]
 """Beside INTRA and INTER; visible on white and on black."""
 
 SETTINGS = (

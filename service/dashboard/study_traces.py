@@ -29,10 +29,11 @@ from tgsh.analysis.embedding import TaskMap, TaskScale
 from tgsh.analysis.noise_ceilings import NoiseCeiling
 from tgsh.analysis.replicate_design import Replicates
 from tgsh.analysis.replicates import ReplicateEstimate
+from tgsh.colours import PALETTE, SHARES, STOPS
 from tgsh.schemas import Statistic
 
-COLOURS = (INTRA, INTER, "#2f9f7f", "#a15fc0", "#b8860b", "#c2477f", "#4f7f2f", "#7f6f5f")
-"""Of cells; distinguishable on white and on black, as their marks are."""
+COLOURS = (*PALETTE, "#7f6f5f", "#8a5fd0")
+"""Of cells: as in print, and two more; distinguishable on white and on black, as their marks are."""
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "cross", "triangle-down")
 
@@ -158,7 +159,8 @@ def _spread_colours(values: np.ndarray) -> dict[str, Any]:
     """Colours from 0 to the greatest deviation."""
     greatest = float(np.nanmax(values, initial=0.0, where=np.isfinite(values))) or 1.0
     ticks = [0.0, greatest / 2, greatest]
-    scale = [[0, "#00224e"], [0.25, "#434e6c"], [0.5, "#7d7c78"], [0.75, "#bcae6c"], [1, "#fee838"]]
+    stops = STOPS[SHARES]
+    scale = [[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)]
     return {
         "cmin": 0,
         "cmax": greatest,

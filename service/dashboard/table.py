@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
@@ -89,6 +90,9 @@ COOKIE = "tgsh_columns"
 
 MAX_CHOSEN = 24
 
+ZONE_COOKIE = "tgsh_zone"
+"""The time zone of the viewer: days that are filtered by are those of the times that are shown."""
+
 
 def _blank_is_none(value: object) -> object:
     """Empty fields of a form are absent parameters."""
@@ -118,6 +122,7 @@ class TableQuery:
     sort: Sort
     cursor: str | None
     columns: tuple[str, ...] = field(default=USUAL)
+    zone: tzinfo = UTC
 
     def address(self, **changes: str | None) -> str:
         """The URL of the table with these changes, at its first page unless they contain a cursor."""
@@ -126,8 +131,7 @@ class TableQuery:
 
     def exported(self) -> str:
         """The URL of what is shown as CSV, with the same columns, groups and order."""
-        fields = {f"{SPEC_PREFIX}{path}": value for path, value in self.spec}
-        values = _present(self._values()) | fields
+        values = self._asked()
         if self.group:
             columns = ",".join(summarised(self.summarised))
             grouped = {"format": "csv", "group_by": self.group, **({"columns": columns} if columns else {})}
@@ -142,9 +146,7 @@ class TableQuery:
 
     def found_ids(self) -> str:
         """The URL of the ids of all that is found, as CSV."""
-        fields = {f"{SPEC_PREFIX}{path}": value for path, value in self.spec}
-        values = _present(self._values()) | fields
-        return f"/experiments?{urlencode({'format': 'csv', 'columns': 'id', **values})}"
+        return f"/experiments?{urlencode({'format': 'csv', 'columns': 'id', **self._asked()})}"
 
     def of_group(self, value: object) -> str | None:
         """The URL of the experiments of a group; None where no filter selects them."""
@@ -202,17 +204,29 @@ class TableQuery:
             study=self.study,
             network=self.network,
             project=self.project,
-            created_after=_midnight(self.created_after),
-            created_before=_midnight(self.created_before),
+            created_after=_seconds(self._midnight(self.created_after)),
+            created_before=_seconds(self._midnight(self.created_before)),
             spec=() if self.mistakes() else self.spec,
         )
 
     def _values(self) -> dict[str, Any]:
         values = asdict(self) | {"cursor": None}
-        del values["columns"]
+        del values["columns"], values["zone"]
         if values["sort"] == "-created":
             values["sort"] = None
         return values
+
+    def _asked(self) -> dict[str, str]:
+        """The filters and the order as parameters of GET /experiments."""
+        moments = {name: self._midnight(getattr(self, name)) for name in ("created_after", "created_before")}
+        values = self._values() | {name: at and at.isoformat() for name, at in moments.items()}
+        fields = {f"{SPEC_PREFIX}{path}": value for path, value in self.spec}
+        skipped = ("where", "cursor", "group")
+        return {name: str(value) for name, value in values.items() if value and name not in skipped} | fields
+
+    def _midnight(self, day: date | None) -> datetime | None:
+        """The beginning of a day where the viewer is."""
+        return None if day is None else datetime(day.year, day.month, day.day, tzinfo=self.zone)
 
     @property
     def has_more_filters(self) -> bool:
@@ -226,15 +240,16 @@ class TableQuery:
         return any(first) or self.has_more_filters
 
 
-def _present(values: dict[str, Any]) -> dict[str, str]:
-    """Parameters of GET /experiments that have a value."""
-    skipped = ("where", "cursor", "group")
-    return {key: str(value) for key, value in values.items() if value and key not in skipped}
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
-def _midnight(day: date | None) -> float | None:
-    """The beginning of a day in UTC, in seconds since 1970."""
-    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+def _zone(name: str | None) -> tzinfo:
+    """The time zone of this name; UTC where there is none."""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (KeyError, ValueError, OSError):  # no such name, no name at all, a folder of names
+        return UTC
 
 
 def _table_query(
@@ -270,6 +285,7 @@ def _table_query(
         sort=sort,
         cursor=cursor,
         columns=_chosen(request.cookies.get(COOKIE)),
+        zone=_zone(request.cookies.get(ZONE_COOKIE)),
     )
 
 

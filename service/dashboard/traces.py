@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,24 +13,21 @@ import numpy as np
 from tgsh.analysis.clustering import ClusterTree
 from tgsh.analysis.embedding import TaskMap, TaskScale
 from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.colours import PALETTE, off_diagonal, rounded_ends
 from tgsh.schemas import GeometryStage
+from tgsh.specs.figure_options import FigureOptions
 from tgsh.store.models import TaskRecord
 
-MAX_LABEL = 28  # characters
+MAX_LABEL = 24  # characters, as in print
 CHARACTER = 6.2  # approximate width of a label's character in pixels
 DIGITS = 4  # decimals of drawn values
 TOP = 10  # pixels above matrix and dendrogram alike, so that their rows align
 MAX_NAMED = 40  # points with their names beside them
 NEAR_CHANCE = 0.2  # chance farther below all accuracies is told, not drawn
 MAX_LINES = 100  # losses with a line each; more are drawn as a band
-FAINT = "rgba(128, 140, 155, 0.45)"  # visible on white and on black, as the next two
-INTRA, INTER = "#3584c8", "#dd7a22"  # distinguishable for the colour-blind
-
-CYCLIC = (
-    "#301437", "#45135c", "#592a8f", "#5e51ad", "#6276ba", "#7297c1", "#95b5c7", "#c4ced4", "#e2d9e2",
-    "#d8c7be", "#cca389", "#c27c63", "#b25652", "#983550", "#741e4f", "#4a1342", "#301437",
-)  # fmt: skip
-"""Matplotlib's twilight_shifted, which figures use, too: the last colour is the first."""
+FAINT = "rgba(128, 140, 155, 0.45)"  # visible on white and on black
+INTRA, INTER = PALETTE[:2]
+IN_ORDER, AROUND = "coloraxis2", "coloraxis3"  # as plots.js knows them
 
 
 @dataclass(frozen=True)
@@ -97,12 +94,14 @@ def map_plot(task_map: TaskMap, scale: TaskScale | None) -> Plot:
         "x": x,
         "y": y,
         "text": labels,
-        "textposition": _text_positions(task_map.points[:, :2]) if margin < 60 else "top center",
+        "hovertext": labels,
         "textfont": {"size": 10},
         "marker": {"size": 9, "line": {"color": FAINT, "width": 1}, **_point_colours(scale)},
-        "hovertemplate": "<b>%{text}</b><extra></extra>",
+        "hovertemplate": "<b>%{hovertext}</b><extra></extra>",
         "cliponaxis": False,
     }
+    if tasks <= MAX_NAMED:
+        points["meta"] = {"names": _text_positions(task_map.points[:, :2])}  # map-labels.js finds the room
     data = [points]
     if scale is not None:
         path = {"x": [x[row] for row in scale.path], "y": [y[row] for row in scale.path]}
@@ -136,11 +135,8 @@ def _point_colours(scale: TaskScale | None) -> dict[str, Any]:
     """One colour where tasks are in no order, a closed scale of colours where they go all the way round."""
     if scale is None:
         return {"color": INTRA}
-    shares = scale.shares.round(DIGITS).tolist()
-    if scale.period is None:
-        return {"color": shares, "coloraxis": "coloraxis2"}
-    stops = [[place / (len(CYCLIC) - 1), colour] for place, colour in enumerate(CYCLIC)]
-    return {"color": shares, "cmin": 0, "cmax": 1, "colorscale": stops, "showscale": False}
+    axis = IN_ORDER if scale.period is None else AROUND
+    return {"color": scale.shares.round(DIGITS).tolist(), "coloraxis": axis}
 
 
 def _text_positions(points: np.ndarray) -> list[str]:
@@ -341,6 +337,7 @@ def _geometry_summary(before: GeometryStage, after: GeometryStage) -> str:
     if after.inter_mean is None:
         return "Inter is measured between tasks, and there is one alone."
     return (
+        "Look for intra to the right of inter: there the task matters more than the class. "
         f"After training, two classes in one task have a mean cosine of {number(after.intra_mean)}, "
         f"one class in two tasks {number(after.inter_mean)}; P(intra > inter) is "
         f"{number(after.p_intra_greater, 3)}{_over_images(after)} "
@@ -395,10 +392,22 @@ def _density_trace(edges: Sequence[float], counts: Sequence[int], name: str, axi
     }  # fmt: skip
 
 
-def matrix_plot(matrix: SimilarityMatrix, labels: Sequence[str], tasks: Sequence[int], subject: str) -> Plot:
+AS_DESIGNED = FigureOptions()
+DESIGNED_RANGE = (-1.0, 1.0)  # of similarities, as in print
+PALE = 0.25  # similarities nearer to 0 than this are hardly seen in the range of all that there can be
+
+
+def matrix_plot(
+    matrix: SimilarityMatrix,
+    labels: Sequence[str],
+    tasks: Sequence[int],
+    subject: str,
+    colours: FigureOptions = AS_DESIGNED,
+) -> Plot:
     """A heatmap with a row for each of `tasks`; rows of tasks that the matrix does not have are empty.
 
     labels, tasks: of all rows, in order. subject: of the summary, such as "of 36 tasks: cosine similarity".
+    colours: range and diagonal, as of a picture.
     """
     if not tasks:
         return Plot("No task is done yet.")
@@ -407,10 +416,44 @@ def matrix_plot(matrix: SimilarityMatrix, labels: Sequence[str], tasks: Sequence
     rows = [place[task] for task in matrix.tasks]
     values = np.full((len(tasks), len(tasks)), np.nan)
     values[np.ix_(rows, rows)] = matrix.values
-    return heatmap(values, names_of_rows, f"{len(matrix.tasks)} {subject}. {_extremes(matrix)}")
+    plot = heatmap(values, names_of_rows, f"{len(matrix.tasks)} {subject}. {_extremes(matrix)}")
+    with_tasks = replace(plot, data=[{**plot.data[0], "meta": {"tasks": list(tasks)}}])
+    return _coloured(with_tasks, values, colours)
 
 
-def means_plot(means: np.ndarray, starts: Sequence[int], tasks: int, subject: str) -> Plot:
+def _coloured(plot: Plot, values: np.ndarray, colours: FigureOptions) -> Plot:
+    """The heatmap in the range that was asked for, without its diagonal where that was asked for."""
+    seen = off_diagonal(values)
+    trace, layout, summary = dict(plot.data[0]), dict(plot.layout), plot.summary
+    if colours.diagonal == "mask":
+        trace["z"] = [
+            [None if row == column else value for column, value in enumerate(line)]
+            for row, line in enumerate(trace["z"])
+        ]
+    if colours.range is None:
+        if len(seen) and (reach := float(np.abs(seen).max())) < PALE:
+            summary += (
+                f" All pairs lie within ±{number(reach)}: colours that follow the values tell them apart."
+            )
+    else:
+        ends = rounded_ends(seen, DESIGNED_RANGE) if colours.range == "auto" else colours.range
+        ticks = [ends[0], sum(ends) / 2, ends[1]]
+        layout["coloraxis"] = {
+            "cmin": ends[0],
+            "cmax": ends[1],
+            "colorbar": {"tickvals": ticks, "ticktext": [f"{tick:.2g}".replace("-", "−") for tick in ticks]},
+        }
+        summary += f" Colours go from {ticks[0]:.2g} to {ticks[2]:.2g}.".replace("-", "−")
+    return replace(plot, data=[trace], layout=layout, summary=summary)
+
+
+def means_plot(
+    means: np.ndarray,
+    starts: Sequence[int],
+    tasks: int,
+    subject: str,
+    colours: FigureOptions = AS_DESIGNED,
+) -> Plot:
     """A heatmap of means of groups of neighbouring tasks. starts: the first task of each group."""
     ends = [*starts[1:], tasks]
     labels = [f"tasks {first}–{end - 1}" for first, end in zip(starts, ends, strict=True)]
@@ -418,7 +461,7 @@ def means_plot(means: np.ndarray, starts: Sequence[int], tasks: int, subject: st
         f"{tasks:,} tasks: {subject}, as means of {len(starts)} groups of neighbouring tasks. "
         "The files have every task."
     )
-    return heatmap(means, labels, summary)
+    return _coloured(heatmap(means, labels, summary), means, colours)
 
 
 def heatmap(values: np.ndarray, labels: Sequence[str], summary: str) -> Plot:

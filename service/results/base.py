@@ -373,9 +373,14 @@ def vectors_title(layer: str | None) -> str:
 
 def stage_title(services: Services, ref: StageRef, what: str) -> str:
     """A figure's title: the experiment's name, what is drawn, and when."""
-    when = {"before": "before training", "after": "after training"}.get(ref.stage, f"after epoch {ref.stage}")
     what = f"updates of {what}" if ref.is_update else what
-    return f"{figure_name(services, ref.experiment_id)}: {what} {when}"
+    return f"{figure_name(services, ref.experiment_id)}: {what} {stage_words(ref.stage)}"
+
+
+def stage_words(stage: str) -> str:
+    """The time of a stage in words."""
+    known = {"before": "before training", "after": "after training"}
+    return known.get(stage, f"after epoch {stage}")
 
 
 def figure_name(services: Services, experiment_id: str) -> str:

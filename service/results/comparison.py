@@ -12,7 +12,7 @@ import numpy as np
 
 from service.dependencies import ComparedId, Services
 from service.results import base
-from service.results.base import Computed, Result, Source, as_json
+from service.results.base import Computed, Result, Sketch, Source, as_json
 from service.results.compared_subjects import (
     ComparedParams,
     ComparedSubject,
@@ -20,6 +20,7 @@ from service.results.compared_subjects import (
     subject_warnings,
     too_large,
 )
+from service.results.comparison_exports import check_part, pairs_table, sketch, specs_table
 from service.results.study_replicates import MOST_NUMBERS, replicate_matrix
 from service.subprocesses import AnalysisProcess
 from tgsh.analysis.comparison import (
@@ -38,8 +39,9 @@ from tgsh.analysis.similarity import similarity
 from tgsh.arrays import table_csv
 from tgsh.errors import Conflict, InvalidSpec
 from tgsh.networks.registry import shares_base
-from tgsh.schemas import Alternative, Comparison, CorrelationName
-from tgsh.specs.results import ResultSpec
+from tgsh.schemas import Alternative, Comparison, ComparisonPart, CorrelationName
+from tgsh.specs import figure_options
+from tgsh.specs.results import PICTURES, ResultSpec
 
 MOVED_HERE = 10_000_000
 """Entries that permutations move in a tenth of a second; more are moved in a process of their own."""
@@ -68,13 +70,14 @@ MOST_NAMED = 5
 class ComparisonParams(ComparedParams):
     """Vectors to compare, and the parameters of Mantel's test and of the test against replicates.
 
-    permutations: None for PERMUTATIONS, or no test where these take too long.
+    permutations: None for PERMUTATIONS, or no test where these take too long. part: of a table or a picture.
     """
 
     permutations: int | None = None
     alternative: Alternative = "greater"
     seed: int = 0
     level: float = 0.95
+    part: ComparisonPart = "matrices"
 
 
 @dataclass(frozen=True)
@@ -196,9 +199,11 @@ def _first_labels(labels: Sequence[str]) -> str:
 
 
 def _check_size(content: AlignedSubjects, params: ComparisonParams, format: str) -> None:
-    if format == "csv" and not content.places:
+    has_numbers = format == "csv" and params.part in ("matrices", "difference")
+    if format != "json" and params.part != "specs" and not content.pairs:
         raise _too_few(content)
-    if format == "csv" and content.numbers > base.MAX_TEXT_VALUES:
+    check_part(params.part, format, len(content.places), content.numbers)
+    if has_numbers and content.numbers > base.MAX_TEXT_VALUES:
         raise InvalidSpec(
             "ids", f"{_too_large(content)}; compare fewer experiments, or take similarity as npy"
         )
@@ -216,7 +221,7 @@ def _too_large(content: AlignedSubjects) -> str:
 
 def _matrices(services: Services, content: AlignedSubjects, params: ComparisonParams) -> AlignedMatrices:
     vectors, replicates, ceilings = {}, {}, {}
-    for place in content.places:
+    for place in content.places if params.part != "specs" else ():
         subject, rows = content.subjects[place], content.rows[place]
         values = np.empty((len(subject.refs), len(rows), len(rows)))
         for number, ref in enumerate(subject.refs):
@@ -246,13 +251,27 @@ def _replicates(subject: ComparedSubject) -> Replicates:
 
 
 def _table(compared: Compared) -> bytes:
+    part = compared.params.part
+    if part == "correlations":
+        return pairs_table(_document(compared))
+    if part == "specs":
+        subjects = compared.content.subjects
+        return specs_table(subjects, _differences([each.fields for each in subjects]), compared.content.notes)
     labels, matrices = compared.content.labels, compared.value.matrices
+    columns = {compared.content.subjects[place].name: matrix for place, matrix in matrices.items()}
+    if part == "difference":
+        one, other = columns.values()
+        columns = {part: one - other}
     rows = (
-        (labels[one], labels[other], *(float(matrix[one, other]) for matrix in matrices.values()))
-        for one, other in combinations(range(len(labels)), 2)
+        (labels[row], labels[column], *(float(matrix[row, column]) for matrix in columns.values()))
+        for row, column in combinations(range(len(labels)), 2)
     )
-    ids = [compared.content.subjects[place].name for place in matrices]
-    return table_csv(["task", "other", *ids], rows)
+    return table_csv(["task", "other", *columns], rows)
+
+
+def _sketch(_: Services, compared: Compared) -> Sketch:
+    content, params = compared.content, compared.params
+    return sketch(content.subjects, compared.value.matrices, content.labels, params, params.part)
 
 
 def _document(compared: Compared) -> Comparison:
@@ -431,12 +450,14 @@ def _agreement(compared: Compared, one: int, other: int, is_tested: bool) -> Mat
 
 
 COMPARISON = Result(
-    spec=ResultSpec("comparison", ("json", "csv")),
+    spec=ResultSpec("comparison", ("json", "csv", *PICTURES)),
     warnings=subject_warnings,
     params=ComparisonParams,
     find=_find,
     compute=_matrices,
     encoders={"json": as_json(_document), "csv": _table},
+    figure=_sketch,
+    figure_options=figure_options.MATRIX,
     limits=_check_size,
     file_params=("stage", "layer"),
 )

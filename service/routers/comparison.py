@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.dependencies import (
+    AskedOptions,
     CallerDep,
     ComparedIds,
     ExperimentId,
@@ -21,7 +22,7 @@ from service.results.agreement import experiment_agreement, others_of
 from service.results.base import as_json
 from service.results.comparison import COMPARISON, ComparisonParams
 from service.results.warnings import comparison_warnings
-from tgsh.schemas import Agreement, AgreementQuestion, Alternative, Comparison, Measure
+from tgsh.schemas import Agreement, AgreementQuestion, Alternative, Comparison, ComparisonPart, Measure
 from tgsh.specs import Seed
 
 router = APIRouter(tags=["results"])
@@ -42,6 +43,7 @@ def comparison(
     ids: ComparedIds,
     services: ServicesDep,
     request: Request,
+    asked: AskedOptions,
     stage: Stage = "after",
     measure: Measure = "cosine",
     layer: Layer = None,
@@ -56,6 +58,13 @@ def comparison(
     level: Annotated[
         float, Query(gt=0, lt=1, description="of studies: they differ where p is at most 1 − level")
     ] = 0.95,
+    part: Annotated[
+        ComparisonPart,
+        Query(
+            description="of csv and of pictures: all matrices, the correlations of every two, the difference "
+            "of two (A − B), or (csv) what differs in the specs, with the accuracies"
+        ),
+    ] = "matrices",
     format: Format = None,
 ) -> Response:
     """Two to fifty experiments and studies: what differs in their specs, and matrices over common tasks.
@@ -70,7 +79,8 @@ def comparison(
 
     Of a study it is the mean matrix of its completed experiments, with noise ceilings; `replicates` of a pair
     says whether the two differ more than replicates do, in words, too: "as alike as replicates are".
-    As csv: a row for each pair of tasks, a column for each experiment or study.
+    As csv: a row for each pair of tasks, a column for each experiment or study; other parts have other rows.
+    As png, svg and pdf: the matrices side by side on one scale, named A, B, … in the order of `ids`.
     """
     params = ComparisonParams(
         stage=stage,
@@ -80,8 +90,9 @@ def comparison(
         alternative=alternative,
         seed=seed,
         level=level,
+        part=part,
     )
-    return respond(request, services, COMPARISON, ids, params, format)
+    return respond(request, services, COMPARISON, ids, params, format, asked)
 
 
 @router.post(

@@ -51,6 +51,7 @@ from tgsh.schemas import MatrixJob, PlacedSamples, Placement, PlacementMap, Plac
 from tgsh.schemas.placement_examples import SUBMISSIONS
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.placements import PlacementOptions, PlacementSubmission
+from tgsh.specs.validation import problems_of
 from tgsh.store import analyses, queries, removals
 from tgsh.store.analyses import MATRIX, AnalysisRequest
 from tgsh.store.idempotency import IdempotentRequest
@@ -256,7 +257,7 @@ def _parsed(options: dict[str, str], conversion: dict[str, str]) -> tuple[Placem
     try:
         parsed = PlacementOptions.model_validate(values)
     except ValidationError as error:
-        wrong += [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
+        wrong += problems_of(error.errors())
     if wrong:
         raise InvalidSpec(*wrong[0], wrong[1:])
     return parsed, upload_options

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 
+from service import parsing
 from service.dashboard.report_file import report_file
 from service.dependencies import ID, CallerDep, ServicesDep
 from service.errors import NotAcceptable
@@ -51,10 +52,24 @@ def make(
 
 
 @router.get("", summary="List reports")
-def list_reports(services: ServicesDep, caller: CallerDep) -> ReportList:
-    """Your reports and those that are shared, the one changed last first."""
-    found = reports.reports(services.database, caller.visible_to)
-    return ReportList(items=[summary_view(record) for record in found])
+def list_reports(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    caller: CallerDep,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=parsing.MAX_CURSOR, description="`next` of the page before")
+    ] = None,
+) -> ReportList:
+    """A page of your reports and of those that are shared, the one changed last first."""
+    after = parsing.decode_cursor(cursor) if cursor else None
+    found = reports.reports(services.database, caller.visible_to, limit + 1, after)
+    page, more = found[:limit], len(found) > limit
+    next_cursor = parsing.encode_cursor(page[-1].changed_at, page[-1].id) if more else None
+    if next_cursor is not None:
+        response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
+    return ReportList(items=[summary_view(record) for record in page], next=next_cursor)
 
 
 @router.get("/{report_id}", summary="A report")

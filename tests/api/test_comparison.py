@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 import numpy as np
@@ -147,6 +148,62 @@ def test_the_table_has_a_row_a_pair_of_tasks(client: httpx.Client, pair: tuple[s
     for place, matrix in enumerate(document["matrices"]):
         np.testing.assert_array_equal([float(row[2 + place]) for row in rows], np.array(matrix)[above])
     assert [row[:2] for row in rows] == [["0°", "20°"], ["0°", "40°"], ["20°", "40°"]]
+
+
+def test_its_parts_are_tables_and_pictures(
+    client: httpx.Client, services: Services, pair: tuple[str, str]
+) -> None:
+    shift = trained(client, services, 4, suite={"kind": "shift", "tasks": 4}, name="a shift")
+    three = (pair[0], shift, pair[1])
+    document = compare(client, *three).json()
+
+    def table(part: str, *ids: str) -> list[dict[str, str]]:
+        answer = compare(client, *ids, format="csv", part=part)
+        assert answer.status_code == 200, answer.text
+        return list(csv.DictReader(io.StringIO(answer.text)))
+
+    [correlated] = table("correlations", *three)
+    [agreed] = document["pairs"]
+    assert (correlated["a"], correlated["b"], correlated["name_b"]) == (*pair, "two")
+    assert float(correlated["pearson"]) == agreed["pearson"]
+    assert float(correlated["mantel_p"]) == agreed["mantel"]["p_value"]
+    one, other = (np.array(document["matrices"][place]) for place in (0, 2))
+    differences = [float(row["difference"]) for row in table("difference", *three)]
+    np.testing.assert_array_equal(differences, (one - other)[np.triu_indices(3, 1)])
+    specs = {
+        row.pop("field"): list(row.values()) for row in table("specs", pair[0], shift)
+    }  # nothing in common
+    assert specs["name"] == ["three", "a shift"]
+    assert list(map(float, specs["mean_accuracy"])) == [0.625, 0.375]
+    assert specs["suite.kind"] == ["rotation", "shift"]
+    assert "3 common tasks are needed" in specs["left_out"][1]
+
+    words = {
+        "matrices": ("A: three", "C: two", "similarities after training, 3 common tasks", "20°"),
+        "correlations": ("A: three", "C: two", "correlations (Pearson)"),
+        "difference": ("A: three − C: two", "difference of cosine similarity", "40°"),
+    }
+    for part, expected in words.items():
+        svg = compare(client, *three, format="svg", part=part, svg_text="text", width=120, font=7)
+        assert svg.status_code == 200, svg.text
+        drawn = " ".join(ElementTree.fromstring(svg.text).itertext())
+        for each in (*expected, "cannot be aligned: B: a shift"):
+            assert each in drawn, (part, each, drawn)
+    assert compare(client, *three, format="pdf").content.startswith(b"%PDF")
+    small = compare(client, *pair, format="png").content
+    assert small.startswith(b"\x89PNG")
+    assert small != compare(client, *pair, format="png", diagonal="mask").content
+
+    for ids, params, field in [
+        (three, {"format": "json", "part": "specs"}, "part"),
+        (three, {"format": "svg", "part": "specs"}, "part"),
+        ((*pair, trained(client, services, 6, suite=ROTATIONS, seed=9)), {"part": "difference"}, "part"),
+        ((pair[0], shift), {"format": "svg"}, "ids"),
+        (pair, {"format": "json", "width": "85"}, "width"),
+    ]:
+        refused = compare(client, *ids, **{"format": "csv", **params})
+        assert refused.status_code == 422
+        assert [error["field"] for error in refused.json()["errors"]] == [field]
 
 
 def test_who_has_it_is_told_so(client: httpx.Client, pair: tuple[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,6 +19,8 @@ from tests.api.conftest import completed
 from tests.support.people import people
 from tests.support.serving import another, serving
 from tgsh.cli.application import app as application
+from tgsh.client import Client
+from tgsh.store.reports import ReportRecord
 
 TEXT = "Neighbours are **alike** <script>alert(1)</script> <b>raw</b>."
 
@@ -159,6 +162,41 @@ def test_of_two_who_read_the_same_report_the_second_loses_nothing(
     assert found["items_total"] == 1
     assert client.patch(path, json={"items": [], "changed_at": found["changed_at"]}).status_code == 200
     assert client.patch(path, json={"title": "whoever read it"}).status_code == 200
+
+
+def test_all_are_listed_however_many(app: FastAPI, client: httpx.Client, services: Services) -> None:
+    with services.database.write() as session:
+        session.add_all(  # of the first, many were changed at once
+            ReportRecord(
+                id=f"{number:016x}",
+                title=f"{number}",
+                items=[],
+                shared=False,
+                created_at=1.0,
+                changed_at=max(number, 120.0),
+            )
+            for number in range(230)
+        )
+    everything = [f"{number:016x}" for number in reversed(range(230))]
+    listed, url = [], "/reports?limit=90"
+    while url:
+        answer = client.get(url)
+        listed += [each["id"] for each in answer.json()["items"]]
+        url = answer.links.get("next", {}).get("url", "")
+        assert ("next" in answer.links) == (answer.json()["next"] is not None)
+    assert listed == everything
+    with serving(app) as http, Client(str(http.base_url)) as python:
+        assert [each.id for each in python.reports()] == everything
+    refused = client.get("/reports?cursor=nonsense").json()["errors"]
+    assert [error["field"] for error in refused] == ["cursor"]
+
+    page, pages = client.get("/dashboard/reports").text, 1
+    assert "First page" not in page
+    while older := re.search(r'rel="next" href="([^"]+)"', page):
+        page, pages = client.get(unescape(older[1])).text, pages + 1
+    assert pages == 3
+    assert f"/dashboard/reports/{everything[-1]}" in page
+    assert "First page" in page
 
 
 def test_figures_of_a_study(client: httpx.Client, services: Services) -> None:

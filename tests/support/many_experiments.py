@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert, update
 
 from tgsh.specs import ExperimentSpec, FlyNetSpec, NeuroModNetSpec, RotationSuite, ShiftSuite, TrainingSpec
 from tgsh.store.configurations import columns_of, note_configurations
 from tgsh.store.database import Database
-from tgsh.store.models import ExperimentRecord, TagRecord
+from tgsh.store.models import ExperimentRecord, StudyMemberRecord, StudyRecord, TagRecord
 
 STATUSES = ("completed", "completed", "completed", "failed", "cancelled", "queued", "running")
 BEGAN = 1_700_000_000.0
+
+PROJECTS = (None, "thesis", "rotations", "shifts", "reviewers", "appendix", "teaching")
 
 
 def fill(database: Database, count: int, owner: str | None = None) -> None:
@@ -28,6 +30,45 @@ def fill(database: Database, count: int, owner: str | None = None) -> None:
         note_configurations(session, [row["spec"] for row in rows])  # type: ignore[misc]
         session.execute(insert(ExperimentRecord), rows)
         session.execute(insert(TagRecord), tags)
+
+
+def arrange(database: Database, count: int, per_study: int = 20) -> None:
+    """Put the first `count` experiments of `fill` into projects, and so many after another into studies."""
+    with database.write() as session:
+        of_project = update(ExperimentRecord).where(ExperimentRecord.id == bindparam("of"))
+        session.connection().execute(
+            of_project.values(project=bindparam("to")),
+            [
+                {"of": f"{number:016x}", "to": PROJECTS[number // 7 % len(PROJECTS)]}
+                for number in range(count)
+            ],
+        )
+        studies = [
+            {
+                "id": f"{first:016x}",
+                "name": f"study {first // per_study:04}",
+                "spec": {},
+                "replicates": {},
+                "grid": {},
+                "cells": [{}],
+                "created_at": BEGAN + 60 * first,
+            }
+            for first in range(0, count, per_study)
+        ]
+        session.execute(insert(StudyRecord), studies)
+        session.execute(
+            insert(StudyMemberRecord),
+            [
+                {
+                    "study_id": f"{number - number % per_study:016x}",
+                    "cell": 0,
+                    "seed": number % per_study,
+                    "base_seed": 0,
+                    "experiment_id": f"{number:016x}",
+                }
+                for number in range(count)
+            ],
+        )
 
 
 def _row(rng: random.Random, number: int, owner: str | None) -> dict[str, object]:

@@ -107,6 +107,9 @@ def test_experiments_are_compared(tgsh: Tgsh, client: Client, done: Experiment) 
     assert shown.returncode == 0, shown.stderr
     assert all(word in shown.stdout for word in (done.id, other.id, "seed", "pearson", "5 permutations"))
     assert json.loads(tgsh("compare", done.id, other.id, "--json").stdout)["same_base"] is True
+    written = tgsh("compare", done.id, other.id, "-o", "both.svg", "--part", "difference")
+    assert written.returncode == 0, written.stderr
+    assert Path("both.svg").read_text("utf-8").rstrip().endswith("</svg>")
     alone = tgsh("compare", done.id)
     assert (alone.returncode, "2 to 50 are compared" in alone.stderr) == (2, True)
     agreed = tgsh("agree", done.id[:8], "circular(angle)", "--partial", other.id)

@@ -29,6 +29,7 @@ from tgsh.bundles.writer import (
 )
 from tgsh.errors import InvalidSpec
 from tgsh.specs import ExperimentSpec
+from tgsh.specs.validation import problems_of
 
 MAX_FILES = 1_000
 MAX_STUDY_FILES = 12_000
@@ -151,9 +152,9 @@ def _open_zip(path: Path) -> Iterator[ZipFile]:
     except OSError as error:
         raise _invalid(path, f"cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or error.title
-        raise _invalid(path, f"is no bundle that this version can read: {field}: {first['msg']}") from error
+        field, message = problems_of(error.errors())[0]
+        where = field or error.title
+        raise _invalid(path, f"is no bundle that this version can read: {where}: {message}") from error
     except (BadZipFile, EOFError, ValueError, RecursionError, NotImplementedError) as error:
         raise _invalid(path, f"is no whole zip: {error}") from error
 

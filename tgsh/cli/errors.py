@@ -110,8 +110,13 @@ def _as_user_error(error: Exception) -> TgshError | None:
         return MachineProblem(f"{error.filename}: {error.strerror}")
     validation_error: Any = error
     if str(getattr(error, "title", "")).endswith("Settings"):  # pydantic's, which --help does not import
-        first = validation_error.errors()[0]
-        return InvalidSpec(f"TGSH_{'_'.join(map(str, first['loc'])).upper()}", first["msg"])
+        from tgsh.specs.validation import problems_of
+
+        problems = [
+            (f"TGSH_{field.replace('.', '_').upper()}", message)
+            for field, message in problems_of(validation_error.errors())
+        ]
+        return InvalidSpec(*problems[0], problems[1:])
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,16 +45,17 @@ def submit(
     url: Url = None,
 ) -> None:
     """Submit an experiment: a spec file, - for standard input, a preset, or the id of one to do again."""
-    from tgsh.cli.options import override_dataset, parse_changes, read_body
+    from tgsh.cli.options import dataset_reference, parse_changes, read_body
 
     fields = parse_changes(changes)
     fields |= {
         key: value for key, value in (("seed", seed), ("name", name), ("tags", tag)) if value is not None
     }
     with connect(url) as client:
-        body = override_dataset(read_body(spec, client), dataset, client)
+        if dataset is not None:
+            fields["dataset"] = dataset_reference(dataset, client)
         experiment = client.submit(
-            body,
+            read_body(spec, client),
             shared=shared or None,
             anew=anew,
             priority=priority,
@@ -256,13 +258,40 @@ def compare(
     alternative: Annotated[str, typer.Option(help="greater, less or two-sided.")] = "greater",
     seed: Annotated[int, typer.Option(help="Decides the permutations.")] = 0,
     level: Annotated[float, typer.Option(help="Of studies: they differ at p up to 1 - level.")] = 0.95,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write a file instead: .svg, .pdf, .png or .csv."),
+    ] = None,
+    part: Annotated[
+        str, typer.Option(help="Of the file: matrices, correlations, difference, or specs (csv).")
+    ] = "matrices",
     as_json: Json = False,
     url: Url = None,
 ) -> None:
     """Compare experiments and studies: what differs in their specs, and whether their similarities agree."""
+    from tgsh.cli.results import write_atomically
     from tgsh.cli.tables import print_comparison
 
     with connect(url) as client:
+        if output is not None:
+            content = client.comparison_file(
+                experiment_ids,
+                output.suffix.removeprefix(".").lower(),
+                part=part,  # type: ignore[arg-type]
+                stage=stage,
+                measure=measure,
+                layer=layer,
+                permutations=permutations,
+                alternative=alternative,
+                seed=seed,
+                level=level,
+            )
+            write_atomically(output, content)
+            if as_json:
+                print_json({"file": output, "bytes": len(content)})
+            else:
+                typer.echo(f"{output} ({len(content):,} bytes)", err=True)
+            return
         comparison = client.comparison(
             experiment_ids,
             stage,

@@ -178,13 +178,16 @@ def override_dataset(
     body: dict[str, Any], dataset: str | None, client: Client | None = None
 ) -> dict[str, Any]:
     """Body with another dataset; client: of the service that has uploaded ones."""
+    return body if dataset is None else body | {"dataset": dataset_reference(dataset, client)}
+
+
+def dataset_reference(dataset: str, client: Client | None = None) -> Any:
+    """A dataset as a spec names it; client: of the service that has uploaded ones."""
     from tgsh.specs.base import DatasetName
 
-    if dataset is None:
-        return body
     if client is None or dataset in get_args(DatasetName):
-        return body | {"dataset": dataset}
-    return body | {"dataset": {"id": client.dataset_id(dataset)}}
+        return dataset
+    return {"id": client.dataset_id(dataset)}
 
 
 def read_spec(source: str, dataset: str | None = None) -> ExperimentSpec:
@@ -192,14 +195,14 @@ def read_spec(source: str, dataset: str | None = None) -> ExperimentSpec:
     from pydantic import ValidationError
 
     from tgsh.specs.presets import Submission
+    from tgsh.specs.validation import problems_of
 
     body = override_dataset(read_body(source), dataset)
     try:
         return Submission.model_validate_json(json.dumps(body)).spec()
     except ValidationError as error:
-        problems = [(".".join(map(str, e["loc"])) or "spec", e["msg"]) for e in error.errors()]
-        (field, message), *others = problems
-        raise InvalidSpec(field, "\n".join([message, *(f"{f}: {m}" for f, m in others)])) from error
+        first, *others = [(field or "spec", text) for field, text in problems_of(error.errors())]
+        raise InvalidSpec(*first, others) from error
 
 
 def _read_text(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -22,6 +23,7 @@ from tgsh.client.results import Experiment, ExperimentPage, ExperimentTable
 from tgsh.client.uploads import UploadBody, file_body, folder_body, npz_body
 from tgsh.errors import InvalidSpec, ServiceProblem
 from tgsh.specs import ExperimentSpec
+from tgsh.specs.presets import NAMES
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -235,25 +237,24 @@ def submission_of(spec: Spec) -> dict[str, Any]:
 def changed_submission(spec: Spec, changes: Mapping[str, object]) -> dict[str, Any]:
     """Body of POST /experiments of a spec with some fields changed, by their dotted paths.
 
-    A changed spec is another experiment: it has the name and tags of the first only where they are given.
+    A spec that is changed is another experiment: it has the name and tags of the first only where they are
+    given. (Of a preset the service sees to that.)
     """
-    body = submission_of(spec)
-    if not changes:
-        return body
-    if "preset" not in body:
-        body = {key: value for key, value in body.items() if key not in ("name", "tags")}
-    elif not any(path in changes for path in ("name", "tags")):
-        body |= {"name": "", "tags": []}
+    source = submission_of(spec)
+    body = copy.deepcopy(source)
     for path, value in changes.items():
         place = body
         *above, last = path.split(".")
         for part in above:
-            inner = place.get(part)
-            place[part] = dict(inner) if isinstance(inner, Mapping) else {}
+            if not isinstance(place.get(part), dict):
+                place[part] = {}
             place = place[part]
         if last == "kind" and place.get("kind") != value:
             place.clear()  # another kind has its own fields
         place[last] = plain(value)
+    is_other = any(body[key] != source.get(key, ...) for key in body if key not in NAMES)
+    if is_other and "preset" not in body:
+        return {key: value for key, value in body.items() if key not in NAMES or key in changes}
     return body
 
 

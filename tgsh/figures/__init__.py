@@ -1,6 +1,7 @@
 """Matplotlib figures of results, without pyplot: a figure of documents or arrays, and its file's bytes."""
 
 from tgsh.figures.atlas import atlas_figure
+from tgsh.figures.comparison import difference_figure, matrices_figure
 from tgsh.figures.confusion import confusion_figure
 from tgsh.figures.curves import accuracy_figure, trajectories_figure
 from tgsh.figures.dendrogram import dendrogram_figure, tree_figure
@@ -38,6 +39,7 @@ __all__ = [
     "ceilings_figure",
     "confusion_figure",
     "dendrogram_figure",
+    "difference_figure",
     "distributions_figure",
     "draw_figure",
     "embedding_figure",
@@ -45,6 +47,7 @@ __all__ = [
     "hash_figure",
     "image_grid",
     "intervals_figure",
+    "matrices_figure",
     "render",
     "scenarios_figure",
     "similarity_figure",

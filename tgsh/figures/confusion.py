@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from tgsh import colours
 from tgsh.figures.heatmaps import Scale, add_colour_bar, draw_heatmap, margin_of, side_of
 from tgsh.figures.style import NotebookFigure, paper, text, write_title
 
-SHARES = Scale("cividis", (0, 100), (0, 25, 50, 75, 100), "of the images of the class (%)", digits=0)
+SHARES = Scale(colours.SHARES, (0, 100), (0, 25, 50, 75, 100), "of the images of the class (%)", digits=0)
 
 
 def confusion_figure(counts: ArrayLike, class_names: Sequence[str], *, title: str) -> Figure:

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from tgsh.analysis.similarity import Trajectory
+from tgsh.colours import PALETTE
 from tgsh.errors import InvalidSpec
 from tgsh.figures.options import NARROWEST, asked, margin, points, titled
 from tgsh.figures.style import (
@@ -27,8 +28,7 @@ from tgsh.figures.style import (
     write_title,
 )
 
-# Okabe and Ito's colours without yellow, which is too light for a line on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+COLOURS = (*PALETTE, "#000000")
 STYLES = ("-", "--", ":")
 MAX_LINES = len(COLOURS) * len(STYLES)
 

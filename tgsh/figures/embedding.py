@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tgsh.analysis.embedding import TaskMap, TaskScale
+from tgsh.colours import CYCLIC, PALETTE, SEQUENTIAL
 from tgsh.figures import options
 from tgsh.figures.options import margin
 from tgsh.figures.style import (
@@ -30,9 +31,8 @@ from tgsh.figures.style import (
 SIDE = 4.4  # inches of a panel's frame
 LEFT, BELOW, ABOVE, BETWEEN, RIGHT = 0.75, 0.6, 0.7, 0.85, 0.2  # inches around the panels
 NAME, GAP = 7.0, 6.0  # size of a task's name, and its way from its point, in typographic points
-UNORDERED = "#0072B2"  # of tasks in no order: a scale of colours would say that there is one
-NEW = "#D55E00"  # of data that are no task
-SEQUENTIAL, CYCLIC = "cividis", "twilight_shifted"
+UNORDERED = PALETTE[0]  # of tasks in no order: a scale of colours would say that there is one
+NEW = PALETTE[1]  # of data that are no task
 FAR_REACHES = (4.0, 6.0, 9.0, 13.0, 18.0)  # of names that have to be written, in gaps
 LEADER = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
 MARGIN = 0.14  # of the frame, on every side: room for the names of the outermost points

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.colours import DIVERGING, SHARES, off_diagonal, rounded_ends
 from tgsh.figures import options
 from tgsh.figures.style import (
     FAINT,
@@ -95,9 +95,8 @@ class Scale:
             scale = replace(scale, map=map)
         if (asked := options.asked("range")) is None:
             return scale
-        seen = [matrix[~np.eye(len(matrix), dtype=bool)] for matrix in matrices]
-        values = np.concatenate([cells[np.isfinite(cells)] for cells in seen])
-        low, high = self._round_the_values(values) if asked == "auto" else asked
+        values = np.concatenate([off_diagonal(matrix) for matrix in matrices])
+        low, high = rounded_ends(values, self.range) if asked == "auto" else asked
         if options.asked("diagonal") is None:
             values = np.concatenate([matrix[np.isfinite(matrix)] for matrix in matrices])
         below, above = bool((values < low).any()), bool((values > high).any())
@@ -106,18 +105,6 @@ class Scale:
         )
         ticks = tuple(float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high)
         return replace(scale, range=(low, high), ticks=ticks, extend=extend)
-
-    def _round_the_values(self, values: NDArray[Any]) -> tuple[float, float]:
-        """Ends with two digits around all values."""
-        if not len(values):
-            return self.range
-        low, high = float(values.min()), float(values.max())
-        if self.range[0] == -self.range[1]:
-            high = max(abs(low), abs(high))
-            low = -high
-        step = 10.0 ** (math.floor(math.log10(max(abs(low), abs(high), 1e-6))) - 1)
-        low, high = math.floor(low / step) * step, math.ceil(high / step) * step
-        return (low, high) if low < high else (low - step, high + step)
 
     def colours(self) -> ScalarMappable:
         """Make the mapping from values to colours.
@@ -130,8 +117,7 @@ class Scale:
         return ScalarMappable(Normalize(*self.range), colormaps[self.map].with_extremes(bad=MISSING))
 
 
-# Cividis is made to look the same to eyes that tell red from green and to those that do not.
-PERCENT = Scale("cividis", (0, 100), (0, 25, 50, 75, 100), "test accuracy (%)", digits=0)
+PERCENT = Scale(SHARES, (0, 100), (0, 25, 50, 75, 100), "test accuracy (%)", digits=0)
 
 
 def similarity_scale(measure: str) -> Scale:
@@ -148,7 +134,7 @@ def similarity_scale(measure: str) -> Scale:
         Scale from −1 to 1.
     """
     name = MEASURES.get(measure, printable(measure))
-    return Scale("RdBu_r", (-1, 1), (-1, -0.5, 0, 0.5, 1), name, digits=2)
+    return Scale(DIVERGING, (-1, 1), (-1, -0.5, 0, 0.5, 1), name, digits=2)
 
 
 def side_of(tasks: int) -> float:
@@ -183,7 +169,15 @@ def margin_of(labels: Sequence[str]) -> float:
     return 0.06 * min(MAX_LABEL_LENGTH, max(map(len, labels)))
 
 
-def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale: Scale) -> None:
+def draw_heatmap(
+    axes: Axes,
+    matrix: NDArray[Any],
+    labels: Sequence[str],
+    scale: Scale,
+    *,
+    is_named: bool = True,
+    has_numbers: bool = True,
+) -> None:
     """Draw a T×T matrix with its labels on both axes, the first task at the top left.
 
     Parameters
@@ -196,6 +190,10 @@ def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale:
         T names, taken literally (no mathtext).
     scale : Scale
         Colours of the values.
+    is_named : bool, default=True
+        Whether tasks are named at the axes.
+    has_numbers : bool, default=True
+        Whether values are written into the cells of a small matrix.
 
     Raises
     ------
@@ -206,10 +204,14 @@ def draw_heatmap(axes: Axes, matrix: NDArray[Any], labels: Sequence[str], scale:
         raise ValueError(f"a matrix of shape {matrix.shape} does not fit {len(labels)} labels")
     edges = (-0.5, len(labels) - 0.5, len(labels) - 0.5, -0.5)
     axes.imshow(_pixels(matrix, scale.colours()), extent=edges, interpolation="none", aspect="equal")
-    label_columns(axes, labels)
-    label_rows(axes, labels)
+    if is_named:
+        label_columns(axes, labels)
+        label_rows(axes, labels)
+    else:
+        axes.set(xticks=[], yticks=[])
     thin_frame(axes)
-    _write_values(axes, matrix, scale)
+    if has_numbers:
+        _write_values(axes, matrix, scale)
 
 
 def add_colour_bar(figure: Figure, axes: Axes | list[Axes], scale: Scale, pad: float = 0.03) -> None:
@@ -505,7 +507,7 @@ def draw_vectors(axes: Axes, values: ArrayLike, labels: Sequence[str]) -> None:
         low, high = asked
     else:
         low, high = -end, end
-    map = options.asked("cmap") or options.rc_choice("image.cmap") or "RdBu_r"
+    map = options.asked("cmap") or options.rc_choice("image.cmap") or DIVERGING
     axes.imshow(vectors, cmap=map, vmin=low, vmax=high, aspect="auto", interpolation="antialiased")
     label_rows(axes, labels)
     thin_frame(axes)

@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tgsh.colours import PALETTE
 from tgsh.figures.options import titled, widening
 from tgsh.figures.style import NotebookFigure, format_number, legend_font, open_frame, text, wrapped
 from tgsh.schemas import Geometry, GeometryStage
 
-COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion of Okabe and Ito: distinct for all eyes
+COLOURS = PALETTE[:2]
 NAMES = ("intra (one task, two classes)", "inter (one class, two tasks)")
 ACROSS = "cosine of two representations"
 

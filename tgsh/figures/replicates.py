@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from tgsh.analysis.consensus import SupportedTree
 from tgsh.analysis.embedding import TaskMap, TaskScale
 from tgsh.analysis.similarity import SimilarityMatrix
+from tgsh.colours import SHARES
 from tgsh.figures.curves import COLOURS, HEIGHT, WIDTHS
 from tgsh.figures.dendrogram import brackets_of, dendrogram_figure
 from tgsh.figures.embedding import embedding_figure
@@ -72,7 +73,7 @@ def spread_figure(values: ArrayLike, labels: Sequence[str], *, title: str, note:
     figure = NotebookFigure(figsize=(side + margin + 0.6, side + margin))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     ticks = (0.0, greatest / 2, greatest)
-    scale = Scale("cividis", (0.0, greatest), ticks, "standard deviation over replicates", digits=3)
+    scale = Scale(SHARES, (0.0, greatest), ticks, "standard deviation over replicates", digits=3)
     scale = scale.chosen(spread)
     axes = figure.add_subplot(facecolor=paper())
     draw_heatmap(axes, spread, labels, scale)

@@ -16,6 +16,7 @@ from tgsh.errors import InvalidSpec
 from tgsh.reproduce.claims.base import Claim, ClaimFinding, ExperimentRun
 from tgsh.reproduce.claims.quantities import Judgement, QuantityEstimate
 from tgsh.schemas import Experiment, ExperimentStatus, Over, WireModel
+from tgsh.specs.validation import problems_of
 
 Verdict = Literal["holds", "does not hold", "undecided", "not informative", "not measured"]
 """Of a claim in a record; all but the last follow from measurements."""
@@ -279,9 +280,9 @@ def read_record(path: Path, dataset: str) -> ReproductionRecord:
     except OSError as error:
         raise InvalidSpec(str(path), f"cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise InvalidSpec(str(path), f"is no record of `tgsh reproduce`: {field}: {first['msg']}") from error
+        field, message = problems_of(error.errors())[0]
+        where = field or "the file"
+        raise InvalidSpec(str(path), f"is no record of `tgsh reproduce`: {where}: {message}") from error
     if record.dataset != dataset:
         raise InvalidSpec(str(path), f"is a record of {record.dataset}, not of {dataset}; name another")
     return record

@@ -37,6 +37,7 @@ from tgsh.schemas.comparison import ComparedPair as ComparedPair
 from tgsh.schemas.comparison import ComparedStudy as ComparedStudy
 from tgsh.schemas.comparison import ComparedStudyPair as ComparedStudyPair
 from tgsh.schemas.comparison import Comparison as Comparison
+from tgsh.schemas.comparison import ComparisonPart as ComparisonPart
 from tgsh.schemas.comparison import MantelTest as MantelTest
 from tgsh.schemas.comparison import ReplicateComparison as ReplicateComparison
 from tgsh.schemas.comparison import SameTask as SameTask

@@ -12,6 +12,9 @@ from tgsh.schemas.similarity import Alternative
 from tgsh.schemas.studies import REASON, REPLICATES, NoiseCeilingValues, Over
 from tgsh.schemas.study_examples import STUDY_COMPARISON
 
+ComparisonPart = Literal["matrices", "correlations", "difference", "specs"]
+"""What a table or a picture of a comparison has of it."""
+
 
 class ComparedExperiment(WireModel):
     id: str = Field(description="of the experiment; of the study, with :CELL where it has several cells")

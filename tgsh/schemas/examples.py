@@ -393,10 +393,10 @@ PROBLEM: Example = {
     "type": "urn:tgsh:problem:invalid-request",
     "title": "The request cannot be carried out as it is",
     "status": 422,
-    "detail": "training.epochs: Input should be greater than or equal to 1",
+    "detail": "training.epochs: must be at least 1, is 0",
     "instance": "/experiments",
     "errors": [
-        {"field": "training.epochs", "message": "Input should be greater than or equal to 1"},
+        {"field": "training.epochs", "message": "must be at least 1, is 0"},
     ],
 }
 

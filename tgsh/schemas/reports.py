@@ -130,8 +130,9 @@ class Report(ReportSummary):
 
 
 class ReportList(WireModel):
-    """Reports, the one changed last first."""
+    """A page of reports, the one changed last first; `next`: cursor of the page after, null on the last."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SUMMARY_EXAMPLE]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SUMMARY_EXAMPLE], "next": None}]})
 
     items: list[ReportSummary]
+    next: str | None = None

@@ -61,13 +61,18 @@ def tagged(members: Any, *, default: str | None = None) -> WrapValidator:
     return WrapValidator(choose)
 
 
+def must_be(expected: str) -> PydanticCustomError:
+    """Error of a value that is none of several; expected: what it may be."""
+    return PydanticCustomError("literal_error", "must be {expected}", {"expected": expected})
+
+
 def _unknown_kind(kind: Any, kinds: list[str], *, missing: bool) -> ValidationError:
     """Error at `kind`. A ValidationError out of a validator keeps its path under the field's own."""
     expected = f"{', '.join(map(repr, kinds[:-1]))} or {kinds[-1]!r}" if len(kinds) > 1 else repr(kinds[0])
     problem = (
-        PydanticCustomError("missing", "Field required: {expected}", {"expected": expected})
+        PydanticCustomError("missing", "is missing: {expected}", {"expected": expected})
         if missing
-        else PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+        else must_be(expected)
     )
     return ValidationError.from_exception_data(
         "kind", [InitErrorDetails(type=problem, loc=("kind",), input=kind)]
@@ -89,7 +94,8 @@ ID_PATTERN = "^[0-9a-f]{16}$"
 """An uploaded dataset's id: the first 16 hexadecimal digits of the SHA-256 of its content."""
 
 _NAMED = "|".join(name for name in get_args(DatasetName) if name != "synthetic")
-DatasetKey = Annotated[str, StringConstraints(pattern=f"^({_NAMED})$|{ID_PATTERN}")]
+DATASET_PATTERN = f"^({_NAMED})$|{ID_PATTERN}"
+DatasetKey = Annotated[str, StringConstraints(pattern=DATASET_PATTERN)]
 """A dataset's name, or an uploaded one's id."""
 
 
@@ -106,11 +112,7 @@ def _validate_dataset(value: Any, otherwise: ValidatorFunctionWrapHandler) -> An
     names = get_args(DatasetName)
     if value is None or isinstance(value, UploadedDataset) or value in names:
         return otherwise(value)
-    raise PydanticCustomError(
-        "literal_error",
-        "Input should be {expected}",
-        {"expected": ", ".join(map(repr, names)) + ', or {"id": …} of an uploaded one'},
-    )
+    raise must_be(", ".join(map(repr, names)) + ', or {"id": …} of an uploaded one')
 
 
 DatasetSpec = Annotated[DatasetName | UploadedDataset | None, WrapValidator(_validate_dataset)]

@@ -24,9 +24,11 @@ MEASURED_BESIDES = ("accuracy_matrix", "null_shuffles")
 class TrainingSpec(Frozen):
     """RMSprop (α = 0.99, ε = 1e-8) on cross-entropy, reshuffled every epoch, a fresh optimiser per task."""
 
-    epochs: int = Field(3, ge=1, le=1_000)
-    batch_size: int = Field(128, ge=1, le=65_536)
-    learning_rate: float = Field(0.01, gt=0, le=10)
+    epochs: int = Field(3, ge=1, le=1_000, description="times that a task learns from all its images")
+    batch_size: int = Field(
+        128, ge=1, le=65_536, description="images of a step; the last step of an epoch takes what is left"
+    )
+    learning_rate: float = Field(0.01, gt=0, le=10, description="step size of RMSprop, the same in all steps")
     train_limit: int | None = Field(
         None,
         ge=1,
@@ -56,11 +58,21 @@ class ExperimentSpec(Frozen):
         "paper's) for mnist, mnist5k, fashion-mnist and kmnist, by its own for every other; dataset: by the "
         "mean and deviation of all training images of the dataset; none: pixels stay from 0 to 1",
     )
-    suite: SuiteSpec = RotationSuite()
-    network: NetworkSpec = FlyNetSpec()
-    training: TrainingSpec = TrainingSpec()
-    seed: Seed = 0
-    base_seed: Seed = 0
+    suite: SuiteSpec = Field(RotationSuite(), description="the tasks that are made of the dataset")
+    network: NetworkSpec = Field(
+        FlyNetSpec(), description="what learns them: random weights that stay, and a context for each task"
+    )
+    training: TrainingSpec = Field(
+        TrainingSpec(),
+        description="how each task is learned: RMSprop (α = 0.99, ε = 1e-8) on cross-entropy, images in a "
+        "new order every epoch, a fresh optimiser per task",
+    )
+    seed: Seed = Field(0, description="decides how contexts begin and the order of images; a whole number")
+    base_seed: Seed = Field(
+        0,
+        description="decides the random weights that all tasks share; context vectors can be compared where "
+        "it, the network and the size of the images are the same",
+    )
     accuracy_matrix: bool = Field(
         False, description="also measure how every task's context does on every task's data: T² evaluations"
     )
@@ -71,7 +83,9 @@ class ExperimentSpec(Frozen):
         description="also train every task this many times on classes that are shuffled at random: what "
         "similarity tasks of unrelated labels would have",
     )
-    tags: tuple[Tag, ...] = Field((), max_length=MAX_TAGS, strict=False)
+    tags: tuple[Tag, ...] = Field(
+        (), max_length=MAX_TAGS, strict=False, description="words to find it by; no influence on the result"
+    )
 
     @model_validator(mode="before")
     @classmethod

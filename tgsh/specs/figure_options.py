@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tgsh.errors import InvalidSpec
 
@@ -31,6 +31,23 @@ MOST_PIXELS = 60_000_000
 DEFAULT_DPI = 200
 
 
+DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "width": "of a picture, mm: {:g} to {:g}".format(*MILLIMETRES),
+        "height": "of a picture, mm: {:g} to {:g}; follows the width".format(*MILLIMETRES),
+        "font": "size of all text in a picture, points: {:g} to {:g}".format(*POINTS),
+        "title": "of a picture: on, off, or a text of your own",
+        "labels": "names of tasks in a picture: all, some (as there is room) or off",
+        "range": "ends of the colour scale: auto (of the cells without the diagonal), or LOW,HIGH",
+        "diagonal": "of a matrix: show, or mask, which leaves it unpainted",
+        "cmap": f"colour map of matplotlib: {', '.join(COLOUR_MAPS)}",
+        "dpi": f"pixels an inch of a png: {DPI[0]} to {DPI[1]}; {DEFAULT_DPI}",
+        "svg_text": "letters of an svg: text, to be searched and edited, or paths, the same everywhere",
+    }
+)
+"""Sentences for the API page, the command line and the form, in the order in which they are shown."""
+
+
 class FigureOptions(BaseModel):
     """Options of one figure, whatever it shows.
 
@@ -47,16 +64,16 @@ class FigureOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    width: float | None = None
-    height: float | None = None
-    font: float | None = None
-    title: str = "on"
-    labels: Labels | None = None
-    range: ColourRange | None = None
-    diagonal: Literal["show", "mask"] = "show"
-    cmap: str | None = None
-    dpi: int | None = None
-    svg_text: Literal["text", "paths"] = "paths"
+    width: float | None = Field(None, description=DESCRIPTIONS["width"])
+    height: float | None = Field(None, description=DESCRIPTIONS["height"])
+    font: float | None = Field(None, description=DESCRIPTIONS["font"])
+    title: str = Field("on", description=DESCRIPTIONS["title"])
+    labels: Labels | None = Field(None, description=DESCRIPTIONS["labels"])
+    range: ColourRange | None = Field(None, description=DESCRIPTIONS["range"])
+    diagonal: Literal["show", "mask"] = Field("show", description=DESCRIPTIONS["diagonal"])
+    cmap: str | None = Field(None, description=DESCRIPTIONS["cmap"])
+    dpi: int | None = Field(None, description=DESCRIPTIONS["dpi"])
+    svg_text: Literal["text", "paths"] = Field("paths", description=DESCRIPTIONS["svg_text"])
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -84,22 +101,6 @@ CANNOT_USE: Mapping[str, str] = MappingProxyType(
         "diagonal": "this figure is no square matrix",
     }
 )
-
-DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "width": "of a picture, mm: {:g} to {:g}".format(*MILLIMETRES),
-        "height": "of a picture, mm: {:g} to {:g}; follows the width".format(*MILLIMETRES),
-        "font": "size of all text in a picture, points: {:g} to {:g}".format(*POINTS),
-        "title": "of a picture: on, off, or a text of your own",
-        "labels": "names of tasks in a picture: all, some (as there is room) or off",
-        "range": "ends of the colour scale: auto (of the cells without the diagonal), or LOW,HIGH",
-        "diagonal": "of a matrix: show, or mask, which leaves it unpainted",
-        "cmap": f"colour map of matplotlib: {', '.join(COLOUR_MAPS)}",
-        "dpi": f"pixels an inch of a png: {DPI[0]} to {DPI[1]}; {DEFAULT_DPI}",
-        "svg_text": "letters of an svg: text, to be searched and edited, or paths, the same everywhere",
-    }
-)
-"""Sentences for the API page, the command line and the form, in the order in which they are shown."""
 
 
 def read_figure_options(

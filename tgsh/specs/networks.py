@@ -23,10 +23,13 @@ StartField = Annotated[
 ]
 
 
+KIND = Field(description="which network this is; the other fields are those of this one alone")
+
+
 class FlyNetSpec(Frozen):
     """logits = g_t · W (c_t ⊙ φ(x)), φ(x) = ReLU(Ax − mean(Ax)): a CRWN after Eq. 2 of the paper."""
 
-    kind: Literal["flynet"] = "flynet"
+    kind: Annotated[Literal["flynet"], KIND] = "flynet"
     expansion: int = Field(10, ge=1, le=100, description="hidden units per input pixel: H = expansion · D")
     fan_in: int = Field(7, ge=1, le=128, description="ones in each row of the binary matrix A")
     start: StartField = "independent"
@@ -35,7 +38,7 @@ class FlyNetSpec(Frozen):
 class NeuroModNetSpec(Frozen):
     """h_l = ReLU(g_tl · R_l (c_tl ⊙ h_(l−1))), the last layer without ReLU: a layer-wise CRWN."""
 
-    kind: Literal["neuromodnet"] = "neuromodnet"
+    kind: Annotated[Literal["neuromodnet"], KIND] = "neuromodnet"
     layers: Annotated[tuple[Width, ...], Field(strict=False)] = Field(
         (1024, 1024), max_length=32, description="hidden units of each layer; a readout of K units follows"
     )
@@ -45,7 +48,7 @@ class NeuroModNetSpec(Frozen):
 class TgshSpec(Frozen):
     """logits = R B_t ReLU(Cx), R and C random and shared, B_t learned with weight decay: Eq. 1."""
 
-    kind: Literal["tgsh"] = "tgsh"
+    kind: Annotated[Literal["tgsh"], KIND] = "tgsh"
     hidden: Width = Field(1024, description="hidden units H: rows of C")
     rank: Width = Field(64, description="rows of B_t")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="λ of the term λ/2·‖B_t‖² in the loss")
@@ -54,7 +57,7 @@ class TgshSpec(Frozen):
 class GshSpec(Frozen):
     """logits = A_t B_t ReLU(C_t x), A_t and B_t learned, nothing shared: the baseline (Dikkala 2021)."""
 
-    kind: Literal["gsh"] = "gsh"
+    kind: Annotated[Literal["gsh"], KIND] = "gsh"
     hidden: Width = Field(1024, description="hidden units H: rows of C_t")
     rank: Width = Field(64, description="rows of B_t")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="λ of the term λ/2·(‖A_t‖² + ‖B_t‖²)")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, WrapValidator
-from pydantic_core import PydanticCustomError
 
-from tgsh.specs.base import WITHOUT_NUL, DatasetSpec, Frozen, Seed
+from tgsh.specs.base import WITHOUT_NUL, DatasetSpec, Frozen, Seed, must_be
 
 MOST_DRAWN = 5_000
 """Images of a replicate."""
@@ -24,10 +23,7 @@ def _validate_classes(value: Any, otherwise: Any) -> Any:
     """Validate a rule; errors name the classes of a map as the request does."""
     if isinstance(value, dict) or value in ("names", "nearest"):
         return otherwise(value)
-    raise PydanticCustomError(
-        "literal_error",
-        "Input should be 'names', 'nearest', or a map from classes of the images to the experiment's",
-    )
+    raise must_be("'names', 'nearest', or a map from classes of the images to the experiment's")
 
 
 ClassRule = Annotated[
@@ -52,7 +48,7 @@ class PlacementOptions(Frozen):
     replicates: int = Field(
         5, ge=1, le=MOST_REPLICATES, description="contexts that are learned, each of a draw of the images"
     )
-    seed: Seed = 0
+    seed: Seed = Field(0, description="decides which images each replicate draws, and how contexts begin")
 
 
 class PlacementSubmission(PlacementOptions):

@@ -135,9 +135,15 @@ Webhook = Annotated[str, Field(max_length=2_000, strict=True)]
 BESIDES_SPEC = ("shared", "priority", "notes", "project", "webhook")
 """Fields of a submission that are no fields of a spec."""
 
+NAMES = ("name", "tags")
+"""Fields of a spec that say what it is: another spec does not take them over."""
+
 
 class Submission(ExperimentSpec):
-    """The body of POST /experiments: a spec, or a preset and what differs from it."""
+    """The body of POST /experiments: a spec, or a preset and what differs from it.
+
+    A preset's name and tags are those of the preset as it is: what differs from it has its own, or none.
+    """
 
     preset: PresetName | None = Field(None, description="start from this spec; the other keys override it")
     shared: bool = Field(False, description="whether everybody with a key sees it, not its owner alone")
@@ -152,7 +158,10 @@ class Submission(ExperimentSpec):
         body = _with_class_rule(body)
         if isinstance(body, dict) and isinstance(name := body.get("preset"), str) and name in PRESETS:
             preset = PRESETS[name].model_dump(mode="json")  # type: ignore[index]
-            return override(preset, with_default_dataset(body))
+            merged = override(preset, with_default_dataset(body))
+            if any(merged[key] != value for key, value in preset.items() if key not in NAMES):
+                merged = {key: value for key, value in merged.items() if key not in NAMES or key in body}
+            return merged
         return body
 
     def spec(self) -> ExperimentSpec:

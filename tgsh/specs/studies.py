@@ -17,6 +17,7 @@ from tgsh.errors import InvalidSpec
 from tgsh.specs.base import ID_PATTERN, MAX_NAME, WITHOUT_NUL, Frozen, Name, Notes, Project, Tag
 from tgsh.specs.experiment import MEASURED_BESIDES, ExperimentSpec
 from tgsh.specs.presets import Priority, Submission, Webhook, override
+from tgsh.specs.validation import sentence_of
 
 MAX_MEMBERS = 1_000
 """Experiments of one study."""
@@ -61,12 +62,12 @@ def _levels(value: Any) -> Any:
     """A number of seeds, or the seeds themselves."""
     if type(value) is int:
         if not 1 <= value <= MAX_MEMBERS:
-            raise PydanticCustomError("levels", "must be 1 to {most}", {"most": MAX_MEMBERS})
+            raise PydanticCustomError("levels", f"must be 1 to {MAX_MEMBERS:,}, is {value:,}")
         return value
     if not isinstance(value, list | tuple):
         raise PydanticCustomError("levels", "must be how many there are, or a list of seeds", {})
     if not 1 <= len(value) <= MAX_MEMBERS:
-        raise PydanticCustomError("levels", "must be 1 to {most} seeds", {"most": MAX_MEMBERS})
+        raise PydanticCustomError("levels", f"must be 1 to {MAX_MEMBERS:,} seeds, has {len(value):,}")
     if not all(type(each) is int and 0 <= each < SEED_END for each in value):
         raise PydanticCustomError("levels", "must be whole numbers from 0 to 2⁶³ − 1", {})
     if len(set(value)) < len(value):
@@ -127,9 +128,9 @@ class StudySubmission(Frozen):
         description="values of fields of the spec, by dotted path; each combination is a cell. With "
         "experiments, the paths alone are enough",
     )
-    tags: tuple[Tag, ...] = Field((), max_length=32, strict=False)
-    notes: Notes | None = None
-    project: Project | None = None
+    tags: tuple[Tag, ...] = Field((), max_length=32, strict=False, description="words to find it by")
+    notes: Notes | None = Field(None, description="Markdown; what is to be remembered of it")
+    project: Project | None = Field(None, description="what it belongs to, for lists")
     shared: bool = Field(False, description="whether everybody with a key sees it and its experiments")
     priority: Priority = Field(0, description="of its experiments among those of their owner")
     webhook: Webhook | None = Field(None, description="URL that is told when all have ended")
@@ -271,7 +272,7 @@ def cells_of(
             check(spec)
         except ValidationError as error:
             for each in error.errors():
-                found.add(place, ".".join(map(str, each["loc"])), _message(each))
+                found.add(place, ".".join(map(str, each["loc"])), sentence_of(each))
         except InvalidSpec as error:
             for field, message in error.fields:
                 found.add(place, field, message)
@@ -564,12 +565,6 @@ def _canonical(value: Any) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _message(item: Any) -> str:
-    if item["type"] == "extra_forbidden":
-        return "unknown key; remove it or check its spelling against GET /catalog"
-    return str(item["msg"])
 
 
 def _refused(errors: Errors) -> InvalidSpec:

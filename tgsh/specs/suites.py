@@ -14,18 +14,19 @@ from pydantic import (
     WrapValidator,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from tgsh.specs.base import WITHOUT_NUL, DatasetKey, Frozen, Seed, tagged
+from tgsh.specs.base import WITHOUT_NUL, DatasetKey, Frozen, Seed, must_be, tagged
 from tgsh.specs.transforms import TransformSpec
 
 MAX_TASKS = 10_000
+
+KIND = Field(description="which suite this is; the other fields are those of this one alone")
 
 
 class RotationSuite(Frozen):
     """Task k sees every image rotated by k·step_degrees counter-clockwise (nearest neighbour, zero fill)."""
 
-    kind: Literal["rotation"] = "rotation"
+    kind: Annotated[Literal["rotation"], KIND] = "rotation"
     tasks: int = Field(36, ge=1, le=MAX_TASKS, description="number of tasks, T")
     step_degrees: float = Field(10.0, gt=-360, lt=360, description="degrees between neighbouring tasks")
 
@@ -33,7 +34,7 @@ class RotationSuite(Frozen):
 class ShiftSuite(Frozen):
     """Task k sees every image rolled k·step_pixels to the right; what leaves comes back on the left."""
 
-    kind: Literal["shift"] = "shift"
+    kind: Annotated[Literal["shift"], KIND] = "shift"
     tasks: int | None = Field(
         None, ge=1, le=MAX_TASKS, description="number of tasks, T; null: as many as fit until it wraps"
     )
@@ -43,7 +44,7 @@ class ShiftSuite(Frozen):
 class PermutationSuite(Frozen):
     """Task 0 sees images as they are, every other task through a fixed random permutation of its own."""
 
-    kind: Literal["permutation"] = "permutation"
+    kind: Annotated[Literal["permutation"], KIND] = "permutation"
     tasks: int = Field(10, ge=1, le=MAX_TASKS, description="number of tasks, T")
     permutation_seed: Seed = Field(0, description="decides the permutations, and nothing else")
 
@@ -51,7 +52,7 @@ class PermutationSuite(Frozen):
 class AugmentSuite(Frozen):
     """The eight transforms of the paper's Table 1, a task each; what is random is drawn anew every epoch."""
 
-    kind: Literal["augment"] = "augment"
+    kind: Annotated[Literal["augment"], KIND] = "augment"
 
 
 Dimensions = Annotated[int, Field(ge=2, le=64)]
@@ -63,7 +64,7 @@ class ManifoldSuite(Frozen):
     Makes its own images, so that `dataset` is "synthetic". The true γ_t are among the tasks' parameters.
     """
 
-    kind: Literal["manifold"] = "manifold"
+    kind: Annotated[Literal["manifold"], KIND] = "manifold"
     tasks: int = Field(24, ge=1, le=MAX_TASKS, description="number of tasks, T")
     classes: int = Field(10, ge=2, le=1_000, description="number of classes, K; they are alike in all tasks")
     side: int = Field(16, ge=4, le=64, description="height and width of an image, pixels")
@@ -81,16 +82,20 @@ class CustomTask(Frozen):
 
     label: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=WITHOUT_NUL)
-    ]
-    transforms: Annotated[tuple[TransformSpec, ...], Field(strict=False)] = Field((), max_length=16)
+    ] = Field(description="what the task is called in matrices and figures; no two tasks have the same")
+    transforms: Annotated[tuple[TransformSpec, ...], Field(strict=False)] = Field(
+        (), max_length=16, description="what happens to its images, one after the other; none: as they are"
+    )
 
 
 class CustomSuite(Frozen):
     """Tasks that the caller composes of named transforms with parameters."""
 
-    kind: Literal["custom"] = "custom"
+    kind: Annotated[Literal["custom"], KIND] = "custom"
     tasks: Annotated[tuple[CustomTask, ...], Field(strict=False)] = Field(
-        max_length=MAX_TASKS, json_schema_extra={"minItems": 1}
+        max_length=MAX_TASKS,
+        description="tasks in the order of the matrix, each with its label and its transforms",
+        json_schema_extra={"minItems": 1},
     )
 
     @field_validator("tasks", mode="before")
@@ -133,10 +138,9 @@ def _validate_classes(value: Any, _otherwise: ValidatorFunctionWrapHandler) -> A
         for dataset, names in value.items()
     ):
         return ClassNames({dataset: dict(names) for dataset, names in value.items()})
-    raise PydanticCustomError(
-        "literal_error",
-        "Input should be 'names', 'nearest', 'order', or a map such as {expected}",
-        {"expected": '{"mnist5k": {"0": "zero"}}: by dataset, from its names of classes to those of outputs'},
+    raise must_be(
+        "'names', 'nearest', 'order', or a map by dataset, from its names of classes to those of outputs, "
+        'such as {"mnist5k": {"0": "zero"}}'
     )
 
 
@@ -150,7 +154,7 @@ class DatasetsSuite(Frozen):
     own for each.
     """
 
-    kind: Literal["datasets"] = "datasets"
+    kind: Annotated[Literal["datasets"], KIND] = "datasets"
     datasets: Annotated[tuple[DatasetKey, ...], Field(strict=False)] = Field(
         min_length=1, max_length=100, description="ids of uploaded datasets, or names such as mnist5k"
     )
@@ -216,18 +220,14 @@ ClassGroups = Annotated[
 def _validate_order(value: Any, _otherwise: ValidatorFunctionWrapHandler) -> Any:
     """Validate an order. Errors name places as the request does, without a member of a union."""
     if isinstance(value, str) and value not in ("label", "random"):
-        raise PydanticCustomError(
-            "literal_error",
-            "Input should be 'label', 'random', or classes by task such as {expected}",
-            {"expected": '[["0", "1"], ["2", "3"]]'},
-        )
+        raise must_be("""'label', 'random', or classes by task such as [["0", "1"], ["2", "3"]]""")
     return value if isinstance(value, str) else _CLASS_GROUPS.validate_python(value)
 
 
 class SplitSuite(Frozen):
     """Each task has some of the classes of one dataset, as in Split-MNIST; images are as they are."""
 
-    kind: Literal["split"] = "split"
+    kind: Annotated[Literal["split"], KIND] = "split"
     classes_per_task: int = Field(
         2, ge=2, le=10_000, description="classes of a task; the last one has what is left, two at least"
     )
@@ -263,7 +263,7 @@ class DomainsSuite(Frozen):
     alphabets have classes of their own, learned by the first outputs.
     """
 
-    kind: Literal["domains"] = "domains"
+    kind: Annotated[Literal["domains"], KIND] = "domains"
 
 
 CorruptionName = Literal[
@@ -291,9 +291,12 @@ class CorruptionSuite(Frozen):
     severities that MNIST-C's authors give for grey images, CIFAR-10-C's for coloured ones.
     """
 
-    kind: Literal["corruption"] = "corruption"
+    kind: Annotated[Literal["corruption"], KIND] = "corruption"
     names: Annotated[tuple[CorruptionName, ...], Field(strict=False)] = Field(
-        ("gaussian-noise", "glass-blur", "fog", "contrast"), min_length=1, max_length=32
+        ("gaussian-noise", "glass-blur", "fog", "contrast"),
+        min_length=1,
+        max_length=32,
+        description="corruptions; each is a task of its own in each of the severities",
     )
     severities: Annotated[tuple[Severity, ...], Field(strict=False)] = Field(
         (1, 3, 5), min_length=1, max_length=5, description="from 1, which is mild, to 5"

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, String, false, or_, select
+from sqlalchemy import JSON, String, false, or_, select, tuple_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tgsh.errors import Conflict, NotFound
 from tgsh.store.database import Database
 from tgsh.store.models import Base, db_now
-
-MOST_LISTED = 500
 
 
 class ReportRecord(Base):
@@ -52,12 +50,25 @@ def create(
         return record
 
 
-def reports(database: Database, visible_to: str | None) -> Sequence[ReportRecord]:
-    """Reports that an owner sees (None: all), the one changed last first."""
-    query = select(ReportRecord).order_by(ReportRecord.changed_at.desc(), ReportRecord.id).limit(MOST_LISTED)
+def reports(
+    database: Database,
+    visible_to: str | None,
+    limit: int,
+    after: Sequence[str | float] | None = None,
+    *,
+    of_others: bool = True,
+) -> Sequence[ReportRecord]:
+    """Up to `limit` reports that an owner sees (None: all), the one changed last first.
+
+    after: the position (changed_at, id) that they follow. of_others: also those that are shared or of nobody.
+    """
+    owner, place = ReportRecord.owner, (ReportRecord.changed_at, ReportRecord.id)
+    query = select(ReportRecord).order_by(*(column.desc() for column in place)).limit(limit)
     if visible_to is not None:
-        owner = ReportRecord.owner
-        query = query.where(or_(owner == visible_to, owner.is_(None), ReportRecord.shared))
+        own = owner == visible_to
+        query = query.where(or_(own, owner.is_(None), ReportRecord.shared) if of_others else own)
+    if after is not None:
+        query = query.where(tuple_(*place) < tuple_(*after))
     with database.read() as session:
         return session.scalars(query).all()
 

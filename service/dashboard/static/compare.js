@@ -1,6 +1,7 @@
 // The page /dashboard/compare: GET /comparison as tables and plots.
 
 import {call} from "./api.js";
+import {digitsToTell} from "./format.js";
 import {draw, showWarnings} from "./plots.js";
 
 // A to Z, AA to AX: fifty at most.
@@ -10,6 +11,17 @@ const MANY = 6; // above it, plots are small and the table of differences has a 
 const place = document.getElementById("comparison");
 const summaryLine = place.querySelector("[data-summary]");
 const number = (value, digits = 3) => (value === null ? "unknown" : value.toFixed(digits).replace("-", "−"));
+const brief = (value) => (Math.abs(value) < 0.01 ? String(Number(value.toPrecision(2))).replace("-", "−") : number(value, 2));
+const numbers = (values) => {
+  const digits = digitsToTell(values);
+  return values.map((value) => number(value, digits));
+};
+// In percent, with as many digits as tell them apart, as the list of those that are chosen has them.
+const accuracies = (experiments) => {
+  const values = experiments.map(({mean_accuracy: accuracy}) => accuracy === null ? null : 100 * accuracy);
+  const digits = digitsToTell(values, 1, 4);
+  return values.map((value) => (value === null ? "–" : `${value.toFixed(digits)} %`));
+};
 
 function cell(row, text, {head = false, right = false} = {}) {
   const element = document.createElement(head ? "th" : "td");
@@ -26,10 +38,16 @@ function hasSeveralBases(experiments, {a, b}) {
 function showPairs({experiments, pairs, warnings = []}) {
   const letter = (id) => LETTERS[experiments.findIndex((experiment) => experiment.id === id)];
   const body = place.querySelector("[data-pairs] tbody");
-  for (const pair of pairs) {
+  const columns = [
+    pairs.map(({pearson}) => pearson),
+    pairs.map(({spearman}) => spearman),
+    pairs.map(({mantel}) => mantel?.p_value ?? null),
+  ].map(numbers);
+  for (const [index, pair] of pairs.entries()) {
     const row = body.insertRow();
     cell(row, `${letter(pair.a)} and ${letter(pair.b)}`, {head: true});
-    for (const text of [number(pair.pearson), number(pair.spearman), pair.mantel ? number(pair.mantel.p_value) : "no test"]) {
+    const [pearson, spearman, p] = columns.map((texts) => texts[index]);
+    for (const text of [pearson, spearman, pair.mantel ? p : "no test"]) {
       cell(row, text, {right: true});
     }
     cell(row, pair.same_base ? "the same" : hasSeveralBases(experiments, pair) ? "several" : "another");
@@ -73,10 +91,11 @@ function written(value) {
 // A row an experiment, with its accuracy: fifty columns would be too many.
 function showManyDifferences(table, {experiments, differences}) {
   for (const text of ["Letter", "Experiment", "Accuracy", ...differences.map(({field}) => field)]) cell(table.tHead.rows[0], text, {head: true});
-  for (const [index, {name, mean_accuracy: accuracy}] of experiments.entries()) {
+  const shown = accuracies(experiments);
+  for (const [index, {name}] of experiments.entries()) {
     const row = table.tBodies[0].insertRow();
     cell(row, LETTERS[index], {head: true});
-    for (const text of [name, number(accuracy)]) cell(row, text);
+    for (const text of [name, shown[index]]) cell(row, text);
     for (const {values} of differences) cell(row, written(values[index]));
   }
 }
@@ -87,11 +106,14 @@ function showDifferences({experiments, differences}) {
     showManyDifferences(table, {experiments, differences});
     return;
   }
-  if (!differences.length) {
-    cell(table.tBodies[0].insertRow(), "Nothing that has influence on the result.");
-    return;
-  }
   for (const text of ["Field", ...experiments.map((_, index) => LETTERS[index])]) cell(table.tHead.rows[0], text, {head: true});
+  const row = table.tBodies[0].insertRow();
+  cell(row, "mean accuracy", {head: true});
+  for (const text of accuracies(experiments)) cell(row, text);
+  if (!differences.length) {
+    cell(table.tBodies[0].insertRow(), "Nothing that has influence on the result differs.");
+    table.tBodies[0].lastChild.lastChild.colSpan = experiments.length + 1;
+  }
   for (const {field, values} of differences) {
     const row = table.tBodies[0].insertRow();
     cell(row, field, {head: true});
@@ -139,14 +161,12 @@ async function show() {
     const compared = comparison.experiments.filter(({note}) => !note).length;
     if (compared) {
       summaryLine.textContent = `${comparison.tasks.length} tasks that all ${compared} have. `;
-      const link = document.createElement("a");
-      link.href = `${place.dataset.from}&format=csv`;
-      link.download = "";
-      link.textContent = "All similarities as csv";
-      summaryLine.append(link);
     } else {
       summaryLine.textContent = "No two of them have three tasks in common: what differs is below.";
     }
+    const has = {matrices: compared, correlations: compared, difference: compared === 2, specs: true};
+    for (const line of place.querySelectorAll(".exports [data-part]")) line.hidden = !has[line.dataset.part];
+    place.querySelector(".exports").hidden = false;
     place.querySelector("[data-tables]").hidden = false;
     place.querySelector("[data-agree]").hidden = !comparison.pairs.length;
     showNotes(comparison);
@@ -180,7 +200,7 @@ function mean(values) {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-function heatmap(tasks, values) {
+function heatmap(tasks, values, format = ".3f") {
   const labels = names(tasks);
   const room = 14 + 6.2 * Math.min(28, Math.max(...tasks.map((label) => label.length)));
   const ends = [-0.5, tasks.length - 0.5];
@@ -189,7 +209,7 @@ function heatmap(tasks, values) {
   return {
     data: [{
       type: "heatmap", x: labels, y: labels, z: values, xgap: gap, ygap: gap, coloraxis: "coloraxis",
-      hovertemplate: "%{y} and %{x}: <b>%{z:.3f}</b><extra></extra>",
+      hovertemplate: `%{y} and %{x}: <b>%{z:${format}}</b><extra></extra>`,
     }],
     layout: {
       margin: {t: 10, b: room, l: room, r: 8},
@@ -224,7 +244,7 @@ function agreementPlot(experiments, pairs) {
   }
   const known = pairs.map(({pearson}) => pearson).filter((pearson) => pearson !== null);
   const summary = known.length ? `From ${number(Math.min(...known), 2)} to ${number(Math.max(...known), 2)}, mean ${number(mean(known), 2)}.` : "";
-  return {plot: heatmap(compared.map((index) => LETTERS[index]), values), summary};
+  return {plot: heatmap(compared.map((index) => LETTERS[index]), values, `.${digitsToTell(known)}f`), summary};
 }
 
 // The difference a − b, on a scale of its own.
@@ -234,10 +254,10 @@ function differencePlot(tasks, a, b) {
   const sizes = pairs.map(([i, k]) => Math.abs(values[i][k]));
   const most = Math.max(0.05, ...sizes);
   const [i, k] = pairs[sizes.indexOf(Math.max(...sizes))];
-  const plot = heatmap(tasks, values);
+  const plot = heatmap(tasks, values, ".3~g");
   const edge = Number(most.toPrecision(2));
   plot.layout.coloraxis = {cmin: -edge, cmax: edge, colorbar: {tickvals: [-edge, 0, edge]}};
-  return {plot, summary: `Mean absolute difference ${number(mean(sizes), 2)}; most between ${tasks[i]} and ${tasks[k]} (${number(values[i][k], 2)}). Colours go to ±${edge}.`};
+  return {plot, summary: `Mean absolute difference ${brief(mean(sizes))}; most between ${tasks[i]} and ${tasks[k]} (${brief(values[i][k])}). Colours go to ±${edge}.`};
 }
 
 // A scatter plot with a point for each pair of tasks.
@@ -262,7 +282,7 @@ function scatterPlot(tasks, a, b, {pearson}) {
       showlegend: false,
     },
   };
-  return {plot, summary: `${pairs.length.toLocaleString()} pairs of tasks; on the dashed line both agree. Pearson ${number(pearson, 2)}.`};
+  return {plot, summary: `${pairs.length.toLocaleString()} pairs of tasks; on the dashed line both agree. Pearson ${number(pearson)}.`};
 }
 
 show();

@@ -6,6 +6,7 @@ import {follow} from "./follow.js";
 import {showTimes} from "./format.js";
 import {Gallery} from "./gallery.js";
 import {notifyEnd, offerNotification} from "./notification.js";
+import {Pairs} from "./pairs.js";
 import {Plots} from "./plots.js";
 
 const PAUSE = 1000; // milliseconds between two refreshes
@@ -21,6 +22,7 @@ const live = document.getElementById("live");
 const state = () => document.getElementById("state").dataset;
 const title = document.title;
 const plots = new Plots(document, document.getElementById("choice"));
+const pairs = new Pairs(document.querySelector(".plot-similarity"), document.querySelector("form[data-images$=samples]").dataset.images);
 const galleries = [...document.querySelectorAll("[data-images]")].map((form) => new Gallery(form));
 const name = document.querySelector("#state h1").firstChild.textContent.trim();
 const toldEnds = new Set(); // events; a state comes again with every connection
@@ -35,6 +37,7 @@ function show() {
   else startFollowing();
   if (document.hidden) return (isStale = true); // it was opened in the background
   plots.refresh();
+  if (status === "completed") pairs.offer();
   for (const gallery of galleries) gallery.offer(new Set(learned.split(",").filter(Boolean)), status === "completed");
 }
 

@@ -2,8 +2,9 @@
 // becomes text and never markup: elements are made one by one.
 //
 // A field is {element, get(), set(value)}: get() is the value in the spec, undefined where it is left out and the service
-// takes its default; set(undefined) is the default, and throws Error for what the field cannot show. Limits are not
-// checked: the service knows them, and says what is wrong in its own words.
+// takes its default; set(undefined) is the default, and throws Error for what the field cannot show. A field with others
+// inside has put(path, value), too, which sets the one at that path. Limits are shown and not checked: the service says
+// what is wrong in its own words.
 
 import {element} from "./table.js";
 
@@ -40,6 +41,16 @@ const wordsOf = (path) => path.join(" ").replaceAll("_", " ");
 const nameOf = (path) => String(path.at(-1)).replaceAll("_", " ");
 const isNumber = ({type}) => type === "integer" || type === "number";
 
+// The smallest and the greatest value of a number in words; "" where there are none that a person meets.
+function limitsOf({type, minimum, maximum, exclusiveMinimum, exclusiveMaximum}) {
+  if (type !== "integer" && type !== "number") return "";
+  const met = (limit) => limit !== undefined && Math.abs(limit) < 2 ** 53;
+  if (met(minimum) && met(maximum)) return `${minimum.toLocaleString()} to ${maximum.toLocaleString()}`;
+  const low = met(minimum) ? `at least ${minimum.toLocaleString()}` : met(exclusiveMinimum) ? `above ${exclusiveMinimum.toLocaleString()}` : "";
+  const high = met(maximum) ? `at most ${maximum.toLocaleString()}` : met(exclusiveMaximum) ? `below ${exclusiveMaximum.toLocaleString()}` : "";
+  return [low, high].filter(Boolean).join(", ");
+}
+
 // A row of the form. In a list only the last part of a path is a number: such a field has no heading, but a name.
 function rowOf(control, schema, path, {isBeside = false} = {}) {
   control.id = `field-${++count}`;
@@ -51,8 +62,10 @@ function rowOf(control, schema, path, {isBeside = false} = {}) {
     row.append(...(isBeside ? [control, label] : [label]));
   }
   if (!isBeside) row.append(control);
-  if (schema.description) {
-    const note = element("p", {id: `${control.id}-note`, textContent: schema.description});
+  const description = schema.isNullable ? schema.description?.replace(/\bnull: /, "empty: ") : schema.description;
+  const help = [description, description && limitsOf(schema)].filter(Boolean).join(" · ");
+  if (help) {
+    const note = element("p", {id: `${control.id}-note`, textContent: help});
     control.setAttribute("aria-describedby", note.id);
     row.append(note);
   }
@@ -191,6 +204,11 @@ function groupField(schema, path, form, {isFramed = path.length > 0} = {}) {
       if (unknown) throw new Error(`${[...path, unknown].join(".")} has no form`);
       for (const [name, field] of fields) field.set(value[name]);
     },
+    put([name, ...rest], value) {
+      const [, field] = fields.find(([other]) => other === name);
+      if (rest.length) field.put(rest, value);
+      else field.set(value ?? undefined);
+    },
   };
 }
 
@@ -228,6 +246,7 @@ function kindField(schema, path, form) {
       control.selectedIndex = index;
       show(value);
     },
+    put: (path, value) => field.put(path, value),
   };
 }
 
@@ -236,6 +255,10 @@ function fieldset(path, {description}) {
   const legend = isNumbered ? `${nameOf(path.slice(0, -1)).replace(/s$/, "")} ${path.at(-1) + 1}` : nameOf(path);
   const group = element("fieldset", {className: "group"}, element("legend", {}, legend));
   group.dataset.path = path.join(".");
-  if (description) group.append(element("p", {textContent: description}));
+  if (description) {
+    const note = element("p", {id: `group-${++count}`, textContent: description});
+    group.setAttribute("aria-describedby", note.id);
+    group.append(note);
+  }
   return group;
 }

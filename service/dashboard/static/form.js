@@ -23,6 +23,17 @@ export class SpecForm {
     this.field.set({...spec, dataset: toChoice(spec.dataset) ?? undefined});
   }
 
+  // Set the field at this path, such as ["training", "epochs"]; of another kind, path ends before "kind".
+  put(path, value) {
+    this.field.put(path, path[0] === "dataset" ? toChoice(value) : value);
+  }
+
+  // Focus the field at this path, or the first one in it.
+  focus(path) {
+    const part = this.part(path.filter((name) => name !== "kind").join("."));
+    part?.querySelector("input, select, button")?.focus();
+  }
+
   // The fields that a grid may vary, in the order of the form: [{path, words}].
   get paths() {
     return [...this.place.querySelectorAll(".field[data-path], select.kind")]
@@ -35,7 +46,7 @@ export class SpecForm {
   show(errors) {
     this.clear();
     return errors.filter(({field, message}, index) => {
-      const part = this.#part(field.replace(/^spec\./, ""));
+      const part = this.part(field.replace(/^spec\./, ""));
       if (!part) return true;
       const note = document.createElement("p");
       note.className = "field-problem";
@@ -66,7 +77,7 @@ export class SpecForm {
   }
 
   // The element of that field, or of the innermost group around it.
-  #part(field) {
+  part(field) {
     for (let names = field.split("."); names.length; names.pop()) {
       const match = this.root.querySelector(`[data-path="${CSS.escape(names.join("."))}"]`);
       if (match) return match;
@@ -87,6 +98,7 @@ export function formSchema(catalog, datasets) {
   const schema = structuredClone(catalog.spec_schema);
   delete schema.properties.preset; // it fills the form
   setChoices(schema.properties, "dataset", datasets, (value) => value);
+  schema.properties.dataset.description = "the images that tasks are made of; the suites manifold and datasets bring their own";
   for (const entry of [...catalog.suites, ...catalog.networks].filter(({unavailable}) => unavailable)) {
     const kind = Object.values(schema.$defs).find((one) => one.properties?.kind?.const === entry.name);
     if (kind) kind.label = entry.name + lack(entry);

@@ -36,3 +36,12 @@ export function showTimes(root = document) {
     element.dataset.shown = "";
   }
 }
+
+// How many digits after the point tell different numbers apart: values that differ must not look the same.
+export function digitsToTell(values, least = 3, most = 6) {
+  const known = [...new Set(values.filter((value) => typeof value === "number"))];
+  for (let digits = least; digits < most; digits += 1) {
+    if (new Set(known.map((value) => value.toFixed(digits))).size === known.length) return digits;
+  }
+  return most;
+}

@@ -111,7 +111,7 @@ function mean(samples) {
 }
 
 // scale: the values of black and white; without, each image has its own contrast.
-function picture(rows, scale, description) {
+export function picture(rows, scale, description) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [rows[0].length, rows.length];
   canvas.setAttribute("role", "img");

@@ -48,7 +48,7 @@ const KEYS = [
   ["n", "submit an experiment", () => leave("/dashboard/submit")],
   ["j", "the next row of the table", () => move(1)],
   ["k", "the row before", () => move(-1)],
-  ["x", "choose the row, or not", choose],
+  ["x", "choose the row, or not; a click with Shift chooses all between", choose],
 ];
 
 function press(event) {

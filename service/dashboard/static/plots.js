@@ -1,6 +1,11 @@
-// Plots: draw() calls plotly.js with the colours of the page; Plots draws what the server describes.
+// Plots: draw() calls plotly.js with the letters and lines of the page and the colours of print; Plots draws what the server describes.
+
+import {placeNames} from "./map-labels.js";
+import {explainTerms} from "./terms.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
+
+const BAR = 40; // pixels above axes for the tool bar: it covers nothing that is drawn
 
 const CONFIG = {
   responsive: true,
@@ -8,15 +13,13 @@ const CONFIG = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
 };
 
-// Red and blue also for the colour-blind; values near 0 have the colour of the page.
-const RED_BLUE = [[0, "#053061"], [0.125, "#2166ac"], [0.25, "#4393c3"], [0.375, "#92c5de"], [0.5, "#f7f7f7"], [0.625, "#f4a582"], [0.75, "#d6604d"], [0.875, "#b2182b"], [1, "#67001f"]];
-const DARK_RED_BLUE = [[0, "#bfe3ff"], [0.25, "#5aa5dd"], [0.4, "#27567f"], [0.5, "#1b222c"], [0.6, "#7a3325"], [0.75, "#dd6f49"], [1, "#ffe0c8"]];
-const IN_ORDER = [[0, "#30408f"], [0.25, "#2f7fa3"], [0.5, "#2f9f7f"], [0.75, "#7fb341"], [1, "#d9a514"]];
+// The colours of print: {maps: name -> colours at even steps, diverging, sequential, cyclic, palette}.
+const COLOURS = JSON.parse(document.querySelector('meta[name="colours"]').content);
+
+const scaleOf = (name) => COLOURS.maps[name].map((colour, place, all) => [place / (all.length - 1), colour]);
 
 function theme() {
-  const [ink, line, back, scale] = dark.matches
-    ? ["#c8d1dc", "#333c48", "rgba(0,0,0,0)", DARK_RED_BLUE]
-    : ["#333c48", "#dfe4ea", "rgba(0,0,0,0)", RED_BLUE];
+  const [ink, line, back] = dark.matches ? ["#c8d1dc", "#333c48", "rgba(0,0,0,0)"] : ["#333c48", "#dfe4ea", "rgba(0,0,0,0)"];
   const axis = {gridcolor: line, linecolor: line, zerolinecolor: line, tickfont: {size: 10.5}, title: {font: {size: 11.5}, standoff: 8}};
   return {
     template: {
@@ -24,17 +27,19 @@ function theme() {
         font: {color: ink, family: "system-ui, sans-serif", size: 12},
         paper_bgcolor: back,
         plot_bgcolor: back,
-        colorway: dark.matches ? ["#6cb4f0", "#ff9d5c"] : ["#1f6fb2", "#c2560c"],
+        colorway: COLOURS.palette,
+        modebar: {bgcolor: back, color: ink, activecolor: ink},
         xaxis: axis,
         yaxis: axis,
         hoverlabel: {bgcolor: dark.matches ? "#e8edf3" : "#16202c", bordercolor: "rgba(0,0,0,0)", font: {size: 12.5, color: dark.matches ? "#16202c" : "#fff"}},
       },
     },
     coloraxis: {
-      cmin: -1, cmax: 1, colorscale: scale,
+      cmin: -1, cmax: 1, colorscale: scaleOf(COLOURS.diverging),
       colorbar: {thickness: 9, outlinewidth: 0, len: 0.7, tickvals: [-1, -0.5, 0, 0.5, 1], tickfont: {size: 10.5}, xpad: 6},
     },
-    coloraxis2: {colorscale: IN_ORDER, showscale: false},
+    coloraxis2: {cmin: 0, cmax: 1, colorscale: scaleOf(COLOURS.sequential), showscale: false},
+    coloraxis3: {cmin: 0, cmax: 1, colorscale: scaleOf(COLOURS.cyclic), showscale: false},
   };
 }
 
@@ -58,10 +63,12 @@ const drawnPlots = new Map();
 export async function draw(place, {data, layout}, revision) {
   drawnPlots.set(place, [data, layout, revision]);
   const Plotly = await plotly();
-  const {template, coloraxis, coloraxis2} = theme();
+  const {template, coloraxis, ...others} = theme();
   const colorbar = {...coloraxis.colorbar, ...layout.coloraxis?.colorbar};
   const colours = {...coloraxis, ...layout.coloraxis, colorbar}; // a layout may have a range of its own
-  await Plotly.react(place, data, {...layout, template, coloraxis: colours, coloraxis2, uirevision: revision}, CONFIG);
+  const margin = {...layout.margin, t: Math.max(layout.margin?.t ?? 0, BAR)};
+  await Plotly.react(place, data, {...layout, margin, template, coloraxis: colours, ...others, uirevision: revision}, CONFIG);
+  await placeNames(Plotly, place);
 }
 
 dark.addEventListener("change", () => {
@@ -95,7 +102,9 @@ export class Plots {
     const tag = response.headers.get("ETag");
     if (figure.turn !== turn || (tag && figure.tag === tag)) return;
     figure.tag = tag;
-    figure.querySelector("[data-summary]").textContent = response.ok ? plot.summary : plot.detail;
+    const summary = figure.querySelector("[data-summary]");
+    summary.textContent = response.ok ? plot.summary : plot.detail;
+    explainTerms(summary);
     showLinks(figure.querySelector("[data-links]"), plot.links ?? {});
     showWarnings(figure.querySelector("[data-warnings]"), plot.warnings ?? []);
     figure.classList.toggle("nothing", !plot.data?.length);
@@ -105,6 +114,7 @@ export class Plots {
     const place = figure.querySelector(".place");
     if (height) place.style.height = `${height}px`;
     await draw(place, {...plot, layout}, address);
+    figure.dispatchEvent(new CustomEvent("tgsh:drawn"));
   }
 
   #update() {
@@ -113,6 +123,7 @@ export class Plots {
     for (const {name} of this.form.elements) if (name) query.delete(name);
     for (const [name, value] of new URLSearchParams(this.#query())) query.set(name, value);
     history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+    for (const field of this.#remembered()) localStorage.setItem(`tgsh.${field.name}`, field.value);
     this.refresh();
   }
 
@@ -127,7 +138,16 @@ export class Plots {
     return query.toString();
   }
 
+  // Fields with data-remember hold for the next page, too, where its address says nothing else.
+  #remembered() {
+    return [...this.form.elements].filter((field) => field.dataset.remember !== undefined);
+  }
+
   #restore() {
+    for (const field of this.#remembered()) {
+      const value = localStorage.getItem(`tgsh.${field.name}`);
+      if ([...field.options].some((option) => option.value === value)) field.value = value;
+    }
     for (const [name, value] of new URLSearchParams(location.search)) {
       const field = this.form.elements.namedItem(name);
       if (field) field.value = value;

@@ -1,6 +1,7 @@
 // The page /dashboard/submit: a spec or a study as a form or as JSON, its estimate, its preview, its submission.
 
 import {Problem, call, say} from "./api.js";
+import {Changes, NAMES, differences} from "./changes.js";
 import {showEstimate} from "./estimate.js";
 import {SpecForm, formSchema, lack} from "./form.js";
 import {showPreview} from "./preview.js";
@@ -10,7 +11,13 @@ const at = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const WAIT = 500; // ms after the last keystroke
 
-let catalog, form, study, timer;
+const REMARKS = ["notes", "project", "shared", "priority", "webhook"]; // of a submission, in no source
+const EMPTY = {name: "", tags: []};
+
+let catalog, form, study, changes, timer;
+let experiment; // the source that the address names
+let source; // what the form was filled from: {spec, of, link}
+let given = {}; // name and tags as the form was filled with them: a person has not written these
 let key = {}; // {body, value}: the same body again gets the same experiment
 
 async function begin() {
@@ -23,13 +30,33 @@ async function begin() {
   for (const entry of catalog.presets.filter(({unavailable}) => unavailable)) {
     at("preset").querySelector(`[value="${CSS.escape(entry.name)}"]`)?.append(lack(entry));
   }
+  changes = new Changes(form, at("changes"), setBack);
   at("form").removeAttribute("aria-busy");
-  const preset = query.get("preset") ?? at("preset").value;
-  at("preset").value = query.has("from") ? "" : preset;
-  form.spec = query.has("from") ? await specOf(query.get("from")) : presetSpec(preset);
-  if (query.has("dataset")) form.spec = {...form.spec, dataset: {id: query.get("dataset")}};
+  const id = query.get("from");
+  if (id) {
+    const {name, spec} = (await call("GET", `/experiments/${encodeURIComponent(id)}`)).document;
+    const of = `experiment ${id.slice(0, 6)}`;
+    at("preset").prepend(Object.assign(document.createElement("option"), {value: id, textContent: `${name} (${of})`}));
+    experiment = {id, spec, of, link: `/dashboard/experiments/${id}`};
+  }
+  at("preset").value = id ?? query.get("preset") ?? at("preset").value;
+  try {
+    startFrom(sourceOf(at("preset").value));
+    if (query.has("dataset")) form.spec = {...form.spec, dataset: {id: query.get("dataset")}};
+  } catch (error) {
+    showAsText(error);
+  }
   if (query.has("study")) study.open();
   changed();
+}
+
+// What has no form is written as JSON.
+function showAsText(error) {
+  document.querySelector("[value=json]").checked = true;
+  at("text").value = JSON.stringify(source.spec, null, 2);
+  at("form").hidden = true;
+  at("json").hidden = false;
+  say(`${error.message}: it is shown as JSON`);
 }
 
 async function uploadedDatasets() {
@@ -40,15 +67,51 @@ async function uploadedDatasets() {
   }
 }
 
+function sourceOf(value) {
+  if (experiment?.id === value) return experiment;
+  return {spec: presetSpec(value), of: value || "the paper’s defaults"};
+}
+
+// Fill the form. What a person wrote that decides no result stays.
+function startFrom(next, spec = next.spec) {
+  const written = source ? writtenOf(form.spec) : {};
+  source = next;
+  given = Object.fromEntries(NAMES.filter((name) => !(name in written)).map((name) => [name, spec[name]]));
+  form.spec = {...spec, ...written};
+}
+
+// Of the names and remarks those that a person wrote.
+function writtenOf(spec) {
+  const isWritten = (name) => spec[name] !== undefined && JSON.stringify(spec[name]) !== JSON.stringify(given[name]);
+  return Object.fromEntries([...NAMES, ...REMARKS].filter(isWritten).map((name) => [name, spec[name]]));
+}
+
+// The source's name and tags are those of its spec as it is: they go while something differs, and come again.
+function nameIt() {
+  const spec = form.spec;
+  const isOther = differences(source.spec, spec).length > 0;
+  for (const [name, value] of Object.entries(given)) {
+    if (JSON.stringify(spec[name]) !== JSON.stringify(value)) delete given[name]; // a person wrote it
+    else {
+      given[name] = isOther ? EMPTY[name] : source.spec[name];
+      if (JSON.stringify(given[name]) !== JSON.stringify(value)) form.put([name], given[name]);
+    }
+  }
+}
+
+function setBack(found) {
+  for (const {path, before} of found) {
+    if (path.at(-1) === "kind") form.put(path.slice(0, -1), before);
+    else form.put(path, before);
+  }
+  changed();
+}
+
 const presetSpec = (name) => catalog.presets.find((preset) => preset.name === name)?.details.spec ?? blank();
 
 function blank() {
   const paper = catalog.presets.find((preset) => preset.name === "rotation-mnist").details.spec;
   return {...paper, name: "", tags: []};
-}
-
-async function specOf(id) {
-  return (await call("GET", `/experiments/${encodeURIComponent(id)}`)).document.spec;
 }
 
 const isJson = () => document.querySelector("[name=view]:checked").value === "json";
@@ -64,8 +127,24 @@ function current() {
 }
 
 function changed() {
+  if (isJson()) showChanges();
+  else {
+    nameIt();
+    changes.show(source, form.spec, true);
+  }
   clearTimeout(timer);
   timer = setTimeout(refresh, WAIT);
+}
+
+// Of a text that is being written, where it is JSON.
+function showChanges() {
+  try {
+    const body = JSON.parse(at("text").value);
+    const {preset, ...spec} = isStudy(body) ? body.spec : body;
+    changes.show(source, merged(preset ? presetSpec(preset) : blank(), spec), false);
+  } catch {
+    changes.hide();
+  }
 }
 
 function refresh() {
@@ -148,9 +227,14 @@ function fill(body) {
   const {spec, replicates, grid, name, ...others} = isStudy(body) ? body : {spec: body};
   const [other] = Object.keys(others);
   if (other) throw new Error(`${other} of a study has no form`);
-  const {preset, ...changes} = spec ?? {};
+  const {preset, ...own} = spec ?? {};
   const named = name ? {name} : {};
-  form.spec = {...(preset ? merged(presetSpec(preset), changes) : {...blank(), ...spec}), ...named};
+  if (preset) {
+    at("preset").value = preset;
+    source = sourceOf(preset);
+    given = Object.fromEntries(NAMES.filter((each) => !(each in own)).map((each) => [each, source.spec[each]]));
+  }
+  form.spec = {...(preset ? merged(source.spec, own) : {...blank(), ...spec}), ...named};
   study.value = {replicates, grid};
 }
 
@@ -168,8 +252,12 @@ function merged(base, changes) {
 at("submission").addEventListener("submit", send);
 at("text").addEventListener("input", changed);
 at("preset").addEventListener("change", () => {
-  form.spec = presetSpec(at("preset").value);
-  at("text").value = JSON.stringify(bodyOf(form.spec, study.value), null, 2);
+  try {
+    startFrom(sourceOf(at("preset").value));
+    at("text").value = JSON.stringify(bodyOf(form.spec, study.value), null, 2);
+  } catch (error) {
+    showAsText(error);
+  }
   changed();
 });
 for (const radio of document.querySelectorAll("[name=view]")) radio.addEventListener("change", switchView);

@@ -64,6 +64,17 @@ function chooseForComparison(compare) {
     compare.href = chosen.size ? `/dashboard/compare?ids=${[...chosen].join(",")}` : "/dashboard/compare";
   }
 
+  // With the shift key, all rows from the one that was clicked before.
+  let before = null;
+  document.addEventListener("click", ({target, shiftKey}) => {
+    if (!target.classList?.contains("choose")) return;
+    const boxes = [...document.querySelectorAll(".choose")];
+    const ends = [boxes.findIndex(({value}) => value === before), boxes.indexOf(target)].sort((one, other) => one - other);
+    before = target.value;
+    if (!shiftKey || ends[0] < 0) return;
+    for (const {value} of boxes.slice(ends[0], ends[1] + 1)) chosen[target.checked ? "add" : "delete"](value);
+    show();
+  });
   document.addEventListener("change", ({target}) => {
     if (target.id === "choose-page") {
       for (const box of document.querySelectorAll(".choose")) chosen[target.checked ? "add" : "delete"](box.value);
@@ -88,4 +99,8 @@ function chooseForComparison(compare) {
 }
 
 const compareButton = document.getElementById("compare"); // other pages import this file, and have none
-if (compareButton) chooseForComparison(compareButton);
+if (compareButton) {
+  chooseForComparison(compareButton);
+  // Days in the filters are those of the times that are shown.
+  document.cookie = `tgsh_zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; max-age=31536000; path=/; SameSite=Lax`;
+}

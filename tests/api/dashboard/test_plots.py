@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.cluster.hierarchy
@@ -9,6 +11,7 @@ import scipy.cluster.hierarchy
 from service.dashboard.traces import (
     MAX_LABEL,
     MAX_LINES,
+    Plot,
     accuracy_plot,
     geometry_plot,
     loss_plot,
@@ -23,6 +26,7 @@ from tgsh.analysis.clustering import dendrogram
 from tgsh.analysis.embedding import classical_mds
 from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.schemas import GeometryStage, LeftOutReadout
+from tgsh.specs.figure_options import FigureOptions
 from tgsh.store.models import TaskRecord
 
 
@@ -44,6 +48,24 @@ def test_summary_names_the_most_and_the_least_alike() -> None:
         a, b = sorted(int(place) for place in np.unravel_index(extreme, off.shape))
         assert f"{matrix.labels[a]} and {matrix.labels[b]} ({number(off[a, b])})" in summary
     assert number(float(np.nanmean(off))) in summary
+
+
+def test_matrix_has_the_range_and_the_diagonal_that_are_asked_for() -> None:
+    values = np.array([[1, 0.02, -0.031], [0.02, 1, 0.0], [-0.031, 0.0, 1]])
+    matrix = SimilarityMatrix(values, ("a", "b", "c"), (0, 1, 2), "cosine")
+
+    def drawn(**colours: Any) -> Plot:
+        return matrix_plot(matrix, matrix.labels, matrix.tasks, "cosine", FigureOptions(**colours))
+
+    plain = drawn()
+    assert "coloraxis" not in plain.layout  # from −1 to 1, as plots.js has it
+    assert "All pairs lie within ±0.03" in plain.summary
+    masked = drawn(range="auto", diagonal="mask")
+    ends = [masked.layout["coloraxis"][end] for end in ("cmin", "cmax")]
+    assert ends == pytest.approx([-0.031, 0.031])
+    assert [masked.data[0]["z"][row][row] for row in range(3)] == [None] * 3
+    assert masked.data[0]["z"][0][1] == 0.02
+    assert drawn(range=(-0.5, 0.5)).layout["coloraxis"]["cmax"] == 0.5
 
 
 def test_tree_is_scipys() -> None:

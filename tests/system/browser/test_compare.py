@@ -68,7 +68,14 @@ def test_two_are_compared(
     assert np.allclose(difference, first - second)
     rows = page.locator("[data-differences] tbody tr")
     told = {row.split("\t")[0]: row.split("\t")[1:] for row in rows.all_inner_texts()}
+    accuracies = told.pop("mean accuracy")
     assert told == {"training.epochs": ["2", "3"], "seed": ["0", "1"]}
+    known = [100 * each["mean_accuracy"] for each in found["experiments"]]
+    assert known[0] != known[1]
+    assert accuracies[0] != accuracies[1]  # to the digits that differ
+    assert [float(text.removesuffix(" %")) for text in accuracies] == pytest.approx(known, abs=0.051)
+    for place, accuracy in enumerate(accuracies):
+        expect(page.locator("ol.chosen li").nth(place)).to_contain_text(f"accuracy {accuracy}")
     [pair] = found["pairs"]
     cells = page.locator("[data-pairs] tbody tr td").all_inner_texts()
     numbers = (pair["pearson"], pair["spearman"], pair["mantel"]["p_value"])
@@ -78,8 +85,12 @@ def test_two_are_compared(
     assert titles == ["A: first of two", "B: second <b>of</b> two", "A − B"]  # words, not tags
     screenshot("compare")
 
+    for name in ("The matrices as pdf", "A − B as svg", "Every pair as png", "What differs as csv"):
+        with page.expect_download() as started:
+            page.get_by_role("link", name=name).click()
+        assert Path(started.value.path()).stat().st_size > 100
     with page.expect_download() as started:
-        page.get_by_role("link", name="All similarities as csv").click()
+        page.get_by_role("link", name="The matrices as csv").click()
     _, *lines = csv.reader(io.StringIO(Path(started.value.path()).read_text()))
     assert len(lines) == TASKS * (TASKS - 1) // 2
 

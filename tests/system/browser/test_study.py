@@ -206,7 +206,7 @@ def test_problems_of_a_study_are_beside_their_fields(page: Page, troubles: Troub
     row = form.locator(".grid-row")
     expect(row).to_contain_text("has no values; list them, such as [1, 3]")
     form.get_by_label("values").fill("1, 0")
-    expect(row).to_contain_text("Input should be greater than or equal to 1")
+    expect(row).to_contain_text("must be at least 1, is 0")
     form.get_by_text("Replicates and grid").click()
     form.get_by_label("epochs").fill("3")  # the next answer opens what has a problem
     expect(row).to_be_visible()

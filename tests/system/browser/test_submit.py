@@ -103,6 +103,59 @@ def test_what_no_worker_can_run_says_so_in_every_list(page: Page, http: httpx.Cl
     assert Submission.model_validate(as_json(page)).spec() == PRESETS["augment-mnist"]
 
 
+def test_it_says_what_differs_from_its_source(form: Page, screenshot: Callable[[str], None]) -> None:
+    changes, name, epochs = (
+        form.locator("#changes"),
+        form.get_by_label("name", exact=True),
+        form.get_by_label("epochs"),
+    )
+    expect(changes).to_have_text("No change to demo")
+    expect(name).to_have_value(PRESETS["demo"].name)
+    silent = """found => found.filter(each => !(each.getAttribute("aria-describedby") ?? "").split(" ").some(
+        id => document.getElementById(id)?.textContent.trim())).map(each => each.id)"""
+    assert form.eval_on_selector_all("#form .field > :is(input, select)[id]:not([aria-label])", silent) == []
+    expect(epochs).to_have_accessible_description("times that a task learns from all its images · 1 to 1,000")
+    epochs.fill("4")
+    expect(changes).to_contain_text("1 change to demo")
+    expect(changes).to_contain_text("training epochs: 10 → 4")
+    expect(epochs).to_have_accessible_description(re.compile("demo: 10"))
+    form.get_by_label("kind of network").select_option("neuromodnet")
+    expect(changes).to_contain_text("2 changes to demo")
+    expect(changes).to_contain_text("network kind: flynet → neuromodnet")
+    expect(name).to_have_value("")  # it is not the demo any more
+    assert "tags" not in as_json(form) or as_json(form)["tags"] == []
+    for scheme in ("light", "dark"):
+        form.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for width in (1440, 768, 390):
+            form.set_viewport_size({"width": width, "height": 900})
+            assert form.evaluate("document.documentElement.scrollWidth") == width
+            screenshot(f"submit-changes-{width}-{scheme}")
+    form.get_by_role("button", name="Set network kind back to flynet").click()
+    expect(form.get_by_label("kind of network")).to_have_value("flynet")
+    expect(form.get_by_label("kind of network")).to_be_focused()
+    expect(changes).to_contain_text("1 change to demo")
+    form.get_by_role("button", name="Set training epochs back to 10").click()
+    expect(epochs).to_have_value("10")
+    expect(epochs).to_have_accessible_description(re.compile("1,000$"))
+    expect(changes).to_have_text("No change to demo")
+    expect(name).to_have_value(PRESETS["demo"].name)  # it is again
+    epochs.fill("5")
+    form.get_by_label("accuracy matrix").check()
+    form.get_by_role("button", name="Take it (the name of demo)").click()
+    expect(name).to_have_value(PRESETS["demo"].name)
+    name.fill("of my own")
+    form.get_by_role("button", name="Set all back").click()
+    expect(changes).to_have_text("No change to demo")
+    form.get_by_label("project").fill("thesis")
+    form.get_by_label("Start from").select_option("split-mnist")  # what a person wrote stays, the demo's goes
+    expect(changes).to_have_text("No change to split-mnist")
+    spec = as_json(form)
+    assert (spec["name"], spec["tags"], spec["project"]) == ("of my own", ["benchmark"], "thesis")
+    form.get_by_role("radio", name="JSON").check()
+    form.get_by_label("The body of").fill('{"preset": "split-mnist", "suite": {"classes_per_task": 5}}')
+    expect(changes).to_have_text("1 change to split-mnistsuite classes per task: 2 → 5")
+
+
 def test_corruptions_are_ticked_and_a_split_is_chosen(form: Page) -> None:
     form.get_by_label("kind of suite").select_option("corruption")
     expect(form.get_by_text("Task 0 has the clean images")).to_be_visible()
@@ -167,7 +220,7 @@ def test_a_problem_is_beside_its_field(form: Page) -> None:
     field = form.get_by_label("epochs")
     expect(field).to_have_attribute("aria-invalid", "true")
     note = form.locator(f"#{field.get_attribute('aria-errormessage')}")
-    expect(note).to_have_text("Input should be greater than or equal to 1")
+    expect(note).to_have_text("must be at least 1, is 0")
     expect(form.get_by_label("fan in")).to_have_attribute("aria-invalid", "true")
     expect(form.get_by_label("fan in")).to_be_focused()  # the first of them, for the next key
     assert form.url.endswith("/dashboard/submit")
@@ -252,3 +305,23 @@ def test_it_begins_from_what_the_address_names(form: Page, http: httpx.Client) -
     expect(form.get_by_label("name", exact=True)).to_have_value("again")
     expect(form.get_by_label("train limit")).to_have_value("50")
     expect(form.get_by_label("tasks", exact=True)).to_have_value("3")
+    of = f"experiment {made[:6]}"
+    expect(form.get_by_label("Start from").locator("option:checked")).to_have_text(f"again ({of})")
+    expect(form.locator("#changes")).to_have_text(f"No change to {of}")
+    expect(form.get_by_role("link", name=of)).to_have_attribute("href", f"/dashboard/experiments/{made}")
+    form.get_by_label("seed", exact=True).fill("5")
+    expect(form.locator("#changes")).to_contain_text("seed: 0 → 5")
+    form.get_by_role("button", name="Submit").click()
+    form.wait_for_url(re.compile(r"/dashboard/experiments/[0-9a-f]{16}$"))
+    spec = http.get(f"/experiments/{form.url[-16:]}").json()["spec"]
+    assert (spec["seed"], spec["name"], spec["tags"]) == (5, "", [])
+    split = {
+        "preset": "demo",
+        "name": "by hand",
+        "suite": {"kind": "split", "order": [["0", "1"], ["2", "3"]]},
+    }
+    split |= {"training": {"train_limit": 50, "epochs": 1}}
+    made = http.post("/experiments", json=split).json()["id"]
+    form.goto(f"/dashboard/submit?from={made}")  # it has no form
+    expect(form.get_by_label("The body of")).to_have_value(re.compile('"by hand"'))
+    expect(form.locator("#changes")).to_have_text(f"No change to experiment {made[:6]}")

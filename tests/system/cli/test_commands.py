@@ -143,7 +143,7 @@ def test_bad_specs_name_what_is_wrong(tgsh: Tgsh, tmp_path: Path) -> None:
         assert len(refused.stderr.splitlines()) == 1
     preset = tgsh("submit", "no-such-preset")
     assert preset.returncode == 2
-    assert "preset: Input should be '5-datasets', 'augment-mnist', 'demo'" in preset.stderr
+    assert "preset: must be one of '5-datasets', 'augment-mnist', 'demo'" in preset.stderr
     assert len(preset.stderr.splitlines()) == 1
 
 
@@ -169,7 +169,7 @@ def test_ctrl_c_while_watching_leaves_the_experiment(tgsh: Tgsh, stack: Stack, t
     environment = dict(os.environ) | {"TGSH_URL": stack.url}
     watching = subprocess.Popen([*RUN, "watch", made], stderr=subprocess.PIPE, text=True, env=environment)
     assert watching.stderr
-    assert watching.stderr.readline() == "demo: rotated digits\n"  # it watches now
+    assert watching.stderr.readline() == "rotation on mnist5k, flynet\n"  # it watches now
     time.sleep(0.5)
     watching.send_signal(signal.SIGINT)
     _, said = watching.communicate(timeout=60)

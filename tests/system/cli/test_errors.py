@@ -40,7 +40,7 @@ def test_a_wrong_setting_is_named(tgsh: Tgsh, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("TGSH_LEASE_SECONDS", "soon")
     failed = tgsh("keys", "list")
     assert failed.returncode == 2
-    assert failed.stderr.startswith("TGSH_LEASE_SECONDS: Input should be a valid number")
+    assert failed.stderr.startswith("TGSH_LEASE_SECONDS: must be a number")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])

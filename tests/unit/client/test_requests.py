@@ -32,6 +32,19 @@ def test_a_changed_preset_has_neither_its_name_nor_its_tags() -> None:
     assert Submission.model_validate(named).spec().name == "other seed"
 
 
+def test_a_name_and_tags_stay_where_nothing_else_is_changed() -> None:
+    spec = ExperimentSpec(name="mine", tags=("a",))
+    for source in (spec, {"name": "mine", "tags": ["a"], "training": {"epochs": 3}}):
+        same = Submission.model_validate(changed_submission(source, {"training.epochs": 3})).spec()
+        assert (same.name, same.tags) == ("mine", ("a",))
+        renamed = Submission.model_validate(changed_submission(source, {"name": "yours"})).spec()
+        assert (renamed.name, renamed.tags) == ("yours", ("a",))
+        other = Submission.model_validate(
+            changed_submission(source, {"dataset": "kmnist", "tags": ["b"]})
+        ).spec()
+        assert (other.name, other.tags) == ("", ("b",))
+
+
 def test_another_kind_brings_its_own_fields() -> None:
     body = changed_submission(ExperimentSpec(), {"network.kind": "neuromodnet", "network.layers": [64]})
     assert body["network"] == {"kind": "neuromodnet", "layers": [64]}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_hex
 
-from service.dashboard.traces import CYCLIC
 from tests.unit.figures.test_heatmaps import FORMATS, MAGIC
 from tgsh.analysis.embedding import TaskMap, TaskScale, pca
+from tgsh.colours import CYCLIC, STOPS
 from tgsh.figures import FigureFormat, embedding_figure, render
 from tgsh.figures.embedding import GAP
 from tgsh.rng import rng_for
@@ -87,12 +87,10 @@ def test_tasks_in_no_order_have_no_line_and_one_colour() -> None:
 
 
 def test_colours_of_a_circle_close_and_are_those_of_the_browser() -> None:
-    scale = TaskScale(tuple(22.5 * k for k in range(16)), 360)
-    drawn = embedding_figure(ring(16), title="t", scale=scale).axes[0].collections[0]
+    scale = TaskScale(tuple(11.25 * k for k in range(32)), 360)
+    drawn = embedding_figure(ring(32), title="t", scale=scale).axes[0].collections[0]
     colours = [to_hex(colour) for colour in drawn.get_facecolors()]  # type: ignore[attr-defined]
-    assert (*colours, colours[0]) == CYCLIC
-    gaps = np.abs(np.diff([to_rgb(colour) for colour in CYCLIC], axis=0)).max(axis=1)
-    assert gaps[-1] <= gaps.max()  # the step over the end is one like the others
+    assert (*colours, colours[0]) == STOPS[CYCLIC]
 
 
 def test_both_axes_have_one_scale() -> None:

@@ -111,8 +111,8 @@ def test_a_record_of_the_first_version_is_compared_with(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "dataset", "complaint"),
     [
-        ("{", "mnist5k", "no record of `tgsh reproduce`: the file: Invalid JSON"),
-        ("{}", "mnist5k", "no record of `tgsh reproduce`: dataset: Field required"),
+        ("{", "mnist5k", "no record of `tgsh reproduce`: the file: is no JSON"),
+        ("{}", "mnist5k", "no record of `tgsh reproduce`: dataset: is missing"),
         (json.dumps({"schema_version": 4}), "mnist5k", "schema_version"),
         (record(claim()).model_dump_json(), "mnist", "a record of mnist5k, not of mnist"),
     ],

@@ -83,6 +83,16 @@ def test_a_preset_of_another_kind_is_replaced_not_merged() -> None:
     assert merged == ShiftSuite(tasks=3, step_pixels=2)
 
 
+def test_a_presets_name_and_tags_are_those_of_the_preset_as_it_is() -> None:
+    for body in ({}, {"training": {"epochs": 10}}, {"notes": "x", "priority": 1}):
+        spec = Submission.model_validate({"preset": "demo", **body}).spec()
+        assert (spec.name, spec.tags) == (PRESETS["demo"].name, ("demo",))
+    other = Submission.model_validate({"preset": "demo", "training": {"epochs": 4}}).spec()
+    assert (other.name, other.tags, other.dataset) == ("", (), "mnist5k")
+    named = Submission.model_validate({"preset": "demo", "seed": 1, "name": "mine", "tags": ["demo"]}).spec()
+    assert (named.name, named.tags) == ("mine", ("demo",))
+
+
 def test_the_manifold_suite_makes_its_own_images() -> None:
     for body in ({}, {"dataset": "synthetic"}, {"preset": "rotation-mnist"}):
         spec = Submission.model_validate({**body, "suite": {"kind": "manifold", "tasks": 3}}).spec()

@@ -87,7 +87,7 @@ def test_every_mistake_of_a_grid_at_once_with_its_cells() -> None:
     assert set(errors) == {"grid.trainig.epochs"}  # nothing can be set there
     errors = errors_of(grid={"training.epochs": [0, 1], "network.fan_in": [7, "x"], "suite.step": [2]})
     assert set(errors) == {"grid.training.epochs", "grid.network.fan_in", "grid.suite.step"}
-    assert errors["grid.training.epochs"].startswith("cells 0, 1: Input should be greater")
+    assert errors["grid.training.epochs"].startswith("cells 0, 1: must be at least 1, is 0")
     assert errors["grid.suite.step"].startswith("cells 0, 1, 2, 3: unknown key")
 
 

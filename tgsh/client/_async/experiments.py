@@ -76,6 +76,7 @@ class AsyncExperimentMethods(AsyncReferences):
             URL that is told when it ends, of a host that the administrator allows.
         **changes : object
             Fields of the spec that differ from it, by their paths: ``seed=3``, ``**{"training.epochs": 5}``.
+            Where they change it, its name and tags are not taken over: give others.
 
         Returns
         -------

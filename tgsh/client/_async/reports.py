@@ -8,8 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from tgsh import schemas
-from tgsh.client._async.references import AsyncReferences, ExperimentReference, StudyReference
-from tgsh.client._requests import ApiRequest, delete_resource, get_file, parse_model, patch
+from tgsh.client._async.references import (
+    PAGE_SIZE,
+    AsyncReferences,
+    ExperimentReference,
+    StudyReference,
+)
+from tgsh.client._requests import (
+    ApiRequest,
+    delete_resource,
+    get_file,
+    is_id,
+    parse_model,
+    patch,
+    without_none,
+)
 from tgsh.errors import NotFound
 
 ReportPart = str | Mapping[str, Any] | schemas.ReportText | schemas.ReportFigure
@@ -78,10 +91,17 @@ class AsyncReportMethods(AsyncReferences):
         Returns
         -------
         list[schemas.ReportSummary]
-            The one changed last first.
+            All of them, the one changed last first.
         """
-        found = await self._send(ApiRequest("GET", "/reports", parse_model(schemas.ReportList)))
-        return found.items
+        found: list[schemas.ReportSummary] = []
+        cursor: str | None = None
+        while True:
+            params = without_none(cursor=cursor, limit=PAGE_SIZE)
+            request = ApiRequest("GET", "/reports", parse_model(schemas.ReportList), params=params)
+            page = await self._send(request)
+            found += page.items
+            if (cursor := page.next) is None:
+                return found
 
     async def report(self, report: str) -> schemas.Report:
         """One report.
@@ -173,7 +193,9 @@ class AsyncReportMethods(AsyncReferences):
         await self._send(delete_resource(await self._report_path(report)))
 
     async def _report_path(self, report: str) -> str:
-        found = [each.id for each in await self.reports() if report and each.id.startswith(report.lower())]
+        if is_id(beginning := report.strip().lower()):
+            return f"/reports/{beginning}"
+        found = [each.id for each in await self.reports() if report and each.id.startswith(beginning)]
         if len(found) != 1:
             what = "no report's id begins" if not found else f"the ids of {len(found)} reports begin"
             raise NotFound(f"{what} with {report!r}; `tgsh report list` shows them all")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -13,6 +14,7 @@ from tgsh.client import results
 from tgsh.client._requests import (
     ApiRequest,
     geometry_json,
+    get_file,
     is_id,
     parse_model,
     post_agreement,
@@ -66,7 +68,7 @@ class ComparisonMethods(References):
             others is left out, as its `note` says.
         """
         params = {
-            "ids": ",".join([self._compared_id(each) for each in experiments]),
+            "ids": self._compared_ids(experiments),
             "stage": stage,
             "measure": measure,
             "layer": layer,
@@ -77,6 +79,44 @@ class ComparisonMethods(References):
         }
         parse = parse_model(results.Comparison)
         return self._send(ApiRequest("GET", "/comparison", parse, params=without_none(**params)))
+
+    def comparison_file(
+        self,
+        experiments: Iterable[ExperimentReference | StudyReference],
+        format: str = "png",
+        *,
+        part: schemas.ComparisonPart = "matrices",
+        **params: Any,
+    ) -> bytes:
+        """Picture or table of a comparison, as a file.
+
+        Parameters
+        ----------
+        experiments : Iterable[ExperimentReference | StudyReference]
+            Two to fifty experiments and studies, as `comparison` takes them.
+        format : str, default='png'
+            ``"png"``, ``"svg"``, ``"pdf"`` or ``"csv"``.
+        part : schemas.ComparisonPart, default='matrices'
+            ``"matrices"``, side by side on one scale; ``"correlations"`` of every two; ``"difference"`` of
+            two; or ``"specs"`` (csv): what differs in them, with the accuracies.
+        **params : Any
+            Parameters of `comparison`, such as ``stage="before"``, and options of the figure, such as
+            ``width=180, font=8``; see `tgsh.specs.figure_options.FigureOptions`.
+
+        Returns
+        -------
+        bytes
+            Content of the file.
+
+        Examples
+        --------
+        >>> svg = client.comparison_file([first, second], "svg", part="difference", width=85)
+        """
+        ids = self._compared_ids(experiments)
+        return self._send(get_file("/comparison", ids=ids, format=format, part=part, **params))
+
+    def _compared_ids(self, references: Iterable[ExperimentReference | StudyReference]) -> str:
+        return ",".join([self._compared_id(each) for each in references])
 
     def _compared_id(self, reference: ExperimentReference | StudyReference) -> str:
         """A whole id, with the number of a cell where the reference has one."""

@@ -10,8 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from tgsh import schemas
-from tgsh.client._requests import ApiRequest, delete_resource, get_file, parse_model, patch
-from tgsh.client._sync.references import ExperimentReference, References, StudyReference
+from tgsh.client._requests import (
+    ApiRequest,
+    delete_resource,
+    get_file,
+    is_id,
+    parse_model,
+    patch,
+    without_none,
+)
+from tgsh.client._sync.references import (
+    PAGE_SIZE,
+    ExperimentReference,
+    References,
+    StudyReference,
+)
 from tgsh.errors import NotFound
 
 ReportPart = str | Mapping[str, Any] | schemas.ReportText | schemas.ReportFigure
@@ -80,10 +93,17 @@ class ReportMethods(References):
         Returns
         -------
         list[schemas.ReportSummary]
-            The one changed last first.
+            All of them, the one changed last first.
         """
-        found = self._send(ApiRequest("GET", "/reports", parse_model(schemas.ReportList)))
-        return found.items
+        found: list[schemas.ReportSummary] = []
+        cursor: str | None = None
+        while True:
+            params = without_none(cursor=cursor, limit=PAGE_SIZE)
+            request = ApiRequest("GET", "/reports", parse_model(schemas.ReportList), params=params)
+            page = self._send(request)
+            found += page.items
+            if (cursor := page.next) is None:
+                return found
 
     def report(self, report: str) -> schemas.Report:
         """One report.
@@ -175,7 +195,9 @@ class ReportMethods(References):
         self._send(delete_resource(self._report_path(report)))
 
     def _report_path(self, report: str) -> str:
-        found = [each.id for each in self.reports() if report and each.id.startswith(report.lower())]
+        if is_id(beginning := report.strip().lower()):
+            return f"/reports/{beginning}"
+        found = [each.id for each in self.reports() if report and each.id.startswith(beginning)]
         if len(found) != 1:
             what = "no report's id begins" if not found else f"the ids of {len(found)} reports begin"
             raise NotFound(f"{what} with {report!r}; `tgsh report list` shows them all")

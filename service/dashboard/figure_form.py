@@ -1,0 +1,102 @@
+"""Form of figures for print: the figures that an experiment has, and the options that each of them takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from service.results import FIGURES
+from tgsh.specs import ExperimentSpec
+from tgsh.specs.figure_options import (
+    COLOUR_MAPS,
+    DEFAULT_DPI,
+    DPI,
+    LONGEST_TITLE,
+    MILLIMETRES,
+    POINTS,
+)
+from tgsh.specs.results import RESULT_SPECS
+
+FORMAT = "FORMAT"
+"""In an address, the place of the format's name."""
+
+FOLLOWING: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "similarity": ("stage", "order", "measure", "layer"),
+        "dendrogram": ("stage", "measure", "layer"),
+        "embedding": ("stage", "measure", "layer"),
+    }
+)
+"""Parameters that figures take from what the page has chosen for its plots."""
+
+TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "similarity-before-after": "Similarity before and after training",
+        "similarity-epochs": "Similarity over the epochs",
+    }
+)
+"""Of figures that are in no list of downloads."""
+
+STARTS = (
+    ("as designed", None, None),
+    ("one column: 85 mm, 8 pt", 85, 8),
+    ("two columns: 174 mm, 8 pt", 174, 8),
+    ("slide: 250 mm, 14 pt", 250, 14),
+)
+"""Sizes to start from: words, mm, points."""
+
+LIMITS = {"mm": MILLIMETRES, "points": POINTS, "dpi": DPI, "title": LONGEST_TITLE}
+
+
+@dataclass(frozen=True)
+class PrintedFigure:
+    """One figure of the form.
+
+    address : of its file, with FORMAT where the format's name stands.
+    follows : parameters that it takes from the page.
+    options : names of the options that it takes.
+    waits : it is measured when the experiment completes.
+    """
+
+    name: str
+    title: str
+    address: str
+    follows: tuple[str, ...]
+    options: tuple[str, ...]
+    waits: bool
+
+
+def printed_figures(experiment_id: str, spec: ExperimentSpec) -> list[PrintedFigure]:
+    """The figures that an experiment of this spec has, or will have."""
+    root = f"/experiments/{experiment_id}"
+    figures = []
+    for name, (result, _) in FIGURES.items():
+        declared = RESULT_SPECS.get(result.name)
+        if declared is not None and not declared.belongs_to(spec):
+            continue
+        follows = FOLLOWING.get(name, ())
+        figures.append(
+            PrintedFigure(
+                name=name,
+                title=TITLES.get(name) or str(result.spec.title),
+                address=f"{root}/{result.name}?format={FORMAT}"
+                if follows
+                else f"{root}/figures/{name}.{FORMAT}",
+                follows=follows,
+                options=tuple(sorted(result.figure_options)),
+                waits=result.spec.at_finish,
+            )
+        )
+    return figures
+
+
+def form_values(experiment_id: str, spec: ExperimentSpec) -> dict[str, object]:
+    """Values that the template of the form shows."""
+    return {
+        "figures": printed_figures(experiment_id, spec),
+        "starts": STARTS,
+        "limits": LIMITS,
+        "maps": COLOUR_MAPS,
+        "dpi": DEFAULT_DPI,
+    }
