@@ -114,6 +114,18 @@ class Walk:
             }
         )
 
+    def on_a_store(self) -> None:
+        """The same with arrays in the S3 store."""
+        self._services = ("redis", "postgres", "store", "service", "worker-cpu")
+        self._try(
+            {
+                "S3: the stack comes up healthy": self.comes_up,
+                "S3: the first key": self.first_key,
+                "S3: the same bytes as in a folder": self.learns,
+                "S3: the arrays are in the store, and nowhere else": self.stored,
+            }
+        )
+
     def on_an_upgrade(self, earlier: Compose, take_images: Callable[[], None]) -> None:
         """Containers of an earlier version, then this one's on the same volumes."""
 
@@ -168,6 +180,19 @@ class Walk:
         figure = self._http.get(f"{path}/similarity", params={"format": "png"})
         assert figure.content.startswith(b"\x89PNG"), figure.text
         return f"{seconds:.1f} s, a PNG of {len(figure.content)} bytes"
+
+    def stored(self) -> str:
+        """As boto3 lists the bucket, and as the volume shows."""
+        code = (
+            "import boto3\n"
+            "s3 = boto3.client('s3', endpoint_url='http://127.0.0.1:8333', region_name='us-east-1')\n"
+            "print(s3.list_objects_v2(Bucket='tgsh', Prefix='artifacts/')['KeyCount'])"
+        )
+        count = int(self._compose("exec", "-T", "store", "/opt/moto/bin/python", "-c", code))
+        assert count > 0
+        script = "find /var/lib/tgsh/artifacts -type f 2>/dev/null | wc -l"
+        assert self._compose("exec", "-T", "service", "sh", "-c", script).strip() == "0"
+        return f"{count} objects"
 
     def scraped(self) -> str:
         """As Prometheus itself tells."""
