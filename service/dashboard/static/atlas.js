@@ -30,8 +30,8 @@ function countedAll({points, experiments}) {
 
 // plotly takes a few tags in a text for markup
 const literal = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-// Names of one study begin alike: the middle is left out.
-const short = (text, most) => (text.length > most ? `${text.slice(0, Math.ceil(most / 2) - 1)}…${text.slice(-Math.floor(most / 2))}` : text);
+// Names of one study begin alike: what is left out is before the end.
+const short = (text, most) => (text.length > most ? `${text.slice(0, Math.floor(most / 3))}…${text.slice(Math.floor(most / 3) + 1 - most)}` : text);
 
 // GET; where the service reads for the first time and says 503, again: what is read stays.
 async function patientGet(path, said, turns = 60) {
@@ -129,16 +129,18 @@ async function drawMap(chosen = null, found = []) {
   if (!document_?.points.length) return;
   const names = document_.explained.map((share, index) => `axis ${index + 1} (${(100 * share).toFixed(1)} %)`);
   const axis = (title) => ({title: {text: title ?? ""}, zeroline: false});
+  const place = map.querySelector(".place");
+  const data = [...traces(), ...marked(chosen, found)];
+  const columns = Math.max(1, Math.floor((place.clientWidth - 64) / 240)); // of the legend
   const layout = {
-    margin: {t: 10, b: 44, l: 54, r: 10},
+    margin: {t: 10, b: 56 + 19 * Math.ceil(data.length / columns), l: 54, r: 10},
     xaxis: axis(names[0]),
     yaxis: {...axis(names[1]), scaleanchor: "x"},
     hovermode: "closest",
     showlegend: true,
-    legend: {orientation: "h", y: -0.14, yanchor: "top", font: {size: 11}},
+    legend: {orientation: "h", yref: "container", y: 0, yanchor: "bottom", font: {size: 11}},
   };
-  const place = map.querySelector(".place");
-  await draw(place, {data: [...traces(), ...marked(chosen, found)], layout}, `atlas ${base} ${query("method", "dataset", "suite", "owner", "project")}`);
+  await draw(place, {data, layout}, `atlas ${base} ${query("method", "dataset", "suite", "owner", "project")}`);
   if (!place.dataset.listens) {
     place.dataset.listens = "yes";
     place.on("plotly_click", ({points: [{customdata}]}) => {

@@ -1,6 +1,7 @@
 // What a spec differs in from its source, a preset or an experiment: beside each field, with a way to set it back, and
 // as a list at the button that submits it.
 
+import {hasOwnImages} from "./form.js";
 import {element} from "./table.js";
 
 export const NAMES = ["name", "tags"]; // they say what a spec is; another spec does not take them over
@@ -12,7 +13,8 @@ const isEqual = (one, other) => JSON.stringify(one ?? null) === JSON.stringify(o
 
 // [{path, before, after}] of two specs. Another kind is one difference: its fields cannot be compared.
 export function differences(before, after, above = []) {
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => above.length || !BESIDES.includes(key));
+  const isDataset = !above.length && (hasOwnImages(before) || hasOwnImages(after)); // that follows from the suite
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => above.length || !(BESIDES.includes(key) || (isDataset && key === "dataset")));
   return keys.flatMap((key) => {
     const [one, other, path] = [before[key], after[key], [...above, key]];
     if (!isObject(one) || !isObject(other) || key === "dataset") return isEqual(one, other) ? [] : [{path, before: one, after: other}];

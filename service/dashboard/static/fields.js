@@ -41,6 +41,13 @@ const wordsOf = (path) => path.join(" ").replaceAll("_", " ");
 const nameOf = (path) => String(path.at(-1)).replaceAll("_", " ");
 const isNumber = ({type}) => type === "integer" || type === "number";
 
+// A description as the form says it: an empty field is null, and a list of choices says so itself.
+function wordsOfHelp({description = "", isNullable, enum: choices}) {
+  const plain = description.replaceAll("`", "");
+  if (!isNullable) return plain;
+  return choices ? plain.replace(/; null: [^;]*$/, "") : plain.replace(/\bnull: /, "empty: ");
+}
+
 // The smallest and the greatest value of a number in words; "" where there are none that a person meets.
 function limitsOf({type, minimum, maximum, exclusiveMinimum, exclusiveMaximum}) {
   if (type !== "integer" && type !== "number") return "";
@@ -62,7 +69,7 @@ function rowOf(control, schema, path, {isBeside = false} = {}) {
     row.append(...(isBeside ? [control, label] : [label]));
   }
   if (!isBeside) row.append(control);
-  const description = schema.isNullable ? schema.description?.replace(/\bnull: /, "empty: ") : schema.description;
+  const description = wordsOfHelp(schema);
   const help = [description, description && limitsOf(schema)].filter(Boolean).join(" · ");
   if (help) {
     const note = element("p", {id: `${control.id}-note`, textContent: help});
@@ -227,7 +234,7 @@ function kindField(schema, path, form) {
   function show(value) {
     const {kind, ...properties} = kinds[control.selectedIndex].properties;
     field = groupField({properties}, path, form, {isFramed: false});
-    note.textContent = kinds[control.selectedIndex].description ?? "";
+    note.textContent = wordsOfHelp(kinds[control.selectedIndex]);
     field.set(value);
     place.replaceChildren(field.element);
   }
@@ -250,7 +257,8 @@ function kindField(schema, path, form) {
   };
 }
 
-function fieldset(path, {description}) {
+function fieldset(path, schema) {
+  const description = wordsOfHelp(schema);
   const isNumbered = typeof path.at(-1) === "number";
   const legend = isNumbered ? `${nameOf(path.slice(0, -1)).replace(/s$/, "")} ${path.at(-1) + 1}` : nameOf(path);
   const group = element("fieldset", {className: "group"}, element("legend", {}, legend));

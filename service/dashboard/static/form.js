@@ -14,8 +14,12 @@ export class SpecForm {
 
   get spec() {
     const {dataset, ...rest} = this.field.get();
-    if (rest.suite.kind === "datasets") return rest; // they are the tasks
-    return {...rest, dataset: fromChoice(dataset)};
+    return hasOwnImages(rest) ? rest : {...rest, dataset: fromChoice(dataset)};
+  }
+
+  // Hide what the rest of the spec leaves no choice of.
+  adapt() {
+    this.part("dataset").hidden = hasOwnImages(this.field.get());
   }
 
   // Throws Error for a spec that the form cannot show, such as one of an unknown kind.
@@ -86,19 +90,22 @@ export class SpecForm {
   }
 }
 
+// Whether the suite brings its images: it makes them, or its tasks are datasets. Then `dataset` is left to the service.
+export const hasOwnImages = ({suite}) => ["datasets", "manifold"].includes(suite?.kind);
+
 // A dataset of a spec as the value of a choice, and back: {"id": "…"} is "id:…".
 const toChoice = (dataset) => (dataset && typeof dataset === "object" ? `id:${dataset.id}` : dataset);
 const fromChoice = (choice) => (choice.startsWith("id:") ? {id: choice.slice(3)} : choice);
 
 // Behind the name of what no worker can run: the first words of the reason. The whole stands beside the field, once chosen.
-export const lack = ({name, unavailable}) => (unavailable ? ` (${unavailable.split(":")[0].replace(`${name} `, "")})` : "");
+export const lack = ({name, unavailable}) => (unavailable ? ` (${unavailable.split(/[:;,]/)[0].replace(`${name} `, "")})` : "");
 
 // The schema of the form. datasets: [{value, title}], in the order of the list.
 export function formSchema(catalog, datasets) {
   const schema = structuredClone(catalog.spec_schema);
   delete schema.properties.preset; // it fills the form
   setChoices(schema.properties, "dataset", datasets, (value) => value);
-  schema.properties.dataset.description = "the images that tasks are made of; the suites manifold and datasets bring their own";
+  schema.properties.dataset.description = "the images that tasks are made of";
   for (const entry of [...catalog.suites, ...catalog.networks].filter(({unavailable}) => unavailable)) {
     const kind = Object.values(schema.$defs).find((one) => one.properties?.kind?.const === entry.name);
     if (kind) kind.label = entry.name + lack(entry);
@@ -112,7 +119,7 @@ export function formSchema(catalog, datasets) {
     setChoices(properties.datasets, "items", others, (value) => value.replace(/^id:/, ""));
     const {classes, size, channels} = properties;
     properties.classes = {...classes, anyOf: undefined, enum: classes.anyOf.find((one) => one.enum).enum}; // a map of names is written as JSON
-    Object.assign(size, {isLine: true, description: `${size.description}, such as 28 × 28`});
+    Object.assign(size, {isLine: true, description: `such as 28 × 28: ${size.description}`});
     channels.titles = ["as they are", "1: grey", "3: colour"];
   }
   return schema;

@@ -129,6 +129,7 @@ function current() {
 function changed() {
   if (isJson()) showChanges();
   else {
+    form.adapt();
     nameIt();
     changes.show(source, form.spec, true);
   }

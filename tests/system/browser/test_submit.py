@@ -146,8 +146,13 @@ def test_it_says_what_differs_from_its_source(form: Page, screenshot: Callable[[
     name.fill("of my own")
     form.get_by_role("button", name="Set all back").click()
     expect(changes).to_have_text("No change to demo")
+    form.get_by_label("kind of suite").select_option("manifold")  # it brings its own images
+    expect(form.get_by_label("dataset", exact=True)).to_be_hidden()
+    expect(changes).to_contain_text("1 change to demo")
+    expect(form.locator("#estimate")).to_contain_text("Task-epochs")
     form.get_by_label("project").fill("thesis")
     form.get_by_label("Start from").select_option("split-mnist")  # what a person wrote stays, the demo's goes
+    expect(form.get_by_label("dataset", exact=True)).to_be_visible()
     expect(changes).to_have_text("No change to split-mnist")
     spec = as_json(form)
     assert (spec["name"], spec["tags"], spec["project"]) == ("of my own", ["benchmark"], "thesis")
