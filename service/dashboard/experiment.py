@@ -169,6 +169,7 @@ def page(
         gallery=_gallery(info_of(spec, services.uploads.info), tasks, experiment.progress.tasks_total),
         no_reconstructions=unavailable_reason(spec.network, "reconstructions"),
         results=downloads(experiment_id, asked),
+        has_accuracy_matrix=asked.accuracy_matrix,
         paper=form_values(experiment_id, asked),
         codes=[
             ("curl", as_curl(spec, url, needs_key=caller.name is not None)),

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service import subprocesses
+from service.dashboard.reuse_traces import accuracy_matrix_plot
 from service.dashboard.traces import (
     AS_DESIGNED,
     Plot,
@@ -28,7 +29,7 @@ from service.dependencies import ExperimentId, Layer, Services, ServicesDep, Sta
 from service.responses import respond
 from service.results import base
 from service.results.base import Computed, Result, Source, StageParams, source_itself
-from service.results.measurements import accuracy_warnings_of, require_common_classes
+from service.results.measurements import accuracy_matrix, accuracy_warnings_of, require_common_classes
 from service.results.similarity import SIMILARITY, SimilarityParams, null_of, null_text
 from service.results.structure import MOST_TASKS, scale_of
 from service.subprocesses import FIGURE_FORMATS
@@ -39,7 +40,8 @@ from tgsh.specs import figure_options
 from tgsh.specs.figure_options import FigureOptions, read_figure_options
 from tgsh.specs.results import ResultSpec
 from tgsh.store import queries
-from tgsh.store.results import StageRef, epoch_of, find_stage
+from tgsh.store.analyses import MATRIX
+from tgsh.store.results import StageRef, epoch_of, find_stage, load_result
 
 router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
 
@@ -151,6 +153,20 @@ def _accuracy(query: PlotQuery) -> Plot:
     return _with_links(plot, {name: root + name for name in ("csv", "png", "svg", "pdf")})
 
 
+def _accuracy_matrix(query: PlotQuery) -> Plot:
+    experiment_id = query.ref.experiment_id
+    matrix = accuracy_matrix(query.services, experiment_id)
+    if matrix is None:
+        return Plot("The accuracy matrix is measured when the experiment completes.")
+    root = f"/experiments/{experiment_id}/accuracy/matrix?format="
+    files = {name: root + name for name in ("csv", "npy", "png", "svg", "pdf")}
+    if len(matrix.tasks) > MAX_ROWS:
+        return Plot(
+            f"A matrix of {len(matrix.tasks):,} tasks is not drawn here; the files have it.", links=files
+        )
+    return _with_links(accuracy_matrix_plot(matrix), files)
+
+
 def _losses(query: PlotQuery) -> Plot:
     plot = loss_plot(queries.tasks(query.services.database, query.ref.experiment_id))
     root = f"/dashboard/experiments/{query.ref.experiment_id}"
@@ -183,6 +199,7 @@ PLOTS: Mapping[str, Callable[[PlotQuery], Plot]] = MappingProxyType(
         "dendrogram": _dendrogram,
         "embedding": _embedding,
         "accuracy": _accuracy,
+        "accuracy-matrix": _accuracy_matrix,
         "losses": _losses,
         "geometry": _geometry,
     }
@@ -243,6 +260,10 @@ def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[
         services, ref, record.tasks_total, params.order, params.measure, params.layer, params.colours
     )
     progress = f"{record.status} {record.tasks_done} {record.epochs_done}"
+    if params.name == "accuracy-matrix":  # it may be computed after the experiment completed
+        progress += (
+            f" {load_result(services.database, services.artifacts, experiment_id, MATRIX) is not None}"
+        )
     return Source(query, f"{FORMAT} {base.stage_digest(ref)} {progress}", experiment_id)
 
 

@@ -15,12 +15,20 @@ from service.dashboard.traces import (
     INTRA,
     Plot,
     category_axis,
+    heatmap,
     label_margin,
     names,
     number,
 )
-from tgsh.colours import PALETTE
-from tgsh.schemas import ContextTransfer, HashProperties, HashRetrieval, ScenarioEstimate, Scenarios
+from tgsh.colours import PALETTE, SHARES, STOPS
+from tgsh.schemas import (
+    AccuracyMatrix,
+    ContextTransfer,
+    HashProperties,
+    HashRetrieval,
+    ScenarioEstimate,
+    Scenarios,
+)
 
 MOST_POINTS = 4_000
 """Pairs of tasks that are drawn; of more a part, evenly chosen."""
@@ -400,3 +408,32 @@ def _retrieval_summary(properties: HashProperties) -> str:
     if blind is not None:
         told += f"; without any context {percent(blind.same_task)} and {percent(blind.same_class)}"
     return f"{told}. {properties.note}"
+
+
+def accuracy_matrix_plot(matrix: AccuracyMatrix) -> Plot:
+    """Accuracy of the context of each row on the data of each column, from 0 to 100 %, as in print."""
+    values = 100 * np.array(matrix.values, np.float64)
+    tasks = len(values)
+    summary = (
+        f"Every context on the data of every task; the mean of its own is {np.diag(values).mean():.1f} %"
+    )
+    if tasks > 1:
+        others = values[~np.eye(tasks, dtype=bool)]
+        summary += f", of other tasks {others.mean():.1f} %. Look for blocks of high values off the diagonal"
+        summary += ": one context serves several tasks"
+    plot = heatmap(values, names(matrix.labels, matrix.tasks), f"{summary}.")
+    stops, ticks = STOPS[SHARES], [0, 25, 50, 75, 100]
+    trace = {
+        **plot.data[0],
+        "hovertemplate": "context of %{y} on the data of %{x}: <b>%{z:.1f} %</b><extra></extra>",
+    }
+    layout = {
+        **plot.layout,
+        "coloraxis": {
+            "cmin": 0,
+            "cmax": 100,
+            "colorscale": [[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)],
+            "colorbar": {"tickvals": ticks, "ticktext": [f"{tick} %" for tick in ticks]},
+        },
+    }
+    return Plot(plot.summary, [trace], layout)

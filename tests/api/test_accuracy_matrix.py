@@ -55,6 +55,18 @@ def test_the_client_reads_it(client: httpx.Client, done: str) -> None:
     assert matrix.values == MATRIX.tolist()
 
 
+def test_the_page_draws_it(client: httpx.Client, services: Services, done: str) -> None:
+    plot = client.get(f"/dashboard{done}/plots/accuracy-matrix").json()
+    assert plot["data"][0]["z"] == (100 * MATRIX).round(4).tolist()
+    assert (plot["layout"]["coloraxis"]["cmin"], plot["layout"]["coloraxis"]["cmax"]) == (0, 100)
+    assert "of its own is 25.0 %, of other tasks 35.0 %" in plot["summary"]
+    assert client.get(plot["links"]["csv"]).text.startswith(",0°,10°,20°")
+    browser = {"Accept": "text/html"}
+    assert "plots/accuracy-matrix" in client.get(f"/dashboard{done}", headers=browser).text
+    without = completed(client, services, 2)
+    assert "plots/accuracy-matrix" not in client.get(f"/dashboard{without}", headers=browser).text
+
+
 def test_what_was_lost_is_told(client: httpx.Client, services: Services) -> None:
     path = completed(client, services, 3, measured(MATRIX - 0.125 * np.eye(3)))
     assert client.get(f"{path}/accuracy").json()["matrix"]["forgetting"] == [0.125] * 3

@@ -7,6 +7,8 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 
 const BAR = 40; // pixels above axes for the tool bar: it covers nothing that is drawn
 
+const AGAIN = 1500; // milliseconds before what failed is asked for again
+
 const CONFIG = {
   responsive: true,
   displaylogo: false,
@@ -97,8 +99,14 @@ export class Plots {
 
   async #show(figure, address) {
     const turn = (figure.turn = {}); // a late response is not shown
-    const response = await fetch(address, {headers: {Accept: "application/json"}});
-    const plot = await response.json();
+    let response, plot;
+    try {
+      response = await answerOf(address);
+      plot = await response.json();
+    } catch {
+      if (figure.turn === turn) figure.querySelector("[data-summary]").textContent = "The service does not answer; load the page again.";
+      return;
+    }
     const tag = response.headers.get("ETag");
     if (figure.turn !== turn || (tag && figure.tag === tag)) return;
     figure.tag = tag;
@@ -158,6 +166,17 @@ export class Plots {
     const {value, max} = this.form.elements.stage;
     if (value === "0") return "before training";
     return value === max ? "after training" : `after epoch ${value} of ${max}`;
+  }
+}
+
+// The response; a computer that wakes or changes its network fails for a moment, so ask again.
+async function answerOf(address, more = 3) {
+  try {
+    return await fetch(address, {headers: {Accept: "application/json"}});
+  } catch (problem) {
+    if (!more) throw problem;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN));
+    return answerOf(address, more - 1);
   }
 }
 

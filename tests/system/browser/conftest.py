@@ -36,6 +36,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
+NETWORK = "net::ERR_NETWORK_CHANGED"
+
 SECONDS = 20
 """How long a page may take for what it is asked, on a machine that runs other tests, too."""
 
@@ -96,7 +98,7 @@ class Troubles:
     def _on_console(self, kind: str, text: str) -> None:
         # What was under way when the page was left; of a request that failed htmx tells by a third name.
         left = text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
-        if kind == "error" and not left:
+        if kind == "error" and not left and NETWORK not in text:
             self._note(f"console: {text}")
 
     def _on_request(self, request: Request) -> None:
@@ -106,7 +108,8 @@ class Troubles:
             self._note(f"leaves the origin: {request.url}")
 
     def _on_failure(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # a page that is left ends what it waits for
+        # A page that is left ends what it waits for; other tests make networks and remove them.
+        if request.failure not in ("net::ERR_ABORTED", NETWORK):
             self._note(f"failed: {request.url}: {request.failure}")
 
     def _on_response(self, response: Response) -> None:
