@@ -67,6 +67,20 @@ RUN pip install --no-compile --no-deps --no-cache-dir --force-reinstall . \
  && python tgsh/deploy/docker/slim.py tgsh.cli.application worker.app worker.health
 
 
+# What is in the images, as CycloneDX: docker build --target sbom --output sbom .
+FROM base AS sbom-build
+RUN --mount=type=cache,target=/tmp/.cache/pip \
+    python -m venv --without-pip /opt/sbom && PIP_PYTHON=/opt/sbom/bin/python pip install --no-compile cyclonedx-bom==7.5.0
+COPY --from=service-build /opt/venv /opt/service
+COPY --from=worker-build /opt/venv /opt/worker
+RUN for image in service worker; do \
+      /opt/sbom/bin/cyclonedx-py environment --output-file /$image.cdx.json /opt/$image || exit 1; \
+    done
+
+FROM scratch AS sbom
+COPY --from=sbom-build /service.cdx.json /worker.cdx.json /
+
+
 # What builds packages has no use where they run.
 FROM base AS runtime
 RUN python -c "import shutil, sys, importlib.util as found; from pathlib import Path; \

@@ -18,7 +18,7 @@ from tgsh.specs.base import WITHOUT_NUL
 from tgsh.specs.paths import require_field
 from tgsh.store.configurations import OWN_FIELDS
 from tgsh.store.database import Database
-from tgsh.store.groups import LABELS, MANY, MEASURED, Group, Summary, is_path
+from tgsh.store.groups import LABELS, MANY, MEASURED, Group, GroupPage, Summary, is_path
 from tgsh.store.queries import Filters
 from tgsh.store.studies import names_by_experiment
 
@@ -273,20 +273,20 @@ def numeric_columns(found: Sequence[Group], columns: Sequence[str]) -> dict[str,
     }
 
 
-def group_table(by: str, found: Sequence[Group], columns: Sequence[str]) -> ExperimentTable:
+def group_table(by: str, found: GroupPage, columns: Sequence[str]) -> ExperimentTable:
     """Groups as a table: their value and number, then mean and deviation of numbers, and other values."""
-    numeric, paths = numeric_columns(found, columns), summarised(columns)
+    numeric, paths = numeric_columns(found.groups, columns), summarised(columns)
     heads = [by, "experiments", "completed"]
     for name, is_number in numeric.items():
         heads += [f"{name}_mean", f"{name}_sd"] if is_number else [name]
     rows = []
-    for each in found[:MOST_GROUPS]:
+    for each in found.groups:
         row: list[TableCell] = [each.name or each.value, each.experiments, each.completed]
         for name, path in paths.items():
             summary = each.columns[path]
             row += [summary.mean, summary.deviation] if numeric[name] else [common_value(summary)]
         rows.append(row)
-    return ExperimentTable(group_by=by, columns=heads, rows=rows, groups=len(found))
+    return ExperimentTable(group_by=by, columns=heads, rows=rows, groups=found.total)
 
 
 def common_value(summary: Summary) -> TableCell:

@@ -410,8 +410,8 @@ class GroupTable:
 def _grouped(services: Services, query: TableQuery, filters: Filters) -> GroupTable:
     by = parse_group_by(query.group or "")
     paths = summarised(query.summarised)
-    found = groups(services.database, filters, by, list(dict.fromkeys(paths.values())))
-    numeric = numeric_columns(found, query.summarised)
+    found = groups(services.database, filters, by, list(dict.fromkeys(paths.values())), MOST_GROUPS)
+    numeric = numeric_columns(found.groups, query.summarised)
     rows = [
         GroupRow(
             _words(each, query.group or ""),
@@ -420,11 +420,11 @@ def _grouped(services: Services, query: TableQuery, filters: Filters) -> GroupTa
             each.completed,
             [_summary(name, each.columns[path], numeric[name]) for name, path in paths.items()],
         )
-        for each in found[:MOST_GROUPS]
+        for each in found.groups
     ]
     heading = COLUMNS.get(query.group or "", (query.group or "").capitalize())
     columns = [TableHeading(name, COLUMNS.get(name, name), True) for name in paths]
-    return GroupTable(heading if "." not in by or query.group in SHORT else by, columns, rows, len(found))
+    return GroupTable(heading if "." not in by or query.group in SHORT else by, columns, rows, found.total)
 
 
 def _words(group: Group, by: str) -> str:

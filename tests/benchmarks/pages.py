@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
+from service.experiment_table import MOST_GROUPS
 from tests.benchmarks.http import served
 from tests.benchmarks.table import Row
 from tests.support.browser import HTMX
@@ -21,12 +22,17 @@ from tests.support.postgres import find_tool, running_postgres
 from tests.system.browser.conftest import ARGUMENTS
 from tests.system.browser.tabs import Tab, Window, wait_until, window
 from tgsh.store.database import Database
+from tgsh.store.groups import groups
+from tgsh.store.queries import Filters
 
 COUNT, MANY = 10_000, 100_000
 
 REQUIRED_MS, FIRST_PAINT_MS = 200.0, 1_000.0
 
 GOAL = "what was asked for"
+
+SUMMARISED = ("suite", "dataset", "accuracy", "seconds")
+"""Columns of groups that the page has at first."""
 
 QUERIES = {
     "the first page": "/",
@@ -58,6 +64,7 @@ def rows(rounds: int) -> list[Row]:
             results += _in_browser(url, home / "profile", rounds)
         with _filled(home / "many", MANY) as url:
             results += _asked(url, OF_MANY, rounds, f"table of {MANY:,}", HTMX)
+            results += grouped(Database(f"sqlite:///{home}/many/tgsh.db"), rounds)
         if find_tool("initdb") is not None:
             (home / "postgres").mkdir()
             with (
@@ -92,6 +99,21 @@ def _filled(home: Path, count: int, url: str | None = None) -> Iterator[str]:
             os.environ.pop("TGSH_DATABASE_URL")
             if before is not None:
                 os.environ["TGSH_DATABASE_URL"] = before
+
+
+def grouped(database: Database, rounds: int) -> list[Row]:
+    """Processor time of groups in SQLite, which neighbours on the machine change least."""
+    results = []
+    for by in ("project", "study", "tag", "status", "network.kind", "training.epochs", "seed"):
+        times = []
+        for _ in range(rounds + 1):
+            start = time.process_time()
+            groups(database, Filters(), by, SUMMARISED, MOST_GROUPS)
+            times.append(1e3 * (time.process_time() - start))
+        name = f"groups of {MANY:,}, by {by}, processor"
+        results.append(Row(name, "ms", statistics.median(times[1:]), REQUIRED_MS, GOAL))
+    database.dispose()
+    return results
 
 
 def _asked(

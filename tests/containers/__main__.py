@@ -16,12 +16,20 @@ from tests.containers.engine import Compose, Engine, Unavailable
 from tests.containers.walk import FLOWER_PORT, PASSWORDS, PORT, Report, Walk
 from tests.support.compose import ROOT
 
-PARTS = ("sqlite", "postgres", "upgrade", "systemd")
+PARTS = ("sqlite", "postgres", "store", "upgrade", "systemd")
 IMAGES = {"tgsh-service": "tgsh-test/service", "tgsh-worker:cpu": "tgsh-test/worker-cpu"}
 """Those of docker-compose.yml, and the names under which those of each version are kept."""
 
 PROFILES = {"sqlite": "cpu,monitoring,flower", "postgres": "cpu,postgres"}
 DATABASE = f"postgresql+psycopg://tgsh:{PASSWORDS['TGSH_STORE_PASSWORD']}@postgres:5432/tgsh"
+STORE = (
+    "TGSH_ARTIFACTS_URL=s3://tgsh/artifacts",
+    "FSSPEC_S3_ENDPOINT_URL=http://store:8333",
+    "FSSPEC_S3_KEY=tgsh",
+    f"FSSPEC_S3_SECRET={PASSWORDS['TGSH_STORE_PASSWORD']}",
+)
+"""What the guide's page about several machines adds for arrays in the S3 store."""
+
 NOT_TRIED = (
     "the image for NVIDIA GPUs: its torch is 3 GB, and there is no GPU",
     "python:3.12-slim, redis:7-alpine, postgres:17-alpine and prom/prometheus themselves: there is no "
@@ -91,7 +99,7 @@ def _check_out_commit(commit: str | None, folder: Path) -> Path | None:
     for name in ("Dockerfile", "docker-compose.yml"):
         lines = (folder / name).read_text("utf-8").splitlines(keepends=True)
         kept = [line for line in lines if not line.startswith("# syntax=")]
-        text = "".join(kept).replace("https://download.pytorch.org/whl/cpu }", "${TORCH_INDEX} }")
+        text = "".join(kept).replace("https://download.pytorch.org/whl/cpu }", '"${TORCH_INDEX}" }')
         (folder / name).write_text(text, "utf-8")
     return folder
 
@@ -124,6 +132,8 @@ def _compose(
     compose("down", "--volumes", quiet=True)  # of a run that was cut off
     claim = "the images are built from the Dockerfile as it is"
     report.step(claim, lambda: build(engine, compose, "this", chosen.reuse))
+    if not chosen.reuse:
+        report.step("what is in them is told, as CycloneDX", lambda: describe(engine, checkout, index))
     if report.failed:
         return
     learned = engine.folder / "learned.json"  # what these images learned
@@ -138,6 +148,10 @@ def _compose(
                 report.missing.append("bytes to compare PostgreSQL's with: walk through sqlite, too")
             compose = Compose(engine, checkout, on_postgres)
             Walk(engine, compose, report, made).on_postgres()
+            compose("down", "--volumes", quiet=True)
+        if "store" in chosen.only:
+            compose = Compose(engine, checkout, [*on_postgres, *STORE])
+            Walk(engine, compose, report, made).on_a_store()
             compose("down", "--volumes", quiet=True)
         if "upgrade" not in chosen.only:
             return
@@ -163,6 +177,21 @@ def build(engine: Engine, compose: Compose, version: str, reuse: bool) -> str:
     sizes = {name: engine.inspect(name)["Size"] / 1e6 for name in IMAGES}
     said = ", ".join(f"{name} {size:.0f} MB" for name, size in sizes.items())
     return said if missing or not reuse else f"those of an earlier run: {said}"
+
+
+def describe(engine: Engine, checkout: Path, index: str) -> str:
+    """Components that the SBOM of each image names."""
+    arguments = [f"TORCH_INDEX={index}"] if index else ["EXTRA=cpu"]
+    words = ("build", "--target", "sbom", "--output", checkout / "sbom", "--build-arg", *arguments)
+    engine.docker(*words, checkout, seconds=2400)
+    counts = []
+    for image, lacking in (("service", {"torch", "pandas", "pip"}), ("worker", {"pandas", "pip"})):
+        document = json.loads((checkout / f"sbom/{image}.cdx.json").read_text("utf-8"))
+        versions = {each["name"]: each["version"] for each in document["components"]}
+        assert {"tgsh", "numpy", "celery"} <= versions.keys(), versions
+        assert lacking.isdisjoint(versions), versions
+        counts.append(f"{image} {len(versions)} components")
+    return ", ".join(counts)
 
 
 def name_images(engine: Engine, version: str) -> None:

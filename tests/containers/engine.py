@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,13 @@ GATEWAY = BRIDGE.partition("/")[0]
 """Address of this machine, as containers and builds see it."""
 
 INTERFACE = "tgsh-test0"
+GROUP = "tgsh-test"
+"""Control group of all its containers."""
+
+GROUPS = Path("/sys/fs/cgroup")
+WEIGHT = 2048 * (os.cpu_count() or 1)
+"""Its share of the processors. A busy process has 1024; so have, left alone, all containers together."""
+
 PACKAGES = "docker.io buildah mmdebstrap iptables iproute2"
 COMPOSE_SUITE = "trixie"
 """Release of Debian whose docker-compose is the plugin (2.26); that of bookworm is the old program."""
@@ -79,6 +87,10 @@ class Engine:
         run("ip", "address", "add", BRIDGE, "dev", INTERFACE, quiet=True)
         run("ip", "link", "set", INTERFACE, "up")
         words += ["--bridge", INTERFACE, "--default-address-pool", f"base={POOL},size=24"]
+        if (GROUPS / "cpu/cpu.shares").exists():
+            (GROUPS / "cpu" / GROUP).mkdir(exist_ok=True)
+            (GROUPS / "cpu" / GROUP / "cpu.shares").write_text(str(WEIGHT))
+            words += ["--cgroup-parent", f"/{GROUP}"]
         forwards = "-P FORWARD ACCEPT" in run("iptables", "-S", "FORWARD", quiet=True)
         with (self.folder / "dockerd.log").open("wb") as log:
             self._daemon = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
@@ -107,6 +119,10 @@ class Engine:
                 self._daemon.kill()
                 self._daemon.wait()
         run("ip", "link", "delete", INTERFACE, quiet=True)
+        for group in GROUPS.glob(f"*/{GROUP}"):
+            for folder, _, _ in os.walk(group, topdown=False):
+                with contextlib.suppress(OSError):  # a process of ours that has not ended yet
+                    Path(folder).rmdir()
         for line in reversed(Path("/proc/mounts").read_text().splitlines()):
             if (place := line.split()[1]).startswith(f"{self.folder}/"):
                 run("umount", "-l", place, quiet=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 import subprocess
 import time
@@ -115,10 +114,23 @@ class Walk:
             }
         )
 
+    def on_a_store(self) -> None:
+        """The same with arrays in the S3 store."""
+        self._services = ("redis", "postgres", "store", "service", "worker-cpu")
+        self._try(
+            {
+                "S3: the stack comes up healthy": self.comes_up,
+                "S3: the first key": self.first_key,
+                "S3: the same bytes as in a folder": self.learns,
+                "S3: the arrays are in the store, and nowhere else": self.stored,
+            }
+        )
+
     def on_an_upgrade(self, earlier: Compose, take_images: Callable[[], None]) -> None:
         """Containers of an earlier version, then this one's on the same volumes."""
 
         def upgraded() -> str:
+            before = self._totals()
             path = self._submit(seed=6)
             self._until(lambda: self._epochs(path) >= 1, 120)
             earlier("stop", "service", "worker-cpu")
@@ -138,7 +150,6 @@ class Walk:
                 "upgrade: it learns": self.learns,
             }
         )
-        before = self._totals()
         self._compose = later
         self._try({"upgrade: this version goes on, on the same volumes": upgraded})
 
@@ -169,6 +180,19 @@ class Walk:
         figure = self._http.get(f"{path}/similarity", params={"format": "png"})
         assert figure.content.startswith(b"\x89PNG"), figure.text
         return f"{seconds:.1f} s, a PNG of {len(figure.content)} bytes"
+
+    def stored(self) -> str:
+        """As boto3 lists the bucket, and as the volume shows."""
+        code = (
+            "import boto3\n"
+            "s3 = boto3.client('s3', endpoint_url='http://127.0.0.1:8333', region_name='us-east-1')\n"
+            "print(s3.list_objects_v2(Bucket='tgsh', Prefix='artifacts/')['KeyCount'])"
+        )
+        count = int(self._compose("exec", "-T", "store", "/opt/moto/bin/python", "-c", code))
+        assert count > 0
+        script = "find /var/lib/tgsh/artifacts -type f 2>/dev/null | wc -l"
+        assert self._compose("exec", "-T", "service", "sh", "-c", script).strip() == "0"
+        return f"{count} objects"
 
     def scraped(self) -> str:
         """As Prometheus itself tells."""
@@ -267,22 +291,32 @@ class Walk:
     def restarts(self) -> str:
         """From the container's start to the first epoch of a job that waits.
 
-        The quickest of three, as whatever else the machine does only ever delays a start.
+        The best of three starts, by what a second of work takes in that container meanwhile.
         """
         (name,) = self._compose.containers("worker-cpu")
-        seen: list[float] = []
-        while len(seen) < 3 and min(seen, default=math.inf) > FIRST_EPOCH_SECONDS:
+        seen: list[tuple[float, float]] = []
+        while len(seen) < 3 and min((a / b for a, b in seen), default=math.inf) > FIRST_EPOCH_SECONDS:
+            before = self._second_of_work(name)
             self._engine.docker("stop", name)
             path = self._submit(seed=20 + len(seen))
             began = time.monotonic()
             self._engine.docker("start", name)
-            self._until(lambda path=path: self._epochs(path) >= 1, 120, pause=0.02)
-            seen.append(time.monotonic() - began)
+            self._until(lambda path=path: self._epochs(path) >= 1, 240, pause=0.02)
+            seconds = time.monotonic() - began
+            seen.append((seconds, (before + self._second_of_work(name)) / 2))
             self._wait(path)
-        load = f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
-        said = f"{', '.join(f'{each:.1f}' for each in seen)} s (aim: {FIRST_EPOCH_SECONDS:g}; {load})"
-        assert min(seen) < 4 * FIRST_EPOCH_SECONDS, said
-        return f"after `docker start` {said}"
+        listed = ", ".join(f"{seconds:.1f} s where one of work took {slow:.1f}" for seconds, slow in seen)
+        said = f"{listed} (aim: {FIRST_EPOCH_SECONDS:g})"
+        assert min(seconds / slow for seconds, slow in seen) < 4 * FIRST_EPOCH_SECONDS, said
+        return f"after `docker start`: {said}"
+
+    def _second_of_work(self, name: str) -> float:
+        """Seconds that a second of processor time takes inside of a container: 1 where nothing else runs."""
+        code = "import time; a = time.monotonic()\nwhile time.process_time() < 1: pass\n"
+        return max(
+            1.0,
+            float(self._engine.docker("exec", name, "python", "-Sc", f"{code}print(time.monotonic() - a)")),
+        )
 
     def scales(self) -> str:
         """Two containers of workers, and one again."""

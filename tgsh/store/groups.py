@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, literal, literal_column, select, text, true
 from sqlalchemy.orm import Session
 
 from tgsh.specs.paths import later_default
@@ -58,7 +58,16 @@ MANY: Mapping[str, ColumnElement[Any]] = MappingProxyType(
 NAMES = ("seed", "base_seed")
 """Numbers that are names: a mean of them says nothing."""
 
+CONFIGURED = ("suite", "dataset")
+"""Columns that follow from an experiment's configuration: all that have one have the same of it."""
+
+INDEXED = ("status", "project", "owner")
+"""Columns with an index of their own, which SQLite would read in its order, and each wide row with it."""
+
 BATCH = 500
+
+MOST_BATCHES = 4
+"""Of configurations; more are read all together."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,7 @@ class _Part:
     completed: int = 0
     sums: dict[str, _Sums] = field(default_factory=lambda: defaultdict(_Sums))
     values: dict[str, Counter[Value]] = field(default_factory=lambda: defaultdict(Counter))
+    counted: dict[str, Summary] = field(default_factory=dict)
 
 
 def is_path(name: str) -> bool:
@@ -130,25 +140,39 @@ def is_path(name: str) -> bool:
     return name not in MEASURED and name not in LABELS and name not in MANY
 
 
-def groups(database: Database, filters: Filters, by: str, columns: Sequence[str]) -> list[Group]:
+class GroupPage(NamedTuple):
+    """The first groups, and how many there are."""
+
+    groups: Sequence[Group]
+    total: int
+
+
+def groups(
+    database: Database, filters: Filters, by: str, columns: Sequence[str], most: int | None = None
+) -> GroupPage:
     """Experiments that the filters select, by the values of `by`; numbers in order, then texts, then None.
 
-    by, columns: names of LABELS, paths of the spec, of `by` also MANY, of columns also MEASURED.
+    by, columns: names of LABELS, paths of the spec, of `by` also MANY, of columns also MEASURED. most: groups
+    that are wanted; None: all.
     """
     paths = [name for name in dict.fromkeys((by, *columns)) if is_path(name)]
     labels = [name for name in dict.fromkeys((by, *columns)) if name in LABELS]
     measured = [name for name in dict.fromkeys(columns) if name in MEASURED]
     parts: dict[Value, _Part] = defaultdict(_Part)
     with database.read() as session:
+        if not database.is_sqlite:
+            # Pages of the index are few and in memory; at the usual cost whole rows are read instead.
+            session.execute(text("SET LOCAL random_page_cost = 1.1"))
         for key, spec in _sources(session, paths):
-            rows: list[Sequence[Any]] = list(session.execute(_grouped(filters, by, key, labels, measured)))
-            if key is None:
-                rows = [(None, *row) for row in rows]
+            aggregated = _aggregated(by, key, labels)
+            keys = [name for name in labels if name not in aggregated]
+            rows = _rows(session, filters, by, key, keys, aggregated, measured)
             specs = _specs(session, spec, paths, {row[0] for row in rows} if paths else ())
             for row in rows:
-                _add(parts, row, by, columns, labels, measured, specs)
-        names = _study_names(session, parts) if by == "study" else {}
-    return [
+                _add(parts, row, by, columns, keys, aggregated, measured, paths, specs)
+        shown = sorted(parts.items(), key=lambda item: _order(item[0]))[:most]
+        names = _study_names(session, (value for value, _ in shown)) if by == "study" else {}
+    found = [
         Group(
             value,
             part.experiments,
@@ -156,8 +180,19 @@ def groups(database: Database, filters: Filters, by: str, columns: Sequence[str]
             {name: _summary(name, part) for name in columns},
             names.get(value),
         )
-        for value, part in sorted(parts.items(), key=lambda item: _order(item[0]))
+        for value, part in shown
     ]
+    return GroupPage(found, len(parts))
+
+
+def _aggregated(by: str, key: Any, labels: Sequence[str]) -> list[str]:
+    """Labels that are summed up within the groups of the database: rows of each value would be many.
+
+    Of configurations those that follow from them; of studies, which are many, all, unless one has a mean.
+    """
+    if key is ExperimentRecord.configuration_id:
+        return [name for name in labels if name in CONFIGURED and name != by]
+    return list(labels) if key is None and by == "study" and "tasks" not in labels else []
 
 
 def _sources(session: Session, paths: Sequence[str]) -> list[tuple[Any, Any]]:
@@ -171,14 +206,62 @@ def _sources(session: Session, paths: Sequence[str]) -> list[tuple[Any, Any]]:
     return [configured, (ExperimentRecord.id, ExperimentRecord)]
 
 
+def _rows(
+    session: Session,
+    filters: Filters,
+    by: str,
+    key: Any,
+    labels: Sequence[str],
+    aggregated: Sequence[str],
+    measured: Sequence[str],
+) -> list[Sequence[Any]]:
+    """Rows of the key of a spec or None, the value of MANY or None, then as `_grouped` has them."""
+    found: list[Sequence[Any]] = []
+    for link in (True, False) if by == "study" else (by in MANY,):
+        query = _grouped(filters, by, key, labels, aggregated, measured, link)
+        for row in session.execute(query):
+            if row[len(row) - _width(aggregated, measured)]:  # without keys there is a row of no experiments
+                given = list(row)
+                if key is None:
+                    given.insert(0, None)
+                if not link:
+                    given.insert(1, None)
+                found.append(given)
+    return found
+
+
+def _width(aggregated: Sequence[str], measured: Sequence[str]) -> int:
+    """Columns of counts and sums."""
+    return 2 + 3 * len(aggregated) + 5 * len(measured)
+
+
 def _grouped(
-    filters: Filters, by: str, key: Any, labels: Sequence[str], measured: Sequence[str]
+    filters: Filters,
+    by: str,
+    key: Any,
+    labels: Sequence[str],
+    aggregated: Sequence[str],
+    measured: Sequence[str],
+    link: bool,
 ) -> Select[Any]:
-    """Rows of key (if any), the value of MANY if that is `by`, labels, counts, sums of what is measured."""
+    """Rows of key (if any), the value of MANY if that is `by`, labels, counts, sums of what is measured.
+
+    aggregated: labels of which there are count, number of different values, and the least. link: whether
+    they are those with a link of MANY; those with a tag and those without are told apart by its value.
+    """
     r = ExperimentRecord
-    many = [MANY[by]] if by in MANY else []
-    keys = ([] if key is None else [key]) + many + [LABELS[name] for name in labels]
+    keys = [] if key is None else [key]
+    if link:
+        keys.append(MANY[by])
+    keys += [
+        LABELS[name].concat(literal_column("''")) if name in INDEXED else LABELS[name] for name in labels
+    ]
     sums: list[Any] = [func.count(), func.count(case((r.status == "completed", 1)))]
+    for name in aggregated:
+        value = LABELS[name]
+        # Of a configuration all are the same, and to count them takes as long as all the rest.
+        different = func.count(value.distinct()) if key is None else literal(1)
+        sums += [func.count(value), different, func.min(value)]
     for name in measured:
         value = MEASURED[name]
         sums += [
@@ -196,7 +279,9 @@ def _grouped(
         if filters.visible_to is not None:
             own = select(StudyRecord.id).where(is_study_visible_to(filters.visible_to))
             seen = seen & StudyMemberRecord.study_id.in_(own)
-        query = query.outerjoin(StudyMemberRecord, seen)
+        # In the order of the studies SQLite need not sort them; those in none are counted apart.
+        others = ~select(StudyMemberRecord.experiment_id).where(seen).correlate(r).exists()
+        query = query.join(StudyMemberRecord, seen) if link else query.where(others)
     if key is r.configuration_id:
         query = query.where(r.configuration_id.is_not(None))
     if key is r.id:
@@ -210,17 +295,19 @@ def _specs(session: Session, source: Any, paths: Sequence[str], ids: Iterable[st
         return {}
     wanted, found = sorted(ids), {}
     values = [source.spec[place_of(path)] for path in paths]
-    for start in range(0, len(wanted), BATCH):
-        query = select(source.id, *values).where(source.id.in_(wanted[start : start + BATCH]))
-        for id, *some in session.execute(query):
-            found[id] = [_plain(value, path) for value, path in zip(some, paths, strict=True)]
+    defaults = [later_default(path) for path in paths]
+    chosen = [source.id.in_(wanted[start : start + BATCH]) for start in range(0, len(wanted), BATCH)]
+    if source is ConfigurationRecord and len(chosen) > MOST_BATCHES:
+        chosen = [true()]  # most of them, if not all
+    for condition in chosen:
+        for id, *some in session.execute(select(source.id, *values).where(condition)):
+            found[id] = [_plain(value, default) for value, default in zip(some, defaults, strict=True)]
     return found
 
 
-def _plain(value: Any, path: str) -> Value:
+def _plain(value: Any, default: str | None) -> Value:
     """A value of a spec as one word or number; what was no key yet has its default."""
     if value is None:
-        default = later_default(path)
         return None if default == "None" else default
     return value if isinstance(value, str | int | float | bool) else _text(value)
 
@@ -235,32 +322,43 @@ def _add(
     by: str,
     columns: Sequence[str],
     labels: Sequence[str],
+    aggregated: Sequence[str],
     measured: Sequence[str],
+    paths: Sequence[str],
     specs: Mapping[str, list[Value]],
 ) -> None:
-    """Add a row of `_grouped` to its group."""
-    key, *rest = row
-    many = rest.pop(0) if by in MANY else None
-    said: dict[str, Value] = dict(zip(labels, rest, strict=False))
-    experiments, completed, *numbers = rest[len(labels) :]
+    """Add a row of `_rows` to its group."""
+    key, many = row[:2]
+    said: dict[str, Value] = dict(zip(labels, row[2:], strict=False))
+    at = 2 + len(labels)
+    experiments, completed = row[at : at + 2]
     if specs:
-        paths = [name for name in dict.fromkeys((by, *columns)) if is_path(name)]
-        said |= dict(zip(paths, specs.get(key, [None] * len(paths)), strict=True))
+        said |= zip(paths, specs.get(key) or [None] * len(paths), strict=True)
     part = parts[many if by in MANY else said[by]]
     part.experiments += experiments
     part.completed += completed
-    for index, name in enumerate(measured):
-        count, *sums = numbers[5 * index : 5 * index + 5]
-        if count:
-            part.sums[name].add(count, *sums)
+    at += 2 + 3 * len(aggregated)
+    for name in measured:
+        if row[at]:
+            part.sums[name].add(*row[at : at + 5])
+        at += 5
+    at = 4 + len(labels)
+    for index, name in enumerate(aggregated):
+        count, different, least = row[at + 3 * index : at + 3 * index + 3]
+        if specs:
+            part.values[name][least] += count
+        else:
+            part.counted[name] = Summary(count, different, least if different == 1 else None)
     for name in columns:
-        if name in said and said[name] is not None:
-            part.values[name][said[name]] += experiments
+        if (value := said.get(name)) is not None:
+            part.values[name][value] += experiments
 
 
 def _summary(name: str, part: _Part) -> Summary:
     if name in MEASURED:
         return part.sums[name].summary()
+    if name in part.counted:
+        return part.counted[name]
     values = part.values[name]
     count, distinct = sum(values.values()), len(values)
     only = next(iter(values)) if distinct == 1 else None

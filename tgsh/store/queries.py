@@ -213,14 +213,9 @@ def experiments(
     database: Database, filters: Filters, limit: int, after: Position | None = None, order: SortOrder = NEWEST
 ) -> list[Snapshot]:
     """Up to `limit` experiments in this order, after the position `after`."""
-    position = (column.label(f"position_{index}") for index, column in enumerate(order.key))
-    query = select(ExperimentRecord.id, *position).where(*filters.conditions())
-    if after is not None:
-        key, bound = tuple_(*order.key), tuple_(*after)
-        query = query.where(key < bound if order.descending else key > bound)
-    by = [column.desc() if order.descending else column.asc() for column in order.key]
+    query = _positions(filters, limit, after, order)
     with database.read() as session:
-        rows = session.execute(query.order_by(*by).limit(limit)).all()
+        rows = session.execute(query).all()
         records = _records(session, [id for id, *_ in rows])
         at = session.scalar(select(db_now())) or 0.0
         return [
@@ -228,6 +223,24 @@ def experiments(
             for id, *values in rows
             if id in records
         ]
+
+
+def positions(
+    database: Database, filters: Filters, limit: int, after: Position | None = None, order: SortOrder = NEWEST
+) -> list[tuple[str, Position]]:
+    """Ids and positions of the same experiments, from the index alone."""
+    with database.read() as session:
+        return [(id, values) for id, *values in session.execute(_positions(filters, limit, after, order))]
+
+
+def _positions(filters: Filters, limit: int, after: Position | None, order: SortOrder) -> Select[Any]:
+    position = (column.label(f"position_{index}") for index, column in enumerate(order.key))
+    query = select(ExperimentRecord.id, *position).where(*filters.conditions())
+    if after is not None:
+        key, bound = tuple_(*order.key), tuple_(*after)
+        query = query.where(key < bound if order.descending else key > bound)
+    by = [column.desc() if order.descending else column.asc() for column in order.key]
+    return query.order_by(*by).limit(limit)
 
 
 def _records(session: Session, ids: Sequence[str]) -> dict[str, ExperimentRecord]:

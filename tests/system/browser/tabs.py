@@ -89,7 +89,8 @@ class Window:
     def open(self, url: str) -> Tab:
         """A new tab at that address, shown."""
         tab = Tab(self, self.send("Target.createTarget", url=url)["targetId"])
-        wait_until(lambda: tab.evaluate("document.readyState") == "complete" and tab.title)
+        # In one look: the blank page before it is complete, too.
+        wait_until(lambda: tab.evaluate("document.readyState === 'complete' && document.title !== ''"))
         return tab
 
     def send(self, method: str, session: str | None = None, **params: object) -> Any:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import httpx
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
@@ -29,6 +30,7 @@ from service.app import create_app
 from service.dependencies import Services
 from service.settings import ServiceSettings
 from tests.api.conftest import finish, work
+from tests.support.drawn import Drawn, cells
 from tests.support.many_experiments import fill
 from tests.support.serving import serving
 from tests.system.browser.conftest import Troubles
@@ -395,3 +397,27 @@ def test_a_report_is_made_and_printed_to_pdf(
     page.goto("/dashboard/reports")
     expect(page.get_by_role("link", name="How alike rotations are")).to_be_visible()
     screenshot("reports-1280-light")
+
+
+def test_a_column_wide_matrix_goes_into_a_paper(page: Page, troubles: Troubles, lab: Lab) -> None:
+    troubles.allow("409")  # nothing was measured at a finish here
+    experiment = lab.completed("four rotations for a paper", seed=61)
+    page.goto("/")
+    search(page, "for a paper")
+    page.get_by_role("link", name="four rotations for a paper", exact=True).click()
+    expect(page.locator(".plot-similarity .main-svg").first).to_be_visible()
+    page.get_by_role("button", name="For a paper: Similarity of the tasks").click()
+    form = page.locator("#figure")
+    form.get_by_label("Start from").select_option(label="one column: 85 mm, 8 pt")
+    form.get_by_label("Diagonal").select_option("mask")
+    expect(form.locator("[data-summary]")).to_contain_text("85 × ")
+    with page.expect_download() as download:
+        form.get_by_role("button", name="Download", exact=True).click()
+    assert download.value.suggested_filename == f"similarity-{experiment}.svg"
+    drawn = Drawn(Path(download.value.path()).read_text("utf-8"))
+    assert drawn.width == pytest.approx(85, abs=0.1)
+    assert {size for _, size in drawn.texts} == {8}
+    words = " ".join(word for word, _ in drawn.texts)
+    assert "four rotations" in words  # letters, not their outlines
+    opaque = cells(drawn.pixels, 4)[:, :, 3] > 0
+    assert (opaque == ~np.eye(4, dtype=bool)).all()

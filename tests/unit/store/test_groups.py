@@ -25,8 +25,8 @@ def test_groups_are_those_of_the_rows_one_by_one(database: Database) -> None:
     found = groups(
         database, Filters(suite="shift"), "training.epochs", ["accuracy", "network.expansion", "dataset"]
     )
-    assert [group.value for group in found] == sorted({row.spec["training"]["epochs"] for row in rows})
-    for group in found:
+    assert [group.value for group in found.groups] == sorted({row.spec["training"]["epochs"] for row in rows})
+    for group in found.groups:
         own = [row for row in rows if row.spec["training"]["epochs"] == group.value]
         accuracies = [row.mean_accuracy for row in own if row.mean_accuracy is not None]
         assert (group.experiments, group.columns["accuracy"].count) == (len(own), len(accuracies))
