@@ -14,9 +14,10 @@ const ABOUT = {
 const place = document.getElementById("paper");
 const form = document.getElementById("figure");
 const choice = document.getElementById("choice");
-const preview = form.querySelector(".preview img");
+const preview = Object.assign(document.createElement("img"), {hidden: true, alt: ""});
 const summary = form.querySelector("[data-summary]");
 const errors = new Map(); // field -> <small> with what is wrong
+form.querySelector(".preview").append(preview);
 let request = null;
 let waiting = null;
 let shown = null; // address of the preview that is shown, or under way
