@@ -62,7 +62,7 @@ LATER = {
     ("GET", "/experiments/{experiment_id}/placements/{placement_id}/samples"),  # placement_file(of="samples")
     ("GET", "/experiments/{experiment_id}/accuracy/matrix/job"),  # compute_accuracy_matrix
     ("GET", "/studies/{study_id}/webhooks"),  # webhooks, of a study
-    # Methods of reports look the id up among all first; tests/api/test_reports.py runs them.
+    # tests/api/test_reports.py runs the methods of reports.
     *((method, "/reports/{report_id}") for method in ("GET", "PATCH", "DELETE")),
     ("GET", "/reports/{report_id}/export"),
     ("GET", "/reports/{report_id}/figures/{place}.{format}"),  # for pages; a client has export_report
