@@ -156,7 +156,7 @@ def _templates() -> Jinja2Templates:
         lstrip_blocks=True,
     )
     env.filters |= FILTERS
-    env.globals |= {"static": static_url, "version": version("tgsh"), "colours": colours_of_plots()}
+    env.globals |= {"static": static_url, "version": version("tgsh"), "plot_colours": colours_of_plots()}
     return Jinja2Templates(env=env)
 
 
