@@ -84,9 +84,9 @@ def _lock_task() -> Select[Any]:
     return query
 
 
-def _append(kind: str, event: Any) -> UpdateBase:
+def _append(kind: str, event: Any, *conditions: ColumnElement[bool]) -> UpdateBase:
     """An event of the task's experiment, of which the statement before has locked the row."""
-    held = exists(select(TaskRecord.index).where(*_is_leased()))
+    held = exists(select(TaskRecord.index).where(*_is_leased(), *conditions))
     values = select(ExperimentRecord.id, literal(kind), event).where(ExperimentRecord.id == given("id"), held)
     return insert(table_of(EventRecord)).from_select(["experiment_id", "kind", "data"], values)
 
@@ -95,9 +95,11 @@ def _append(kind: str, event: Any) -> UpdateBase:
 def epoch_statements(dialect: str) -> Statements:
     """Statements that record an epoch; the first returns the leased row.
 
+    Once more with the same checkpoint, as after a commit whose acknowledgement was lost, they change nothing.
     Parameters: id, task, token, epoch, loss, losses, seconds, checkpoint, sha256, lane.
     """
     e, t = ExperimentRecord, TaskRecord
+    is_new = t.checkpoint.is_distinct_from(given("checkpoint", String()))
     gained = given("epoch", Integer()) - select(t.epochs_done).where(*_is_leased()).scalar_subquery()
     paced = case((e.status == "running", e.epochs_done - e.pace_epochs), else_=0)
     elapsed = db_now() - e.pace_since
@@ -123,15 +125,15 @@ def epoch_statements(dialect: str) -> Statements:
     return (
         _lock_task(),
         update(table_of(e)).where(e.id == given("id"), held).values(epochs_done=e.epochs_done + gained),
-        _append("progress", event),
+        _append("progress", event, is_new),
         add_if(dialect, "task_epochs", literal(""), lane, gained, held),
         update(table_of(t))
         .where(*_is_leased())
         .values(
             epochs_done=given("epoch"),
             losses=given("losses", type_=JSON()),
-            seconds=t.seconds + given("seconds"),
-            checkpoint=given("checkpoint"),
+            seconds=t.seconds + case((is_new, given("seconds", Double())), else_=0.0),
+            checkpoint=given("checkpoint", String()),
             checkpoint_sha256=given("sha256"),
         ),
     )

@@ -273,6 +273,19 @@ def test_a_resumed_claim_knows_its_checkpoint(database: Database) -> None:
     )  # the first is not counted twice
 
 
+def test_an_epoch_whose_acknowledgement_was_lost_is_recorded_once(database: Database) -> None:
+    experiment_id = submitted(database, tasks=1)
+    claim = leased(database, experiment_id, 0)
+    for _ in range(2):  # the worker cannot know that the first was committed
+        jobs.record_epoch(database, claim, (0.5,), 1.5, "key-1", "1" * 64)
+    told = [event for event in queries.events(database, experiment_id, 0)[0] if event.kind == "progress"]
+    assert [event.data["epoch"] for event in told] == [1]
+    (task,) = queries.tasks(database, experiment_id)
+    assert (task.epochs_done, task.seconds) == (1, 1.5)
+    jobs.record_epoch(database, claim, (0.5, 0.4), 1.0, "key-2", "2" * 64)
+    assert queries.tasks(database, experiment_id)[0].seconds == 2.5
+
+
 def test_idempotency_keys(database: Database) -> None:
     plan = ExperimentPlan([PlannedTask("0°", {})], "b" * 64)
     one, new, _ = experiments.submit(database, ExperimentSpec(seed=1), plan, "key")
