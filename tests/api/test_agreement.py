@@ -131,7 +131,7 @@ def test_what_shares_no_base_has_no_p(client: httpx.Client, services: Services) 
 
 
 BAD_QUESTIONS: list[tuple[dict[str, Any], str, str]] = [
-    ({}, "geometry", "required"),
+    ({}, "geometry", "missing"),
     ({"geometry": None}, "geometry", "circular(angle)"),
     ({"geometry": 7}, "geometry", "a matrix of all tasks"),
     ({"geometry": "circle(angle)"}, "geometry", "circular, abs, same"),
@@ -146,7 +146,7 @@ BAD_QUESTIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"geometry": [["a"] * 6] * 6}, "geometry.0.0", "number"),
     ({"geometry": [1, 2]}, "geometry.0", "list"),
     ({"geometry": {"experiment": "nope"}}, "geometry.experiment", "pattern"),
-    ({"geometry": {"study": "0" * 16}}, "geometry.experiment", "required"),
+    ({"geometry": {"study": "0" * 16}}, "geometry.experiment", "missing"),
     ({"geometry": "abs(angle)", "partial": "abs(nothing)"}, "partial", "no parameter"),
     ({"geometry": "abs(angle)", "partial": [[0]]}, "partial", "1×1"),
     ({"geometry": "abs(angle)", "permutations": 98}, "permutations", "99"),

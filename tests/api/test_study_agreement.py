@@ -109,7 +109,7 @@ def test_what_is_missing_is_told(client: httpx.Client, services: Services) -> No
 
 
 BAD: list[tuple[str, dict[str, Any], str, str]] = [
-    ("", {}, "geometry", "required"),
+    ("", {}, "geometry", "missing"),
     ("", {"geometry": [[1]]}, "geometry", "the experiment has 5 tasks"),
     ("", {"geometry": "circular(shift)"}, "geometry", "they have: angle, index"),
     ("", {"geometry": "abs(angle)", "partial": "abs(nothing)"}, "partial", "no parameter"),
