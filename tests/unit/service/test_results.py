@@ -21,6 +21,7 @@ from service.results.images import DATASET_SAMPLES, PREVIEW
 from service.subprocesses import FIGURE_FORMATS
 from tests.support.compose import ROOT
 from tgsh.specs import results as declared
+from tgsh.specs.figure_options import FigureOptions
 from tgsh.specs.results import PICTURES, RESULT_SPECS, ResultSpec
 
 OTHERS: tuple[Result[Any, Any, Any, Any], ...] = (
@@ -76,6 +77,10 @@ def test_the_bundle_holds_formats_that_there_are() -> None:
 def values_of(annotation: Any) -> st.SearchStrategy[Any]:
     """NaN and infinity are no parameters."""
     finite = st.floats(allow_nan=False, allow_infinity=False)
+    if annotation is FigureOptions:
+        size = st.none() | finite
+        ends = st.sampled_from([None, "auto"]) | st.tuples(finite, finite)
+        return st.builds(FigureOptions, width=size, height=size, font=size, range=ends)
     return finite if annotation is float else st.from_type(annotation)
 
 
