@@ -25,6 +25,7 @@ from sqlalchemy import (
     insert,
     literal,
     null,
+    or_,
     select,
     update,
 )
@@ -95,11 +96,12 @@ def _append(kind: str, event: Any, *conditions: ColumnElement[bool]) -> UpdateBa
 def epoch_statements(dialect: str) -> Statements:
     """Statements that record an epoch; the first returns the leased row.
 
-    Once more with the same checkpoint, as after a commit whose acknowledgement was lost, they change nothing.
+    Once more with the same epoch and checkpoint, as after a commit whose acknowledgement was lost, they change nothing.
     Parameters: id, task, token, epoch, loss, losses, seconds, checkpoint, sha256, lane.
     """
     e, t = ExperimentRecord, TaskRecord
-    is_new = t.checkpoint.is_distinct_from(given("checkpoint", String()))
+    is_other = t.checkpoint.is_distinct_from(given("checkpoint", String()))
+    is_new = or_(is_other, t.epochs_done != given("epoch", Integer()))
     gained = given("epoch", Integer()) - select(t.epochs_done).where(*_is_leased()).scalar_subquery()
     paced = case((e.status == "running", e.epochs_done - e.pace_epochs), else_=0)
     elapsed = db_now() - e.pace_since
