@@ -96,7 +96,8 @@ def _append(kind: str, event: Any, *conditions: ColumnElement[bool]) -> UpdateBa
 def epoch_statements(dialect: str) -> Statements:
     """Statements that record an epoch; the first returns the leased row.
 
-    Once more with the same epoch and checkpoint, as after a commit whose acknowledgement was lost, they change nothing.
+    Once more with the same epoch and checkpoint, as after a commit whose acknowledgement was lost, they
+    change nothing.
     Parameters: id, task, token, epoch, loss, losses, seconds, checkpoint, sha256, lane.
     """
     e, t = ExperimentRecord, TaskRecord
