@@ -1,11 +1,8 @@
-"""Parsers of what clients send: images, index lists, and opaque pagination cursors."""
+"""Parsers of what clients send: images, index lists, weights."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
-import json
 import re
 from math import prod
 from typing import Any
@@ -18,7 +15,6 @@ from service.errors import UnsupportedMediaType
 from service.responses import MEDIA_TYPES
 from tgsh.datasets.base import DatasetInfo
 from tgsh.errors import InvalidSpec
-from tgsh.store.queries import NEWEST, Position, SortOrder
 
 MAX_IMAGES = 1_000
 """Images in one request."""
@@ -317,24 +313,3 @@ def parse_weights(text: str, available: tuple[int, ...], field: str = "weights")
 
 
 _WEIGHT = re.compile(r"(\d{1,6}):(\d{1,12}(?:\.\d{0,12})?(?:e-?\d{1,2})?)", re.ASCII)
-
-
-MAX_CURSOR = 4_000
-"""Characters of a cursor, which can contain a name of 200 characters."""
-
-
-def encode_cursor(*position: str | float) -> str:
-    """The cursor of the page that follows this position."""
-    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
-
-
-def decode_cursor(cursor: str, order: SortOrder = NEWEST) -> Position:
-    """The position of a cursor of `encode_cursor` for the same sort order. Raises InvalidSpec."""
-    try:
-        position = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if isinstance(position, list) and order.is_position(position):
-            "".join(map(str, position)).encode()  # ValueError for text that no database stores
-            return position
-        raise ValueError("another list than ours")
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise InvalidSpec("cursor", "is not one of ours; take `next` of the page before") from error

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from service import parsing
+from service import paging
 from service.dependencies import ID, AskedOptions, CallerDep, Format, Services, ServicesDep, require_visible
+from service.paging import Cursor, PageLimit, next_link
 from service.responses import documented, respond
 from service.results.atlas import (
     ATLAS_MAP,
@@ -67,10 +68,8 @@ def list_bases(
     response: Response,
     services: ServicesDep,
     caller: CallerDep,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=parsing.MAX_CURSOR, description="`next` of the page before")
-    ] = None,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
 ) -> BasePage:
     """Every random base on which the caller sees an experiment, with how much was learned on it.
 
@@ -78,13 +77,12 @@ def list_bases(
     """
     after = None
     if cursor is not None:
-        created_at, base_id = parsing.decode_cursor(cursor)
+        created_at, base_id = paging.decode_cursor(cursor)
         after = float(created_at), str(base_id)
     found = atlas.bases(services.database, caller.visible_to, limit + 1, after)
     page, more = found[:limit], len(found) > limit
-    next_cursor = parsing.encode_cursor(page[-1].created_at, page[-1].base_id) if more else None
-    if next_cursor is not None:
-        response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
+    next_cursor = paging.encode_cursor(page[-1].created_at, page[-1].base_id) if more else None
+    response.headers.update(next_link(request, next_cursor))
     return BasePage(items=[summary(services, counts) for counts in page], next=next_cursor)
 
 

@@ -11,11 +11,12 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from service import parsing
+from service import paging
 from service.dependencies import AskedOptions, CallerDep, Format, HeldDep, Services, ServicesDep
 from service.errors import MEDIA_TYPE, Forbidden
 from service.middleware.auth import Caller
 from service.multipart import file_pieces
+from service.paging import Cursor, PageLimit, next_link
 from service.responses import documented, respond
 from service.results.images import DATASET_SAMPLES, DatasetSamplesParams
 from service.threads import writing
@@ -266,16 +267,15 @@ def list_datasets(
     response: Response,
     services: ServicesDep,
     caller: CallerDep,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
 ) -> DatasetPage:
     """A page of datasets that are one's own, shared, or nobody's; the named ones are in GET /catalog."""
-    after = parsing.decode_cursor(cursor) if cursor else None
+    after = paging.decode_cursor(cursor) if cursor else None
     rows = datasets.page(services.database, caller.visible_to, limit + 1, after)
     page, more = rows[:limit], len(rows) > limit
-    next_cursor = parsing.encode_cursor(page[-1].holder.created_at, page[-1].record.id) if more else None
-    if next_cursor is not None:
-        response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
+    next_cursor = paging.encode_cursor(page[-1].holder.created_at, page[-1].record.id) if more else None
+    response.headers.update(next_link(request, next_cursor))
     return DatasetPage(items=[dataset_view(held) for held in page], next=next_cursor)
 
 

@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from service import parsing
+from service import paging
 from service.dependencies import (
     ID,
     AskedOptions,
@@ -28,6 +28,7 @@ from service.errors import BodyTooLarge, Forbidden
 from service.fleet import refusal
 from service.middleware.auth import Caller
 from service.multipart import file_pieces
+from service.paging import Cursor, PageLimit, next_link
 from service.placements import submit_dataset, submit_images, target_of
 from service.responses import documented, respond
 from service.results.base import NoParams
@@ -270,17 +271,16 @@ def list_placements(
     response: Response,
     services: ServicesDep,
     caller: CallerDep,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
 ) -> PlacementPage:
     """A page of placements that are one's own or nobody's."""
     queries.experiment(services.database, experiment_id)
-    after = parsing.decode_cursor(cursor) if cursor else None
+    after = paging.decode_cursor(cursor) if cursor else None
     rows = analyses.page(services.database, experiment_id, caller.visible_to, limit + 1, after)
     page, more = rows[:limit], len(rows) > limit
-    next_cursor = parsing.encode_cursor(page[-1].created_at, page[-1].id) if more else None
-    if next_cursor is not None:
-        response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
+    next_cursor = paging.encode_cursor(page[-1].created_at, page[-1].id) if more else None
+    response.headers.update(next_link(request, next_cursor))
     is_served = has_worker(services)
     return PlacementPage(items=[summary_view(record, is_served) for record in page], next=next_cursor)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Request, Response
 
-from service import parsing
+from service import paging
 from service.dashboard.report_file import report_file
 from service.dependencies import ID, CallerDep, ServicesDep
 from service.errors import NotAcceptable
+from service.paging import Cursor, PageLimit, next_link
 from service.reports import checked_items, figure_bytes, items_of, report_view, require_report, summary_view
 from service.responses import MEDIA_TYPES
 from service.threads import writing
@@ -57,18 +58,15 @@ def list_reports(
     response: Response,
     services: ServicesDep,
     caller: CallerDep,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=parsing.MAX_CURSOR, description="`next` of the page before")
-    ] = None,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
 ) -> ReportList:
     """A page of your reports and of those that are shared, the one changed last first."""
-    after = parsing.decode_cursor(cursor) if cursor else None
+    after = paging.decode_cursor(cursor) if cursor else None
     found = reports.reports(services.database, caller.visible_to, limit + 1, after)
     page, more = found[:limit], len(found) > limit
-    next_cursor = parsing.encode_cursor(page[-1].changed_at, page[-1].id) if more else None
-    if next_cursor is not None:
-        response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
+    next_cursor = paging.encode_cursor(page[-1].changed_at, page[-1].id) if more else None
+    response.headers.update(next_link(request, next_cursor))
     return ReportList(items=[summary_view(record) for record in page], next=next_cursor)
 
 

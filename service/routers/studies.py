@@ -12,10 +12,11 @@ from fastapi import APIRouter, BackgroundTasks, Body, Header, Path, Query, Reque
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import parsing
+from service import paging
 from service.dependencies import ID, CallerDep, OwnStudyId, Services, ServicesDep, StudyId
 from service.middleware.auth import Caller
 from service.middleware.head import IS_HEAD
+from service.paging import Cursor, PageLimit, next_link
 from service.study_submissions import is_shared, planned, priority_of, refusal_of, stored_finder
 from service.threads import writing
 from service.webhooks import require_webhook, webhook_list
@@ -143,19 +144,16 @@ def list_studies(
     ] = None,
     tag: Annotated[str | None, FILTER] = None,
     project: Annotated[str | None, FILTER] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=parsing.MAX_CURSOR, description="`next` of the page before")
-    ] = None,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
 ) -> StudyPage:
     """A page of studies that are one's own, shared, or nobody's, with their progress."""
-    after = parsing.decode_cursor(cursor) if cursor else None
+    after = paging.decode_cursor(cursor) if cursor else None
     filters = StudyFilters(q, tag, project, caller.visible_to)
     snapshots = studies.studies(services.database, filters, limit + 1, after)
     page, more = snapshots[:limit], len(snapshots) > limit
-    next_cursor = parsing.encode_cursor(page[-1].record.created_at, page[-1].record.id) if more else None
-    if next_cursor is not None:
-        response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_cursor)}>; rel="next"'
+    next_cursor = paging.encode_cursor(page[-1].record.created_at, page[-1].record.id) if more else None
+    response.headers.update(next_link(request, next_cursor))
     return StudyPage(items=[study_summary(snapshot) for snapshot in page], next=next_cursor)
 
 
