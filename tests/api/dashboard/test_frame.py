@@ -102,3 +102,10 @@ def test_the_worker_of_the_pages_may_connect_and_nothing_else(client: httpx.Clie
     assert answer.headers["content-security-policy"] == WORKER_POLICY
     assert "worker-src 'self'" in POLICY
     assert client.get(static_url("frame.js")).headers["content-security-policy"] != WORKER_POLICY
+
+
+@pytest.mark.parametrize("typed", ["/dashboard", "/dashboard/experiments"])
+def test_who_types_the_folder_of_the_pages_is_led_to_the_table(client: httpx.Client, typed: str) -> None:
+    answer = client.get(f"{typed}?q=a%26b", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/?q=a%26b")
+    assert "<h1>Experiments</h1>" in client.get(typed, follow_redirects=True).text
