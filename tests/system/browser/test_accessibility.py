@@ -66,6 +66,8 @@ def test_a_phone_shows_it_whole(
     page.set_viewport_size({"width": 360, "height": 740})
     visit(page, troubles, path)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    lists = page.locator(".wide:has(> table:is(.stack, .experiments))")  # nothing of these is out of sight
+    assert all(lists.evaluate_all("all => all.map((each) => each.scrollWidth <= each.clientWidth)"))
     screenshot(f"phone-{path.split('/')[-1].split('?')[0] or 'experiments'}")
 
 
