@@ -7,7 +7,7 @@ from typing import Annotated, get_args
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from service import paging
+from service import cursors
 from service.dashboard.rendering import render
 from service.dependencies import ID, CallerDep, ServicesDep
 from service.routers.bases import BaseId, OfDataset, OfOwner, OfProject, OfSuite, summary
@@ -31,12 +31,12 @@ def base_list(
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
-    cursor: Annotated[str | None, Query(max_length=paging.MAX_CURSOR)] = None,
+    cursor: Annotated[str | None, Query(max_length=cursors.MAX_CURSOR)] = None,
 ) -> HTMLResponse:
     """Random bases, the one used last first."""
     after = None
     if cursor:
-        created_at, base_id = paging.decode_cursor(cursor)
+        created_at, base_id = cursors.decode_cursor(cursor)
         after = float(created_at), str(base_id)
     found = atlas.bases(services.database, caller.visible_to, ROWS + 1, after)
     last = found[ROWS - 1] if len(found) > ROWS else None
@@ -44,7 +44,7 @@ def base_list(
         request,
         "bases.html",
         bases=[summary(services, counts) for counts in found[:ROWS]],
-        next=paging.encode_cursor(last.created_at, last.base_id) if last is not None else None,
+        next=cursors.encode_cursor(last.created_at, last.base_id) if last is not None else None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
-from service import paging
+from service import cursors
 from service.dashboard.notes import as_html
 from service.dashboard.rendering import render
 from service.dependencies import ID, CallerDep, ServicesDep, require_study_visible, require_visible
@@ -43,7 +43,7 @@ def report_list(
     caller: CallerDep,
     experiment: Subject = None,
     study: Subject = None,
-    cursor: Annotated[str | None, Query(max_length=paging.MAX_CURSOR)] = None,
+    cursor: Annotated[str | None, Query(max_length=cursors.MAX_CURSOR)] = None,
 ) -> HTMLResponse:
     """Reports; with an experiment or a study also the form that adds its figures to one."""
     kind, name = None, ""
@@ -53,7 +53,7 @@ def report_list(
     elif study is not None:
         require_study_visible(services, caller, study)
         kind, name = "study", studies.study(services.database, study, caller.visible_to).record.name
-    after = paging.decode_cursor(cursor) if cursor else None
+    after = cursors.decode_cursor(cursor) if cursor else None
     found = reports.reports(services.database, caller.visible_to, ROWS + 1, after)
     page = found[:ROWS]
     last = page[-1] if len(found) > ROWS else None
@@ -65,7 +65,7 @@ def report_list(
         "reports.html",
         reports=[summary_view(record) for record in page],
         cursor=cursor,
-        next=paging.encode_cursor(last.changed_at, last.id) if last is not None else None,
+        next=cursors.encode_cursor(last.changed_at, last.id) if last is not None else None,
         mine=[summary_view(record) for record in mine[:ROWS]],
         has_older=len(mine) > ROWS,
         may_make=caller.role != "read",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from service import paging
+from service import cursors
 from service.dashboard.rendering import render
 from service.dashboard.study_words import cell_words
 from service.dependencies import CallerDep, Services, ServicesDep, StudyId
@@ -35,15 +35,15 @@ def study_list(
     services: ServicesDep,
     caller: CallerDep,
     q: Annotated[str, Query(max_length=200, pattern=WITHOUT_NUL)] = "",
-    cursor: Annotated[str | None, Query(max_length=paging.MAX_CURSOR)] = None,
+    cursor: Annotated[str | None, Query(max_length=cursors.MAX_CURSOR)] = None,
 ) -> HTMLResponse:
     """Studies, newest first; for requests of htmx the table alone."""
-    after = paging.decode_cursor(cursor) if cursor else None
+    after = cursors.decode_cursor(cursor) if cursor else None
     filters = StudyFilters(text=q or None, visible_to=caller.visible_to)
     snapshots = studies.studies(services.database, filters, ROWS + 1, after)
     page = snapshots[:ROWS]
     last = page[-1].record if len(snapshots) > ROWS else None
-    following = paging.encode_cursor(last.created_at, last.id) if last is not None else None
+    following = cursors.encode_cursor(last.created_at, last.id) if last is not None else None
     found = [study_summary(snapshot) for snapshot in page]
     is_part = "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
     response = render(

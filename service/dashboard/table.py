@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BeforeValidator
 
-from service import paging
+from service import cursors
 from service.dashboard.rendering import format_seconds, format_share, render
 from service.dependencies import CallerDep, Services, ServicesDep
 from service.experiment_table import (
@@ -267,7 +267,7 @@ def _table_query(
     where: Annotated[str | None, Query(max_length=500, pattern=WITHOUT_NUL), Blank] = None,
     group: Words = None,
     sort: Sort = "-created",
-    cursor: Annotated[str | None, Query(max_length=paging.MAX_CURSOR), Blank] = None,
+    cursor: Annotated[str | None, Query(max_length=cursors.MAX_CURSOR), Blank] = None,
 ) -> TableQuery:
     return TableQuery(
         q=q,
@@ -360,7 +360,7 @@ def _listed(
 ) -> dict[str, Any]:
     """A page of experiments for the template; none where groups are shown."""
     order = SortOrder(query.sort)
-    after = paging.decode_cursor(query.cursor, order) if query.cursor else None
+    after = cursors.decode_cursor(query.cursor, order) if query.cursor else None
     snapshots = experiments(services.database, filters, ROWS + 1, after, order) if is_shown else []
     page, has_more = snapshots[:ROWS], len(snapshots) > ROWS
     views = [experiment_view(snapshot) for snapshot in page]
@@ -377,7 +377,7 @@ def _listed(
         "studies_of": studies,
         "value_at": _value_at,
         "is_active": any(view.status in ("queued", "running") for view in views),
-        "next": query.address(cursor=paging.encode_cursor(*page[-1].position)) if has_more else None,
+        "next": query.address(cursor=cursors.encode_cursor(*page[-1].position)) if has_more else None,
     }
 
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from service import paging
+from service import cursors
+from service.cursors import Cursor, PageLimit, next_link
 from service.dependencies import ID, AskedOptions, CallerDep, Format, Services, ServicesDep, require_visible
-from service.paging import Cursor, PageLimit, next_link
 from service.responses import documented, respond
 from service.results.atlas import (
     ATLAS_MAP,
@@ -77,11 +77,11 @@ def list_bases(
     """
     after = None
     if cursor is not None:
-        created_at, base_id = paging.decode_cursor(cursor)
+        created_at, base_id = cursors.decode_cursor(cursor)
         after = float(created_at), str(base_id)
     found = atlas.bases(services.database, caller.visible_to, limit + 1, after)
     page, more = found[:limit], len(found) > limit
-    next_cursor = paging.encode_cursor(page[-1].created_at, page[-1].base_id) if more else None
+    next_cursor = cursors.encode_cursor(page[-1].created_at, page[-1].base_id) if more else None
     response.headers.update(next_link(request, next_cursor))
     return BasePage(items=[summary(services, counts) for counts in page], next=next_cursor)
 

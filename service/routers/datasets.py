@@ -11,12 +11,12 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from service import paging
+from service import cursors
+from service.cursors import Cursor, PageLimit, next_link
 from service.dependencies import AskedOptions, CallerDep, Format, HeldDep, Services, ServicesDep
 from service.errors import MEDIA_TYPE, Forbidden
 from service.middleware.auth import Caller
 from service.multipart import file_pieces
-from service.paging import Cursor, PageLimit, next_link
 from service.responses import documented, respond
 from service.results.images import DATASET_SAMPLES, DatasetSamplesParams
 from service.threads import writing
@@ -271,10 +271,10 @@ def list_datasets(
     cursor: Cursor = None,
 ) -> DatasetPage:
     """A page of datasets that are one's own, shared, or nobody's; the named ones are in GET /catalog."""
-    after = paging.decode_cursor(cursor) if cursor else None
+    after = cursors.decode_cursor(cursor) if cursor else None
     rows = datasets.page(services.database, caller.visible_to, limit + 1, after)
     page, more = rows[:limit], len(rows) > limit
-    next_cursor = paging.encode_cursor(page[-1].holder.created_at, page[-1].record.id) if more else None
+    next_cursor = cursors.encode_cursor(page[-1].holder.created_at, page[-1].record.id) if more else None
     response.headers.update(next_link(request, next_cursor))
     return DatasetPage(items=[dataset_view(held) for held in page], next=next_cursor)
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Body, Header, Path, Query, Request, Response
 
-from service import paging
+from service import cursors
+from service.cursors import Cursor, PageLimit, next_link
 from service.dependencies import ID, CallerDep, ExperimentId, OwnId, Services, ServicesDep, require_changeable
 from service.errors import Forbidden
 from service.experiment_table import (
@@ -27,7 +28,6 @@ from service.experiment_table import (
 )
 from service.fleet import refusal
 from service.middleware.auth import Caller
-from service.paging import Cursor, PageLimit, next_link
 from service.results.warnings import warnings_of
 from service.threads import writing
 from service.webhooks import require_webhook, webhook_list
@@ -180,7 +180,7 @@ def list_experiments(
     ] = None,
     cursor: Annotated[
         str | None,
-        Query(max_length=paging.MAX_CURSOR, description="`next` of the page before, in the same order"),
+        Query(max_length=cursors.MAX_CURSOR, description="`next` of the page before, in the same order"),
     ] = None,
     sort: Annotated[Sort, Query(description="by what; with a minus the greatest first")] = "-created",
     format: Annotated[Literal["json", "csv"], Query()] = "json",
@@ -202,17 +202,17 @@ def list_experiments(
     if format == "json" and columns is not None:
         raise InvalidSpec("columns", "are of format=csv")
     order, limit = SortOrder(sort), limit or (MOST_EXPORTED if format == "csv" else 50)
-    after = paging.decode_cursor(cursor, order) if cursor else None
+    after = cursors.decode_cursor(cursor, order) if cursor else None
     names = parse_columns(columns)
     if format == "csv" and names == ("id",):  # what pages choose by: nothing else of them is read
         found = queries.positions(services.database, filters, limit + 1, after, order)
-        following = paging.encode_cursor(*found[limit - 1][1]) if len(found) > limit else None
+        following = cursors.encode_cursor(*found[limit - 1][1]) if len(found) > limit else None
         link = next_link(request, following)
         ids = table_csv(names, [(id,) for id, _ in found[:limit]])
         return Response(ids, media_type=CSV, headers={**link, **CSV_FILE})
     snapshots = queries.experiments(services.database, filters, limit + 1, after, order)
     page, more = snapshots[:limit], len(snapshots) > limit
-    next_cursor = paging.encode_cursor(*page[-1].position) if more else None
+    next_cursor = cursors.encode_cursor(*page[-1].position) if more else None
     link = next_link(request, next_cursor)
     items = [experiment_view(snapshot) for snapshot in page]
     if format == "csv":
@@ -243,7 +243,7 @@ def table(
     limit: Annotated[int, Query(ge=1, le=MOST_EXPORTED, description="experiments; of groups all")] = 1_000,
     cursor: Annotated[
         str | None,
-        Query(max_length=paging.MAX_CURSOR, description="`next` of the rows before, in the same order"),
+        Query(max_length=cursors.MAX_CURSOR, description="`next` of the rows before, in the same order"),
     ] = None,
     sort: Annotated[Sort, Query(description="of experiments; with a minus the greatest first")] = "-created",
     format: Annotated[Literal["json", "csv"], Query()] = "json",
@@ -258,12 +258,12 @@ def table(
     if group_by is None:
         order = SortOrder(sort)
         names = parse_columns(columns)
-        after = paging.decode_cursor(cursor, order) if cursor else None
+        after = cursors.decode_cursor(cursor, order) if cursor else None
         snapshots = queries.experiments(services.database, filters, limit + 1, after, order)
         page, more = snapshots[:limit], len(snapshots) > limit
         items = [experiment_view(snapshot) for snapshot in page]
         rows = cells(with_studies(services.database, items, names, filters.visible_to), names)
-        next_cursor = paging.encode_cursor(*page[-1].position) if more else None
+        next_cursor = cursors.encode_cursor(*page[-1].position) if more else None
         found = ExperimentTable(columns=list(names), rows=rows, next=next_cursor)
     else:
         names, by = parse_columns(columns, DEFAULT_SUMMARISED), parse_group_by(group_by)
@@ -284,10 +284,10 @@ def list_deleted(
     cursor: Cursor = None,
 ) -> DeletedPage:
     """One's own experiments that were deleted within seven days; an admin's key sees them all."""
-    after = paging.decode_cursor(cursor) if cursor else None
+    after = cursors.decode_cursor(cursor) if cursor else None
     records = deleted.listed(services.database, caller.visible_to, limit + 1, after)
     page, more = records[:limit], len(records) > limit
-    next_cursor = paging.encode_cursor(page[-1].record.deleted_at, page[-1].record.id) if more else None
+    next_cursor = cursors.encode_cursor(page[-1].record.deleted_at, page[-1].record.id) if more else None
     response.headers.update(next_link(request, next_cursor))
     return DeletedPage(items=[deleted_view(record) for record in page], next=next_cursor)
 

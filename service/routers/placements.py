@@ -12,7 +12,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from service import paging
+from service import cursors
+from service.cursors import Cursor, PageLimit, next_link
 from service.dependencies import (
     ID,
     AskedOptions,
@@ -28,7 +29,6 @@ from service.errors import BodyTooLarge, Forbidden
 from service.fleet import refusal
 from service.middleware.auth import Caller
 from service.multipart import file_pieces
-from service.paging import Cursor, PageLimit, next_link
 from service.placements import submit_dataset, submit_images, target_of
 from service.responses import documented, respond
 from service.results.base import NoParams
@@ -276,10 +276,10 @@ def list_placements(
 ) -> PlacementPage:
     """A page of placements that are one's own or nobody's."""
     queries.experiment(services.database, experiment_id)
-    after = paging.decode_cursor(cursor) if cursor else None
+    after = cursors.decode_cursor(cursor) if cursor else None
     rows = analyses.page(services.database, experiment_id, caller.visible_to, limit + 1, after)
     page, more = rows[:limit], len(rows) > limit
-    next_cursor = paging.encode_cursor(page[-1].created_at, page[-1].id) if more else None
+    next_cursor = cursors.encode_cursor(page[-1].created_at, page[-1].id) if more else None
     response.headers.update(next_link(request, next_cursor))
     is_served = has_worker(services)
     return PlacementPage(items=[summary_view(record, is_served) for record in page], next=next_cursor)

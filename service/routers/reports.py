@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Request, Response
 
-from service import paging
+from service import cursors
+from service.cursors import Cursor, PageLimit, next_link
 from service.dashboard.report_file import report_file
 from service.dependencies import ID, CallerDep, ServicesDep
 from service.errors import NotAcceptable
-from service.paging import Cursor, PageLimit, next_link
 from service.reports import checked_items, figure_bytes, items_of, report_view, require_report, summary_view
 from service.responses import MEDIA_TYPES
 from service.threads import writing
@@ -62,10 +62,10 @@ def list_reports(
     cursor: Cursor = None,
 ) -> ReportList:
     """A page of your reports and of those that are shared, the one changed last first."""
-    after = paging.decode_cursor(cursor) if cursor else None
+    after = cursors.decode_cursor(cursor) if cursor else None
     found = reports.reports(services.database, caller.visible_to, limit + 1, after)
     page, more = found[:limit], len(found) > limit
-    next_cursor = paging.encode_cursor(page[-1].changed_at, page[-1].id) if more else None
+    next_cursor = cursors.encode_cursor(page[-1].changed_at, page[-1].id) if more else None
     response.headers.update(next_link(request, next_cursor))
     return ReportList(items=[summary_view(record) for record in page], next=next_cursor)
 

@@ -12,11 +12,11 @@ from fastapi import APIRouter, BackgroundTasks, Body, Header, Path, Query, Reque
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import paging
+from service import cursors
+from service.cursors import Cursor, PageLimit, next_link
 from service.dependencies import ID, CallerDep, OwnStudyId, Services, ServicesDep, StudyId
 from service.middleware.auth import Caller
 from service.middleware.head import IS_HEAD
-from service.paging import Cursor, PageLimit, next_link
 from service.study_submissions import is_shared, planned, priority_of, refusal_of, stored_finder
 from service.threads import writing
 from service.webhooks import require_webhook, webhook_list
@@ -148,11 +148,11 @@ def list_studies(
     cursor: Cursor = None,
 ) -> StudyPage:
     """A page of studies that are one's own, shared, or nobody's, with their progress."""
-    after = paging.decode_cursor(cursor) if cursor else None
+    after = cursors.decode_cursor(cursor) if cursor else None
     filters = StudyFilters(q, tag, project, caller.visible_to)
     snapshots = studies.studies(services.database, filters, limit + 1, after)
     page, more = snapshots[:limit], len(snapshots) > limit
-    next_cursor = paging.encode_cursor(page[-1].record.created_at, page[-1].record.id) if more else None
+    next_cursor = cursors.encode_cursor(page[-1].record.created_at, page[-1].record.id) if more else None
     response.headers.update(next_link(request, next_cursor))
     return StudyPage(items=[study_summary(snapshot) for snapshot in page], next=next_cursor)
 
