@@ -56,7 +56,12 @@ class Events:
     def __enter__(self) -> Events:
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
-        time.sleep(1)  # until it is subscribed: what was said before is not heard
+        deadline = time.monotonic() + PATIENCE
+        with self._app.connection() as connection, self._app.events.Dispatcher(connection) as monitor:
+            while not self.of("monitor-calls"):  # until it is subscribed: what was said before is not heard
+                assert time.monotonic() < deadline
+                monitor.send("monitor-calls")
+                time.sleep(0.1)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,7 +81,7 @@ class Events:
         return [event for event in self.seen if event["type"] == kind]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 def test_the_queue_is_as_long_as_the_work_and_every_task_is_a_job(stack: FaultStack, user: User) -> None:
     """What KEDA scales by, and what Flower shows."""
     database = stack.database()
@@ -94,6 +99,7 @@ def test_the_queue_is_as_long_as_the_work_and_every_task_is_a_job(stack: FaultSt
             fewest, most = sorted((before, after))
             differences[max(0, jobs - most) - max(0, fewest - jobs)] += 1
         assert queue.llen(QUEUE) == 0
+        deadline = time.monotonic() + PATIENCE
         while len(events.of("task-succeeded")) < TASKS + 1:
             assert time.monotonic() < deadline
             time.sleep(0.1)
