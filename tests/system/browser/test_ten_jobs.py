@@ -8,36 +8,23 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-import httpx
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
-from pydantic import SecretStr
 from pypdf import PdfReader
-from sqlalchemy import update
 
-from service.app import create_app
-from service.dependencies import Services
-from service.settings import ServiceSettings
-from tests.api.conftest import finish, work
 from tests.support.drawn import Drawn, cells
-from tests.support.many_experiments import fill
-from tests.support.serving import serving
 from tests.system.browser.conftest import Troubles
+from tests.system.browser.lab import COUNT, SPEC, Lab, serving_lab
 from tgsh.store.models import ExperimentRecord
-
-COUNT = 100
-"""Experiments of all kinds and states, beside those that a test knows by name."""
 
 BERLIN = ZoneInfo("Europe/Berlin")
 """Where the viewer is, of conftest.py."""
@@ -45,53 +32,13 @@ BERLIN = ZoneInfo("Europe/Berlin")
 SWEEP, GRID = range(20), range(20, 32)
 """Numbers of those that are deleted, and of those that are tagged and moved."""
 
-SPEC: dict[str, Any] = {
-    "dataset": "mnist5k",
-    "suite": {"kind": "rotation", "tasks": 4, "step_degrees": 30},
-    "network": {"kind": "flynet", "expansion": 1},
-    "training": {"epochs": 2, "train_limit": 100},
-}
-
 ARE_DRAWN = "all => Promise.all(all.map((image) => image.decode().then(() => image.naturalWidth > 100)))"
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A service over a home of many experiments."""
-
-    url: str
-    http: httpx.Client
-    services: Services
-
-    def submitted(self, name: str, **changes: Any) -> str:
-        """The id of an experiment that waits."""
-        body = {**SPEC, "name": name, **changes}
-        answer = self.http.post("/experiments?anew=true", json=body)
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["id"])
-
-    def completed(self, name: str, **changes: Any) -> str:
-        """The id of an experiment with vectors."""
-        id = self.submitted(name, **changes)
-        work(self.services, id, *range(4))
-        finish(self.services, id)
-        return id
-
-    def set(self, ids: Sequence[str], **values: Any) -> None:
-        """Write columns of experiments."""
-        with self.services.database.write() as session:
-            session.execute(update(ExperimentRecord).where(ExperimentRecord.id.in_(ids)).values(values))
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Lab]:
     """The lab, where the fixtures of this folder expect a stack: no worker has to be there."""
-    home = tmp_path_factory.mktemp("lab")
-    shutil.copy(migrated_sqlite, home)
-    app = create_app(ServiceSettings(home=home, redis_url=SecretStr("redis://127.0.0.1:1/0")))
-    with serving(app) as http:
-        lab = Lab(str(http.base_url).rstrip("/"), http, app.state.services)
-        fill(lab.services.database, COUNT)
+    with serving_lab(tmp_path_factory.mktemp("lab"), migrated_sqlite) as lab:
         names = {number: f"run {number:05}" for number in range(COUNT)}
         names |= {number: f"sweep {number:02}" for number in SWEEP}
         names |= {number: f"grid {number:02}" for number in GRID}
