@@ -92,7 +92,7 @@ def test_redis_keeps_its_files_in_any_home(home: Path) -> None:
     process.start()
     try:
         wait_for_pong(config, lambda: None)
-        assert until((home / "redis" / "appendonlydir").is_dir, 60)
+        assert until((home / "redis" / "appendonlydir").is_dir, 150)
         assert process.last_lines()
         place.publish("http://here", {}, {})
         assert running_url(home) == "http://here"
@@ -116,7 +116,7 @@ def test_an_experiment_completes_in_a_home_of_every_odd_sign(tmp_path: Path, com
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
-        assert until(lambda: running_url(home) or process.poll() is not None, 90)
+        assert until(lambda: running_url(home) or process.poll() is not None, 150)
         with Client(running_url(home) or process.communicate()[0]) as client:
             assert client.wait(client.submit(TINY).id, timeout=120).status == "completed"
     finally:

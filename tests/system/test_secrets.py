@@ -133,4 +133,4 @@ def test_who_says_so_listens_elsewhere_without_keys(tmp_path: Path) -> None:
             ).status_code
             == 200
         )
-    assert until(lambda: not kin(tmp_path / "home"), 60)
+    assert until(lambda: not kin(tmp_path / "home"), 150)

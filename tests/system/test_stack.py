@@ -70,7 +70,7 @@ def up(home: Path, *more: str) -> subprocess.Popen[str]:
 
 
 def wait_for_url(home: Path, process: subprocess.Popen[str]) -> str:
-    assert until(lambda: running_url(home) or process.poll() is not None, 60)
+    assert until(lambda: running_url(home) or process.poll() is not None, 150)
     url = running_url(home)
     assert url, process.communicate()[0]
     return url
@@ -132,7 +132,7 @@ def test_up_restarts_what_dies_and_stops_on_sigterm(home: Path) -> None:
             (child,) = psutil.Process(guard_pid).children()
             child.kill()
             assert until(lambda: not psutil.pid_exists(guard_pid), 60)  # noqa: B023
-        assert until(lambda: _is_ready(client), 60)
+        assert until(lambda: _is_ready(client), 150)
         assert client.wait(client.submit(TINY, anew=True).id, timeout=60).status == "completed"
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
@@ -241,10 +241,10 @@ def test_a_worker_that_keeps_dying_takes_nothing_away(home: Path) -> None:
                 assert until(lambda: not psutil.pid_exists(guard_pid), 60)  # noqa: B023
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.05)
-        assert until(lambda: "ended 6 times" in troubles(home).get("worker", ""), 60)
+        assert until(lambda: "ended 6 times" in troubles(home).get("worker", ""), 150)
         assert list(client.experiments()) == []
         assert json.loads((home / "up.json").read_text())["pids"]["api"] == api
-        assert until(lambda: _is_ready(client), 60)
+        assert until(lambda: _is_ready(client), 150)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
@@ -329,7 +329,7 @@ def test_a_part_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path)
         "worker", ["sh", "-c", stubborn], environment, home.logs / "worker.log", home.lock_fd
     )
     part.start()
-    assert until(lambda: len(kin(home.path)) >= 3, 60)
+    assert until(lambda: len(kin(home.path)) >= 3, 150)
     part.request_stop()
     assert not part.wait(0.5)
     part.kill()
@@ -356,22 +356,22 @@ def guarded(log: Path, grace: float, *command: str) -> subprocess.Popen[bytes]:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
 def test_a_command_ends_when_its_guard_is_killed(tmp_path: Path) -> None:
     process = guarded(tmp_path / "log", 5, "sleep", "60")
-    assert until(lambda: bool(psutil.Process(process.pid).children()), 60)
+    assert until(lambda: bool(psutil.Process(process.pid).children()), 150)
     (child,) = psutil.Process(process.pid).children()
-    assert until(lambda: child.name() == "sleep", 60)
+    assert until(lambda: child.name() == "sleep", 150)
     process.kill()
     process.communicate()
-    assert until(lambda: not child.is_running(), 30)
+    assert until(lambda: not child.is_running(), 150)
 
 
 def test_the_guard_ends_its_command_when_its_input_closes(tmp_path: Path) -> None:
     process = guarded(tmp_path / "log", 0.3, "sh", "-c", "trap '' TERM; sleep 60 & wait")
-    assert until(lambda: len(psutil.Process(process.pid).children(recursive=True)) == 2, 60)
+    assert until(lambda: len(psutil.Process(process.pid).children(recursive=True)) == 2, 150)
     below = psutil.Process(process.pid).children(recursive=True)
     assert process.stdin
     process.stdin.close()
     process.wait(60)
-    assert until(lambda: not any(child.is_running() for child in below), 30)
+    assert until(lambda: not any(child.is_running() for child in below), 150)
 
 
 def test_the_first_signal_raises_once_and_later_ones_hurry() -> None:
@@ -429,7 +429,7 @@ def test_processes_that_hold_no_job_are_not_waited_for(
         "worker", ["sh", "-c", stubborn], environment, stack.home.logs / "worker.log", stack.home.lock_fd
     )
     part.start()
-    assert until(lambda: len(kin(stack.home.path)) >= 2, 60)
+    assert until(lambda: len(kin(stack.home.path)) >= 2, 150)
     stack._processes.append(part)
     stack._shut_down()
     assert answers == []

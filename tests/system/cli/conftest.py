@@ -49,7 +49,7 @@ def slow(stack: Stack) -> Iterator[str]:
         yield made.id
         if client.get(made.id).status in {"queued", "running"}:
             client.cancel(made.id)
-            client.wait(made.id, timeout=30)
+            client.wait(made.id, timeout=150)
 
 
 @pytest.fixture

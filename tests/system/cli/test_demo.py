@@ -17,8 +17,11 @@ import numpy as np
 import pytest
 
 from tests.system.faults.disks import small_disk
+from tests.system.faults.stack import PATIENCE
 from tests.system.test_stack import kin, until
 from tgsh.stack.state import Home, running_url
+
+pytestmark = pytest.mark.timeout(900)
 
 RUN = [sys.executable, "-c", "import sys; from tgsh.cli import app; sys.exit(app())"]
 
@@ -67,7 +70,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 def stop(demo: subprocess.Popen[str], home: Path, number: int) -> str:
     """Send a signal; what the demo said. Nothing may be left of it: no process, no lease, no worker."""
     demo.send_signal(number)
-    said, _ = demo.communicate(timeout=90)
+    said, _ = demo.communicate(timeout=PATIENCE)
     assert kin(home) == [], said
     assert demo.returncode == 128 + number, said
     assert "Everything is stopped" in said
@@ -91,24 +94,23 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_before_anything_is_learned(home: Path, moment: str) -> None:
     demo = start(home.parent)
-    assert until(lambda: MOMENTS[moment](home), 120)
+    assert until(lambda: MOMENTS[moment](home), PATIENCE)
     assert "nothing yet" in stop(demo, home, signal.SIGINT)
     assert [path.name for path in home.parent.iterdir()] == ["home"]
 
 
 def test_ctrl_c_twice_is_no_quicker_way_to_leave_something(home: Path) -> None:
     demo = start(home.parent)
-    assert until(lambda: epochs(home) > 0, 120)
+    assert until(lambda: epochs(home) > 0, PATIENCE)
     demo.send_signal(signal.SIGINT)
     stop(demo, home, signal.SIGINT)
 
 
-@pytest.mark.timeout(300)
 def test_a_demo_is_stopped_goes_on_tells_its_story_and_is_compared_with_the_last(home: Path) -> None:
     folder = home.parent
     for number, least in ((signal.SIGINT, 40), (signal.SIGTERM, 140)):
         demo = start(folder)
-        assert until(lambda: epochs(home) >= least, 90)  # noqa: B023
+        assert until(lambda: epochs(home) >= least, PATIENCE)  # noqa: B023
         said = stop(demo, home, number)
         assert "What was learned is kept" in said
     assert "Going on with the demo that was stopped at" in said
@@ -116,12 +118,12 @@ def test_a_demo_is_stopped_goes_on_tells_its_story_and_is_compared_with_the_last
     assert not list(folder.glob("*similarity*"))
 
     demo = start(folder, NO_COLOR="1")  # through the finish, and a Ctrl-C in it
-    assert until(lambda: value(home, "SELECT max(tasks_done) FROM experiments") == 36, 90)
+    assert until(lambda: value(home, "SELECT max(tasks_done) FROM experiments") == 36, PATIENCE)
     stop(demo, home, signal.SIGINT)
     assert len(list(folder.glob("*similarity*"))) in {0, 2}
 
     demo = start(folder)
-    said, _ = demo.communicate(timeout=120)
+    said, _ = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 0, said
     assert kin(home) == []
     lines = said.splitlines()
@@ -139,7 +141,7 @@ def test_a_demo_is_stopped_goes_on_tells_its_story_and_is_compared_with_the_last
     earlier = value(home, "SELECT count(*) FROM experiments WHERE status = 'completed'")
 
     demo = start(folder, "--json")
-    out, story = demo.communicate(timeout=120)
+    out, story = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 0, story
     document = json.loads(out)
     assert document["neighbours"] == document["tasks"] == 36
@@ -155,7 +157,7 @@ def test_a_demo_is_stopped_goes_on_tells_its_story_and_is_compared_with_the_last
         database.execute("UPDATE experiments SET versions = json_set(versions, '$.numpy', '1.0')")
         database.execute("UPDATE finishes SET results = json_set(results, '$.vectors[1]', 'other')")
     demo = start(folder, "--json")
-    out, story = demo.communicate(timeout=120)
+    out, story = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 0, story
     assert json.loads(out)["earlier"]["same_bytes"] is False
     assert "not the same bytes" in story
@@ -165,7 +167,7 @@ def test_a_demo_is_stopped_goes_on_tells_its_story_and_is_compared_with_the_last
 
 def failure(demo: subprocess.Popen[str], home: Path) -> str:
     """What a demo said that could not be; nothing of it runs."""
-    said, _ = demo.communicate(timeout=60)
+    said, _ = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 1, said
     assert "Traceback" not in said
     assert kin(home) == []
@@ -193,11 +195,11 @@ def test_a_full_disk_is_told_before_anything_starts(home: Path) -> None:
 def test_a_disk_that_fills_up_meanwhile_and_then_it_goes_on(home: Path) -> None:
     with small_disk(home, "330m") as disk:
         demo = start(home.parent)
-        assert until(lambda: epochs(home) > 10, 120)
+        assert until(lambda: epochs(home) > 10, PATIENCE)
         disk.fill()
         assert "the disk is full" in failure(demo, home)
         disk.free()
-        said, _ = start(home.parent).communicate(timeout=120)
+        said, _ = start(home.parent).communicate(timeout=PATIENCE)
         assert "36 of 36" in said
 
 
@@ -205,7 +207,7 @@ def test_a_disk_that_fills_up_meanwhile_and_then_it_goes_on(home: Path) -> None:
 def test_results_that_could_not_be_written_are_told_before_anything_starts(home: Path, place: str) -> None:
     (home.parent / "file").write_text("no folder")
     demo = start(home.parent, "--output", place)
-    said, _ = demo.communicate(timeout=90)
+    said, _ = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 2
     assert f"--output: {home.parent / 'file'} is no folder" in said
     assert not home.exists()
@@ -213,7 +215,7 @@ def test_results_that_could_not_be_written_are_told_before_anything_starts(home:
 
 def test_a_task_that_fails_is_told_with_its_reason(home: Path) -> None:
     demo = start(home.parent, TGSH_LEASE_SECONDS="1")
-    assert until(lambda: epochs(home) > 0, 120)
+    assert until(lambda: epochs(home) > 0, PATIENCE)
     artifacts = home / "artifacts"
     attempts = 0
     while artifacts.is_dir():  # workers make it again
@@ -229,7 +231,7 @@ def test_a_task_that_fails_is_told_with_its_reason(home: Path) -> None:
 
 def test_a_worker_that_ends_is_told_instead_of_waited_for(home: Path) -> None:
     demo = start(home.parent)
-    assert until(lambda: epochs(home) > 0, 120)
+    assert until(lambda: epochs(home) > 0, PATIENCE)
     workers = json.loads((home / "up.json").read_text())["pids"]["worker"]
     os.kill(workers, signal.SIGKILL)
     assert "worker ended unexpectedly; the end of" in failure(demo, home)

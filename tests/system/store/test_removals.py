@@ -171,8 +171,8 @@ def test_a_worker_removes_what_is_noted(tmp_path: Path) -> None:
         staged.path.write_bytes(b"x")
     experiments.delete(context.database, experiment_id)
     with Stack(tmp_path / "home", workers=1):
-        assert until(lambda: not (tmp_path / "home" / "artifacts" / experiment_id).exists(), 60)
-        assert until(lambda: noted(context.database) == 0, 60)
+        assert until(lambda: not (tmp_path / "home" / "artifacts" / experiment_id).exists(), 150)
+        assert until(lambda: noted(context.database) == 0, 150)
 
 
 def noted(database: Database) -> int:

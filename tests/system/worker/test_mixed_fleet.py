@@ -79,14 +79,14 @@ def test_jobs_that_need_torch_wait_for_a_worker_that_has_it(stack: MixedStack) -
         assert http.get("/experiments").json()["items"] == []
 
         whole = stack.start_worker(torch=True)
-        assert until(lambda: len(http.get("/workers").json()["workers"]) == 2, 60)
+        assert until(lambda: len(http.get("/workers").json()["workers"]) == 2, 150)
         augment, rotation = client.submit(AUGMENT), client.submit(ROTATION)
         for experiment in (augment, rotation):
             assert client.wait(experiment.id, timeout=170).status == "completed"
         assert workers_of(http, augment.id) == {str(whole.pid)}
         assert workers_of(http, rotation.id) <= {str(light.pid), str(whole.pid)}
         stack.stop(f"{WORKER}-{whole.pid}")
-        assert until(lambda: len(http.get("/workers").json()["workers"]) == 1, 60)
+        assert until(lambda: len(http.get("/workers").json()["workers"]) == 1, 150)
         again = client.submit(ROTATION | {"seed": 1})
         assert client.wait(again.id, timeout=170).status == "completed"
         assert workers_of(http, again.id) == {str(light.pid)}
