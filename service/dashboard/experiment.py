@@ -7,7 +7,7 @@ import math
 import pprint
 import shlex
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from service.dashboard.figure_form import form_values
 from service.dashboard.notes import as_html
 from service.dashboard.rendering import render
+from service.dashboard.traces import counted
 from service.dependencies import CallerDep, ExperimentId, Services, ServicesDep
 from service.responses import ENDINGS, respond
 from service.results.base import NoParams, Result, Source, source_itself
@@ -25,9 +26,9 @@ from tgsh.datasets.descriptions import info_of
 from tgsh.execution.planning import layers
 from tgsh.execution.presenters import change_view, experiment_view
 from tgsh.networks.registry import unavailable_reason
-from tgsh.schemas import TERMINAL
+from tgsh.schemas import TERMINAL, Experiment
 from tgsh.specs import ExperimentSpec
-from tgsh.specs.results import RESULT_SPECS, ResultSpec
+from tgsh.specs.results import PICTURES, RESULT_SPECS, ResultSpec
 from tgsh.store import queries
 from tgsh.store.analyses import MATRIX
 from tgsh.store.annotations import history
@@ -64,11 +65,12 @@ def as_python(spec: ExperimentSpec, url: str) -> str:
 
 @dataclass(frozen=True)
 class DownloadLink:
-    """A link to a file: format, path and file name."""
+    """A link to a file: format, path and file name. is_there: the file can be had by now."""
 
     format: str
     path: str
     name: str
+    is_there: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,21 +82,50 @@ class Download:
     waits: bool = False
 
 
-def downloads(experiment_id: str, spec: ExperimentSpec) -> list[Download]:
+def downloads(experiment: Experiment, spec: ExperimentSpec) -> list[Download]:
     """The results that an experiment of this spec has, or will have: those that all have come first."""
+    tasks = Download("Tasks and losses", (_tasks_file(experiment.id), _losses_file(experiment.id)))
+    if what_is_there(experiment) != "all":
+        return [tasks]
     listed = [result for result in RESULT_SPECS.values() if result.title and result.belongs_to(spec)]
     listed.sort(key=lambda result: result.is_conditional)
     of_results = [
         Download(
             title,
-            tuple(_file(experiment_id, result, format, query) for format in result.formats),
-            result.at_finish,
+            tuple(_file(experiment, result, format, query) for format in result.formats),
+            result.at_finish and experiment.status != "completed",
         )
         for result in listed
         for title, query in _variants(result)
     ]
-    tasks = Download("Tasks and losses", (_tasks_file(experiment_id), _losses_file(experiment_id)))
     return [*of_results, tasks]
+
+
+def what_is_there(experiment: Experiment) -> Literal["nothing", "epochs", "all"]:
+    """What the page has to show: all that there is, unless the experiment ended before a task was learned."""
+    if experiment.status not in TERMINAL or experiment.progress.tasks_done:
+        return "all"
+    return "epochs" if experiment.progress.fraction else "nothing"
+
+
+def ended_early(experiment: Experiment, *, may_change: bool) -> str:
+    """Sentences on what there is of an experiment that was not completed, and how to go on; "" for others."""
+    if experiment.status not in TERMINAL or experiment.status == "completed":
+        return ""
+    done, total = experiment.progress.tasks_done, experiment.progress.tasks_total
+    button = "Retry what failed" if experiment.status == "failed" else "Resume"
+    how = f"“{button}”" if may_change else "Resuming it, which its owner can,"
+    if what_is_there(experiment) == "nothing":
+        every = "its one task" if total == 1 else f"all {total:,} tasks"
+        return f"No task was learned, so there are no figures and no results. {how} trains {every}."
+    if not done:
+        begun = "there is the training loss of what was begun, and no other figure or result"
+        return f"No task was learned to its end: {begun}. {how} goes on where it ended."
+    if done == total:
+        return f"All tasks were learned, and what is measured at the end is missing. {how} measures it."
+    learned = f"{done:,} of {counted(total, 'task')} {'was' if done == 1 else 'were'} learned"
+    rest = "What is below is of what was learned; what is measured at the end is missing"
+    return f"{learned}. {rest}. {how} trains what is missing."
 
 
 def _variants(result: ResultSpec) -> list[tuple[str, dict[str, str]]]:
@@ -103,11 +134,14 @@ def _variants(result: ResultSpec) -> list[tuple[str, dict[str, str]]]:
     return [(str(result.title), {}), *before]
 
 
-def _file(experiment_id: str, result: ResultSpec, format: str, query: dict[str, str]) -> DownloadLink:
+def _file(experiment: Experiment, result: ResultSpec, format: str, query: dict[str, str]) -> DownloadLink:
     parameters = "&".join(f"{key}={value}" for key, value in (query | {"format": format}).items())
-    name = "-".join([result.name.replace("/", "-"), experiment_id, *query.values()])
-    path = f"/experiments/{experiment_id}/{result.name}?{parameters}"
-    return DownloadLink(format, path, f"{name}.{ENDINGS.get(format, format)}")
+    name = "-".join([result.name.replace("/", "-"), experiment.id, *query.values()])
+    path = f"/experiments/{experiment.id}/{result.name}?{parameters}"
+    is_there = experiment.status == "completed" or (
+        not result.at_finish and (experiment.progress.tasks_done > 0 or format not in PICTURES)
+    )
+    return DownloadLink(format, path, f"{name}.{ENDINGS.get(format, format)}", is_there)
 
 
 def _tasks_file(experiment_id: str) -> DownloadLink:
@@ -148,6 +182,7 @@ def page(
     failed = queries.tasks(services.database, experiment_id, status="failed", limit=MAX_SUMMARIZED_TASKS)
     spec, url = experiment.spec, str(request.base_url).rstrip("/")
     asked = _with_later_results(services, experiment_id, spec)
+    may_change = caller.may_change(experiment.owner)
     return render(
         request,
         "experiment.html",
@@ -155,7 +190,9 @@ def page(
         root=f"/experiments/{experiment_id}",
         is_over=experiment.status in TERMINAL,
         newest=at.newest if at else 0,
-        may_change=caller.may_change(experiment.owner),
+        there=what_is_there(experiment),
+        ended_early=ended_early(experiment, may_change=may_change),
+        may_change=may_change,
         facts=_facts(spec),
         notes=as_html(experiment.notes),
         changes=[change_view(record) for record in history(services.database, experiment_id)[:MAX_CHANGES]],
@@ -166,11 +203,11 @@ def page(
         learned=[task.index for task in tasks if task.status == "completed"],
         running=queries.tasks(services.database, experiment_id, status="running", limit=MAX_SUMMARIZED_TASKS),
         layers=list(layers(spec, services.uploads.info)),
-        gallery=_gallery(info_of(spec, services.uploads.info), tasks, experiment.progress.tasks_total),
+        gallery=_gallery(info_of(spec, services.uploads.info), tasks, experiment),
         no_reconstructions=unavailable_reason(spec.network, "reconstructions"),
-        results=downloads(experiment_id, asked),
+        results=downloads(experiment, asked),
         has_accuracy_matrix=asked.accuracy_matrix,
-        paper=form_values(experiment_id, asked),
+        paper=form_values(experiment, asked),
         codes=[
             ("curl", as_curl(spec, url, needs_key=caller.name is not None)),
             ("Python", as_python(spec, url)),
@@ -220,10 +257,12 @@ def _by_reason(failed: list[TaskRecord]) -> dict[str, list[str]]:
     return labels
 
 
-def _gallery(info: DatasetInfo, tasks: list[TaskRecord], total: int) -> dict[str, Any]:
+def _gallery(info: DatasetInfo, tasks: list[TaskRecord], experiment: Experiment) -> dict[str, Any]:
     """Choices of tasks and of classes, as (number, name, is preselected); empty where there are too many."""
-    first = range(0, total, max(1, math.ceil(total / PRESELECTED)))
-    classes = info.classes
+    total, classes = experiment.progress.tasks_total, info.classes
+    learned = [task.index for task in tasks if task.status == "completed"]
+    shown = learned if learned and experiment.status in ("failed", "cancelled") else range(total)
+    first = shown[:: math.ceil(len(shown) / PRESELECTED)]
     return {
         "tasks": [(t.index, t.label, t.index in first) for t in tasks] if total <= MAX_CHIPS else [],
         "first": ",".join(map(str, first)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from service.results import FIGURES
+from tgsh.schemas import Experiment
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.figure_options import (
     COLOUR_MAPS,
@@ -38,6 +39,9 @@ TITLES: Mapping[str, str] = MappingProxyType(
 )
 """Of figures that are in no list of downloads."""
 
+OF_PAIRS = ("similarity-epochs",)
+"""Figures that take two tasks."""
+
 STARTS = (
     ("as designed", None, None),
     ("one column: 85 mm, 8 pt", 85, 8),
@@ -56,7 +60,7 @@ class PrintedFigure:
     address : of its file, with FORMAT where the format's name stands.
     follows : parameters that it takes from the page.
     options : names of the options that it takes.
-    waits : it is measured when the experiment completes.
+    waits : what it waits for, in words; "" where it can be drawn by now.
     """
 
     name: str
@@ -64,12 +68,12 @@ class PrintedFigure:
     address: str
     follows: tuple[str, ...]
     options: tuple[str, ...]
-    waits: bool
+    waits: str
 
 
-def printed_figures(experiment_id: str, spec: ExperimentSpec) -> list[PrintedFigure]:
+def printed_figures(experiment: Experiment, spec: ExperimentSpec) -> list[PrintedFigure]:
     """The figures that an experiment of this spec has, or will have."""
-    root = f"/experiments/{experiment_id}"
+    root = f"/experiments/{experiment.id}"
     figures = []
     for name, (result, _) in FIGURES.items():
         declared = RESULT_SPECS.get(result.name)
@@ -85,16 +89,24 @@ def printed_figures(experiment_id: str, spec: ExperimentSpec) -> list[PrintedFig
                 else f"{root}/figures/{name}.{FORMAT}",
                 follows=follows,
                 options=tuple(sorted(result.figure_options)),
-                waits=result.spec.at_finish,
+                waits=_waits(experiment, name, at_finish=result.spec.at_finish),
             )
         )
     return figures
 
 
-def form_values(experiment_id: str, spec: ExperimentSpec) -> dict[str, object]:
+def _waits(experiment: Experiment, name: str, *, at_finish: bool) -> str:
+    if experiment.status == "completed":
+        return ""
+    if at_finish:
+        return "when completed"
+    return "when two tasks are learned" if name in OF_PAIRS and experiment.progress.tasks_done < 2 else ""
+
+
+def form_values(experiment: Experiment, spec: ExperimentSpec) -> dict[str, object]:
     """Values that the template of the form shows."""
     return {
-        "figures": printed_figures(experiment_id, spec),
+        "figures": printed_figures(experiment, spec),
         "starts": STARTS,
         "limits": LIMITS,
         "maps": COLOUR_MAPS,

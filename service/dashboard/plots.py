@@ -35,7 +35,7 @@ from service.results.structure import MOST_TASKS, scale_of
 from service.subprocesses import FIGURE_FORMATS
 from tgsh.analysis.blockwise import Similarities
 from tgsh.errors import Conflict, NotFound
-from tgsh.schemas import GeometryStage, Measure, Order
+from tgsh.schemas import TERMINAL, GeometryStage, Measure, Order
 from tgsh.specs import figure_options
 from tgsh.specs.figure_options import FigureOptions, read_figure_options
 from tgsh.specs.results import ResultSpec
@@ -48,7 +48,7 @@ router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
 MAX_ROWS = 500
 """Rows of a matrix or dendrogram with a row for each task: browsers draw 250,000 cells at once."""
 
-FORMAT = "tgsh.plot/4"
+FORMAT = "tgsh.plot/5"
 """Of what is drawn from the same numbers; another one is no longer what a browser keeps."""
 
 MEAN_ROWS = 250
@@ -57,7 +57,10 @@ MEAN_ROWS = 250
 
 @dataclass(frozen=True)
 class PlotQuery:
-    """Query parameters of a plot, with its stage. total: number of tasks of the experiment."""
+    """Query parameters of a plot, with its stage. total: number of tasks of the experiment.
+
+    is_over: it has ended, so that no task is still to come.
+    """
 
     services: Services
     ref: StageRef
@@ -66,6 +69,7 @@ class PlotQuery:
     measure: Measure
     layer: str | None
     colours: FigureOptions = AS_DESIGNED
+    is_over: bool = False
 
     @property
     def part(self) -> slice:
@@ -114,7 +118,9 @@ def _similarity(query: PlotQuery) -> Plot:
     else:
         matrix = base.similarities(services, ref, query.measure, query.layer)
     labels, tasks = matrix.labels, matrix.tasks
-    if query.order == "task" and query.total <= MAX_ROWS:  # with empty rows for tasks to come
+    if (
+        query.order == "task" and query.total <= MAX_ROWS and not query.is_over
+    ):  # with empty rows for tasks to come
         every = queries.tasks(services.database, ref.experiment_id)
         labels, tasks = tuple(task.label for task in every), tuple(task.index for task in every)
     subject = f"of {counted(query.total, 'task')}: {what}"
@@ -257,7 +263,14 @@ def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[
     if ref.epoch:  # what is not there before training says so in its place, beside plots that are
         ref = base.measured_stage(ref, params.measure)
     query = PlotQuery(
-        services, ref, record.tasks_total, params.order, params.measure, params.layer, params.colours
+        services,
+        ref,
+        record.tasks_total,
+        params.order,
+        params.measure,
+        params.layer,
+        params.colours,
+        record.status in TERMINAL,
     )
     progress = f"{record.status} {record.tasks_done} {record.epochs_done}"
     if params.name == "accuracy-matrix":  # it may be computed after the experiment completed

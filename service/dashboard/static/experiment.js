@@ -31,7 +31,9 @@ let polling = null;
 let isStale = false; // something happened that the page does not show yet
 
 function show() {
-  const {over, percent, learned, status} = state();
+  const {over, percent, learned, status, there} = state();
+  showParts(there);
+  if (status === "completed") offerFigures();
   document.title = over === "true" ? title : `${percent} % ${title}`;
   if (over === "true") stopFollowing();
   else startFollowing();
@@ -39,6 +41,15 @@ function show() {
   plots.refresh();
   if (status === "completed") pairs.offer();
   for (const gallery of galleries) gallery.offer(new Set(learned.split(",").filter(Boolean)), status === "completed");
+}
+
+// The parts of the page for which there is something; it ended before a task was learned, or goes on again.
+function showParts(there) {
+  for (const part of document.querySelectorAll("[data-takes]")) part.hidden = there === "nothing" || (there === "epochs" && part.dataset.takes === "tasks");
+}
+
+function offerFigures() {
+  for (const figure of document.querySelectorAll("#figure option:disabled")) Object.assign(figure, {disabled: false, textContent: figure.dataset.title});
 }
 
 const fetchState = throttled(() => htmx.trigger(live, "tgsh:news"), PAUSE);

@@ -94,7 +94,8 @@ export class Plots {
     const query = this.#query();
     const stage = this.form.querySelector("output");
     if (stage) stage.value = this.#stage();
-    return Promise.all(this.figures.map((figure) => this.#show(figure, `${figure.dataset.plot}?${query}`)));
+    const seen = this.figures.filter((figure) => !figure.closest("[hidden]")); // a plot takes the size of its place
+    return Promise.all(seen.map((figure) => this.#show(figure, `${figure.dataset.plot}?${query}`)));
   }
 
   async #show(figure, address) {
