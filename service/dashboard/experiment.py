@@ -102,7 +102,7 @@ def downloads(experiment: Experiment, spec: ExperimentSpec) -> list[Download]:
 
 
 def what_is_there(experiment: Experiment) -> Literal["nothing", "epochs", "all"]:
-    """What the page has to show: all that there is, unless the experiment ended before a task was learned."""
+    """Extent of what the page shows: less than all where the experiment ended before a task was learned."""
     if experiment.status not in TERMINAL or experiment.progress.tasks_done:
         return "all"
     return "epochs" if experiment.progress.fraction else "nothing"

@@ -52,7 +52,9 @@ function offerFigures() {
   for (const figure of document.querySelectorAll("#figure option:disabled")) Object.assign(figure, {disabled: false, textContent: figure.dataset.title});
 }
 
-const fetchState = throttled(() => htmx.trigger(live, "tgsh:news"), PAUSE);
+const isLeaving = () => document.querySelector("#delete[aria-busy]"); // what is being deleted is not asked for again
+
+const fetchState = throttled(() => isLeaving() || htmx.trigger(live, "tgsh:news"), PAUSE);
 
 function refresh() {
   isStale = true;
