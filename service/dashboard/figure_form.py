@@ -26,7 +26,7 @@ FOLLOWING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "similarity": ("stage", "order", "measure", "layer"),
         "dendrogram": ("stage", "measure", "layer"),
-        "embedding": ("stage", "measure", "layer"),
+        "embedding": ("stage", "measure", "layer", "dimensions"),
     }
 )
 """Parameters that figures take from what the page has chosen for its plots."""

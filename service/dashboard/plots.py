@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service import subprocesses
+from service.dashboard.map_traces import map_plot
 from service.dashboard.reuse_traces import accuracy_matrix_plot
 from service.dashboard.traces import (
     AS_DESIGNED,
@@ -20,7 +21,6 @@ from service.dashboard.traces import (
     counted,
     geometry_plot,
     loss_plot,
-    map_plot,
     matrix_plot,
     means_plot,
     tree_plot,
@@ -48,7 +48,7 @@ router = APIRouter(prefix="/dashboard/experiments", include_in_schema=False)
 MAX_ROWS = 500
 """Rows of a matrix or dendrogram with a row for each task: browsers draw 250,000 cells at once."""
 
-FORMAT = "tgsh.plot/5"
+FORMAT = "tgsh.plot/6"
 """Of what is drawn from the same numbers; another one is no longer what a browser keeps."""
 
 MEAN_ROWS = 250
@@ -70,6 +70,7 @@ class PlotQuery:
     layer: str | None
     colours: FigureOptions = AS_DESIGNED
     is_over: bool = False
+    dimensions: int = 2
 
     @property
     def part(self) -> slice:
@@ -146,10 +147,11 @@ def _embedding(query: PlotQuery) -> Plot:
     if (tasks := len(query.ref.tasks)) > MOST_TASKS:
         return Plot(f"{tasks:,} tasks are too many for a map, which is for {MOST_TASKS:,} at most.")
     task_map = query.services.analysis_process.run(
-        subprocesses.compute_embedding, query.ref, query.part, "mds", 2, query.measure
+        subprocesses.compute_embedding, query.ref, query.part, "mds", query.dimensions, query.measure
     )
     plot = map_plot(task_map, scale_of(query.services, query.ref))
-    return _with_links(plot, query.files("embedding", "csv", "npy", "png", "svg", "pdf"))
+    space = {} if query.dimensions == 2 else {"dimensions": str(query.dimensions)}
+    return _with_links(plot, query.files("embedding", "csv", "npy", "png", "svg", "pdf", **space))
 
 
 def _accuracy(query: PlotQuery) -> Plot:
@@ -234,14 +236,23 @@ def plot(
     layer: Layer = None,
     range: Annotated[str | None, Query(max_length=64)] = None,
     diagonal: Annotated[str | None, Query(max_length=16)] = None,
+    dimensions: Annotated[int, Query(ge=2, le=3)] = 2,
 ) -> Response:
     """A plot as {summary, data, layout, links}; without data where nothing is completed yet.
 
-    range, diagonal: of the matrix alone, as of its picture.
+    range, diagonal: of the matrix alone, as of its picture. dimensions: of the map alone.
     """
     asked = {"range": range, "diagonal": diagonal} if name == "similarity" else {}
     colours = read_figure_options(asked, figure_options.MATRIX)
-    params = PlotParams(name=name, stage=stage, order=order, measure=measure, layer=layer, colours=colours)
+    params = PlotParams(
+        name=name,
+        stage=stage,
+        order=order,
+        measure=measure,
+        layer=layer,
+        colours=colours,
+        dimensions=dimensions if name == "embedding" else 2,
+    )
     return respond(request, services, PLOT, experiment_id, params, "json")
 
 
@@ -252,6 +263,7 @@ class PlotParams(StageParams):
     order: Order = "task"
     measure: Measure = "cosine"
     colours: FigureOptions = AS_DESIGNED
+    dimensions: int = 2
 
 
 def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[PlotQuery]:
@@ -271,6 +283,7 @@ def _find(services: Services, experiment_id: str, params: PlotParams) -> Source[
         params.layer,
         params.colours,
         record.status in TERMINAL,
+        params.dimensions,
     )
     progress = f"{record.status} {record.tasks_done} {record.epochs_done}"
     if params.name == "accuracy-matrix":  # it may be computed after the experiment completed

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import numpy as np
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from service.dashboard.map_traces import spread_map_plot
 from service.dashboard.study_traces import (
     DifferencePlot,
     IntervalRow,
@@ -19,7 +20,6 @@ from service.dashboard.study_traces import (
     ceilings_plot,
     cells_plot,
     intervals_plot,
-    spread_map_plot,
     statistic_plot,
     supported_plot,
 )
@@ -67,7 +67,7 @@ from tgsh.store import studies
 
 router = APIRouter(prefix="/dashboard/studies", include_in_schema=False)
 
-FORMAT = "tgsh.study-plot/1"
+FORMAT = "tgsh.study-plot/2"
 """Of what is drawn from the same numbers; another one is no longer what a browser keeps."""
 
 MAX_ROWS = 200
@@ -89,6 +89,7 @@ class StudyPlotParams(Params):
     measure: Measure = "cosine"
     over: Over | None = None
     pairs: str = ""
+    dimensions: int = 2
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def _dendrogram(query: StudyPlotQuery) -> Plot:
 
 
 def _embedding(query: StudyPlotQuery) -> Plot:
-    params = StudyEmbeddingParams(measure=query.params.measure)
+    params = StudyEmbeddingParams(dimensions=query.params.dimensions, measure=query.params.measure)
     if is_large(find_cell(query.services, query.key, params).content):  # it takes minutes
         text = "A map of so many tasks and replicates is not drawn here; the files have it."
         return Plot(text, links=query.files(STUDY_EMBEDDING, params))
@@ -285,10 +286,20 @@ def plot(
     measure: Measure = "cosine",
     over: Over | None = None,
     pairs: Annotated[str, Query(max_length=6_000, pattern=WITHOUT_NUL)] = "",
+    dimensions: Annotated[int, Query(ge=2, le=3)] = 2,
 ) -> Response:
-    """A plot as {summary, data, layout, links}; without data where nothing is completed yet."""
+    """A plot as {summary, data, layout, links}; without data where nothing is completed yet.
+
+    dimensions: of the map alone.
+    """
     params = StudyPlotParams(
-        name=name, statistic=statistic, order=order, measure=measure, over=over, pairs=pairs
+        name=name,
+        statistic=statistic,
+        order=order,
+        measure=measure,
+        over=over,
+        pairs=pairs,
+        dimensions=dimensions if name == "embedding" else 2,
     )
     key = StudyKey(study_id, caller.visible_to, cell)
     return respond(request, services, STUDY_PLOT, key, params, "json")

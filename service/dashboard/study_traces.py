@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from service.dashboard.traces import (
-    DIGITS,
     INTER,
     INTRA,
     Plot,
@@ -19,13 +18,11 @@ from service.dashboard.traces import (
     counted,
     heatmap,
     label_margin,
-    map_plot,
     names,
     number,
     tree_plot,
 )
-from tgsh.analysis.consensus import ConsensusMap, SupportedTree
-from tgsh.analysis.embedding import TaskMap, TaskScale
+from tgsh.analysis.consensus import SupportedTree
 from tgsh.analysis.noise_ceilings import NoiseCeiling
 from tgsh.analysis.replicate_design import Replicates
 from tgsh.analysis.replicates import ReplicateEstimate
@@ -199,7 +196,7 @@ def cells_plot(matrices: Sequence[tuple[str, np.ndarray, Sequence[str]]], left_o
     return Plot(summary, data, layout)
 
 
-# --- tree and map
+# --- tree
 
 
 def supported_plot(found: SupportedTree) -> Plot:
@@ -229,27 +226,6 @@ def supported_plot(found: SupportedTree) -> Plot:
         f"{all_have} of {counted(len(inner), 'group')} {'is' if all_have == 1 else 'are'} in all of them."
     )
     return replace(plot, summary=f"{plot.summary} {told}", data=[*plot.data, support])
-
-
-def spread_map_plot(task_map: TaskMap, found: ConsensusMap, scale: TaskScale | None) -> Plot:
-    """Tasks as points, and those of the single replicates around them."""
-    plot = map_plot(task_map, scale)
-    if not plot.data:
-        return plot
-    points = found.replicates[:, :, :2].reshape(-1, 2)
-    points = points[np.isfinite(points).all(axis=1)].round(DIGITS)
-    single = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": points[:, 0].tolist(),
-        "y": points[:, 1].tolist(),
-        "marker": {"size": 4, "color": "#808c9b", "opacity": 0.75},
-        "hoverinfo": "skip",
-    }
-    told = "Small points are single replicates, turned onto the mean (Procrustes)."
-    if found.reason is not None:
-        told = f"No spread: {found.reason}."
-    return replace(plot, summary=f"{plot.summary} {told}", data=[single, *plot.data])
 
 
 # --- intervals

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from tgsh.analysis.clustering import ClusterTree
-from tgsh.analysis.embedding import TaskMap, TaskScale
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.colours import PALETTE, off_diagonal, rounded_ends
 from tgsh.schemas import GeometryStage
@@ -22,12 +21,10 @@ MAX_LABEL = 24  # characters, as in print
 CHARACTER = 6.2  # approximate width of a label's character in pixels
 DIGITS = 4  # decimals of drawn values
 TOP = 10  # pixels above matrix and dendrogram alike, so that their rows align
-MAX_NAMED = 40  # points with their names beside them
 NEAR_CHANCE = 0.2  # chance farther below all accuracies is told, not drawn
 MAX_LINES = 100  # losses with a line each; more are drawn as a band
 FAINT = "rgba(128, 140, 155, 0.45)"  # visible on white and on black
 INTRA, INTER = PALETTE[:2]
-IN_ORDER, AROUND = "coloraxis2", "coloraxis3"  # as plots.js knows them
 
 
 @dataclass(frozen=True)
@@ -78,80 +75,6 @@ def number(value: float | None, digits: int = 2) -> str:
 def counted(count: int, noun: str) -> str:
     """ "1 task", "2 tasks"."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def map_plot(task_map: TaskMap, scale: TaskScale | None) -> Plot:
-    """Tasks as points. scale: the parameter that joins and colours them; None: they are in no order."""
-    tasks = len(task_map.tasks)
-    if tasks < 3:
-        return Plot("A map takes three tasks that are done.")
-    labels = names(task_map.labels, task_map.tasks)
-    margin = label_margin(labels)
-    x, y = (task_map.points[:, axis].round(DIGITS).tolist() for axis in (0, 1))
-    points: dict[str, Any] = {
-        "type": "scatter",
-        "mode": "markers+text" if tasks <= MAX_NAMED else "markers",
-        "x": x,
-        "y": y,
-        "text": labels,
-        "hovertext": labels,
-        "textfont": {"size": 10},
-        "marker": {"size": 9, "line": {"color": FAINT, "width": 1}, **_point_colours(scale)},
-        "hovertemplate": "<b>%{hovertext}</b><extra></extra>",
-        "cliponaxis": False,
-    }
-    if tasks <= MAX_NAMED:
-        points["meta"] = {"names": _text_positions(task_map.points[:, :2])}  # map-labels.js finds the room
-    data = [points]
-    if scale is not None:
-        path = {"x": [x[row] for row in scale.path], "y": [y[row] for row in scale.path]}
-        line = {"color": FAINT, "width": 1}
-        data = [{"type": "scatter", "mode": "lines", **path, "line": line, "hoverinfo": "skip"}, points]
-    layout = {
-        "margin": {"t": 24, "b": 40, "l": 48, "r": 24},
-        "xaxis": {
-            "title": {"text": f"first axis, {task_map.explained[0]:.0%}"},
-            "range": _padded_range(x, margin / 400),
-            "zeroline": False,
-            "constrain": "domain",  # else each change of the window's size zooms out
-        },
-        "yaxis": {
-            "title": {"text": f"second axis, {task_map.explained[1]:.0%}"},
-            "range": _padded_range(y, 0.1),
-            "zeroline": False,
-            "constrain": "domain",
-            "scaleanchor": "x",
-        },
-        "showlegend": False,
-    }
-    summary = (
-        f"{counted(tasks, 'task')} by classical MDS of 1 − similarity: tasks that lie near each other are "
-        f"alike. Two axes show {sum(task_map.explained):.0%} of it; stress {number(task_map.stress)}."
-    )
-    return Plot(summary, data, layout)
-
-
-def _point_colours(scale: TaskScale | None) -> dict[str, Any]:
-    """One colour where tasks are in no order, a closed scale of colours where they go all the way round."""
-    if scale is None:
-        return {"color": INTRA}
-    axis = IN_ORDER if scale.period is None else AROUND
-    return {"color": scale.shares.round(DIGITS).tolist(), "coloraxis": axis}
-
-
-def _text_positions(points: np.ndarray) -> list[str]:
-    """Position of each name: away from the centre, so that the names of a ring stand around it."""
-    x, y = (points - points.mean(axis=0)).T
-    across = np.where(np.abs(x) < np.abs(y) / 2, "center", np.where(x > 0, "right", "left"))
-    along = np.where(np.abs(y) < np.abs(x) / 2, "middle", np.where(y > 0, "top", "bottom"))
-    return [f"{vertical} {horizontal}" for vertical, horizontal in zip(along, across, strict=True)]
-
-
-def _padded_range(values: Sequence[float], share: float) -> list[float]:
-    """A range with padding on both sides, as a share of its length."""
-    low, high = min(values), max(values)
-    pad = share * (high - low or 1)
-    return [low - pad, high + pad]
 
 
 def accuracy_plot(tasks: Sequence[TaskRecord]) -> Plot:

@@ -31,7 +31,7 @@ function addressOf(format, more = {}) {
   const url = new URL(address.replace("FORMAT", format), location.href);
   for (const name of follows.split(" ")) {
     const value = name === "stage" ? stage() : choice.elements[name]?.value;
-    const isDefault = {stage: "after", order: "task", measure: "cosine", layer: ""}[name];
+    const isDefault = {stage: "after", order: "task", measure: "cosine", layer: "", dimensions: "2"}[name];
     if (value && value !== isDefault) url.searchParams.set(name, value);
   }
   for (const name of options.split(" ")) {
@@ -70,7 +70,7 @@ function wordsOfChoice(follows) {
   const words = [document.querySelector("#choice output").value];
   for (const name of follows.split(" ").slice(1)) {
     const field = choice.elements[name];
-    if (field?.value) words.push(field instanceof RadioNodeList ? wordsOfRadio(name) : field.value);
+    if (field?.value) words.push(field instanceof RadioNodeList ? wordsOfRadio(name) : field.selectedOptions[0].textContent);
   }
   return words.join(", ");
 }

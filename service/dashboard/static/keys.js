@@ -83,7 +83,7 @@ function showKeys() {
     <div class="buttons"><button autofocus>Close</button></div></form>`;
   const body = dialog.querySelector("tbody");
   for (const [key, words] of KEYS) body.append(line([key], words));
-  body.append(line(["↓", "↑"], "in the table: as j and k"), line(["Enter"], "open the row"));
+  body.append(line(["↓", "↑"], "in the table: as j and k"), line(["Enter"], "open the row"), line(["←", "→", "↑", "↓"], "on a map in space: turn it; + and - come nearer and go away"));
   for (const [key, [, name]] of Object.entries(PAGES)) body.append(line(["g", key], name));
   const isOn = dialog.querySelector("input");
   isOn.checked = !isOff();

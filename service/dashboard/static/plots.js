@@ -1,6 +1,7 @@
 // Plots: draw() calls plotly.js with the letters and lines of the page and the colours of print; Plots draws what the server describes.
 
-import {placeNames} from "./map-labels.js";
+import {forgetNames, placeNames} from "./map-labels.js";
+import {HOW, NO_WEBGL, cameraOf, enterSpace, hasWebGL, isInSpace, keepLetters, leaveSpace} from "./space.js";
 import {explainTerms} from "./terms.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -12,7 +13,7 @@ const AGAIN = 1500; // milliseconds before what failed is asked for again
 const CONFIG = {
   responsive: true,
   displaylogo: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "resetCameraLastSave3d", "hoverClosest3d"],
 };
 
 // The colours of print: {maps: name -> colours at even steps, diverging, sequential, cyclic, palette}.
@@ -23,6 +24,7 @@ const scaleOf = (name) => COLOURS.maps[name].map((colour, place, all) => [place 
 function theme() {
   const [ink, line, back] = dark.matches ? ["#c8d1dc", "#333c48", "rgba(0,0,0,0)"] : ["#333c48", "#dfe4ea", "rgba(0,0,0,0)"];
   const axis = {gridcolor: line, linecolor: line, zerolinecolor: line, tickfont: {size: 10.5}, title: {font: {size: 11.5}, standoff: 8}};
+  const side = {...axis, title: {font: {size: 11.5}}, color: ink, showbackground: false, spikecolor: ink, spikethickness: 1};
   return {
     template: {
       layout: {
@@ -33,6 +35,7 @@ function theme() {
         modebar: {bgcolor: back, color: ink, activecolor: ink},
         xaxis: axis,
         yaxis: axis,
+        scene: {bgcolor: back, xaxis: side, yaxis: side, zaxis: side},
         hoverlabel: {bgcolor: dark.matches ? "#e8edf3" : "#16202c", bordercolor: "rgba(0,0,0,0)", font: {size: 12.5, color: dark.matches ? "#16202c" : "#fff"}},
       },
     },
@@ -45,32 +48,69 @@ function theme() {
   };
 }
 
-let loading = null;
+const PLANE = "vendor/plotly-cartesian.min.js";
+const SPACE = "vendor/plotly-gl3d.min.js";
+const NOT_LOADED = "What draws in space does not load, so this is the map in a plane; its files have three axes.";
 
-// plotly.js, loaded when the first plot is drawn: it is large.
-function plotly() {
-  loading ??= new Promise((resolve, reject) => {
+const loading = new Map(); // file -> promise of the plotly.js in it
+let named; // the one that window.Plotly is
+
+// plotly.js, loaded when the first plot is drawn: it is large. What draws in space is another build of the same version,
+// as large again, and loaded when somebody asks to see that.
+function plotly(file) {
+  if (!loading.has(file)) loading.set(file, load(file));
+  return loading.get(file);
+}
+
+function load(file) {
+  return new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = new URL("vendor/plotly-cartesian.min.js", import.meta.url);
-    script.addEventListener("load", () => resolve(window.Plotly));
-    script.addEventListener("error", () => reject(new Error("plotly.js does not load")));
+    script.src = new URL(file, import.meta.url);
+    script.addEventListener("load", () => {
+      resolve(window.Plotly);
+      if (file === PLANE) named = window.Plotly;
+      window.Plotly = named; // both builds take the name
+    });
+    script.addEventListener("error", () => {
+      loading.delete(file); // and is tried again
+      script.remove();
+      reject(new Error("plotly.js does not load"));
+    });
     document.head.append(script);
   });
-  return loading;
 }
 
 const drawnPlots = new Map();
+const drawers = new WeakMap(); // place -> the plotly.js that has drawn there
 
-// Draw {data, layout} into the place. The zoom is kept for as long as `revision` is the same.
+// Draw {data, layout} into the place. The zoom is kept for as long as `revision` is the same, a camera for ever. False
+// where somebody has changed between plane and space meanwhile.
 export async function draw(place, {data, layout}, revision) {
+  const isSpace = isInSpace(data);
   drawnPlots.set(place, [data, layout, revision]);
-  const Plotly = await plotly();
+  const Plotly = await plotly(isSpace ? SPACE : PLANE);
+  if (isInSpace(drawnPlots.get(place)[0]) !== isSpace) return false;
+  changeDrawer(place, Plotly, isSpace);
   const {template, coloraxis, ...others} = theme();
   const colorbar = {...coloraxis.colorbar, ...layout.coloraxis?.colorbar};
   const colours = {...coloraxis, ...layout.coloraxis, colorbar}; // a layout may have a range of its own
   const margin = {...layout.margin, t: Math.max(layout.margin?.t ?? 0, BAR)};
-  await Plotly.react(place, data, {...layout, margin, template, coloraxis: colours, ...others, uirevision: revision}, CONFIG);
+  const scene = isSpace ? {scene: {...layout.scene, camera: cameraOf(place)}} : {};
+  keepLetters(place);
+  await Plotly.react(place, data, {...layout, ...scene, margin, template, coloraxis: colours, ...others, uirevision: revision}, CONFIG);
   await placeNames(Plotly, place);
+  return true;
+}
+
+function changeDrawer(place, Plotly, isSpace) {
+  const before = drawers.get(place);
+  drawers.set(place, Plotly);
+  if (!before || before === Plotly) return isSpace && enterSpace(Plotly, place);
+  if (isSpace) {
+    before.purge(place);
+    forgetNames(place);
+    enterSpace(Plotly, place);
+  } else leaveSpace(before, place);
 }
 
 dark.addEventListener("change", () => {
@@ -100,20 +140,22 @@ export class Plots {
 
   async #show(figure, address) {
     const turn = (figure.turn = {}); // a late response is not shown
-    let response, plot;
+    let response, plot, how;
     try {
       response = await answerOf(address);
       plot = await response.json();
+      if (figure.turn !== turn || (figure.tag && figure.tag === response.headers.get("ETag"))) return;
+      [plot, how] = await drawable(plot, address);
     } catch {
       if (figure.turn === turn) figure.querySelector("[data-summary]").textContent = "The service does not answer; load the page again.";
       return;
     }
-    const tag = response.headers.get("ETag");
-    if (figure.turn !== turn || (tag && figure.tag === tag)) return;
-    figure.tag = tag;
+    if (figure.turn !== turn) return;
+    figure.tag = response.headers.get("ETag");
     const summary = figure.querySelector("[data-summary]");
     summary.textContent = response.ok ? plot.summary : plot.detail;
     explainTerms(summary);
+    tellHow(summary, how);
     showLinks(figure.querySelector("[data-links]"), plot.links ?? {});
     showWarnings(figure.querySelector("[data-warnings]"), plot.warnings ?? []);
     figure.classList.toggle("nothing", !plot.data?.length);
@@ -122,8 +164,7 @@ export class Plots {
     const {height, ...layout} = plot.layout; // of the place: a plot is resized with it
     const place = figure.querySelector(".place");
     if (height) place.style.height = `${height}px`;
-    await draw(place, {...plot, layout}, address);
-    figure.dispatchEvent(new CustomEvent("tgsh:drawn"));
+    if (await draw(place, {...plot, layout}, address)) figure.dispatchEvent(new CustomEvent("tgsh:drawn"));
   }
 
   #update() {
@@ -159,7 +200,8 @@ export class Plots {
     }
     for (const [name, value] of new URLSearchParams(location.search)) {
       const field = this.form.elements.namedItem(name);
-      if (field) field.value = value;
+      if (!field || (field.options && ![...field.options].some((option) => option.value === value))) continue;
+      field.value = value;
     }
   }
 
@@ -179,6 +221,28 @@ async function answerOf(address, more = 3) {
     await new Promise((resolve) => setTimeout(resolve, AGAIN));
     return answerOf(address, more - 1);
   }
+}
+
+// The plot, or the same in a plane with the files of the one in space, where this browser cannot draw that; and what to
+// say of it.
+async function drawable(plot, address) {
+  if (!isInSpace(plot.data ?? [])) return [plot, ""];
+  let obstacle = hasWebGL() ? null : NO_WEBGL;
+  if (!obstacle) await plotly(SPACE).catch(() => (obstacle = NOT_LOADED));
+  if (!obstacle) return [plot, HOW];
+  const plane = await answerOf(address.replace(/\bdimensions=3\b/, "dimensions=2"));
+  return [{...(await plane.json()), links: plot.links}, obstacle];
+}
+
+// A line after the summary of a map in space, or of one that should be.
+function tellHow(summary, words) {
+  let line = summary.parentElement.querySelector("[data-how]");
+  if (!line && words) {
+    line = document.createElement("span");
+    line.dataset.how = "";
+    summary.after(" ", line);
+  }
+  if (line) line.textContent = words;
 }
 
 // Sentences that begin with a capital and end with a full stop; nothing where there are none.

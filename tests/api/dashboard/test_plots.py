@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.cluster.hierarchy
 
+from service.dashboard.map_traces import map_plot
 from service.dashboard.traces import (
     MAX_LABEL,
     MAX_LINES,
@@ -15,7 +16,6 @@ from service.dashboard.traces import (
     accuracy_plot,
     geometry_plot,
     loss_plot,
-    map_plot,
     matrix_plot,
     means_plot,
     names,

@@ -107,6 +107,11 @@ def test_plots_have_the_numbers_of_the_answers(client: httpx.Client, services: S
     points = plot(client, path, "embedding")["data"][-1]
     known = np.array(client.get(f"{path}/embedding").json()["values"])
     np.testing.assert_allclose(np.stack([points["x"], points["y"]], axis=1), known, atol=6e-5)
+    space = plot(client, path, "embedding", "?dimensions=3")
+    in_space = np.stack([space["data"][-1][axis] for axis in "xyz"], axis=1)
+    known = np.array(client.get(f"{path}/embedding?dimensions=3").json()["values"])
+    np.testing.assert_allclose(in_space, known, atol=6e-5)
+    assert all("dimensions=3" in link for link in space["links"].values())
     bars = plot(client, path, "ceiling")["data"][0]
     ceilings = client.get(f"{path}/ceiling").json()["ceilings"]
     np.testing.assert_allclose(bars["base"], [each["lower"] for each in ceilings], atol=6e-6)

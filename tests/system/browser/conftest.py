@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Request, Response, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Page, Request, Response, expect, sync_playwright
 
 from tests.api.conftest import app as app
 from tests.api.conftest import client as client
@@ -60,14 +60,19 @@ def http(stack: Stack) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium, with a profile of its own."""
+    expect.set_options(timeout=SECONDS * 1000)
+    with sync_playwright() as playwright:
+        browser = launch(playwright.chromium)
+        yield browser
+        browser.close()
+
+
+def launch(kind: BrowserType, *arguments: str) -> Browser:
+    """Debian's Chromium; arguments: more of them."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         missing("no Chromium; install Debian's package chromium")
-    expect.set_options(timeout=SECONDS * 1000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    return kind.launch(executable_path=program, args=[*ARGUMENTS, *arguments])
 
 
 class Troubles:
