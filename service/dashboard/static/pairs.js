@@ -26,7 +26,7 @@ export class Pairs {
   #watch(place) {
     this.place = place;
     this.panel.hidden = !this.#tasks();
-    if (place.dataset.hasPairs) return;
+    if ("hasPairs" in place.dataset) return;
     place.dataset.hasPairs = "";
     place.on("plotly_hover", ({points: [point]}) => this.#show(...(point.pointIndex ?? point.pointNumber), point.z));
     place.addEventListener("click", ({target}) => {

@@ -164,6 +164,22 @@ def test_a_cell_shows_both_tasks_and_a_row_leads_to_its_task(page: Page, done: s
     expect(page.locator("#task-2")).to_be_in_viewport()
 
 
+def test_a_matrix_that_is_drawn_again_is_listened_to_once(page: Page, http: httpx.Client, done: str) -> None:
+    go(page, done)
+    place = "document.querySelector('.plot-similarity .place')"
+    listeners = f"['plotly_hover', 'plotly_click'].map(name => {place}._ev.listenerCount(name))"
+    until(page, lambda: page.evaluate(f"'hasPairs' in {place}.dataset"))
+    before = page.evaluate(listeners)
+    for order in ("cluster", "task", "cluster"):
+        page.get_by_label(f"{order} order").check()
+        until_drawn(
+            page, http.get(f"/experiments/{done}/similarity", params={"order": order}).json()["values"]
+        )
+    page.get_by_label("Diagonal of the matrix").select_option("mask")
+    until(page, lambda: bool(np.isnan(matrix_on(page)).any()))
+    assert page.evaluate(listeners) == before
+
+
 def test_names_on_the_map_cover_nothing(page: Page, http: httpx.Client) -> None:
     crowded = completed(
         http, 24, 1, name="near one another", suite={"kind": "rotation", "tasks": 24, "step_degrees": 1}
