@@ -14,14 +14,14 @@ const pen = document.createElement("canvas").getContext("2d");
 
 // Place the names of the trace that has meta.named, and all of them as hovertext.
 export async function placeNames(Plotly, place) {
-  const index = place.data.findIndex(({meta}) => meta?.named);
+  const index = (place.data ?? []).findIndex(({meta}) => meta?.named);
   if (index < 0) return;
   await fit(Plotly, place, index);
   if ("fitsNames" in place.dataset) return;
   place.dataset.fitsNames = "";
   const later = () => {
     clearTimeout(waiting.get(place));
-    waiting.set(place, setTimeout(() => place.data && fit(Plotly, place, index), PAUSE));
+    waiting.set(place, setTimeout(() => placeNames(Plotly, place), PAUSE));
   };
   place.on("plotly_relayout", later); // zoomed, turned, or of another size
 }

@@ -104,13 +104,14 @@ export async function draw(place, {data, layout}, revision) {
 
 function changeDrawer(place, Plotly, isSpace) {
   const before = drawers.get(place);
+  if (before === Plotly) return;
   drawers.set(place, Plotly);
-  if (!before || before === Plotly) return isSpace && enterSpace(Plotly, place);
-  if (isSpace) {
-    before.purge(place);
+  if (before) {
     forgetNames(place);
-    enterSpace(Plotly, place);
-  } else leaveSpace(before, place);
+    if (isSpace) before.purge(place);
+    else leaveSpace(before, place);
+  }
+  if (isSpace) enterSpace(Plotly, place);
 }
 
 dark.addEventListener("change", () => {

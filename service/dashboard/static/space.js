@@ -62,7 +62,6 @@ const product = (vector, matrix) => vector.map((_, row) => vector.reduce((sum, v
 
 // The place is about to show a map in space: it takes keys, and leaves to the page what scrolls the page.
 export function enterSpace(Plotly, place) {
-  if (entered.has(place)) return;
   const listeners = new AbortController();
   entered.set(place, listeners);
   const {signal} = listeners;

@@ -120,6 +120,9 @@ def test_a_choice_holds_for_the_next_page_and_can_be_taken_back(
     page: Page, http: httpx.Client, done: str
 ) -> None:
     go(page, done, "")
+    listeners = f"{PLACE}._ev.listenerCount('plotly_relayout')"  # those that place the names
+    until(page, lambda: page.evaluate(f"'fitsNames' in {PLACE}.dataset"))
+    in_plane = page.evaluate(listeners)
     page.get_by_label(AXES).select_option("3")
     expect(page.locator(".plot-embedding canvas")).to_be_visible()
     page.goto(f"/dashboard/experiments/{done}")
@@ -132,6 +135,7 @@ def test_a_choice_holds_for_the_next_page_and_can_be_taken_back(
     expect(page.locator(".plot-embedding .scatterlayer .point")).to_have_count(TASKS)
     expect(page.locator(".plot-embedding canvas")).to_have_count(0)
     expect(page.locator(".plot-embedding [data-how]")).to_be_empty()
+    until(page, lambda: page.evaluate(listeners) == in_plane > 0)
     place = page.locator(".plot-embedding .place")
     assert (place.get_attribute("role"), place.get_attribute("tabindex")) == ("group", None)
     page.get_by_label(AXES).select_option("3")
