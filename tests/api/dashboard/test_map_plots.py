@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
-from service.dashboard.figure_form import printed_figures
 from service.dashboard.map_traces import MAX_NAMED, SHORTEST, map_plot, spread_map_plot
 from service.dependencies import Services
 from tests.api.conftest import completed
 from tgsh.analysis.consensus import consensus_map
 from tgsh.analysis.embedding import TaskMap, TaskScale, classical_mds
 from tgsh.analysis.similarity import similarity
-from tgsh.specs import ExperimentSpec
 
 TASKS = 7
 
@@ -136,8 +135,6 @@ def test_single_replicates_are_in_the_space_of_the_mean() -> None:
     )
 
 
-def test_the_figure_for_a_paper_follows_the_page_into_space() -> None:
-    spec = ExperimentSpec.model_validate({"dataset": "mnist5k", "suite": {"kind": "rotation", "tasks": 3}})
-    follows = {figure.name: figure.follows for figure in printed_figures("x", spec)}
-    assert "dimensions" in follows["embedding"]
-    assert not any("dimensions" in names for figure, names in follows.items() if figure != "embedding")
+def test_the_figure_for_a_paper_follows_the_page_into_space(client: httpx.Client, services: Services) -> None:
+    page = client.get(f"/dashboard{completed(client, services)}").text
+    assert re.findall(r'<option value="(.*?)".*? data-follows="[^"]*dimensions', page) == ["embedding"]
