@@ -13,16 +13,15 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from service import subprocesses
 from service.dashboard.map_traces import map_plot
+from service.dashboard.matrix_colours import Diagonal, Range, colours_query, read_colours
+from service.dashboard.matrix_traces import AS_DESIGNED, matrix_plot, means_plot
 from service.dashboard.reuse_traces import accuracy_matrix_plot
 from service.dashboard.traces import (
-    AS_DESIGNED,
     Plot,
     accuracy_plot,
     counted,
     geometry_plot,
     loss_plot,
-    matrix_plot,
-    means_plot,
     tree_plot,
 )
 from service.dependencies import ExperimentId, Layer, Services, ServicesDep, Stage
@@ -36,8 +35,7 @@ from service.subprocesses import FIGURE_FORMATS
 from tgsh.analysis.blockwise import Similarities
 from tgsh.errors import Conflict, NotFound
 from tgsh.schemas import TERMINAL, GeometryStage, Measure, Order
-from tgsh.specs import figure_options
-from tgsh.specs.figure_options import FigureOptions, read_figure_options
+from tgsh.specs.figure_options import FigureOptions
 from tgsh.specs.results import ResultSpec
 from tgsh.store import queries
 from tgsh.store.analyses import MATRIX
@@ -94,11 +92,8 @@ class PlotQuery:
     def matrix_files(self, *formats: str, **more: str) -> dict[str, str]:
         """Paths of the matrix; its pictures have the colours that are shown."""
         pictures = tuple(name for name in formats if name in FIGURE_FORMATS)
-        chosen = {"diagonal": "mask"} if self.colours.diagonal == "mask" else {}
-        if (ends := self.colours.range) is not None:
-            chosen["range"] = ends if ends == "auto" else ",".join(f"{end:g}" for end in ends)
         plain = self.files("similarity", *formats, **more)
-        return plain | self.files("similarity", *pictures, **more, **chosen)
+        return plain | self.files("similarity", *pictures, **more, **colours_query(self.colours))
 
 
 def _similarity(query: PlotQuery) -> Plot:
@@ -234,23 +229,21 @@ def plot(
     order: Annotated[Order, Query()] = "task",
     measure: Measure = "cosine",
     layer: Layer = None,
-    range: Annotated[str | None, Query(max_length=64)] = None,
-    diagonal: Annotated[str | None, Query(max_length=16)] = None,
+    range: Range = None,
+    diagonal: Diagonal = None,
     dimensions: Annotated[int, Query(ge=2, le=3)] = 2,
 ) -> Response:
     """A plot as {summary, data, layout, links}; without data where nothing is completed yet.
 
     range, diagonal: of the matrix alone, as of its picture. dimensions: of the map alone.
     """
-    asked = {"range": range, "diagonal": diagonal} if name == "similarity" else {}
-    colours = read_figure_options(asked, figure_options.MATRIX)
     params = PlotParams(
         name=name,
         stage=stage,
         order=order,
         measure=measure,
         layer=layer,
-        colours=colours,
+        colours=read_colours(range, diagonal, of_matrix=name == "similarity"),
         dimensions=dimensions if name == "embedding" else 2,
     )
     return respond(request, services, PLOT, experiment_id, params, "json")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from service.dashboard.matrix_traces import heatmap
 from service.dashboard.traces import (
     DIGITS,
     FAINT,
@@ -15,7 +16,6 @@ from service.dashboard.traces import (
     INTRA,
     Plot,
     category_axis,
-    heatmap,
     label_margin,
     names,
     number,

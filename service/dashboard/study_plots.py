@@ -13,6 +13,8 @@ import numpy as np
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.dashboard.map_traces import spread_map_plot
+from service.dashboard.matrix_colours import Diagonal, Range, colours_query, read_colours
+from service.dashboard.matrix_traces import AS_DESIGNED
 from service.dashboard.study_traces import (
     DifferencePlot,
     IntervalRow,
@@ -61,13 +63,14 @@ from service.results.study_structure import (
 from tgsh.errors import Conflict, InvalidSpec, NotFound
 from tgsh.schemas import Measure, Order, Over, Statistic
 from tgsh.specs.base import WITHOUT_NUL
-from tgsh.specs.results import ResultSpec
+from tgsh.specs.figure_options import FigureOptions
+from tgsh.specs.results import PICTURES, ResultSpec
 from tgsh.specs.studies import MAX_MEMBERS
 from tgsh.store import studies
 
 router = APIRouter(prefix="/dashboard/studies", include_in_schema=False)
 
-FORMAT = "tgsh.study-plot/2"
+FORMAT = "tgsh.study-plot/3"
 """Of what is drawn from the same numbers; another one is no longer what a browser keeps."""
 
 MAX_ROWS = 200
@@ -90,6 +93,7 @@ class StudyPlotParams(Params):
     over: Over | None = None
     pairs: str = ""
     dimensions: int = 2
+    colours: FigureOptions = AS_DESIGNED
 
 
 @dataclass(frozen=True)
@@ -112,16 +116,22 @@ class StudyPlotQuery:
         return Computed(value, source.content, params)
 
     def files(
-        self, result: Result[StudyKey, Any, Any, Any], params: Params, *, of_cell: bool = True
+        self,
+        result: Result[StudyKey, Any, Any, Any],
+        params: Params,
+        *,
+        of_cell: bool = True,
+        of_pictures: dict[str, str] | None = None,
     ) -> dict[str, str]:
-        """Paths of the answer as a file, by format."""
+        """Paths of the answer as a file, by format. of_pictures: parameters that pictures have, too."""
         query = {
             k: v for k, v in params.model_dump(mode="json", exclude_defaults=True).items() if v is not None
         }
         if of_cell and self.key.cell:
             query["cell"] = self.key.cell
         root = f"/studies/{self.key.study_id}/{result.name}"
-        return {name: f"{root}?{urlencode(query | {'format': name})}" for name in result.formats}
+        own = {name: of_pictures or {} if name in PICTURES else {} for name in result.formats}
+        return {name: f"{root}?{urlencode(query | own[name] | {'format': name})}" for name in result.formats}
 
 
 def _similarity(query: StudyPlotQuery) -> Plot:
@@ -131,7 +141,8 @@ def _similarity(query: StudyPlotQuery) -> Plot:
         order=query.params.order,
         measure=query.params.measure,
     )
-    files = query.files(STUDY_SIMILARITY, params)
+    colours = query.params.colours
+    files = query.files(STUDY_SIMILARITY, params, of_pictures=colours_query(colours))
     found = query.computed(STUDY_SIMILARITY, params)
     cell, value = found.content, found.value
     if len(cell.tasks) > MAX_ROWS:
@@ -140,7 +151,7 @@ def _similarity(query: StudyPlotQuery) -> Plot:
             links=files,
         )
     plot = statistic_plot(
-        value.estimate, value.order, cell.labels, cell.tasks, params.statistic, cell.replicates
+        value.estimate, value.order, cell.labels, cell.tasks, params.statistic, cell.replicates, colours
     )
     return replace(plot, links=files)
 
@@ -164,7 +175,7 @@ def _cells(query: StudyPlotQuery) -> Plot:
         drawn.append((title, found.value.values("mean"), names(about.labels, about.tasks)))
     if not drawn:
         return Plot("No experiment is completed yet.")
-    return replace(cells_plot(drawn, query.cells - len(drawn)), links=files)
+    return replace(cells_plot(drawn, query.cells - len(drawn), query.params.colours), links=files)
 
 
 def _dendrogram(query: StudyPlotQuery) -> Plot:
@@ -273,6 +284,10 @@ PLOTS: Mapping[str, Callable[[StudyPlotQuery], Plot]] = MappingProxyType(
 )
 
 
+MATRICES = ("similarity", "cells")
+"""Plots that have a range of colours and a diagonal."""
+
+
 @router.get("/{study_id}/plots/{name}")
 def plot(
     study_id: StudyId,
@@ -286,11 +301,13 @@ def plot(
     measure: Measure = "cosine",
     over: Over | None = None,
     pairs: Annotated[str, Query(max_length=6_000, pattern=WITHOUT_NUL)] = "",
+    range: Range = None,
+    diagonal: Diagonal = None,
     dimensions: Annotated[int, Query(ge=2, le=3)] = 2,
 ) -> Response:
     """A plot as {summary, data, layout, links}; without data where nothing is completed yet.
 
-    dimensions: of the map alone.
+    range, diagonal: of the matrices alone, as of their pictures. dimensions: of the map alone.
     """
     params = StudyPlotParams(
         name=name,
@@ -300,6 +317,7 @@ def plot(
         over=over,
         pairs=pairs,
         dimensions=dimensions if name == "embedding" else 2,
+        colours=read_colours(range, diagonal, of_matrix=name in MATRICES),
     )
     key = StudyKey(study_id, caller.visible_to, cell)
     return respond(request, services, STUDY_PLOT, key, params, "json")

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from service.dashboard.matrix_traces import AS_DESIGNED, DESIGNED_RANGE, coloured, heatmap
 from service.dashboard.traces import (
     INTER,
     INTRA,
     Plot,
     category_axis,
     counted,
-    heatmap,
     label_margin,
     names,
     number,
@@ -28,6 +28,7 @@ from tgsh.analysis.replicate_design import Replicates
 from tgsh.analysis.replicates import ReplicateEstimate
 from tgsh.colours import PALETTE, SHARES, STOPS
 from tgsh.schemas import Statistic
+from tgsh.specs.figure_options import FigureOptions
 
 COLOURS = (*PALETTE, "#7f6f5f", "#8a5fd0")
 """Of cells: as in print, and two more; distinguishable on white and on black, as their marks are."""
@@ -87,8 +88,25 @@ def statistic_plot(
     tasks: Sequence[int],
     statistic: Statistic,
     replicates: Replicates,
+    colours: FigureOptions = AS_DESIGNED,
 ) -> Plot:
     """A matrix of a statistic, its rows in this order; a dot marks pairs whose interval holds 0."""
+    plot, shown = _statistic_plot(found, order, labels, tasks, statistic, replicates)
+    if not plot.data:
+        return plot
+    designed = (0.0, plot.layout["coloraxis"]["cmax"]) if statistic == "sd" else DESIGNED_RANGE
+    return coloured(plot, [shown], colours, designed)
+
+
+def _statistic_plot(
+    found: ReplicateEstimate,
+    order: Sequence[int],
+    labels: Sequence[str],
+    tasks: Sequence[int],
+    statistic: Statistic,
+    replicates: Replicates,
+) -> tuple[Plot, np.ndarray]:
+    """The matrix as it is designed, and its values."""
     rows = np.ix_(list(order), list(order))
     mean, sd, low, high = (getattr(found, name)[rows] for name in ("mean", "sd", "low", "high"))
     shown = {"mean": mean, "sd": sd, "low": low, "high": high}[statistic]
@@ -106,7 +124,7 @@ def statistic_plot(
         about = f"{about}, if {over_words(found.over)} were drawn anew"
     plot = heatmap(shown, names_of_rows, f"{about}.")
     if statistic != "mean" and not np.isfinite(shown).any():
-        return Plot(plot.summary)
+        return Plot(plot.summary), shown
     trace = {**plot.data[0], "customdata": _cells(mean, sd, low, high), "hovertemplate": HOVER}
     layout = dict(plot.layout)
     if statistic == "sd":
@@ -114,12 +132,12 @@ def statistic_plot(
     uncertain = found.includes_zero[rows]
     pairs = int(uncertain.sum()) // 2
     if found.reason is not None or statistic == "sd":
-        return replace(plot, data=[trace], layout=layout)
+        return replace(plot, data=[trace], layout=layout), shown
     total = len(order) * (len(order) - 1) // 2
     told = f"The interval of {pairs:,} of {total:,} pairs holds 0: that they are alike at all may be chance"
     if not pairs or len(order) > MOST_MARKS:
         told = told if pairs else "No interval holds 0"
-        return replace(plot, summary=f"{plot.summary} {told}.", data=[trace], layout=layout)
+        return replace(plot, summary=f"{plot.summary} {told}.", data=[trace], layout=layout), shown
     marks = {
         "type": "scatter",
         "mode": "markers",
@@ -129,9 +147,8 @@ def statistic_plot(
         "hoverinfo": "skip",
         "showlegend": False,
     }
-    return replace(
-        plot, summary=f"{plot.summary} {told}; dots mark them.", data=[trace, marks], layout=layout
-    )
+    told = f"{plot.summary} {told}; dots mark them."
+    return replace(plot, summary=told, data=[trace, marks], layout=layout), shown
 
 
 HOVER = "%{y} and %{x}: <b>%{customdata}</b><extra></extra>"
@@ -166,7 +183,11 @@ def _spread_colours(values: np.ndarray) -> dict[str, Any]:
     }
 
 
-def cells_plot(matrices: Sequence[tuple[str, np.ndarray, Sequence[str]]], left_out: int) -> Plot:
+def cells_plot(
+    matrices: Sequence[tuple[str, np.ndarray, Sequence[str]]],
+    left_out: int,
+    colours: FigureOptions = AS_DESIGNED,
+) -> Plot:
     """Mean matrices side by side, in one range of colours. matrices: title, values, labels of each cell."""
     columns = min(len(matrices), 2 if len(matrices) in (2, 4) else 3)
     rows = math.ceil(len(matrices) / columns)
@@ -193,7 +214,7 @@ def cells_plot(matrices: Sequence[tuple[str, np.ndarray, Sequence[str]]], left_o
     summary = f"Mean similarities of {counted(len(matrices), 'cell')}, all in one range of colours."
     if left_out:
         summary += f" {counted(left_out, 'cell')} more {'is' if left_out == 1 else 'are'} not drawn."
-    return Plot(summary, data, layout)
+    return coloured(Plot(summary, data, layout), [values for _, values, _ in matrices], colours)
 
 
 # --- tree

@@ -5,16 +5,14 @@ from __future__ import annotations
 import html
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from tgsh.analysis.clustering import ClusterTree
-from tgsh.analysis.similarity import SimilarityMatrix
-from tgsh.colours import PALETTE, off_diagonal, rounded_ends
+from tgsh.colours import PALETTE
 from tgsh.schemas import GeometryStage
-from tgsh.specs.figure_options import FigureOptions
 from tgsh.store.models import TaskRecord
 
 MAX_LABEL = 24  # characters, as in print
@@ -315,104 +313,6 @@ def _density_trace(edges: Sequence[float], counts: Sequence[int], name: str, axi
     }  # fmt: skip
 
 
-AS_DESIGNED = FigureOptions()
-DESIGNED_RANGE = (-1.0, 1.0)  # of similarities, as in print
-PALE = 0.25  # similarities nearer to 0 than this are hardly seen in the range of all that there can be
-
-
-def matrix_plot(
-    matrix: SimilarityMatrix,
-    labels: Sequence[str],
-    tasks: Sequence[int],
-    subject: str,
-    colours: FigureOptions = AS_DESIGNED,
-) -> Plot:
-    """A heatmap with a row for each of `tasks`; rows of tasks that the matrix does not have are empty.
-
-    labels, tasks: of all rows, in order. subject: of the summary, such as "of 36 tasks: cosine similarity".
-    colours: range and diagonal, as of a picture.
-    """
-    if not tasks:
-        return Plot("No task is done yet.")
-    names_of_rows = names(labels, tasks)
-    place = {task: row for row, task in enumerate(tasks)}
-    rows = [place[task] for task in matrix.tasks]
-    values = np.full((len(tasks), len(tasks)), np.nan)
-    values[np.ix_(rows, rows)] = matrix.values
-    plot = heatmap(values, names_of_rows, f"{len(matrix.tasks)} {subject}. {_extremes(matrix)}")
-    with_tasks = replace(plot, data=[{**plot.data[0], "meta": {"tasks": list(tasks)}}])
-    return _coloured(with_tasks, values, colours)
-
-
-def _coloured(plot: Plot, values: np.ndarray, colours: FigureOptions) -> Plot:
-    """The heatmap in the range that was asked for, without its diagonal where that was asked for."""
-    seen = off_diagonal(values)
-    trace, layout, summary = dict(plot.data[0]), dict(plot.layout), plot.summary
-    if colours.diagonal == "mask":
-        trace["z"] = [
-            [None if row == column else value for column, value in enumerate(line)]
-            for row, line in enumerate(trace["z"])
-        ]
-    if colours.range is None:
-        if len(seen) and (reach := float(np.abs(seen).max())) < PALE:
-            summary += (
-                f" All pairs lie within ±{number(reach)}: colours that follow the values tell them apart."
-            )
-    else:
-        ends = rounded_ends(seen, DESIGNED_RANGE) if colours.range == "auto" else colours.range
-        ticks = [ends[0], sum(ends) / 2, ends[1]]
-        layout["coloraxis"] = {
-            "cmin": ends[0],
-            "cmax": ends[1],
-            "colorbar": {"tickvals": ticks, "ticktext": [f"{tick:.2g}".replace("-", "−") for tick in ticks]},
-        }
-        summary += f" Colours go from {ticks[0]:.2g} to {ticks[2]:.2g}.".replace("-", "−")
-    return replace(plot, data=[trace], layout=layout, summary=summary)
-
-
-def means_plot(
-    means: np.ndarray,
-    starts: Sequence[int],
-    tasks: int,
-    subject: str,
-    colours: FigureOptions = AS_DESIGNED,
-) -> Plot:
-    """A heatmap of means of groups of neighbouring tasks. starts: the first task of each group."""
-    ends = [*starts[1:], tasks]
-    labels = [f"tasks {first}–{end - 1}" for first, end in zip(starts, ends, strict=True)]
-    summary = (
-        f"{tasks:,} tasks: {subject}, as means of {len(starts)} groups of neighbouring tasks. "
-        "The files have every task."
-    )
-    return _coloured(heatmap(means, labels, summary), means, colours)
-
-
-def heatmap(values: np.ndarray, labels: Sequence[str], summary: str) -> Plot:
-    """Heatmap of values [T, T], the first row on top; NaN is a gap."""
-    margin = label_margin(labels)
-    trace = {
-        "type": "heatmap",
-        "x": list(labels),
-        "y": list(labels),
-        "z": [
-            [None if np.isnan(value) else round(value, DIGITS) for value in row] for row in values.tolist()
-        ],
-        "coloraxis": "coloraxis",
-        "xgap": 1 if len(labels) <= 60 else 0,
-        "ygap": 1 if len(labels) <= 60 else 0,
-        "hoverongaps": False,
-        "hovertemplate": "%{y} and %{x}: <b>%{z:.3f}</b><extra></extra>",
-    }
-    ends = [-0.5, len(labels) - 0.5]
-    frame = {"showgrid": False, "zeroline": False, "showline": True, "mirror": True}
-    layout = {
-        "margin": {"t": TOP, "b": margin, "l": margin, "r": 8},
-        "xaxis": category_axis(labels, range=ends, tickangle=-90, **frame),
-        "yaxis": category_axis(labels, range=ends[::-1], **frame),
-    }
-    return Plot(summary, [trace], layout)
-
-
 def tree_plot(tree: ClusterTree) -> Plot:
     """The dendrogram with its leaves at the left, in the cluster order of the matrix."""
     tasks = len(tree.tasks)
@@ -462,24 +362,6 @@ def _branches(tree: ClusterTree) -> tuple[list[Any], list[Any], list[tuple[float
         y += [float(value) for value in (rows[a], rows[a], rows[b], rows[b])] + [None]
         joints.append((float(height), float(rows[node]), int(below)))
     return x, y, joints
-
-
-def _extremes(matrix: SimilarityMatrix) -> str:
-    """A sentence about the most and the least similar pair."""
-    tasks = len(matrix.tasks)
-    if tasks < 2:
-        return "A pair takes two tasks."
-    first, second = np.triu_indices(tasks, 1)
-    pairs = matrix.values[first, second]
-
-    def pair(index: int) -> str:
-        a, b = matrix.labels[first[index]], matrix.labels[second[index]]
-        return f"{a} and {b} ({number(pairs[index])})"
-
-    return (
-        f"Most alike are {pair(int(pairs.argmax()))}, least {pair(int(pairs.argmin()))}; "
-        f"the mean of all pairs is {number(float(pairs.mean()))}."
-    )
 
 
 def _tree_summary(tree: ClusterTree) -> str:

@@ -9,6 +9,7 @@ import pytest
 import scipy.cluster.hierarchy
 
 from service.dashboard.map_traces import map_plot
+from service.dashboard.matrix_traces import matrix_plot, means_plot
 from service.dashboard.traces import (
     MAX_LABEL,
     MAX_LINES,
@@ -16,8 +17,6 @@ from service.dashboard.traces import (
     accuracy_plot,
     geometry_plot,
     loss_plot,
-    matrix_plot,
-    means_plot,
     names,
     number,
     tree_plot,

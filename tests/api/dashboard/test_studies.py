@@ -161,6 +161,51 @@ def test_a_plot_is_fetched_again_only_when_more_is_completed(
     assert client.get(path, headers={"If-None-Match": tags[-1]}).status_code == 304
 
 
+@pytest.mark.parametrize("statistic", ["mean", "sd", "low", "high"])
+def test_matrices_have_the_range_and_the_diagonal_that_are_asked_for(
+    client: httpx.Client, services: Services, statistic: str
+) -> None:
+    path = completed(client, services, name="s", grid=GRID)
+    query = f"?statistic={statistic}"
+    plain = plot(client, path, "similarity", query)
+    masked = plot(client, path, "similarity", f"{query}&range=auto&diagonal=mask")
+    before, after = (np.array(found["data"][0]["z"], float) for found in (plain, masked))
+    assert np.isnan(after.diagonal()).all()
+    off = ~np.eye(TASKS, dtype=bool)
+    np.testing.assert_array_equal(before[off], after[off])
+    colours = masked["layout"]["coloraxis"]
+    assert np.abs(after[off]).max() <= colours["cmax"] <= 1
+    assert (colours["cmin"] == -colours["cmax"]) is (statistic != "sd")
+    assert ("colorscale" in colours) is (statistic == "sd")  # deviations keep their own colours
+    assert len(masked["data"]) == len(plain["data"])  # dots of uncertain pairs stay
+    for name, link in masked["links"].items():
+        picture = name in ("png", "svg", "pdf")
+        assert ("range=auto" in link and "diagonal=mask" in link) is picture
+        assert client.get(link).status_code == 200
+    own = plot(client, path, "similarity", f"{query}&range=-0.2,0.8")
+    assert [own["layout"]["coloraxis"][end] for end in ("cmin", "cmax")] == [-0.2, 0.8]
+    assert "range=-0.2%2C0.8" in own["links"]["svg"]
+
+
+def test_cells_side_by_side_keep_one_range(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services, name="s", grid=GRID)
+    found = plot(client, path, "cells", "?range=auto&diagonal=mask")
+    values = [np.array(trace["z"], float) for trace in found["data"]]
+    assert all(np.isnan(each.diagonal()).all() for each in values)
+    greatest = max(np.nanmax(np.abs(each)) for each in values)
+    assert greatest <= found["layout"]["coloraxis"]["cmax"] <= 1.1 * greatest + 0.1
+    assert "Colours go from" in found["summary"]
+    for name in PLOTS:  # one choice for the page: what is no matrix has none
+        plot(client, path, name, "?range=auto&diagonal=mask&pairs=0-1:1-2")
+
+
+def test_a_range_that_is_none_is_a_problem(client: httpx.Client, services: Services) -> None:
+    path = completed(client, services, name="s")
+    answer = client.get(f"/dashboard{path}/plots/similarity?range=1,0&diagonal=sideways")
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json()["errors"]] == ["range", "diagonal"]
+
+
 @pytest.mark.parametrize(
     ("result", "asked", "expected"),
     [

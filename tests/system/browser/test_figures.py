@@ -1,4 +1,4 @@
-"""Figures of an experiment's page: for a paper, and the same on the page as in print."""
+"""Figures of pages: for a paper, and the same on the pages of experiments and studies as in print."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.drawn import Drawn, cells, decoded
 from tests.system.browser.heatmap import labels_on, matrix_on, until, until_drawn
+from tests.system.browser.test_study import made, over
 from tests.system.browser.training import completed
 
 TASKS = 12
@@ -85,9 +86,9 @@ def test_a_column_wide_matrix_with_real_text_and_no_diagonal(
     until(page, lambda: abs(preview.evaluate("image => image.naturalWidth") - 85 / 25.4 * 100) < 1.5)
 
 
-def colours_on(page: Page) -> np.ndarray:
+def colours_on(page: Page, tasks: int = TASKS) -> np.ndarray:
     image = page.locator(".plot-similarity .heatmaplayer image").first
-    return cells(decoded(image.get_attribute("href") or image.get_attribute("xlink:href") or ""), TASKS)
+    return cells(decoded(image.get_attribute("href") or image.get_attribute("xlink:href") or ""), tasks)
 
 
 def until_chosen(page: Page, colours: str, diagonal: str) -> None:
@@ -134,6 +135,30 @@ def test_page_and_print_show_the_same(page: Page, http: httpx.Client, done: str)
     page.goto(f"/dashboard/experiments/{done}")  # what was chosen for colours holds
     expect(page.get_by_label("Range of the matrix' colours")).to_have_value("auto")
     until(page, lambda: bool(np.isnan(matrix_on(page)).any()))
+
+
+def test_page_and_print_of_a_study_show_the_same(page: Page, http: httpx.Client) -> None:
+    study = over(http, made(http, name="four", replicates={"seeds": 2, "base_seeds": 2})["id"])["id"]
+    page.goto(f"/dashboard/studies/{study}?range=auto&diagonal=mask")  # the address has them
+    expect(page.get_by_label("Range of the matrix' colours")).to_have_value("auto")
+    off = ~np.eye(4, dtype=bool)
+    for statistic in ("mean", "sd", "high"):
+        page.get_by_label(statistic, exact=True).check()
+        known = http.get(f"/studies/{study}/similarity", params={"statistic": statistic}).json()
+        for range_, diagonal in (("auto", "mask"), ("", ""), ("-0.5,0.5", "")):
+            page.get_by_label("Range of the matrix' colours").select_option(range_)
+            page.get_by_label("Diagonal of the matrix").select_option(diagonal)
+            until_chosen(page, range_, diagonal)
+            values = np.array(known["values"]) + np.where(off | (not diagonal), 0, np.nan)
+            until(page, lambda: bool(np.allclose(matrix_on(page), values, atol=1e-3, equal_nan=True)))  # noqa: B023
+            href = page.get_by_role("link", name="Similarity of the tasks as svg").get_attribute("href")
+            assert href is not None
+            assert f"range={range_.replace(',', '%2C')}" in href or not range_
+            printed = cells(Drawn(http.get(href).text).pixels, 4)
+            until(page, lambda: np.abs(colours_on(page, 4) - printed)[off][:, :3].max() <= SEEN)  # noqa: B023
+    assert "range=-0.5%2C0.5" in page.url
+    page.goto(f"/dashboard/studies/{study}")  # what was chosen for colours holds
+    expect(page.get_by_label("Range of the matrix' colours")).to_have_value("-0.5,0.5")
 
 
 def test_a_cell_shows_both_tasks_and_a_row_leads_to_its_task(page: Page, done: str) -> None:
