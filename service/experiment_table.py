@@ -18,7 +18,8 @@ from tgsh.specs.base import WITHOUT_NUL
 from tgsh.specs.paths import require_field
 from tgsh.store.configurations import OWN_FIELDS
 from tgsh.store.database import Database
-from tgsh.store.groups import LABELS, MANY, MEASURED, Group, GroupPage, Summary, is_path
+from tgsh.store.group_queries import LABELS, MANY, MEASURED
+from tgsh.store.groups import Group, GroupPage, Summary, is_path
 from tgsh.store.queries import Filters
 from tgsh.store.studies import names_by_experiment
 

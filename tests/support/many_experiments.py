@@ -10,6 +10,7 @@ from tgsh.specs import ExperimentSpec, FlyNetSpec, NeuroModNetSpec, RotationSuit
 from tgsh.store.configurations import columns_of, note_configurations
 from tgsh.store.database import Database
 from tgsh.store.models import ExperimentRecord, StudyMemberRecord, StudyRecord, TagRecord
+from tgsh.store.tag_sets import note_tag_sets
 
 STATUSES = ("completed", "completed", "completed", "failed", "cancelled", "queued", "running")
 BEGAN = 1_700_000_000.0
@@ -28,6 +29,7 @@ def fill(database: Database, count: int, owner: str | None = None) -> None:
     ]
     with database.write() as session:
         note_configurations(session, [row["spec"] for row in rows])  # type: ignore[misc]
+        note_tag_sets(session, [row["spec"]["tags"] for row in rows])  # type: ignore[index]
         session.execute(insert(ExperimentRecord), rows)
         session.execute(insert(TagRecord), tags)
 

@@ -19,6 +19,7 @@ from tgsh.store.models import (
     db_now,
     lock_experiment,
 )
+from tgsh.store.tag_sets import note_tag_sets, tag_set_id
 
 MAX_CHANGES = 1_000
 """Changes of one experiment that are kept: the newest."""
@@ -99,6 +100,8 @@ def _set(session: Session, experiment: ExperimentRecord, field: str, value: Any)
     if field == "tags":
         session.execute(delete(TagRecord).where(TagRecord.experiment_id == experiment.id))
         session.add_all(TagRecord(experiment_id=experiment.id, tag=tag) for tag in value)
+        note_tag_sets(session, [value])
+        experiment.tag_set_id = tag_set_id(value)
     if field == "priority":
         turn = ExperimentTurnRecord.experiment_id == experiment.id
         session.execute(update(ExperimentTurnRecord).where(turn).values(priority=value))

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from tgsh.specs.paths import later_default, texts_of
 from tgsh.store.insertion import insert_into
 from tgsh.store.models import ConfigurationRecord, ExperimentRecord, table_of
+from tgsh.store.tag_sets import tag_set_id
 
 OWN_FIELDS = ("name", "tags", "seed", "base_seed")
 """Fields of a spec that are no part of its configuration."""
@@ -23,10 +24,14 @@ MAX_SEED = 2**63
 
 
 def columns_of(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of an experiment that follow from its spec: configuration_id, seed and base_seed."""
+    """The columns of an experiment that follow from its spec: configuration_id, tag_set_id and the seeds."""
     canonical = json.dumps(configuration_of(spec), sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(canonical.encode()).hexdigest()[:32]
-    return {"configuration_id": digest, "seed": spec.get("seed"), "base_seed": spec.get("base_seed")}
+    return {
+        "configuration_id": hashlib.sha256(canonical.encode()).hexdigest()[:32],
+        "tag_set_id": tag_set_id(spec.get("tags", ())),
+        "seed": spec.get("seed"),
+        "base_seed": spec.get("base_seed"),
+    }
 
 
 def configuration_of(spec: Mapping[str, Any]) -> dict[str, Any]:

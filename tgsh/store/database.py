@@ -49,6 +49,13 @@ a machine that crashed inside a transaction would hold its experiment's lock for
 
 NOT_DURABLE = "SET LOCAL synchronous_commit = off"
 
+SURVEYED = (
+    "SELECT set_config('random_page_cost', '1.1', true), set_config('work_mem', '32MB', true), "
+    "set_config('jit', 'off', true)"
+)
+"""Pages of an index are few and in memory; at the usual cost PostgreSQL reads whole rows instead. Its usual
+memory is too little for groups of 100,000 rows, and to compile a query takes longer than to run it."""
+
 BUSY_SECONDS = 15.0
 """Seconds that a SQLite connection waits for a lock before it raises, unless its Limits say otherwise."""
 
@@ -147,6 +154,14 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A transaction that sees one state of the database and changes nothing."""
         with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def survey(self) -> Iterator[Session]:
+        """The same for queries over all of a table, of which indexes have what is asked for."""
+        with self.read() as session:
+            if not self.is_sqlite:
+                session.execute(text(SURVEYED))
             yield session
 
     @contextmanager

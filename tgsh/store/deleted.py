@@ -34,6 +34,7 @@ from tgsh.store.models import (
     lock_experiment,
     table_of,
 )
+from tgsh.store.tag_sets import note_tag_sets
 
 KEPT_DAYS = 7
 KEPT_SECONDS = KEPT_DAYS * 86_400.0
@@ -122,6 +123,7 @@ def restore(database: Database, experiment_id: str, owner: str | None) -> None:
                 session.execute(insert(table), some)
         restored = session.get_one(ExperimentRecord, experiment_id)
         note_configurations(session, [restored.spec])
+        note_tag_sets(session, [restored.spec.get("tags", ())])
         for name, value in columns_of(restored.spec).items():  # a version before them may have deleted it
             setattr(restored, name, value)
         for study in rows.get(_STUDIES.name, ()):

@@ -34,6 +34,7 @@ from tgsh.store.models import (
 )
 from tgsh.store.ownership import NO_OWNER, Owner, require_queue_quota
 from tgsh.store.scheduling import give_turn, give_turns, take_turn
+from tgsh.store.tag_sets import note_tag_sets
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,7 @@ def insert_all(
     created_at = session.scalar(select(db_now()))
     specs = {each.id: each.spec.model_dump(mode="json") for each in new}
     note_configurations(session, specs.values())
+    note_tag_sets(session, (each.spec.tags for each in new))
     records = [
         {
             "id": each.id,

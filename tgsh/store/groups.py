@@ -6,63 +6,19 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, literal_column, select, text, true
+from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
 from tgsh.specs.paths import later_default
 from tgsh.store.configurations import place_of
 from tgsh.store.database import Database
-from tgsh.store.models import (
-    ConfigurationRecord,
-    ExperimentRecord,
-    StudyMemberRecord,
-    StudyRecord,
-    TagRecord,
-)
+from tgsh.store.group_queries import LABELS, MANY, MEASURED, NAMES, Asked, asked, rows, studies_shown
+from tgsh.store.models import ConfigurationRecord, ExperimentRecord, StudyRecord
 from tgsh.store.queries import Filters
-from tgsh.store.visibility import is_study_visible_to
 
 Value = str | int | float | bool | None
-
-MEASURED: Mapping[str, ColumnElement[Any]] = MappingProxyType(
-    {
-        "accuracy": ExperimentRecord.mean_accuracy.expression,
-        "balanced": ExperimentRecord.mean_balanced.expression,
-        "seconds": ExperimentRecord.finished_at - ExperimentRecord.started_at,
-    }
-)
-"""Numbers that differ from experiment to experiment."""
-
-LABELS: Mapping[str, ColumnElement[Any]] = MappingProxyType(
-    {
-        "status": ExperimentRecord.status.expression,
-        "suite": ExperimentRecord.suite.expression,
-        "dataset": ExperimentRecord.dataset.expression,
-        "project": ExperimentRecord.project.expression,
-        "owner": ExperimentRecord.owner.expression,
-        "seed": ExperimentRecord.seed.expression,
-        "base_seed": ExperimentRecord.base_seed.expression,
-        "tasks": ExperimentRecord.tasks_total.expression,
-    }
-)
-"""Columns of an experiment that are the same for many."""
-
-MANY: Mapping[str, ColumnElement[Any]] = MappingProxyType(
-    {"tag": TagRecord.tag.expression, "study": StudyMemberRecord.study_id.expression}
-)
-"""Links of which an experiment may have several: it is in each of these groups."""
-
-NAMES = ("seed", "base_seed")
-"""Numbers that are names: a mean of them says nothing."""
-
-CONFIGURED = ("suite", "dataset")
-"""Columns that follow from an experiment's configuration: all that have one have the same of it."""
-
-INDEXED = ("status", "project", "owner")
-"""Columns with an index of their own, which SQLite would read in its order, and each wide row with it."""
 
 BATCH = 500
 
@@ -159,20 +115,17 @@ def groups(
     labels = [name for name in dict.fromkeys((by, *columns)) if name in LABELS]
     measured = [name for name in dict.fromkeys(columns) if name in MEASURED]
     parts: dict[Value, _Part] = defaultdict(_Part)
-    with database.read() as session:
-        if not database.is_sqlite:
-            # Pages of the index are few and in memory; at the usual cost whole rows are read instead.
-            session.execute(text("SET LOCAL random_page_cost = 1.1"))
+    with database.survey() as session:
+        studies = studies_shown(session, filters, most) if by == "study" else None
         for key, spec in _sources(session, paths):
-            aggregated = _aggregated(by, key, labels)
-            keys = [name for name in labels if name not in aggregated]
-            rows = _rows(session, filters, by, key, keys, aggregated, measured)
-            specs = _specs(session, spec, paths, {row[0] for row in rows} if paths else ())
-            for row in rows:
-                _add(parts, row, by, columns, keys, aggregated, measured, paths, specs)
+            what = asked(session, by, key, labels, measured)
+            found = rows(session, filters, what, studies)
+            specs = _specs(session, spec, paths, {row[0] for row in found} if paths else ())
+            for row in found:
+                _add(parts, row, what, columns, paths, specs)
         shown = sorted(parts.items(), key=lambda item: _order(item[0]))[:most]
-        names = _study_names(session, (value for value, _ in shown)) if by == "study" else {}
-    found = [
+        names = {} if studies is None else _study_names(session, (value for value, _ in shown))
+    page = [
         Group(
             value,
             part.experiments,
@@ -182,17 +135,7 @@ def groups(
         )
         for value, part in shown
     ]
-    return GroupPage(found, len(parts))
-
-
-def _aggregated(by: str, key: Any, labels: Sequence[str]) -> list[str]:
-    """Labels that are summed up within the groups of the database: rows of each value would be many.
-
-    Of configurations those that follow from them; of studies, which are many, all, unless one has a mean.
-    """
-    if key is ExperimentRecord.configuration_id:
-        return [name for name in labels if name in CONFIGURED and name != by]
-    return list(labels) if key is None and by == "study" and "tasks" not in labels else []
+    return GroupPage(page, len(parts) if studies is None else studies.total)
 
 
 def _sources(session: Session, paths: Sequence[str]) -> list[tuple[Any, Any]]:
@@ -204,89 +147,6 @@ def _sources(session: Session, paths: Sequence[str]) -> list[tuple[Any, Any]]:
     if session.scalar(lacking) is None:
         return [configured]
     return [configured, (ExperimentRecord.id, ExperimentRecord)]
-
-
-def _rows(
-    session: Session,
-    filters: Filters,
-    by: str,
-    key: Any,
-    labels: Sequence[str],
-    aggregated: Sequence[str],
-    measured: Sequence[str],
-) -> list[Sequence[Any]]:
-    """Rows of the key of a spec or None, the value of MANY or None, then as `_grouped` has them."""
-    found: list[Sequence[Any]] = []
-    for link in (True, False) if by == "study" else (by in MANY,):
-        query = _grouped(filters, by, key, labels, aggregated, measured, link)
-        for row in session.execute(query):
-            if row[len(row) - _width(aggregated, measured)]:  # without keys there is a row of no experiments
-                given = list(row)
-                if key is None:
-                    given.insert(0, None)
-                if not link:
-                    given.insert(1, None)
-                found.append(given)
-    return found
-
-
-def _width(aggregated: Sequence[str], measured: Sequence[str]) -> int:
-    """Columns of counts and sums."""
-    return 2 + 3 * len(aggregated) + 5 * len(measured)
-
-
-def _grouped(
-    filters: Filters,
-    by: str,
-    key: Any,
-    labels: Sequence[str],
-    aggregated: Sequence[str],
-    measured: Sequence[str],
-    link: bool,
-) -> Select[Any]:
-    """Rows of key (if any), the value of MANY if that is `by`, labels, counts, sums of what is measured.
-
-    aggregated: labels of which there are count, number of different values, and the least. link: whether
-    they are those with a link of MANY; those with a tag and those without are told apart by its value.
-    """
-    r = ExperimentRecord
-    keys = [] if key is None else [key]
-    if link:
-        keys.append(MANY[by])
-    keys += [
-        LABELS[name].concat(literal_column("''")) if name in INDEXED else LABELS[name] for name in labels
-    ]
-    sums: list[Any] = [func.count(), func.count(case((r.status == "completed", 1)))]
-    for name in aggregated:
-        value = LABELS[name]
-        # Of a configuration all are the same, and to count them takes as long as all the rest.
-        different = func.count(value.distinct()) if key is None else literal(1)
-        sums += [func.count(value), different, func.min(value)]
-    for name in measured:
-        value = MEASURED[name]
-        sums += [
-            func.count(value),
-            func.sum(value),
-            func.sum(value * value),
-            func.min(value),
-            func.max(value),
-        ]
-    query = select(*keys, *sums).select_from(r).where(*filters.conditions())
-    if by == "tag":
-        query = query.outerjoin(TagRecord, TagRecord.experiment_id == r.id)
-    if by == "study":
-        seen = StudyMemberRecord.experiment_id == r.id
-        if filters.visible_to is not None:
-            own = select(StudyRecord.id).where(is_study_visible_to(filters.visible_to))
-            seen = seen & StudyMemberRecord.study_id.in_(own)
-        # In the order of the studies SQLite need not sort them; those in none are counted apart.
-        others = ~select(StudyMemberRecord.experiment_id).where(seen).correlate(r).exists()
-        query = query.join(StudyMemberRecord, seen) if link else query.where(others)
-    if key is r.configuration_id:
-        query = query.where(r.configuration_id.is_not(None))
-    if key is r.id:
-        query = query.where(r.configuration_id.is_(None))
-    return query.group_by(*keys)
 
 
 def _specs(session: Session, source: Any, paths: Sequence[str], ids: Iterable[str]) -> dict[str, list[Value]]:
@@ -319,36 +179,33 @@ def _text(value: Any) -> str:
 def _add(
     parts: dict[Value, _Part],
     row: Sequence[Any],
-    by: str,
+    what: Asked,
     columns: Sequence[str],
-    labels: Sequence[str],
-    aggregated: Sequence[str],
-    measured: Sequence[str],
     paths: Sequence[str],
     specs: Mapping[str, list[Value]],
 ) -> None:
-    """Add a row of `_rows` to its group."""
+    """Add a row of `rows` to its group."""
     key, many = row[:2]
-    said: dict[str, Value] = dict(zip(labels, row[2:], strict=False))
-    at = 2 + len(labels)
+    said: dict[str, Value] = dict(zip(what.labels, row[2:], strict=False))
+    at = 2 + len(what.labels)
     experiments, completed = row[at : at + 2]
     if specs:
         said |= zip(paths, specs.get(key) or [None] * len(paths), strict=True)
-    part = parts[many if by in MANY else said[by]]
+    part = parts[many if what.by in MANY else said[what.by]]
     part.experiments += experiments
     part.completed += completed
-    at += 2 + 3 * len(aggregated)
-    for name in measured:
-        if row[at]:
-            part.sums[name].add(*row[at : at + 5])
-        at += 5
-    at = 4 + len(labels)
-    for index, name in enumerate(aggregated):
-        count, different, least = row[at + 3 * index : at + 3 * index + 3]
+    at += 2
+    for name in what.aggregated:
+        count, different, least = row[at : at + 3]
         if specs:
             part.values[name][least] += count
         else:
             part.counted[name] = Summary(count, different, least if different == 1 else None)
+        at += 3
+    for name in what.measured:
+        if row[at]:
+            part.sums[name].add(*row[at : at + 5])
+        at += 5
     for name in columns:
         if (value := said.get(name)) is not None:
             part.values[name][value] += experiments

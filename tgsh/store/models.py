@@ -50,6 +50,11 @@ LISTED = (
     "mean_balanced started_at finished_at tasks_total name"
 )
 
+TAGGED = (
+    "tag_set_id suite dataset configuration_id created_at id status project owner shared seed base_seed "
+    "mean_accuracy mean_balanced started_at finished_at tasks_total name"
+)
+
 
 class ExperimentRecord(Base):
     """An experiment; `spec` is the truth, the columns beside it are for filters.
@@ -58,8 +63,9 @@ class ExperimentRecord(Base):
     their workers where they run beside new ones; see ExperimentTurnRecord.
     owner: the name of the API key that submitted it; None: submitted without a key, visible to everybody.
     shared: whether other owners see it too. needs_torch: whether workers without torch leave its jobs alone.
-    priority: among the experiments of the same owner, the greater first. configuration_id, seed, base_seed:
-    what the spec says, see ConfigurationRecord; None where a version before 0.5 wrote the row.
+    priority: among the experiments of the same owner, the greater first. configuration_id, tag_set_id, seed,
+    base_seed: what the spec says, see ConfigurationRecord and TagSetRecord; None where a version before 0.5
+    wrote the row.
     mean_balanced: of the tasks that are done, once none is left; None: not counted for all of them.
     """
 
@@ -98,11 +104,14 @@ class ExperimentRecord(Base):
     configuration_id: Mapped[str | None] = mapped_column(String(32))
     seed: Mapped[int | None] = mapped_column(BigInteger)
     base_seed: Mapped[int | None] = mapped_column(BigInteger)
+    tag_set_id: Mapped[int | None] = mapped_column(BigInteger)
 
-    # `listed` has all that lists are filtered, sorted and grouped by: rows are wide, and it is not.
+    # `listed` has all that lists are filtered, sorted and grouped by: rows are wide, and it is not. `tagged`
+    # has the same in the order of the tags.
     __table_args__ = (
         Index("ix_experiments_newest", "created_at", "id"),
         Index("ix_experiments_listed", *LISTED.split()),
+        Index("ix_experiments_tagged", *TAGGED.split()),
         Index("ix_experiments_noted", "id", sqlite_where=HAS_NOTES, postgresql_where=HAS_NOTES),
     )
 
@@ -114,6 +123,17 @@ class ConfigurationRecord(Base):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     spec: Mapped[dict[str, Any]]
+
+
+class TagSetRecord(Base):
+    """One tag of a set that experiments have; of the empty set there is no row. Written once."""
+
+    __tablename__ = "tag_sets"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+    __table_args__ = (Index("ix_tag_sets_tag", "tag", "id"),)
 
 
 class ChangeRecord(Base):
@@ -498,9 +518,9 @@ class StudyMemberRecord(Base):
     cell: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     seed: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     base_seed: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    experiment_id: Mapped[str | None] = mapped_column(
-        ForeignKey("experiments.id", ondelete="SET NULL"), index=True
-    )
+    experiment_id: Mapped[str | None] = mapped_column(ForeignKey("experiments.id", ondelete="SET NULL"))
+
+    __table_args__ = (Index("ix_study_members_experiment_id_study_id", "experiment_id", "study_id"),)
 
 
 @dataclass(frozen=True)

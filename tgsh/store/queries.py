@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,6 +28,7 @@ from tgsh.store.models import (
     db_now,
 )
 from tgsh.store.sql_functions import begins, contains
+from tgsh.store.tag_sets import has_tag, some_lack_a_set
 from tgsh.store.visibility import is_study_visible_to, is_visible_to
 
 Sort = Literal[
@@ -45,6 +47,9 @@ MAX_IDS = 500
 
 MAX_TAGS = 200
 """Most tags in the facets."""
+
+HEX = re.compile("[0-9a-f]{0,16}", re.IGNORECASE | re.ASCII)
+"""What ids begin with."""
 
 SORTS: tuple[Sort, ...] = get_args(Sort)
 
@@ -139,8 +144,8 @@ class Filters:
     spec: Sequence[tuple[str, str]] = ()
     study: str | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """SQL conditions for a query of ExperimentRecord."""
+    def conditions(self, session: Session) -> list[ColumnElement[bool]]:
+        """SQL conditions for a query of ExperimentRecord in this session."""
         columns = (
             (ExperimentRecord.status, self.status),
             (ExperimentRecord.suite, self.suite),
@@ -154,10 +159,9 @@ class Filters:
             using = select(UseRecord.experiment_id).where(UseRecord.dataset_id == self.dataset)
             conditions.append(or_(ExperimentRecord.dataset == self.dataset, ExperimentRecord.id.in_(using)))
         if self.tag is not None:
-            tagged = select(TagRecord.experiment_id).where(TagRecord.tag == self.tag)
-            conditions.append(ExperimentRecord.id.in_(tagged))
+            conditions.append(has_tag(lambda tag: tag == self.tag, some_lack_a_set(session)))
         if self.text is not None:
-            conditions.append(_says(self.text))
+            conditions.append(_says(self.text, some_lack_a_set(session)))
         if self.study is not None:
             conditions.append(ExperimentRecord.id.in_(_members_of(self.study, self.visible_to)))
         if self.created_after is not None:
@@ -171,20 +175,19 @@ class Filters:
         return conditions
 
 
-def _says(text: str) -> ColumnElement[bool]:
+def _says(text: str, some_lack_tags: bool) -> ColumnElement[bool]:
     """The condition that a name, tag, project or notes contain a text, or an id begins with it."""
-    tags = select(TagRecord.tag).distinct().subquery()  # few, and of each many
-    fitting = select(tags.c.tag).where(contains(tags.c.tag, text))
-    tagged = select(TagRecord.experiment_id).where(TagRecord.tag.in_(fitting))
     noted = aliased(ExperimentRecord)  # notes are in no index, and few experiments have some
     noting = select(noted.id).where(noted.notes.is_not(None), contains(noted.notes, text))
-    return or_(
+    found = [
         contains(ExperimentRecord.name, text),
         contains(ExperimentRecord.project, text),
-        begins(ExperimentRecord.id, text),
-        ExperimentRecord.id.in_(tagged),
+        has_tag(lambda tag: contains(tag, text), some_lack_tags),
         ExperimentRecord.id.in_(noting),
-    )
+    ]
+    if HEX.fullmatch(text):  # else no id is looked at
+        found.append(begins(ExperimentRecord.id, text))
+    return or_(*found)
 
 
 def _members_of(study_id: str, visible_to: str | None) -> Select[Any]:
@@ -213,9 +216,8 @@ def experiments(
     database: Database, filters: Filters, limit: int, after: Position | None = None, order: SortOrder = NEWEST
 ) -> list[Snapshot]:
     """Up to `limit` experiments in this order, after the position `after`."""
-    query = _positions(filters, limit, after, order)
-    with database.read() as session:
-        rows = session.execute(query).all()
+    with database.survey() as session:
+        rows = session.execute(_positions(session, filters, limit, after, order)).all()
         records = _records(session, [id for id, *_ in rows])
         at = session.scalar(select(db_now())) or 0.0
         return [
@@ -229,17 +231,24 @@ def positions(
     database: Database, filters: Filters, limit: int, after: Position | None = None, order: SortOrder = NEWEST
 ) -> list[tuple[str, Position]]:
     """Ids and positions of the same experiments, from the index alone."""
-    with database.read() as session:
-        return [(id, values) for id, *values in session.execute(_positions(filters, limit, after, order))]
+    with database.survey() as session:
+        query = _positions(session, filters, limit, after, order)
+        return [(id, values) for id, *values in session.execute(query)]
 
 
-def _positions(filters: Filters, limit: int, after: Position | None, order: SortOrder) -> Select[Any]:
-    position = (column.label(f"position_{index}") for index, column in enumerate(order.key))
-    query = select(ExperimentRecord.id, *position).where(*filters.conditions())
+def _positions(
+    session: Session, filters: Filters, limit: int, after: Position | None, order: SortOrder
+) -> Select[Any]:
+    key = order.key
+    if filters.text is not None:
+        # No index has this order. In that of the newest all wide rows would be read where few fit.
+        key = tuple(column + 0.0 if column.key == "created_at" else column for column in key)
+    position = (column.label(f"position_{index}") for index, column in enumerate(key))
+    query = select(ExperimentRecord.id, *position).where(*filters.conditions(session))
     if after is not None:
-        key, bound = tuple_(*order.key), tuple_(*after)
-        query = query.where(key < bound if order.descending else key > bound)
-    by = [column.desc() if order.descending else column.asc() for column in order.key]
+        place, bound = tuple_(*key), tuple_(*after)
+        query = query.where(place < bound if order.descending else place > bound)
+    by = [column.desc() if order.descending else column.asc() for column in key]
     return query.order_by(*by).limit(limit)
 
 
@@ -392,8 +401,8 @@ def facets(database: Database, visible_to: str | None) -> Facets:
     """Facets of all experiments that this key (None: any) sees."""
     visible = Filters(visible_to=visible_to)
     groups = (ExperimentRecord.suite, ExperimentRecord.dataset)
-    with database.read() as session:
-        rows = session.execute(select(*groups).where(*visible.conditions()).distinct()).all()
+    with database.survey() as session:
+        rows = session.execute(select(*groups).where(*visible.conditions(session)).distinct()).all()
         return Facets(
             suites=sorted({suite for suite, _ in rows}),
             datasets=sorted({dataset for _, dataset in rows}),
@@ -413,7 +422,7 @@ class Counts:
 def counts(database: Database, filters: Filters) -> Counts:
     """Numbers of the experiments that the filters select, and that `filters.visible_to` sees."""
     visible = Filters(visible_to=filters.visible_to)
-    with database.read() as session:
+    with database.survey() as session:
         matching = _by_status(session, filters)
         everything = matching if filters == visible else _by_status(session, visible)
         return Counts(matching, sum(everything.values()))
@@ -423,13 +432,13 @@ def _by_status(session: Session, filters: Filters) -> dict[str, int]:
     status: ColumnElement[str] = ExperimentRecord.status.expression
     if filters != Filters():  # else SQLite reads whole rows in the order of the status, and they are wide
         status = func.coalesce(status, "")
-    query = select(status, func.count()).where(*filters.conditions()).group_by(status)
+    query = select(status, func.count()).where(*filters.conditions(session)).group_by(status)
     return {name: count for name, count in session.execute(query)}  # noqa: C416 - rows are no tuples to mypy
 
 
 def _projects(session: Session, visible: Filters) -> list[str]:
     project = ExperimentRecord.project
-    query = select(project).where(project.is_not(None), *visible.conditions()).group_by(project)
+    query = select(project).where(project.is_not(None), *visible.conditions(session)).group_by(project)
     return [name for name in session.scalars(query.order_by(project).limit(MAX_TAGS)) if name is not None]
 
 
@@ -439,6 +448,6 @@ def _tags(session: Session, visible: Filters) -> list[str]:
     if visible.visible_to is not None:  # the first that is seen is enough: not all are looked up
         other = aliased(TagRecord)
         seen = select(other.tag).join(ExperimentRecord, ExperimentRecord.id == other.experiment_id)
-        query = query.having(exists(seen.where(other.tag == TagRecord.tag, *visible.conditions())))
+        query = query.having(exists(seen.where(other.tag == TagRecord.tag, *visible.conditions(session))))
     query = query.order_by(func.count().desc(), TagRecord.tag).limit(MAX_TAGS)
     return list(session.scalars(query))

@@ -56,4 +56,5 @@ def _sqlite(element: Any, compiler: Any, **options: Any) -> str:
 @compiles(_Matches, "postgresql")
 def _postgresql(element: Any, compiler: Any, **options: Any) -> str:
     column, pattern = (compiler.process(each, **options) for each in element.clauses)
-    return f"({column} ILIKE {pattern} ESCAPE '/')"
+    # The same as ILIKE, which would make the pattern lower for each row.
+    return f"(lower({column}) LIKE lower({pattern}) ESCAPE '/')"
