@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
@@ -210,7 +210,7 @@ class TableQuery:
         )
 
     def _values(self) -> dict[str, Any]:
-        values = asdict(self) | {"cursor": None}
+        values = vars(self) | {"cursor": None}
         del values["columns"], values["zone"]
         if values["sort"] == "-created":
             values["sort"] = None
