@@ -72,7 +72,7 @@ INDEXED = ("status", "project", "owner")
 
 @dataclass(frozen=True)
 class Asked:
-    """What rows are grouped and summed up by.
+    """Columns that rows are grouped and summed up by.
 
     by: a name of LABELS or MANY, or a path of the spec. key: the column that tells specs apart; None: no path
     is asked for. labels: names of LABELS whose values are told apart. aggregated: those that are summed up
