@@ -1,4 +1,4 @@
-"""python -m tests.system.attacks fuzz [--examples N]"""
+"""python -m tests.system.attacks fuzz [--examples N] [--only OPERATION …]"""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ def main() -> int:
     command.add_argument(
         "--examples", type=int, default=1000, help="of right ones and of wrong ones, each operation"
     )
+    command.add_argument("--only", nargs="+", default=(), metavar="OPERATION", help="such as 'GET /workers'")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         app = create_app(ServiceSettings(home=Path(folder), redis_url=SecretStr("redis://127.0.0.1:1/0")))
         with serving(app) as client:
             say = partial(print, flush=True)
-            told = fuzz(client, app.state.services, chosen.examples, derandomize=False, say=say)
+            told = fuzz(
+                client, app.state.services, chosen.examples, derandomize=False, only=chosen.only, say=say
+            )
             print(f"{told.statuses.total():,} requests")
     return 0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -132,12 +132,13 @@ def fuzz(
     *,
     derandomize: bool,
     headers: Mapping[str, str] = MappingProxyType({}),
+    only: Collection[str] = (),
     say: Callable[[str], object] = str,
 ) -> Told:
     """So many requests to every operation; raises at the first answer that must not be.
 
-    client: whoever owns the experiments that are asked about. headers: of who asks. say: is told of each
-    operation when its requests are answered.
+    client: whoever owns the experiments that are asked about. headers: of who asks. only: operations such
+    as "POST /datasets"; without one, all. say: is told of each operation when its requests are answered.
     """
     ids, told = populate(client, parts), Told()
     schema = schemathesis.openapi.from_dict(_without_tuples(client.get("/openapi.json").json()))
@@ -149,14 +150,19 @@ def fuzz(
         suppress_health_check=list(hypothesis.HealthCheck),
         phases=[hypothesis.Phase.generate],
     )
-    for operation in schema.get_all_operations():
+    operations = [operation.ok() for operation in schema.get_all_operations()]
+    unknown = set(only) - {operation.label for operation in operations}
+    assert not unknown, f"no operations: {', '.join(sorted(unknown))}"
+    for operation in operations:
+        if only and operation.label not in only:
+            continue
         for mode in schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE:
             try:
-                settings(_asking(client, operation.ok(), mode, ids, told, headers))()
+                settings(_asking(client, operation, mode, ids, told, headers))()
             except hypothesis.errors.Unsatisfiable:
                 if mode is schemathesis.GenerationMode.POSITIVE:
                     raise  # nothing about some operations can be wrong
-        say(told.of(operation.ok().label))
+        say(told.of(operation.label))
     return told
 
 
