@@ -35,6 +35,7 @@ from tgsh.schemas import (
 from tgsh.specs.figure_options import FigureOptions
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.results import StageRef, load_stage
+from tgsh.task_names import MAX_NAME, told_apart
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -211,7 +212,8 @@ def draw_similarity(matrix: SimilarityMatrix, title: str, note: str = "") -> Fig
     """Heatmap of a similarity matrix. note: written below it."""
     from tgsh.figures import similarity_figure
 
-    return similarity_figure(matrix.values, matrix.labels, title=title, measure=matrix.measure, note=note)
+    names = told_apart(matrix.labels, matrix.tasks, MAX_NAME)
+    return similarity_figure(matrix.values, names, title=title, measure=matrix.measure, note=note)
 
 
 def draw_reconstructions(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> Figure:
@@ -305,7 +307,8 @@ def draw_accuracy_matrix(matrix: AccuracyMatrix, title: str) -> Figure:
     """Heatmap of the accuracy of each context on every task."""
     from tgsh.figures import accuracy_matrix_figure
 
-    return accuracy_matrix_figure(matrix.values, matrix.labels, title=title)
+    names = told_apart(matrix.labels, matrix.tasks, MAX_NAME)
+    return accuracy_matrix_figure(matrix.values, names, title=title)
 
 
 def draw_similarity_values(

@@ -12,6 +12,7 @@ from service.dashboard.traces import DIGITS, TOP, Plot, category_axis, label_mar
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.colours import off_diagonal, rounded_ends
 from tgsh.specs.figure_options import FigureOptions
+from tgsh.task_names import told_apart
 
 AS_DESIGNED = FigureOptions()
 DESIGNED_RANGE = (-1.0, 1.0)  # of similarities, as in print
@@ -134,9 +135,10 @@ def _extremes(matrix: SimilarityMatrix) -> str:
         return "A pair takes two tasks."
     first, second = np.triu_indices(tasks, 1)
     pairs = matrix.values[first, second]
+    called = told_apart(matrix.labels, matrix.tasks)
 
     def pair(index: int) -> str:
-        a, b = matrix.labels[first[index]], matrix.labels[second[index]]
+        a, b = called[first[index]], called[second[index]]
         return f"{a} and {b} ({number(pairs[index])})"
 
     return (

@@ -20,6 +20,7 @@ from tgsh.specs.base import WITHOUT_NUL
 from tgsh.specs.studies import MAX_MEMBERS
 from tgsh.store import queries, studies
 from tgsh.store.studies import StudyFilters
+from tgsh.task_names import told_apart
 
 router = APIRouter(prefix="/dashboard/studies", include_in_schema=False)
 
@@ -147,4 +148,6 @@ def _tasks(services: Services, study: Study, cell: int) -> list[tuple[int, str]]
     experiments = study.cells[cell].experiments
     if not experiments:
         return []
-    return [(task.index, task.label) for task in queries.tasks(services.database, experiments[0])]
+    tasks = queries.tasks(services.database, experiments[0])
+    numbers = [task.index for task in tasks]
+    return list(zip(numbers, told_apart([task.label for task in tasks], numbers), strict=True))

@@ -67,6 +67,7 @@ from tgsh.specs.figure_options import FigureOptions
 from tgsh.specs.results import PICTURES, ResultSpec
 from tgsh.specs.studies import MAX_MEMBERS
 from tgsh.store import studies
+from tgsh.task_names import told_apart
 
 router = APIRouter(prefix="/dashboard/studies", include_in_schema=False)
 
@@ -210,7 +211,7 @@ def _differences(query: StudyPlotQuery) -> Plot:
         return Plot("Choose two pairs of tasks.")
     params = DifferencesParams(pairs=query.params.pairs, over=query.params.over, measure=query.params.measure)
     found = query.computed(STUDY_DIFFERENCES, params)
-    labels = found.content.labels
+    labels = told_apart(found.content.labels, found.content.tasks)
     rows, sentences = [], []
     for each in found.value:
         named = [[labels[row] for row in pair] for pair in each.pairs]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +13,8 @@ from tgsh.analysis.clustering import ClusterTree
 from tgsh.colours import PALETTE
 from tgsh.schemas import GeometryStage
 from tgsh.store.models import TaskRecord
+from tgsh.task_names import MAX_NAME, shortened, told_apart
 
-MAX_LABEL = 24  # characters, as in print
 CHARACTER = 6.2  # approximate width of a label's character in pixels
 DIGITS = 4  # decimals of drawn values
 TOP = 10  # pixels above matrix and dendrogram alike, so that their rows align
@@ -43,13 +42,7 @@ class Plot:
 
 def names(labels: Sequence[str], tasks: Sequence[int]) -> list[str]:
     """Labels for plotly: shortened, unique, and with HTML escaped."""
-    short = [label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…" for label in labels]
-    counts = Counter(short)
-    unique = [
-        label if counts[label] == 1 and label else f"{label} #{task}"
-        for label, task in zip(short, tasks, strict=True)
-    ]
-    return [html.escape(label, quote=False) for label in unique]
+    return [html.escape(shortened(name), quote=False) for name in told_apart(labels, tasks, MAX_NAME)]
 
 
 def label_margin(labels: Sequence[str]) -> int:

@@ -47,6 +47,7 @@ from tgsh.store import queries
 from tgsh.store.datasets import StoredDataset
 from tgsh.store.models import PreviewRecord
 from tgsh.store.results import StageRef, load_result, load_stage
+from tgsh.task_names import MAX_NAME, told_apart
 
 FORMATS_OF_IMAGES = ("json", "npy", "safetensors", *PICTURES)
 
@@ -88,7 +89,12 @@ def _grid_array(computed: Grid) -> LabelledArray:
 def _grid_figure(_services: Services, computed: Grid) -> Sketch:
     return Sketch(
         subprocesses.draw_samples,
-        (computed.value.images, computed.value.labels, computed.value.names, computed.value.title),
+        (
+            computed.value.images,
+            told_apart(computed.value.labels, computed.value.tasks, MAX_NAME),
+            computed.value.names,
+            computed.value.title,
+        ),
     )
 
 
@@ -459,7 +465,8 @@ def _decoded_figure(services: Services, computed: DecodedCodes) -> Sketch:
     base.require_tasks(content.ref)
     means = computed.value.images.mean(axis=2)
     title = base.stage_title(services, content.ref, "reconstructions")
-    return Sketch(subprocesses.draw_reconstructions, (means, content.labels, content.names, title))
+    labels = told_apart(content.labels, content.tasks, MAX_NAME)
+    return Sketch(subprocesses.draw_reconstructions, (means, labels, content.names, title))
 
 
 RECONSTRUCTIONS = Result(

@@ -48,6 +48,7 @@ from tgsh.store import queries
 from tgsh.store.confusions import load_confusions
 from tgsh.store.datasets import content
 from tgsh.store.results import load_result
+from tgsh.task_names import MAX_NAME, told_apart
 
 # --- accuracy
 
@@ -122,7 +123,8 @@ def _accuracy_figure(services: Services, computed: AccuracyValue) -> Sketch:
         raise Conflict("no task is done yet, so there is nothing to draw")
     name = base.figure_name(services, computed.value.experiment_id)
     tasks = computed.value.tasks
-    values, labels = [task.accuracy for task in tasks], [task.label for task in tasks]
+    values = [task.accuracy for task in tasks]
+    labels = told_apart([task.label for task in tasks], [task.index for task in tasks], MAX_NAME)
     balanced = [task.balanced for task in tasks if task.balanced is not None]
     chance = [task.chance for task in tasks if task.chance is not None]
     beside = (balanced, chance) if len(balanced) == len(chance) == len(tasks) else (None, None)

@@ -37,6 +37,7 @@ from tgsh.specs.results import PICTURES, ResultSpec
 from tgsh.store import studies
 from tgsh.store.results import StageRef
 from tgsh.store.studies import StudyReplicate
+from tgsh.task_names import MAX_NAME, told_apart
 
 MAX_LAGS = 20
 
@@ -205,7 +206,10 @@ def _accuracy_figure(_: Services, computed: Accuracies) -> Sketch:
     intervals = [np.stack([found.mean, found.low, found.high], axis=1) for found in computed.value.tasks]
     names = [", ".join(f"{path}={value}" for path, value in cell.values.items()) for cell in tables.cells]
     title = f"{tables.name or f'study {tables.study_id[:6]}'}: accuracy over replicates"
-    return Sketch(subprocesses.draw_accuracy_intervals, (intervals, first.labels, names, title))
+    return Sketch(
+        subprocesses.draw_accuracy_intervals,
+        (intervals, told_apart(first.labels, first.tasks, MAX_NAME), names, title),
+    )
 
 
 STUDY_ACCURACY = Result(

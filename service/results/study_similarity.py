@@ -50,6 +50,7 @@ from tgsh.schemas import (
 )
 from tgsh.specs import figure_options
 from tgsh.specs.results import PICTURES, ResultSpec
+from tgsh.task_names import MAX_NAME, told_apart
 
 MOST_DIFFERENCES = 200
 
@@ -121,7 +122,8 @@ def _statistics_array(computed: Statistics) -> LabelledArray:
 
 def _statistics_figure(_: Services, computed: Statistics) -> Sketch:
     cell, params, found = computed.content, computed.params, computed.value
-    labels = [cell.labels[place] for place in found.order]
+    names = told_apart(cell.labels, cell.tasks, MAX_NAME)
+    labels = [names[place] for place in found.order]
     words = {
         "mean": "mean",
         "sd": "standard deviation",

@@ -12,6 +12,7 @@ from tgsh.cli.errors import FAILED
 from tgsh.cli.options import Id, Json, Url, connect
 from tgsh.cli.output import print_json, print_warnings
 from tgsh.errors import InvalidSpec
+from tgsh.task_names import told_apart
 
 if TYPE_CHECKING:
     from tgsh.schemas import Placement
@@ -112,9 +113,10 @@ def _print(placement: Placement) -> None:
     typer.echo("")
     columns = Column("task"), Column("cosine"), Column("95 % interval")
     rows = []
-    for row in placement.tasks[:SHOWN]:
+    names = told_apart([row.label for row in placement.tasks], [row.task for row in placement.tasks])
+    for name, row in zip(names[:SHOWN], placement.tasks, strict=False):
         ends = "" if row.low is None or row.high is None else f"{row.low:.2f} to {row.high:.2f}"
-        rows.append((row.label, f"{row.similarity:.2f}", ends))
+        rows.append((name, f"{row.similarity:.2f}", ends))
     print_table(Console(), columns, rows)
     if (more := len(placement.tasks) - SHOWN) > 0:
         typer.echo(f"and {more} more")

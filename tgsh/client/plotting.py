@@ -34,6 +34,15 @@ from tgsh.figures.replicates import draw_intervals
 from tgsh.figures.reuse import draw_collisions, draw_scenarios, draw_sources
 from tgsh.figures.style import display_size, legend_font, render, rotate_crowded_labels, text
 from tgsh.specs.figure_options import MATRIX, read_figure_options
+from tgsh.task_names import MAX_NAME, told_apart
+
+LabelledTasks = (
+    schemas.Similarity
+    | schemas.ContextVectors
+    | schemas.AccuracyMatrix
+    | schemas.Reconstructions
+    | schemas.Samples
+)
 
 
 def png(value: object) -> tuple[bytes, dict[str, int]]:
@@ -184,14 +193,14 @@ def draw(value: object, axes: Axes) -> None:
 @figure.register
 def _(value: schemas.Similarity) -> Figure:
     title = _title(value.experiment_id, value.stage, value.measure)
-    return figures.similarity_figure(_matrix(value), value.labels, title=title, measure=value.measure)
+    return figures.similarity_figure(_matrix(value), _names(value), title=title, measure=value.measure)
 
 
 @draw.register
 def _(value: schemas.Similarity, axes: Axes) -> None:
     matrix = _matrix(value)
     scale = similarity_scale(value.measure).chosen(matrix)
-    draw_heatmap(axes, matrix, value.labels, scale)
+    draw_heatmap(axes, matrix, _names(value), scale)
     rotate_crowded_labels(axes)
     add_colour_bar(_figure_of(axes), axes, scale)
 
@@ -234,12 +243,12 @@ def _(value: schemas.Embedding, axes: Axes) -> None:
 @figure.register
 def _(value: schemas.ContextVectors) -> Figure:
     title = _title(value.experiment_id, value.stage)
-    return figures.vectors_figure(np.asarray(value.values), value.labels, title=title)
+    return figures.vectors_figure(np.asarray(value.values), _names(value), title=title)
 
 
 @draw.register
 def _(value: schemas.ContextVectors, axes: Axes) -> None:
-    draw_vectors(axes, np.asarray(value.values), value.labels)
+    draw_vectors(axes, np.asarray(value.values), _names(value))
 
 
 @figure.register
@@ -285,12 +294,12 @@ def _(value: schemas.Confusion, axes: Axes) -> None:
 
 @figure.register
 def _(value: schemas.AccuracyMatrix) -> Figure:
-    return figures.accuracy_matrix_figure(value.values, value.labels, title=value.experiment_id)
+    return figures.accuracy_matrix_figure(value.values, _names(value), title=value.experiment_id)
 
 
 @draw.register
 def _(value: schemas.AccuracyMatrix, axes: Axes) -> None:
-    scale = draw_accuracy_matrix(axes, value.values, value.labels)
+    scale = draw_accuracy_matrix(axes, value.values, _names(value))
     rotate_crowded_labels(axes)
     add_colour_bar(_figure_of(axes), axes, scale)
 
@@ -408,6 +417,10 @@ def _figure_of(axes: Axes) -> Figure:
     return axes_figure
 
 
+def _names(value: LabelledTasks) -> list[str]:
+    return told_apart(value.labels, value.tasks, MAX_NAME)
+
+
 def _matrix(value: schemas.Similarity) -> np.ndarray:
     return np.asarray(value.values, np.float64)
 
@@ -483,8 +496,8 @@ def _intervals(value: schemas.Accuracy) -> np.ndarray | None:
 
 def _mean_images(value: schemas.Reconstructions) -> tuple[np.ndarray, list[str], list[str]]:
     """Mean over the samples of the noise, as in the figure of the service."""
-    return np.asarray(value.images).mean(axis=2), value.labels, [str(number) for number in value.classes]
+    return np.asarray(value.images).mean(axis=2), _names(value), [str(number) for number in value.classes]
 
 
 def _images(value: schemas.Samples) -> tuple[np.ndarray, list[str], list[str]]:
-    return np.asarray(value.images), value.labels, [str(number) for number in value.classes]
+    return np.asarray(value.images), _names(value), [str(number) for number in value.classes]

@@ -13,6 +13,7 @@ from tgsh.client.results.comparison import Comparison
 from tgsh.figures.dendrogram import draw_named_tree
 from tgsh.figures.heatmaps import add_colour_bar, draw_heatmap, similarity_scale
 from tgsh.figures.style import rotate_crowded_labels
+from tgsh.task_names import MAX_NAME, told_apart
 
 CORRELATION = "correlation"
 
@@ -20,14 +21,15 @@ CORRELATION = "correlation"
 @figure.register
 def _(value: schemas.StudySimilarity) -> Figure:
     title = f"{value.study_id}: {value.statistic} of similarities"
+    names = told_apart(value.labels, value.tasks, MAX_NAME)
     if value.statistic == "sd":
-        return figures.spread_figure(_square(value), value.labels, title=title)
-    return figures.similarity_figure(_square(value), value.labels, title=title, measure=value.measure)
+        return figures.spread_figure(_square(value), names, title=title)
+    return figures.similarity_figure(_square(value), names, title=title, measure=value.measure)
 
 
 @draw.register
 def _(value: schemas.StudySimilarity, axes: Axes) -> None:
-    _draw_square(axes, _square(value), value.labels, value.measure)
+    _draw_square(axes, _square(value), told_apart(value.labels, value.tasks, MAX_NAME), value.measure)
 
 
 @figure.register
@@ -50,7 +52,8 @@ def _(value: schemas.StudyAccuracy) -> Figure:
         np.array([(task.mean, task.low, task.high) for task in cell.tasks], np.float64).reshape(-1, 3)
         for cell in value.cells
     ]
-    labels = [task.label for task in longest.tasks]
+    tasks = longest.tasks
+    labels = told_apart([task.label for task in tasks], [task.index for task in tasks], MAX_NAME)
     return figures.accuracy_intervals_figure(intervals, labels, names, title=value.study_id)
 
 
@@ -60,7 +63,8 @@ def _(value: schemas.StudyAccuracy, axes: Axes) -> None:
     for cell in value.cells:
         numbers = np.array([(task.mean, task.low, task.high) for task in cell.tasks], np.float64)
         ends = 100 * np.abs(numbers[:, 1:] - numbers[:, :1]).T
-        labels = [task.label for task in cell.tasks]
+        tasks = cell.tasks
+        labels = told_apart([task.label for task in tasks], [task.index for task in tasks], MAX_NAME)
         axes.errorbar(labels, 100 * numbers[:, 0], ends, fmt="o", markersize=3, label=f"cell {cell.cell}")
     axes.set_ylabel("test accuracy (%)")
     rotate_crowded_labels(axes)

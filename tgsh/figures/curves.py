@@ -27,6 +27,7 @@ from tgsh.figures.style import (
     width_of,
     write_title,
 )
+from tgsh.task_names import told_apart
 
 COLOURS = (*PALETTE, "#000000")
 STYLES = ("-", "--", ":")
@@ -72,7 +73,7 @@ def trajectories_figure(trajectories: Sequence[Trajectory], *, title: str, measu
         raise ValueError("there is no trajectory to draw")
     if len(trajectories) > MAX_LINES:
         raise ValueError(f"{len(trajectories)} lines cannot be told apart; {MAX_LINES} can")
-    names = [f"{printable(one)} · {printable(other)}" for one, other in (c.labels for c in trajectories)]
+    names = [f"{printable(one)} · {printable(other)}" for one, other in _pairs(trajectories)]
     left, below, above = margin(LEFT), margin(BELOW), margin(ABOVE)
     needed = len(names) * LINE * points(NAME) / NAME / 72
     right = 0.5 + max(width_of(name, points(NAME)) for name in names) / 72
@@ -90,6 +91,15 @@ def trajectories_figure(trajectories: Sequence[Trajectory], *, title: str, measu
         line = printable(shown, int(12 * (size[0] - left) * 8 / points(8)))
         figure.text(left / size[0], 1 - margin(0.28) / size[1], line, va="baseline", **text(10))
     return figure
+
+
+def _pairs(trajectories: Sequence[Trajectory]) -> list[tuple[str, str]]:
+    """Names of the two tasks of each trajectory."""
+    labels = {
+        task: label for each in trajectories for task, label in zip(each.tasks, each.labels, strict=True)
+    }
+    names = dict(zip(labels, told_apart(list(labels.values()), list(labels)), strict=True))
+    return [(names[one], names[other]) for one, other in (each.tasks for each in trajectories)]
 
 
 def draw_trajectories(axes: Axes, trajectories: Sequence[Trajectory], measure: str) -> None:
@@ -119,10 +129,10 @@ def _draw_lines(axes: Axes, trajectories: Sequence[Trajectory]) -> None:
     axes.set_xlim(-0.02 * epochs, 1.02 * epochs)
     axes.set_ylim(low - pad, high + pad)
     axes.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
-    for place, trajectory in enumerate(trajectories):
+    for place, (trajectory, pair) in enumerate(zip(trajectories, _pairs(trajectories), strict=True)):
         axes.plot(
             trajectory.values,
-            label=" · ".join(trajectory.labels),
+            label=" · ".join(pair),
             color=_line_colour(place),
             linestyle=STYLES[place // len(COLOURS)],
             linewidth=1.3,

@@ -12,6 +12,7 @@ from tgsh.analysis.clustering import ClusterTree
 from tgsh.analysis.similarity import SimilarityMatrix
 from tgsh.figures.heatmaps import add_colour_bar, draw_heatmap, margin_of, side_of, similarity_scale
 from tgsh.figures.style import INK, NotebookFigure, label_rows, open_frame, paper, text, write_title
+from tgsh.task_names import MAX_NAME, told_apart
 
 WIDTH, TALLEST = 4.6, 12.0  # inches of a tree alone
 TREE = 0.42  # the tree's width, of the matrix's
@@ -42,14 +43,15 @@ def dendrogram_figure(tree: ClusterTree, matrix: SimilarityMatrix, *, title: str
         If shapes do not fit.
     """
     ordered = matrix.reordered(tree.leaves)
-    side, margin = side_of(len(ordered.labels)), margin_of(ordered.labels or ("",))
+    names = told_apart(ordered.labels, ordered.tasks, MAX_NAME)
+    side, margin = side_of(len(names)), margin_of(names or [""])
     figure = NotebookFigure(figsize=((1 + TREE) * side + margin + 0.8, side + margin))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
     axes, scale = (
         figure.add_subplot(facecolor=paper()),
         similarity_scale(matrix.measure).chosen(matrix.values),
     )
-    draw_heatmap(axes, ordered.values, ordered.labels, scale)
+    draw_heatmap(axes, ordered.values, names, scale)
     axes.yaxis.tick_right()
     beside = axes.inset_axes((-TREE - 0.02, 0, TREE, 1), sharey=axes)
     draw_tree(beside, tree)
@@ -95,7 +97,8 @@ def draw_named_tree(axes: Axes, tree: ClusterTree) -> None:
     draw_tree(axes, tree)
     axes.set_ylim(len(tree.tasks) - 0.5, -0.5)
     axes.yaxis.tick_right()
-    label_rows(axes, [tree.labels[leaf] for leaf in tree.leaves])
+    names = told_apart(tree.labels, tree.tasks, MAX_NAME)
+    label_rows(axes, [names[leaf] for leaf in tree.leaves])
     axes.tick_params(axis="y", left=False, right=False, labelleft=False, labelright=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from tgsh.figures.style import (
     thin_frame,
     width_of,
 )
+from tgsh.task_names import MAX_NAME, told_apart
 
 SIDE = 4.4  # inches of a panel's frame
 LEFT, BELOW, ABOVE, BETWEEN, RIGHT = 0.75, 0.6, 0.7, 0.85, 0.2  # inches around the panels
@@ -138,7 +140,7 @@ def draw_points(
         Point [dimensions] and name of data that are no task of the map; drawn as a star.
     """
     points = embedding.points[:, [0, second]]
-    labels = embedding.labels
+    labels = told_apart(embedding.labels, embedding.tasks, MAX_NAME)
     if new is not None:
         star = np.asarray(new[0])[[0, second]]
         axes.scatter(star[:1], star[1:], s=170, marker="*", c=NEW, edgecolors=INK, linewidths=0.6, zorder=4)
@@ -170,7 +172,7 @@ def _set_limits(axes: Axes, points: np.ndarray) -> None:
     axes.set_ylim(middle[1] - reach, middle[1] + reach)
 
 
-def _write_labels(axes: Axes, points: np.ndarray, labels: tuple[str, ...], side: float) -> None:
+def _write_labels(axes: Axes, points: np.ndarray, labels: Sequence[str], side: float) -> None:
     corner = np.array([axes.get_xlim()[0], axes.get_ylim()[0]])
     scale = 72 * side / (axes.get_xlim()[1] - axes.get_xlim()[0])
     wanted = options.asked("labels")

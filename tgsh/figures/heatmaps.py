@@ -21,7 +21,6 @@ from tgsh.figures import options
 from tgsh.figures.style import (
     FAINT,
     INK,
-    MAX_LABEL_LENGTH,
     MEASURES,
     MISSING,
     NotebookFigure,
@@ -36,6 +35,7 @@ from tgsh.figures.style import (
     write_panel_name,
     write_title,
 )
+from tgsh.task_names import MAX_NAME, told_apart
 
 SIDES = (3.0, 5.2)  # inches, of few and of many tasks: labels not counted
 PIXELS = 1024  # more rows than this are averaged: no page and no screen shows them apart
@@ -166,7 +166,7 @@ def margin_of(labels: Sequence[str]) -> float:
     float
         Room on each labelled side, inches.
     """
-    return 0.06 * min(MAX_LABEL_LENGTH, max(map(len, labels)))
+    return 0.06 * min(MAX_NAME, max(map(len, labels)))
 
 
 def draw_heatmap(
@@ -367,7 +367,8 @@ def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, ti
     """
     if (before.tasks, before.measure) != (after.tasks, after.measure):
         raise ValueError("the two matrices are not of the same tasks and measure")
-    side, margin = side_of(len(after.labels)), margin_of(after.labels or ("",))
+    names = told_apart(after.labels, after.tasks, MAX_NAME)
+    side, margin = side_of(len(names)), margin_of(names or [""])
     height = side + margin + 0.9  # two lines of titles
     figure = NotebookFigure(figsize=(2 * side + margin + 1.0, height))
     figure.set_layout_engine("compressed", w_pad=0.07, h_pad=0.07)
@@ -376,7 +377,7 @@ def before_after_figure(before: SimilarityMatrix, after: SimilarityMatrix, *, ti
     for axes, matrix, when in zip(
         panels, (before, after), ("before training", "after training"), strict=True
     ):
-        draw_heatmap(axes, matrix.values, matrix.labels, scale)
+        draw_heatmap(axes, matrix.values, names, scale)
         write_panel_name(axes, when, side)
     panels[1].tick_params(labelleft=False)  # as in the panel to its left
     add_colour_bar(figure, panels, scale)

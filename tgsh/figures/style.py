@@ -22,6 +22,7 @@ from matplotlib.textpath import TextToPath
 
 from tgsh.figures import options
 from tgsh.figures.options import points
+from tgsh.task_names import MAX_NAME, shortened
 
 FONT = "DejaVu Sans"  # ships with matplotlib: the same glyphs on every machine
 INK, FAINT, MISSING, PAPER = "#222222", "#8a8a8a", "#d9d9d9", "white"
@@ -29,7 +30,6 @@ MEASURES = {"cosine": "cosine similarity", "correlation": "correlation", "update
 
 LABEL_SIZE = 8  # size of a label, typographic points
 MAX_LABELS = 40  # every task is named up to here; beyond, round steps
-MAX_LABEL_LENGTH = 24
 
 LINE_HEIGHT = 1.2  # of a line, in font sizes
 LABEL_TURNS = (0, 1, -1, 2, -2, 3, -3, 4)  # eighths of a full turn from where a name should be, best first
@@ -89,14 +89,14 @@ def font_family() -> str | list[str]:
     return FONT if chosen is None else chosen
 
 
-def printable(line: str, longest: int = MAX_LABEL_LENGTH) -> str:
+def printable(line: str, longest: int = MAX_NAME) -> str:
     """Shorten a text to one line that the font can show.
 
     Parameters
     ----------
     line : str
         Any text; line breaks and runs of spaces become one space.
-    longest : int, default=MAX_LABEL_LENGTH
+    longest : int, default=MAX_NAME
         Most characters; a longer line ends in an ellipsis.
 
     Returns
@@ -104,9 +104,7 @@ def printable(line: str, longest: int = MAX_LABEL_LENGTH) -> str:
     str
         The line; characters without a glyph become U+FFFD.
     """
-    line = " ".join(line.split())
-    if len(line) > longest:
-        line = line[: longest - 1].rstrip() + "…"
+    line = shortened(line, longest)
     font = get_font(findfont(FontProperties(family=font_family())))
     return "".join(c if font.get_char_index(ord(c)) else "\N{REPLACEMENT CHARACTER}" for c in line)
 

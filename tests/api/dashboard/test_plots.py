@@ -11,7 +11,6 @@ import scipy.cluster.hierarchy
 from service.dashboard.map_traces import map_plot
 from service.dashboard.matrix_traces import matrix_plot, means_plot
 from service.dashboard.traces import (
-    MAX_LABEL,
     MAX_LINES,
     Plot,
     accuracy_plot,
@@ -27,6 +26,7 @@ from tgsh.analysis.similarity import SimilarityMatrix, similarity
 from tgsh.schemas import GeometryStage, LeftOutReadout
 from tgsh.specs.figure_options import FigureOptions
 from tgsh.store.models import TaskRecord
+from tgsh.task_names import MAX_NAME
 
 
 def matrix_of(tasks: int) -> SimilarityMatrix:
@@ -99,9 +99,9 @@ def test_means_say_which_tasks_they_are_of() -> None:
 
 def test_labels_are_short_and_none_is_there_twice() -> None:
     shown = names(["same", "same", "", "x" * 100, "x" * 100 + "y"], [0, 1, 2, 3, 4])
-    assert shown[:3] == ["same #0", "same #1", " #2"]
+    assert shown[:3] == ["same #0", "same #1", "#2"]
     assert len(set(shown)) == 5
-    assert all(len(name) <= MAX_LABEL + 4 for name in shown)
+    assert all(len(name) <= MAX_NAME for name in shown)
 
 
 def test_accuracy_has_a_place_for_every_task() -> None:

@@ -55,9 +55,30 @@ def test_what_is_not_there_is_said_in_a_sentence(matrix: Similarity) -> None:
         matrix[4]
     with pytest.raises(IndexError, match="3 indices for 2 dimensions"):
         matrix[0, 0, 0]
-    twice = matrix.model_copy(update={"labels": ["a", "a", "b", "c"]})
+
+
+def test_tasks_of_one_label_are_told_apart_by_their_numbers(matrix: Similarity, tmp_path: Path) -> None:
+    twice = matrix.model_copy(update={"labels": ["a", "b", "a", "c"], "tasks": [5, 3, 0, 1]})  # in any order
+    refusal = "^'a' labels 2 of task: choose by position, 0, 2, or by name: 'a #5', 'a #0'$"
+    for ask in (
+        lambda: twice["a"],
+        lambda: twice["a", "b"],
+        lambda: twice.sel(task="a"),
+        lambda: twice[["a"]],
+    ):
+        with pytest.raises(UnknownLabel, match=refusal):
+            ask()
     with pytest.raises(UnknownLabel, match="'a' labels 2 of task"):
-        twice["a"]
+        twice["a":"c"]  # type: ignore[misc]
+    assert twice["a #0", "b"] == twice[2, 1] == MATRIX[2, 1]
+    assert twice.labels == ["a", "b", "a", "c"]  # the document stays as it is
+    names = ["a #5", "b", "a #0", "c"]
+    assert twice[:2].labels == {"task": names[:2], "other": names}
+    assert twice.to_xarray().sel(task="a #0", other="b").item() == MATRIX[2, 1]
+    assert list(twice.to_dataframe().columns) == names
+    assert twice.save(tmp_path / "m.csv").read_text("utf-8").startswith("task,a #5,b,a #0,c\n")
+    axes = twice.plot().axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == names
 
 
 def test_files(matrix: Similarity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

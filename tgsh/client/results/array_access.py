@@ -28,6 +28,7 @@ class ArrayAccess(ABC):
     """Access as to an array whose dimensions have names and labels.
 
     ``x[0, 1]`` goes by position, ``x["0°", "30°"]`` by label; a slice of labels ends with the one named last.
+    Tasks of one label have their numbers in its place: ``x["0° #0", "0° #3"]``; the label alone is refused.
     Lists choose rows and columns each for themselves, so that ``x[[0, 2], [1, 3]]`` is a block.
     """
 
@@ -287,13 +288,22 @@ def _position(axes: Axes, name: str, label: Any) -> int:
     found = [place for place, each in enumerate(labels) if each == label]
     if len(found) == 1:
         return found[0]
+    if not found:  # tasks of one label are told apart by their numbers
+        found = [place for place, each in enumerate(labels) if _is_numbered(each, label)]
     if found:
-        raise UnknownLabel(
-            f"{label!r} labels {len(found)} of {name}: choose by position, {found[0]} or others"
-        )
+        named = sorted({labels[place] for place in found} - {label}, key=labels.index)
+        by_name = f" or by name: {_listed(named[:8])}{' …' if len(named) > 8 else ''}" if named else ""
+        places = f"{', '.join(map(str, found[:8]))}{' …' if len(found) > 8 else ''}"
+        raise UnknownLabel(f"{label!r} labels {len(found)} of {name}: choose by position, {places},{by_name}")
     near = get_close_matches(str(label), map(str, labels), 3, 0.3)
     hint = f"; did you mean {_listed(near)}?" if near else f"; there are {_listed(labels[:8])} …"
     raise UnknownLabel(f"there is no {name} {label!r}{hint}")
+
+
+def _is_numbered(name: Any, label: Any) -> bool:
+    """True where the name is the label with a task's number, as `told_apart` makes it."""
+    start, sign, number = str(name).rpartition(" #")
+    return bool(sign) and start == label and number.isdigit()
 
 
 def _listed(names: Any) -> str:

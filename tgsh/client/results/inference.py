@@ -9,6 +9,7 @@ import numpy as np
 from tgsh import schemas
 from tgsh.client.results.array_access import Axes
 from tgsh.client.results.base import LabelledResult, PlottableResult, labelled_table
+from tgsh.task_names import told_apart
 
 if TYPE_CHECKING:
     import pandas
@@ -40,11 +41,11 @@ class TaskInference(LabelledResult, schemas.TaskInference):
         """
         rows = [[each.score, each.probability] for each in self.tasks]
         numbers = np.array(rows, np.float64).reshape(-1, 2)
-        labels = [each.label for each in self.tasks]
+        labels = told_apart([each.label for each in self.tasks], [each.task for each in self.tasks])
         return labelled_table(numbers, {"task": labels}, {"": ["score", "probability"]})
 
     def _axes(self) -> Axes:
-        return {"task": [each.label for each in self.tasks]}
+        return {"task": told_apart([each.label for each in self.tasks], [each.task for each in self.tasks])}
 
     def _summary(self) -> str:
         first = ", ".join(each.label for each in self.tasks[:3])
@@ -108,7 +109,7 @@ class ContextTransfer(PlottableResult, schemas.ContextTransfer):
         pandas.DataFrame
             Tasks in rows; the label of the chosen context ("source"), its similarity, and the accuracies.
         """
-        labels = [each.label for each in self.sources]
+        labels = told_apart([each.label for each in self.sources], [each.task for each in self.sources])
         columns = {"": ["accuracy", "best", "random", "own"]}
         table = labelled_table(self.to_numpy(), {"task": labels}, columns)
         table.insert(0, "source", [each.chosen_label for each in self.sources])
@@ -116,7 +117,8 @@ class ContextTransfer(PlottableResult, schemas.ContextTransfer):
         return table
 
     def _axes(self) -> Axes:
-        return {"task": [each.label for each in self.sources], "context": ["chosen", "best", "random", "own"]}
+        labels = told_apart([each.label for each in self.sources], [each.task for each in self.sources])
+        return {"task": labels, "context": ["chosen", "best", "random", "own"]}
 
     def _summary(self) -> str:
         told = "" if self.pearson is None else f"Pearson {self.pearson:.3f}, "

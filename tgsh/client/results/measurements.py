@@ -11,6 +11,7 @@ import numpy as np
 from tgsh import schemas
 from tgsh.client.results.array_access import Axes
 from tgsh.client.results.base import LabelledResult, PlottableResult, label_range, labelled_table, stage_text
+from tgsh.task_names import told_apart
 
 if TYPE_CHECKING:
     import pandas
@@ -55,10 +56,12 @@ class Accuracy(PlottableResult, schemas.Accuracy):
         names = ["accuracy", "balanced", "chance", "low", "high", "balanced_low", "balanced_high"]
         rows = [[getattr(task, name) for name in names] for task in self.tasks]
         numbers = np.array(rows, np.float64).reshape(-1, len(names))
-        return labelled_table(numbers, {"task": self.labels}, {"": names})
+        return labelled_table(
+            numbers, {"task": told_apart(self.labels, [each.index for each in self.tasks])}, {"": names}
+        )
 
     def _axes(self) -> Axes:
-        return {"task": self.labels}
+        return {"task": told_apart(self.labels, [each.index for each in self.tasks])}
 
     def _summary(self) -> str:
         return label_range(self.labels) + ("" if self.mean is None else f", mean {self.mean:.3f}")
@@ -116,10 +119,14 @@ class AccuracyMatrix(PlottableResult, schemas.AccuracyMatrix):
         pandas.DataFrame
             Contexts in rows, data in columns.
         """
-        return labelled_table(self, {"context of": self.labels}, {"data of": self.labels})
+        return labelled_table(
+            self,
+            {"context of": told_apart(self.labels, self.tasks)},
+            {"data of": told_apart(self.labels, self.tasks)},
+        )
 
     def _axes(self) -> Axes:
-        return {"context": self.labels, "data": self.labels}
+        return {"context": told_apart(self.labels, self.tasks), "data": told_apart(self.labels, self.tasks)}
 
     def _summary(self) -> str:
         return f"{label_range(self.labels)}, mean forgetting {self.mean_forgetting:.3f}"
@@ -229,13 +236,13 @@ class Reconstructions(PlottableResult, schemas.Reconstructions):
             A row per task, class and sample, its pixels in columns.
         """
         images = self.to_numpy()
-        rows = product(self.labels, self.classes, range(images.shape[2]))
+        rows = product(told_apart(self.labels, self.tasks), self.classes, range(images.shape[2]))
         tasks, classes, samples = zip(*rows, strict=True)
         return _pixel_table(images, {"task": tasks, "class": classes, "sample": samples})
 
     def _axes(self) -> Axes:
         images = self.to_numpy()
-        axes: dict[str, Sequence[Any]] = {"task": self.labels, "class": self.classes}
+        axes: dict[str, Sequence[Any]] = {"task": told_apart(self.labels, self.tasks), "class": self.classes}
         return {**axes, "sample": range(images.shape[2]), **_pixel_axes(images.shape[3:])}
 
     def _summary(self) -> str:
@@ -264,13 +271,16 @@ class Samples(PlottableResult, schemas.Samples):
         pandas.DataFrame
             A row per task and image, its pixels in columns.
         """
-        rows = product(self.labels, enumerate(self.classes))
+        rows = product(told_apart(self.labels, self.tasks), enumerate(self.classes))
         tasks, numbered = zip(*rows, strict=True)
         numbers, classes = zip(*numbered, strict=True)
         return _pixel_table(self.to_numpy(), {"task": tasks, "image": numbers, "class": classes})
 
     def _axes(self) -> Axes:
-        axes: dict[str, Sequence[Any]] = {"task": self.labels, "image": range(len(self.classes))}
+        axes: dict[str, Sequence[Any]] = {
+            "task": told_apart(self.labels, self.tasks),
+            "image": range(len(self.classes)),
+        }
         return {**axes, **_pixel_axes(self.to_numpy().shape[2:])}
 
     def _summary(self) -> str:

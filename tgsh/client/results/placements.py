@@ -9,6 +9,7 @@ import numpy as np
 from tgsh import schemas
 from tgsh.client.results.array_access import Axes
 from tgsh.client.results.base import PlottableResult, labelled_table
+from tgsh.task_names import told_apart
 
 if TYPE_CHECKING:
     import pandas
@@ -37,11 +38,14 @@ class Placement(PlottableResult, schemas.Placement):
         pandas.DataFrame
             A row a task, most alike first: similarity, low, high.
         """
-        labels = [row.label for row in self.tasks]
+        labels = self._names()
         return labelled_table(self, {"task": labels}, {"": ["similarity", "low", "high"]})
 
+    def _names(self) -> list[str]:
+        return told_apart([row.label for row in self.tasks], [row.task for row in self.tasks])
+
     def _axes(self) -> Axes:
-        return {"task": [row.label for row in self.tasks], "number": ["similarity", "low", "high"]}
+        return {"task": self._names(), "number": ["similarity", "low", "high"]}
 
     def _summary(self) -> str:
         if self.sentence is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from tgsh import schemas
 from tgsh.client.results.array_access import Axes
 from tgsh.client.results.base import LabelledResult, PlottableResult, label_range, labelled_table, stage_text
+from tgsh.task_names import told_apart
 
 if TYPE_CHECKING:
     import pandas
@@ -35,10 +36,12 @@ class Similarity(PlottableResult, schemas.Similarity):
         pandas.DataFrame
             Labels of the tasks in rows and columns.
         """
-        return labelled_table(self, {"task": self.labels}, {"task": self.labels})
+        return labelled_table(
+            self, {"task": told_apart(self.labels, self.tasks)}, {"task": told_apart(self.labels, self.tasks)}
+        )
 
     def _axes(self) -> Axes:
-        return {"task": self.labels, "other": self.labels}
+        return {"task": told_apart(self.labels, self.tasks), "other": told_apart(self.labels, self.tasks)}
 
     def _summary(self) -> str:
         missing = "" if self.complete else ", not all tasks yet"
@@ -66,10 +69,17 @@ class SimilarityBlock(LabelledResult, schemas.SimilarityBlock):
         pandas.DataFrame
             Labels of the tasks in rows and columns.
         """
-        return labelled_table(self, {"task": self.row_labels}, {"task": self.column_labels})
+        return labelled_table(
+            self,
+            {"task": told_apart(self.row_labels, self.rows)},
+            {"task": told_apart(self.column_labels, self.columns)},
+        )
 
     def _axes(self) -> Axes:
-        return {"task": self.row_labels, "other": self.column_labels}
+        return {
+            "task": told_apart(self.row_labels, self.rows),
+            "other": told_apart(self.column_labels, self.columns),
+        }
 
     def _summary(self) -> str:
         shape = f"{len(self.rows)} × {len(self.columns)} tasks"
@@ -97,9 +107,9 @@ class NearestTasks(LabelledResult, schemas.NearestTasks):
         pandas.DataFrame
             A row per task and rank: label of the other task, and similarity.
         """
-        labels = dict(zip(self.tasks, self.labels, strict=True))
+        labels = dict(zip(self.tasks, told_apart(self.labels, self.tasks), strict=True))
         count = len(self.nearest[0]) if self.nearest else 0
-        tasks = [label for label in self.labels for _ in range(count)]
+        tasks = [label for label in labels.values() for _ in range(count)]
         ranks = list(range(1, count + 1)) * len(self.tasks)
         similarities = self.to_numpy().reshape(-1, 1)
         table = labelled_table(similarities, {"task": tasks, "rank": ranks}, {"": ["similarity"]})
@@ -107,7 +117,7 @@ class NearestTasks(LabelledResult, schemas.NearestTasks):
         return table
 
     def _axes(self) -> Axes:
-        return {"task": self.labels, "rank": range(1, self.to_numpy().shape[1] + 1)}
+        return {"task": told_apart(self.labels, self.tasks), "rank": range(1, self.to_numpy().shape[1] + 1)}
 
     def _summary(self) -> str:
         return f"by {self.measure} {stage_text(self.stage)}, of {label_range(self.labels)}"
@@ -203,10 +213,12 @@ class Embedding(PlottableResult, schemas.Embedding):
         pandas.DataFrame
             Tasks in rows, coordinates x, y (and z) in columns.
         """
-        return labelled_table(self, {"task": self.labels}, {"": list("xyz"[: self.dimensions])})
+        return labelled_table(
+            self, {"task": told_apart(self.labels, self.tasks)}, {"": list("xyz"[: self.dimensions])}
+        )
 
     def _axes(self) -> Axes:
-        return {"task": self.labels, "axis": list("xyz"[: self.dimensions])}
+        return {"task": told_apart(self.labels, self.tasks), "axis": list("xyz"[: self.dimensions])}
 
     def _summary(self) -> str:
         stress = f"stress {self.stress:.2f}"
@@ -235,10 +247,12 @@ class ContextVectors(PlottableResult, schemas.ContextVectors):
             Tasks in rows, hidden units in columns.
         """
         vectors = self.to_numpy()
-        return labelled_table(vectors, {"task": self.labels}, {"unit": range(vectors.shape[1])})
+        return labelled_table(
+            vectors, {"task": told_apart(self.labels, self.tasks)}, {"unit": range(vectors.shape[1])}
+        )
 
     def _axes(self) -> Axes:
-        return {"task": self.labels, "unit": range(self.to_numpy().shape[1])}
+        return {"task": told_apart(self.labels, self.tasks), "unit": range(self.to_numpy().shape[1])}
 
     def _summary(self) -> str:
         size = self.to_numpy().shape[1]

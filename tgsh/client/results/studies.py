@@ -19,6 +19,7 @@ from tgsh.client.results.base import (
     stage_text,
 )
 from tgsh.client.results.experiments import STATUS_COLOURS
+from tgsh.task_names import told_apart
 
 if TYPE_CHECKING:
     import pandas
@@ -127,10 +128,12 @@ class StudySimilarity(PlottableResult, schemas.StudySimilarity):
         pandas.DataFrame
             Labels of the tasks in rows and columns.
         """
-        return labelled_table(self, {"task": self.labels}, {"task": self.labels})
+        return labelled_table(
+            self, {"task": told_apart(self.labels, self.tasks)}, {"task": told_apart(self.labels, self.tasks)}
+        )
 
     def _axes(self) -> Axes:
-        return {"task": self.labels, "other": self.labels}
+        return {"task": told_apart(self.labels, self.tasks), "other": told_apart(self.labels, self.tasks)}
 
     def _summary(self) -> str:
         what = f"{self.statistic} of {self.measure} {stage_text(self.stage)}"
@@ -188,12 +191,12 @@ class StudyEmbedding(LabelledResult, schemas.StudyEmbedding):
             A row per task: coordinates, and spread over replicates.
         """
         axes = ["x", "y", "z"][: self.dimensions]
-        table = labelled_table(self, {"task": self.labels}, {"": axes})
+        table = labelled_table(self, {"task": told_apart(self.labels, self.tasks)}, {"": axes})
         table["spread"] = self.spread
         return table
 
     def _axes(self) -> Axes:
-        return {"task": self.labels, "axis": list("xyz"[: self.dimensions])}
+        return {"task": told_apart(self.labels, self.tasks), "axis": list("xyz"[: self.dimensions])}
 
     def _summary(self) -> str:
         return f"map of {label_range(self.labels)}, {_replicates_text(self.replicates)}"
