@@ -17,6 +17,17 @@ FILES = "/static-offline-docs"  # mounted by fastapi-offline
 
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
+DARK = """
+<style>html.dark-mode .swagger-ui .examples-select__section-label { color: #e4e6e6; }</style>
+<script>
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+</script>
+"""
+"""Swagger UI's own dark colours, for those who prefer them; its label of examples has none."""
+
 SECURITY = {
     "key": {"type": "http", "scheme": "bearer", "description": "made with `tgsh keys add NAME`"},
     "password": {"type": "http", "scheme": "basic", "description": "the key as password, with any user name"},
@@ -40,15 +51,14 @@ def describe_keys(app: FastAPI) -> None:
 def docs(request: Request) -> HTMLResponse:
     """Swagger UI."""
     base = request.scope.get("root_path", "")
-    return _with_policy(
-        get_swagger_ui_html(
-            openapi_url=f"{base}/openapi.json",
-            title=f"{request.app.title}: API",
-            swagger_js_url=f"{base}{FILES}/swagger-ui-bundle.js",
-            swagger_css_url=f"{base}{FILES}/swagger-ui.css",
-            swagger_favicon_url=f"{base}{FILES}/favicon.png",
-        )
+    page = get_swagger_ui_html(
+        openapi_url=f"{base}/openapi.json",
+        title=f"{request.app.title}: API",
+        swagger_js_url=f"{base}{FILES}/swagger-ui-bundle.js",
+        swagger_css_url=f"{base}{FILES}/swagger-ui.css",
+        swagger_favicon_url=f"{base}{FILES}/favicon.png",
     )
+    return _with_policy(HTMLResponse(bytes(page.body).replace(b"<body>", DARK.encode() + b"<body>", 1)))
 
 
 @router.get("/redoc")

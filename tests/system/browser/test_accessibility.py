@@ -79,3 +79,15 @@ def test_headings_and_landmarks_are_there(page: Page, troubles: Troubles) -> Non
         assert page.get_by_role("banner").count() == 1
         assert page.locator("html").get_attribute("lang") == "en"
         expect(page.get_by_role("navigation", name="Pages", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_api_page_is_dark_for_who_prefers_it(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto("/docs")
+    expect(page.locator(".opblock").first).to_be_visible()
+    shown = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (shown == "rgb(28, 32, 34)") is (scheme == "dark")
+    other = "light" if scheme == "dark" else "dark"
+    page.emulate_media(color_scheme=other)  # type: ignore[arg-type]
+    expect(page.locator("html.dark-mode")).to_have_count(int(other == "dark"))
