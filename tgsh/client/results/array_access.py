@@ -292,9 +292,9 @@ def _position(axes: Axes, name: str, label: Any) -> int:
         found = [place for place, each in enumerate(labels) if _is_numbered(each, label)]
     if found:
         named = sorted({labels[place] for place in found} - {label}, key=labels.index)
-        by_name = f" or by name: {_listed(named[:8])}{' …' if len(named) > 8 else ''}" if named else ""
+        by_name = f", or by name: {_listed(named[:8])}{' …' if len(named) > 8 else ''}" if named else ""
         places = f"{', '.join(map(str, found[:8]))}{' …' if len(found) > 8 else ''}"
-        raise UnknownLabel(f"{label!r} labels {len(found)} of {name}: choose by position, {places},{by_name}")
+        raise UnknownLabel(f"{label!r} labels {len(found)} of {name}: choose by position, {places}{by_name}")
     near = get_close_matches(str(label), map(str, labels), 3, 0.3)
     hint = f"; did you mean {_listed(near)}?" if near else f"; there are {_listed(labels[:8])} …"
     raise UnknownLabel(f"there is no {name} {label!r}{hint}")
