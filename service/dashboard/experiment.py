@@ -6,6 +6,7 @@ import json
 import math
 import pprint
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,13 +20,14 @@ from service.dashboard.traces import counted
 from service.dependencies import CallerDep, ExperimentId, Services, ServicesDep
 from service.responses import ENDINGS, respond
 from service.results.base import NoParams, Result, Source, source_itself
+from service.results.images import why_no_reconstructions
+from service.results.measurements import why_no_geometry
 from service.results.warnings import warnings_of
 from tgsh.arrays import table_csv
 from tgsh.datasets.base import DatasetInfo
 from tgsh.datasets.descriptions import info_of
 from tgsh.execution.planning import layers
 from tgsh.execution.presenters import change_view, experiment_view
-from tgsh.networks.registry import unavailable_reason
 from tgsh.schemas import TERMINAL, Experiment
 from tgsh.specs import ExperimentSpec
 from tgsh.specs.results import PICTURES, RESULT_SPECS, ResultSpec
@@ -75,15 +77,23 @@ class DownloadLink:
 
 @dataclass(frozen=True)
 class Download:
-    """One result in all its formats. waits: available when the experiment is completed."""
+    """One result in all its formats.
+
+    waits : available when the experiment is completed.
+    reason : the sentence on why the experiment cannot have it; "" where it can.
+    """
 
     title: str
     files: tuple[DownloadLink, ...]
     waits: bool = False
+    reason: str = ""
 
 
-def downloads(experiment: Experiment, spec: ExperimentSpec) -> list[Download]:
-    """The results that an experiment of this spec has, or will have: those that all have come first."""
+def downloads(experiment: Experiment, spec: ExperimentSpec, lacking: Mapping[str, str]) -> list[Download]:
+    """The results that an experiment of this spec has, or will have: those that all have come first.
+
+    lacking: reasons by the names of results that it cannot have.
+    """
     tasks = Download("Tasks and losses", (_tasks_file(experiment.id), _losses_file(experiment.id)))
     if what_is_there(experiment) != "all":
         return [tasks]
@@ -94,6 +104,7 @@ def downloads(experiment: Experiment, spec: ExperimentSpec) -> list[Download]:
             title,
             tuple(_file(experiment, result, format, query) for format in result.formats),
             result.at_finish and experiment.status != "completed",
+            lacking.get(result.name, ""),
         )
         for result in listed
         for title, query in _variants(result)
@@ -183,6 +194,7 @@ def page(
     spec, url = experiment.spec, str(request.base_url).rstrip("/")
     asked = _with_later_results(services, experiment_id, spec)
     may_change = caller.may_change(experiment.owner)
+    lacking = _lacking(services, experiment)
     return render(
         request,
         "experiment.html",
@@ -204,16 +216,25 @@ def page(
         running=queries.tasks(services.database, experiment_id, status="running", limit=MAX_SUMMARIZED_TASKS),
         layers=list(layers(spec, services.uploads.info)),
         gallery=_gallery(info_of(spec, services.uploads.info), tasks, experiment),
-        no_reconstructions=unavailable_reason(spec.network, "reconstructions"),
-        results=downloads(experiment, asked),
+        lacking=lacking,
+        results=downloads(experiment, asked, lacking),
         has_accuracy_matrix=asked.accuracy_matrix,
-        paper=form_values(experiment, asked),
+        paper=form_values(experiment, asked, lacking),
         codes=[
             ("curl", as_curl(spec, url, needs_key=caller.name is not None)),
             ("Python", as_python(spec, url)),
             ("JSON", as_json(spec)),
         ],
     )
+
+
+def _lacking(services: Services, experiment: Experiment) -> dict[str, str]:
+    """Sentences on why an experiment cannot have a result, by its name."""
+    spec = experiment.spec
+    reasons = {"reconstructions": why_no_reconstructions(spec, info_of(spec, services.uploads.info))}
+    if experiment.status == "completed":  # some classes are matched when it completes
+        reasons["geometry"] = why_no_geometry(services, experiment.id)
+    return {name: f"{reason[0].upper()}{reason[1:]}." for name, reason in reasons.items() if reason}
 
 
 def _with_later_results(services: Services, experiment_id: str, spec: ExperimentSpec) -> ExperimentSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -61,6 +61,7 @@ class PrintedFigure:
     follows : parameters that it takes from the page.
     options : names of the options that it takes.
     waits : what it waits for, in words; "" where it can be drawn by now.
+    is_lacking : the experiment cannot have it, whatever it waits for.
     """
 
     name: str
@@ -69,10 +70,13 @@ class PrintedFigure:
     follows: tuple[str, ...]
     options: tuple[str, ...]
     waits: str
+    is_lacking: bool
 
 
-def printed_figures(experiment: Experiment, spec: ExperimentSpec) -> list[PrintedFigure]:
-    """The figures that an experiment of this spec has, or will have."""
+def printed_figures(
+    experiment: Experiment, spec: ExperimentSpec, lacking: Collection[str]
+) -> list[PrintedFigure]:
+    """The figures that an experiment of this spec has, or will have; lacking: results that it cannot have."""
     root = f"/experiments/{experiment.id}"
     figures = []
     for name, (result, _) in FIGURES.items():
@@ -90,6 +94,7 @@ def printed_figures(experiment: Experiment, spec: ExperimentSpec) -> list[Printe
                 follows=follows,
                 options=tuple(sorted(result.figure_options)),
                 waits=_waits(experiment, name, at_finish=result.spec.at_finish),
+                is_lacking=result.name in lacking,
             )
         )
     return figures
@@ -103,10 +108,10 @@ def _waits(experiment: Experiment, name: str, *, at_finish: bool) -> str:
     return "when two tasks are learned" if name in OF_PAIRS and experiment.progress.tasks_done < 2 else ""
 
 
-def form_values(experiment: Experiment, spec: ExperimentSpec) -> dict[str, object]:
-    """Values that the template of the form shows."""
+def form_values(experiment: Experiment, spec: ExperimentSpec, lacking: Collection[str]) -> dict[str, object]:
+    """Values that the template of the form shows; lacking: results that the experiment cannot have."""
     return {
-        "figures": printed_figures(experiment, spec),
+        "figures": printed_figures(experiment, spec, lacking),
         "starts": STARTS,
         "limits": LIMITS,
         "maps": COLOUR_MAPS,

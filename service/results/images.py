@@ -360,22 +360,30 @@ class Codes:
         return [self.info.class_labels[number] for number in self.classes]
 
 
-def _find_codes(services: Services, experiment_id: str, params: ReconstructionParams) -> Source[Codes]:
-    source = stage_source(services, experiment_id, params.stage)
-    spec = base.spec_of(services, experiment_id)
-    info = info_of(spec, services.uploads.info)
-    if (reason := unavailable_reason(spec.network, "reconstructions")) is not None:
-        raise Conflict(reason)
+def why_no_reconstructions(spec: ExperimentSpec, info: DatasetInfo) -> str:
+    """The reason for which an experiment has no reconstructions, whatever it waits for; "" where it has."""
+    if reason := unavailable_reason(spec.network, "reconstructions"):
+        return reason
     assert isinstance(spec.network, FlyNetSpec)
     if (ones := spec.network.expansion * info.pixels * spec.network.fan_in**2) > MOST_PAIRS:
-        raise Conflict(
+        return (
             f"the pseudo-inverse of this random base takes {ones:,} additions, and {MOST_PAIRS:,} are the "
             "most; reconstruct with a smaller expansion or fan_in"
         )
     if info.pixels > MOST_PIXELS:
-        raise Conflict(
+        return (
             f"{info.pixels:,} pixels an image are too many for a pseudo-inverse; {MOST_PIXELS:,} are the most"
         )
+    return ""
+
+
+def _find_codes(services: Services, experiment_id: str, params: ReconstructionParams) -> Source[Codes]:
+    source = stage_source(services, experiment_id, params.stage)
+    spec = base.spec_of(services, experiment_id)
+    info = info_of(spec, services.uploads.info)
+    if reason := why_no_reconstructions(spec, info):
+        raise Conflict(reason)
+    assert isinstance(spec.network, FlyNetSpec)
     content = Codes(
         ref=source.content,
         info=info,

@@ -319,18 +319,24 @@ def measured_geometry(services: Services, experiment_id: str) -> MeasuredGeometr
     )
 
 
-def require_common_classes(services: Services, experiment_id: str) -> None:
-    """Refuse Definition 1 for tasks that share fewer than two classes. Raises Conflict."""
+def why_no_geometry(services: Services, experiment_id: str) -> str:
+    """The reason for which a completed experiment has no geometry: its tasks share no two classes; or ""."""
     spec = base.spec_of(services, experiment_id)
     if not isinstance(spec.suite, SEVERAL):
-        return
+        return ""
     common = len(read_info(services, experiment_id, spec).common_outputs)
+    if common >= 2:
+        return ""
     are_matched = isinstance(spec.suite, DatasetsSuite)
-    if common < 2:
-        raise Conflict(
-            f"Definition 1 compares images of one class in two tasks, and these share {common} classes"
-            + ('; match them otherwise: "classes": "nearest" or a map in the suite' if are_matched else "")
-        )
+    return f"Definition 1 compares images of one class in two tasks, and these share {common} classes" + (
+        '; match them otherwise: "classes": "nearest" or a map in the suite' if are_matched else ""
+    )
+
+
+def require_common_classes(services: Services, experiment_id: str) -> None:
+    """Refuse Definition 1 for tasks that share fewer than two classes. Raises Conflict."""
+    if reason := why_no_geometry(services, experiment_id):
+        raise Conflict(reason)
 
 
 def _baseline(services: Services, own: MeasuredGeometry, experiment_id: str) -> MeasuredGeometry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -181,7 +182,17 @@ def answers(
             if can:
                 assert answer.headers["content-type"].split(";")[0] == media_type
                 counted += 1
+    page_links_work(client, root)
     return counted
+
+
+def page_links_work(client: httpx.Client, root: str) -> None:
+    """Ask for all that the page of an experiment links to, of pictures and files in one format."""
+    page = client.get(f"/dashboard{root}").text
+    links = {link.replace("&amp;", "&") for link in re.findall(rf'href="({root}/[^"]*)"', page)}
+    assert any("similarity" in link for link in links)
+    asked = [link for link in sorted(links) if not re.search("(svg|pdf|npy|safetensors|bundle)$", link)]
+    assert {link: status for link in asked if (status := client.get(link).status_code) != 200} == {}
 
 
 def shown(client: httpx.Client, app: FastAPI, root: str, body: dict[str, Any]) -> None:

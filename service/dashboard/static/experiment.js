@@ -49,7 +49,7 @@ function showParts(there) {
 }
 
 function offerFigures() {
-  for (const figure of document.querySelectorAll("#figure option:disabled")) Object.assign(figure, {disabled: false, textContent: figure.dataset.title});
+  for (const figure of document.querySelectorAll("#figure option[data-title]:disabled")) Object.assign(figure, {disabled: false, textContent: figure.dataset.title});
 }
 
 const isLeaving = () => document.querySelector("#delete[aria-busy]"); // what is being deleted is not asked for again
