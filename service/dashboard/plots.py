@@ -114,9 +114,8 @@ def _similarity(query: PlotQuery) -> Plot:
     else:
         matrix = base.similarities(services, ref, query.measure, query.layer)
     labels, tasks = matrix.labels, matrix.tasks
-    if (
-        query.order == "task" and query.total <= MAX_ROWS and not query.is_over
-    ):  # with empty rows for tasks to come
+    if query.order == "task" and query.total <= MAX_ROWS and not query.is_over:
+        # With empty rows for tasks to come.
         every = queries.tasks(services.database, ref.experiment_id)
         labels, tasks = tuple(task.label for task in every), tuple(task.index for task in every)
     subject = f"of {counted(query.total, 'task')}: {what}"

@@ -129,9 +129,8 @@ def _with_members(session: Session, filters: Filters) -> Select[Any]:
     """Ids of studies that have members which are selected."""
     m, r = StudyMemberRecord, ExperimentRecord
     conditions = filters.conditions(session)
-    if filters != Filters(
-        visible_to=filters.visible_to
-    ):  # few may be selected: the database begins with them
+    if filters != Filters(visible_to=filters.visible_to):
+        # Few may be selected: the database begins with them.
         selected = select(m.study_id).join(r, _seen(filters.visible_to)).where(*conditions)
         return selected.distinct()
     one = select(m.study_id).where(m.study_id == StudyRecord.id, m.experiment_id.is_not(None))

@@ -24,6 +24,8 @@ BUNDLE = "plotly-gl3d"
 PLACE = "document.querySelector('.plot-embedding .place')"
 CAMERA = f"Object.values({PLACE}._fullLayout.scene._scene.getCamera().eye)"
 AXES = "Axes of the map"
+PLOTS_FIT = """[...document.querySelectorAll(".plot .js-plotly-plot, .plot .place.js-plotly-plot")].every(
+  (place) => !place._fullLayout || Math.abs(place._fullLayout.width - place.clientWidth) < 2)"""
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +115,7 @@ def test_space_is_drawn_when_somebody_asks_for_it(
         for width in (1440, 768, 390):
             page.set_viewport_size({"width": width, "height": 900})
             until(page, lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+            until(page, lambda: page.evaluate(PLOTS_FIT))
             screenshot(f"space-{width}-{scheme}")
 
 
