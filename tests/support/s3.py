@@ -1,4 +1,7 @@
-"""Temporary S3 server (moto) in a process of its own, which refuses what it is told to refuse."""
+"""Temporary S3 server (moto) in a process of its own, which refuses what it is told to refuse.
+
+It checks no signature; `tests.support.ceph` does.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,12 +67,19 @@ def running_s3(folder: Path) -> Iterator[dict[str, str]]:
 @contextmanager
 def s3_in_process(folder: Path) -> Iterator[dict[str, str]]:
     """`running_s3`, with fsspec of this process set to it as the environment of a service sets it."""
-    with running_s3(folder) as environment, pytest.MonkeyPatch.context() as patch:
+    with running_s3(folder) as environment, fsspec_set_to(environment):
+        yield environment
+
+
+@contextmanager
+def fsspec_set_to(environment: Mapping[str, str]) -> Iterator[None]:
+    """fsspec of this process as a service's is where it is started in this environment."""
+    with pytest.MonkeyPatch.context() as patch:
         conf: dict[str, dict[str, object]] = {}
-        fsspec.config.set_conf_env(conf, environment)
+        fsspec.config.set_conf_env(conf, dict(environment))
         patch.setitem(fsspec.config.conf, "s3", conf["s3"])
         patch.setenv("AWS_DEFAULT_REGION", environment["AWS_DEFAULT_REGION"])
-        yield environment
+        yield
 
 
 def _serve(port: int, refusal: Path) -> None:

@@ -444,7 +444,9 @@ def _check(key: str, path: Path, sha256: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """What a library says; some stores send a code without a word, which its cause has then."""
+    said = (str(each) for each in (error, error.__cause__) if each is not None)
+    return next((text for text in said if text not in ("", "None")), type(error).__name__)
 
 
 def _file_digest(path: Path) -> str | None:

@@ -21,10 +21,10 @@ import yaml
 from safetensors.numpy import load_file
 
 from tests.conftest import missing
+from tests.support.ceph import running_ceph
 from tests.support.compose import ROOT, command, load_compose
 from tests.support.compose_stack import WORKER, ComposeStack
 from tests.support.postgres import find_tool, running_postgres
-from tests.support.s3 import running_s3
 from tests.system.test_end_to_end import SPEC
 from tgsh.execution import local
 from tgsh.specs.presets import Submission
@@ -45,10 +45,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
     if find_tool("initdb") is None:
         missing("no PostgreSQL server tools; install Debian's package postgresql")
     folder = tmp_path_factory.mktemp("several")
-    (folder / "postgres").mkdir()
+    for name in ("postgres", "store"):
+        (folder / name).mkdir()
     services = load_compose({"TGSH_REDIS_PASSWORD": "secret"})["services"]
     with ExitStack() as parts:
-        s3 = parts.enter_context(running_s3(folder))
+        s3 = parts.enter_context(running_ceph(folder / "store"))
         words = command(services["postgres"])[1:]
         url = parts.enter_context(running_postgres(folder / "postgres", words=words))
         stack = ComposeStack(folder, TGSH_DATABASE_URL=url, TGSH_ARTIFACTS_URL="s3://tgsh/artifacts", **s3)

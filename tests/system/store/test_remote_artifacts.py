@@ -10,8 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.s3 import s3_in_process
-from tgsh.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnreachable, ArtifactUnwritable
+from tests.support.ceph import KEY, SECRET, running_ceph
+from tests.support.s3 import fsspec_set_to, running_s3
+from tgsh.errors import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ArtifactNotRemoved,
+    ArtifactUnreachable,
+    ArtifactUnwritable,
+)
 from tgsh.store.artifacts import Artifacts, LocalCache, download_to
 from tgsh.store.database import is_transient
 
@@ -21,10 +28,14 @@ with warnings.catch_warnings():
     import fsspec.config
 
 
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+SERVERS = {"moto": running_s3, "ceph": running_ceph}
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def endpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server, and fsspec of this process set to it as the environment of a service sets it."""
-    with s3_in_process(tmp_path_factory.mktemp("s3")) as environment:
+    folder = tmp_path_factory.mktemp(request.param)
+    with SERVERS[request.param](folder) as environment, fsspec_set_to(environment):
         yield environment["FSSPEC_S3_ENDPOINT_URL"]
 
 
@@ -37,9 +48,7 @@ def url(endpoint: str, request: pytest.FixtureRequest) -> str:
 def put(endpoint: str, url: str, key: str, content: bytes) -> None:
     """Write behind everybody's back."""
     bucket, _, folder = url.removeprefix("s3://").partition("/")
-    s3 = boto3.client(
-        "s3", endpoint_url=endpoint, aws_access_key_id="a-key", aws_secret_access_key="a-secret"
-    )
+    s3 = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=KEY, aws_secret_access_key=SECRET)
     s3.put_object(Bucket=bucket, Key=f"{folder}/{key}", Body=content)
 
 
@@ -99,6 +108,39 @@ def test_what_is_written_elsewhere_after_a_look_is_seen(endpoint: str, url: str)
     assert artifacts.keys("e") == ["e/x"]
     put(endpoint, url, "e/y", b"1")
     assert artifacts.keys("e") == ["e/x", "e/y"]
+
+
+def test_a_large_file_goes_in_parts_and_many_in_pages(url: str) -> None:
+    artifacts = Artifacts(url)
+    numbers = np.arange(8_000_000)  # 64 MB; a part has 50
+    with artifacts.staged("e/large.npy") as staged, staged.path.open("wb") as file:
+        np.save(file, numbers)
+    np.testing.assert_array_equal(Artifacts(url).load_array("e/large.npy", staged.sha256), numbers)
+    for number in range(1010):  # a page has 1,000
+        artifacts.save(f"many/{number} of +&=?ü", {}, {})
+    assert len(artifacts.keys("many")) == 1010
+    assert artifacts.folders() == ["e", "many"]
+    artifacts.remove_all("many")
+    assert artifacts.keys("many") == []
+    assert artifacts.folders() == ["e"]
+
+
+@pytest.mark.parametrize("endpoint", ["ceph"], indirect=True)  # moto checks no signature
+@pytest.mark.parametrize("use", ["read", "write", "list", "remove"])
+def test_a_wrong_secret_is_named(url: str, use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Artifacts(url).save("e/x", {}, {})
+    monkeypatch.setitem(fsspec.config.conf, "s3", {**fsspec.config.conf["s3"], "secret": "mistyped"})
+    artifacts = Artifacts(url)
+    uses = {
+        "read": lambda: artifacts.is_whole("e/x", "0" * 64),
+        "write": lambda: artifacts.save("e/x", {}, {}),
+        "list": lambda: artifacts.size("e"),
+        "remove": lambda: artifacts.remove_all("e"),
+    }
+    refused = (ArtifactUnreachable, ArtifactUnwritable, ArtifactNotRemoved)
+    with pytest.raises(refused, match="SignatureDoesNotMatch|Forbidden") as raised:
+        uses[use]()
+    assert "mistyped" not in str(raised.value)
 
 
 @pytest.mark.parametrize("use", ["read", "write", "list"])
