@@ -35,6 +35,7 @@ from tgsh.schemas import (
 from tgsh.specs.figure_options import FigureOptions
 from tgsh.store.artifacts import Artifacts
 from tgsh.store.results import StageRef, load_stage
+from tgsh.system import end_with_parent
 from tgsh.task_names import MAX_NAME, told_apart
 
 if TYPE_CHECKING:
@@ -89,13 +90,15 @@ class ChildProcess:
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
                 self._pool = ProcessPoolExecutor(
-                    1, context, _leave_signals_to_the_parent, max_tasks_per_child=self._calls
+                    1, context, _follow_the_parent, max_tasks_per_child=self._calls
                 )
             return self._pool
 
 
-def _leave_signals_to_the_parent() -> None:
+def _follow_the_parent() -> None:
+    """In the child: Ctrl-C is the parent's business, and its end is ours."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 class FigureProcess:

@@ -6,10 +6,12 @@ import contextlib
 import ctypes
 import ipaddress
 import math
+import multiprocessing
 import os
 import platform
 import resource
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -206,6 +208,21 @@ def yield_to_others(niceness: int) -> None:
     """Lower the priority of this process by `niceness`."""
     with contextlib.suppress(OSError):
         os.nice(niceness)
+
+
+def end_with_parent() -> None:
+    """Make this child process of multiprocessing end, at once, when its parent has ended in whatever way.
+
+    A parent that is killed tells its children nothing: they would work on, or wait for work for ever.
+    """
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
 
 
 def keep_freed_memory() -> None:

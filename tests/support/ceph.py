@@ -51,7 +51,7 @@ rgw frontends = beast endpoint=127.0.0.1:{gateway}
 def running_ceph(folder: Path) -> Iterator[dict[str, str]]:
     """The environment by which fsspec finds a server that lives as long as the block."""
     if lacking := [name for name in PROGRAMS if shutil.which(name) is None]:
-        missing(f"no {', '.join(lacking)}; install Debian's packages radosgw, ceph-mon, ceph-osd, ceph-common")
+        missing(f"no {', '.join(lacking)}; install Debian's radosgw, ceph-mon, ceph-osd and ceph-common")
     fsid, gateway = str(uuid.uuid4()), free_port()
     filled = {"fsid": fsid, "folder": folder, "monitor": (monitor := free_port()), "gateway": gateway}
     (folder / "ceph.conf").write_text(CONFIGURATION.format(**filled))

@@ -39,7 +39,7 @@ from tgsh.store.experiments import ExperimentPlan
 from tgsh.store.leases import expire_leases
 from tgsh.store.results import find_stage, load_stage
 from tgsh.store.scheduling import count_queued
-from tgsh.system import cores, keep_freed_memory
+from tgsh.system import cores, end_with_parent, keep_freed_memory
 
 if TYPE_CHECKING:
     from tgsh.bundles.reader import Bundle
@@ -260,8 +260,9 @@ _stop: Event | None = None
 
 
 def _open_context(settings: str, stop: Event) -> None:
-    """In the child: one thread, one connection; Ctrl-C is the parent's business."""
+    """In the child: one thread, one connection; Ctrl-C is the parent's business, and its end is ours."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     os.environ["OMP_NUM_THREADS"] = "1"
     if (torch := sys.modules.get("torch")) is not None:  # a spawned __main__ may import it before this
         torch.set_num_threads(1)

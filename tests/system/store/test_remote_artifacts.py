@@ -138,7 +138,7 @@ def test_a_wrong_secret_is_named(url: str, use: str, monkeypatch: pytest.MonkeyP
         "remove": lambda: artifacts.remove_all("e"),
     }
     refused = (ArtifactUnreachable, ArtifactUnwritable, ArtifactNotRemoved)
-    with pytest.raises(refused, match="SignatureDoesNotMatch|Forbidden") as raised:
+    with pytest.raises(refused, match=r"SignatureDoesNotMatch|Forbidden") as raised:
         uses[use]()
     assert "mistyped" not in str(raised.value)
 

@@ -13,7 +13,7 @@ from typing import Any
 from tgsh.datasets.uploads.labelled_images import refusal
 from tgsh.datasets.uploads.options import UploadOptions
 from tgsh.errors import InvalidSpec
-from tgsh.system import limit_memory, yield_to_others
+from tgsh.system import end_with_parent, limit_memory, yield_to_others
 
 MEMORY_BYTES = 1 << 30
 
@@ -99,6 +99,7 @@ def work_and_tell(
         The file that is written.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     limit_memory(MEMORY_BYTES)
     yield_to_others(10)
     try:
