@@ -444,7 +444,7 @@ def _check(key: str, path: Path, sha256: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What a library says; some stores send a code without a word, which its cause has then."""
+    """The words of an error; where a store sent none, those of its cause, which has the store's code."""
     said = (str(each) for each in (error, error.__cause__) if each is not None)
     return next((text for text in said if text not in ("", "None")), type(error).__name__)
 
