@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, params
 from fastapi.concurrency import run_in_threadpool
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -110,14 +112,22 @@ PARAMETER_PREFIXES = "x-parameter-prefixes"
 """In a route's openapi_extra: beginnings of names of further query parameters, such as "spec."."""
 
 
+def query_parameters(route: APIRoute) -> tuple[str, ...]:
+    """Names of the query parameters of an operation, as the OpenAPI document has them.
+
+    That takes most of a second to make, in which no request is answered.
+    """
+    declared = get_flat_params(route.dependant)
+    return tuple(dict.fromkeys(each.alias for each in declared if isinstance(each.field_info, params.Query)))
+
+
 async def require_known_parameters(request: Request) -> None:
     """Raises InvalidSpec for query parameters that the operation does not have: all of them at once."""
     if not request.query_params:
         return
-    path, method = request.scope["route"].path_format, request.method.lower()
-    declared = request.app.openapi()["paths"][path][method].get("parameters", ())
-    names = [parameter["name"] for parameter in declared if parameter["in"] == "query"]
-    begin = (request.scope["route"].openapi_extra or {}).get(PARAMETER_PREFIXES, ())
+    route: APIRoute = request.scope["route"]
+    names = query_parameters(route)
+    begin = (route.openapi_extra or {}).get(PARAMETER_PREFIXES, ())
     unknown = [
         name
         for name in dict.fromkeys(request.query_params)
@@ -125,9 +135,8 @@ async def require_known_parameters(request: Request) -> None:
     ]
     if unknown:
         takes = f"it takes {', '.join(names)}" if names else "it takes none"
-        first, *others = [
-            (name, f"{method.upper()} {path} has no such parameter; {takes}") for name in unknown
-        ]
+        operation = f"{request.method} {route.path_format}"
+        first, *others = [(name, f"{operation} has no such parameter; {takes}") for name in unknown]
         raise InvalidSpec(*first, others)
 
 

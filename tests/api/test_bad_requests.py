@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 BAD_BODIES = {
     "unknown key": (b'{"epohcs": 3}', 422, "epohcs"),
@@ -125,6 +127,20 @@ def test_a_wrong_method_says_so(client: httpx.Client) -> None:
     answer = client.put("/experiments")
     assert answer.status_code == 405
     assert "PUT is not possible" in answer.json()["detail"]
+
+
+def test_an_operation_takes_the_parameters_of_its_document(
+    app: FastAPI, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = app.openapi()
+    monkeypatch.setattr(app, "openapi", None)  # making it takes most of a second, in which nobody is answered
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            declared = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+            says = f"it takes {', '.join(declared)}" if declared else "it takes none"
+            answer = client.request(method, re.sub("{.*?}", "0" * 16, path), params={"no-such": 1})
+            told = [each["message"] for each in answer.json()["errors"] if each["field"] == "no-such"]
+            assert told == [f"{method.upper()} {path} has no such parameter; {says}"]
 
 
 def test_parameters_that_are_not_there_are_named_all_at_once(client: httpx.Client) -> None:
