@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.routing import BaseRoute
 
+from service import subprocesses
 from service.app import create_app
 from service.dependencies import Services
 from service.settings import ServiceSettings
+from service.subprocesses import ChildProcess
 from tests.support.serving import in_process
 from tgsh.analysis.confusion import balanced_accuracy, chance
 from tgsh.store import jobs
@@ -35,11 +38,38 @@ SPEC = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_processes() -> Iterator[None]:
+    """Processes that draw and analyse, one of each kind for all applications: starting one takes seconds."""
+
+    class Shared(ChildProcess):
+        def close(self) -> None:
+            pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        made = {}
+        patch.setattr(subprocesses, "ChildProcess", lambda calls: made.setdefault(calls, Shared(calls)))
+        yield
+    for process in made.values():
+        ChildProcess.close(process)
+
+
+_resolved: list[BaseRoute] = []
+
+
+def _routes(app: FastAPI) -> list[BaseRoute]:
+    """Routes of the first application that asks: FastAPI takes a fifth of a second to resolve them anew."""
+    _resolved.extend([] if _resolved else app.router.routes)
+    return list(_resolved)
+
+
 @pytest.fixture
 def app(tmp_path: Path, migrated_sqlite: Path) -> FastAPI:
     """The application; its store is in `tmp_path`."""
     shutil.copy(migrated_sqlite, tmp_path)
-    return create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
+    app = create_app(ServiceSettings(home=tmp_path, redis_url=SecretStr("redis://127.0.0.1:1/0")))
+    app.router.routes = _routes(app)
+    return app
 
 
 @pytest.fixture
