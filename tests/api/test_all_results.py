@@ -165,8 +165,8 @@ def answers(
 ) -> int:
     """Ask for everything that the API page lists; how many answers there were.
 
-    A figure is one in all its formats: one is asked for, where not more are said. The bundle, which draws every
-    figure in every format, is asked for with all of them.
+    A figure is one in all its formats: one is asked for, where not more are said. The bundle, which draws
+    every figure in every format, is asked for with all of them.
     """
     counted = 0
     for path, media_types in results(app, "get"):
