@@ -160,7 +160,7 @@ async function show() {
     const {document: comparison} = await call("GET", place.dataset.from);
     const compared = comparison.experiments.filter(({note}) => !note).length;
     if (compared) {
-      summaryLine.textContent = `${comparison.tasks.length} tasks that all ${compared} have. `;
+      summaryLine.textContent = `${comparison.tasks.length} tasks that ${compared === 2 ? "both" : `all ${compared}`} have. `;
     } else {
       summaryLine.textContent = "No two of them have three tasks in common: what differs is below.";
     }

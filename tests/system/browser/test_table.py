@@ -143,3 +143,18 @@ def test_times_are_in_the_zone_of_the_viewer(
     with page.expect_response(lambda answer: "hx-request" in answer.request.headers):
         pass
     expect(shown).to_have_text(berlin)
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 768, 390])
+def test_names_of_a_studys_experiments_are_told_apart(
+    page: Page, submit: Callable[..., str], width: int
+) -> None:
+    """They differ at their ends."""
+    page.set_viewport_size({"width": width, "height": 900})
+    name = "rotations, three seeds, two bases: epochs 3, seed 1, base 0"
+    submit(name)
+    page.goto("/")
+    link = page.get_by_role("link", name=name, exact=True)
+    expect(link).to_be_visible()
+    size = link.evaluate("a => [a.scrollHeight, a.clientHeight, a.scrollWidth, a.clientWidth]")
+    assert size[0] <= size[1] + 1 and size[2] <= size[3], size
