@@ -165,17 +165,12 @@ def answers(
 ) -> int:
     """Ask for everything that the API page lists; how many answers there were.
 
-    A figure is one in all its formats: one is asked for, where not more are said. The bundle, which draws
-    every figure in every format, is asked for with all of them.
+    A figure is one in all its formats: one is asked for, where not more are said.
     """
     counted = 0
     for path, media_types in results(app, "get"):
         below = path.removeprefix("/experiments/{experiment_id}").replace("{index}", "1")
-        if (
-            below == "/events"
-            or below.startswith("/figures/")
-            or (below == "/bundle" and pictures != PICTURES)
-        ):
+        if below == "/events" or below.startswith("/figures/"):
             continue
         for media_type in media_types:
             if media_type in PICTURES and media_type not in pictures:
